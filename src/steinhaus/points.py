@@ -1,0 +1,139 @@
+"""The seam between the algorithm and the engines: what a collection of points must be able to do.
+
+`lloyd`, `seeding` and `centroids` know these records and nothing about hardware; an engine (`engines/`) is one class that
+implements `Points`. What an engine remembers between passes is a cache: losing it costs time and never changes a result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float64 = NDArray[np.float64]
+Int64 = NDArray[np.int64]
+Int32 = NDArray[np.int32]
+
+
+class Stop(Enum):
+    """Why a run ended; the value is the sentence that the user reads."""
+
+    CONVERGED = "No centroid moved: the run has converged."
+    TOLERANCE = "The centroids moved by no more than the tolerance."
+    MAX_ITER = "The iteration limit was reached before convergence; raise max_iter to go on."
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the algorithm, in progress or about to begin: all that is needed to go on with it.
+
+    Attributes
+    ----------
+    key
+        Names the run within its study, (k, restart) there; engines key their caches by it.
+    centroids
+        (k, d) float64, in the units of the points.
+    history
+        Inertia after each iteration so far, one float an iteration, in squared units of the points.
+    """
+
+    key: Hashable
+    centroids: Float64  # (k, d)
+    history: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A finished run. Labels are the engine's: ask `Points.labels(key)` before it forgets the run.
+
+    `inertia` is that of the final labels with the returned centroids; it equals `history[-1]` where the run converged, and is
+    at most that where it was stopped earlier.
+    """
+
+    key: Hashable
+    centroids: Float64  # (k, d)
+    counts: Int64  # (k,) points in each cluster
+    history: tuple[float, ...]  # inertia after each iteration's update
+    inertia: float
+    stop: Stop
+
+    @property
+    def iterations(self) -> int:
+        """The number of iterations: one assignment of every point and one update of the centroids each."""
+        return len(self.history)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where integer sums stand for real ones: feature t of a point is offset[t] + step[t] * q, q an integer.
+
+    Pixels are their own grid: offset 0, step 1. Steps are powers of two, so that scaling never rounds.
+    """
+
+    offset: Float64  # (d,)
+    step: Float64  # (d,)
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What never changes about the points: exact sums over all of them, of the grid's integers q = (x - offset) / step."""
+
+    sums: Int64  # (2, d): high and low limb of the integer sums, value = high * 2**32 + low
+    squares: Float64  # (2, d): sums of q^2 in grid units, as unevaluated sums of two floats, high + low
+    n: int
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What one assignment of all points amounts to, for one run. Tallies of parts of the points add up.
+
+    Integers throughout, so no order of summation, number of threads or partition can change a bit.
+    """
+
+    sums: Int64  # (2, k, d): limbs of the integer sums of each cluster's points, value = high * 2**32 + low
+    counts: Int64  # (k,)
+    moved: int  # points whose label differs from the engine's last one; depends on the cache, so only for display
+    farthest: Int64 = field(default_factory=lambda: np.empty(0, np.int64))  # where clusters are empty: see Points.assign
+
+
+class Points(Protocol):
+    """Points in R^d wherever they live. One implementation a file in `engines/`; implementations are final."""
+
+    n: int  # points
+    d: int  # features
+    grid: Grid
+    totals: Totals
+
+    def assign(self, runs: Sequence[Run]) -> list[Tally]:
+        """Give every point the label of its nearest centroid, for every run, in one pass over the data.
+
+        Nearest is by the float64 squared distance sum_t (x_t - c_t)^2, summed in the order that `kernels.squared_distance`
+        fixes; ties go to the lowest cluster. Where a tally has e empty clusters, `farthest` names the e points that lie
+        farthest from their centroid by the same distance (farthest first, ties to the lowest index), without those at
+        distance 0.
+        """
+        ...
+
+    def rows(self, indices: Int64) -> Float64:
+        """The points of these indices, (m, d) float64."""
+        ...
+
+    def squared_distances(self, indices: Int64) -> Float64:
+        """The squared distances of all points to m points of their own, (m, n) float64, as `assign` measures them."""
+        ...
+
+    def labels(self, key: Hashable) -> Int32:
+        """The labels of the last assignment of a run, (n,) int32."""
+        ...
+
+    def forget(self, key: Hashable) -> None:
+        """Drop what is remembered of a run."""
+        ...
+
+    def close(self) -> None:
+        """Give back threads and caches."""
+        ...

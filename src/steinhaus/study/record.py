@@ -1,0 +1,87 @@
+"""What a study found: frozen records, the contract between the study, its folder and its report.
+
+Inertia is in squared units of pixels scaled to 0..1 (value / full scale), centroids likewise. Labels are indices into
+`DataRecord.label_names` throughout, -1 never occurs: an empty cluster's label is None.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """The data a study ran on."""
+
+    name: str  # "mnist", or the name of the file or folder
+    sha256: str  # content digest of everything pooled, before the split
+    shape: tuple[int, ...]  # of one image: (h, w), (h, w, c) or (d,)
+    dtype: str
+    full_scale: float  # pixel value that counts as 1.0
+    n_train: int
+    n_test: int  # 0: no test part
+    label_names: tuple[str, ...] | None  # None: no labels
+    train_label_counts: tuple[int, ...] | None  # images of each label in the training part
+    test_label_counts: tuple[int, ...] | None
+    licence: str | None = None
+    source: str | None = None  # where it came from: an address or a citation, never a path of the machine
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run of k-means: one K, one restart."""
+
+    k: int
+    restart: int
+    inertia: tuple[float, ...]  # after each iteration; never rises; max is the first, min the last
+    final_inertia: float  # of the final labels with the final centroids
+    iterations: int
+    stop: str  # points.Stop, by name: CONVERGED, TOLERANCE, MAX_ITER
+    sizes: tuple[int, ...]  # training images in each cluster
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How well clusters agree with labels, on one part of the data. Only where there are labels."""
+
+    accuracy: float  # by the majority mapping fitted on the training part
+    hungarian_accuracy: float  # by the best one-to-one mapping, fitted on the training part
+    purity: float  # of this part, by its own majorities
+    ari: float
+    nmi: float
+    homogeneity: float
+    completeness: float
+    confusion: tuple[tuple[int, ...], ...]  # clusters x labels, counts
+
+
+@dataclass(frozen=True)
+class BestRecord:
+    """The best run of one K (smallest final inertia, ties to the lowest restart), and what labels say of it."""
+
+    k: int
+    restart: int
+    inertia: float
+    sizes: tuple[int, ...]  # training images in each cluster
+    train_accuracy: float | None  # None without labels
+    test_accuracy: float | None  # None without labels or test part
+    mapping: tuple[int | None, ...] | None  # label of cluster 0, 1, ...
+    ties: tuple[int, ...]  # clusters whose majority was a tie, given to the lowest label
+    train: Agreement | None
+    test: Agreement | None
+    test_sizes: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """All of `study.json`: everything that is known of a study but its images and centroids. No times: those are events."""
+
+    schema: int
+    plan: dict[str, Any]  # k, restarts, max_iter, init, tol, train, seed
+    data: DataRecord
+    machine: dict[str, Any]  # system, processor, cores
+    versions: dict[str, str]  # python, steinhaus, numpy, numba, ...
+    runs: tuple[RunRecord, ...]  # by k, then restart
+    best: tuple[BestRecord, ...]  # one a K, ascending
