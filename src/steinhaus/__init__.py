@@ -1,0 +1,34 @@
+"""Steinhaus: exact, reproducible, fast k-means for collections of images."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# Public name -> the module that holds it. Imported on first use, so that `import steinhaus` stays light.
+_HOMES = {
+    "open_images": "steinhaus.images",
+    "Images": "steinhaus.images",
+    "Study": "steinhaus.study",
+    "StudyResult": "steinhaus.study",
+    "SteinhausError": "steinhaus.errors",
+}
+
+__all__ = ["Images", "SteinhausError", "Study", "StudyResult", "__version__", "open_images"]
+
+if TYPE_CHECKING:
+    from steinhaus.errors import SteinhausError
+    from steinhaus.images import Images, open_images
+    from steinhaus.study import Study, StudyResult
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'steinhaus' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
