@@ -1,0 +1,116 @@
+"""What a study found, in plain words."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from steinhaus.report import words
+from steinhaus.study.record import BestRecord, StudyRecord
+
+SHARED = 0.3  # a second label with this share of a cluster shares it with the first
+PURE = 0.9
+CLOSE = 0.001  # runs whose inertia is within this of the best found the same thing, for all that it matters
+MOST_NAMED = 4
+
+
+def sentence(record: StudyRecord) -> str:
+    """What was run, on what."""
+    data, plan = record.data, record.plan
+    noun = "vectors" if len(data.shape) == 1 else "images"
+    seeding = {"random": "random starts", "k-means++": "k-means++ starts"}.get(str(plan["init"]), "given starts")
+    ks = words.ks([b.k for b in record.best])
+    restarts = {r.k: 0 for r in record.runs}
+    for run in record.runs:
+        restarts[run.k] += 1
+    each = words.plural(max(restarts.values()), "run")
+    kept = f", {words.count(data.n_test)} more kept for the test" if data.n_test else ""
+    return (
+        f"k-means with K = {ks}, {each} of each from {seeding}, at most {plan['max_iter']} iterations a run, "
+        f"on {words.count(data.n_train)} {noun} of {words.size_of(data.shape)}{kept}."
+    )
+
+
+def findings(record: StudyRecord) -> list[str]:
+    """The best findings, at most four, the most important first."""
+    found = [_accuracy(record), _shared(record), _missing(record), _purest(record), _agreement_of_runs(record)]
+    return [f for f in found if f is not None][:4]
+
+
+def main(record: StudyRecord) -> BestRecord:
+    """The K to show first: the one with as many clusters as labels, else the most accurate, else the middle one."""
+    names = record.data.label_names
+    if names is not None:
+        for best in record.best:
+            if best.k == len(names):
+                return best
+        return max(record.best, key=lambda b: b.train_accuracy or 0.0)
+    return record.best[len(record.best) // 2]
+
+
+def _accuracy(record: StudyRecord) -> str | None:
+    best = main(record)
+    test = best.test_accuracy is not None
+    accuracy = best.test_accuracy if test else best.train_accuracy
+    if accuracy is None:
+        return None
+    part = "test" if test else "training"
+    return f"{words.plural(best.k, 'cluster')} name {words.share(accuracy)} of the {part} images right."
+
+
+def _shared(record: StudyRecord) -> str | None:
+    """Pairs of labels that lie together in one cluster."""
+    best, names = main(record), record.data.label_names
+    if best.train is None or names is None:
+        return None
+    pairs: dict[tuple[int, int], float] = {}
+    for row in np.array(best.train.confusion):
+        if (total := row.sum()) > 0 and len(row) > 1:
+            first, second = (int(i) for i in np.argsort(-row, kind="stable")[:2])
+            if row[second] >= SHARED * total:
+                pair = (min(first, second), max(first, second))
+                pairs[pair] = max(pairs.get(pair, 0.0), float(row[second] / total))
+    ranked = sorted(pairs, key=lambda p: -pairs[p])[:3]
+    shown = [f"{words.clean(names[a])} and {words.clean(names[b])}" for a, b in ranked]
+    return f"{words.listing(shown, 'as do')} share clusters." if shown else None
+
+
+def _missing(record: StudyRecord) -> str | None:
+    """Labels that no cluster bears."""
+    best, names = main(record), record.data.label_names
+    if best.train is None or best.mapping is None or names is None:
+        return None
+    missing = [i for i in range(len(names)) if i not in best.mapping]
+    if not missing:
+        return None
+    if len(missing) > MOST_NAMED:
+        return f"{len(missing)} of {len(names)} labels name no cluster of K = {best.k}."
+    table = np.array(best.train.confusion)
+    parts = []
+    for label in missing:
+        home = best.mapping[int(table[:, label].argmax())]
+        where = "" if home is None else f" (most of its images lie in clusters named {words.clean(names[home])})"
+        parts.append(words.clean(names[label]) + (where if len(missing) == 1 else ""))
+    return f"No cluster of K = {best.k} is named {words.listing(parts, 'or')}."
+
+
+def _purest(record: StudyRecord) -> str | None:
+    best, names = main(record), record.data.label_names
+    if best.train is None or best.mapping is None or names is None:
+        return None
+    table = np.array(best.train.confusion)
+    totals = table.sum(axis=1)
+    purity = table.max(axis=1) / np.maximum(totals, 1)
+    label = best.mapping[j := int(purity.argmax())]
+    if label is None or purity[j] < PURE:
+        return None
+    return f"The purest cluster is named {words.clean(names[label])}, and {words.share(float(purity[j]))} of it is."
+
+
+def _agreement_of_runs(record: StudyRecord) -> str | None:
+    """Whether the restarts agree."""
+    best = main(record)
+    ends = [r.final_inertia for r in record.runs if r.k == best.k]
+    if len(ends) < 2 or best.inertia <= 0:
+        return None
+    close = sum(e <= best.inertia * (1 + CLOSE) for e in ends)
+    return f"{close} of {words.plural(len(ends), 'run')} of K = {best.k} end within {100 * CLOSE:g}\u202f% of the best."

@@ -1,0 +1,85 @@
+"""Numbers and names as people read them."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+LONGEST_NAME = 120  # characters of a name that are shown
+_BIDI = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def clean(text: object) -> str:
+    """A name from outside, made fit to be shown: one line, of bounded length, with nothing invisible or reordering.
+
+    Control characters, line and paragraph separators, direction marks and halves of surrogate pairs (how Python keeps
+    bytes that are no UTF-8) are spelt out, as in ``<U+202E>``.
+    """
+    raw = str(text)
+    shown = "".join(_visible(c) for c in raw[:LONGEST_NAME])
+    return shown if len(raw) <= LONGEST_NAME else f"{shown}… ({len(raw):,} characters)"
+
+
+def _visible(c: str) -> str:
+    if c in _BIDI or unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp"):
+        return f"<U+{ord(c):04X}>"
+    return c
+
+
+def count(n: int) -> str:
+    """12345 -> 12,345."""
+    return f"{n:,}"
+
+
+def share(x: float | None, digits: int = 0) -> str:
+    """0.5869 -> 59 %. No-break thin space before the sign; a dash where there is no figure."""
+    return "–" if x is None or math.isnan(x) else f"{100 * x:.{digits}f}\u202f%"
+
+
+def number(x: float | None, digits: int = 4) -> str:
+    """A plain figure with a fixed number of decimals; a dash where there is none."""
+    return "–" if x is None or math.isnan(x) else f"{x:,.{digits}f}"
+
+
+def inertia(x: float) -> str:
+    """Inertia with as many decimals as carry meaning: 1645926.690 -> 1,645,926.7."""
+    magnitude = math.floor(math.log10(abs(x))) if x else 0
+    return f"{x:,.{min(max(7 - magnitude, 0), 6) if magnitude < 7 else 0}f}"
+
+
+def duration(seconds: float) -> str:
+    """A time in the unit that suits it."""
+    if seconds < 1:
+        return f"{1000 * seconds:.0f} ms"
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min"
+
+
+def listing(items: Iterable[object], last: str = "and") -> str:
+    """[5, 7, 10] -> "5, 7 and 10"."""
+    words = [str(i) for i in items]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}" if words else ""
+
+
+def ks(values: Sequence[int]) -> str:
+    """The Ks of a study, a long even row of them shortened: "2 to 40 in steps of 2"."""
+    if len(values) > 6 and len(steps := {b - a for a, b in pairwise(values)}) == 1:
+        (step,) = steps
+        return f"{values[0]} to {values[-1]}" + ("" if step == 1 else f" in steps of {step}")
+    return listing(values)
+
+
+def plural(n: int, one: str, many: str | None = None) -> str:
+    """1 -> "1 run", 5 -> "5 runs"."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def size_of(shape: Sequence[int]) -> str:
+    """The shape of one image: "28 × 28 pixels", "32 × 32 pixels in colour", "13 values"."""
+    if len(shape) == 1:
+        return f"{shape[0]:,} values"
+    height, width = shape[:2]
+    return f"{width} × {height} pixels" + (" in colour" if len(shape) > 2 and shape[2] >= 3 else "")
