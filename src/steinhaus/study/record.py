@@ -76,7 +76,7 @@ class BestRecord:
 
 @dataclass(frozen=True)
 class StudyRecord:
-    """All of `study.json`: everything that is known of a study but its images and centroids. No times: those are events."""
+    """All of `study.json`: what is known of a study but its images and centroids. No times: those are events."""
 
     schema: int
     plan: dict[str, Any]  # k, restarts, max_iter, init, tol, train, seed
@@ -84,4 +84,6 @@ class StudyRecord:
     machine: dict[str, Any]  # system, processor, cores
     versions: dict[str, str]  # python, steinhaus, numpy, numba, ...
     runs: tuple[RunRecord, ...]  # by k, then restart
-    best: tuple[BestRecord, ...]  # one a K, ascending
+    best: tuple[BestRecord, ...]  # one a K, ascending; while the study runs: of the runs so far, without labels
+    complete: bool = True  # False: the study is not finished yet
+    digest: str = ""  # of plan and data: equal digests, equal results

@@ -1,0 +1,190 @@
+"""Every call to the file system that a study makes, so that tests can make the n-th one fail.
+
+A file that is written whole goes to a temporary name in the same folder, is flushed to disk, takes its name, and the
+folder is flushed: a reader, or the next start after a crash, sees the old file or the new one. POSIX only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from steinhaus.errors import StoreError
+
+KEPT = "What was finished is kept; put that right and give the same command again."
+HINTS = {
+    errno.ENOSPC: " Free some space on that disk.",
+    errno.EDQUOT: " Your quota on that disk is used up.",
+    errno.EACCES: " Check who may write there.",
+    errno.EROFS: " The disk is mounted read-only.",
+}
+
+
+@contextlib.contextmanager
+def explained(doing: str, path: Path) -> Iterator[None]:
+    """Turn the system's error into one that names the file and the way out. A missing file stays FileNotFoundError."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        hint = HINTS.get(error.errno or 0, "")
+        raise StoreError(f"Cannot {doing} {path}: {reason}.{hint} {KEPT}") from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, where they are missing."""
+    if path.is_dir():
+        return
+    with explained("make the folder", path):
+        if path.parent != path:
+            make_folder(path.parent)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path)
+        _flush_folder(path.parent)
+    if not path.is_dir():
+        raise StoreError(f"Cannot make the folder {path}: there is a file of that name. Choose another folder.")
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a whole file, so that it is always the old one or the new one."""
+    temporary = temporary_name(path)
+    with explained("write", path):
+        try:
+            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+            try:
+                _write_all(fd, data)
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+            os.replace(temporary, path)
+            _flush_folder(path.parent)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+
+
+def temporary_name(path: Path) -> Path:
+    """The name that a file has until it is whole."""
+    return path.with_name(f".{path.name}.tmp")
+
+
+def append(path: Path, line: bytes) -> None:
+    """Append one line; a torn line that a crash left is ended first, so that only it is lost."""
+    with explained("write", path):
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        try:
+            end = os.lseek(fd, 0, os.SEEK_END)
+            torn = end > 0 and os.pread(fd, 1, end - 1) != b"\n"
+            _write_all(fd, (b"\n" if torn else b"") + line + b"\n")
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def read(path: Path, limit: int) -> bytes:
+    """Read a whole regular file of at most `limit` bytes.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is none.
+    StoreError
+        It is no regular file, larger than the limit, or cannot be read.
+    """
+    with explained("read", path):
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            status = os.fstat(fd)
+            if not stat.S_ISREG(status.st_mode):
+                raise StoreError(f"Cannot read {path}: it is not a regular file.")
+            if status.st_size > limit:
+                raise StoreError(
+                    f"Cannot read {path}: it has {status.st_size} bytes; no file of its kind has over {limit}."
+                )
+            chunks = []
+            while chunk := os.read(fd, 1 << 24):
+                chunks.append(chunk)
+            return b"".join(chunks)
+        finally:
+            os.close(fd)
+
+
+def names(folder: Path) -> list[str]:
+    """The names in a folder, sorted; none where there is no folder."""
+    with explained("read the folder", folder):
+        try:
+            return sorted(os.listdir(folder))
+        except FileNotFoundError:
+            return []
+
+
+def remove(path: Path) -> None:
+    """Remove a file, for good; nothing happens where there is none."""
+    with explained("remove", path), contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+        _flush_folder(path.parent)
+
+
+def open_locked(path: Path) -> int | None:
+    """Open a lock file and lock it: its descriptor, or None where another process holds it.
+
+    The lock is the kernel's (flock), so it ends with its process, however that ends.
+    """
+    with explained("lock", path):
+        while True:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if is_open_as(fd, path):
+                    return fd
+            except BlockingIOError:
+                os.close(fd)
+                return None
+            except BaseException:
+                os.close(fd)
+                raise
+            os.close(fd)  # its holder removed it just before we locked it
+
+
+def is_open_as(fd: int, path: Path) -> bool:
+    """Whether a descriptor's file is still the one of that name."""
+    try:
+        there = os.stat(path, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(os.fstat(fd), there)
+
+
+def rewrite(fd: int, path: Path, data: bytes) -> None:
+    """Replace the content of an open file in place."""
+    with explained("write", path):
+        os.ftruncate(fd, 0)
+        os.lseek(fd, 0, os.SEEK_SET)
+        _write_all(fd, data)
+
+
+def close(fd: int) -> None:
+    """Close a descriptor."""
+    os.close(fd)
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(fd, rest) :]
+
+
+def _flush_folder(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

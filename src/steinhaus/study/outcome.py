@@ -1,0 +1,132 @@
+"""From finished runs to records: inertia in scaled pixels, the best run of each K, and what labels say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from steinhaus import naming
+from steinhaus.points import Fit, Int32, Int64
+from steinhaus.study.events import Key
+from steinhaus.study.record import Agreement, BestRecord, DataRecord, RunRecord
+
+if TYPE_CHECKING:
+    from steinhaus.images import Images, Split
+
+
+def data_record(images: Images, split: Split) -> DataRecord:
+    """What a record says of its data."""
+    return DataRecord(
+        name=images.name,
+        sha256=images.sha256,
+        shape=tuple(int(side) for side in images.shape),
+        dtype=str(images.pixels.dtype),
+        full_scale=float(images.full_scale),
+        n_train=split.train.n,
+        n_test=split.test.n if split.test else 0,
+        label_names=images.label_names,
+        train_label_counts=_label_counts(split.train),
+        test_label_counts=_label_counts(split.test) if split.test else None,
+        licence=images.licence,
+        source=images.source,
+    )
+
+
+def _label_counts(images: Images) -> tuple[int, ...] | None:
+    if images.labels is None or images.label_names is None:
+        return None
+    return tuple(np.bincount(images.labels, minlength=len(images.label_names)).tolist())
+
+
+def run_record(key: Key, fit: Fit, full_scale: float) -> RunRecord:
+    """A finished run in the units of scaled pixels."""
+    square = full_scale * full_scale
+    return RunRecord(
+        k=key[0],
+        restart=key[1],
+        inertia=tuple(value / square for value in fit.history),
+        final_inertia=fit.inertia / square,
+        iterations=fit.iterations,
+        stop=fit.stop.name,
+        sizes=tuple(fit.counts.tolist()),
+    )
+
+
+def best_runs(runs: Iterable[RunRecord]) -> tuple[BestRecord, ...]:
+    """The run of the smallest final inertia of each K, ties to the lowest restart; without what labels say."""
+    best: dict[int, RunRecord] = {}
+    for run in sorted(runs, key=lambda run: (run.k, run.final_inertia, run.restart)):
+        best.setdefault(run.k, run)
+    return tuple(
+        BestRecord(
+            k=run.k,
+            restart=run.restart,
+            inertia=run.final_inertia,
+            sizes=run.sizes,
+            train_accuracy=None,
+            test_accuracy=None,
+            mapping=None,
+            ties=(),
+            train=None,
+            test=None,
+        )
+        for run in best.values()
+    )
+
+
+def with_test_sizes(best: BestRecord, test: Int32) -> BestRecord:
+    """The same with the sizes of its clusters in the test part."""
+    return replace(best, test_sizes=tuple(np.bincount(test, minlength=best.k).tolist()))
+
+
+def named(best: BestRecord, split: Split, train: Int32, test: Int32 | None) -> BestRecord:
+    """The same with what labels say: mappings fitted on the training part, measured on both.
+
+    Parameters
+    ----------
+    best
+        The best run of one K.
+    split
+        The images, with labels.
+    train, test
+        (n_train,) and (n_test,) clusters.
+    """
+    table = _table(split.train, train, best.k)
+    majority = naming.majorities(table)
+    one_to_one = naming.one_to_one(table)
+    of_train = _agreement(table, majority.mapping, one_to_one)
+    of_test = None
+    if test is not None and split.test is not None:
+        of_test = _agreement(_table(split.test, test, best.k), majority.mapping, one_to_one)
+    return replace(
+        best,
+        train_accuracy=of_train.accuracy,
+        test_accuracy=of_test.accuracy if of_test else None,
+        mapping=majority.mapping,
+        ties=majority.ties,
+        train=of_train,
+        test=of_test,
+    )
+
+
+def _table(images: Images, clusters: Int32, k: int) -> Int64:
+    if images.labels is None or images.label_names is None:
+        raise ValueError("clusters are named only where there are labels")
+    return naming.confusion(images.labels, clusters, k, len(images.label_names))
+
+
+def _agreement(table: Int64, majority: naming.Mapping, one_to_one: naming.Mapping) -> Agreement:
+    information = naming.information(table)
+    return Agreement(
+        accuracy=naming.accuracy(table, majority),
+        hungarian_accuracy=naming.accuracy(table, one_to_one),
+        purity=naming.purity(table),
+        ari=naming.adjusted_rand(table),
+        nmi=information.nmi,
+        homogeneity=information.homogeneity,
+        completeness=information.completeness,
+        confusion=tuple(tuple(row) for row in table.tolist()),
+    )

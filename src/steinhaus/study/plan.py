@@ -1,0 +1,269 @@
+"""What a study runs: a frozen plan, validated once, with a digest that names it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import operator
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from steinhaus.errors import PlanError
+
+if TYPE_CHECKING:
+    from steinhaus.images import Images
+    from steinhaus.study.events import Event
+    from steinhaus.study.result import StudyResult
+
+Starts = Mapping[int, Sequence[ArrayLike]]
+SEEDINGS = ("random", "k-means++")
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """A study of k-means: every K, several restarts each, all runs advancing together.
+
+    The defaults are the published MNIST study (0.6 of 70,000 images is its 42,000).
+
+    Parameters
+    ----------
+    k
+        The numbers of clusters: any iterable of whole numbers of at least 1. Kept in ascending order, each once.
+    restarts
+        Runs of each K, each from its own start.
+    max_iter
+        The most iterations of one run.
+    init
+        "random" (distinct training images), "k-means++" (greedy, as scikit-learn's), or the starts themselves: a
+        mapping from each K to `restarts` arrays of shape (K, d) or (K, *image shape), in pixels scaled to 0..1, as
+        `StudyResult.centroids` gives them.
+    tol
+        A run ends when the squared shift of its centroids is at most `tol` times the mean variance of the features, as
+        in scikit-learn; 0: when no centroid moves at all.
+    train
+        The training part: a share of all images (float, 0 < train <= 1; 1.0 leaves no test part), a count (int), or
+        "given", the source's own.
+    seed
+        Of the split and of the starts.
+    threads
+        None: as many as there are cores. Changes no bit of the result, and is no part of the plan's identity.
+
+    Raises
+    ------
+    PlanError
+        A value is out of its range.
+
+    Examples
+    --------
+    >>> Study(k=range(2, 5), restarts=2).ks
+    (2, 3, 4)
+    """
+
+    k: Iterable[int] = (5, 7, 10, 12)
+    restarts: int = 5
+    max_iter: int = 300
+    init: Literal["random", "k-means++"] | Starts = "random"
+    tol: float = 0.0
+    train: float | int | Literal["given"] = 0.6
+    seed: int = 0
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        ks, restarts = _ks(self.k), _whole("restarts", self.restarts, 1)
+        checked = {
+            "k": ks,
+            "restarts": restarts,
+            "max_iter": _whole("max_iter", self.max_iter, 1),
+            "init": _init(self.init, ks, restarts),
+            "tol": _tol(self.tol),
+            "train": _train(self.train),
+            "seed": _whole("seed", self.seed, 0),
+            "threads": None if self.threads is None else _whole("threads", self.threads, 1),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def ks(self) -> tuple[int, ...]:
+        """The numbers of clusters, ascending."""
+        return cast("tuple[int, ...]", self.k)
+
+    @property
+    def keys(self) -> tuple[tuple[int, int], ...]:
+        """The runs, (K, restart), in the order of the record."""
+        return tuple((k, restart) for k in self.ks for restart in range(self.restarts))
+
+    def plan(self) -> dict[str, Any]:
+        """The plan in JSON's types, as `study.json` has it; starts that were given stand there by their digest."""
+        init = self.init if isinstance(self.init, str) else f"given:{_digest_of_starts(self.init)}"
+        return {
+            "k": list(self.ks),
+            "restarts": self.restarts,
+            "max_iter": self.max_iter,
+            "init": init,
+            "tol": self.tol,
+            "train": self.train,
+            "seed": self.seed,
+        }
+
+    def digest(self, images: Images) -> str:
+        """Name this plan on these images: 64 hexadecimal digits, the same for the same result."""
+        data = {
+            "sha256": images.sha256,
+            "full_scale": float(images.full_scale),
+            "given_train": images.given_train if self.train == "given" else None,
+        }
+        return hashlib.sha256(canonical({"plan": self.plan(), "data": data})).hexdigest()
+
+    def folder(self, images: Images) -> Path:
+        """The folder that a study has by default: studies/<source>-<8 digits of the digest>."""
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", images.name).strip(".-") or "images"
+        return Path("studies") / f"{name}-{self.digest(images)[:8]}"
+
+    def run(
+        self,
+        images: Images,
+        out: str | Path | None = None,
+        watch: Callable[[Event], None] | None = None,
+        *,
+        break_lock: bool = False,
+        checkpoint_every: float = 5.0,
+    ) -> StudyResult:
+        """Run the study, or go on with it, or read it where it is done.
+
+        Parameters
+        ----------
+        images
+            What to cluster; labels, where there are any, are used only afterwards, to name the clusters.
+        out
+            The study's folder, made where it is missing. None: nothing is written.
+        watch
+            Called with each `steinhaus.study.events.Event` as it happens.
+        break_lock
+            Go on although the folder is locked by a process of another machine that can no longer be asked.
+        checkpoint_every
+            Seconds between two checkpoints of the active runs.
+
+        Raises
+        ------
+        PlanError
+            The plan does not fit the images: K above the number of training images, starts of another shape.
+        StoreError
+            The folder holds another study, is in use, or cannot be read or written.
+        """
+        from steinhaus.study.run import run_study
+
+        return run_study(self, images, out, watch, break_lock=break_lock, checkpoint_every=checkpoint_every)
+
+
+def canonical(value: Any) -> bytes:
+    """JSON in one form only: sorted keys, no spaces, floats by their shortest exact digits, ASCII."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _whole(name: str, value: object, least: int) -> int:
+    try:
+        number = operator.index(cast(Any, value))
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool | np.bool_) or number < least:
+        raise PlanError(f"{name} must be a whole number of at least {least}; it is {value!r}.")
+    return number
+
+
+def _real(name: str, value: object) -> float:
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number) or np.iscomplexobj(value):
+        raise PlanError(f"{name} must be a number; it is {value!r}.")
+    return float(value)
+
+
+def _ks(values: object) -> tuple[int, ...]:
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise PlanError(f"k must be a list of whole numbers, such as (5, 7, 10, 12); it is {values!r}.")
+    ks = tuple(sorted({_whole("Every K", value, 1) for value in values}))
+    if not ks:
+        raise PlanError("k must name at least one number of clusters; it is empty.")
+    return ks
+
+
+def _tol(value: object) -> float:
+    tol = _real("tol", value)
+    if not (math.isfinite(tol) and tol >= 0):
+        raise PlanError(f"tol must be a finite number of at least 0; it is {value!r}.")
+    return tol
+
+
+def _train(value: object) -> float | int | str:
+    if isinstance(value, str):
+        if value == "given":
+            return value
+        raise PlanError(f'train must be a share, a count, or "given" for the source\'s own split; it is {value!r}.')
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+        return _whole("train, as a count,", value, 1)
+    share = _real("train", value)
+    if not 0 < share <= 1:
+        raise PlanError(f"train, as a share of the images, must be above 0 and at most 1; it is {value!r}.")
+    return share
+
+
+def _init(value: object, ks: tuple[int, ...], restarts: int) -> str | dict[int, tuple[NDArray[np.float64], ...]]:
+    if isinstance(value, str):
+        if value in SEEDINGS:
+            return value
+        raise PlanError(f'init must be "random", "k-means++" or a mapping from K to start arrays; it is {value!r}.')
+    if not isinstance(value, Mapping):
+        raise PlanError(
+            f'init must be "random", "k-means++" or a mapping from K to start arrays; '
+            f"it is of type {type(value).__name__}."
+        )
+    if set(value) != set(ks):
+        raise PlanError(f"init must give starts for every K of the plan, {list(ks)}; it gives them for {list(value)}.")
+    return {k: _starts_of(k, value[k], restarts) for k in ks}
+
+
+def _starts_of(k: int, arrays: Any, restarts: int) -> tuple[NDArray[np.float64], ...]:
+    try:
+        arrays = list(arrays)
+    except TypeError:
+        raise PlanError(f"init must give a list of arrays for K = {k}; it gives {arrays!r}.") from None
+    if len(arrays) != restarts:
+        raise PlanError(
+            f"init must give one start array for each of {restarts} restarts; K = {k} has {len(arrays)}. "
+            f"Set restarts to the number of arrays."
+        )
+    return tuple(_start(k, restart, array) for restart, array in enumerate(arrays))
+
+
+def _start(k: int, restart: int, array: object) -> NDArray[np.float64]:
+    where = f"The start of K = {k}, restart {restart},"
+    try:
+        given = np.asarray(array)
+        start = given.astype(np.float64)
+    except (TypeError, ValueError):
+        raise PlanError(f"{where} must be an array of numbers.") from None
+    if given.dtype.kind not in "fiu":
+        raise PlanError(f"{where} must be an array of real numbers; its type is {given.dtype}.")
+    if start.ndim < 2 or len(start) != k:
+        raise PlanError(f"{where} must have the shape ({k}, d); it is {start.shape}.")
+    if not np.isfinite(start).all():
+        raise PlanError(f"{where} must be finite; it holds NaN or infinity.")
+    start = start.reshape(k, -1) + 0.0  # -0.0 is 0.0, in the digest too
+    start.setflags(write=False)
+    return start
+
+
+def _digest_of_starts(starts: Starts) -> str:
+    sha = hashlib.sha256()
+    for k in sorted(starts):
+        for start in starts[k]:
+            array = np.asarray(start)
+            sha.update(f"{array.shape}".encode())
+            sha.update(array.astype("<f8").tobytes())
+    return sha.hexdigest()

@@ -1,0 +1,148 @@
+"""What a study gives back: its record, and the arrays that belong to it, from memory or from its folder."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from steinhaus.errors import PlanError, StoreError
+from steinhaus.points import Float64, Int32
+from steinhaus.study import events, outcome, table
+from steinhaus.study.assignments import Assignments
+from steinhaus.study.record import BestRecord, RunRecord, StudyRecord
+from steinhaus.study.store import Folder, Store
+
+if TYPE_CHECKING:
+    from steinhaus.images import Split
+
+
+class StudyResult:
+    """The result of a study.
+
+    Attributes
+    ----------
+    record
+        Everything that `study.json` says.
+    out
+        The study's folder; None: it is kept in memory alone.
+    """
+
+    def __init__(
+        self,
+        record: StudyRecord,
+        store: Store,
+        *,
+        out: Path | None = None,
+        split: Callable[[], Split] | None = None,
+    ) -> None:
+        self.record = record
+        self.out = out
+        self._store = store
+        self._split = split
+
+    @property
+    def runs(self) -> tuple[RunRecord, ...]:
+        """Every run, by K, then restart."""
+        return self.record.runs
+
+    @property
+    def best(self) -> tuple[BestRecord, ...]:
+        """The best run of each K, ascending."""
+        return self.record.best
+
+    @functools.cached_property
+    def images(self) -> Split | None:
+        """The images, split; None where the study was loaded from its folder."""
+        return self._split() if self._split else None
+
+    def centroids(self, k: int, restart: int | None = None) -> Float64:
+        """The mean images of the best run of a K, or of one of its restarts.
+
+        Returns
+        -------
+        (k, *image shape) float64, in pixels scaled to 0..1.
+
+        Raises
+        ------
+        PlanError
+            There is no such run.
+        """
+        restart = self._best(k).restart if restart is None else restart
+        if not any((run.k, run.restart) == (k, restart) for run in self.runs):
+            raise PlanError(f"The study has no finished run of K = {k}, restart {restart}.")
+        data = self.record.data
+        centroids = self._store.fit((k, restart)).centroids / data.full_scale
+        return centroids.reshape(k, *data.shape)
+
+    def run_centroids(self, k: int) -> Float64:
+        """The mean images of every finished run of a K, (runs, k, *image shape) float64, in pixels scaled to 0..1."""
+        return np.stack([self.centroids(k, run.restart) for run in self.runs if run.k == k])
+
+    def labels(self, k: int) -> Int32:
+        """The cluster of each training image in the best run of a K, (n_train,) int32.
+
+        Raises
+        ------
+        PlanError
+            There is no such K.
+        StoreError
+            The study is not finished, or its table of assignments is missing or damaged.
+        """
+        self._best(k)
+        return self._assignments.train[k]
+
+    def test_labels(self, k: int) -> Int32 | None:
+        """The cluster of each test image in the best run of a K, (n_test,) int32; None without a test part."""
+        self._best(k)
+        test = self._assignments.test
+        return None if test is None else test[k]
+
+    def table(self) -> str:
+        """The study in the shape of the published table, as plain text of 80 columns."""
+        return table.text(self.record)
+
+    def events(self) -> list[dict[str, Any]]:
+        """What happened, as in `events.jsonl`: with "event", "time" (UTC) and "seconds" since the session began."""
+        return self._store.events()
+
+    @property
+    def seconds(self) -> dict[tuple[int, int], float]:
+        """(K, restart) -> seconds of work on the study until that run ended; all runs advance together."""
+        return events.run_seconds(self.events())
+
+    @functools.cached_property
+    def _assignments(self) -> Assignments:
+        return self._store.assignments()
+
+    def _best(self, k: int) -> BestRecord:
+        for best in self.best:
+            if best.k == k:
+                return best
+        raise PlanError(f"The study has no finished run of K = {k}; it has {[best.k for best in self.best]}.")
+
+
+def load(folder: str | Path) -> StudyResult:
+    """Open a study's folder, finished or not, to read it.
+
+    Of a study that is not finished the record holds the runs that are, and `record.complete` is False.
+
+    Raises
+    ------
+    StoreError
+        There is no study in it, or a file of it is damaged.
+    """
+    path = Path(folder)
+    store = Folder.find(path)
+    if store is None:
+        raise StoreError(f"There is no study in {path}: it has no study.json.")
+    record = store.record
+    if not record.complete:
+        fits = store.fits()
+        runs = tuple(outcome.run_record(key, fit, record.data.full_scale) for key, fit in fits.items())
+        record = replace(record, runs=runs, best=outcome.best_runs(runs))
+    return StudyResult(record, store, out=path)

@@ -1,0 +1,296 @@
+"""Run a study: split, start, iterate all runs together, keep each as it ends, then name the clusters."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+import steinhaus
+from steinhaus import engines, seeding
+from steinhaus.errors import PlanError, StoreError
+from steinhaus.lloyd import lloyd
+from steinhaus.points import Fit, Float64, Int32, Points, Run
+from steinhaus.study import events, files, outcome
+from steinhaus.study.assignments import Assignments
+from steinhaus.study.events import Event, Key
+from steinhaus.study.lock import Lock
+from steinhaus.study.plan import Study
+from steinhaus.study.record import SCHEMA, StudyRecord
+from steinhaus.study.result import StudyResult
+from steinhaus.study.store import Folder, Memory, Store
+
+if TYPE_CHECKING:
+    from steinhaus.images import Images, Split
+
+Choose = Callable[..., Points]
+
+
+def run_study(
+    study: Study,
+    images: Images,
+    out: str | Path | None = None,
+    watch: Callable[[Event], None] | None = None,
+    *,
+    break_lock: bool = False,
+    checkpoint_every: float = 5.0,
+    choose: Choose | None = None,
+) -> StudyResult:
+    """Run a study; `Study.run` says how. `choose` makes the engine of an (n, d) array, `engines.choose` by default."""
+    how: dict[str, Any] = {"watch": watch, "checkpoint_every": checkpoint_every, "choose": choose or engines.choose}
+    split = images.split(train=study.train, seed=study.seed)
+    _check_fit(study, split)
+    record = _opening_record(study, images, split)
+    if out is None:
+        store: Store = Memory(record)
+        _Session(study, split, store, **how).run([])
+        return StudyResult(store.record, store, split=lambda: split)
+    path = Path(out)
+    if (there := Folder.find(path)) is None or not _is_done(there, record):
+        files.make_folder(path)
+        with Lock(path, break_lock=break_lock) as lock:
+            there = _open(path, record, lock)
+            if not _is_done(there, record):
+                _Session(study, split, there, **how).run([lock.taken_over] if lock.taken_over else [])
+            return StudyResult(there.record, there, out=path, split=lambda: split)
+    if watch:
+        watch(events.Finished(len(there.record.runs), from_disk=True))
+    return StudyResult(there.record, there, out=path, split=lambda: split)
+
+
+def _open(path: Path, record: StudyRecord, lock: Lock) -> Folder:
+    """The folder's study as it stands, or a new one."""
+    if (folder := Folder.find(path, lock)) is None:
+        folder = Folder.begin(path, record, lock)
+    folder.sweep()
+    if folder.record.complete and not _is_done(folder, record):
+        folder.reopen()
+    return folder
+
+
+def _is_done(folder: Folder, record: StudyRecord) -> bool:
+    """Whether there is nothing left to do. Another study than this is refused, with what differs."""
+    there = folder.record
+    if there.digest == record.digest:
+        return folder.is_whole
+    fields = ("name", "shape", "dtype", "full_scale", "n_train", "n_test", "label_names", "sha256")
+    pairs = [(name, there.plan.get(name), value) for name, value in record.plan.items()]
+    pairs += [(f"data {name}", getattr(there.data, name), getattr(record.data, name)) for name in fields]
+    different = "; ".join(
+        f"{name} is {_short(old)} there and {_short(new)} here" for name, old, new in pairs if old != new
+    )
+    raise StoreError(
+        f"{folder.path} holds another study: {different or 'its digest is another'}. "
+        f"Choose another folder (--out), or give the plan and the data of the study there."
+    )
+
+
+def _short(value: Any) -> str:
+    text = ", ".join(str(item) for item in value) if isinstance(value, list | tuple) else str(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _check_fit(study: Study, split: Split) -> None:
+    """What a plan asks of its images."""
+    n, d = split.train.rows.shape
+    if study.ks[-1] > n:
+        raise PlanError(f"Every K must be at most the number of training images, {n}; the plan has K = {study.ks[-1]}.")
+    if isinstance(study.init, str):
+        return
+    whole = np.issubdtype(split.train.pixels.dtype, np.integer)
+    for k, starts in study.init.items():
+        for restart, start in enumerate(cast("tuple[Float64, ...]", starts)):
+            if start.shape[1] != d:
+                raise PlanError(
+                    f"The start of K = {k}, restart {restart}, must have {d} features, as the images have; "
+                    f"it has {start.shape[1]}."
+                )
+            if whole and not (start.min() >= 0 and start.max() <= 1):
+                raise PlanError(
+                    f"The start of K = {k}, restart {restart}, must be in pixels scaled to 0..1; its values reach from "
+                    f"{start.min():g} to {start.max():g}. Divide it by {split.train.full_scale:g}."
+                )
+
+
+def _opening_record(study: Study, images: Images, split: Split) -> StudyRecord:
+    return StudyRecord(
+        schema=SCHEMA,
+        plan=study.plan(),
+        data=outcome.data_record(images, split),
+        machine=_machine(),
+        versions=_versions(),
+        runs=(),
+        best=(),
+        complete=False,
+        digest=study.digest(images),
+    )
+
+
+def _machine() -> dict[str, Any]:
+    processor = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
+    except OSError:
+        lines = []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return {"system": platform.system(), "processor": named[0] if named else processor, "cores": os.cpu_count() or 1}
+
+
+def _versions() -> dict[str, str]:
+    libraries = {name: importlib.metadata.version(name) for name in ("numpy", "numba", "scipy", "safetensors")}
+    return {"python": platform.python_version(), "steinhaus": steinhaus.__version__, **libraries}
+
+
+class _Session:
+    """One stretch of work on a study, from its start or from where the last one stopped."""
+
+    def __init__(
+        self,
+        study: Study,
+        split: Split,
+        store: Store,
+        *,
+        watch: Callable[[Event], None] | None,
+        checkpoint_every: float,
+        choose: Choose,
+    ) -> None:
+        self.study = study
+        self.split = split
+        self.store = store
+        self.watch = watch
+        self.every = checkpoint_every
+        self.choose = choose
+        self.began = self.kept = time.monotonic()
+        self.square = split.train.full_scale**2
+        self.labels: dict[
+            int, tuple[float, int, Int32]
+        ] = {}  # K -> inertia, restart, labels of the best run of this session
+        self.active: Sequence[Run] = ()
+
+    def run(self, notes: list[str]) -> None:
+        """Do what is left to do; the notes are told once it has begun."""
+        fits = self.store.fits()
+        waiting = [key for key in self.study.keys if key not in fits]
+        try:
+            kept = self.store.checkpoint()
+        except StoreError as error:  # it costs the iterations that were kept there, and changes no result
+            kept, notes = {}, [*notes, str(error)]
+        resumed = {key: run for key, run in kept.items() if key in waiting}
+        if self.store.record.versions != _versions():
+            notes = [*notes, "Other versions began this study; events.jsonl names both."]
+        self._tell_start(fits, resumed, notes)
+        with closing(self.choose(self.split.train.rows, threads=self.study.threads)) as points:
+            runs = [resumed.get(key) or Run(key, self._start(points, key)) for key in waiting]
+            try:
+                self._iterate(points, runs, fits)
+            except (KeyboardInterrupt, SystemExit):
+                with suppress(StoreError):  # an older checkpoint serves as well
+                    self.store.save_checkpoint(self.active)
+                    self.tell(events.Interrupted(len(self.active)))
+                raise
+            self._finish(points, fits)
+        self.tell(events.Finished(len(fits)))
+
+    def tell(self, event: Event) -> None:
+        """Put an event into the folder's list and before the watcher."""
+        if not isinstance(event, events.Advanced):
+            now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            line = events.as_dict(event)
+            seconds = round(time.monotonic() - self.began, 3)
+            self.store.append({"event": line.pop("event"), "time": now, "seconds": seconds, **line})
+        if self.watch:
+            self.watch(event)
+
+    def _tell_start(self, fits: Iterable[Key], resumed: Iterable[Key], notes: Iterable[str]) -> None:
+        record = self.store.record
+        self.tell(
+            events.Started(
+                runs=self.study.keys,
+                finished=tuple(fits),
+                resumed=tuple(resumed),
+                n_train=record.data.n_train,
+                n_test=record.data.n_test,
+                machine=_machine(),
+                versions=_versions(),
+            )
+        )
+        for note in notes:
+            self.tell(events.Noted(note))
+
+    def _start(self, points: Points, key: Key) -> Float64:
+        k, restart = key
+        if isinstance(self.study.init, str):
+            return seeding.starts(points, k, self.study.init, seeding.Stream(self.study.seed, k, restart))
+        start = cast("NDArray[np.float64]", self.study.init[k][restart])
+        return start * self.split.train.full_scale
+
+    def _iterate(self, points: Points, runs: Sequence[Run], fits: dict[Key, Fit]) -> None:
+        """Bring every run to its end; those that end join the fits."""
+        self.active, self.kept = runs, time.monotonic()
+        study = self.study
+        for fit in lloyd(points, runs, max_iter=study.max_iter, tol=study.tol, watch=self._on_iteration):
+            key = k, restart = cast(Key, fit.key)
+            self.store.save_fit(key, fit)
+            fits[key] = fit
+            self.active = [run for run in self.active if run.key != key]
+            self._remember(key, fit, points)
+            self.tell(events.RunFinished(k, restart, fit.iterations, fit.inertia / self.square, fit.stop.name))
+
+    def _on_iteration(self, active: Sequence[Run]) -> None:
+        self.active = active
+        self.tell(events.Advanced(tuple(self._progress(run) for run in active)))
+        if active and time.monotonic() - self.kept >= self.every:
+            self.store.save_checkpoint(active)
+            self.tell(events.Checkpointed(len(active)))
+            self.kept = time.monotonic()
+
+    def _progress(self, run: Run) -> events.Progress:
+        k, restart = cast(Key, run.key)
+        return events.Progress(k, restart, len(run.history), run.history[-1] / self.square)
+
+    def _remember(self, key: Key, fit: Fit, points: Points) -> None:
+        """Keep the labels of the best run of each K while the engine still has them."""
+        k, restart = key
+        if k not in self.labels or (fit.inertia, restart) < self.labels[k][:2]:
+            self.labels[k] = (fit.inertia, restart, np.array(points.labels(key), np.int32))
+
+    def _finish(self, points: Points, fits: dict[Key, Fit]) -> None:
+        """Find the best run of each K, assign both parts, name the clusters, keep it all."""
+        scale = self.split.train.full_scale
+        runs = tuple(outcome.run_record(key, fits[key], scale) for key in self.study.keys)
+        best = outcome.best_runs(runs)
+        chosen = [Run((run.k, run.restart), fits[run.k, run.restart].centroids) for run in best]
+        kept = {(k, restart): labels for k, (_, restart, labels) in self.labels.items()}
+        train = _by_k(kept | _assign(points, [run for run in chosen if run.key not in kept]), chosen)
+        test = None
+        if self.split.test is not None:
+            with closing(self.choose(self.split.test.rows, threads=self.study.threads)) as others:
+                test = _by_k(_assign(others, chosen), chosen)
+            best = tuple(outcome.with_test_sizes(run, test[run.k]) for run in best)
+        if self.split.train.labels is not None:
+            best = tuple(outcome.named(run, self.split, train[run.k], test[run.k] if test else None) for run in best)
+        found = Assignments(train, test)
+        record = replace(self.store.record, runs=runs, best=best, complete=True)
+        self.store.finish(record, found, self.split)
+
+
+def _assign(points: Points, runs: Sequence[Run]) -> dict[Key, Int32]:
+    """The labels of one assignment to these centroids: those that the runs ended with, bit for bit."""
+    if runs:
+        points.assign(runs)
+    return {cast(Key, run.key): np.array(points.labels(run.key), np.int32) for run in runs}
+
+
+def _by_k(labels: dict[Key, Int32], runs: Iterable[Run]) -> dict[int, Int32]:
+    keys = [cast(Key, run.key) for run in runs]
+    return {key[0]: labels[key] for key in keys}

@@ -1,0 +1,171 @@
+"""`study.json`: the record as JSON with a checksum, and back, with every field checked.
+
+The fields are those of the dataclasses in `record`; their annotations are the schema.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import types
+from collections.abc import Mapping
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from steinhaus.errors import PlanError, StoreError
+from steinhaus.points import Stop
+from steinhaus.study.plan import Study, canonical
+from steinhaus.study.record import SCHEMA, BestRecord, StudyRecord
+
+
+@dataclasses.dataclass(frozen=True)
+class Document:
+    """All that `study.json` says."""
+
+    record: StudyRecord
+    files: dict[str, str] = dataclasses.field(default_factory=dict)  # name -> sha256 of what else is in the folder
+
+
+def encode(document: Document) -> bytes:
+    """The file's bytes: one line for each run, so that it can be read, compared and searched by line."""
+    content = {**dataclasses.asdict(document.record), "files": document.files}
+    content["sha256"] = _checksum(content)
+    entries = [f"{_text(key)}: {_lines(value)}" for key, value in content.items()]
+    return ("{\n " + ",\n ".join(entries) + "\n}\n").encode()
+
+
+def _lines(value: Any) -> str:
+    if isinstance(value, list | tuple) and value and isinstance(value[0], dict):
+        return "[\n  " + ",\n  ".join(_text(item) for item in value) + "\n ]"
+    return _text(value)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _checksum(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(canonical(dict(content))).hexdigest()
+
+
+def decode(data: bytes) -> Document:
+    """The document again.
+
+    Raises
+    ------
+    ValueError
+        The bytes are no JSON, changed since they were written, or contradict themselves.
+    StoreError
+        They are of a newer schema.
+    """
+    try:
+        content = json.loads(data, parse_constant=_refuse)
+        if not isinstance(content, dict):
+            raise ValueError("it is not a JSON object")
+        _check_schema(content.get("schema"))
+        if content.pop("sha256", None) != _checksum(content):
+            raise ValueError("its checksum is not that of its content")
+        files = _decode(dict[str, str], content.pop("files", {}), "files")
+        record = _decode(StudyRecord, content, "")
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    _check(record)
+    return Document(record, files)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")
+
+
+def _check_schema(schema: Any) -> None:
+    if type(schema) is int and schema > SCHEMA:
+        raise StoreError(
+            f"The study has schema {schema}; this version of Steinhaus reads schemas up to {SCHEMA}. "
+            f"Use a newer Steinhaus."
+        )
+    if type(schema) is not int or schema < 1:
+        raise ValueError(f"its schema is {str(schema)[:40]!r}")
+
+
+def _decode(kind: Any, value: Any, where: str) -> Any:
+    """A value of JSON as a value of an annotated type."""
+    origin = get_origin(kind)
+    if origin in (Union, types.UnionType):  # X | None is the only union there is
+        return None if value is None else _decode(get_args(kind)[0], value, where)
+    if dataclasses.is_dataclass(kind):
+        return _decode_record(kind, _expect(dict, value, where), where)
+    if origin is tuple:
+        item = get_args(kind)[0]
+        return tuple(_decode(item, each, f"{where}[{i}]") for i, each in enumerate(_expect(list, value, where)))
+    if origin is dict:
+        item = get_args(kind)[1]
+        return {key: _decode(item, each, f"{where}.{key}") for key, each in _expect(dict, value, where).items()}
+    return value if kind is Any else _expect(kind, value, where)
+
+
+def _expect(kind: type, value: Any, where: str) -> Any:
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind or (isinstance(value, float) and not math.isfinite(value)):
+        raise ValueError(f"{where} is {str(value)[:40]!r}, not of type {kind.__name__}")
+    return value
+
+
+def _decode_record(kind: Any, content: dict[str, Any], where: str) -> Any:
+    hints = get_type_hints(kind)
+    found = {}
+    for field in dataclasses.fields(kind):
+        place = f"{where}.{field.name}".lstrip(".")
+        if field.name in content:
+            found[field.name] = _decode(hints[field.name], content[field.name], place)
+        elif field.default is dataclasses.MISSING:
+            raise ValueError(f"{place} is missing")
+    return kind(**found)
+
+
+def study_of(plan: Mapping[str, Any]) -> Study:
+    """The plan again, with random starts where starts were given: those are known by their digest alone."""
+    given = str(plan.get("init")).startswith("given:")
+    try:
+        return Study(**{**plan, "init": "random" if given else plan["init"]})
+    except (PlanError, TypeError, KeyError) as error:
+        raise ValueError(f"its plan is not valid ({error})") from error
+
+
+def _check(record: StudyRecord) -> None:
+    """What the types cannot say: that the parts fit together."""
+    plan = study_of(record.plan)
+    done = [(run.k, run.restart) for run in record.runs]
+    _demand(done == sorted(set(done)) and set(done) <= set(plan.keys), "its runs are not those of its plan")
+    for run in record.runs:
+        where = f"run K = {run.k}, restart {run.restart}"
+        _demand(run.iterations == len(run.inertia) > 0, f"{where} does not have one inertia for each iteration")
+        _demand(len(run.sizes) == run.k and sum(run.sizes) == record.data.n_train, f"{where} has other sizes")
+        _demand(run.stop in Stop.__members__, f"{where} ended for an unknown reason")
+    ks = [best.k for best in record.best]
+    _demand(
+        ks == sorted(set(ks)) and all((best.k, best.restart) in done for best in record.best), "a best run is missing"
+    )
+    if record.complete:
+        _demand(tuple(done) == plan.keys and tuple(ks) == plan.ks, "it is complete, but not all runs are there")
+    for best in record.best:
+        _check_best(best, len(record.data.label_names or ()))
+
+
+def _check_best(best: BestRecord, labels: int) -> None:
+    where = f"the best run of K = {best.k}"
+    _demand(len(best.sizes) == best.k, f"{where} has other sizes")
+    _demand(best.test_sizes is None or len(best.test_sizes) == best.k, f"{where} has other sizes")
+    mapping = best.mapping or ()
+    _demand(best.mapping is None or len(mapping) == best.k, f"{where} has another mapping")
+    _demand(all(label is None or 0 <= label < labels for label in mapping), f"{where} is mapped to no label")
+    for part in (best.train, best.test):
+        rows = part.confusion if part else ()
+        _demand(part is None or len(rows) == best.k, f"{where} has another confusion")
+        _demand(all(len(row) == labels for row in rows), f"{where} has another confusion")
+
+
+def _demand(condition: bool, otherwise: str) -> None:
+    if not condition:
+        raise ValueError(otherwise)

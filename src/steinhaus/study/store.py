@@ -1,0 +1,280 @@
+"""Where a study is kept: a folder, or memory alone. Both offer the same, so that `run` need not know which.
+
+In a folder, `study.json` comes first (plan and data, not complete) and last (complete, when all else is there): it
+decides in which state the folder is, and what does not belong to that state is ignored.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from steinhaus.errors import StoreError
+from steinhaus.points import Fit, Run
+from steinhaus.study import assignments as table
+from steinhaus.study import events, files, schema, tensors
+from steinhaus.study.assignments import Assignments
+from steinhaus.study.events import Key
+from steinhaus.study.lock import Lock
+from steinhaus.study.record import StudyRecord
+
+if TYPE_CHECKING:
+    from steinhaus.images import Split
+
+STUDY = "study.json"
+RUNS = "runs"
+CHECKPOINT = "checkpoint.safetensors"
+EVENTS = "events.jsonl"
+ASSIGNMENTS = "assignments.csv"
+
+# The most bytes that a file of each kind may have: more is refused before it is read.
+MOST_STUDY = 1 << 28
+MOST_EVENTS = 1 << 30
+MOST_HEADER = 1 << 16  # of a run in a safetensors file
+MOST_ROW = 1 << 13  # of the table, without its clusters
+
+AGAIN = "Delete it and give the study's command again"
+
+
+class Store(Protocol):
+    """What `run` writes and `StudyResult` reads."""
+
+    record: StudyRecord
+
+    def fits(self) -> dict[Key, Fit]:
+        """The finished runs, in the units of the points."""
+        ...
+
+    def fit(self, key: Key) -> Fit:
+        """One finished run."""
+        ...
+
+    def checkpoint(self) -> dict[Key, Run]:
+        """The active runs as they were last kept."""
+        ...
+
+    def assignments(self) -> Assignments:
+        """The clusters of the best runs of a complete study."""
+        ...
+
+    def events(self) -> list[dict[str, Any]]:
+        """What happened so far."""
+        ...
+
+    def save_fit(self, key: Key, fit: Fit) -> None:
+        """Keep a finished run."""
+        ...
+
+    def save_checkpoint(self, active: Sequence[Run]) -> None:
+        """Keep the active runs as they stand, in place of those kept before."""
+        ...
+
+    def finish(self, record: StudyRecord, assignments: Assignments, split: Split) -> None:
+        """Keep the complete record, and the clusters of the split's images."""
+        ...
+
+    def append(self, line: Mapping[str, Any]) -> None:
+        """Add a line to the events."""
+        ...
+
+
+class Memory:
+    """A study in memory alone; `Store` says what each method does."""
+
+    def __init__(self, record: StudyRecord) -> None:
+        self.record = record
+        self._fits: dict[Key, Fit] = {}
+        self._assignments = Assignments({}, None)
+        self._events: list[dict[str, Any]] = []
+
+    def fits(self) -> dict[Key, Fit]:  # noqa: D102
+        return dict(self._fits)
+
+    def fit(self, key: Key) -> Fit:  # noqa: D102
+        return self._fits[key]
+
+    def checkpoint(self) -> dict[Key, Run]:  # noqa: D102
+        return {}
+
+    def assignments(self) -> Assignments:  # noqa: D102
+        return self._assignments
+
+    def events(self) -> list[dict[str, Any]]:  # noqa: D102
+        return list(self._events)
+
+    def save_fit(self, key: Key, fit: Fit) -> None:  # noqa: D102
+        self._fits[key] = fit
+
+    def save_checkpoint(self, active: Sequence[Run]) -> None:
+        """Nothing: memory does not outlive its process."""
+
+    def finish(self, record: StudyRecord, assignments: Assignments, split: Split) -> None:  # noqa: D102
+        self.record, self._assignments = record, assignments
+
+    def append(self, line: Mapping[str, Any]) -> None:  # noqa: D102
+        self._events.append(dict(line))
+
+
+class Folder:
+    """A study in a folder; `Store` says what each method does, and each raises StoreError where a file is damaged.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    document
+        What its `study.json` says.
+    lock
+        Held by whoever writes; None for a reader.
+    """
+
+    def __init__(self, path: Path, document: schema.Document, lock: Lock | None = None) -> None:
+        self.path = path
+        self.record = document.record
+        self._files = document.files
+        self._lock = lock
+
+    @classmethod
+    def find(cls, path: Path, lock: Lock | None = None) -> Folder | None:
+        """The study of a folder; None where there is no `study.json`."""
+        try:
+            data = files.read(path / STUDY, MOST_STUDY)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        with _sound(path / STUDY, "Restore it from a copy, or run the study in a new folder."):
+            return cls(path, schema.decode(data), lock)
+
+    @classmethod
+    def begin(cls, path: Path, record: StudyRecord, lock: Lock) -> Folder:
+        """Make a folder a study's."""
+        folder = cls(path, schema.Document(record), lock)
+        folder._save_document(record, {})
+        return folder
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the study is complete, and nothing of it was taken away."""
+        runs = {_run_name(key) for key in self._keys}
+        return self.record.complete and ASSIGNMENTS in files.names(self.path) and runs <= set(files.names(self._runs))
+
+    def fits(self) -> dict[Key, Fit]:  # noqa: D102
+        there = set(files.names(self._runs))
+        return {key: self.fit(key) for key in self._keys if _run_name(key) in there}
+
+    def fit(self, key: Key) -> Fit:  # noqa: D102
+        path = self._runs / _run_name(key)
+        with _sound(path, f"{AGAIN}: that one run is then done again."):
+            data = files.read(path, self._most(key))
+            return tensors.decode_fit(data, self.record.digest, key, self._d, self.record.data.n_train)
+
+    def checkpoint(self) -> dict[Key, Run]:  # noqa: D102
+        path = self.path / CHECKPOINT
+        try:
+            data = files.read(path, sum(self._most(key) for key in self._keys))
+        except FileNotFoundError:
+            return {}
+        with _sound(path, "The runs that it held begin again."):
+            return tensors.decode_checkpoint(data, self.record.digest, self._keys, self._d)
+
+    def assignments(self) -> Assignments:  # noqa: D102
+        if not self.record.complete:
+            raise StoreError(
+                f"The study in {self.path} is not finished: its assignments are not known yet. Run it to its end."
+            )
+        path = self.path / ASSIGNMENTS
+        data, ks = self.record.data, schema.study_of(self.record.plan).ks
+        with _sound(path, f"{AGAIN}: it is then written anew."):
+            csv = files.read(path, (data.n_train + data.n_test + 1) * (MOST_ROW + 12 * len(ks)))
+            if hashlib.sha256(csv).hexdigest() != self._files.get(ASSIGNMENTS):
+                raise ValueError("its sha256 is not the one in study.json")
+            return table.decode(csv, data, ks)
+
+    def events(self) -> list[dict[str, Any]]:  # noqa: D102
+        try:
+            return events.parse(files.read(self.path / EVENTS, MOST_EVENTS))
+        except FileNotFoundError:
+            return []
+
+    def save_fit(self, key: Key, fit: Fit) -> None:  # noqa: D102
+        files.make_folder(self._runs)
+        self._write(self._runs / _run_name(key), tensors.encode_fit(fit, self.record.digest))
+
+    def save_checkpoint(self, active: Sequence[Run]) -> None:  # noqa: D102
+        self._write(self.path / CHECKPOINT, tensors.encode_checkpoint(active, self.record.digest))
+
+    def finish(self, record: StudyRecord, assignments: Assignments, split: Split) -> None:  # noqa: D102
+        csv = table.encode(split, assignments)
+        self._own()
+        files.remove(self.path / CHECKPOINT)
+        self._write(self.path / ASSIGNMENTS, csv)
+        self._save_document(record, {ASSIGNMENTS: hashlib.sha256(csv).hexdigest()})
+
+    def reopen(self) -> None:
+        """Make a complete study an unfinished one again, because something of it was taken away."""
+        self._save_document(replace(self.record, complete=False, runs=(), best=()), {})
+
+    def append(self, line: Mapping[str, Any]) -> None:  # noqa: D102
+        self._own()
+        files.append(self.path / EVENTS, json.dumps(line, allow_nan=False).encode())
+
+    def sweep(self) -> None:
+        """Remove what a crash in the middle of a write left behind."""
+        self._own()
+        for name in (STUDY, CHECKPOINT, ASSIGNMENTS):
+            files.remove(files.temporary_name(self.path / name))
+        for name in files.names(self._runs):
+            if re.fullmatch(r"\.k\d+-r\d+\.safetensors\.tmp", name):
+                files.remove(self._runs / name)
+
+    def _save_document(self, record: StudyRecord, others: dict[str, str]) -> None:
+        self._write(self.path / STUDY, schema.encode(schema.Document(record, others)))
+        self.record, self._files = record, others
+
+    def _write(self, path: Path, data: bytes) -> None:
+        self._own()
+        files.write(path, data)
+
+    def _own(self) -> None:
+        if self._lock is None:
+            raise StoreError(f"{self.path} was opened to be read only.")
+        self._lock.check()
+
+    @property
+    def _runs(self) -> Path:
+        return self.path / RUNS
+
+    @property
+    def _keys(self) -> tuple[Key, ...]:
+        return schema.study_of(self.record.plan).keys
+
+    @property
+    def _d(self) -> int:
+        return math.prod(self.record.data.shape)
+
+    def _most(self, key: Key) -> int:
+        """The most bytes that a run may take in a file."""
+        return 8 * (key[0] * (self._d + 1) + int(self.record.plan["max_iter"])) + MOST_HEADER
+
+
+@contextlib.contextmanager
+def _sound(path: Path, remedy: str) -> Iterator[None]:
+    """Say of what is wrong inside a file which file it is, and what to do."""
+    try:
+        yield
+    except StoreError:
+        raise
+    except FileNotFoundError:
+        raise StoreError(f"{path} is missing. Give the study's command again: it is then made anew.") from None
+    except ValueError as error:
+        raise StoreError(f"{path} is damaged or was changed: {error}. {remedy}") from error
+
+
+def _run_name(key: Key) -> str:
+    return f"{tensors.key_name(key)}.safetensors"

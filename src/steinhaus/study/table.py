@@ -1,0 +1,88 @@
+"""A study as plain text, in the shape of the published table; no line is longer than 80 columns unless a name is."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+from steinhaus.study.record import BestRecord, StudyRecord
+
+WIDTH = 80
+ENDS = {"CONVERGED": "converged", "TOLERANCE": "within tolerance", "MAX_ITER": "iteration limit"}
+
+
+def text(record: StudyRecord) -> str:
+    """The table: every run's largest and smallest inertia, then the best of each K."""
+    lines = [_title(record), "", *_runs(record)]
+    if record.best:
+        lines += ["", *_best(record)]
+    return "\n".join(lines) + "\n"
+
+
+def _title(record: StudyRecord) -> str:
+    data, plan = record.data, record.plan
+    shape = " x ".join(str(side) for side in data.shape)
+    parts = f"{data.n_train:,} images of {shape} to train" + (f", {data.n_test:,} to test" if data.n_test else "")
+    title = f"{data.name}: {parts}. Seed {plan['seed']}."
+    if not record.complete:
+        title += f" Not finished: {len(record.runs)} of {len(plan['k']) * plan['restarts']} runs are done."
+    return textwrap.fill(title, WIDTH)
+
+
+def _runs(record: StudyRecord) -> Iterator[str]:
+    best = {(best.k, best.restart) for best in record.best}
+    yield "  K  run    max inertia    min inertia  iterations  ended"
+    for place, run in enumerate(record.runs):
+        if place and record.runs[place - 1].k != run.k:
+            yield ""
+        mark = "  best" if (run.k, run.restart) in best else ""
+        yield (
+            f"{run.k:3d}  {run.restart + 1:3d}{number(run.inertia[0]):>15}{number(run.inertia[-1]):>15}"
+            f"{run.iterations:12d}  {ENDS.get(run.stop, run.stop)}{mark}"
+        )
+
+
+def _best(record: StudyRecord) -> Iterator[str]:
+    names = record.data.label_names
+    if names is None or record.best[0].mapping is None:
+        yield "  K   best inertia  run  sizes of clusters"
+        for best in record.best:
+            sizes = " ".join(str(size) for size in best.sizes)
+            yield from _hanging(f"{best.k:3d}{number(best.inertia):>15}{best.restart + 1:5d}  ", sizes)
+        return
+    yield "  K   best inertia  train acc.  test acc.  cluster->label"
+    for best in record.best:
+        row = f"{best.k:3d}{number(best.inertia):>15}{share(best.train_accuracy):>12}{share(best.test_accuracy):>11}  "
+        yield from _hanging(row, _mapping(best, names))
+    for best in record.best:
+        if best.ties:
+            clusters = ", ".join(str(cluster) for cluster in best.ties)
+            yield from textwrap.wrap(
+                f"K = {best.k}: the majority is a tie, given to the lowest label, in cluster {clusters}.", WIDTH
+            )
+
+
+def _mapping(best: BestRecord, names: tuple[str, ...]) -> str:
+    pairs = enumerate(best.mapping or ())
+    return "  ".join(f"{cluster}->{'-' if label is None else names[label]}" for cluster, label in pairs)
+
+
+def _hanging(head: str, rest: str) -> list[str]:
+    return textwrap.wrap(
+        rest,
+        WIDTH,
+        initial_indent=head,
+        subsequent_indent=" " * len(head),
+        break_long_words=False,
+        break_on_hyphens=False,
+    ) or [head.rstrip()]
+
+
+def number(inertia: float) -> str:
+    """Three decimals, as the published table has them; seven digits where they would say little."""
+    return f"{inertia:.3f}" if 1000 <= inertia < 1e10 or inertia == 0 else f"{inertia:.7g}"
+
+
+def share(value: float | None) -> str:
+    """Four decimals; a dash where there is none."""
+    return "-" if value is None else f"{value:.4f}"

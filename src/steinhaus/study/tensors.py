@@ -1,0 +1,169 @@
+"""Runs as safetensors files: the bytes of a finished run and of a checkpoint, and back, with every part checked.
+
+Values are the engine's own, in the units of the points, so that a run goes on with the same bits. A checksum over
+arrays and metadata finds any flipped bit. The safetensors library writes metadata in no fixed order, so there is one
+entry, `steinhaus`, that holds JSON: with it the same run gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+from numpy.typing import NDArray
+
+from steinhaus.points import Fit, Float64, Int64, Run, Stop
+from steinhaus.study.events import Key
+from steinhaus.study.plan import canonical
+
+Arrays = Mapping[str, NDArray[Any]]
+TYPES = {"F64": "<f8", "I64": "<i8"}
+
+
+def key_name(key: Key) -> str:
+    """(10, 3) -> k010-r03."""
+    return f"k{key[0]:03d}-r{key[1]:02d}"
+
+
+def encode_fit(fit: Fit, study: str) -> bytes:
+    """A finished run of the study of this digest."""
+    k, restart = cast(Key, fit.key)
+    about = {"study": study, "k": k, "restart": restart, "stop": fit.stop.name, "inertia": fit.inertia}
+    arrays = {
+        "centroids": fit.centroids,
+        "sizes": np.asarray(fit.counts, np.int64),
+        "inertia": np.array(fit.history, np.float64),
+    }
+    return _pack(arrays, about)
+
+
+def decode_fit(data: bytes, study: str, key: Key, d: int, n: int) -> Fit:
+    """The finished run again.
+
+    Parameters
+    ----------
+    data
+        The bytes of the file.
+    study
+        The digest of the study that it must belong to.
+    key
+        The run that it must be.
+    d, n
+        The features and the number of the points.
+
+    Raises
+    ------
+    ValueError
+        It is not this run, or not all of it is as it was written.
+    """
+    arrays, about = _unpack(data, study)
+    if [about.get("k"), about.get("restart")] != list(key):
+        raise ValueError("it is another run")
+    inertia, stop = about.get("inertia"), _stop(about.get("stop"))
+    if not isinstance(inertia, float) or not math.isfinite(inertia) or stop is None:
+        raise ValueError("its end is missing")
+    counts: Int64 = _array(arrays, "sizes", np.int64, (key[0],))
+    if counts.min() < 0 or counts.sum() != n:
+        raise ValueError("its sizes do not add up to the number of images")
+    history = _history(arrays, "inertia")
+    if not history:
+        raise ValueError("it has no iterations")
+    return Fit(key, _centroids(arrays, "centroids", key[0], d), counts, history, inertia, stop)
+
+
+def encode_checkpoint(active: Iterable[Run], study: str) -> bytes:
+    """The active runs as they stand."""
+    arrays: dict[str, NDArray[Any]] = {}
+    stops = {}
+    for run in active:
+        name = key_name(cast(Key, run.key))
+        arrays[f"{name}.centroids"] = run.centroids
+        arrays[f"{name}.inertia"] = np.array(run.history, np.float64)
+        stops[name] = run.stop.name if run.stop else None
+    return _pack(arrays, {"study": study, "stops": stops})
+
+
+def decode_checkpoint(data: bytes, study: str, keys: Iterable[Key], d: int) -> dict[Key, Run]:
+    """Those of these runs that a checkpoint holds.
+
+    Raises
+    ------
+    ValueError
+        It is no checkpoint of this study, or not all of it is as it was written.
+    """
+    arrays, about = _unpack(data, study)
+    stops = about.get("stops")
+    if not isinstance(stops, dict):
+        raise ValueError("it does not say which runs it holds")
+    runs = {}
+    for key in keys:
+        if (name := key_name(key)) in stops:
+            centroids = _centroids(arrays, f"{name}.centroids", key[0], d)
+            runs[key] = Run(key, centroids, _history(arrays, f"{name}.inertia"), _stop(stops[name]))
+    return runs
+
+
+def _pack(arrays: Arrays, about: Mapping[str, Any]) -> bytes:
+    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    signed = {**about, "sha256": _checksum(arrays, about)}
+    return bytes(safetensors.numpy.save(dict(arrays), metadata={"steinhaus": canonical(signed).decode()}))
+
+
+def _unpack(data: bytes, study: str) -> tuple[Arrays, dict[str, Any]]:
+    try:
+        arrays = {
+            name: np.frombuffer(bytes(held["data"]), TYPES[held["dtype"]]).reshape(held["shape"])
+            for name, held in safetensors.deserialize(data)  # type: ignore[no-untyped-call]
+        }
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        about = json.loads(header["__metadata__"]["steinhaus"])
+        if about.pop("sha256") != _checksum(arrays, about):
+            raise ValueError("its checksum is not that of its content")
+    except (safetensors.SafetensorError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"it is no safetensors file of a study ({type(error).__name__}: {error})") from error
+    if about.get("study") != study:
+        raise ValueError("it belongs to another study")
+    return arrays, about
+
+
+def _checksum(arrays: Arrays, about: Mapping[str, Any]) -> str:
+    sha = hashlib.sha256(canonical(dict(about)))
+    for name, array in sorted(arrays.items()):
+        sha.update(canonical([name, array.dtype.str, list(array.shape)]))
+        sha.update(array.tobytes())
+    return sha.hexdigest()
+
+
+def _array(arrays: Arrays, name: str, dtype: type, shape: tuple[int, ...]) -> NDArray[Any]:
+    array = arrays.get(name)
+    if array is None or array.dtype != dtype or array.shape != shape:
+        raise ValueError(f"{name} is missing or has another shape")
+    return array
+
+
+def _centroids(arrays: Arrays, name: str, k: int, d: int) -> Float64:
+    centroids = _array(arrays, name, np.float64, (k, d))
+    if not np.isfinite(centroids).all():
+        raise ValueError(f"{name} holds NaN or infinity")
+    return centroids
+
+
+def _history(arrays: Arrays, name: str) -> tuple[float, ...]:
+    history = arrays.get(name)
+    if history is None or history.ndim != 1 or history.dtype != np.float64 or not np.isfinite(history).all():
+        raise ValueError(f"{name} is missing or no list of finite numbers")
+    return tuple(history.tolist())
+
+
+def _stop(name: object) -> Stop | None:
+    if name is None:
+        return None
+    if not isinstance(name, str) or name not in Stop.__members__:
+        raise ValueError("it ended for an unknown reason")
+    return Stop[name]

@@ -1,0 +1,61 @@
+"""Points that are plain NumPy throughout: slow, and right by looking at it. For tests of what stands on them."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally, Totals
+
+
+class NaivePoints:
+    """Whole numbers 0..255 in memory. One `Points`, as `engines.choose` would give."""
+
+    def __init__(self, X: NDArray[np.uint8], *, threads: int | None = None) -> None:
+        assert X.dtype == np.uint8
+        self.X = X.astype(np.int64)
+        self.n, self.d = X.shape
+        self.grid = Grid(np.zeros(self.d), np.ones(self.d))
+        squares = (self.X**2).sum(axis=0).astype(np.float64)  # below 2^53: exact
+        sums = self.X.sum(axis=0)[np.newaxis, np.newaxis]
+        self.totals = Totals(sums, np.stack([squares, np.zeros(self.d)]), self.n)
+        self._labels: dict[Hashable, Int32] = {}
+        self.passes = 0
+        self.closed = False
+
+    def assign(self, runs: Sequence[Run]) -> list[Tally]:
+        self.passes += 1
+        return [self._assign(run) for run in runs]
+
+    def _assign(self, run: Run) -> Tally:
+        distances = np.stack([self._to(centroid) for centroid in run.centroids])
+        labels = distances.argmin(axis=0).astype(np.int32)  # the first of equals: the lowest cluster
+        k = len(run.centroids)
+        counts = np.bincount(labels, minlength=k).astype(np.int64)
+        sums = np.stack([self.X[labels == cluster].sum(axis=0) for cluster in range(k)])
+        old = self._labels.get(run.key, np.full(self.n, -1, np.int32))
+        self._labels[run.key] = labels
+        far = np.argsort(-distances.min(axis=0), kind="stable")[: int((counts == 0).sum())]
+        far = far[distances.min(axis=0)[far] > 0]
+        farthest = np.stack([far, labels[far]], axis=1).astype(np.int64)
+        return Tally(sums[np.newaxis], counts, int((old != labels).sum()), farthest)
+
+    def _to(self, point: Float64) -> Float64:
+        return np.square(self.X - point).sum(axis=1)
+
+    def rows(self, indices: Int64) -> Float64:
+        return self.X[indices].astype(np.float64)
+
+    def squared_distances(self, indices: Int64) -> Float64:
+        return np.stack([self._to(row) for row in self.rows(indices)])
+
+    def labels(self, key: Hashable) -> Int32:
+        return self._labels[key]
+
+    def forget(self, key: Hashable) -> None:
+        self._labels.pop(key, None)
+
+    def close(self) -> None:
+        self.closed = True
