@@ -1,0 +1,186 @@
+"""The known sets: where their files are looked for, and how they are opened. `known` says what they are."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steinhaus.errors import DataError
+from steinhaus.images.collection import Images
+from steinhaus.images.files import shown
+from steinhaus.images.idx import Part, read_parts
+from steinhaus.images.known import DIGITS, KNOWN, MNIST, KnownSet
+from steinhaus.images.limits import Limits
+from steinhaus.images.progress import Progress
+
+DATA_VARIABLE = "STEINHAUS_DATA"
+
+
+class NotAvailableError(DataError):
+    """A known set is neither in a folder looked at nor to be downloaded."""
+
+
+@dataclass(frozen=True)
+class SetStatus:
+    """A known set, and whether it can be opened without a download."""
+
+    known: KnownSet
+    ready: bool
+    where: str  # the folder, or what it comes with; where it is not there: where it was looked for
+    looked: tuple[str, ...]  # each folder looked at, and what was missing there
+
+
+def open_known(
+    name: str, data: Path | None, limits: Limits, progress: Progress | None, *, download: bool = True
+) -> Images:
+    """Open a known set.
+
+    Parameters
+    ----------
+    data
+        A folder to look in first; by default the one that STEINHAUS_DATA names. Then comes the user's cache.
+    download
+        Whether to fetch what is not there.
+
+    Raises
+    ------
+    NotAvailableError
+        Where it is nowhere and cannot be fetched.
+    DataError
+        Where files that are there are not the set's.
+    """
+    if name == "digits":
+        return _digits()
+    found, looked = _find(MNIST, data)
+    if found is None and download:
+        found = _downloaded(MNIST, looked, progress)
+    if found is None:
+        raise NotAvailableError(_nowhere(MNIST, looked, "Downloads are switched off."))
+    try:
+        return _mnist(found, limits)
+    except DataError:
+        if not download or next(iter(found.values())).parent != _cache(MNIST):
+            raise
+    return _mnist(_downloaded(MNIST, looked, progress), limits)  # a damaged cache is ours to mend
+
+
+def data_status(data: str | os.PathLike[str] | None = None) -> list[SetStatus]:
+    """Tell of every known set whether it is there, and where. Looks, and opens nothing.
+
+    Parameters
+    ----------
+    data
+        A folder to look in first; by default the one that STEINHAUS_DATA names.
+    """
+    statuses = []
+    for known in KNOWN.values():
+        if not known.files:
+            statuses.append(SetStatus(known, True, "comes with scikit-learn", ()))
+            continue
+        found, looked = _find(known, None if data is None else Path(data))
+        where = str(_cache(known)) if found is None else str(next(iter(found.values())).parent)
+        statuses.append(SetStatus(known, found is not None, where, looked))
+    return statuses
+
+
+def _cache(known: KnownSet) -> Path:
+    """The folder of downloaded files: the user's cache, as the platform has it."""
+    import pooch
+
+    return Path(pooch.os_cache("steinhaus")) / known.name
+
+
+def _find(known: KnownSet, data: Path | None) -> tuple[dict[str, Path] | None, tuple[str, ...]]:
+    """Find all files of a set in one folder; else, what each folder lacks."""
+    looked: list[str] = []
+    for folder in _folders(known, data):
+        found = {file.name: path for file in known.files if (path := _file_in(folder, file.name)) is not None}
+        if len(found) == len(known.files):
+            return found, tuple(looked)
+        missing = ", ".join(file.name for file in known.files if file.name not in found)
+        lacks = f"no {missing}" if found else "not there" if os.path.isdir(folder) else "no such folder"
+        looked.append(f"{shown(folder)} ({lacks})")
+    return None, tuple(looked)
+
+
+def _folders(known: KnownSet, data: Path | None) -> Iterator[Path]:
+    """Where the files of a set may be, the first place first."""
+    named = data or (Path(value) if (value := os.environ.get(DATA_VARIABLE)) else None)
+    if named is not None:
+        yield named.expanduser() / known.name
+        yield named.expanduser()
+    yield _cache(known)
+
+
+def _file_in(folder: Path, name: str) -> Path | None:
+    """A file under any of the names that it goes by: raw or gzip-compressed, with a dash or a dot."""
+    for plain in (name, name.replace("-idx", ".idx")):
+        for path in (folder / plain, folder / f"{plain}.gz"):
+            if os.path.isfile(path):
+                return path
+    return None
+
+
+def _downloaded(known: KnownSet, looked: tuple[str, ...], progress: Progress | None) -> dict[str, Path]:
+    """Fetch what the cache lacks, or holds damaged."""
+    from steinhaus.images.download import DownloadError, fetch, is_whole
+
+    files = {}
+    for file in known.files:
+        cached = _file_in(_cache(known), file.name)
+        try:
+            whole = cached if cached is not None and is_whole(cached, file) else None
+            files[file.name] = whole or fetch(file, _cache(known), known.mirrors, progress=progress)
+        except DownloadError as error:
+            raise NotAvailableError(_nowhere(known, looked, str(error))) from None
+    return files
+
+
+def _nowhere(known: KnownSet, looked: tuple[str, ...], why: str) -> str:
+    return (
+        f"{known.name} is not here. Looked in {'; '.join(looked)}. {why} To use files of your own, put "
+        f"{', '.join(file.name for file in known.files)} (or .gz) into a folder and name it with {DATA_VARIABLE} or "
+        f"--data."
+    )
+
+
+def _mnist(found: dict[str, Path], limits: Limits) -> Images:
+    files = {found[file.name]: file for file in MNIST.files}
+    paths = list(files)
+
+    def check(path: Path, head: bytes, values: NDArray[Any]) -> None:
+        """Hold what was read against the digest that is known."""
+        digest = hashlib.sha256(head)
+        digest.update(values.reshape(-1).view(np.uint8).data)
+        wrong = files[path].fault(len(head) + values.nbytes, digest.hexdigest())
+        if wrong is not None:
+            raise DataError(
+                f"{shown(path)} is not MNIST's {files[path].name}: {wrong}. Other sets use the same file names; to "
+                f"open one of them, give its folder as the source."
+            )
+
+    pixels, labels, given = read_parts([Part(paths[0], paths[1]), Part(paths[2], paths[3])], limits, check)
+    return Images.from_arrays(
+        pixels, labels, name=MNIST.name, given_train=given, licence=MNIST.licence, source=MNIST.source
+    )
+
+
+def _digits() -> Images:
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    return Images.from_arrays(
+        bunch.images.astype(np.uint8),
+        bunch.target,
+        name=DIGITS.name,
+        full_scale=16,
+        licence=DIGITS.licence,
+        source=DIGITS.source,
+    )

@@ -1,0 +1,251 @@
+"""A collection of images, and its split into a training and a test part."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steinhaus.errors import DataError, PlanError
+from steinhaus.images.labels import Int64, encode
+from steinhaus.images.pixels import Pixels, as_pixels, shape_text
+from steinhaus.seeding import Stream
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file of a folder that is not among its images, and why."""
+
+    file: str  # relative to the folder
+    reason: str
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Images:
+    """Images of one shape, with or without labels. Made, and checked, by `open_images` and `Images.from_arrays`.
+
+    Attributes
+    ----------
+    pixels
+        (n, h, w), (n, h, w, c) or, for plain vectors, (n, d); uint8, float32 or float64, in C order, read-only.
+    labels
+        (n,) int64, indices into `label_names`; None without labels.
+    label_names
+        Integers by value, names by text; None without labels.
+    name
+        "mnist", or the name of the file or folder.
+    full_scale
+        The pixel value that counts as 1.
+    given_train
+        The first so many images are the source's own training part; None where it has none.
+    files
+        In a folder of pictures, the file of each image, relative to the folder, with forward slashes.
+    skipped
+        What a folder of pictures holds that could not be read.
+    licence, source
+        Terms and origin, where known.
+    """
+
+    pixels: Pixels
+    labels: Int64 | None = None
+    label_names: tuple[str, ...] | None = None
+    name: str = "images"
+    full_scale: float = 255.0
+    given_train: int | None = None
+    files: tuple[str, ...] | None = None
+    skipped: tuple[Skipped, ...] = ()
+    licence: str | None = None
+    source: str | None = None
+
+    @classmethod
+    def from_arrays(
+        cls,
+        pixels: Any,
+        labels: Any = None,
+        *,
+        label_names: Sequence[str] | None = None,
+        name: str = "array",
+        shape: tuple[int, ...] | None = None,
+        full_scale: float | None = None,
+        given_train: int | None = None,
+        files: Sequence[str] | None = None,
+        skipped: Sequence[Skipped] = (),
+        licence: str | None = None,
+        source: str | None = None,
+    ) -> Images:
+        """Make a collection of arrays. uint8, float32 and float64 arrays in C order are not copied.
+
+        Parameters
+        ----------
+        pixels
+            (n, h, w), (n, h, w, c) with 1, 3 or 4 channels, or (n, d). `pixels.as_pixels` says what becomes of other
+            dtypes.
+        labels
+            One an image: integers or names. See `labels.encode`.
+        label_names
+            Where given, `labels` are indices into them.
+        shape
+            The shape of one image, to reshape rows to: (28, 28).
+        full_scale
+            The pixel value that counts as 1; by default 255 for uint8 and 1 for floats.
+
+        Raises
+        ------
+        DataError
+            Where the arrays are not images, or labels do not belong to them.
+
+        Examples
+        --------
+        >>> images = Images.from_arrays(np.zeros((4, 8, 8), np.uint8), ["cat", "dog", "cat", "dog"])
+        >>> images.label_names, images.labels.tolist()
+        (('cat', 'dog'), [0, 1, 0, 1])
+        """
+        checked, scale = as_pixels(pixels, name, shape)
+        if full_scale is not None:
+            scale = float(full_scale)
+        if not 0 < scale < float("inf"):
+            raise DataError(
+                f"{name}: full_scale is the pixel value that counts as 1; it must be positive, not {full_scale}."
+            )
+        if given_train is not None and not 0 < given_train < len(checked):
+            raise DataError(f"{name}: given_train must be from 1 to {len(checked) - 1}, not {given_train}.")
+        if files is not None and len(files) != len(checked):
+            raise DataError(f"{name}: there are {len(files):,} file names for {len(checked):,} images.")
+        indices, names = (None, None) if labels is None else encode(labels, len(checked), name, label_names)
+        return cls(
+            pixels=_read_only(checked),
+            labels=None if indices is None else _read_only(indices),
+            label_names=names,
+            name=name,
+            full_scale=scale,
+            given_train=given_train,
+            files=None if files is None else tuple(files),
+            skipped=tuple(skipped),
+            licence=licence,
+            source=source,
+        )
+
+    @property
+    def n(self) -> int:
+        """The number of images."""
+        return len(self.pixels)
+
+    def __len__(self) -> int:
+        return self.n
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one image: (h, w), (h, w, c) or (d,)."""
+        return self.pixels.shape[1:]
+
+    @property
+    def is_image(self) -> bool:
+        """Whether these are images, not plain vectors."""
+        return self.pixels.ndim > 2
+
+    @property
+    def rows(self) -> Pixels:
+        """The images as points, (n, d): a view, not a copy."""
+        return self.pixels.reshape(self.n, -1)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Digest of the content: shape, dtype, pixels, labels and label names; the same on every machine."""
+        dtype = self.pixels.dtype.newbyteorder("<")
+        head = {"shape": self.pixels.shape, "dtype": dtype.str, "label_names": self.label_names}
+        digest = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
+        digest.update(self.pixels.astype(dtype, copy=False).reshape(-1).view(np.uint8).data)
+        if self.labels is not None:
+            digest.update(self.labels.astype("<i8", copy=False).view(np.uint8).data)
+        return digest.hexdigest()
+
+    def take(self, rows: Int64) -> Images:
+        """The images of these rows, in this order, as a collection of their own."""
+        files = self.files
+        return replace(
+            self,
+            pixels=_read_only(self.pixels[rows]),
+            labels=None if self.labels is None else _read_only(self.labels[rows]),
+            files=None if files is None else tuple(files[row] for row in rows.tolist()),
+            given_train=None,
+            skipped=(),
+        )
+
+    def split(self, train: float | int | str = 0.6, seed: int = 0) -> Split:
+        """Split into a training and a test part.
+
+        Parameters
+        ----------
+        train
+            A fraction (float, 0 < train <= 1; of n images the whole part of train x n, in exact decimal arithmetic:
+            0.6 of 70,000 is 42,000), a count (int), or "given" for the source's own split. Where all images are asked
+            for there is no test part.
+        seed
+            Names the shuffle that decides which images train. The source's own split, and no split, shuffle nothing.
+
+        Raises
+        ------
+        PlanError
+            Where `train` is none of these, or leaves no image to train.
+        """
+        everything = np.arange(self.n, dtype=np.int64)
+        if train == "given":
+            if self.given_train is None:
+                raise PlanError(
+                    f"{self.name} has no split of its own; give train as a fraction or a count, as in train=0.6."
+                )
+            count, order = self.given_train, everything
+        else:
+            count = _train_count(train, self.n)
+            if count == self.n:
+                return Split(train=self, test=None, train_index=everything, test_index=everything[:0])
+            if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+                raise PlanError(f"seed must be a whole number of at least 0, not {seed!r}.")
+            order = Stream(int(seed)).permutation(
+                self.n
+            )  # runs draw from (seed, k, restart), k >= 1: never this stream
+        train_index, test_index = order[:count], order[count:]
+        return Split(self.take(train_index), self.take(test_index), train_index, test_index)
+
+    def __repr__(self) -> str:
+        labels = "no labels" if self.label_names is None else f"{len(self.label_names)} labels"
+        return f"Images({self.name!r}: {self.n:,} of {shape_text(self.shape)}, {self.pixels.dtype}, {labels})"
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """A training and a test part, and where each image stood: `train.pixels` are the pool's `pixels[train_index]`."""
+
+    train: Images
+    test: Images | None
+    train_index: Int64  # (n_train,) rows of the pool
+    test_index: Int64  # (n_test,)
+
+
+def _train_count(train: float | int | str, n: int) -> int:
+    if isinstance(train, (int, np.integer)) and not isinstance(train, bool):
+        count = int(train)
+        if not 1 <= count <= n:
+            raise PlanError(f"train is a count of {count:,} images, and must be from 1 to the {n:,} there are.")
+        return count
+    if isinstance(train, (float, np.floating, Fraction)) and 0 < train <= 1:
+        count = int(Fraction(str(train)) * n)
+        if count == 0:
+            raise PlanError(
+                f"train = {train} of {n} images leaves none to train on; give a larger fraction, or a count."
+            )
+        return count
+    raise PlanError(f'train must be a fraction above 0 and at most 1, a count of images, or "given", not {train!r}.')
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    view = array.view()
+    view.flags.writeable = False
+    return view

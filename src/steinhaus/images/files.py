@@ -1,0 +1,199 @@
+"""Files opened with care: regular files only, gzip expanded under limits, each failure an error that names the file."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import re
+import stat
+import unicodedata
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steinhaus.errors import DataError
+from steinhaus.images.limits import Limits, size_text
+
+GZIP_MAGIC = b"\x1f\x8b"
+_DEFLATE_MOST = 1032  # deflate cannot expand further: 258 bytes from 2 bits (zlib's technical notes)
+_CHUNK = 1 << 20
+_ENDINGS = re.compile(r"\.(gz|idx|npy|npz|csv|tsv|txt|png|jpe?g|webp|bmp)$|[-.]idx[1-4][-.]ubyte$", re.IGNORECASE)
+
+# What the mode of a path says it is, where it is not a regular file or a folder.
+_KINDS = {
+    stat.S_IFIFO: "a named pipe (FIFO)",
+    stat.S_IFCHR: "a character device",
+    stat.S_IFBLK: "a block device",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFDIR: "a folder",
+}
+
+
+class Content:
+    """What a file holds: the bytes in it or, where it is gzip-compressed, the bytes that it expands to."""
+
+    def __init__(self, path: Path, file: BinaryIO, limits: Limits) -> None:
+        self.name = shown(path)
+        self.stored = os.fstat(file.fileno()).st_size  # bytes on disk
+        self.compressed = file.read(2) == GZIP_MAGIC
+        file.seek(0)
+        self._stream = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if self.compressed else file
+        self._limits = limits
+        self._given = 0
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, fewer than asked for only at the end."""
+        data = bytearray(size)
+        return bytes(data[: self.fill(memoryview(data))])
+
+    def readline(self) -> bytes:
+        """The next line, with its end; refuses lines longer than the limit."""
+        line = self._stream.readline(self._limits.line + 1)
+        if len(line) > self._limits.line:
+            raise DataError(
+                f"{self.name}: a line is longer than {size_text(self._limits.line)}. Is it a table? If you trust it, "
+                f"raise the limit: Limits(line=...)."
+            )
+        self._count(len(line))
+        return line
+
+    def fill(self, view: memoryview) -> int:
+        """Fill a buffer of bytes as far as the content goes; how many bytes that was."""
+        done = 0
+        while done < len(view):
+            got = cast(io.BufferedIOBase, self._stream).readinto(view[done : done + _CHUNK])
+            if not got:
+                break
+            done += got
+            self._count(got)
+        return done
+
+    def fill_array(self, array: NDArray[Any]) -> int:
+        """Fill an array in C order as far as the content goes; how many bytes that was."""
+        return self.fill(array.reshape(-1).view(np.uint8).data)
+
+    def expect(self, size: int, what: str) -> None:
+        """Hold the size that a header declares for the whole content against what there is, before any allocation."""
+        if self.compressed:
+            most = self.stored * _DEFLATE_MOST
+            if size > most:
+                raise DataError(
+                    f"{self.name} declares {what}, {size_text(size)}, but its {size_text(self.stored)} of gzip data "
+                    f"cannot hold more than {size_text(most)}: the header is wrong, or the file is cut short."
+                )
+            self._limits.check_ratio(self.name, self.stored, size)
+        elif size != self.stored:
+            less = "cut short" if size > self.stored else "not what its header says"
+            raise DataError(
+                f"{self.name} declares {what}, {size_text(size)} ({size:,}), but the file has {size_text(self.stored)} "
+                f"({self.stored:,}): it is {less}."
+            )
+
+    def expect_end(self) -> None:
+        """Refuse content that goes on after all that was declared."""
+        if self.read(1):
+            raise DataError(
+                f"{self.name} goes on after the data that its header declares: it is not what its header says."
+            )
+
+    def _count(self, got: int) -> None:
+        self._given += got
+        if self.compressed:
+            self._limits.check_ratio(self.name, self.stored, self._given)
+
+
+@contextmanager
+def open_content(path: Path, limits: Limits) -> Iterator[Content]:
+    """Open the content of a regular file. Failures to read or expand it become a `DataError` that names it."""
+    with reading(path), open_regular(path) as file:
+        yield Content(path, file, limits)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn what can go wrong in reading a file into a `DataError` that names it."""
+    try:
+        yield
+    except EOFError:
+        raise DataError(
+            f"{shown(path)} is cut short: its gzip data end before their end mark. An interrupted download? Fetch it "
+            f"again."
+        ) from None
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(
+            f"{shown(path)} is damaged: its gzip data cannot be expanded ({error}). Fetch it again."
+        ) from None
+    except OSError as error:
+        raise DataError(f"{shown(path)} cannot be read: {error.strerror or error}.") from error
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file if it is a regular one. Never waits for a pipe and never wakes a device.
+
+    Raises
+    ------
+    DataError
+        Where the path is a pipe, a device, a socket or a folder.
+    OSError
+        Where it cannot be opened.
+    """
+    _check_regular(path, os.stat(path).st_mode)
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    file = os.fdopen(os.open(path, flags), "rb")
+    try:
+        _check_regular(path, os.fstat(file.fileno()).st_mode)  # again: the path may have changed in between
+    except DataError:
+        file.close()
+        raise
+    return file
+
+
+def kind_of(mode: int) -> str:
+    """What a file mode says that a path is, in words."""
+    return _KINDS.get(stat.S_IFMT(mode), "no regular file")
+
+
+def shown(path: Path | str) -> str:
+    """A path as text that can be printed anywhere: bytes that are not UTF-8 as backslash escapes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def source_name(path: Path) -> str:
+    """The name of a source: its file name without the endings that tell its format.
+
+    Examples
+    --------
+    >>> source_name(Path("sets/train-images-idx3-ubyte.gz")), source_name(Path("v1.2/points.csv"))
+    ('train-images', 'points')
+    """
+    name = shown(path.name or path.resolve().name)
+    while (shorter := _ENDINGS.sub("", name)) not in (name, ""):
+        name = shorter
+    return name
+
+
+def natural(name: str) -> list[tuple[str, int, str]]:
+    """The key by which people order names: digit2 before digit10; the same on every file system.
+
+    Examples
+    --------
+    >>> sorted(["b10", "b9", "a"], key=natural)
+    ['a', 'b9', 'b10']
+    """
+    parts = re.split(r"([0-9]+)", unicodedata.normalize("NFC", name))
+    numbers = [*map(int, parts[1::2]), -1]
+    return [*((text, number, "") for text, number in zip(parts[::2], numbers, strict=True)), ("", -1, name)]
+
+
+def _check_regular(path: Path, mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        raise DataError(
+            f"{shown(path)} is {kind_of(mode)}; only regular files are read. Save its content to a file first."
+        )

@@ -1,0 +1,95 @@
+"""Labels as they come (integers, names, text) -> indices into label names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steinhaus.errors import DataError
+
+Int64 = NDArray[np.int64]
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+
+
+def encode(labels: Any, n: int, name: str, names: Sequence[str] | None = None) -> tuple[Int64, tuple[str, ...]]:
+    """Turn one label an image into indices and names.
+
+    Parameters
+    ----------
+    labels
+        (n,) or (n, 1) integers, whole floats, booleans or text.
+    n
+        The number of images.
+    name
+        What the images are called, for messages.
+    names
+        Where given, `labels` are already indices into these.
+
+    Returns
+    -------
+    indices : (n,) int64
+    names : tuple of str
+        In order of value where all labels are integers, else in order of text.
+
+    Raises
+    ------
+    DataError
+        Where labels are not classes, or their number is not that of the images.
+    """
+    values = np.asarray(labels)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim == 2 and len(values) == n:
+        raise DataError(
+            f"{name}: the labels have shape {values.shape}, one row an image; one label an image is needed. "
+            f"If they are one-hot, pass labels.argmax(axis=1)."
+        )
+    if values.ndim != 1:
+        raise DataError(f"{name}: labels must be one-dimensional, one an image, but have shape {values.shape}.")
+    if len(values) != n:
+        raise DataError(
+            f"{name}: there are {len(values):,} labels for {n:,} images; there must be one for each. "
+            f"Do the labels belong to these images?"
+        )
+    classes = _classes(values, name)
+    if names is None:
+        return _by_value(classes)
+    if classes.dtype.kind != "i" or (n and not 0 <= int(classes.min()) <= int(classes.max()) < len(names)):
+        raise DataError(f"{name}: with label_names, labels must be integers from 0 to {len(names) - 1}.")
+    return classes, tuple(names)
+
+
+def _classes(values: NDArray[Any], name: str) -> NDArray[Any]:
+    """Labels as int64 or as text; anything else is refused."""
+    if values.dtype.kind == "O" and all(isinstance(value, str) for value in values):
+        return values.astype(np.str_)
+    if values.dtype.kind == "f" and np.isfinite(values).all() and (values == np.trunc(values)).all():
+        return values.astype(np.int64)
+    if values.dtype.kind == "u" and values.size and int(values.max()) > np.iinfo(np.int64).max:
+        raise DataError(f"{name}: the label {int(values.max())} is too large for 64 bits.")
+    if values.dtype.kind in "biu":
+        return values.astype(np.int64)
+    if values.dtype.kind == "S":
+        try:
+            return np.char.decode(values, "utf-8")
+        except UnicodeDecodeError as error:
+            raise DataError(f"{name}: the labels are bytes that are not UTF-8 text ({error.reason}).") from None
+    if values.dtype.kind == "U":
+        return values
+    raise DataError(f"{name}: labels must be classes, whole numbers or names, but have dtype {values.dtype}.")
+
+
+def _by_value(classes: NDArray[Any]) -> tuple[Int64, tuple[str, ...]]:
+    """Indices and names of classes, integers by value and names by text."""
+    found, indices = np.unique(classes, return_inverse=True)
+    names = [str(value) for value in found.tolist()]
+    if classes.dtype.kind == "i" or not all(_INTEGER.fullmatch(text) for text in names):
+        return indices.astype(np.int64, copy=False), tuple(names)
+    order = sorted(range(len(names)), key=lambda place: (int(names[place]), names[place]))
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    return rank[indices], tuple(names[place] for place in order)

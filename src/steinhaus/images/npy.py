@@ -1,0 +1,145 @@
+"""NumPy's .npy files: a header, then one array (NumPy Enhancement Proposal 1). Never unpickled."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steinhaus.errors import DataError
+from steinhaus.images.collection import Images
+from steinhaus.images.files import open_content, open_regular, reading, shown, source_name
+from steinhaus.images.limits import Limits
+from steinhaus.images.progress import Progress
+
+_MAGIC = b"\x93NUMPY"
+_LONGEST_HEADER = 65_536
+_DTYPE = re.compile(r"[<>|=]?(\?|[biufcSUV][0-9]{1,9})")
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the first bytes of a .npy file declare."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    columns_first: bool  # Fortran order
+    length: int  # bytes of the header itself
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole file, header included."""
+        return self.length + math.prod(self.shape) * self.dtype.itemsize
+
+
+def read(
+    path: Path,
+    *,
+    labels: Any = None,
+    shape: tuple[int, ...] | None = None,
+    full_scale: float | None = None,
+    mmap: bool = False,
+    limits: Limits,
+    progress: Progress | None,
+) -> Images:
+    """Read a .npy file of images.
+
+    Parameters
+    ----------
+    labels
+        One label an image, or a path to a .npy file of them.
+    shape, full_scale
+        As in `Images.from_arrays`.
+    mmap
+        Leave the pixels on disk and map them into memory: for files larger than memory. Only uint8, float32 and float64
+        in C order and in the machine's byte order can be mapped.
+    """
+    pixels = _array(path, limits, mmap=mmap)
+    if isinstance(labels, (str, os.PathLike)):
+        labels = _array(Path(labels).expanduser(), limits)
+    return Images.from_arrays(pixels, labels, name=source_name(path), shape=shape, full_scale=full_scale)
+
+
+def _array(path: Path, limits: Limits, *, mmap: bool = False) -> NDArray[Any]:
+    """The array of a .npy file, as it is."""
+    with open_content(path, limits) as content:
+        head = read_header(content, content.name)
+        content.expect(head.size, f"an array of shape {head.shape} ({head.dtype})")
+        if not mmap:
+            limits.check_memory(content.name, head.size)
+            values = np.empty(head.shape, head.dtype, order="F" if head.columns_first else "C")
+            content.fill_array(values.T if head.columns_first else values)
+            return values
+    return _mapped(path, head)
+
+
+def read_header(stream: _Readable, name: str) -> Header:
+    """Read the header of a .npy stream, without evaluating it.
+
+    Raises
+    ------
+    DataError
+        Where it is no such header, or declares objects or records.
+    """
+    start = stream.read(8)
+    if start[:6] != _MAGIC or len(start) < 8:
+        raise DataError(f"{name} is not a .npy array: it begins with the bytes {start.hex(' ') or '(none)'}.")
+    width = 2 if start[6] == 1 else 4
+    length_bytes = stream.read(width)
+    if start[6] not in (1, 2, 3) or len(length_bytes) < width:
+        raise DataError(f"{name} has a .npy header of version {start[6]} that cannot be read.")
+    length = int.from_bytes(length_bytes, "little")
+    if length > _LONGEST_HEADER:
+        raise DataError(
+            f"{name} has a .npy header of {length:,} bytes; no array of images needs more than {_LONGEST_HEADER:,}."
+        )
+    text = stream.read(length).decode("latin-1")
+    descr = re.search(r"""['"]descr['"]\s*:\s*(?:['"]([^'"]*)['"]|(\[))""", text)
+    order = re.search(r"""['"]fortran_order['"]\s*:\s*(True|False)""", text)
+    shape = re.search(r"""['"]shape['"]\s*:\s*\(([0-9,\s]*)\)""", text)
+    if len(text) < length or descr is None or order is None or shape is None:
+        raise DataError(f"{name} has a damaged .npy header: {text[:80]!r}.")
+    if descr[2]:
+        raise DataError(
+            f"{name} holds records (a structured dtype), not pixels. Save the field with the pixels as an array."
+        )
+    dtype = _dtype(descr[1], name)
+    sizes = tuple(int(size) for size in re.findall("[0-9]{1,20}", shape[1]))
+    return Header(dtype, sizes, order[1] == "True", 8 + width + length)
+
+
+def _dtype(descr: str, name: str) -> np.dtype[Any]:
+    if descr.lstrip("<>|=").startswith("O"):
+        raise DataError(
+            f"{name} holds pickled Python objects, which can run any code when they are loaded; Steinhaus never loads "
+            f"one. Bring the images to one size and save them as a plain array."
+        )
+    try:
+        if _DTYPE.fullmatch(descr) and (dtype := np.dtype(descr)).itemsize:
+            return dtype
+    except (TypeError, ValueError):
+        pass
+    raise DataError(f"{name} declares the dtype {descr[:40]!r}; pixels and labels are numbers or text.")
+
+
+def _mapped(path: Path, head: Header) -> NDArray[Any]:
+    if head.columns_first or head.dtype not in (np.uint8, np.float32, np.float64) or not head.dtype.isnative:
+        order = "Fortran order" if head.columns_first else f"dtype {head.dtype.str}"
+        raise DataError(
+            f"{shown(path)} cannot be mapped: it has {order}, and only uint8, float32 and float64 in C order and this "
+            f"machine's byte order can. Open it without mmap, or save it so."
+        )
+    if 0 in head.shape or not head.shape:
+        raise DataError(f"{shown(path)} holds no images: its shape is {head.shape}.")
+    with reading(path), open_regular(path) as file:
+        return np.memmap(file, dtype=head.dtype, mode="r", offset=head.length, shape=head.shape)

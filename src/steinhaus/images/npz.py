@@ -1,0 +1,198 @@
+"""NumPy's .npz files: zip archives of .npy files."""
+
+from __future__ import annotations
+
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steinhaus.errors import DataError
+from steinhaus.images.collection import Images
+from steinhaus.images.files import open_regular, reading, shown, source_name
+from steinhaus.images.limits import Limits
+from steinhaus.images.npy import Header, read_header
+from steinhaus.images.pixels import stacked
+from steinhaus.images.progress import Progress
+
+_CHUNK = 1 << 20
+
+# Names that arrays go by in .npz files: images and labels of the source's own train and test part, or of one part.
+_SPLIT_KEYS = (
+    ("x_train", "y_train", "x_test", "y_test"),  # Keras
+    ("X_train", "y_train", "X_test", "y_test"),
+    ("train_images", "train_labels", "test_images", "test_labels"),
+)
+_POOLED_KEYS = (
+    ("images", "labels"),
+    ("X", "y"),
+    ("x", "y"),
+    ("data", "target"),
+    ("data", "labels"),
+    ("pixels", "labels"),
+    ("arr_0", "arr_1"),
+)
+
+
+def read(
+    path: Path,
+    *,
+    images: str | None = None,
+    labels: str | None = None,
+    shape: tuple[int, ...] | None = None,
+    full_scale: float | None = None,
+    limits: Limits,
+    progress: Progress | None,
+) -> Images:
+    """Read a .npz file of images.
+
+    Parameters
+    ----------
+    images, labels
+        Names of the arrays. By default they are found: x_train, y_train, x_test and y_test (or train_images, ...) are
+        the source's own split; else images and labels, X and y, data and target, pixels and labels, or arr_0 and
+        arr_1; or the only array there is.
+    shape, full_scale
+        As in `Images.from_arrays`.
+    """
+    with _archive(path) as archive:
+        members = _members(archive, path, limits)
+        image_keys, label_keys = _chosen(list(members), shown(path), images, labels)
+        heads = [_member_header(archive, members[key], path) for key in image_keys]
+        parts = [(f"{shown(path)}: {key}", head.dtype, head.shape) for key, head in zip(image_keys, heads, strict=True)]
+        for name, _, part_shape in parts:
+            if not part_shape:
+                raise DataError(f"{name} is a single number, not images.")
+        pixels = stacked(parts, limits)
+        first = 0
+        for key, head in zip(image_keys, heads, strict=True):
+            _read_member(archive, members[key], path, head, pixels[first : first + head.shape[0]])
+            first += head.shape[0]
+        found = [_whole_member(archive, members[key], path, limits) for key in label_keys]
+    for key, head, label_key, values in zip(image_keys, heads, label_keys, found, strict=bool(label_keys)):
+        if values.shape[:1] != head.shape[:1]:
+            raise DataError(
+                f"{shown(path)}: {label_key} has shape {values.shape}, but {key} holds {head.shape[0]:,} images; "
+                f"there must be one label for each."
+            )
+    return Images.from_arrays(
+        pixels,
+        np.concatenate(found) if found else None,
+        name=source_name(path),
+        shape=shape,
+        full_scale=full_scale,
+        given_train=heads[0].shape[0] if len(heads) == 2 else None,
+    )
+
+
+@contextmanager
+def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    """A zip archive; what can go wrong in it becomes a `DataError`."""
+    try:
+        with reading(path), open_regular(path) as file, zipfile.ZipFile(file) as archive:
+            yield archive
+    except DataError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, RuntimeError, ValueError) as error:
+        # A damaged archive makes zipfile raise any of these; RuntimeError is an encrypted member.
+        raise DataError(
+            f"{shown(path)} is a damaged or unreadable zip archive ({error}). Fetch or save it again."
+        ) from None
+
+
+def _members(archive: zipfile.ZipFile, path: Path, limits: Limits) -> dict[str, zipfile.ZipInfo]:
+    """The arrays of an archive by name, once all that it declares has been checked."""
+    members: dict[str, zipfile.ZipInfo] = {}
+    for info in archive.infolist():
+        place = PurePosixPath(info.filename.replace("\\", "/"))
+        if place.is_absolute() or ".." in place.parts or re.match("[A-Za-z]:", info.filename):
+            raise DataError(
+                f"{shown(path)} holds a member named {info.filename!r}, which points outside; no .npz file has such."
+            )
+        key = info.filename.removesuffix(".npy")
+        if key in members:
+            raise DataError(
+                f"{shown(path)} holds two members named {info.filename!r}; which one is meant cannot be told."
+            )
+        if info.filename.endswith(".npy"):
+            members[key] = info
+            limits.check_ratio(f"{shown(path)}: {key}", info.compress_size, info.file_size)
+    if not members:
+        names = archive.namelist()
+        listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        raise DataError(
+            f"{shown(path)} is a zip archive, but not .npz: it holds {listed or 'nothing'}. Unpack it first."
+        )
+    return members
+
+
+def _chosen(keys: list[str], name: str, images: str | None, labels: str | None) -> tuple[list[str], list[str]]:
+    """The keys of the images and of the labels: as named, else by convention."""
+    for wanted in (images, labels):
+        if wanted is not None and wanted not in keys:
+            raise DataError(f"{name} holds no array named {wanted!r}; it holds {', '.join(keys)}.")
+    if images is not None:
+        return [images], [] if labels is None else [labels]
+    if labels is None:
+        for x_train, y_train, x_test, y_test in _SPLIT_KEYS:
+            if x_train in keys and x_test in keys:
+                if (y_train in keys) != (y_test in keys):
+                    raise DataError(
+                        f"{name} holds only one of {y_train} and {y_test}; both or none of them are needed."
+                    )
+                return [x_train, x_test], [y_train, y_test] if y_train in keys else []
+    for x, y in _POOLED_KEYS:
+        if x in keys and x != labels:
+            return [x], [labels] if labels is not None else [y] if y in keys else []
+    others = [key for key in keys if key != labels]
+    if len(others) == 1:
+        return others, [] if labels is None else [labels]
+    raise DataError(
+        f"{name} holds the arrays {', '.join(keys)}; which of them are images cannot be told. Name them: images=..., "
+        f"labels=..."
+    )
+
+
+def _member_header(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Header:
+    name = f"{shown(path)}: {info.filename}"
+    with archive.open(info) as stream:
+        head = read_header(stream, name)
+    if head.size != info.file_size:
+        raise DataError(
+            f"{name} declares an array of shape {head.shape} ({head.dtype}), {head.size:,} bytes with its header, but "
+            f"has {info.file_size:,}: it is not what its header says."
+        )
+    return head
+
+
+def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, head: Header, out: NDArray[Any]) -> None:
+    """Read the array of a member into `out`."""
+    buffer = np.empty(head.shape[::-1], head.dtype) if head.columns_first else out
+    view = buffer.reshape(-1).view(np.uint8).data
+    with cast(zipfile.ZipExtFile, archive.open(info)) as stream:
+        stream.read(head.length)
+        done = 0
+        while done < len(view) and (got := stream.readinto(view[done : done + _CHUNK])):
+            done += got
+        if done < len(view) or stream.read(1):
+            raise DataError(
+                f"{shown(path)}: {info.filename} does not have the size that the archive declares: it is damaged."
+            )
+    if head.columns_first:
+        out[...] = buffer.T
+
+
+def _whole_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, limits: Limits) -> NDArray[Any]:
+    head = _member_header(archive, info, path)
+    limits.check_memory(f"{shown(path)}: {info.filename}", head.size)
+    values = np.empty(head.shape, head.dtype)
+    if head.shape:
+        _read_member(archive, info, path, head, values)
+    return values

@@ -1,0 +1,128 @@
+"""`open_images`: one door for every source."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from steinhaus.errors import DataError
+from steinhaus.images.collection import Images
+from steinhaus.images.known import KNOWN
+from steinhaus.images.limits import DEFAULT_LIMITS, Limits
+from steinhaus.images.progress import Progress
+from steinhaus.images.sniffing import READABLE, identify
+
+if TYPE_CHECKING:
+    from steinhaus.images.catalogue import SetStatus
+
+# What a path is -> module and function that read it. Imported only when needed.
+_READERS = {
+    "idx": ("idx", "read_file"),
+    "idx folder": ("idx", "read_folder"),
+    "npy": ("npy", "read"),
+    "npz": ("npz", "read"),
+    "csv": ("table", "read"),
+    "picture": ("pictures", "read"),
+    "folder": ("folder", "read"),
+}
+
+
+def open_images(
+    source: Any,
+    *,
+    data: str | os.PathLike[str] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Images:
+    """Open a collection of images.
+
+    Parameters
+    ----------
+    source
+        The name of a known set ("mnist", "digits"); a path: an IDX file, a .npy, .npz or CSV file, a picture, a
+        folder of pictures or of IDX files; or an array, (n, h, w), (n, h, w, c) or (n, d). A path is told by its
+        content, not by its name. A folder that bears the name of a known set is opened as "./mnist".
+    data
+        The folder to look in first for the files of a known set; by default the one that the environment variable
+        STEINHAUS_DATA names.
+    limits
+        What a source may ask for at most.
+    progress
+        Hears of downloads and of the reading of pictures.
+    **options
+        Those of the reader: `read` in `npy`, `npz`, `table`, `pictures` or `folder`, `idx.read_file` or
+        `idx.read_folder`; for a known set `download` (whether it may be fetched); for an array those of
+        `Images.from_arrays`.
+
+    Returns
+    -------
+    Images
+
+    Raises
+    ------
+    DataError
+        Where the source cannot be read, is not what it says, or goes over a limit; or where an option is not its
+        reader's.
+
+    Examples
+    --------
+    >>> images = open_images("digits")
+    >>> images.n, images.shape, images.full_scale
+    (1797, (8, 8), 16.0)
+    """
+    if not isinstance(source, (str, os.PathLike)):
+        _check_options(Images.from_arrays, options, "an array", given=("pixels",))
+        return Images.from_arrays(source, **options)
+    text = os.fsdecode(source)
+    if text in KNOWN and isinstance(source, str):
+        from steinhaus.images.catalogue import open_known
+
+        _check_options(open_known, options, text, given=("name", "data", "limits", "progress"))
+        return open_known(text, None if data is None else Path(data), limits, progress, **options)
+    if re.match(r"[a-z][a-z0-9+.-]+://", text, re.IGNORECASE):
+        raise DataError(f"{text} is an address; only files are opened. Download it first, and open the file.")
+    path = Path(text).expanduser()
+    if not text or not os.path.lexists(path):
+        raise DataError(_not_there(text))
+    kind = identify(path, limits)
+    module, function = _READERS[kind]
+    reader: Callable[..., Images] = getattr(importlib.import_module(f"steinhaus.images.{module}"), function)
+    _check_options(reader, options, f"{text} ({kind})", given=("path", "limits", "progress"))
+    return reader(path, limits=limits, progress=progress, **options)
+
+
+def data_status(data: str | os.PathLike[str] | None = None) -> list[SetStatus]:
+    """Tell of every known set whether it can be opened without a download, and where it is. See `catalogue.SetStatus`.
+
+    Parameters
+    ----------
+    data
+        The folder to look in first; by default the one that STEINHAUS_DATA names.
+    """
+    from steinhaus.images import catalogue
+
+    return catalogue.data_status(data)
+
+
+def _check_options(reader: Callable[..., Any], options: dict[str, Any], what: str, given: tuple[str, ...]) -> None:
+    known = [name for name in inspect.signature(reader).parameters if name not in given]
+    for option in options:
+        if option not in known:
+            has = f"its options are {', '.join(known)}" if known else "it has none"
+            raise DataError(f"{what} has no option {option!r}; {has}.")
+
+
+def _not_there(text: str) -> str:
+    close = difflib.get_close_matches(text.lower(), KNOWN, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return (
+        f"{text or 'The empty name'}: there is no such file or folder, and it is not the name of a known set "
+        f"({', '.join(KNOWN)}).{hint} {READABLE}"
+    )

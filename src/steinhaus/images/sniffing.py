@@ -1,0 +1,125 @@
+"""What a path is, told by its first bytes; and, where it is nothing that can be read, what it seems to be."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+
+from steinhaus.errors import DataError
+from steinhaus.images.files import open_content, reading, shown
+from steinhaus.images.limits import Limits
+
+HEAD = 512  # bytes that tell a format
+IDX_NAME = re.compile(r"[-.](idx[1-4]?([-.]ubyte)?|ubyte)(\.gz)?$", re.IGNORECASE)
+READABLE = (
+    "Readable are IDX files (MNIST's format), .npy, .npz, CSV tables, PNG, JPEG, WebP and BMP pictures, and folders of "
+    "pictures or of IDX files."
+)
+
+_PICTURES = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|RIFF....WEBP|BM", re.DOTALL)
+_IDX = re.compile(rb"\x00\x00[\x08\x09\x0b\x0c\x0d\x0e][\x01-\x04]")
+
+# First bytes of what people mistake for a data set, and what to do about it.
+_OTHERS: tuple[tuple[bytes, str], ...] = (
+    (
+        rb"\s*<(!doctype\s+html|html|head)",
+        "a web page (HTML), not a data set: perhaps a download's error or login page. Fetch the file itself",
+    ),
+    (rb"\s*<\?xml|\s*<error", "XML, perhaps a server's error message. Fetch the file again"),
+    (rb"version https://git-lfs", "a Git LFS pointer, not the file itself. Fetch it with: git lfs pull"),
+    (
+        rb"\x80[\x02-\x05]",
+        "a Python pickle, which can run any code when it is loaded; Steinhaus never loads one. Save the arrays with "
+        "np.savez",
+    ),
+    (rb"PAR1", "a Parquet file. Save it as CSV or .npz first"),
+    (rb"\x89HDF", "an HDF5 file. Save its arrays as .npz first"),
+    (rb"MATLAB 5", "a MATLAB file. Save its arrays as .npz first"),
+    (rb"GIF8", "a GIF picture. Convert it to PNG first"),
+    (rb"II\*\x00|MM\x00\*", "a TIFF picture. Convert it to PNG first"),
+    (rb"%PDF", "a PDF document"),
+    (
+        rb"BZh|\xfd7zXZ|7z\xbc\xaf|Rar!|\x28\xb5\x2f\xfd",
+        "an archive or compressed with something other than gzip. Unpack it first",
+    ),
+    (rb".{8}\{\"", "a safetensors file. Save its arrays as .npz first"),
+    (rb"\xff\xfe|\xfe\xff", "text in UTF-16. Save it as UTF-8 first"),
+    (rb"\s*[{\[]", "JSON. Save it as CSV or .npz first"),
+)
+
+
+def identify(path: Path, limits: Limits) -> str:
+    """Tell what a path is: "idx", "npy", "npz", "csv", "picture", "idx folder" or "folder".
+
+    Raises
+    ------
+    DataError
+        Where it does not exist, is empty, or is nothing that can be read; the message says what it seems to be.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        raise DataError(f"{shown(path)}: there is no such file or folder.") from None
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise DataError(f"{shown(path)} cannot be opened: {reason}.") from None
+    if stat.S_ISDIR(mode):
+        return _identify_folder(path)
+    with open_content(path, limits) as content:
+        head, stored, compressed = content.read(HEAD), content.stored, content.compressed
+    if stored == 0:
+        raise DataError(f"{shown(path)} is empty (0 bytes). An interrupted download or copy? Fetch it again.")
+    if not head:
+        raise DataError(f"{shown(path)} is gzip-compressed, but there is nothing in it.")
+    kind = _identify_head(path, head)
+    if compressed and kind not in ("idx", "csv"):
+        raise DataError(
+            f"{shown(path)} is a gzip-compressed {kind} file; only IDX and CSV are read compressed. Unpack it first."
+        )
+    return kind
+
+
+def _identify_head(path: Path, head: bytes) -> str:
+    """The kind of a file that begins so."""
+    if head.startswith(b"\x93NUMPY"):
+        return "npy"
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return "npz"
+    if _PICTURES.match(head):
+        return "picture"
+    if _IDX.match(head):
+        return "idx"
+    for pattern, what in _OTHERS:
+        if re.match(pattern, head, re.DOTALL | re.IGNORECASE):
+            raise DataError(f"{shown(path)} is {what}.")
+    if head[257:262] == b"ustar":
+        raise DataError(f"{shown(path)} is a tar archive. Unpack it first.")
+    if IDX_NAME.search(path.name):
+        raise DataError(
+            f"{shown(path)} is by its name an IDX file, but begins with the bytes {head[:4].hex(' ')}; IDX files of "
+            f"images begin with 00 00 08 03. {READABLE}"
+        )
+    if b"\x00" not in head and _is_text(head):
+        return "csv"
+    raise DataError(f"{shown(path)} is in no known format: it begins with the bytes {head[:8].hex(' ')}. {READABLE}")
+
+
+def _identify_folder(path: Path) -> str:
+    with reading(path):
+        names = os.listdir(path)
+    if not names:
+        raise DataError(f"{shown(path)} is an empty folder.")
+    for marker in ("zarr.json", ".zarray", ".zgroup"):
+        if marker in names:
+            raise DataError(f"{shown(path)} is a Zarr store. Save its array as .npy first.")
+    return "idx folder" if any(IDX_NAME.search(name) for name in names) else "folder"
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        head.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        return error.start >= len(head) - 4 and len(head) == HEAD  # a character cut by the end of the head
+    return True
