@@ -39,11 +39,14 @@ class Run:
         (k, d) float64, in the units of the points.
     history
         Inertia after each iteration so far, one float an iteration, in squared units of the points.
+    stop
+        Why the run stops early, once it does: it still owes one assignment, so that its labels belong to its centroids.
     """
 
     key: Hashable
     centroids: Float64  # (k, d)
     history: tuple[float, ...] = ()
+    stop: Stop | None = None
 
 
 @dataclass(frozen=True)
@@ -77,12 +80,17 @@ class Grid:
     offset: Float64  # (d,)
     step: Float64  # (d,)
 
+    def limbs(self, rows: Float64, limbs: int) -> Int64:
+        """The integers of these rows, (m, d) float64 -> (limbs, m, d) int64."""
+        q = np.rint((rows - self.offset) / self.step).astype(np.int64)
+        return q[np.newaxis] if limbs == 1 else np.stack([q >> 32, q & 0xFFFFFFFF])
+
 
 @dataclass(frozen=True)
 class Totals:
     """What never changes about the points: exact sums over all of them, of the grid's integers q = (x - offset) / step."""
 
-    sums: Int64  # (2, d): high and low limb of the integer sums, value = high * 2**32 + low
+    sums: Int64  # (limbs, 1, d): as a tally's, of one cluster that holds every point
     squares: Float64  # (2, d): sums of q^2 in grid units, as unevaluated sums of two floats, high + low
     n: int
 
@@ -94,10 +102,12 @@ class Tally:
     Integers throughout, so no order of summation, number of threads or partition can change a bit.
     """
 
-    sums: Int64  # (2, k, d): limbs of the integer sums of each cluster's points, value = high * 2**32 + low
+    sums: Int64  # (limbs, k, d): the integer sums of each cluster's points; one limb, or two: value = high * 2^32 + low
     counts: Int64  # (k,)
     moved: int  # points whose label differs from the engine's last one; depends on the cache, so only for display
-    farthest: Int64 = field(default_factory=lambda: np.empty(0, np.int64))  # where clusters are empty: see Points.assign
+    farthest: Int64 = field(
+        default_factory=lambda: np.empty((0, 2), np.int64)
+    )  # (e, 2) point, its cluster: see Points.assign
 
 
 class Points(Protocol):
@@ -113,8 +123,8 @@ class Points(Protocol):
 
         Nearest is by the float64 squared distance sum_t (x_t - c_t)^2, summed in the order that `kernels.squared_distance`
         fixes; ties go to the lowest cluster. Where a tally has e empty clusters, `farthest` names the e points that lie
-        farthest from their centroid by the same distance (farthest first, ties to the lowest index), without those at
-        distance 0.
+        farthest from their centroid by the same distance, and their clusters (farthest first, ties to the lowest index),
+        without those at distance 0.
         """
         ...
 

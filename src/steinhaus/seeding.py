@@ -6,10 +6,13 @@ else in its study, on no number of threads and on no engine.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
-from steinhaus.points import Int64
+from steinhaus.points import Float64, Int64, Points
 
+Init = Literal["random", "k-means++"]
 UInt64 = np.ndarray[tuple[int, ...], np.dtype[np.uint64]]
 
 
@@ -73,7 +76,48 @@ class Stream:
         return self.distinct(n, n)
 
 
-def random_rows(n: int, k: int, stream: Stream) -> Int64:
-    """Draw the indices of k distinct rows of n, evenly, (k,) int64."""
-    return stream.distinct(k, n)
+def starts(points: Points, k: int, init: Init, stream: Stream) -> Float64:
+    """Choose k rows of the points to start from, (k, d) float64.
 
+    Parameters
+    ----------
+    init
+        "random": k distinct rows, evenly. "k-means++": greedy k-means++ (D. Arthur and S. Vassilvitskii, k-means++: the
+        advantages of careful seeding, SODA 2007, section 2, with the best of 2 + ln k candidates at each step, their section 5).
+    stream
+        The run's random numbers.
+    """
+    chosen = stream.distinct(k, points.n) if init == "random" else plus_plus(points, k, stream)
+    return points.rows(chosen)
+
+
+def plus_plus(points: Points, k: int, stream: Stream) -> Int64:
+    """Choose k rows by greedy k-means++, (k,) int64.
+
+    A row is drawn with a probability proportional to its squared distance from the nearest row chosen so far. The distances
+    become integers, as fine as 62 bits allow for their sum, so that their sums have no order. Where all of them are 0, every distinct row
+    has been chosen: the rest is drawn evenly from the rows not chosen.
+    """
+    trials = 2 + int(np.log(k))
+    chosen = [int(stream.integers(1, points.n)[0])]
+    closest = points.squared_distances(np.array(chosen))[0]
+    while len(chosen) < k:
+        weights = _integers(closest)
+        ends = np.cumsum(weights)
+        if not ends[-1]:
+            rest = np.setdiff1d(np.arange(points.n), chosen)
+            return np.concatenate([chosen, rest[stream.distinct(k - len(chosen), len(rest))]])
+        candidates = np.searchsorted(ends, stream.integers(trials, int(ends[-1])), side="right")
+        nearer = np.minimum(points.squared_distances(candidates), closest)
+        best = int(np.argmin([_integers(row, closest.max()).sum() for row in nearer]))
+        chosen.append(int(candidates[best]))
+        closest = nearer[best]
+    return np.array(chosen, np.int64)
+
+
+def _integers(distances: Float64, largest: float | None = None) -> Int64:
+    """Squared distances as integers, scaled by a power of two so that the sum of all stays below 2^62."""
+    largest = float(distances.max()) if largest is None else largest
+    bits = 62 - int(np.ceil(np.log2(len(distances) + 1)))
+    scale = np.ldexp(1.0, bits - 1 - int(np.frexp(largest)[1])) if largest else 0.0
+    return np.floor(distances * scale).astype(np.int64)

@@ -1,0 +1,306 @@
+"""Fixed-width vectors for Numba kernels: sixteen float32 or int32, eight float64.
+
+LLVM's loop vectoriser does not keep a tile of accumulators in registers, so the innermost loops say what they mean: these
+intrinsics emit LLVM vector instructions, which every processor's back end maps to what it has (one AVX-512 register, two
+AVX ones, four NEON ones). Lane arithmetic is IEEE 754 in one order, so results are the same on all of them; only
+`multiply_add` and `dot_tile` may or may not round their products, and they are for screens alone.
+
+Indices are flat: element 0 is the array's first, and arrays are contiguous. Nothing is checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, models, register_model
+
+LANES = 16  # of a vector of float32 or int32
+_I32 = ir.IntType(32)
+
+
+class Vector(types.Type):
+    """The Numba type of a vector of so many lanes."""
+
+    def __init__(self, element: types.Type, lanes: int) -> None:
+        super().__init__(name=f"{element}x{lanes}")
+        self.element, self.lanes = element, lanes
+        scalar = {
+            types.float32: ir.FloatType(),
+            types.float64: ir.DoubleType(),
+            types.int32: _I32,
+            types.boolean: ir.IntType(1),
+        }
+        self.llvm = ir.VectorType(scalar[element], lanes)
+
+
+@register_model(Vector)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, kind: Vector) -> None:
+        super().__init__(manager, kind, kind.llvm)
+
+
+float32x16 = Vector(types.float32, 16)
+int32x16 = Vector(types.int32, 16)
+float64x8 = Vector(types.float64, 8)
+mask16 = Vector(types.boolean, 16)
+
+Emit = Callable[..., Any]
+
+
+def _operation(result: Callable[..., Any], emit: Emit, doc: str) -> Any:
+    """Make an intrinsic: `result(*argument types)` is its type, `emit(builder, *values)` its instructions."""
+
+    def typed(*arguments: Any) -> tuple[Any, Emit]:
+        def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> Any:
+            return emit(builder, *values)
+
+        return result(*arguments)(*arguments), codegen
+
+    # Numba reads the number of arguments off the function's signature.
+    one = lambda typingctx, a: typed(a)  # noqa: E731
+    two = lambda typingctx, a, b: typed(a, b)  # noqa: E731
+    three = lambda typingctx, a, b, c: typed(a, b, c)  # noqa: E731
+    made = (one, two, three)[emit.__code__.co_argcount - 2]
+    made.__doc__ = doc
+    return intrinsic(made)
+
+
+def _same(first: Any, *rest: Any) -> Any:
+    return first
+
+
+def _splat(builder: ir.IRBuilder, value: ir.Value, lanes: int) -> ir.Value:
+    undefined = ir.Constant(ir.VectorType(value.type, lanes), ir.Undefined)
+    single = builder.insert_element(undefined, value, ir.Constant(_I32, 0))
+    return builder.shuffle_vector(single, undefined, ir.Constant(ir.VectorType(_I32, lanes), [0] * lanes))
+
+
+def _fuse(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
+    module, kind = builder.module, a.type
+    name = f"llvm.fmuladd.v{kind.count}{'f32' if kind.element == ir.FloatType() else 'f64'}"
+    function = cgutils.get_or_insert_function(module, ir.FunctionType(kind, [kind] * 3), name)
+    return builder.call(function, [a, b, c])
+
+
+def _fold(builder: ir.IRBuilder, vector: ir.Value) -> ir.Value:
+    """Add up the lanes: halves onto each other until one is left, always in this order."""
+    lanes = vector.type.count
+    while lanes > 1:
+        lanes //= 2
+        undefined = ir.Constant(vector.type, ir.Undefined)
+        low, high = (
+            builder.shuffle_vector(
+                vector, undefined, ir.Constant(ir.VectorType(_I32, lanes), list(range(start, start + lanes)))
+            )
+            for start in (0, lanes)
+        )
+        vector = builder.fadd(low, high)
+    return builder.extract_element(vector, ir.Constant(_I32, 0))
+
+
+splat = _operation(lambda a: float32x16, lambda builder, a: _splat(builder, a, 16), "Sixteen copies of a float32.")
+splat_int = _operation(lambda a: int32x16, lambda builder, a: _splat(builder, a, 16), "Sixteen copies of an int32.")
+add = _operation(_same, lambda builder, a, b: builder.fadd(a, b), "a + b.")
+subtract = _operation(_same, lambda builder, a, b: builder.fsub(a, b), "a - b.")
+multiply = _operation(_same, lambda builder, a, b: builder.fmul(a, b), "a * b.")
+multiply_add = _operation(_same, _fuse, "a * b + c, the product rounded or not. For screens only.")
+greater = _operation(lambda a, b: mask16, lambda builder, a, b: builder.fcmp_ordered(">", a, b), "Lanes where a > b.")
+select = _operation(
+    lambda m, a, b: a, lambda builder, m, a, b: builder.select(m, a, b), "a where the mask is set, b elsewhere."
+)
+maximum = _operation(
+    _same,
+    lambda builder, a, b: builder.select(builder.fcmp_ordered(">", a, b), a, b),
+    "The larger of a and b, lane by lane.",
+)
+differs = _operation(
+    lambda a, b: mask16, lambda builder, a, b: builder.icmp_signed("!=", a, b), "Lanes where a != b, int32."
+)
+bits = _operation(
+    lambda m: types.uint32,
+    lambda builder, m: builder.zext(builder.bitcast(m, ir.IntType(16)), _I32),
+    "A mask as an integer, lane 0 the lowest bit.",
+)
+count = _operation(
+    lambda m: types.int64,
+    lambda builder, m: builder.zext(builder.ctpop(m), ir.IntType(64)),
+    "How many bits of a uint32 are set.",
+)
+fold = _operation(lambda a: a.element, _fold, "The sum of the lanes, in a fixed order.")
+
+
+def _pointer(context: Any, builder: ir.IRBuilder, kind: types.Array, array: ir.Value, index: ir.Value) -> ir.Value:
+    return builder.gep(context.make_array(kind)(context, builder, array).data, [index])
+
+
+def _read(builder: ir.IRBuilder, pointer: ir.Value, size: int, lanes: int) -> ir.Value:
+    wide = ir.VectorType(pointer.type.pointee, lanes).as_pointer()
+    return builder.load(builder.bitcast(pointer, wide), align=size)
+
+
+def _size(kind: types.Array) -> int:
+    return int(kind.dtype.bitwidth) // 8
+
+
+@intrinsic
+def load(typingctx: Any, array: Any, index: Any) -> Any:
+    """Sixteen elements of a float32 or int32 array, from an index on."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:
+        return _read(builder, _pointer(context, builder, array, values[0], values[1]), _size(array), 16)
+
+    return Vector(array.dtype, 16)(array, types.intp), codegen
+
+
+@intrinsic
+def store(typingctx: Any, array: Any, index: Any, vector: Any) -> Any:
+    """Write sixteen elements into an array of their type, from an index on."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:
+        pointer = _pointer(context, builder, array, values[0], values[1])
+        builder.store(values[2], builder.bitcast(pointer, vector.llvm.as_pointer()), align=_size(array))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vector), codegen
+
+
+def _widening(lanes: int, element: types.Type, doc: str) -> Any:
+    vector = Vector(element, lanes)
+
+    def typed(typingctx: Any, array: Any, index: Any) -> Any:
+        def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:
+            read = _read(builder, _pointer(context, builder, array, values[0], values[1]), _size(array), lanes)
+            if isinstance(array.dtype, types.Integer):
+                return (builder.sitofp if array.dtype.signed else builder.uitofp)(read, vector.llvm)
+            if array.dtype == element:
+                return read
+            narrower = array.dtype.bitwidth < element.bitwidth
+            return (builder.fpext if narrower else builder.fptrunc)(read, vector.llvm)
+
+        return vector(array, types.intp), codegen
+
+    typed.__doc__ = doc
+    return intrinsic(typed)
+
+
+load_float64 = _widening(8, types.float64, "Eight elements of an array of any real type, as float64, from an index on.")
+load_float32 = _widening(
+    16, types.float32, "Sixteen elements of an array of any real type, as float32, from an index on."
+)
+
+
+@intrinsic
+def zeros64(typingctx: Any) -> Any:
+    """Eight zeros, float64."""
+    return float64x8(), lambda context, builder, signature, values: ir.Constant(float64x8.llvm, None)
+
+
+@intrinsic(prefer_literal=True)
+def dot_tile(
+    typingctx: Any,
+    tile: Any,
+    points: Any,
+    at: Any,
+    stride: Any,
+    rows: Any,
+    row: Any,
+    length: Any,
+    p: Any,
+    out: Any,
+    to: Any,
+) -> Any:
+    """Add the products of two groups of sixteen points with `tile` rows, over p features, to `out`; all sums stay in registers.
+
+    points is float32, feature q of the two groups at flat index `at + 16 q` and `at + stride + 16 q`; rows is float32, the tile's
+    rows begin at flat index `row`, `length` apart; out is float32, 32 products a row, the tile's first at flat index `to`.
+    """
+    count = int(tile.literal_value)
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:
+        _, points_value, at_value, stride_value, rows_value, row_value, length_value, p_value, out_value, to_value = (
+            values
+        )
+        group = _pointer(context, builder, points, points_value, at_value)
+        groups = [group, builder.gep(group, [stride_value])]
+        starts = [_pointer(context, builder, rows, rows_value, row_value)]
+        for _ in range(count - 1):
+            starts.append(builder.gep(starts[-1], [length_value]))
+        sums = [cgutils.alloca_once_value(builder, ir.Constant(float32x16.llvm, None)) for _ in range(2 * count)]
+        with cgutils.for_range(builder, p_value) as loop:
+            offset = builder.mul(loop.index, ir.Constant(loop.index.type, 16))
+            lanes = [_read(builder, builder.gep(pointer, [offset]), 4, 16) for pointer in groups]
+            for t, start in enumerate(starts):
+                factor = _splat(builder, builder.load(builder.gep(start, [loop.index])), 16)
+                for g in range(2):
+                    total = sums[2 * t + g]
+                    builder.store(_fuse(builder, lanes[g], factor, builder.load(total)), total)
+        place = _pointer(context, builder, out, out_value, to_value)
+        for s, total in enumerate(sums):
+            wide = builder.bitcast(
+                builder.gep(place, [ir.Constant(to_value.type, 16 * s)]), float32x16.llvm.as_pointer()
+            )
+            builder.store(builder.fadd(builder.load(wide, align=4), builder.load(total)), wide, align=4)
+        return context.get_dummy_value()
+
+    index = types.intp
+    return types.void(tile, points, index, index, rows, index, index, index, out, index), codegen
+
+
+def _interleave(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, width: int) -> tuple[ir.Value, ir.Value]:
+    """Swap the off-diagonal blocks of a pair of rows: one step of the transpose by halves."""
+    low, high = [], []
+    for lane in range(16):
+        block, place = divmod(lane, width)
+        low.append(lane if block % 2 == 0 else 16 + (block - 1) * width + place)
+        high.append((block + 1) * width + place if block % 2 == 0 else 16 + lane)
+    masks = (ir.Constant(ir.VectorType(_I32, 16), picks) for picks in (low, high))
+    first, second = (builder.shuffle_vector(a, b, mask) for mask in masks)
+    return first, second
+
+
+@intrinsic
+def transpose(
+    typingctx: Any, rows: Any, at: Any, stride: Any, offset: Any, column: Any, scale: Any, out: Any, to: Any
+) -> Any:
+    """Turn sixteen columns of sixteen points into sixteen vectors of float32, a feature each.
+
+    rows is an array of points, element t of point l at flat index `at + l stride + t`; out is float32, feature t's vector at
+    flat index `to + 16 t`. Integers are converted; floats become (x - offset[column + t]) * scale, in their own type.
+    """
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:
+        rows_value, at_value, stride_value, offset_value, column_value, scale_value, out_value, to_value = values
+        pointer = _pointer(context, builder, rows, rows_value, at_value)
+        real = isinstance(rows.dtype, types.Float)
+        if real:
+            origin = _read(builder, _pointer(context, builder, offset, offset_value, column_value), _size(offset), 16)
+            factor = _splat(builder, scale_value, 16)
+        lanes = []
+        for _ in range(16):
+            vector = _read(builder, pointer, _size(rows), 16)
+            if real:
+                vector = builder.fmul(builder.fsub(vector, origin), factor)
+                if rows.dtype == types.float64:
+                    vector = builder.fptrunc(vector, float32x16.llvm)
+            else:
+                vector = (builder.sitofp if rows.dtype.signed else builder.uitofp)(vector, float32x16.llvm)
+            lanes.append(vector)
+            pointer = builder.gep(pointer, [stride_value])
+        for width in (8, 4, 2, 1):
+            for first in range(16):
+                if first & width == 0:
+                    lanes[first], lanes[first | width] = _interleave(builder, lanes[first], lanes[first | width], width)
+        place = _pointer(context, builder, out, out_value, to_value)
+        for t, vector in enumerate(lanes):
+            wide = builder.bitcast(
+                builder.gep(place, [ir.Constant(to_value.type, 16 * t)]), float32x16.llvm.as_pointer()
+            )
+            builder.store(vector, wide, align=4)
+        return context.get_dummy_value()
+
+    index = types.intp
+    return types.void(rows, index, index, offset, index, scale, out, index), codegen

@@ -1,0 +1,115 @@
+"""What is learnt of an array of points before the first pass: that it is finite, its grid, its totals, its frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steinhaus.engines import kernels
+from steinhaus.engines.screening import Frame
+from steinhaus.engines.workers import Workers
+from steinhaus.errors import DataError
+from steinhaus.points import Float64, Grid, Totals
+
+_GRID_BITS = 48  # a column's values are at most this many bits of its grid's step away from its offset
+_ROWS = 2**13  # rows a task: no limb of `kernels.grid_totals` overflows
+_LARGEST = 2.0**480  # beyond, squares overflow float64
+
+
+def are_integers(dtype: np.dtype[Any]) -> bool:
+    """Whether points of this type are their own grid: integers whose squares can be summed in int64."""
+    return dtype.kind in "ui" and dtype.itemsize <= 2
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The points' grid and totals for `Points`, and what kernels need to read a row on that grid or in that frame."""
+
+    grid: Grid
+    totals: Totals
+    frame: Frame
+    grid_offset: Float64  # (d,); empty for integers
+    per_step: Float64  # (d,) 1 / step
+    offset: NDArray[Any]  # (d,) the frame's, in the points' type; empty for integers
+    scale: Any  # the frame's, in the points' type
+    lengths: Float64  # (n,) squared norms of the points in the frame
+
+
+def survey(x: NDArray[Any], workers: Workers) -> Survey:
+    """Read the points (n, d) three times at most; DataError where one is not finite or too large to be squared."""
+    integers = are_integers(x.dtype)
+    grid = Grid(np.zeros(x.shape[1]), np.ones(x.shape[1])) if integers else _grid(x, workers)
+    per_step = 1.0 / grid.step
+    grid_offset = np.empty(0) if integers else grid.offset
+    totals = _totals(x, workers, grid_offset, per_step)
+    scale = 1.0 if integers else 2.0 ** -int(np.clip(np.frexp(grid.step.max())[1] + _GRID_BITS, -120, 120))
+    limbs = totals.sums[:, 0].astype(np.float64)
+    mean = (limbs[-1] if len(limbs) == 1 else limbs[0] * 2.0**32 + limbs[1]) / totals.n
+    frame = Frame(grid.offset, scale, mean * grid.step * scale, rounded=not integers)
+    kind = x.dtype if x.dtype.kind == "f" else np.dtype(np.float64)
+    offset = np.empty(0, kind) if integers else grid.offset.astype(kind)
+    lengths = np.empty(len(x))
+    flat, typed = x.reshape(-1), kind.type(scale)
+
+    def measure(_: int, first: int, end: int) -> None:
+        kernels.lengths(flat, x.shape[1], first, end, offset, typed, lengths)
+
+    workers.each(measure, len(x), _ROWS)
+    return Survey(grid, totals, frame, grid_offset, per_step, offset, typed, lengths)
+
+
+def _grid(x: NDArray[Any], workers: Workers) -> Grid:
+    """A column's offset is the middle of its range, its step the power of two that puts its values within 2^48 steps."""
+    n, d = x.shape
+    flat = x.reshape(-1)
+    least = np.repeat(x[:1], workers.count, axis=0)
+    most = least.copy()
+    bad = np.full(workers.count, n, np.int64)
+
+    def look(worker: int, first: int, end: int) -> None:
+        if (row := kernels.ranges(flat, d, first, end, least[worker], most[worker])) >= 0:
+            bad[worker] = min(bad[worker], row)
+
+    workers.each(look, n, _ROWS)
+    if (row := int(bad.min())) < n:
+        column = int(np.flatnonzero(~np.isfinite(x[row]))[0])
+        raise DataError(
+            f"Points must be finite, but row {row}, column {column} holds {x[row, column]}. "
+            "Remove the row, or replace the value."
+        )
+    low, high = least.min(0).astype(np.float64), most.max(0).astype(np.float64)
+    if (largest := float(np.maximum(-low, high).max())) > _LARGEST:
+        raise DataError(f"Points must be below 2^480 in magnitude, but one holds {largest:.3g}. Scale them down.")
+    offset = low / 2 + high / 2
+    if x.dtype.kind == "f":
+        offset = offset.astype(x.dtype).astype(np.float64)
+    half = np.maximum(high - offset, offset - low)
+    exponent = np.where(half > 0, np.frexp(half)[1] - _GRID_BITS, -_GRID_BITS)
+    return Grid(offset, np.ldexp(1.0, np.maximum(exponent, -500)))
+
+
+def _totals(x: NDArray[Any], workers: Workers, offset: Float64, per_step: Float64) -> Totals:
+    n, d = x.shape
+    flat = x.reshape(-1)
+    limbs = 2 if len(offset) else 1
+    sums = np.zeros((workers.count, limbs, d), np.int64)
+    squares = np.zeros((workers.count, 6, d), np.int64)  # three limbs of up to 62 bits, each split at 2^32
+
+    def add(worker: int, first: int, end: int) -> None:
+        part = np.zeros((3, d), np.int64)
+        if limbs == 1:
+            kernels.integer_totals(flat, d, first, end, sums[worker, 0], part[2])
+        else:
+            kernels.grid_totals(flat, d, first, end, offset, per_step, sums[worker], part)
+        squares[worker, :3] += part >> 32
+        squares[worker, 3:] += part & 0xFFFFFFFF
+
+    workers.each(add, n, _ROWS)
+    a, b, c, e, f, g = squares.sum(0).astype(object)
+    exact = (a << 80) + (e << 48) + (b << 56) + (f << 24) + (c << 32) + g
+    high = exact.astype(np.float64)
+    low = np.array([float(value - int(top)) for value, top in zip(exact, high, strict=True)])
+    return Totals(sums.sum(0)[:, np.newaxis], np.stack([high, low]), n)

@@ -1,0 +1,55 @@
+"""A few threads that share out ranges of a task; the calling thread is one of them."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+
+def available_cores() -> int:
+    """How many cores this process may use: its affinity, not the machine's count."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0)) or 1
+    return os.cpu_count() or 1
+
+
+class Workers:
+    """Threads for kernels that release the interpreter's lock.
+
+    Parameters
+    ----------
+    threads
+        How many work at once, the caller included; None: as many as this process has cores.
+    """
+
+    def __init__(self, threads: int | None = None) -> None:
+        self.count = threads or available_cores()
+        self._pool = ThreadPoolExecutor(self.count - 1, "steinhaus") if self.count > 1 else None
+
+    def each(self, work: Callable[[int, int, int], None], end: int, step: int) -> None:
+        """Call `work(worker, first, end)` on consecutive ranges of 0..end, each `step` long, on whichever thread is free.
+
+        The first exception of any thread is raised here, after all have stopped.
+        """
+        starts = itertools.count(0, step)
+
+        def loop(worker: int) -> None:
+            while (first := next(starts)) < end:
+                work(worker, first, min(first + step, end))
+
+        helpers = min(self.count, -(-end // step)) - 1
+        others = [self._pool.submit(loop, worker + 1) for worker in range(helpers)] if self._pool else []
+        try:
+            loop(0)
+        finally:
+            for other in others:
+                other.exception()
+        for other in others:
+            other.result()
+
+    def close(self) -> None:
+        """End the threads."""
+        if self._pool:
+            self._pool.shutdown()

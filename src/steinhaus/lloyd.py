@@ -1,0 +1,81 @@
+"""Lloyd's algorithm, for many runs at once (S. P. Lloyd, Least squares quantization in PCM, IEEE Trans. Inf. Theory, 1982).
+
+All active runs advance together: one pass over the points serves every run, and a run that has ended leaves. The points
+may be anywhere; this page knows `Points` and nothing about hardware.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from steinhaus.centroids import inertia, mean_variance, means, refill, shift
+from steinhaus.points import Fit, Points, Run, Stop, Tally
+
+
+def lloyd(
+    points: Points,
+    runs: Sequence[Run],
+    *,
+    max_iter: int = 300,
+    tol: float = 0.0,
+    watch: Callable[[Sequence[Run]], None] | None = None,
+) -> Iterator[Fit]:
+    """Iterate every run to its end, and yield each as it ends.
+
+    Parameters
+    ----------
+    points
+        The points, wherever they live.
+    runs
+        Where each run stands: at its start, or anywhere that `watch` was told; either way it ends in the same bits.
+    max_iter
+        The most iterations of one run, counted from its very start.
+    tol
+        Relative tolerance, scikit-learn's: a run ends when its centroids moved by a sum of squares of at most `tol` times
+        the mean variance of the features. 0: when no centroid moved at all.
+    watch
+        Called after every iteration with the runs that are still active.
+
+    Yields
+    ------
+    Fit
+        While the caller holds it, `points.labels(fit.key)` are its labels; then the engine forgets the run.
+    """
+    tolerance = tol * mean_variance(points.grid, points.totals) if tol else 0.0
+    active = [replace(run, stop=Stop.MAX_ITER) if len(run.history) >= max_iter else run for run in runs]
+    while active:
+        tallies = points.assign(active)
+        outcomes = [
+            _finish(points, run, tally, run.stop) if run.stop else _advance(points, run, tally, max_iter, tolerance)
+            for run, tally in zip(active, tallies, strict=True)
+        ]
+        active = [outcome for outcome in outcomes if isinstance(outcome, Run)]
+        for outcome in outcomes:
+            if isinstance(outcome, Fit):
+                yield outcome
+                points.forget(outcome.key)
+        if watch:
+            watch(active)
+
+
+def _advance(points: Points, run: Run, tally: Tally, max_iter: int, tolerance: float) -> Run | Fit:
+    """Update the centroids; then go on, or end, or owe one more assignment so that labels belong to the centroids."""
+    filled = refill(points, tally)
+    centroids = means(points.grid, filled, run.centroids)
+    history = (*run.history, inertia(points.grid, points.totals, filled, centroids))
+    following = replace(run, centroids=centroids, history=history)
+    if np.array_equal(centroids, run.centroids):
+        return _finish(points, following, tally, Stop.CONVERGED)
+    if shift(run.centroids, centroids) <= tolerance:
+        return replace(following, stop=Stop.TOLERANCE)
+    if len(history) >= max_iter:
+        return replace(following, stop=Stop.MAX_ITER)
+    return following
+
+
+def _finish(points: Points, run: Run, tally: Tally, stop: Stop) -> Fit:
+    cost = inertia(points.grid, points.totals, tally, run.centroids)
+    return Fit(run.key, run.centroids, tally.counts, run.history, cost, stop)

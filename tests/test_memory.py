@@ -1,0 +1,85 @@
+"""The engine in memory against the oracle: same bits, whatever the screen, the threads and the company."""
+
+from __future__ import annotations
+
+import naive
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from problems import problems
+
+from steinhaus.engines import choose
+from steinhaus.errors import DataError
+from steinhaus.lloyd import lloyd
+from steinhaus.points import Run
+
+SCREENS = ("auto", "drift", "plain", "none")
+
+
+def run(x, start, *, screen="auto", threads=1, max_iter=20, tol=0.0, company=()):
+    """One run's outcome, everything that must be the same: labels, centroids, counts, history, inertia, stop."""
+    points = choose(x, screen=screen, threads=threads)
+    starts = [Run("it", start), *(Run(i, other) for i, other in enumerate(company))]
+    try:
+        for fit in lloyd(points, starts, max_iter=max_iter, tol=tol):
+            if fit.key == "it":
+                counts = np.bincount(points.labels("it"), minlength=len(start))
+                assert counts.tolist() == fit.counts.tolist()
+                outcome = points.labels("it").tolist(), fit.centroids.tobytes(), fit.history, fit.inertia, fit.stop.name
+    finally:
+        points.close()
+    return outcome
+
+
+def expected(x, start, **options):
+    labels, centroids, history, inertia, stop = naive.lloyd(x, start, **options)
+    return labels.tolist(), centroids.tobytes(), tuple(history), inertia, stop
+
+
+@settings(max_examples=40, deadline=None)
+@given(problems(), st.sampled_from(SCREENS), st.sampled_from([1, 2, 7]), st.sampled_from([0.0, 1e-2]))
+def test_the_oracle_agrees_bit_for_bit(problem, screen, threads, tol):
+    x, start = problem
+    assert run(x, start, screen=screen, threads=threads, max_iter=6, tol=tol) == expected(x, start, max_iter=6, tol=tol)
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_screens_threads_and_company_change_nothing(screen, dtype, rng):
+    centres = rng.integers(0, 255, (7, 200))
+    x = np.clip(centres[rng.integers(7, size=3000)] + rng.normal(0, 60, (3000, 200)), 0, 255).astype(dtype)
+    start, other = x[:9].astype(float), x[100:103].astype(float)
+    alone = run(x, start, screen="none", threads=1, max_iter=40)
+    assert len(alone[2]) > 5
+    assert run(x, start, screen=screen, threads=2, max_iter=40) == alone
+    assert run(x, start, screen=screen, threads=7, max_iter=40, company=[other, start[::-1]]) == alone
+
+
+def test_the_screen_certifies_what_has_structure(rng):
+    centres = rng.integers(0, 255, (5, 256))
+    x = np.clip(centres[rng.integers(5, size=4000)] + rng.normal(0, 20, (4000, 256)), 0, 255).astype(np.uint8)
+    points = choose(x, threads=1)
+    points.assign([Run(0, x[:5].astype(float))])
+    assert points.statistics["pairs"].sum() < 50
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_points_that_are_not_finite_are_named(bad, rng):
+    x = rng.random((100, 5))
+    x[70, 3] = bad
+    with pytest.raises(DataError, match="row 70, column 3"):
+        choose(x)
+
+
+def test_rows_and_distances(rng):
+    x = rng.integers(0, 255, (50, 33)).astype(np.uint8)
+    points = choose(x)
+    chosen = np.array([3, 49, 3])
+    assert points.rows(chosen).tolist() == x[chosen].astype(float).tolist()
+    assert points.squared_distances(chosen).tolist() == naive.squared_distances(x, x[chosen]).T.tolist()
+
+
+def test_labels_of_an_unknown_run_are_refused():
+    with pytest.raises(KeyError, match="never assigned"):
+        choose(np.zeros((3, 2))).labels("nobody")
