@@ -1,0 +1,96 @@
+"""The program: its commands, and how every ending of one becomes an exit code and a sentence."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+import steinhaus
+from steinhaus.cli.arguments import debug_option
+from steinhaus.cli.looking import data, report, show
+from steinhaus.cli.predict import predict
+from steinhaus.cli.study import study
+from steinhaus.cli.words import complain
+from steinhaus.errors import PlanError, SteinhausError
+
+INTERRUPTED = 130  # 128 + SIGINT, as a shell counts
+TERMINATED = 143  # 128 + SIGTERM
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command, and say by the exit code how it ended.
+
+    Parameters
+    ----------
+    argv
+        The arguments; by default the process's own.
+
+    Returns
+    -------
+    int
+        0 done, 1 failed, 2 wrong usage, 130 interrupted (SIGINT), 143 terminated (SIGTERM).
+    """
+    chosen = {"debug": False}
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        program.main(argv, prog_name="steinhaus", standalone_mode=False, obj=chosen)
+        sys.stdout.flush()
+        return 0
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except SystemExit:
+        return TERMINATED
+    except BrokenPipeError:  # whoever read our output has had enough of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if chosen["debug"] and not isinstance(error, click.ClickException):
+            raise
+        complain(explained(error))
+        return 2 if isinstance(error, click.UsageError | PlanError) else 1
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
+    """End as on an interrupt: a study keeps where it stands on the way out."""
+    raise SystemExit(TERMINATED)
+
+
+def explained(error: Exception) -> str:
+    """What went wrong and the way out, in a sentence or two."""
+    if isinstance(error, click.UsageError):
+        command = error.ctx.command_path if error.ctx else "steinhaus"
+        return f"{error.format_message()} See: {command} --help"
+    if isinstance(error, click.ClickException):
+        return error.format_message()
+    if isinstance(error, SteinhausError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return f"There is not enough memory for this. {error}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'The system'}: {error.strerror}."
+    return (
+        f"This should not happen, and is a fault of Steinhaus: {type(error).__name__}: {error}. "
+        f"The same command with --debug shows where; please report that."
+    )
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(steinhaus.__version__)
+@debug_option
+def program() -> None:
+    """Exact, reproducible, fast k-means for collections of images.
+
+    `steinhaus study` clusters MNIST as the published study did, and shows what came out.
+    """
+
+
+for command in (study, show, report, predict, data):
+    program.add_command(command)

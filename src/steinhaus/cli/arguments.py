@@ -1,0 +1,123 @@
+"""What the commands take: numbers of clusters, shares, sizes; and the options that several commands have in common."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+MOST_KS = 1000  # values of K in one study
+
+
+class KValues(click.ParamType[tuple[int, ...]]):
+    """Numbers of clusters: "10", "5,7,10", "2:20" (2 to 20), "2:40:2" (every second), or a mixture of these."""
+
+    name = "list"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """Read the text; a tuple is passed on."""
+        if isinstance(value, tuple):
+            return value
+        ks: set[int] = set()
+        for part in str(value).split(","):
+            ks.update(self._range(part.strip(), param, ctx))
+            if len(ks) > MOST_KS:
+                self.fail(f"{value!r} asks for over {MOST_KS:,} values of K.", param, ctx)
+        return tuple(sorted(ks))
+
+    def _range(self, part: str, param: click.Parameter | None, ctx: click.Context | None) -> range:
+        bounds = part.split(":")
+        if len(bounds) > 3 or not all(bound.strip().isascii() and bound.strip().isdigit() for bound in bounds):
+            self.fail(f"{part!r} is neither a number nor a range: write 5,7,10 or 2:20 or 2:40:2.", param, ctx)
+        first, last, step = (*map(int, bounds), 1)[:3] if len(bounds) > 1 else (int(part), int(part), 1)
+        if not 1 <= first <= last:
+            self.fail(f"{part!r}: K is at least 1, and a range runs upwards.", param, ctx)
+        if step < 1:
+            self.fail(f"{part!r}: the step of a range is at least 1.", param, ctx)
+        return range(first, min(last, first + step * MOST_KS) + 1, step)
+
+
+class TrainPart(click.ParamType[float | int | str]):
+    """The training part: a share ("0.6", "1.0" for all), a count of images ("42000"), or "given"."""
+
+    name = "part"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | int | str:
+        """Read the text; what is no text is passed on."""
+        if not isinstance(value, str) or value == "given":
+            return value  # type: ignore[no-any-return]
+        try:
+            number = int(value) if value.isascii() and value.isdigit() else float(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither a share (0.6), a count of images (42000), nor the word given.", param, ctx)
+        if value == "1":
+            self.fail("1 is a count of one image; write 1.0 to train on all of them.", param, ctx)
+        if isinstance(number, float) and not 0 < number <= 1:
+            self.fail(f"{value!r}: a share is above 0 and at most 1.0.", param, ctx)
+        return number
+
+
+class Sides(click.ParamType[tuple[int, ...]]):
+    """The sides of an image: "28x28", "32x32x3"."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """Read the text."""
+        sides = str(value).lower().split("x")
+        if len(sides) < 2 or not all(side.isascii() and side.isdigit() and int(side) > 0 for side in sides):
+            self.fail(f"{value!r} is not of the form 28x28.", param, ctx)
+        return tuple(map(int, sides))
+
+
+# Name of the reader's option -> the option of the command line.
+READING = {
+    "data": click.option("--data", metavar="DIR", help="Where to look first for mnist. [default: $STEINHAUS_DATA]"),
+    "labels": click.option("--labels", metavar="WHAT", help="CSV: a column, or none. NPZ: an array. IDX: a file."),
+    "images": click.option("--images", metavar="KEY", help="NPZ: the array of images."),
+    "shape": click.option("--shape", metavar="HxW", type=Sides(), help="Arrays, tables: height x width of an image."),
+    "full_scale": click.option(
+        "--full-scale", type=float, metavar="X", help="Arrays, tables: the value that counts as 1."
+    ),
+    "size": click.option("--size", metavar="WxH", type=Sides(), help="Pictures: bring all to width x height."),
+    "mode": click.option("--mode", type=click.Choice(["L", "RGB"]), help="Pictures: bring all to grey (L) or colour."),
+    "fit": click.option(
+        "--fit", type=click.Choice(["crop", "pad", "stretch"]), help="Pictures: to reach another shape."
+    ),
+    "background": click.option(
+        "--background", metavar="N", type=click.IntRange(0, 255), help="Pictures: grey under transparent pixels."
+    ),
+}
+
+
+def reading_options(command: Command) -> Command:
+    """Add the options that say how images are to be read; the command gets those that were given as `reading`."""
+
+    @functools.wraps(command)
+    def with_reading(**options: Any) -> Any:
+        given = {name: value for name in READING if (value := options.pop(name)) is not None}
+        return command(reading=given, **options)
+
+    for option in reversed(READING.values()):
+        with_reading = option(with_reading)
+    return cast(Command, with_reading)
+
+
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="Show no progress.")
+threads_option = click.option(
+    "--threads", metavar="N", type=click.IntRange(1), help="Changes no bit of a result. [default: all cores]"
+)
+
+
+def _debug(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        ctx.obj["debug"] = True
+
+
+debug_option = click.option(
+    "--debug", is_flag=True, expose_value=False, callback=_debug, help="Show the traceback of an error."
+)

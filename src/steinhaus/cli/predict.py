@@ -1,0 +1,171 @@
+"""`steinhaus predict`: the cluster, label and distance of new images."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from steinhaus.cli import arguments
+from steinhaus.cli.progress import watching
+from steinhaus.cli.sources import open_source
+from steinhaus.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from steinhaus.images import Images
+    from steinhaus.study import StudyResult
+    from steinhaus.study.record import DataRecord
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a study says of one image."""
+
+    image: str
+    cluster: int
+    label: str | None  # None: the study has no labels, or the cluster bears none
+    distance: float  # to the cluster's centroid, of pixels scaled to 0..1
+
+
+@click.command()
+@click.argument("folder", metavar="DIR")
+@click.argument("sources", metavar="IMAGES...", nargs=-1, required=True)
+@click.option("--k", type=click.IntRange(1), help="Which K of the study. [default: its largest]")
+@click.option("--format", "form", type=click.Choice(["table", "csv", "jsonl"]), default="table", show_default=True)
+@arguments.threads_option
+@arguments.reading_options
+@arguments.quiet_option
+@arguments.debug_option
+def predict(
+    *,
+    folder: str,
+    sources: tuple[str, ...],
+    k: int | None,
+    form: str,
+    threads: int | None,
+    reading: dict[str, Any],
+    quiet: bool,
+) -> None:
+    """Say which cluster of a study new images belong to.
+
+    IMAGES are pictures, folders of pictures, IDX, .npy, .npz or CSV files, of the size of the study's images. The
+    distance is that to the cluster's mean image, of pixels scaled to 0..1.
+    """
+    from steinhaus.study import load
+
+    result = load(folder)
+    if not result.best:
+        raise DataError(f"{folder} has no finished run yet. Give the study's command again to go on with it.")
+    k = k or result.best[-1].k
+    with watching(quiet) as watch:
+        found = [
+            prediction
+            for source in sources
+            for prediction in predicted(result, k, source, open_source(source, reading, watch), threads=threads)
+        ]
+    WRITERS[form](found)
+
+
+def predicted(
+    result: StudyResult, k: int, source: str, images: Images, *, threads: int | None = None
+) -> list[Prediction]:
+    """Predict all images of a source by the best run of one K; `source` is how the user named them.
+
+    Raises
+    ------
+    DataError
+        The images have another shape than the study's.
+    PlanError
+        The study has no such K.
+    """
+    data = result.record.data
+    centroids = result.centroids(k).reshape(k, -1)
+    rows = _rows(images, data, source)
+    clusters = _clusters(rows, centroids * data.full_scale, threads)
+    distances = _distances(rows, clusters, centroids, data.full_scale)
+    mapping = next(run.mapping for run in result.best if run.k == k) or [None] * k
+    labels = [None if label is None or data.label_names is None else data.label_names[label] for label in mapping]
+    return [
+        Prediction(name, cluster, labels[cluster], distance)
+        for name, cluster, distance in zip(_names(source, images), clusters.tolist(), distances.tolist(), strict=True)
+    ]
+
+
+def _rows(images: Images, data: DataRecord, source: str) -> NDArray[Any]:
+    """The images as points in the study's units, (n, d)."""
+    d = math.prod(data.shape)
+    if images.shape not in (data.shape, (d,)):
+        here, there = (" x ".join(map(str, shape)) for shape in (images.shape, data.shape))
+        raise DataError(
+            f"{source} holds images of {here}, and the study's are of {there} (height x width). Bring pictures to that "
+            f"with --size and --mode, arrays with --shape."
+        )
+    if images.full_scale == data.full_scale:
+        return images.rows
+    return images.rows * (data.full_scale / images.full_scale)
+
+
+def _clusters(rows: NDArray[Any], centroids: NDArray[np.float64], threads: int | None) -> NDArray[np.int32]:
+    from contextlib import closing
+
+    from steinhaus import engines
+    from steinhaus.points import Run
+
+    with closing(engines.choose(rows, threads=threads)) as points:
+        points.assign([Run("new", centroids)])
+        return points.labels("new").copy()
+
+
+def _distances(
+    rows: NDArray[Any], clusters: NDArray[np.int32], centroids: NDArray[np.float64], full_scale: float
+) -> NDArray[np.float64]:
+    """The distance of each point to its centroid, in scaled pixels, (n,); a few rows at a time are made float64."""
+    import numpy as np
+
+    step = max(1, (1 << 22) // rows.shape[1])
+    parts = (slice(first, first + step) for first in range(0, len(rows), step))
+    return np.concatenate(
+        [np.linalg.norm(rows[part] / full_scale - centroids[clusters[part]], axis=1) for part in parts]
+    )
+
+
+def _names(source: str, images: Images) -> list[str]:
+    if images.n == 1:
+        return [source]
+    if images.files is not None:
+        return [str(Path(source) / file) for file in images.files]
+    return [f"{source}[{row}]" for row in range(images.n)]
+
+
+def _write_table(found: Sequence[Prediction]) -> None:
+    width = max(5, *(len(one.image) for one in found))
+    label_width = max(5, *(len(one.label or "-") for one in found))
+    click.echo(f"{'image':{width}}  cluster  {'label':{label_width}}  distance")
+    for one in found:
+        click.echo(f"{one.image:{width}}  {one.cluster:7}  {one.label or '-':{label_width}}  {one.distance:8.4f}")
+
+
+def _write_csv(found: Sequence[Prediction]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["image", "cluster", "label", "distance"])
+    writer.writerows([one.image, one.cluster, one.label or "", repr(one.distance)] for one in found)
+
+
+def _write_json_lines(found: Sequence[Prediction]) -> None:
+    for one in found:
+        click.echo(
+            json.dumps({"image": one.image, "cluster": one.cluster, "label": one.label, "distance": one.distance})
+        )
+
+
+WRITERS = {"table": _write_table, "csv": _write_csv, "jsonl": _write_json_lines}

@@ -1,0 +1,46 @@
+"""Sources of images, as a command opens them: with progress, and with a word about what could not be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import steinhaus
+
+if TYPE_CHECKING:
+    from steinhaus.cli.progress import Watcher
+    from steinhaus.images import Images
+
+SHOWN = 3  # files that could not be read, and are named
+
+
+def open_source(source: str | None, reading: Mapping[str, Any], watch: Watcher) -> Images:
+    """Open a source; without one MNIST, or digits where MNIST is not to be had.
+
+    Parameters
+    ----------
+    source
+        As `steinhaus.open_images` takes it.
+    reading
+        The options of its reader.
+    watch
+        Hears how far that is.
+    """
+    if source is not None:
+        return _opened(source, reading, watch)
+    from steinhaus.images.catalogue import NotAvailableError
+
+    try:
+        return _opened("mnist", reading, watch)
+    except NotAvailableError as error:
+        watch.say(f"{error} Running digits instead: the 1,797 digits of 8 x 8 pixels that come with scikit-learn.")
+        return _opened("digits", {}, watch)
+
+
+def _opened(source: str, reading: Mapping[str, Any], watch: Watcher) -> Images:
+    images = steinhaus.open_images(source, progress=watch.step, **reading)
+    if skipped := images.skipped:
+        first = "; ".join(f"{file.file}: {file.reason}" for file in skipped[:SHOWN])
+        more = f"; and {len(skipped) - SHOWN:,} more" if len(skipped) > SHOWN else ""
+        watch.say(f"Left out, because they could not be read: {len(skipped):,} files ({first}{more}).")
+    return images
