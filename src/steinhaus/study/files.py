@@ -26,11 +26,11 @@ HINTS = {
 
 
 @contextlib.contextmanager
-def explained(doing: str, path: Path) -> Iterator[None]:
-    """Turn the system's error into one that names the file and the way out. A missing file stays FileNotFoundError."""
+def _explained(doing: str, path: Path, but: type[OSError] | tuple[()] = ()) -> Iterator[None]:
+    """Turn the system's error, but not one of this type, into one that names the file and the way out."""
     try:
         yield
-    except FileNotFoundError:
+    except but:
         raise
     except OSError as error:
         reason = error.strerror or str(error)
@@ -42,7 +42,7 @@ def make_folder(path: Path) -> None:
     """Make a folder, and those above it, where they are missing."""
     if path.is_dir():
         return
-    with explained("make the folder", path):
+    with _explained("make the folder", path):
         if path.parent != path:
             make_folder(path.parent)
         with contextlib.suppress(FileExistsError):
@@ -55,7 +55,7 @@ def make_folder(path: Path) -> None:
 def write(path: Path, data: bytes) -> None:
     """Write a whole file, so that it is always the old one or the new one."""
     temporary = temporary_name(path)
-    with explained("write", path):
+    with _explained("write", path):
         try:
             fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
             try:
@@ -78,7 +78,7 @@ def temporary_name(path: Path) -> Path:
 
 def append(path: Path, line: bytes) -> None:
     """Append one line; a torn line that a crash left is ended first, so that only it is lost."""
-    with explained("write", path):
+    with _explained("write", path):
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         try:
             end = os.lseek(fd, 0, os.SEEK_END)
@@ -99,8 +99,11 @@ def read(path: Path, limit: int) -> bytes:
     StoreError
         It is no regular file, larger than the limit, or cannot be read.
     """
-    with explained("read", path):
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with _explained("read", path, but=FileNotFoundError):
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except NotADirectoryError as error:
+            raise FileNotFoundError(*error.args) from None
         try:
             status = os.fstat(fd)
             if not stat.S_ISREG(status.st_mode):
@@ -119,16 +122,16 @@ def read(path: Path, limit: int) -> bytes:
 
 def names(folder: Path) -> list[str]:
     """The names in a folder, sorted; none where there is no folder."""
-    with explained("read the folder", folder):
+    with _explained("read the folder", folder):
         try:
             return sorted(os.listdir(folder))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
 
 
 def remove(path: Path) -> None:
     """Remove a file, for good; nothing happens where there is none."""
-    with explained("remove", path), contextlib.suppress(FileNotFoundError):
+    with _explained("remove", path), contextlib.suppress(FileNotFoundError):
         os.unlink(path)
         _flush_folder(path.parent)
 
@@ -138,7 +141,7 @@ def open_locked(path: Path) -> int | None:
 
     The lock is the kernel's (flock), so it ends with its process, however that ends.
     """
-    with explained("lock", path):
+    with _explained("lock", path):
         while True:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
             try:
@@ -156,16 +159,17 @@ def open_locked(path: Path) -> int | None:
 
 def is_open_as(fd: int, path: Path) -> bool:
     """Whether a descriptor's file is still the one of that name."""
-    try:
-        there = os.stat(path, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return os.path.samestat(os.fstat(fd), there)
+    with _explained("read", path):
+        try:
+            there = os.stat(path, follow_symlinks=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return os.path.samestat(os.fstat(fd), there)
 
 
 def rewrite(fd: int, path: Path, data: bytes) -> None:
     """Replace the content of an open file in place."""
-    with explained("write", path):
+    with _explained("write", path):
         os.ftruncate(fd, 0)
         os.lseek(fd, 0, os.SEEK_SET)
         _write_all(fd, data)

@@ -8,11 +8,12 @@ import os
 import socket
 from pathlib import Path
 from types import TracebackType
+from typing import cast
 
 from steinhaus.errors import StoreError
 from steinhaus.study import files
 
-NAME = ".lock"
+LOCK = ".lock"
 
 
 class Lock:
@@ -37,40 +38,40 @@ class Lock:
     """
 
     def __init__(self, folder: Path, *, break_lock: bool = False) -> None:
-        self.path = folder / NAME
+        self.path = folder / LOCK
         self.taken_over: str | None = None
         self._break = break_lock
         self._fd: int | None = None
 
     def __enter__(self) -> Lock:
         here = socket.gethostname()
-        fd = files.open_locked(self.path)
-        if fd is None:
-            pid, host = self._holder()
-            if host in (here, None) or not self._break:
-                raise StoreError(self._in_use(pid, host, here))
-            files.remove(self.path)
-            fd = files.open_locked(self.path)
-            if fd is None:
-                raise StoreError(f"{self.path.parent} was locked again while its lock was being broken. Try again.")
-            self.taken_over = f"The lock of process {pid} on {host} was broken."
-        else:
-            self._take(fd, here)
+        self._fd = files.open_locked(self.path)
         try:
-            files.rewrite(fd, self.path, json.dumps({"pid": os.getpid(), "host": here}).encode() + b"\n")
+            pid, host = self._holder()
+            if self._fd is None:
+                self._break_in(pid, host, here)
+            elif host is not None:
+                self._take_over(pid, host, here)
+            said = json.dumps({"pid": os.getpid(), "host": here}).encode() + b"\n"
+            files.rewrite(cast(int, self._fd), self.path, said)
         except BaseException:
-            files.close(fd)
+            self._close()
             raise
-        self._fd = fd
         return self
 
-    def _take(self, fd: int, here: str) -> None:
-        """Judge what a lock file without a lock says: nothing, a dead process here, or one elsewhere."""
-        pid, host = self._holder()
-        if host is None:
-            return
+    def _break_in(self, pid: int | None, host: str | None, here: str) -> None:
+        """Of a lock that is held: refuse it, or put one of our own in its place."""
+        if host in (here, None) or not self._break:
+            raise StoreError(self._in_use(pid, host, here))
+        files.remove(self.path)
+        self._fd = files.open_locked(self.path)
+        if self._fd is None:
+            raise StoreError(f"{self.path.parent} was locked again while its lock was being broken. Try again.")
+        self.taken_over = f"The lock of process {pid} on {host} was broken."
+
+    def _take_over(self, pid: int | None, host: str, here: str) -> None:
+        """Of a lock file that nobody holds: judge whether its process is dead, here, or may live elsewhere."""
         if host != here and not self._break:
-            files.close(fd)
             raise StoreError(
                 f"{self.path.parent} was locked by process {pid} on {host}, and whether that process is alive cannot "
                 f"be seen from {here}. If it is dead, add --break-lock (break_lock=True) to go on where it stopped."
@@ -116,10 +117,14 @@ class Lock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        try:
+            with contextlib.suppress(StoreError):  # the lock itself goes with the descriptor
+                if self._fd is not None and files.is_open_as(self._fd, self.path):
+                    files.remove(self.path)
+        finally:
+            self._close()
+
+    def _close(self) -> None:
         fd, self._fd = self._fd, None
-        if fd is None:
-            return
-        with contextlib.suppress(OSError, StoreError):  # the lock itself goes with the descriptor
-            if files.is_open_as(fd, self.path):
-                files.remove(self.path)
-        files.close(fd)
+        if fd is not None:
+            files.close(fd)

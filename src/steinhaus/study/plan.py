@@ -245,11 +245,11 @@ def _start(k: int, restart: int, array: object) -> NDArray[np.float64]:
     where = f"The start of K = {k}, restart {restart},"
     try:
         given = np.asarray(array)
-        start = given.astype(np.float64)
-    except (TypeError, ValueError):
-        raise PlanError(f"{where} must be an array of numbers.") from None
+    except ValueError:
+        raise PlanError(f"{where} must be an array of numbers; its rows are of different lengths.") from None
     if given.dtype.kind not in "fiu":
         raise PlanError(f"{where} must be an array of real numbers; its type is {given.dtype}.")
+    start = given.astype(np.float64)
     if start.ndim < 2 or len(start) != k:
         raise PlanError(f"{where} must have the shape ({k}, d); it is {start.shape}.")
     if not np.isfinite(start).all():

@@ -63,6 +63,9 @@ def run_study(
             if not _is_done(there, record):
                 _Session(study, split, there, **how).run([lock.taken_over] if lock.taken_over else [])
             return StudyResult(there.record, there, out=path, split=lambda: split)
+    if there.is_locked:
+        with suppress(StoreError), Lock(path):  # left by a process that died just before its end: taken, and given back
+            pass
     if watch:
         watch(events.Finished(len(there.record.runs), from_disk=True))
     return StudyResult(there.record, there, out=path, split=lambda: split)

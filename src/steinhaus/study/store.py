@@ -22,7 +22,7 @@ from steinhaus.study import assignments as table
 from steinhaus.study import events, files, schema, tensors
 from steinhaus.study.assignments import Assignments
 from steinhaus.study.events import Key
-from steinhaus.study.lock import Lock
+from steinhaus.study.lock import LOCK, Lock
 from steinhaus.study.record import StudyRecord
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class Folder:
         """The study of a folder; None where there is no `study.json`."""
         try:
             data = files.read(path / STUDY, MOST_STUDY)
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
             return None
         with _sound(path / STUDY, "Restore it from a copy, or run the study in a new folder."):
             return cls(path, schema.decode(data), lock)
@@ -163,6 +163,11 @@ class Folder:
         """Whether the study is complete, and nothing of it was taken away."""
         runs = {_run_name(key) for key in self._keys}
         return self.record.complete and ASSIGNMENTS in files.names(self.path) and runs <= set(files.names(self._runs))
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether there is a lock file: of a writer, or of one that died."""
+        return LOCK in files.names(self.path)
 
     def fits(self) -> dict[Key, Fit]:  # noqa: D102
         there = set(files.names(self._runs))

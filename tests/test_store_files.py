@@ -1,0 +1,160 @@
+"""Every call to the file system may fail: afterwards a folder is in an old or a new state, and the same command goes on."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from study_cases import content, run
+
+from steinhaus.errors import StoreError
+from steinhaus.study import files, load
+
+CALLS = {"open", "write", "fsync", "replace", "unlink", "mkdir", "listdir", "read", "fstat", "pread", "lseek", "ftruncate"}
+
+
+class FailingOs:
+    """The os module, whose n-th call to the file system fails."""
+
+    def __init__(self, n: int, failure: str) -> None:
+        self.left = n
+        self.failure = failure
+        self.failed: str | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        function = getattr(os, name)
+        return self._counted(name, function) if name in CALLS else function
+
+    def _counted(self, name: str, function: Any) -> Any:
+        def call(*args: Any, **named: Any) -> Any:
+            self.left -= 1
+            if self.left != 0:
+                return function(*args, **named)
+            self.failed = name
+            if name == "write":  # what the disk still took
+                function(args[0], args[1][: len(args[1]) // 2])
+            if self.failure == "crash":
+                raise KeyboardInterrupt
+            raise OSError(getattr(errno, self.failure), os.strerror(getattr(errno, self.failure)))
+
+        return call
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("reference")
+    run(out=folder)
+    return content(folder)
+
+
+@pytest.mark.parametrize("failure", ["EIO", "ENOSPC", "crash"])
+def test_the_nth_call_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: dict[str, bytes], failure: str
+) -> None:
+    told = 0
+    for n in range(1, 1000):
+        folder = tmp_path / f"n-{n}"
+        failing = FailingOs(n, failure)
+        with monkeypatch.context() as patch:
+            patch.setattr(files, "os", failing)
+            try:
+                run(out=folder)
+            except StoreError as error:
+                told += 1
+                assert failure in {"EIO", "ENOSPC"}
+                assert str(folder) in str(error), "the message names the file"
+                assert os.strerror(getattr(errno, failure)) in str(error)
+                assert "same command again" in str(error)
+            except KeyboardInterrupt:
+                assert failure == "crash"
+        if failing.failed is None:
+            assert n > 150
+            break
+        if (folder / "study.json").exists():
+            result = load(folder)
+            result.table()
+            assert not result.record.complete or content(folder).items() >= reference.items()
+        run(out=folder)
+        assert content(folder) == reference, f"call {n}, {failing.failed}"
+    else:
+        raise AssertionError("the study never came to its end")
+    assert told > 100 or failure == "crash"
+
+
+def test_a_disk_that_takes_little_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: dict[str, bytes]
+) -> None:
+    class SlowOs(FailingOs):
+        def _counted(self, name: str, function: Any) -> Any:
+            return (lambda fd, data: os.write(fd, data[:100])) if name == "write" else function
+
+    monkeypatch.setattr(files, "os", SlowOs(0, ""))
+    run(out=tmp_path)
+    assert content(tmp_path) == reference
+
+
+def test_a_write_is_the_old_file_or_the_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    for n in range(1, 100):
+        path.write_bytes(b"old")
+        with monkeypatch.context() as patch:
+            failing = FailingOs(n, "EIO")
+            patch.setattr(files, "os", failing)
+            try:
+                files.write(path, b"new and longer")
+            except StoreError:
+                assert path.read_bytes() in {b"old", b"new and longer"}
+                assert [p.name for p in tmp_path.iterdir()] == ["file"]
+        if failing.failed is None:
+            return
+    raise AssertionError("never without a failure")
+
+
+def test_a_write_does_not_follow_a_link_in_its_temporary_name(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_bytes(b"precious")
+    files.temporary_name(tmp_path / "file").symlink_to(tmp_path / "precious")
+    with pytest.raises(StoreError, match="Cannot write"):
+        files.write(tmp_path / "file", b"new")
+    assert (tmp_path / "precious").read_bytes() == b"precious"
+
+
+def test_lines_are_appended_and_a_torn_one_is_ended(tmp_path: Path) -> None:
+    path = tmp_path / "lines"
+    files.append(path, b"one")
+    files.append(path, b"two")
+    path.write_bytes(path.read_bytes()[:-2])
+    files.append(path, b"three")
+    assert path.read_bytes() == b"one\ntw\nthree\n"
+
+
+def test_only_regular_files_of_reasonable_size_are_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(StoreError, match="not a regular file"):
+        files.read(tmp_path / "pipe", 10)
+    with pytest.raises(StoreError, match="not a regular file"):
+        files.read(tmp_path, 10)
+    (tmp_path / "large").write_bytes(bytes(11))
+    with pytest.raises(StoreError, match="11 bytes"):
+        files.read(tmp_path / "large", 10)
+    with pytest.raises(FileNotFoundError):
+        files.read(tmp_path / "none", 10)
+
+
+def test_a_folder_whose_name_is_taken_by_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StoreError, match="there is a file of that name"):
+        run(out=tmp_path / "file")
+    with pytest.raises(StoreError, match=r"file: there is a file of that name"):
+        run(out=tmp_path / "file" / "below")
+
+
+def test_what_a_crash_left_is_swept_away(tmp_path: Path, reference: dict[str, bytes]) -> None:
+    (tmp_path / "runs").mkdir()
+    for name in (".study.json.tmp", "runs/.k004-r01.safetensors.tmp"):
+        (tmp_path / name).write_bytes(b"half")
+    (tmp_path / "notes.txt").write_bytes(b"mine")
+    run(out=tmp_path)
+    assert content(tmp_path) == reference | {"notes.txt": b"mine"}
