@@ -17,8 +17,8 @@ import steinhaus
 
 PACKAGE = Path(steinhaus.__file__).parent
 
-# Room -> the rooms whose modules it may import, from the ground up; every room may import itself. "study.record" is a room,
-# the floor that the report stands on, and so are the engines' leaf functions.
+# Room -> the rooms whose modules it may import, from the ground up; every room may import itself. "study.record" is a
+# room, the floor that the report stands on, and so are the engines' leaf functions.
 ARROWS: dict[str, set[str]] = {
     "__init__": {"errors", "images", "study"},
     "errors": set(),
