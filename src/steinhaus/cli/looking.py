@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import click
 from steinhaus.cli import arguments
 from steinhaus.cli.progress import watching
 from steinhaus.cli.sources import open_source
-from steinhaus.cli.words import tell
+from steinhaus.cli.words import paragraph, tell
 from steinhaus.errors import DataError
 
 if TYPE_CHECKING:
@@ -75,15 +76,16 @@ def _known_images(result: StudyResult, reading: dict[str, Any]) -> Split | None:
 @click.option("--data", metavar="DIR", help="Where to look first. [default: $STEINHAUS_DATA]")
 @arguments.debug_option
 def data(data: str | None) -> None:
-    """Tell which data sets are known, which of them are here, and where."""
+    """Tell which data sets are known, and where they are."""
     from steinhaus.images import data_status
 
     for status in data_status(data):
         known = status.known
         shape = " x ".join(map(str, known.shape))
+        about = f"{known.n:,} images of {shape}, {known.labels} labels. {known.licence}. {known.source}."
+        here = "Here" if status.ready else "Not here; would be downloaded to"
         click.echo(f"{known.name:8}{known.title}")
-        click.echo(f"        {known.n:,} images of {shape}, {known.labels} labels; {known.licence}; {known.source}")
-        click.echo(f"        {'here' if status.ready else 'not here; would be downloaded to'}: {status.where}")
+        click.echo(paragraph(f"{about}\n{here}: {status.where}", sys.stdout, indent=8))
 
 
 def draw(result: StudyResult, folder: Path) -> dict[str, list[Path]]:

@@ -10,11 +10,16 @@ from typing import TextIO
 import click
 
 
-def paragraph(text: str, stream: TextIO) -> str:
+def paragraph(text: str, stream: TextIO, indent: int = 0) -> str:
     """A text wrapped to the width of the terminal behind a stream. No word is broken; nothing steers the terminal."""
-    width = columns(stream)
-    lines = ("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line) for line in text.splitlines())
-    return "\n".join(textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False) for line in lines)
+    wrap = textwrap.TextWrapper(columns(stream), break_long_words=False, break_on_hyphens=False)
+    wrap.initial_indent = wrap.subsequent_indent = " " * indent
+    return "\n".join(wrap.fill("".join(map(visible, line))) for line in text.splitlines())
+
+
+def visible(c: str) -> str:
+    """A character that can be printed, or its escape."""
+    return c if c.isprintable() else ascii(c)[1:-1]
 
 
 def columns(stream: TextIO) -> int:
