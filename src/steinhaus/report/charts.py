@@ -9,12 +9,18 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from steinhaus.report import words
+from steinhaus.report.measures import Plane
 from steinhaus.report.svg import Frame, Scale, join, line, padded, prefixed, short, tag
 from steinhaus.study.record import BestRecord, RunRecord
 
 INERTIA_FRAME = Frame(520, 300)
 SMALL_FRAME = Frame(340, 230)
+SERIES = 6  # series told apart by colour, dashes and marks
+MAP_FRAME = Frame(560, 420, left=10, right=10, top=10, bottom=10)
+DISCS = (6.0, 26.0)  # radius of the smallest and the largest disc
 LOG_FLOOR = 1e-6  # of the best inertia: excesses below it lie on the log chart's floor
+
+Line = tuple[str, Sequence[tuple[int, float]]]  # a name, and values by K
 
 
 def inertia_curves(runs: Sequence[RunRecord], best: BestRecord, *, log: bool) -> Markup:
@@ -69,19 +75,48 @@ def inertia_by_k(runs: Sequence[RunRecord], best: Sequence[BestRecord]) -> Marku
 
 
 def score_by_k(
-    title: str, lines: Sequence[tuple[str, Sequence[tuple[int, float]]]], spread: Sequence[tuple[int, float]] = ()
+    title: str, lines: Sequence[Line], spread: Sequence[tuple[int, float]] = (), *, legend: bool = True
 ) -> Markup:
     """A score against K: one line for each name, and a dot for every run where these are known."""
-    return _by_k(title, lines, spread, label=f"{title.capitalize()} against K")
+    return _by_k(title, lines, spread, label=f"{title.capitalize()} against K", legend=legend)
+
+
+def inertia_lines(lines: Sequence[Line]) -> Markup:
+    """Best inertia against K, a line for each study."""
+    divisor, unit = prefixed([v for _, points in lines for _, v in points])
+    title = f"inertia, {unit}" if unit else "inertia"
+    return _by_k(title, lines, [], divisor=divisor, label="Best inertia against K", legend=False)
+
+
+def overlay(runs: Sequence[tuple[int, str, RunRecord]], k: int) -> Markup:
+    """Inertia of one run of each study after each iteration: (series, name, run)."""
+    frame = INERTIA_FRAME
+    x = frame.x(1, max(2, *(r.iterations for _, _, r in runs)), log=True)
+    y = frame.y(*padded([v for _, _, r in runs for v in (r.inertia[0], r.inertia[-1])]))
+    divisor, unit = prefixed(y.ticks())
+    ticks = [(t, short(t)) for t in x.ticks()], [(t, short(t / divisor)) for t in y.ticks()]
+    parts = [frame.axes(x, y, ("iteration", f"inertia, {unit}" if unit else "inertia"), ticks)]
+    for series, name, run in runs:
+        at, curve = np.arange(1.0, run.iterations + 1), np.asarray(run.inertia)
+        end = _mark(float(x(at[-1])), float(y(float(curve[-1]))), series, f"{name}: {words.inertia(run.inertia[-1])}")
+        parts.append(tag("g", tag("path", d=line(x(at), y(curve))), end, class_=f"series s{series % SERIES}"))
+    return frame.draw(*parts, label=f"Inertia of the best runs of K = {k} after each iteration")
+
+
+def swatch(series: int) -> Markup:
+    """The mark of a series, for a legend in the text."""
+    mark = tag("g", _mark(8, 8, series, ""), class_=f"series s{series % SERIES}")
+    return tag("svg", mark, viewBox="0 0 16 16", class_="chart swatch", aria_hidden="true")
 
 
 def _by_k(
     title: str,
-    lines: Sequence[tuple[str, Sequence[tuple[int, float]]]],
+    lines: Sequence[Line],
     spread: Sequence[tuple[int, float]],
     *,
     label: str,
     divisor: float = 1.0,
+    legend: bool = True,
 ) -> Markup:
     frame = SMALL_FRAME
     points = [p for _, ps in lines for p in ps]
@@ -95,14 +130,16 @@ def _by_k(
         at = {"cx": float(x(k)), "cy": float(y(value / divisor))}
         parts.append(tag("circle", tag("title", f"K = {k}: {words.inertia(value)}"), class_="one", r=2.5, **at))
     for i, (name, values) in enumerate(lines):
+        if not values:
+            continue
         at_k = np.array([float(k) for k, _ in values])
         at_v = np.array([v / divisor for _, v in values])
         titles = [f"{name}, K = {k}: {_value(v, divisor)}" for k, v in values]
         marks = [
             _mark(at_x, at_y, i, t) for at_x, at_y, t in zip(x(at_k).tolist(), y(at_v).tolist(), titles, strict=True)
         ]
-        parts.append(tag("g", tag("path", d=line(x(at_k), y(at_v))), *marks, class_=f"series s{i}"))
-    if len(lines) > 1:
+        parts.append(tag("g", tag("path", d=line(x(at_k), y(at_v))), *marks, class_=f"series s{i % SERIES}"))
+    if legend and len(lines) > 1:
         parts.append(_legend(frame, [name for name, _ in lines]))
     return frame.draw(*parts, label=label)
 
@@ -112,11 +149,16 @@ def _value(v: float, divisor: float) -> str:
 
 
 def _mark(x: float, y: float, series: int, title: str) -> Markup:
-    """A dot, or a diamond for the second series: told apart without colour."""
-    shown = tag("title", title)
-    if series == 0:
-        return tag("circle", shown, cx=x, cy=y, r=4)
-    return tag("path", shown, d=f"M{x:.1f},{y - 5:.1f}l5,5l-5,5l-5,-5z", class_="mark")
+    """A dot, a diamond, a square or a triangle: series are told apart without colour."""
+    shown = [tag("title", title)] if title else []
+    if series % 4 == 0:
+        return tag("circle", *shown, cx=x, cy=y, r=4)
+    outline = (
+        f"M{x:.1f},{y - 5:.1f}l5,5l-5,5l-5,-5z",
+        f"M{x - 4:.1f},{y - 4:.1f}h8v8h-8z",
+        f"M{x:.1f},{y - 5:.1f}l5,9h-10z",
+    )
+    return tag("path", *shown, d=outline[series % 4 - 1], class_="mark")
 
 
 def _legend(frame: Frame, names: Sequence[str]) -> Markup:
@@ -139,3 +181,50 @@ def profile(values: NDArray[np.float64], low: float, high: float, label: str) ->
         tag("path", d=line(x(at), y(values), 0.3)),
     ]
     return frame.draw(*parts, label=label, class_="profile")
+
+
+def centroid_map(plane: Plane, sizes: Sequence[int], names: Sequence[str], pictures: Sequence[str], k: int) -> Markup:
+    """The centroids in a plane: discs by size, each joined to the centroid that is truly nearest to it."""
+    frame, at = MAP_FRAME, plane.at
+    margin = DISCS[1] + 8
+    spans = np.maximum(np.ptp(at, axis=0), 1e-9)
+    unit = float(min((frame.width - 2 * margin) / spans[0], (frame.height - 2 * margin - 24) / spans[1]))
+    middle = (at.max(axis=0) + at.min(axis=0)) / 2
+    xy = (at - middle) * [unit, -unit] + [frame.width / 2, frame.height / 2 - 12]
+    radii = np.maximum(DISCS[0], DISCS[1] * np.sqrt(np.array(sizes) / max(*sizes, 1)))
+    if k > 30:
+        radii = radii * 0.5
+    lines, discs, texts = [], [], []
+    for j in range(k):
+        other = int(plane.neighbour[j])
+        if other >= 0 and not (plane.neighbour[other] == j and other < j):
+            ends = dict(zip(("x1", "y1", "x2", "y2"), (*xy[j].tolist(), *xy[other].tolist()), strict=True))
+            lines.append(tag("line", class_="near", **ends))
+    for j in np.argsort(-radii, kind="stable").tolist():
+        x, y, r = float(xy[j, 0]), float(xy[j, 1]), float(radii[j])
+        near = f"; nearest: cluster {plane.neighbour[j]}, at distance {plane.distance[j]:.2f}" if k > 1 else ""
+        named = f"{names[j]} (cluster {j})" if names[j] else f"cluster {j}"
+        inner = [tag("title", f"{named}, {words.plural(sizes[j], 'image')}{near}"), tag("circle", cx=x, cy=y, r=r)]
+        if pictures[j]:
+            side = 2 * r
+            inner.append(tag("image", href=pictures[j], x=x - r, y=y - r, width=side, height=side))
+        if names[j]:
+            shown = names[j] if len(names[j]) <= 10 else names[j][:9] + "…"
+            if pictures[j]:
+                texts.append(tag("text", shown, class_="name", x=x + r + 4, y=y + 4))
+            elif r > 8:
+                texts.append(tag("text", shown, class_="name inner", x=x, y=y + 4, text_anchor="middle"))
+        discs.append(tag("g", *inner, class_="node", data_k=k, data_cluster=j))
+    return frame.draw(
+        *lines, *discs, *texts, _ruler(frame, unit), label=f"Map of the centroids of K = {k}", class_="chart map"
+    )
+
+
+def _ruler(frame: Frame, unit: float) -> Markup:
+    """A bar as long as a round distance."""
+    length = next(
+        (v for v in (10.0**e * m for e in range(6, -9, -1) for m in (5, 2, 1)) if v * unit <= 0.3 * frame.width), 0.0
+    )
+    y = frame.height - 14
+    bar = tag("path", class_="axis", d=f"M12,{y - 4:.1f}v4h{length * unit:.1f}v-4", fill="none")
+    return join([bar, tag("text", f"distance {length:g}", class_="tick", x=12 + length * unit + 8, y=y + 1)])

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from steinhaus.errors import SteinhausError
 from steinhaus.study.record import StudyRecord
 
 Float64 = NDArray[np.float64]
@@ -23,11 +24,17 @@ class Part:
     pixels: NDArray[Any]  # (n, h, w), (n, h, w, c) or (n, d): in units of the record's full scale
     labels: Int64 | None  # (n,) indices into the record's label names
     files: tuple[str, ...] | None = None  # a name for each image
+    index: Int64 | None = None  # (n,) where each image stood in the source; None: numbered within the part
 
     @property
     def n(self) -> int:
         """How many images."""
         return len(self.pixels)
+
+    @property
+    def numbers(self) -> Int64:
+        """What to call the images where they have no names."""
+        return np.arange(self.n) if self.index is None else self.index
 
 
 @dataclass(frozen=True)
@@ -43,8 +50,8 @@ class ReportData:
     test: Part | None = None
     train_clusters: Mapping[int, Int32] = field(default_factory=dict)  # K -> (n_train,)
     test_clusters: Mapping[int, Int32] = field(default_factory=dict)  # K -> (n_test,)
-    run_centroids: Mapping[int, Float64] = field(default_factory=dict)  # K -> (restarts, K, *shape), for spreads
-    seconds: Mapping[tuple[int, int], float] = field(default_factory=dict)  # (K, restart) -> time of that run
+    run_centroids: Mapping[int, Float64] = field(default_factory=dict)  # K -> (runs, K, *shape), for spreads
+    seconds: Mapping[tuple[int, int], float] = field(default_factory=dict)  # (K, restart) -> until that run ended
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -56,42 +63,86 @@ class ReportData:
         """Whether the points are pictures; vectors are shown as profiles."""
         return len(self.shape) > 1
 
+    @property
+    def parts(self) -> list[Part]:
+        """The parts that are at hand, train then test."""
+        return [p for p in (self.train, self.test) if p is not None]
+
+    @property
+    def labels(self) -> Int64 | None:
+        """The label of every image, train then test; None without labels."""
+        known = [p.labels for p in self.parts if p.labels is not None]
+        return np.concatenate(known) if known and len(known) == len(self.parts) else None
+
+    @property
+    def files(self) -> list[str] | None:
+        """The file of every image, train then test; None where these have none."""
+        if not self.parts or any(p.files is None for p in self.parts):
+            return None
+        return [name for p in self.parts for name in p.files or ()]
+
+    @property
+    def numbers(self) -> Int64:
+        """Where every image stood in the source, train then test."""
+        return np.concatenate([p.numbers for p in self.parts])
+
+    def clusters(self, k: int) -> Int32:
+        """The cluster of every image, train then test."""
+        return np.concatenate([self.train_clusters[k]] + ([self.test_clusters[k]] if self.test is not None else []))
+
 
 class ResultLike(Protocol):
     """What is read of a `StudyResult`."""
 
-    @property
-    def record(self) -> StudyRecord: ...  # noqa: D102
+    record: StudyRecord
+
     @property
     def images(self) -> Any: ...  # noqa: D102
-    def centroids(self, k: int) -> Float64: ...  # noqa: D102
-    def labels(self, k: int) -> Int32: ...  # noqa: D102
-    def test_labels(self, k: int) -> Int32 | None: ...  # noqa: D102
+    @property
+    def seconds(self) -> Mapping[tuple[int, int], float]: ...  # noqa: D102
+    def centroids(self, k: int, /) -> Float64: ...  # noqa: D102
+    def run_centroids(self, k: int, /) -> Float64: ...  # noqa: D102
+    def labels(self, k: int, /) -> Int32: ...  # noqa: D102
+    def test_labels(self, k: int, /) -> Int32 | None: ...  # noqa: D102
 
 
-def from_result(result: ResultLike) -> ReportData:
-    """The data of a finished study.
+def from_result(result: ResultLike, images: Any = None) -> ReportData:
+    """The data of a study.
 
     Parameters
     ----------
     result
-        A `StudyResult`. Without its images (a folder opened where the data is not), the report has no members to show.
+        A `StudyResult`. Of a study that is not finished, the report shows the runs that are, without images.
+    images
+        A split of the study's images, where the result has none of its own (a study loaded from its folder). Without
+        images the report has no members to show.
+
+    Raises
+    ------
+    SteinhausError
+        No run has finished yet.
     """
-    ks = [b.k for b in result.record.best]
-    split = result.images
-    data = ReportData(result.record, {k: np.asarray(result.centroids(k), np.float64) for k in ks})
-    if split is None:
-        return data
-    test = {k: labels for k in ks if (labels := result.test_labels(k)) is not None}
+    record = result.record
+    if not record.best:
+        raise SteinhausError(
+            "The study has no finished run to report on yet; run the same command again to go on with it."
+        )
+    ks = [b.k for b in record.best]
+    centroids = {k: np.asarray(result.centroids(k), np.float64) for k in ks}
+    run_centroids = {k: np.asarray(result.run_centroids(k), np.float64) for k in ks}
+    split = result.images if images is None else images
+    if split is None or not record.complete:
+        shown = {k: result.labels(k) for k in ks} if record.complete else {}
+        return ReportData(
+            record, centroids, train_clusters=shown, run_centroids=run_centroids, seconds=dict(result.seconds)
+        )
     return ReportData(
-        data.record,
-        data.centroids,
-        _part(split.train),
-        None if split.test is None else _part(split.test),
+        record,
+        centroids,
+        Part(split.train.pixels, split.train.labels, split.train.files, split.train_index),
+        None if split.test is None else Part(split.test.pixels, split.test.labels, split.test.files, split.test_index),
         {k: result.labels(k) for k in ks},
-        test,
+        {k: labels for k in ks if (labels := result.test_labels(k)) is not None},
+        run_centroids,
+        dict(result.seconds),
     )
-
-
-def _part(images: Any) -> Part:
-    return Part(images.pixels, images.labels, images.files)

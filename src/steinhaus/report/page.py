@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
+import shlex
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -12,41 +17,124 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
-from steinhaus.report import charts, findings, pictures, words
-from steinhaus.report.data import ReportData
-from steinhaus.study.record import BestRecord, RunRecord
+from steinhaus.report import charts, findings, flows, measures, members, pictures, words
+from steinhaus.report.data import Int64, ReportData
+from steinhaus.report.views import KView, view
 
-MIXED = 0.5  # a cluster of less purity than this is shown as mixed
-WALL = 30  # more clusters than this are a dense wall
-LARGEST_MEAN = 96  # pixels of a mean image's longer side
-LARGEST_WALL_MEAN = 48
-STOPS = {"CONVERGED": "converged", "TOLERANCE": "tolerance reached", "MAX_ITER": "iteration limit"}
+THREADS = min(4, os.cpu_count() or 1)  # for packing sheets
+SCRIPTS = ("dom", "data", "sheets", "chooser", "charts", "cluster", "image", "main")
 
 
-def render(data: ReportData) -> str:
+def render(data: ReportData, *, most: int = members.ALL) -> str:
     """The report as one HTML page that needs nothing else: no network, no files beside it.
 
     Parameters
     ----------
     data
         What to show; see `ReportData`. What is missing from it is left out of the page.
+    most
+        A set of at most this many images is carried whole; of a larger one the page carries a choice, and says so.
 
     Returns
     -------
     str
         The page. Encode it as UTF-8.
     """
-    return fill("report.html", **context(data))
+    measured = measure(data)
+    carried = carry(data, measured, most) if measured.near else None
+    if carried is None:
+        return assemble(data, measured, None)
+    with ThreadPoolExecutor(THREADS) as pool:
+        encoded = list(pool.map(pictures.webp, members.sheets(data, carried.ids, carried.layout)))
+    addresses = [pictures.data_uri(e, "webp") for e in encoded]
+    return assemble(data, measured, {**carried.payload, "sheets": addresses})
 
 
-def fill(template: str, **values: Any) -> str:
-    """A template filled in, with the style in the page and a policy that allows it and nothing else."""
-    style = _asset("style.css")
-    return environment().get_template(template).render(
-        **values, style=style, policy=policy(style), words=words, count=words.count
-    )  # fmt: skip
+@dataclass(frozen=True)
+class Measured:
+    """What the report measured, once."""
+
+    near: dict[int, measures.Near]
+    codes: dict[int, members.Coded]
+    scores: list[measures.Score]
 
 
+def measure(data: ReportData) -> Measured:
+    """Distances and scores; empty without images."""
+    near = measures.nearest(data)
+    return Measured(near, {k: members.coded(v) for k, v in near.items()}, measures.scores(data))
+
+
+@dataclass(frozen=True)
+class Carried:
+    """The images that go with a page."""
+
+    ids: Int64
+    layout: members.Tiles
+    payload: dict[str, Any]
+
+
+def carry(data: ReportData, measured: Measured, most: int | None) -> Carried:
+    """Choose the images of a page in one file; `most` None: all of them, for the folder form."""
+    choice = members.choose(data, measured.near, measured.codes, most)
+    layout = members.tiles(data, len(choice.ids) if most is not None else 1)
+    return Carried(choice.ids, layout, members.payload(data, measured.near, measured.codes, choice, layout))
+
+
+def static(data: ReportData) -> str:
+    """The page without script or members: table, figures, cards; for notebooks."""
+    return assemble(data, Measured({}, {}, measures.scores(data)), None, script=False)
+
+
+def notebook(data: ReportData) -> str:
+    """The static page in a frame of its own, for a notebook's cell: its style cannot reach the notebook's."""
+    frame = Markup('<iframe title="{}" sandbox="" srcdoc="{}" width="100%" height="640" frameborder="0"></iframe>')
+    return str(frame.format(f"Study of {words.clean(data.record.data.name)}", static(data)))
+
+
+def assemble(data: ReportData, measured: Measured, carried: dict[str, Any] | None, *, script: bool = True) -> str:
+    """The page around what is carried."""
+    values = context(data, measured)
+    values["members"] = carried is not None
+    values["carried"] = len(measured.near) and carried is not None and carried["each"] is not None
+    values["data"] = payload(data, carried) if script else None
+    return fill("report.html", script=script, **values)
+
+
+def payload(data: ReportData, carried: dict[str, Any] | None) -> dict[str, Any]:
+    """What the page's script reads."""
+    record = data.record
+    near = {} if carried is None else {k["k"]: k for k in carried.pop("ks")}
+    absent = {"near": None, "distances": None, "unit": 0.0, "nearest": 0}
+    names = record.data.label_names
+    return {
+        "labelNames": None if names is None else [words.clean(n) for n in names],
+        "shown": findings.main(record).k,
+        "members": carried,
+        "ks": [
+            {
+                "k": b.k,
+                "mapping": b.mapping,
+                "train": None if b.train is None else b.train.confusion,
+                "test": None if b.test is None else b.test.confusion,
+                "sizes": b.sizes,
+                "testSizes": b.test_sizes,
+                "curves": [[float(f"{v:.8g}") for v in r.inertia] for r in record.runs if r.k == b.k],
+                **near.get(b.k, absent),
+            }
+            for b in record.best
+        ],
+    }
+
+
+def fill(template: str, *, script: bool, **values: Any) -> str:
+    """A template filled in, with style and script in the page and a policy that allows these and nothing else."""
+    style = asset("style.css")
+    code = Markup("\n").join(asset(f"{name}.js") for name in SCRIPTS) if script else None
+    return environment().get_template(template).render(**values, style=style, script=code, policy=policy(style, code))
+
+
+@cache
 def environment() -> jinja2.Environment:
     """The engine that escapes."""
     env = jinja2.Environment(
@@ -57,172 +145,99 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     env.filters.update(
-        clean=words.clean, count=words.count, share=words.share, number=words.number, inertia=words.inertia
+        clean=words.clean,
+        count=words.count,
+        share=words.share,
+        number=words.number,
+        inertia=words.inertia,
+        duration=words.duration,
     )
     return env
 
 
-def policy(style: str) -> str:
-    """The page's Content-Security-Policy."""
-    return f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; base-uri 'none'; form-action 'none'"
+def policy(style: str, script: str | None) -> str:
+    """The page's Content-Security-Policy: its own style, its own script, pictures within it or beside it."""
+    rules = ["default-src 'none'", "img-src data: 'self'", f"style-src '{_digest(style)}'"]
+    if script is not None:
+        rules.append(f"script-src '{_digest(script)}'")
+    return "; ".join([*rules, "base-uri 'none'", "form-action 'none'"])
 
 
 def _digest(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _asset(name: str) -> Markup:
+@cache
+def asset(name: str) -> Markup:
+    """A file of the page's own style or script."""
     return Markup((files("steinhaus.report") / "static" / name).read_text(encoding="utf-8"))
 
 
-def context(data: ReportData) -> dict[str, Any]:
+def context(data: ReportData, measured: Measured) -> dict[str, Any]:
     """Everything the page says, by name."""
     record = data.record
-    views = [k_view(data, best) for best in record.best]
-    shown = findings.main(record).k
+    views = [view(data, best) for best in record.best]
     return {
         "name": words.clean(record.data.name),
         "sentence": findings.sentence(record),
         "findings": findings.findings(record),
+        "labels": [words.clean(n) for n in record.data.label_names or ()],
         "labelled": record.data.label_names is not None,
         "has_test": record.data.n_test > 0,
         "is_image": data.is_image,
         "restarts": max(len(v.runs) for v in views),
+        "timed": bool(data.seconds),
         "views": views,
-        "shown": shown,
-        "across": across(data),
+        "shown": findings.main(record).k,
+        "across": across(data, measured),
+        "flow": split_flow(data, views),
         "command": command(data),
         "facts": facts(data),
     }
 
 
-@dataclass(frozen=True)
-class Card:
-    """One cluster as the page shows it."""
-
-    index: int
-    picture: Markup | str  # of an image: a data URI; of a vector: an SVG
-    label: str | None  # None without labels, or for an empty cluster
-    order: int  # of its label among the labels, for sorting
-    size: int
-    test_size: int | None
-    purity: float | None
-    tops: list[tuple[str, int, float]]  # the most frequent labels: name, images, share
-    others: int  # images of other labels
-    state: str  # "", "mixed", "empty" or "tie"
-
-
-@dataclass(frozen=True)
-class KView:
-    """One K as the page shows it."""
-
-    best: BestRecord
-    cards: list[Card]
-    by_label: list[Card]
-    runs: list[RunRecord]
-    seconds: list[float | None]
-    linear: Markup
-    log: Markup
-    confusions: list[tuple[str, list[list[tuple[int, float]]]]]  # part, rows of (count, share of the cluster)
-    labels: list[str]
-    wall: bool
-
-    @property
-    def k(self) -> int:
-        """The number of clusters."""
-        return self.best.k
-
-    @property
-    def stops(self) -> list[str]:
-        """How each run ended."""
-        return [STOPS.get(r.stop, r.stop.lower()) for r in self.runs]
-
-
-def k_view(data: ReportData, best: BestRecord) -> KView:
-    """Everything shown of one K."""
-    runs = [r for r in data.record.runs if r.k == best.k]
-    cards = _cards(data, best)
-    names = [words.clean(n) for n in data.record.data.label_names or ()]
-    tables = [(p, a) for p, a in (("train", best.train), ("test", best.test)) if a is not None]
-    return KView(
-        best=best,
-        cards=cards,
-        by_label=sorted(cards, key=lambda c: (c.order, -c.size)),
-        runs=runs,
-        seconds=[data.seconds.get((r.k, r.restart)) for r in runs],
-        linear=charts.inertia_curves(runs, best, log=False),
-        log=charts.inertia_curves(runs, best, log=True),
-        confusions=[(part, _shares(a.confusion)) for part, a in tables],
-        labels=names,
-        wall=best.k > WALL,
-    )
-
-
-def _shares(table: tuple[tuple[int, ...], ...]) -> list[list[tuple[int, float]]]:
-    return [[(n, n / max(sum(row), 1)) for n in row] for row in table]
-
-
-def _cards(data: ReportData, best: BestRecord) -> list[Card]:
-    shown = _mean_pictures(data, best.k)
-    names = data.record.data.label_names
-    cards = []
-    for j, size in enumerate(best.sizes):
-        label = None if best.mapping is None else best.mapping[j]
-        counts = np.array(best.train.confusion[j]) if best.train is not None else np.zeros(0, np.int64)
-        tops = [int(i) for i in np.argsort(-counts, kind="stable")[:3] if counts[i] > 0]
-        purity = float(counts.max() / size) if len(counts) and size else None
-        state = (
-            "empty"
-            if size == 0
-            else "tie"
-            if j in best.ties
-            else "mixed"
-            if purity is not None and purity < MIXED
-            else ""
-        )
-        cards.append(
-            Card(
-                index=j,
-                picture=shown[j],
-                label=None if label is None or names is None else words.clean(names[label]),
-                order=len(names or ()) if label is None else label,
-                size=size,
-                test_size=None if best.test_sizes is None else best.test_sizes[j],
-                purity=purity,
-                tops=[(words.clean((names or ())[i]), int(counts[i]), float(counts[i] / size)) for i in tops],
-                others=int(counts.sum() - counts[tops].sum()),
-                state=state,
-            )
-        )
-    return cards
-
-
-def _mean_pictures(data: ReportData, k: int) -> list[Markup | str]:
-    centroids = data.centroids[k]
-    if not data.is_image:
-        low, high = float(centroids.min()), float(centroids.max())
-        return [charts.profile(c, low, high, f"mean of cluster {j}") for j, c in enumerate(centroids)]
-    largest = LARGEST_WALL_MEAN if k > WALL else LARGEST_MEAN
-    small = pictures.reduce(pictures.to_bytes(centroids, 1.0), largest)
-    return [pictures.data_uri(pictures.encode(p)) for p in small]
-
-
-def across(data: ReportData) -> list[tuple[Markup, str]]:
+def across(data: ReportData, measured: Measured) -> list[tuple[Markup, str]]:
     """Charts against K, each with its caption."""
-    record = data.record
+    record, every = data.record, measured.scores
     shown = [(charts.inertia_by_k(record.runs, record.best), "Inertia: a dot for each run, the best joined.")]
-    lines = [("train", [(b.k, b.train_accuracy) for b in record.best if b.train_accuracy is not None])]
-    lines.append(("test", [(b.k, b.test_accuracy) for b in record.best if b.test_accuracy is not None]))
-    if lines[0][1]:
-        caption = "Accuracy: every cluster bears the label of most of its training images."
-        shown.append((charts.score_by_k("accuracy", [entry for entry in lines if entry[1]]), caption))
+    train = [(b.k, b.train_accuracy) for b in record.best if b.train_accuracy is not None]
+    test = [(b.k, b.test_accuracy) for b in record.best if b.test_accuracy is not None]
+    dots = " Dots: the other runs, on the test part." if test and every else ""
+    if train:
+        spread = [(s.k, s.test_accuracy) for s in every if s.test_accuracy is not None]
+        caption = f"Accuracy: each cluster bears the label of most of its training images.{dots}"
+        lines = [("train", train), ("test", test)] if test else [("train", train)]
+        shown.append((charts.score_by_k("accuracy", lines, spread), caption))
+    silhouettes = [(k, s) for k, s in _silhouettes(data, measured) if s is not None]
+    if silhouettes:
+        spread = [(s.k, s.silhouette) for s in every if s.silhouette is not None]
+        caption = "Simplified silhouette, by distances to centroids: 1 is well apart, 0 on the border."
+        shown.append((charts.score_by_k("silhouette", [("best", silhouettes)], spread), caption))
     return shown
+
+
+def _silhouettes(data: ReportData, measured: Measured) -> list[tuple[int, float | None]]:
+    """Of the best run of each K."""
+    by_run = {(s.k, s.restart): s.silhouette for s in measured.scores}
+    if by_run:
+        return [(b.k, by_run.get((b.k, b.restart))) for b in data.record.best]
+    n = data.record.data.n_train
+    near = {k: v.distances[:n] for k, v in measured.near.items() if k > 1}
+    return [(k, measures.silhouette(d[:, 0], d[:, 1])) for k, d in near.items()]
+
+
+def split_flow(data: ReportData, views: Sequence[KView]) -> tuple[Markup, float] | None:
+    """The flow between neighbouring K; None for one K, or where clusters of images are not known."""
+    if len(views) < 2 or not data.train_clusters:
+        return None
+    columns = [flows.Column(v.k, np.asarray(data.train_clusters[v.k]), v.names, v.uris) for v in views]
+    return flows.splits(columns)
 
 
 def command(data: ReportData) -> str:
     """The command that runs the same study."""
-    plan, name = data.record.plan, words.clean(data.record.data.name)
-    parts = ["steinhaus study", f"'{name}'" if " " in name else name]
+    plan = data.record.plan
+    parts = ["steinhaus study", shlex.quote(words.clean(data.record.data.name))]
     parts.append("--k " + ",".join(str(b.k) for b in data.record.best))
     options = ("restarts", "max_iter", "init", "tol", "train", "seed")
     parts += [f"--{key.replace('_', '-')} {plan[key]}" for key in options if key in plan]
@@ -232,16 +247,18 @@ def command(data: ReportData) -> str:
 def facts(data: ReportData) -> list[tuple[str, str]]:
     """What is needed to run the study again, and on what it ran."""
     record, d = data.record, data.record.data
+    machine = [f"{words.clean(v)}{' cores' if k == 'cores' else ''}" for k, v in record.machine.items()]
+    noun = "images" if data.is_image else "vectors"
     pairs = [
-        ("Data", f"{words.clean(d.name)}: {words.count(d.n_train + d.n_test)} of {words.size_of(d.shape)}, {d.dtype}"),
+        (
+            "Data",
+            f"{words.clean(d.name)}: {words.count(d.n_train + d.n_test)} {noun} of {words.size_of(d.shape)}, {d.dtype}",
+        ),
         ("SHA-256 of the data", d.sha256),
         ("Source", words.clean(d.source) if d.source else ""),
         ("Licence of the data", words.clean(d.licence) if d.licence else ""),
-        (
-            "Machine",
-            ", ".join(f"{words.clean(v)}{' cores' if k == 'cores' else ''}" for k, v in record.machine.items()),
-        ),
+        ("Machine", ", ".join(machine)),
         ("Versions", ", ".join(f"{k} {words.clean(v)}" for k, v in record.versions.items())),
-        ("Time of the runs", words.duration(sum(data.seconds.values())) if data.seconds else ""),
+        ("Time of all runs", words.duration(max(data.seconds.values())) if data.seconds else ""),
     ]
     return [(name, value) for name, value in pairs if value]

@@ -38,26 +38,35 @@ def profiles(vectors: NDArray[Any], low: float, high: float) -> Pixels:
     return np.where(filled, np.uint8(235), np.uint8(35))
 
 
-def encode(picture: Pixels, form: str = "png") -> bytes:
-    """One picture (h, w) or (h, w, 3) as a PNG or a lossless WebP file."""
+def png(picture: Pixels) -> bytes:
+    """One picture (h, w) or (h, w, 3) as a PNG file."""
     out = io.BytesIO()
-    if form == "webp":
-        Image.fromarray(picture).save(out, "webp", lossless=True, quality=20, method=0)
-    else:
-        Image.fromarray(picture).save(out, "png", compress_level=9)
+    Image.fromarray(picture).save(out, "png", compress_level=9)
     return out.getvalue()
 
 
-def data_uri(data: bytes, form: str = "png") -> str:
+def webp(picture: Pixels) -> bytes:
+    """One picture (h, w) or (h, w, 3) as a lossless WebP file: on sheets of digits smaller than PNG, and faster."""
+    out = io.BytesIO()
+    Image.fromarray(picture).save(out, "webp", lossless=True, quality=20, method=1)
+    return out.getvalue()
+
+
+def data_uri(data: bytes, form: str) -> str:
     """The bytes of a picture as an address that needs no request."""
     return f"data:image/{form};base64,{base64.b64encode(data).decode('ascii')}"
 
 
+def fitted(height: int, width: int, largest: int) -> tuple[int, int]:
+    """A size of the same shape whose longer side has at most `largest` pixels."""
+    factor = min(1.0, largest / max(height, width))
+    return max(1, round(height * factor)), max(1, round(width * factor))
+
+
 def reduce(pictures: Pixels, largest: int) -> Pixels:
     """Pictures (n, h, w) or (n, h, w, 3) made smaller until the longer side has at most `largest` pixels."""
-    height, width = pictures.shape[1:3]
-    if max(height, width) <= largest:
+    height, width = fitted(pictures.shape[1], pictures.shape[2], largest)
+    if (height, width) == pictures.shape[1:3]:
         return pictures
-    factor = largest / max(height, width)
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    size = (width, height)
     return np.stack([np.asarray(Image.fromarray(p).resize(size, Image.Resampling.BOX)) for p in pictures])

@@ -1,0 +1,157 @@
+"""Assignments as files that other tools open as they are: CSV, Parquet, Embedding Atlas, FiftyOne."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from steinhaus.errors import SteinhausError
+from steinhaus.report import files, measures, members, pictures
+from steinhaus.report.data import ReportData
+
+Columns = dict[str, list[Any]]
+
+
+def assignments(data: ReportData, k: int) -> Columns:
+    """Every image, train then test, and where the best run of K put it.
+
+    Returns
+    -------
+    dict
+        Columns of equal length. ``image``: its file, or its number in the source; ``split``: "train" or "test";
+        ``cluster``; ``label``, ``mapped_label`` (its cluster's), ``correct``: None without labels; ``distance``: to its
+        centroid, in pixels scaled to 0..1; ``margin``: how much farther the next centroid is, None for one cluster.
+    """
+    near = measures.nearest(_with_images(data, k))[k]
+    names, labels = data.record.data.label_names, data.labels
+    best = next(b for b in data.record.best if b.k == k)
+    clusters = near.clusters[:, 0].tolist()
+    n = len(clusters)
+    mapped = [None if best.mapping is None else best.mapping[j] for j in clusters]
+    own = [None] * n if labels is None else labels.tolist()
+    margins = near.distances[:, 1] - near.distances[:, 0] if k > 1 else None
+    return {
+        "image": data.files or [str(i) for i in data.numbers.tolist()],
+        "split": ["train"] * data.record.data.n_train + ["test"] * (n - data.record.data.n_train),
+        "cluster": clusters,
+        "label": [None if i is None or names is None else names[i] for i in own],
+        "mapped_label": [None if i is None or names is None else names[i] for i in mapped],
+        "correct": [None if a is None or b is None else a == b for a, b in zip(own, mapped, strict=True)],
+        "distance": _rounded(near.distances[:, 0]),
+        "margin": [None] * n if margins is None else _rounded(margins),
+    }
+
+
+def _rounded(values: Any) -> list[float]:
+    """Five digits are all that float32 distances are good for."""
+    return np.round(values.astype(np.float64), 5).tolist()  # type: ignore[no-any-return]
+
+
+def _with_images(data: ReportData, k: int) -> ReportData:
+    """The data with the centroids of one K alone."""
+    if data.train is None:
+        raise SteinhausError(
+            "Exporting assignments needs the study's images, and they are not at hand; name their source."
+        )
+    if k not in data.centroids:
+        known = ", ".join(str(known) for known in data.centroids)
+        raise SteinhausError(f"The study has no K = {k} to export; it has {known}.")
+    return ReportData(
+        data.record, {k: data.centroids[k]}, data.train, data.test, data.train_clusters, data.test_clusters
+    )
+
+
+def write_csv(data: ReportData, k: int, path: Path) -> Path:
+    """Write `assignments` as CSV (UTF-8), with text cells that a spreadsheet would run as formulas made safe."""
+    return files.write(path, to_csv(assignments(data, k)).encode("utf-8", "backslashreplace"))
+
+
+def to_csv(columns: Mapping[str, list[Any]]) -> str:
+    """Columns as CSV text: None is an empty cell, booleans are true and false."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(v) for v in row] for row in zip(*columns.values(), strict=True))
+    return out.getvalue()
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return safe(value) if isinstance(value, str) else value
+
+
+def safe(text: str) -> str:
+    """Text that no spreadsheet takes for a formula: an apostrophe goes before = + - @, tab and carriage return."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+def write_parquet(data: ReportData, k: int, path: Path) -> Path:
+    """Write `assignments` as Parquet.
+
+    Raises
+    ------
+    SteinhausError
+        pyarrow is not installed.
+    """
+    return _parquet(_text(assignments(data, k)), path)
+
+
+def write_atlas(data: ReportData, k: int, path: Path) -> Path:
+    """Write `assignments`, the pictures and two coordinates as Parquet for Embedding Atlas.
+
+    ``image`` is a struct of ``bytes`` (PNG) and ``path``; ``x`` and ``y`` are the plane that shows most of the variance
+    between the clusters of K, as the report's map. Open it with ``embedding-atlas FILE --image image --x x --y y``.
+    """
+    columns = _text(assignments(data, k))
+    best = next(b for b in data.record.best if b.k == k)
+    at = measures.project(data, measures.plane(data.centroids[k], best.sizes))
+    paths = columns["image"]
+    columns["image"] = [{"bytes": p, "path": name} for p, name in zip(_pngs(data), paths, strict=True)]
+    return _parquet({**columns, "x": at[:, 0].tolist(), "y": at[:, 1].tolist()}, path)
+
+
+def write_fiftyone(data: ReportData, k: int, folder: Path) -> Path:
+    """Write ``labels.csv`` and the pictures in ``data/``: what FiftyOne imports as its `CSVDataset`."""
+    columns = _text(assignments(data, k))
+    names = [f"{i:07d}.png" for i in range(len(columns["image"]))]
+    for name, content in zip(names, _pngs(data), strict=True):
+        path = folder / "data" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return files.write(folder / "labels.csv", to_csv({"filepath": names, **columns}).encode())
+
+
+def _text(columns: Columns) -> Columns:
+    """Columns whose names are UTF-8: bytes of file names that are none are spelt out."""
+    encode = {"image", "label", "mapped_label"}
+    return {
+        key: [v if v is None else v.encode("utf-8", "backslashreplace").decode() for v in values]
+        if key in encode
+        else values
+        for key, values in columns.items()
+    }
+
+
+def _pngs(data: ReportData) -> Iterator[bytes]:
+    """Every image, train then test, in its own size; vectors as profiles."""
+    n = data.record.data.n_train + data.record.data.n_test
+    for start in range(0, n, measures.BLOCK):
+        for picture in members.drawn(data, np.arange(start, min(start + measures.BLOCK, n))):
+            yield pictures.png(picture)
+
+
+def _parquet(columns: Columns, path: Path) -> Path:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as e:
+        raise SteinhausError("Parquet files need pyarrow: pip install 'steinhaus[parquet]'.") from e
+    sink = pyarrow.BufferOutputStream()
+    pyarrow.parquet.write_table(pyarrow.table(columns), sink, compression="zstd")
+    return files.write(path, sink.getvalue().to_pybytes())

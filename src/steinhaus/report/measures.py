@@ -1,0 +1,195 @@
+"""What the report measures itself, for display: distances to centroids, silhouettes, spreads, flows, a map.
+
+Distances are in units of pixels scaled to 0..1, in float32: shown, never decided by. Which cluster an image belongs to
+comes from the study.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steinhaus.report.data import Float64, Int32, Int64, Part, ReportData
+
+Float32 = NDArray[np.float32]
+NEAREST = 3
+BLOCK = 4096
+
+
+@dataclass(frozen=True)
+class Near:
+    """The nearest centroids of every image, train then test, its own cluster's first."""
+
+    clusters: NDArray[np.uint16]  # (n, up to 3)
+    distances: Float32  # (n, up to 3)
+
+
+@dataclass(frozen=True)
+class Score:
+    """What one run of one K is worth."""
+
+    k: int
+    restart: int
+    silhouette: float | None  # None for one cluster
+    train_accuracy: float | None
+    test_accuracy: float | None
+
+
+def nearest(data: ReportData) -> dict[int, Near]:
+    """For every K, the nearest centroids of every image and their distances; empty without images."""
+    if data.train is None:
+        return {}
+    n = data.record.data.n_train + data.record.data.n_test
+    stacked, slices = _stack(data.centroids)
+    near = {
+        k: Near(np.empty((n, min(k, NEAREST)), np.uint16), np.empty((n, min(k, NEAREST)), np.float32)) for k in slices
+    }
+    own = {k: data.clusters(k) for k in slices}
+    for rows, distances in _distances(data, stacked):
+        for k, columns in slices.items():
+            part = distances[:, columns]
+            order = _own_first(part, own[k][rows])
+            near[k].clusters[rows] = order
+            near[k].distances[rows] = np.take_along_axis(part, order, axis=1)
+    return near
+
+
+def _own_first(distances: Float32, own: Int32) -> NDArray[np.intp]:
+    """The columns of the smallest distances, (m, up to 3), that of the own cluster first."""
+    keys = distances.copy()
+    np.put_along_axis(keys, own[:, None].astype(np.intp), -1.0, axis=1)
+    if keys.shape[1] > NEAREST:
+        few = np.argpartition(keys, NEAREST - 1, axis=1)[:, :NEAREST]
+    else:
+        few = np.broadcast_to(np.arange(keys.shape[1]), keys.shape)
+    return np.take_along_axis(few, np.argsort(np.take_along_axis(keys, few, axis=1), axis=1, kind="stable"), axis=1)
+
+
+def _stack(centroids: Mapping[int, Float64]) -> tuple[Float32, dict[int, slice]]:
+    """All centroids under each other, (sum of K, d), and where each K's are."""
+    stacked = np.concatenate([c.reshape(len(c), -1) for c in centroids.values()]).astype(np.float32)
+    ends = np.cumsum([len(c) for c in centroids.values()])
+    return stacked, {k: slice(int(e) - len(c), int(e)) for (k, c), e in zip(centroids.items(), ends, strict=True)}
+
+
+def _distances(data: ReportData, centroids: Float32) -> Iterator[tuple[slice, Float32]]:
+    """Distances of blocks of images, train then test, to these centroids: (rows, (m, number of centroids))."""
+    c2 = np.square(centroids).sum(axis=1)
+    start = 0
+    for part in data.parts:
+        for block in _blocks(part, data.record.data.full_scale):
+            squared = block @ (-2 * centroids.T)
+            squared += np.square(block).sum(axis=1)[:, None]
+            squared += c2
+            rows = slice(start, start + len(block))
+            yield rows, np.sqrt(np.maximum(squared, 0, out=squared), out=squared)
+            start = rows.stop
+
+
+def _blocks(part: Part, full_scale: float) -> Iterator[Float32]:
+    flat = part.pixels.reshape(part.n, -1)
+    for start in range(0, part.n, BLOCK):
+        block = flat[start : start + BLOCK].astype(np.float32)
+        block *= np.float32(1 / full_scale)
+        yield block
+
+
+def silhouette(own: Float32, other: Float32) -> float:
+    """The simplified silhouette: mean of 1 - own / other, the distances to the own and the next nearest centroid.
+
+    Distances to centroids stand for mean distances to members: n K distances instead of n^2. Source: Hruschka, de
+    Castro and Campello, "Evolutionary algorithms for clustering gene-expression data", ICDM 2004.
+    """
+    return float(np.mean(1 - own / np.maximum(other, np.finfo(np.float32).tiny), dtype=np.float64))
+
+
+def scores(data: ReportData) -> list[Score]:
+    """Silhouette and accuracy of every run whose centroids are known; none without images."""
+    if data.train is None or not data.run_centroids:
+        return []
+    runs = [(k, r, c) for k, cs in data.run_centroids.items() for r, c in enumerate(cs)]
+    stacked = np.concatenate([c.reshape(k, -1) for k, _, c in runs]).astype(np.float32)
+    ends = np.cumsum([k for k, _, _ in runs])
+    n = data.record.data.n_train + data.record.data.n_test
+    clusters = np.empty((len(runs), n), np.int32)
+    widths = np.zeros(len(runs))
+    for rows, distances in _distances(data, stacked):
+        train = max(0, min(rows.stop, data.train.n) - rows.start)
+        for i, (k, _, _) in enumerate(runs):
+            part = distances[:, ends[i] - k : ends[i]]
+            clusters[i, rows] = part.argmin(axis=1)
+            if k > 1 and train:
+                two = np.partition(part[:train], 1, axis=1)
+                widths[i] += train * silhouette(two[:, 0], two[:, 1])
+    return [
+        Score(k, r, float(widths[i]) / data.train.n if k > 1 else None, *_accuracies(data, k, clusters[i]))
+        for i, (k, r, _) in enumerate(runs)
+    ]
+
+
+def _accuracies(data: ReportData, k: int, clusters: Int32) -> tuple[float | None, float | None]:
+    """Train and test accuracy by the majority mapping of the training part."""
+    names, train = data.record.data.label_names, data.train
+    if names is None or train is None or train.labels is None:
+        return None, None
+    table = np.bincount(clusters[: train.n] * len(names) + train.labels, minlength=k * len(names))
+    mapping = table.reshape(k, len(names)).argmax(axis=1)
+    named = mapping[clusters]
+    test = data.test
+    held = None if test is None or test.labels is None else float(np.mean(named[train.n :] == test.labels))
+    return float(np.mean(named[: train.n] == train.labels)), held
+
+
+def flow(a: Int32, b: Int32, k_a: int, k_b: int) -> Int64:
+    """How many images go from each cluster of one K to each of another: (k_a, k_b)."""
+    return np.bincount(a.astype(np.int64) * k_b + b, minlength=k_a * k_b).reshape(k_a, k_b).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Centroids in two dimensions, and what of them in d."""
+
+    at: Float64  # (k, 2), in units of distance
+    share: float  # of the variance between clusters that the plane shows
+    neighbour: Int64  # (k,) the truly nearest other centroid, -1 for one cluster
+    distance: Float64  # (k,) the true distance to it
+    middle: Float64  # (d,) what is at the origin
+    axes: Float64  # (2, d) orthonormal
+
+
+def plane(centroids: Float64, sizes: tuple[int, ...]) -> Plane:
+    """The plane that shows most of the variance between clusters: principal components, weighted by size.
+
+    A projection: no distance in it is longer than the true one, and the share says how much is lost.
+    """
+    k = len(centroids)
+    flat = centroids.reshape(k, -1)
+    weights = np.array(sizes, float) / max(sum(sizes), 1)
+    middle = weights @ flat
+    shifted = flat - middle
+    _, s, axes = np.linalg.svd(np.sqrt(weights)[:, None] * shifted, full_matrices=False)
+    axes = np.vstack([axes, np.zeros((2, flat.shape[1]))])[:2]
+    axes *= np.where(np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1) < 0, -1.0, 1.0)
+    total = float(np.square(s).sum())
+    squared = np.square(flat).sum(axis=1)
+    gaps = np.sqrt(np.maximum(squared[:, None] + squared - 2 * flat @ flat.T, 0))
+    np.fill_diagonal(gaps, np.inf)
+    neighbour = gaps.argmin(axis=1) if k > 1 else np.array([-1])
+    return Plane(
+        shifted @ axes.T,
+        float(np.square(s[:2]).sum()) / total if total > 0 else 1.0,
+        neighbour.astype(np.int64),
+        gaps.min(axis=1),
+        middle,
+        axes,
+    )
+
+
+def project(data: ReportData, onto: Plane) -> Float64:
+    """Every image, train then test, in the plane of the centroids: (n, 2)."""
+    axes, middle = onto.axes.astype(np.float32), (onto.axes @ onto.middle).astype(np.float32)
+    blocks = [block @ axes.T - middle for part in data.parts for block in _blocks(part, data.record.data.full_scale)]
+    return np.concatenate(blocks).astype(np.float64)

@@ -1,0 +1,176 @@
+"""The images that a page carries: which ones, packed into sheets, and the numbers that the page's script needs of them.
+
+A page in one file carries all images of a set of up to `ALL`, and of a larger one a choice: for every cluster of every
+K the nearest, the farthest and the wrongly named ones, and images drawn at random from the whole set. The folder form
+carries all of any set.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steinhaus.report import pictures, words
+from steinhaus.report.data import Int64, ReportData
+from steinhaus.report.measures import Near
+from steinhaus.report.pictures import Pixels
+from steinhaus.study.record import BestRecord
+
+ALL = 20_000  # images that one file carries without a choice
+CHOSEN = 16_000  # images of a choice, about
+RAW_BYTES = 64_000_000  # of all tiles before compression, in one file
+SIDES = (256, 128, 96, 64, 48, 32, 24, 16)  # pixels of a tile's longer side, largest that fits first
+MOST_EACH = 96  # images of a choice for one list of one cluster
+SHEET_PIXELS = 512 * 512
+SHEET_TILES = 256
+
+Coded = tuple[NDArray[np.uint16], float]  # distances as integers, and the distance that one of them stands for
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which images a page carries."""
+
+    ids: Int64  # ascending, places in the data: train, then test
+    random: NDArray[np.bool_]  # (m,) whether drawn at random
+    each: int | None  # how many of each list are there for certain; None: all images are
+
+
+def choose(data: ReportData, near: dict[int, Near], codes: dict[int, Coded], most: int | None) -> Choice:
+    """All images, or for a set of more than `most` a choice of about `CHOSEN`; `most` None: no limit."""
+    n = data.record.data.n_train + data.record.data.n_test
+    if most is None or n <= most:
+        return Choice(np.arange(n), np.ones(n, np.bool_), None)
+    labels = data.labels
+    lists = 2 if labels is None else 3
+    each = int(np.clip(CHOSEN * 6 // 10 // (lists * sum(near)), 3, MOST_EACH))
+    taken = np.zeros(n, np.bool_)
+    for best in data.record.best:
+        wrong = None if labels is None else labels != _named(best)[near[best.k].clusters[:, 0]]
+        for members in by_distance(near[best.k].clusters[:, 0], codes[best.k][0][:, 0], best.k):
+            taken[members[:each]] = taken[members[-each:]] = True
+            if wrong is not None:
+                taken[members[wrong[members]][:each]] = True
+    at_random = np.zeros(n, np.bool_)
+    at_random[np.random.default_rng(0).choice(n, max(CHOSEN - int(taken.sum()), CHOSEN // 4), replace=False)] = True
+    ids = np.flatnonzero(taken | at_random)
+    return Choice(ids, at_random[ids], each)
+
+
+def by_distance(clusters: NDArray[np.uint16], codes: NDArray[np.uint16], k: int) -> Iterator[Int64]:
+    """The members of each cluster, nearest first, ties by place: the order of the page's script."""
+    order = np.lexsort((codes, clusters))
+    ends = np.cumsum(np.bincount(clusters, minlength=k))
+    yield from np.split(order, ends[:-1])
+
+
+def coded(near: Near) -> Coded:
+    """Distances as 16-bit integers, and the distance that one of them stands for."""
+    top = float(near.distances.max(initial=0.0)) or 1.0
+    return np.rint(near.distances * np.float32(65535 / top)).astype(np.uint16), top / 65535
+
+
+def _named(best: BestRecord) -> Int64:
+    """The label of each cluster; -1 for an empty one."""
+    return np.array([-1 if m is None else m for m in best.mapping or ()], np.int64)
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """How images are laid out on sheets."""
+
+    height: int
+    width: int
+    columns: int
+    per_sheet: int
+    reduced: bool  # smaller than the images are
+
+
+def tiles(data: ReportData, n: int, raw_bytes: int = RAW_BYTES) -> Tiles:
+    """The largest tiles for n images that keep to this many bytes before compression."""
+    height, width = data.shape[:2] if data.is_image else pictures.PROFILE
+    channels = 3 if len(data.shape) > 2 and data.shape[2] >= 3 else 1
+    for side in SIDES:
+        h, w = pictures.fitted(height, width, side)
+        if n * h * w * channels <= raw_bytes:
+            break
+    per_sheet = int(np.clip(SHEET_PIXELS // (h * w), 4, SHEET_TILES))
+    columns = max(1, int(np.sqrt(per_sheet)))
+    return Tiles(h, w, columns, per_sheet // columns * columns, (h, w) != (height, width))
+
+
+def sheets(data: ReportData, ids: Int64, layout: Tiles) -> Iterator[Pixels]:
+    """The images of these places on sheets, in order."""
+    for start in range(0, len(ids), layout.per_sheet):
+        shown = drawn(data, ids[start : start + layout.per_sheet])
+        yield _laid_out(pictures.reduce(shown, max(layout.height, layout.width)), layout.columns)
+
+
+def drawn(data: ReportData, ids: Int64) -> Pixels:
+    """The images of these places, ascending, as 8-bit pictures; vectors as profiles over the range of all of them."""
+    split = int(np.searchsorted(ids, data.record.data.n_train))
+    picks = (ids[:split], ids[split:] - data.record.data.n_train)
+    chosen = np.concatenate([p.pixels[pick] for p, pick in zip(data.parts, picks, strict=False)])
+    if data.is_image:
+        return pictures.to_bytes(chosen, data.record.data.full_scale)
+    ends = [(p.pixels.min(), p.pixels.max()) for p in data.parts]
+    return pictures.profiles(chosen, float(min(low for low, _ in ends)), float(max(high for _, high in ends)))
+
+
+def _laid_out(drawn: Pixels, columns: int) -> Pixels:
+    """Tiles (n, h, w, ...) side by side in rows of `columns`, the last row filled up with black."""
+    n, h, w = drawn.shape[:3]
+    rows = -(-n // columns)
+    filled = np.zeros((rows * columns, *drawn.shape[1:]), np.uint8)
+    filled[:n] = drawn
+    grid = filled.reshape(rows, columns, h, w, *drawn.shape[3:]).swapaxes(1, 2)
+    return np.ascontiguousarray(grid.reshape(rows * h, columns * w, *drawn.shape[3:]))
+
+
+def payload(
+    data: ReportData,
+    near: dict[int, Near],
+    codes: dict[int, Coded],
+    choice: Choice,
+    layout: Tiles,
+) -> dict[str, Any]:
+    """What the script reads, but the sheets: plain values, arrays as base64 of little-endian integers."""
+    ids, labels = choice.ids, data.labels
+    files = data.files
+    return {
+        "total": data.record.data.n_train + data.record.data.n_test,
+        "train": data.record.data.n_train,
+        "each": choice.each,
+        "tile": {
+            "height": layout.height,
+            "width": layout.width,
+            "columns": layout.columns,
+            "perSheet": layout.per_sheet,
+        },
+        "smooth": layout.reduced or max(layout.height, layout.width) > 64 or not data.is_image,
+        "ids": packed(ids, "<u4"),
+        "numbers": packed(data.numbers[ids], "<u4"),
+        "random": None if choice.each is None else packed(choice.random, "u1"),
+        "labels": None if labels is None else packed(labels[ids], "<u2"),
+        "files": None if files is None else [words.clean(files[i]) for i in ids],
+        "ks": [
+            {
+                "k": best.k,
+                "near": packed(near[best.k].clusters[ids], "<u2" if best.k > 256 else "u1"),
+                "distances": packed(codes[best.k][0][ids], "<u2"),
+                "unit": codes[best.k][1],
+                "nearest": near[best.k].clusters.shape[1],
+            }
+            for best in data.record.best
+        ],
+    }
+
+
+def packed(values: NDArray[Any], dtype: str) -> str:
+    """An array as base64 of little-endian integers, row by row."""
+    return base64.b64encode(np.ascontiguousarray(values).astype(dtype).tobytes()).decode("ascii")

@@ -1,0 +1,149 @@
+"""One K as the page shows it: cards, runs, curves, confusion, map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from markupsafe import Markup
+
+from steinhaus.report import charts, measures, pictures, words
+from steinhaus.report.data import ReportData
+from steinhaus.study.record import BestRecord, RunRecord
+
+MIXED = 0.5  # a cluster of less purity than this is shown as mixed
+WALL = 30  # more clusters than this are a dense wall
+LARGEST_MEAN = 96  # pixels of a mean image's longer side
+LARGEST_WALL_MEAN = 48
+STOPS = {"CONVERGED": "converged", "TOLERANCE": "tolerance reached", "MAX_ITER": "iteration limit"}
+
+
+@dataclass(frozen=True)
+class Card:
+    """One cluster as the page shows it."""
+
+    index: int
+    picture: Markup | str  # of an image: a data URI; of a vector: an SVG
+    label: str | None  # None without labels, or for an empty cluster
+    order: int  # of its label among the labels, for sorting
+    size: int
+    purity: float | None
+    tops: list[tuple[str, float]]  # the most frequent labels and their shares
+    state: str  # "", "mixed", "tie" or "empty"
+
+    @property
+    def title(self) -> str:
+        """What to call it."""
+        return f"cluster {self.index}" + ("" if self.label is None else f", named {self.label}")
+
+
+@dataclass(frozen=True)
+class KView:
+    """One K as the page shows it."""
+
+    best: BestRecord
+    cards: list[Card]
+    runs: list[RunRecord]
+    seconds: list[float | None]
+    linear: Markup
+    log: Markup
+    confusions: list[tuple[str, list[list[tuple[int, float]]]]]  # part, rows of (count, share of the cluster)
+    map: Markup
+    map_share: float
+
+    @property
+    def k(self) -> int:
+        """The number of clusters."""
+        return self.best.k
+
+    @property
+    def wall(self) -> bool:
+        """Whether there are too many clusters for full cards."""
+        return self.k > WALL
+
+    @property
+    def by_label(self) -> list[Card]:
+        """The cards in the order of their labels, larger ones first."""
+        return sorted(self.cards, key=lambda c: (c.order, -c.size))
+
+    @property
+    def stops(self) -> list[str]:
+        """How each run ended."""
+        return [STOPS.get(r.stop, r.stop.lower()) for r in self.runs]
+
+    @property
+    def names(self) -> list[str]:
+        """The label of each cluster, or an empty string."""
+        return [c.label or "" for c in self.cards]
+
+    @property
+    def uris(self) -> list[str]:
+        """The mean image of each cluster, or an empty string where it is none."""
+        return [c.picture if c.picture.startswith("data:") else "" for c in self.cards]
+
+
+def view(data: ReportData, best: BestRecord) -> KView:
+    """Everything shown of one K."""
+    runs = [r for r in data.record.runs if r.k == best.k]
+    cards = _cards(data, best)
+    tables = [(part, a) for part, a in (("train", best.train), ("test", best.test)) if a is not None]
+    plane = measures.plane(data.centroids[best.k], best.sizes)
+    names = [c.label or "" for c in cards]
+    uris = [c.picture if data.is_image and best.k <= WALL else "" for c in cards]
+    return KView(
+        best=best,
+        cards=cards,
+        runs=runs,
+        seconds=[data.seconds.get((r.k, r.restart)) for r in runs],
+        linear=charts.inertia_curves(runs, best, log=False),
+        log=charts.inertia_curves(runs, best, log=True),
+        confusions=[(part, _shares(a.confusion)) for part, a in tables],
+        map=charts.centroid_map(plane, best.sizes, names, uris, best.k),
+        map_share=plane.share,
+    )
+
+
+def _shares(table: tuple[tuple[int, ...], ...]) -> list[list[tuple[int, float]]]:
+    return [[(n, n / max(sum(row), 1)) for n in row] for row in table]
+
+
+def _cards(data: ReportData, best: BestRecord) -> list[Card]:
+    shown = _mean_pictures(data, best.k)
+    names = [words.clean(n) for n in data.record.data.label_names or ()]
+    cards = []
+    for j, size in enumerate(best.sizes):
+        label = None if best.mapping is None else best.mapping[j]
+        counts = np.array(best.train.confusion[j]) if best.train is not None else np.zeros(0, np.int64)
+        tops = [int(i) for i in np.argsort(-counts, kind="stable")[:3] if counts[i] > 0]
+        purity = float(counts.max() / size) if len(counts) and size else None
+        cards.append(
+            Card(
+                index=j,
+                picture=shown[j],
+                label=None if label is None else names[label],
+                order=len(names) if label is None else label,
+                size=size,
+                purity=purity,
+                tops=[(names[i], float(counts[i] / size)) for i in tops],
+                state=_state(size, purity, j in best.ties),
+            )
+        )
+    return cards
+
+
+def _state(size: int, purity: float | None, tied: bool) -> str:
+    if size == 0:
+        return "empty"
+    if tied:
+        return "tie"
+    return "mixed" if purity is not None and purity < MIXED else ""
+
+
+def _mean_pictures(data: ReportData, k: int) -> list[Markup | str]:
+    centroids = data.centroids[k]
+    if not data.is_image:
+        low, high = float(centroids.min()), float(centroids.max())
+        return [charts.profile(c, low, high, f"mean of cluster {j}") for j, c in enumerate(centroids)]
+    largest = LARGEST_WALL_MEAN if k > WALL else LARGEST_MEAN
+    small = pictures.reduce(pictures.to_bytes(centroids, 1.0), largest)
+    return [pictures.data_uri(pictures.png(p), "png") for p in small]
