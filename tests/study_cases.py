@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from naive_points import NaivePoints
 from steinhaus.images import Images
 from steinhaus.study.events import Event
 from steinhaus.study.plan import Study
 from steinhaus.study.result import StudyResult
 from steinhaus.study.run import run_study
-from naive_points import NaivePoints
 
 STUDY = Study(k=(2, 4), restarts=2, seed=3)
 

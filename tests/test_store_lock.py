@@ -10,12 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
-from study_cases import content, run
 
 from steinhaus.errors import StoreError
 from steinhaus.study import load
 from steinhaus.study.events import Event
 from steinhaus.study.lock import LOCK, Lock
+from study_cases import content, run
 
 ELSEWHERE = json.dumps({"pid": 4321, "host": "elsewhere"})
 
@@ -55,7 +55,7 @@ def test_the_lock_of_a_process_that_was_killed_is_taken_over(tmp_path: Path) -> 
 
 def test_the_lock_of_another_machine_is_explained_and_can_be_broken(tmp_path: Path) -> None:
     (tmp_path / LOCK).write_text(ELSEWHERE)
-    with pytest.raises(StoreError, match="process 4321 on elsewhere.*--break-lock"):
+    with pytest.raises(StoreError, match=r"process 4321 on elsewhere.*--break-lock"):
         run(out=tmp_path)
     assert (tmp_path / LOCK).read_text() == ELSEWHERE
     seen: list[Event] = []
@@ -67,7 +67,7 @@ def test_the_lock_of_another_machine_is_explained_and_can_be_broken(tmp_path: Pa
 def test_whose_lock_was_broken_stops_writing(tmp_path: Path) -> None:
     with Lock(tmp_path) as old:
         (tmp_path / LOCK).write_text(ELSEWHERE)  # as if the holder were another machine's, on a disk that shares locks
-        with pytest.raises(StoreError, match="in use by process 4321 on elsewhere.*--break-lock"), Lock(tmp_path):
+        with pytest.raises(StoreError, match=r"in use by process 4321 on elsewhere.*--break-lock"), Lock(tmp_path):
             raise AssertionError
         with Lock(tmp_path, break_lock=True) as new:
             assert "4321" in new.taken_over

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from study_cases import blobs, run
 
 from steinhaus.errors import PlanError
 from steinhaus.study import Study
+from study_cases import blobs, run
 
 START = np.full((3, 12), 0.5)
 

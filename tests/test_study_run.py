@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from naive_points import NaivePoints
-from study_cases import STUDY, blobs, content, run
 
+from naive_points import NaivePoints
 from steinhaus.errors import PlanError, StoreError
 from steinhaus.points import Run
 from steinhaus.study import Study, events, load
 from steinhaus.study.events import Event
 from steinhaus.study.record import BestRecord
+from study_cases import STUDY, blobs, content, run
 
 EXPECTED = [
     ".",
@@ -278,7 +278,7 @@ def test_another_plan_or_other_data_are_refused_field_by_field(tmp_path: Path) -
     assert "--out" in str(caught.value)
     with pytest.raises(StoreError, match="data sha256 is"):
         run(blobs(seed=1), tmp_path)
-    with pytest.raises(StoreError, match="data full_scale is 255.0 there and 100.0 here"):
+    with pytest.raises(StoreError, match=r"data full_scale is 255\.0 there and 100\.0 here"):
         run(replace(blobs(), full_scale=100.0), tmp_path)
     assert content(tmp_path) == reference
 

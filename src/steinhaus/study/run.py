@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import os
-import platform
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, suppress
@@ -16,7 +13,6 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-import steinhaus
 from steinhaus import engines, seeding
 from steinhaus.errors import PlanError, StoreError
 from steinhaus.lloyd import lloyd
@@ -25,6 +21,7 @@ from steinhaus.study import events, files, outcome
 from steinhaus.study.assignments import Assignments
 from steinhaus.study.events import Event, Key
 from steinhaus.study.lock import Lock
+from steinhaus.study.machine import machine, versions
 from steinhaus.study.plan import Study
 from steinhaus.study.record import SCHEMA, StudyRecord
 from steinhaus.study.result import StudyResult
@@ -130,28 +127,13 @@ def _opening_record(study: Study, images: Images, split: Split) -> StudyRecord:
         schema=SCHEMA,
         plan=study.plan(),
         data=outcome.data_record(images, split),
-        machine=_machine(),
-        versions=_versions(),
+        machine=machine(),
+        versions=versions(),
         runs=(),
         best=(),
         complete=False,
         digest=study.digest(images),
     )
-
-
-def _machine() -> dict[str, Any]:
-    processor = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
-    except OSError:
-        lines = []
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return {"system": platform.system(), "processor": named[0] if named else processor, "cores": os.cpu_count() or 1}
-
-
-def _versions() -> dict[str, str]:
-    libraries = {name: importlib.metadata.version(name) for name in ("numpy", "numba", "scipy", "safetensors")}
-    return {"python": platform.python_version(), "steinhaus": steinhaus.__version__, **libraries}
 
 
 class _Session:
@@ -189,7 +171,7 @@ class _Session:
         except StoreError as error:  # it costs the iterations that were kept there, and changes no result
             kept, notes = {}, [*notes, str(error)]
         resumed = {key: run for key, run in kept.items() if key in waiting}
-        if self.store.record.versions != _versions():
+        if self.store.record.versions != versions():
             notes = [*notes, "Other versions began this study; events.jsonl names both."]
         self._tell_start(fits, resumed, notes)
         with closing(self.choose(self.split.train.rows, threads=self.study.threads)) as points:
@@ -223,8 +205,8 @@ class _Session:
                 resumed=tuple(resumed),
                 n_train=record.data.n_train,
                 n_test=record.data.n_test,
-                machine=_machine(),
-                versions=_versions(),
+                machine=machine(),
+                versions=versions(),
             )
         )
         for note in notes:

@@ -56,9 +56,9 @@ def _best(record: StudyRecord) -> Iterator[str]:
         yield from _hanging(row, _mapping(best, names))
     for best in record.best:
         if best.ties:
-            clusters = ", ".join(str(cluster) for cluster in best.ties)
+            clusters = f"cluster{'s' * (len(best.ties) > 1)} {', '.join(str(cluster) for cluster in best.ties)}"
             yield from textwrap.wrap(
-                f"K = {best.k}: the majority is a tie, given to the lowest label, in cluster {clusters}.", WIDTH
+                f"K = {best.k}: the majority is a tie, given to the lowest label, in {clusters}.", WIDTH
             )
 
 

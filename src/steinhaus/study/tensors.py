@@ -118,7 +118,7 @@ def _pack(arrays: Arrays, about: Mapping[str, Any]) -> bytes:
 def _unpack(data: bytes, study: str) -> tuple[Arrays, dict[str, Any]]:
     try:
         arrays = {
-            name: np.frombuffer(bytes(held["data"]), TYPES[held["dtype"]]).reshape(held["shape"])
+            name: np.frombuffer(held["data"], TYPES[held["dtype"]]).reshape(held["shape"]).copy()
             for name, held in safetensors.deserialize(data)  # type: ignore[no-untyped-call]
         }
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
