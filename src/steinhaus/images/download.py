@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from pooch import HTTPDownloader
@@ -136,7 +136,7 @@ def _fetch_from(
                 """See every answer, redirects included, before its body is read."""
                 _check_address(response.url, plain_hosts)
                 if response.is_redirect:
-                    _check_address(str(response.next.url if response.next else ""), plain_hosts)
+                    _check_address(urljoin(response.url, response.headers["Location"]), plain_hosts)
                 elif (length := response.headers.get("Content-Length", "")).isdigit():
                     sink.total = int(length)
 
@@ -199,7 +199,7 @@ def _temporary(folder: Path, name: str) -> Iterator[tuple[Path, int]]:
 def _check_address(address: str, plain_hosts: Sequence[str]) -> None:
     parts = urlsplit(address)
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in plain_hosts):
-        raise _Refused(f"it leads to {address or 'nowhere'}, and only https is asked")
+        raise _Refused(f"it leads to {address}, and only https is asked")
 
 
 def _root_cause(error: BaseException) -> str:

@@ -18,13 +18,14 @@ READABLE = (
     "pictures or of IDX files."
 )
 
-_PICTURES = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|RIFF....WEBP|BM", re.DOTALL)
+_PICTURES = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|RIFF....WEBP|BM.{4}\x00{4}", re.DOTALL)
 _IDX = re.compile(rb"\x00\x00[\x08\x09\x0b\x0c\x0d\x0e][\x01-\x04]")
+_CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1f]")  # bytes that no text has
 
 # First bytes of what people mistake for a data set, and what to do about it.
 _OTHERS: tuple[tuple[bytes, str], ...] = (
     (
-        rb"\s*<(!doctype\s+html|html|head)",
+        rb"(\xef\xbb\xbf)?\s*<(!doctype\s+html|html|head)",
         "a web page (HTML), not a data set: perhaps a download's error or login page. Fetch the file itself",
     ),
     (rb"\s*<\?xml|\s*<error", "XML, perhaps a server's error message. Fetch the file again"),
@@ -41,7 +42,7 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
     (rb"II\*\x00|MM\x00\*", "a TIFF picture. Convert it to PNG first"),
     (rb"%PDF", "a PDF document"),
     (
-        rb"BZh|\xfd7zXZ|7z\xbc\xaf|Rar!|\x28\xb5\x2f\xfd",
+        rb"BZh[1-9]|\xfd7zXZ|7z\xbc\xaf|Rar!|\x28\xb5\x2f\xfd",
         "an archive or compressed with something other than gzip. Unpack it first",
     ),
     (rb".{8}\{\"", "a safetensors file. Save its arrays as .npz first"),
@@ -101,7 +102,7 @@ def _identify_head(path: Path, head: bytes) -> str:
             f"{shown(path)} is by its name an IDX file, but begins with the bytes {head[:4].hex(' ')}; IDX files of "
             f"images begin with 00 00 08 03. {READABLE}"
         )
-    if b"\x00" not in head and _is_text(head):
+    if not _CONTROLS.search(head):
         return "csv"
     raise DataError(f"{shown(path)} is in no known format: it begins with the bytes {head[:8].hex(' ')}. {READABLE}")
 
@@ -115,11 +116,3 @@ def _identify_folder(path: Path) -> str:
         if marker in names:
             raise DataError(f"{shown(path)} is a Zarr store. Save its array as .npy first.")
     return "idx folder" if any(IDX_NAME.search(name) for name in names) else "folder"
-
-
-def _is_text(head: bytes) -> bool:
-    try:
-        head.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        return error.start >= len(head) - 4 and len(head) == HEAD  # a character cut by the end of the head
-    return True

@@ -153,7 +153,7 @@ def _layout(top: list[_Line], labels: str, name: str) -> _Layout:
         what = "a line of names, but no images" if len(names) > 1 else "one line of text"
         raise DataError(f"{name} holds {what}: {first[:60]!r}.")
     row = [_plain(field) for field in top[header][1].split(delimiter)]
-    if header and _is_header(row):
+    if header and _is_text(row):
         raise DataError(f"{name} is text, but no table of numbers: its second line is {top[1][1][:60]!r}.")
     label = _label_column(labels, names if header else None, row, name)
     layout = _Layout(delimiter, len(names), header, label)
@@ -173,8 +173,12 @@ def _is_header(fields: list[str]) -> bool:
     """Whether a first line is names: mostly text, a known name of labels at an end, or the numbers 0, 1, 2, ..."""
     if len(fields) > 2 and fields == [str(column) for column in range(len(fields))]:
         return True
-    text = sum(not _is_number(field) for field in fields)
-    return 2 * text > len(fields) or {fields[0].lower(), fields[-1].lower()} & set(_LABEL_NAMES) != set()
+    return _is_text(fields) or {fields[0].lower(), fields[-1].lower()} & set(_LABEL_NAMES) != set()
+
+
+def _is_text(fields: list[str]) -> bool:
+    """Whether most fields are no numbers."""
+    return 2 * sum(not _is_number(field) for field in fields) > len(fields)
 
 
 def _label_column(labels: str, names: list[str] | None, row: list[str], name: str) -> int | None:
