@@ -13,10 +13,10 @@ from steinhaus.report.measures import Plane
 from steinhaus.report.svg import Frame, Scale, join, line, padded, prefixed, short, tag
 from steinhaus.study.record import BestRecord, RunRecord
 
-INERTIA_FRAME = Frame(520, 300)
+INERTIA_FRAME = Frame(460, 280)
 SMALL_FRAME = Frame(340, 230)
 SERIES = 6  # series told apart by colour, dashes and marks
-MAP_FRAME = Frame(560, 420, left=10, right=10, top=10, bottom=10)
+MAP_FRAME = Frame(460, 380, left=10, right=10, top=10, bottom=10)
 DISCS = (6.0, 26.0)  # radius of the smallest and the largest disc
 LOG_FLOOR = 1e-6  # of the best inertia: excesses below it lie on the log chart's floor
 

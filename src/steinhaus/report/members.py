@@ -48,7 +48,7 @@ def choose(data: ReportData, near: dict[int, Near], codes: dict[int, Coded], mos
         return Choice(np.arange(n), np.ones(n, np.bool_), None)
     labels = data.labels
     lists = 2 if labels is None else 3
-    each = int(np.clip(CHOSEN * 6 // 10 // (lists * sum(near)), 3, MOST_EACH))
+    each = int(np.clip(CHOSEN * 2 // 3 // (lists * sum(near)), 3, MOST_EACH))
     taken = np.zeros(n, np.bool_)
     for best in data.record.best:
         wrong = None if labels is None else labels != _named(best)[near[best.k].clusters[:, 0]]

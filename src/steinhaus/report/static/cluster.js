@@ -106,9 +106,8 @@ class ClusterView {
     if (!shown) return order === "wrong" ? "None is wrongly named." : "No members.";
     const range = `${figure(from + 1)} to ${figure(from + shown)}`;
     if (this.list.length === all) return `${range} of ${figure(all)}, ${what}.`;
-    const carried = `${figure(this.store.ids.length)} of ${figure(this.store.members.total)}`;
-    const here = `${figure(this.list.length)} of ${figure(all)} are in this file`;
-    return `${range}, ${what}; ${here}, which carries ${carried} images. A report folder carries all.`;
+    const here = `${figure(this.list.length)} of ${figure(all)}`;
+    return `${range}, ${what}. This file holds ${here}; the report as a folder holds all.`;
   }
 
   /** @param {number} i place in the page @param {number} place in the list @returns {HTMLElement} */
