@@ -56,6 +56,7 @@ def test_the_record_is_what_was_found(tmp_path: Path) -> None:
         assert sum(r.sizes) == split.train.n == 36
     for best in result.best:
         X, centroids = split.train.rows / 255, result.centroids(best.k).reshape(best.k, -1)
+        assert np.array_equal(result.raw_centroids(best.k) / 255, centroids)
         distances = np.square(X[:, None] - centroids).sum(axis=2)
         assert result.labels(best.k).tolist() == distances.argmin(axis=1).tolist()
         assert best.inertia == pytest.approx(distances.min(axis=1).sum())
@@ -80,6 +81,7 @@ def test_memory_and_folder_and_loaded_are_the_same(tmp_path: Path) -> None:
         for k in (2, 4):
             assert np.array_equal(result.centroids(k), results[0].centroids(k))
             assert np.array_equal(result.run_centroids(k), results[0].run_centroids(k))
+            assert np.array_equal(result.raw_centroids(k), results[0].raw_centroids(k))
             assert np.array_equal(result.labels(k), results[0].labels(k))
             assert np.array_equal(result.test_labels(k), results[0].test_labels(k))
         assert result.table() == results[0].table()

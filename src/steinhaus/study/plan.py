@@ -134,7 +134,7 @@ class Study:
         watch: Callable[[Event], None] | None = None,
         *,
         break_lock: bool = False,
-        checkpoint_every: float = 5.0,
+        checkpoint_every: float = 2.0,
     ) -> StudyResult:
         """Run the study, or go on with it, or read it where it is done.
 

@@ -72,12 +72,15 @@ class StudyResult:
         PlanError
             There is no such run.
         """
+        data = self.record.data
+        return (self.raw_centroids(k, restart) / data.full_scale).reshape(k, *data.shape)
+
+    def raw_centroids(self, k: int, restart: int | None = None) -> Float64:
+        """The same in the units of the points, as the engine has them, (k, d) float64: for exact assignments."""
         restart = self._best(k).restart if restart is None else restart
         if not any((run.k, run.restart) == (k, restart) for run in self.runs):
             raise PlanError(f"The study has no finished run of K = {k}, restart {restart}.")
-        data = self.record.data
-        centroids = self._store.fit((k, restart)).centroids / data.full_scale
-        return centroids.reshape(k, *data.shape)
+        return self._store.fit((k, restart)).centroids
 
     def run_centroids(self, k: int) -> Float64:
         """The mean images of every finished run of a K, (runs, k, *image shape) float64, in pixels scaled to 0..1."""

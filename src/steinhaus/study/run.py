@@ -40,49 +40,59 @@ def run_study(
     watch: Callable[[Event], None] | None = None,
     *,
     break_lock: bool = False,
-    checkpoint_every: float = 5.0,
+    checkpoint_every: float = 2.0,
     choose: Choose | None = None,
 ) -> StudyResult:
     """Run a study; `Study.run` says how. `choose` makes the engine of an (n, d) array, `engines.choose` by default."""
-    how: dict[str, Any] = {"watch": watch, "checkpoint_every": checkpoint_every, "choose": choose or engines.choose}
+    path = None if out is None else Path(out)
+    if path is not None and (done := _finished(path, study.digest(images))) is not None:
+        if watch:
+            watch(events.Finished(len(done.record.runs), from_disk=True))
+        return StudyResult(done.record, done, out=path, split=lambda: images.split(train=study.train, seed=study.seed))
     split = images.split(train=study.train, seed=study.seed)
     _check_fit(study, split)
     record = _opening_record(study, images, split)
-    if out is None:
+    how: dict[str, Any] = {"watch": watch, "checkpoint_every": checkpoint_every, "choose": choose or engines.choose}
+    if path is None:
         store: Store = Memory(record)
         _Session(study, split, store, **how).run([])
         return StudyResult(store.record, store, split=lambda: split)
-    path = Path(out)
-    if (there := Folder.find(path)) is None or not _is_done(there, record):
-        files.make_folder(path)
-        with Lock(path, break_lock=break_lock) as lock:
-            there = _open(path, record, lock)
-            if not _is_done(there, record):
-                _Session(study, split, there, **how).run([lock.taken_over] if lock.taken_over else [])
-            return StudyResult(there.record, there, out=path, split=lambda: split)
-    if there.is_locked:
+    _refuse_another(Folder.find(path), record)
+    files.make_folder(path)
+    with Lock(path, break_lock=break_lock) as lock:
+        folder = _open(path, record, lock)
+        if not folder.is_whole:
+            _Session(study, split, folder, **how).run([lock.taken_over] if lock.taken_over else [])
+    return StudyResult(folder.record, folder, out=path, split=lambda: split)
+
+
+def _finished(path: Path, digest: str) -> Folder | None:
+    """The study of a folder, where it is this one and nothing is left to do."""
+    folder = Folder.find(path)
+    if folder is None or folder.record.digest != digest or not folder.is_whole:
+        return None
+    if folder.is_locked:
         with suppress(StoreError), Lock(path):  # left by a process that died just before its end: taken, and given back
             pass
-    if watch:
-        watch(events.Finished(len(there.record.runs), from_disk=True))
-    return StudyResult(there.record, there, out=path, split=lambda: split)
+    return folder
 
 
 def _open(path: Path, record: StudyRecord, lock: Lock) -> Folder:
     """The folder's study as it stands, or a new one."""
     if (folder := Folder.find(path, lock)) is None:
         folder = Folder.begin(path, record, lock)
+    _refuse_another(folder, record)
     folder.sweep()
-    if folder.record.complete and not _is_done(folder, record):
+    if folder.record.complete and not folder.is_whole:
         folder.reopen()
     return folder
 
 
-def _is_done(folder: Folder, record: StudyRecord) -> bool:
-    """Whether there is nothing left to do. Another study than this is refused, with what differs."""
+def _refuse_another(folder: Folder | None, record: StudyRecord) -> None:
+    """Where a folder holds another study than this, say so, field by field."""
+    if folder is None or folder.record.digest == record.digest:
+        return
     there = folder.record
-    if there.digest == record.digest:
-        return folder.is_whole
     fields = ("name", "shape", "dtype", "full_scale", "n_train", "n_test", "label_names", "sha256")
     pairs = [(name, there.plan.get(name), value) for name, value in record.plan.items()]
     pairs += [(f"data {name}", getattr(there.data, name), getattr(record.data, name)) for name in fields]
