@@ -54,20 +54,8 @@ def test_order_does_not_depend_on_the_file_system(tmp_path, monkeypatch):
     for row in range(12):
         picture(tmp_path / f"{row % 3}/{row}.png", GREY[row])
     expected = open_images(tmp_path)
-    real = os.scandir
-
-    class Shuffled:
-        def __init__(self, path):
-            self.entries = list(real(path))
-            random.Random(str(path)).shuffle(self.entries)
-
-        def __enter__(self):
-            return iter(self.entries)
-
-        def __exit__(self, *_):
-            return None
-
-    monkeypatch.setattr(os, "scandir", Shuffled)
+    real = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda path: random.Random(str(path)).sample(names := real(path), len(names)))
     again = open_images(tmp_path)
     assert again.files == expected.files
     assert again.sha256 == expected.sha256
@@ -239,6 +227,26 @@ def test_names_that_are_no_text_are_listed(tmp_path):
     with open(os.fsencode(tmp_path) + b"/b\xff.png", "wb") as out:
         out.write((tmp_path / "a.png").read_bytes())
     assert reasons(open_images(tmp_path)) == {"b\\xff.png": "has a name that is not UTF-8 text; rename it"}
+
+
+def test_a_folder_that_cannot_be_opened_is_listed(tmp_path, monkeypatch):
+    picture(tmp_path / "a/1.png", GREY[0])
+    picture(tmp_path / "closed/2.png", GREY[1])
+    real = os.listdir
+
+    def listdir(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    assert reasons(open_images(tmp_path)) == {"closed": "cannot be opened: Permission denied"}
+
+
+def test_very_deep_folders_are_listed(tmp_path):
+    picture(tmp_path / "a.png", GREY[0])
+    (tmp_path / "/".join("d" * 40)).mkdir(parents=True)
+    assert reasons(open_images(tmp_path)) == {"/".join("d" * 33): "lies more than 32 folders deep"}
 
 
 def test_memory_limit(tmp_path):

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from steinhaus.errors import DataError
 from steinhaus.images.collection import Images, Skipped
-from steinhaus.images.files import kind_of, natural, reading, shown, source_name
+from steinhaus.images.files import kind_of, natural, shown, source_name
 from steinhaus.images.limits import Limits
 from steinhaus.images.pictures import SUFFIXES, BadPictureError, Look, decoded, mode_of, opened, orientation_of, quiet
 from steinhaus.images.progress import Progress
@@ -36,6 +36,10 @@ class _Found:
     files: list[str] = field(default_factory=list)  # relative, forward slashes
     skipped: list[Skipped] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)  # suffixes of files that are no pictures
+
+    def refuse(self, file: str, reason: str) -> None:
+        """List a file as skipped."""
+        self.skipped.append(Skipped(shown(file), reason))
 
 
 def read(
@@ -105,48 +109,49 @@ def read(
 def _walk(root: Path, follow_links: bool) -> _Found:
     """Everything in a folder: pictures in natural order, what is refused, and what is no picture."""
     found = _Found()
-    pending = [("", 0)]
+    pending = [("", 0)]  # folders to look into, and how deep they lie
     seen = {os.path.realpath(root)}
     while pending:
         folder, depth = pending.pop()
-        with reading(root / folder), os.scandir(root / folder) as entries:
-            listed = sorted(
-                (entry for entry in entries if not entry.name.startswith(".") and entry.name != "__MACOSX"),
-                key=lambda entry: natural(entry.name),
-            )
-        for entry in listed:
-            file = f"{folder}/{entry.name}" if folder else entry.name
-            is_picture = Path(entry.name).suffix.lower() in SUFFIXES
+        for name in _names(root, folder, found):
+            file = f"{folder}/{name}" if folder else name
             try:
-                mode = entry.stat(follow_symlinks=follow_links).st_mode
+                mode = os.stat(root / file, follow_symlinks=follow_links).st_mode
             except OSError as error:
-                found.skipped.append(Skipped(shown(file), f"cannot be followed: {error.strerror}"))
+                found.refuse(file, f"cannot be followed: {error.strerror}")
                 continue
-            if not _is_utf8(entry.name):
-                found.skipped.append(Skipped(shown(file), "has a name that is not UTF-8 text; rename it"))
+            if not _is_utf8(name):
+                found.refuse(file, "has a name that is not UTF-8 text; rename it")
             elif stat.S_ISDIR(mode):
                 real = os.path.realpath(root / file)
-                if depth == _DEEPEST or real in seen:
-                    reason = (
-                        f"lies more than {_DEEPEST} folders deep"
-                        if depth == _DEEPEST
-                        else "was read before, by another way"
-                    )
-                    found.skipped.append(Skipped(file, reason))
-                    continue
-                seen.add(real)
-                pending.append((file, depth + 1))
+                if real in seen:
+                    found.refuse(file, "was read before, by another way")
+                elif depth == _DEEPEST:
+                    found.refuse(file, f"lies more than {_DEEPEST} folders deep")
+                else:
+                    seen.add(real)
+                    pending.append((file, depth + 1))
             elif stat.S_ISLNK(mode):
-                found.skipped.append(Skipped(file, "is a symbolic link; follow_links=True follows it"))
+                found.refuse(file, "is a symbolic link; follow_links=True follows it")
             elif not stat.S_ISREG(mode):
-                found.skipped.append(Skipped(file, f"is {kind_of(mode)}"))
-            elif is_picture:
+                found.refuse(file, f"is {kind_of(mode)}")
+            elif (suffix := Path(name).suffix.lower()) in SUFFIXES:
                 found.files.append(file)
             else:
-                found.others[Path(entry.name).suffix.lower() or "no ending"] += 1
+                found.others[suffix or "no ending"] += 1
     found.files.sort(key=lambda file: [natural(part) for part in file.split("/")])
     found.skipped.sort(key=lambda skipped: natural(skipped.file))
     return found
+
+
+def _names(root: Path, folder: str, found: _Found) -> list[str]:
+    """What is in a folder, in natural order, without what systems hide."""
+    try:
+        names = os.listdir(root / folder)
+    except OSError as error:
+        found.refuse(folder or ".", f"cannot be opened: {error.strerror}")
+        return []
+    return sorted((name for name in names if not name.startswith(".") and name != "__MACOSX"), key=natural)
 
 
 def _read_all(
@@ -164,7 +169,7 @@ def _read_all(
         except BadPictureError as error:
             if strict:
                 raise DataError(f"{shown(root / file)} {error}. (strict stops at the first such file.)") from None
-            found.skipped.append(Skipped(file, str(error)))
+            found.refuse(file, str(error))
             continue
         if pixels is None:
             limits.check_memory(f"{shown(root)}, {len(found.files):,} pictures,", len(found.files) * picture.nbytes)
