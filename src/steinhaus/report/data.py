@@ -106,16 +106,14 @@ class ResultLike(Protocol):
     def test_labels(self, k: int, /) -> Int32 | None: ...  # noqa: D102
 
 
-def from_result(result: ResultLike, images: Any = None) -> ReportData:
+def from_result(result: ResultLike) -> ReportData:
     """The data of a study.
 
     Parameters
     ----------
     result
-        A `StudyResult`. Of a study that is not finished, the report shows the runs that are, without images.
-    images
-        A split of the study's images, where the result has none of its own (a study loaded from its folder). Without
-        images the report has no members to show.
+        A `StudyResult`. Without its images (a study loaded from its folder) the report has no members to show, and of a
+        study that is not finished it shows the runs that are.
 
     Raises
     ------
@@ -130,7 +128,7 @@ def from_result(result: ResultLike, images: Any = None) -> ReportData:
     ks = [b.k for b in record.best]
     centroids = {k: np.asarray(result.centroids(k), np.float64) for k in ks}
     run_centroids = {k: np.asarray(result.run_centroids(k), np.float64) for k in ks}
-    split = result.images if images is None else images
+    split = result.images
     if split is None or not record.complete:
         shown = {k: result.labels(k) for k in ks} if record.complete else {}
         return ReportData(

@@ -57,9 +57,14 @@ def choose(data: ReportData, near: dict[int, Near], codes: dict[int, Coded], mos
             if wrong is not None:
                 taken[members[wrong[members]][:each]] = True
     at_random = np.zeros(n, np.bool_)
-    at_random[np.random.default_rng(0).choice(n, max(CHOSEN - int(taken.sum()), CHOSEN // 4), replace=False)] = True
+    at_random[shuffled(n)[: max(CHOSEN - int(taken.sum()), CHOSEN // 4)]] = True
     ids = np.flatnonzero(taken | at_random)
     return Choice(ids, at_random[ids], each)
+
+
+def shuffled(n: int) -> Int64:
+    """Places 0..n - 1 in the page's random order: by a multiplicative hash (Knuth), as in the page's script."""
+    return np.argsort(np.arange(1, n + 1, dtype=np.uint32) * np.uint32(2654435761), kind="stable")
 
 
 def by_distance(clusters: NDArray[np.uint16], codes: NDArray[np.uint16], k: int) -> Iterator[Int64]:
