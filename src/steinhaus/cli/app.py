@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
 from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
@@ -40,15 +38,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
         program.main(argv, prog_name="steinhaus", standalone_mode=False, obj=chosen)
-        sys.stdout.flush()
         return 0
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
-    except SystemExit:
-        return TERMINATED
-    except BrokenPipeError:  # whoever read our output has had enough of it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    except SystemExit as ending:  # of `_terminate`, or of click where whoever read our output has had enough of it
+        return ending.code if isinstance(ending.code, int) else 1
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return 2

@@ -11,6 +11,7 @@ import click
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 MOST_KS = 1000  # values of K in one study
+LONGEST = 18  # characters of a number of clusters
 
 
 class KValues(click.ParamType[tuple[int, ...]]):
@@ -33,6 +34,8 @@ class KValues(click.ParamType[tuple[int, ...]]):
         bounds = part.split(":")
         if len(bounds) > 3 or not all(bound.strip().isascii() and bound.strip().isdigit() for bound in bounds):
             self.fail(f"{part!r} is neither a number nor a range: write 5,7,10 or 2:20 or 2:40:2.", param, ctx)
+        if max(map(len, bounds)) > LONGEST:
+            self.fail("a number of clusters has too many digits.", param, ctx)
         first, last, step = (*map(int, bounds), 1)[:3] if len(bounds) > 1 else (int(part), int(part), 1)
         if not 1 <= first <= last:
             self.fail(f"{part!r}: K is at least 1, and a range runs upwards.", param, ctx)
@@ -56,6 +59,8 @@ class TrainPart(click.ParamType[float | int | str]):
             self.fail(f"{value!r} is neither a share (0.6), a count of images (42000), nor the word given.", param, ctx)
         if value == "1":
             self.fail("1 is a count of one image; write 1.0 to train on all of them.", param, ctx)
+        if number == 0 and isinstance(number, int):
+            self.fail("a count is of at least one image.", param, ctx)
         if isinstance(number, float) and not 0 < number <= 1:
             self.fail(f"{value!r}: a share is above 0 and at most 1.0.", param, ctx)
         return number

@@ -90,8 +90,7 @@ def data(data: str | None) -> None:
 
 def draw(result: StudyResult, folder: Path) -> dict[str, list[Path]]:
     """Write the report and the figures of a study into its folder: what each is -> its files."""
-    from steinhaus.report import from_result, write_report
-    from steinhaus.report.figures import save_figures
+    from steinhaus.report import from_result, save_figures, write_report
 
     return {
         "report": [write_report(result, folder / "report.html")],
