@@ -37,7 +37,7 @@ def expected(x, start, **options):
     return labels.tolist(), centroids.tobytes(), tuple(history), inertia, stop
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(problems(), st.sampled_from(SCREENS), st.sampled_from([1, 2, 7]), st.sampled_from([0.0, 1e-2]))
 def test_the_oracle_agrees_bit_for_bit(problem, screen, threads, tol):
     x, start = problem

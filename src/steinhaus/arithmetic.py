@@ -10,22 +10,21 @@ Integer sums come as limbs, (limbs, k, d) int64: value = sum over l of limbs[l] 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from steinhaus.compiled import compiled, inlined
 
-_COMPILED = {"cache": True, "nogil": True, "error_model": "numpy"}
 _SPLITTER = 2.0**27 + 1.0
 _LIMB = 2.0**32
 _LOW = np.int64(2**32 - 1)
 
 
-@njit(inline="always", **_COMPILED)
+@inlined
 def two_sum(a, b):
     s = a + b
     t = s - a
     return s, (a - (s - t)) + (b - t)
 
 
-@njit(inline="always", **_COMPILED)
+@inlined
 def two_product(a, b):
     p = a * b
     t = _SPLITTER * a
@@ -37,7 +36,7 @@ def two_product(a, b):
     return p, ((a1 * b1 - p) + a1 * b2 + a2 * b1) + a2 * b2
 
 
-@njit(inline="always", **_COMPILED)
+@inlined
 def _value(limbs, j, t):
     # One integer sum as a two-float, exactly: its parts above and below 2^32 are both exact floats.
     last = limbs[limbs.shape[0] - 1, j, t]
@@ -47,7 +46,7 @@ def _value(limbs, j, t):
     return two_sum(high * _LIMB, np.float64(last & _LOW))
 
 
-@njit(**_COMPILED)
+@compiled
 def means(limbs, counts, offset, step, centroids):
     """Write the means of the clusters that have points into `centroids`, in the units of the points.
 
@@ -68,7 +67,7 @@ def means(limbs, counts, offset, step, centroids):
             centroids[j, t] = offset[t] + step[t] * q
 
 
-@njit(**_COMPILED)
+@compiled
 def inertia(squares, limbs, counts, centroids, offset, step):
     """Sum of squared distances of all points to their centroids: sum q^2 - 2 sum_j c_j . S_j + sum_j n_j |c_j|^2.
 
@@ -100,7 +99,7 @@ def inertia(squares, limbs, counts, centroids, offset, step):
     return max(total, 0.0)
 
 
-@njit(**_COMPILED)
+@compiled
 def shift(old, new):
     """Sum of squared differences of two sets of centroids, (k, d) float64 each, in order."""
     total = 0.0
@@ -111,7 +110,7 @@ def shift(old, new):
     return total
 
 
-@njit(**_COMPILED)
+@compiled
 def mean_variance(limbs, squares, n, step):
     """The variance of each feature, averaged over the features: what scikit-learn's relative tolerance is relative to.
 

@@ -1,9 +1,12 @@
-"""Numba leaf functions: arrays in, arrays out. They import NumPy, Numba and `simd` alone.
+"""Numba leaf functions: arrays in, arrays out. They import NumPy, Numba, `simd` and the bounds of `screening` alone.
 
-Notation, as in `screening`: point i is x_i, its screened form z_i (float32, shifted and scaled), centroid j of the concatenated
+Notation, as in `screening`: point i is x_i, its screened form z_i (float32, in the frame), centroid j of the concatenated
 centroids of all runs is c_j, its screened form e_j. A tile is 32 consecutive points, in two groups of 16 lanes.
 
-Shapes: n points, d features, R runs, K centroids of all runs together, T tiles, N = 32 T >= n, p directions, S anchor slots.
+Shapes: n points, d features, R runs, K centroids of all runs together, T tiles, N = 32 T >= n, p directions.
+
+The outer functions take arrays; inner ones take addresses (`simd.pointer`), indexed like the flat array, because an array
+passed between compiled functions costs two atomic updates of its reference count, more than the work on a tile.
 """
 
 from __future__ import annotations
@@ -11,15 +14,26 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+from steinhaus.compiled import compiled, inlined
 
 from steinhaus.engines import simd as v
+from steinhaus.engines.screening import CHUNK, FAR, SLACK, UNKNOWN, across_bound, drift_bound, plain_bound
 
 TILE = 32
-NO_SLOT = -1
 BRUTE, PLAIN, DRIFT = 0, 1, 2  # how a run is screened: not at all, from the features, from its anchors
-CHUNK = 112  # features summed at a time: two groups of lanes and a tile of rows stay in 32 KiB; see screening.summation
-_compiled = {"nogil": True, "cache": True, "error_model": "numpy"}
+
+
+class Rows(NamedTuple):
+    """The points, and how to read them."""
+
+    values: np.ndarray  # (n, d) of any real type, flat
+    n: int
+    d: int
+    integers: bool  # small integers: their own grid and frame
+    offset: np.ndarray  # (d,) of the points' type; the frame is (x - offset) * scale
+    scale: float  # of the points' type
+    grid_offset: np.ndarray  # (d,) float64; the grid is (x - grid_offset) * per_step
+    per_step: np.ndarray  # (d,) float64
 
 
 class Known(NamedTuple):
@@ -28,28 +42,28 @@ class Known(NamedTuple):
     norms: np.ndarray  # (N,) float32, at least |z_i|
     residuals: np.ndarray  # (N,) float32, at least |y_i - P b_i|
     projections: np.ndarray  # (T, 2, p, 16) float32, b_i
-    offset: np.ndarray  # (d,) of the points' type; empty for integers
-    scale: float  # of the points' type
-    reach: float  # at least the norm of the reference point
-    floor: float  # float64's own rounding, relative to (|z_i| + reach)^2
+    p: int
+    reach: float  # float32, at least the norm of the reference point
+    floor: float  # float32, float64's own rounding, relative to (|z_i| + reach)^2
 
 
 class Scores(NamedTuple):
-    """Turns products into scores with bounds: score = product - half[j], error <= norm_i slope[j] + residual_i lag[j] + floor[j]."""
+    """Turns products into scores with bounds: score = product - half[j], error <= n slope[j] + r lag[j] + floor[j]."""
 
-    rows: np.ndarray  # (..., K, d or p) float32: what the lanes are multiplied with
-    half: np.ndarray  # (..., K) float32
-    slope: np.ndarray  # (..., K) float32
-    lag: np.ndarray  # (..., K) float32
-    floor: np.ndarray  # (..., K) float32
+    rows: np.ndarray  # (K, d or p) float32: what the points are multiplied with
+    half: np.ndarray  # (K,) float32
+    slope: np.ndarray  # (K,) float32
+    lag: np.ndarray  # (K,) float32
+    floor: np.ndarray  # (K,) float32
 
 
-class Cache(NamedTuple):
-    """What is remembered of the runs between passes. Losing it costs time alone."""
+class Anchors(NamedTuple):
+    """Centroids at the time of each run's last full pass, in the frame, and the products of the points with them."""
 
-    labels: np.ndarray  # (R, N) int32, -1: none yet
-    anchors: np.ndarray  # (T, K, 32) float32, x_i . a_j; (0, K, 32) where there is no room
-    slots: np.ndarray  # (R, T) int8: which anchors a tile's products belong to
+    products: np.ndarray  # (T, K, 32) float32, x_i . a_j; (0, K, 32) where there is no room
+    rows: np.ndarray  # (K, d) float64, a_j
+    along: np.ndarray  # (K, p) float64, P'a_j
+    norms: np.ndarray  # (K,) float64
 
 
 class Change(NamedTuple):
@@ -57,18 +71,45 @@ class Change(NamedTuple):
 
     sums: np.ndarray  # (limbs, K, d) int64
     counts: np.ndarray  # (K,) int64
-    touched: np.ndarray  # (K,) bool
+    touched: np.ndarray  # (K,) uint8
     moved: np.ndarray  # (R,) int64
     pairs: np.ndarray  # (R,) int64, settled
-    refreshed: np.ndarray  # (R,) int64, tiles whose products were computed from the features
+    computed: np.ndarray  # (R,) int64, tiles whose products were computed from the features
 
 
-@njit(inline="always", **_compiled)
+@inlined
+def _rows(x):
+    return Rows(
+        v.pointer(x.values), x.n, x.d, x.integers, v.pointer(x.offset), x.scale, v.pointer(x.grid_offset),
+        v.pointer(x.per_step),
+    )  # fmt: skip
+
+
+@inlined
+def _known(known):
+    return Known(
+        v.pointer(known.norms), v.pointer(known.residuals), v.pointer(known.projections), known.p, known.reach, known.floor
+    )
+
+
+@inlined
+def _scores(scores):
+    return Scores(
+        v.pointer(scores.rows), v.pointer(scores.half), v.pointer(scores.slope), v.pointer(scores.lag),
+        v.pointer(scores.floor),
+    )  # fmt: skip
+
+
+# The two measures
+
+
+@compiled
 def squared_distance(x, a, c, b, d):
     """The squared distance of two rows of d features, float64: the function that decides every label.
 
-    x is flat, any real type, its row begins at a; c is flat float64, its row at b. Sixteen running sums over the features taken
-    sixteen at a time, folded by halves; then the rest in order. No product is fused with a sum.
+    x is the address of points of any real type, the row begins at a; c that of float64 rows, the row begins at b. Sixteen
+    running sums over the features taken sixteen at a time, folded by halves; then the rest in order. No product is fused
+    with a sum.
     """
     low, high = v.zeros64(), v.zeros64()
     whole = d - d % 16
@@ -84,27 +125,38 @@ def squared_distance(x, a, c, b, d):
     return total
 
 
-@njit(**_compiled)
-def nearest(x, centroids, j0, j1, i, upper, least, lane):
-    """Settle point i among the rows j0..j1 of `centroids` whose upper bound reaches `least`: the label, and how many pairs.
+@compiled
+def product(x, i, rows, b):
+    """The product of point i in the frame with a row of float32, summed in 64 lanes, folded, then the rest in order."""
+    s0, s1, s2, s3 = v.splat(np.float32(0)), v.splat(np.float32(0)), v.splat(np.float32(0)), v.splat(np.float32(0))
+    values, offset, scale = x.values, x.offset, x.scale
+    a, whole = i * x.d, x.d - x.d % 64
+    for t in range(0, whole, 64):
+        s0 = v.multiply_add(v.load_framed(values, a + t, offset, t, scale), v.load(rows, b + t), s0)
+        s1 = v.multiply_add(v.load_framed(values, a + t + 16, offset, t + 16, scale), v.load(rows, b + t + 16), s1)
+        s2 = v.multiply_add(v.load_framed(values, a + t + 32, offset, t + 32, scale), v.load(rows, b + t + 32), s2)
+        s3 = v.multiply_add(v.load_framed(values, a + t + 48, offset, t + 48, scale), v.load(rows, b + t + 48), s3)
+    total = v.fold(v.add(v.add(s0, s1), v.add(s2, s3)))
+    for t in range(whole, x.d):
+        total += framed(x, a + t, t) * rows[b + t]
+    return total
 
-    upper is flat float32, 32 a row; the bounds of the point stand in column `lane`.
-    """
-    d = centroids.shape[1]
-    flat = centroids.reshape(-1)
-    best, label, pairs = np.inf, -1, 0
-    for j in range(j0, j1):
-        if upper[32 * j + lane] >= least:
-            pairs += 1
-            distance = squared_distance(x, i * d, flat, j * d, d)
-            if distance < best or label < 0:
-                best, label = distance, j - j0
-    return label, pairs
+
+@inlined
+def framed(x, at, t):
+    """One value of feature t in the frame, float32."""
+    value = x.values[at]
+    if not x.integers:
+        value = (value - x.offset[t]) * x.scale
+    return np.float32(value)
 
 
-@njit(**_compiled)
+# Tiles
+
+
+@compiled
 def products(lanes, at, stride, rows, row, length, p, j0, j1, out):
-    """Add lanes . rows[j] over p features to row j of `out`, for j0 <= j < j1, eight rows and two groups at a time."""
+    """Add lanes . rows[j] over p features to row j of `out`, for j0 <= j < j1, up to eight rows and two groups at a time."""
     j = j0
     while j < j1:
         k = min(j1 - j, 8)
@@ -126,41 +178,56 @@ def products(lanes, at, stride, rows, row, length, p, j0, j1, out):
         j += k
 
 
-@njit(**_compiled)
-def spread(x, n, d, base, offset, scale, lanes):
+@compiled
+def clear(out, j0, j1):
+    """Zero the rows j0..j1 of a (K, 32) table."""
+    for i in range(32 * j0, 32 * j1):
+        out[i] = np.float32(0)
+
+
+@compiled
+def spread(x, base, lanes):
     """Bring the 32 points from `base` on into lanes, (2, d, 16) float32; past the last point, the last one stands again."""
+    n, d = x.n, x.d
     for group in range(2):
         first = base + 16 * group
         to = 16 * d * group
         whole = d - d % 16 if first + 16 <= n else 0
         for t in range(0, whole, 16):
-            v.transpose(x, first * d + t, d, offset, t, scale, lanes, to + 16 * t)
+            v.transpose(x.values, first * d + t, d, x.offset, t, x.scale, lanes, to + 16 * t)
         for t in range(whole, d):
             for lane in range(16):
-                value = x[min(first + lane, n - 1) * d + t]
-                if len(offset):
-                    value = (value - offset[t]) * scale
-                lanes[to + 16 * t + lane] = value
+                lanes[to + 16 * t + lane] = framed(x, min(first + lane, n - 1) * d + t, t)
 
 
-@njit(**_compiled)
+@compiled
 def full_products(lanes, d, rows, j0, j1, out):
     """Write the products of a tile with the rows j0..j1, (K, d) float32, into `out`, summed in chunks of features."""
-    out[32 * j0 : 32 * j1] = 0.0
-    flat = rows.reshape(-1)
+    clear(out, j0, j1)
     for t in range(0, d, CHUNK):
-        products(lanes, 16 * t, 16 * d, flat, j0 * d + t, d, min(CHUNK, d - t), j0, j1, out)
+        products(lanes, 16 * t, 16 * d, rows, j0 * d + t, d, min(CHUNK, d - t), j0, j1, out)
 
 
-@njit(**_compiled)
-def bounds(out, j0, j1, half, slope, lag, floor, known, base, labels, least):
+@compiled
+def drift_products(tile, known, rows, anchors, k, j0, j1, out):
+    """Write the products of a tile with the rows j0..j1 of a run from their anchors, (T, K, 32): x . a + b . P'delta."""
+    clear(out, j0, j1)
+    p = known.p
+    products(known.projections, tile * 32 * p, 16 * p, rows, j0 * p, p, p, j0, j1, out)
+    at = 32 * (tile * k)
+    for i in range(32 * j0, 32 * j1, 16):
+        v.store(out, i, v.add(v.load(out, i), v.load(anchors, at + i)))
+
+
+@compiled
+def bounds(out, j0, j1, scores, known, base, found, least):
     """Turn products into upper bounds, in place; find the best lower bound of each lane, its label, and who is open.
 
-    A lane is certified where every other centroid's upper bound is below its best lower bound by more than the rounding of the
-    distances that would settle it. `least` (32,) gets the bound that a candidate's upper bound must reach, `labels` (32,) the
-    best centroid. Returns the open lanes as bits.
+    A lane is certified where every other centroid's upper bound is below its best lower bound by more than the rounding
+    of the distances that would settle it. `least` (32,) gets the bound that a candidate's upper bound must reach, `found`
+    (32,) the best centroid. Returns the open lanes as bits.
     """
-    open_lanes = np.uint32(0)
+    opened = np.uint32(0)
     for group in range(2):
         side = 16 * group
         norm = v.load(known.norms, base + side)
@@ -170,10 +237,9 @@ def bounds(out, j0, j1, half, slope, lag, floor, known, base, labels, least):
         label = v.splat_int(np.int32(0))
         for j in range(j0, j1):
             at = 32 * j + side
-            score = v.subtract(v.load(out, at), v.splat(half[j]))
-            error = v.multiply_add(
-                norm, v.splat(slope[j]), v.multiply_add(residual, v.splat(lag[j]), v.splat(floor[j]))
-            )
+            score = v.subtract(v.load(out, at), v.splat(scores.half[j]))
+            constant = v.multiply_add(residual, v.splat(scores.lag[j]), v.splat(scores.floor[j]))
+            error = v.multiply_add(norm, v.splat(scores.slope[j]), constant)
             lower, upper = v.subtract(score, error), v.add(score, error)
             v.store(out, at, upper)
             better = v.greater(lower, low)
@@ -181,143 +247,162 @@ def bounds(out, j0, j1, half, slope, lag, floor, known, base, labels, least):
             high = v.select(better, upper, high)
             low = v.select(better, lower, low)
             label = v.select(better, v.splat_int(np.int32(j - j0)), label)
-        size = v.add(norm, v.splat(np.float32(known.reach)))
-        margin = v.multiply(v.multiply(size, size), v.splat(np.float32(known.floor)))
-        need = v.subtract(low, margin)
+        size = v.add(norm, v.splat(known.reach))
+        need = v.subtract(low, v.multiply(v.multiply(size, size), v.splat(known.floor)))
         v.store(least, side, need)
-        v.store(labels, side, label)
-        certified = v.bits(v.greater(need, second))
-        open_lanes |= (np.uint32(0xFFFF) & ~certified) << np.uint32(side)
-    return open_lanes
+        v.store(found, side, label)
+        opened |= (np.uint32(0xFFFF) & ~v.bits(v.greater(need, second))) << np.uint32(side)
+    return opened
 
 
-@njit(**_compiled)
-def count_pairs(out, j0, j1, least, open_lanes):
+@compiled
+def count_pairs(out, j0, j1, least, opened):
     """How many (lane, centroid) pairs of the open lanes would have to be settled."""
     pairs = np.int64(0)
     for group in range(2):
-        half_open = (open_lanes >> np.uint32(16 * group)) & np.uint32(0xFFFF)
-        if half_open == 0:
+        here = (opened >> np.uint32(16 * group)) & np.uint32(0xFFFF)
+        if here == 0:
             continue
         need = v.load(least, 16 * group)
         for j in range(j0, j1):
-            pairs += v.count(half_open & ~v.bits(v.greater(need, v.load(out, 32 * j + 16 * group))))
+            pairs += v.count(here & ~v.bits(v.greater(need, v.load(out, 32 * j + 16 * group))))
     return pairs
 
 
-@njit(**_compiled)
-def add_row(x, i, d, sign, offset, step, limbs, sums, j):
-    """Add a point's integers to the sums of cluster j, (limbs, K, d) int64, or take them away (sign -1)."""
-    if len(offset) == 0:
+# Single points
+
+
+@compiled
+def settle(x, i, lane, exact, fine, j0, j1, known, upper, least):
+    """The label of a point among its candidates: a finer screen, then float64.
+
+    Candidates are the centroids j0 <= j < j1 whose upper bound, in column `lane` of `upper` (32 a row), reaches `least`;
+    exact is (K, d) float64, fine the Scores of `product`. Returns the label, and how many pairs were looked at.
+    """
+    d = x.d
+    norm = known.norms[i]
+    margin = (norm + known.reach) * (norm + known.reach) * known.floor
+    pairs, low = 0, np.float32(-np.inf)
+    for j in range(j0, j1):
+        at = 32 * j + lane
+        if upper[at] >= least:
+            pairs += 1
+            score = product(x, i, fine.rows, j * d) - fine.half[j]
+            error = norm * fine.slope[j] + fine.floor[j]
+            low = max(low, score - error - margin)
+            upper[at] = score + error
+        else:
+            upper[at] = -np.inf
+    best, label = np.inf, -1
+    for j in range(j0, j1):
+        if upper[32 * j + lane] >= low:
+            distance = squared_distance(x.values, i * d, exact, j * d, d)
+            if distance < best or label < 0:
+                best, label = distance, j - j0
+    return label, pairs
+
+
+@compiled
+def nearest(x, i, exact, j0, j1):
+    """The label of a point among the centroids j0 <= j < j1, (K, d) float64, all of them settled."""
+    best, label = np.inf, 0
+    for j in range(j0, j1):
+        distance = squared_distance(x.values, i * x.d, exact, j * x.d, x.d)
+        if distance < best:
+            best, label = distance, j - j0
+    return label
+
+
+@compiled
+def add_row(x, i, sign, sums, other, at):
+    """Add a point's integers (sign 1), or take them away (-1), from the sums at `at`; `other` is where the low limbs are."""
+    d, values = x.d, x.values
+    if x.integers:
         for t in range(d):
-            sums[0, j, t] += sign * np.int64(x[i * d + t])
+            sums[at + t] += sign * np.int64(values[i * d + t])
     else:
         for t in range(d):
-            q = np.int64(np.rint((np.float64(x[i * d + t]) - offset[t]) * step[t]))
-            sums[0, j, t] += sign * (q >> 32)
-            sums[1, j, t] += sign * (q & 0xFFFFFFFF)
+            q = np.int64(np.rint((np.float64(values[i * d + t]) - x.grid_offset[t]) * x.per_step[t]))
+            sums[at + t] += sign * (q >> 32)
+            sums[other + at + t] += sign * (q & 0xFFFFFFFF)
 
 
-@njit(**_compiled)
-def assign(
-    x,
-    n,
-    tiles,
-    runs,
-    firsts,
-    modes,
-    slot,
-    exact,
-    plain,
-    drift,
-    known,
-    cache,
-    offset,
-    per_step,
-    limit,
-    lanes,
-    out,
-    change,
-):
+# Passes
+
+
+@compiled
+def assign(x, tiles, runs, firsts, modes, exact, plain, fine, drift, anchors, known, labels, limit, lanes, out, change):
     """Label the points of some tiles for some runs: screen, then settle; and note what that changes in the tallies.
 
-    x: flat points, n rows. tiles: (first, end). runs: (A,) the active runs' rows in the cache; firsts: (R + 1,) where each run's
-    centroids begin among the K. modes: (R,). slot: the anchor slot that products computed now belong to. exact: (K, d) float64
-    centroids; plain, drift: Scores, drift's with a leading axis of slots. offset, per_step: the grid (offset empty for integers,
-    1 / step). limit: a tile is computed afresh where more pairs than limit x its centroids would have to be settled.
-    lanes: (2 d 16,), out: (32 K,) float32 scratch.
+    x: Rows. tiles: (first, end). runs: (A,) the active runs' rows; firsts: (R + 1,) where each run's centroids begin among
+    the K. modes: (R,). exact: (K, d) float64 centroids; plain, fine, drift: their Scores; anchors: Anchors. labels: (R, N)
+    int32. limit: pairs a centroid above which a tile's products are computed from the features after all. lanes: (32 d,),
+    out: (32 K,) float32 scratch. change: Change.
     """
-    d = exact.shape[1]
-    p = known.projections.shape[2]
-    limbs = change.sums.shape[0]
-    least = np.empty(32, np.float32)
-    labels = np.empty(32, np.int32)
-    projections = known.projections.reshape(-1)
-    anchored = cache.anchors.shape[0] > 0
+    k, d = exact.shape
+    width = labels.shape[1]
+    anchored = anchors.products.shape[0] > 0
+    other = k * d  # from a high limb to its low limb
+    x, known = _rows(x), _known(known)
+    plain, fine, drift = _scores(plain), _scores(fine), _scores(drift)
+    exact, anchor_products, labels = v.pointer(exact), v.pointer(anchors.products), v.pointer(labels)
+    lanes, out = v.pointer(lanes), v.pointer(out)
+    sums, counts, touched = v.pointer(change.sums), v.pointer(change.counts), v.pointer(change.touched)
+    least_array, found_array = np.empty(32, np.float32), np.empty(32, np.int32)
+    least, found = v.pointer(least_array), v.pointer(found_array)
     for tile in range(tiles[0], tiles[1]):
         base = tile * 32
-        count = min(32, n - base)
+        count = min(32, x.n - base)
         present = np.uint32(0xFFFFFFFF) >> np.uint32(32 - count)
-        fresh = False
+        spread_yet = False
         for r in runs:
             j0, j1 = firsts[r], firsts[r + 1]
-            open_lanes = np.uint32(0)
-            slot_now = cache.slots[r, tile] if modes[r] == DRIFT else NO_SLOT
-            if slot_now >= 0:
-                for j in range(j0, j1):
-                    out[32 * j : 32 * j + 32] = 0.0
-                products(
-                    projections, tile * 32 * p, 16 * p, drift.rows[slot_now].reshape(-1), j0 * p, p, p, j0, j1, out
-                )
-                for j in range(j0, j1):
-                    for lane in range(32):
-                        out[32 * j + lane] += cache.anchors[tile, j, lane]
-                open_lanes = present & bounds(
-                    out, j0, j1, drift.half[slot_now], drift.slope[slot_now], drift.lag[slot_now], drift.floor[slot_now],
-                    known, base, labels, least,
-                )  # fmt: skip
-                if open_lanes and count_pairs(out, j0, j1, least, open_lanes) > limit * (j1 - j0):
-                    slot_now = NO_SLOT
-            if slot_now < 0 and modes[r] != BRUTE:
-                if not fresh:
-                    spread(x, n, d, base, known.offset, known.scale, lanes)
-                    fresh = True
+            mode, opened = modes[r], present
+            if mode == DRIFT:
+                drift_products(tile, known, drift.rows, anchor_products, k, j0, j1, out)
+                opened &= bounds(out, j0, j1, drift, known, base, found, least)
+                if opened and count_pairs(out, j0, j1, least, opened) > limit * (j1 - j0):
+                    mode, opened = PLAIN, present
+            if mode == PLAIN:
+                if not spread_yet:
+                    spread(x, base, lanes)
+                    spread_yet = True
                 full_products(lanes, d, plain.rows, j0, j1, out)
-                if anchored:
-                    cache.anchors[tile, j0:j1] = out[32 * j0 : 32 * j1].reshape(j1 - j0, 32)
-                    cache.slots[r, tile] = slot
-                open_lanes = present & bounds(
-                    out, j0, j1, plain.half, plain.slope, plain.lag, plain.floor, known, base, labels, least
-                )
-                change.refreshed[r] += 1
-            if modes[r] == BRUTE:
-                open_lanes = present
-                least[:] = -np.inf
-            if open_lanes:
+                change.computed[r] += 1
+                if anchored and modes[r] == PLAIN:
+                    for i in range(32 * j0, 32 * j1, 16):
+                        v.store(anchor_products, 32 * tile * k + i, v.load(out, i))
+                opened &= bounds(out, j0, j1, plain, known, base, found, least)
+            if opened:
                 for lane in range(count):
-                    if (open_lanes >> np.uint32(lane)) & np.uint32(1):
-                        label, pairs = nearest(x, exact, j0, j1, base + lane, out, least[lane], lane)
-                        labels[lane] = label
-                        change.pairs[r] += pairs
-            moved = v.bits(v.differs(v.load(labels, 0), v.load(cache.labels[r], base)))
-            moved |= v.bits(v.differs(v.load(labels, 16), v.load(cache.labels[r], base + 16))) << np.uint32(16)
+                    if (opened >> np.uint32(lane)) & np.uint32(1):
+                        if mode == BRUTE:
+                            found[lane] = nearest(x, base + lane, exact, j0, j1)
+                            change.pairs[r] += j1 - j0
+                        else:
+                            label, pairs = settle(x, base + lane, lane, exact, fine, j0, j1, known, out, least[lane])
+                            found[lane] = label
+                            change.pairs[r] += pairs
+            at = r * width + base
+            moved = v.bits(v.differs(v.load(found, 0), v.load(labels, at)))
+            moved |= v.bits(v.differs(v.load(found, 16), v.load(labels, at + 16))) << np.uint32(16)
             moved &= present
             if moved:
                 for lane in range(count):
                     if (moved >> np.uint32(lane)) & np.uint32(1):
-                        old, new = cache.labels[r, base + lane], labels[lane]
+                        i, old, new = base + lane, labels[at + lane], found[lane]
                         if old >= 0:
-                            add_row(x, base + lane, d, -1, offset, per_step, limbs, change.sums, j0 + old)
-                            change.counts[j0 + old] -= 1
-                            change.touched[j0 + old] = True
-                        add_row(x, base + lane, d, 1, offset, per_step, limbs, change.sums, j0 + new)
-                        change.counts[j0 + new] += 1
-                        change.touched[j0 + new] = True
+                            add_row(x, i, -1, sums, other, (j0 + old) * d)
+                            counts[j0 + old] -= 1
+                            touched[j0 + old] = 1
+                        add_row(x, i, 1, sums, other, (j0 + new) * d)
+                        counts[j0 + new] += 1
+                        touched[j0 + new] = 1
+                        labels[at + lane] = new
                         change.moved[r] += 1
-                        cache.labels[r, base + lane] = new
 
 
-@njit(**_compiled)
+@compiled
 def collect(change, sums, counts):
     """Add a worker's changes to the sums and counts of all clusters, and clear them."""
     for j in range(len(counts)):
@@ -326,27 +411,103 @@ def collect(change, sums, counts):
             counts[j] += change.counts[j]
             change.sums[:, j] = 0
             change.counts[j] = 0
-            change.touched[j] = False
+            change.touched[j] = 0
+    for counter in (change.moved, change.pairs, change.computed):
+        counter[:] = 0
 
 
-@njit(**_compiled)
-def own_distances(x, d, first, end, labels, centroids, out):
+@compiled
+def prepare(j0, j1, exact, offset, scale, reference, directions, rates, fresh, plain, fine, drift, anchors):
+    """Bounds for the centroids j0 <= j < j1 of a run, (K, d) float64; where `fresh`, they become its anchors.
+
+    offset, reference: (d,) float64; directions: (d, p) float64 -> plain, fine, drift: Scores; anchors: Anchors, in place.
+    """
+    d, p = directions.shape
+    along = np.empty(p)
+    for j in range(j0, j1):
+        along[:] = 0.0
+        square = half = moved = lean = 0.0
+        for t in range(d):
+            e = (exact[j, t] - offset[t]) * scale - reference[t]
+            delta = e - anchors.rows[j, t]
+            square += e * e
+            half += reference[t] * e
+            moved += delta * delta
+            lean += reference[t] * delta
+            plain.rows[j, t] = e
+            if fresh:
+                anchors.rows[j, t] = e
+            for q in range(p):
+                along[q] += e * directions[t, q]
+        norm, half = np.sqrt(square), half + 0.5 * square
+        plain.half[j] = fine.half[j] = half
+        plain.slope[j], plain.floor[j] = plain_bound(norm * SLACK, half, rates.plain, rates)
+        fine.slope[j], fine.floor[j] = plain_bound(norm * SLACK, half, rates.fine, rates)
+        if fresh:
+            anchors.along[j], anchors.norms[j] = along, norm
+        size = 0.0
+        for q in range(p):
+            b = along[q] - anchors.along[j, q]
+            drift.rows[j, q] = b
+            size += b * b
+        held = anchors.norms[j]
+        across = across_bound(moved, size, norm + held, p, rates)
+        drift.half[j] = half - lean
+        drift.slope[j], drift.lag[j], drift.floor[j] = drift_bound(
+            norm * SLACK, held * SLACK, np.sqrt(size) * SLACK, across, half - lean, p, rates
+        )
+        if not (norm < FAR and held < FAR):
+            plain.rows[j], drift.rows[j] = 0.0, 0.0
+            plain.half[j] = fine.half[j] = drift.half[j] = 0.0
+            plain.slope[j] = fine.slope[j] = drift.slope[j] = drift.lag[j] = 0.0
+            plain.floor[j] = fine.floor[j] = drift.floor[j] = UNKNOWN
+
+
+@compiled
+def project(x, tiles, rows, shift, lanes, out, projections, along_reference, squares):
+    """Coordinates of the points along the leading directions, less the reference point's.
+
+    x: Rows. rows: (p + 1, d) float32, the directions and then the reference point; shift: (p,) float32, the reference's
+    coordinates -> projections (T, 2, p, 16) float32; along_reference, squares (N,) float64: z . m and |b|^2.
+    """
+    p = rows.shape[0] - 1
+    view, table, scratch = _rows(x), v.pointer(out), v.pointer(lanes)
+    for tile in range(tiles[0], tiles[1]):
+        spread(view, tile * 32, scratch)
+        full_products(scratch, view.d, v.pointer(rows), 0, p + 1, table)
+        for group in range(2):
+            at = tile * 32 + 16 * group
+            squares[at : at + 16] = 0.0
+            for q in range(p):
+                for lane in range(16):
+                    b = out[32 * q + 16 * group + lane] - shift[q]
+                    projections[tile, group, q, lane] = b
+                    squares[at + lane] += np.float64(b) * np.float64(b)
+            for lane in range(16):
+                along_reference[at + lane] = out[32 * p + 16 * group + lane]
+
+
+@compiled
+def own_distances(x, first, end, labels, centroids, out):
     """Squared distance of each point to the centroid of its label, (n,) float64."""
-    flat = centroids.reshape(-1)
+    values, rows = v.pointer(x.values), v.pointer(centroids)
     for i in range(first, end):
-        out[i] = squared_distance(x, i * d, flat, labels[i] * d, d)
+        out[i] = squared_distance(values, i * x.d, rows, labels[i] * x.d, x.d)
 
 
-@njit(**_compiled)
-def all_distances(x, d, first, end, centroids, out):
+@compiled
+def all_distances(x, first, end, centroids, out):
     """Squared distance of each point to every centroid, (k, n) float64."""
-    flat = centroids.reshape(-1)
+    values, rows = v.pointer(x.values), v.pointer(centroids)
     for i in range(first, end):
         for j in range(centroids.shape[0]):
-            out[j, i] = squared_distance(x, i * d, flat, j * d, d)
+            out[j, i] = squared_distance(values, i * x.d, rows, j * x.d, x.d)
 
 
-@njit(**_compiled)
+# What is measured once
+
+
+@compiled
 def ranges(x, d, first, end, least, most):
     """Least and greatest value of each column, (d,) of the points' type; returns the first row with a non-finite value, or -1."""
     for i in range(first, end):
@@ -361,7 +522,7 @@ def ranges(x, d, first, end, least, most):
     return -1
 
 
-@njit(**_compiled)
+@compiled
 def integer_totals(x, d, first, end, sums, squares):
     """Sums of the values and of their squares, a column each, (d,) int64."""
     for i in range(first, end):
@@ -371,7 +532,7 @@ def integer_totals(x, d, first, end, sums, squares):
             squares[t] += q * q
 
 
-@njit(**_compiled)
+@compiled
 def grid_totals(x, d, first, end, offset, per_step, sums, squares):
     """Sums of the grid's integers q, in two limbs (2, d), and of their squares, in three (3, d): q = a 2^24 + b, a^2, 2ab, b^2.
 
@@ -388,36 +549,14 @@ def grid_totals(x, d, first, end, offset, per_step, sums, squares):
             squares[2, t] += b * b
 
 
-@njit(**_compiled)
-def lengths(x, d, first, end, offset, scale, out):
-    """The squared norm of each screened point before it is rounded to float32, (n,) float64."""
+@compiled
+def lengths(x, first, end, out):
+    """The squared norm of each point in the frame, before it is rounded to float32, (n,) float64. x: Rows."""
     for i in range(first, end):
         total = 0.0
-        for t in range(d):
-            value = np.float64(x[i * d + t])
-            if len(offset):
-                value = (value - np.float64(offset[t])) * np.float64(scale)
+        for t in range(x.d):
+            value = np.float64(x.values[i * x.d + t])
+            if not x.integers:
+                value = (value - np.float64(x.offset[t])) * np.float64(x.scale)
             total += value * value
         out[i] = total
-
-
-@njit(**_compiled)
-def project(x, n, tiles, rows, shift, offset, scale, lanes, out, projections, along_reference, squares):
-    """Coordinates of the points along the leading directions, less the reference point's.
-
-    rows: (p + 1, d) float32, the directions and then the reference point; shift: (p,) float32, the reference's coordinates ->
-    projections (T, 2, p, 16) float32; along_reference, squares (N,) float64: z . m and |b|^2.
-    """
-    p, d = rows.shape[0] - 1, rows.shape[1]
-    for tile in range(tiles[0], tiles[1]):
-        spread(x, n, d, tile * 32, offset, scale, lanes)
-        full_products(lanes, d, rows, 0, p + 1, out)
-        for lane in range(32):
-            at = tile * 32 + lane
-            along_reference[at] = out[32 * p + lane]
-            total = 0.0
-            for q in range(p):
-                b = out[32 * q + lane] - shift[q]
-                projections[tile, lane // 16, q, lane % 16] = b
-                total += np.float64(b) * np.float64(b)
-            squares[at] = total

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from steinhaus.engines import kernels, screening
-from steinhaus.engines.kernels import BRUTE, DRIFT, NO_SLOT, PLAIN, TILE
+from steinhaus.engines.kernels import BRUTE, DRIFT, PLAIN, TILE
 from steinhaus.engines.survey import survey
 from steinhaus.engines.workers import Workers
 from steinhaus.points import Float64, Int32, Int64, Run, Tally
 
 Screen = Literal["auto", "drift", "plain", "none"]
 
-_SLOTS = 4  # sets of anchors that tiles may refer to at once
-_PAIRS = 2.0  # a tile is computed afresh where more than so many pairs a centroid are open, of 32
+_PAIRS = 4.0  # a tile is computed from the features where more than so many pairs a centroid are open, of 32
 _DIRECTIONS = 64
 _SAMPLE = 1024  # points that the leading directions are taken from
 _STEP = 4096  # points a task, for what is done seldom
@@ -28,14 +27,19 @@ _STEP = 4096  # points a task, for what is done seldom
 class _Batch:
     """What is remembered of a set of runs: their centroids stand side by side, K in all."""
 
-    rows: dict[Hashable, int]  # a run's row in the cache
+    rows: dict[Hashable, int]  # a run's row in the arrays
     firsts: Int64  # (R + 1,) where each run's centroids begin
-    cache: kernels.Cache
+    labels: Int32  # (R, N), -1: none yet
     sums: Int64  # (limbs, K, d)
     counts: Int64  # (K,)
+    exact: Float64  # (K, d) the centroids of this pass
+    plain: kernels.Scores
+    fine: kernels.Scores
+    drift: kernels.Scores
+    anchors: kernels.Anchors
+    debts: Float64  # (R,) what settling has cost since the anchors were taken, in pairs
     changes: list[kernels.Change]  # one a worker
-    scratch: list[NDArray[np.float32]]
-    anchors: list[Float64] = field(default_factory=list)  # of each slot, e at the pass that took it, (K, d)
+    scratch: list[tuple[NDArray[np.float32], NDArray[np.float32]]]  # one a worker
     computed: int = 0  # rows of products computed from the features, in units of passes
 
 
@@ -64,7 +68,7 @@ class MemoryPoints:
         self, x: NDArray[Any], *, threads: int | None = None, memory: int | None = None, screen: Screen = "auto"
     ) -> None:
         self.n, self.d = x.shape
-        self._x, self._flat = x, x.reshape(-1)
+        self._x = x
         self._workers = Workers(threads)
         self._memory = max(2**30, x.nbytes) if memory is None else memory
         self._screen = screen
@@ -72,6 +76,7 @@ class MemoryPoints:
         self._tiles_a_task = max(1, min(256, -(-self._tiles // (8 * self._workers.count))))
         self._survey = survey(x, self._workers)
         self.grid, self.totals = self._survey.grid, self._survey.totals
+        self._rows = self._survey.rows
         self._basis = screening.Basis(np.empty((self.d, 0), np.float32), 0.0)
         norms = np.zeros(self._tiles * TILE, np.float32)
         norms[: self.n] = screening.upward(np.sqrt(self._survey.lengths) * (1 + 1e-6))
@@ -80,10 +85,9 @@ class MemoryPoints:
             norms=norms,
             residuals=screening.upward(norms.astype(np.float64) + frame.reach),
             projections=np.empty((self._tiles, 2, 0, 16), np.float32),
-            offset=self._survey.offset,
-            scale=self._survey.scale,
-            reach=frame.reach,
-            floor=2.0 * screening.float64_floor(self.d),
+            p=0,
+            reach=screening.upward(frame.reach)[()],
+            floor=screening.upward(2.0 * screening.float64_floor(self.d))[()],
         )
         self._batch: _Batch | None = None
 
@@ -91,34 +95,24 @@ class MemoryPoints:
         """See `Points.assign`."""
         batch = self._remember(runs)
         active = np.array([batch.rows[run.key] for run in runs], np.int64)
-        exact = np.zeros((int(batch.firsts[-1]), self.d))
-        for run, row in zip(runs, active, strict=True):
-            exact[batch.firsts[row] : batch.firsts[row + 1]] = run.centroids
-        modes = self._modes(batch)
-        e = self._survey.frame.place(exact)
-        plain = screening.plain(self._survey.frame, e)
-        drift = screening.drift(self._survey.frame, self._basis, e, np.array(batch.anchors).reshape(-1, *e.shape))
-        slot = self._take_slot(batch, e)
-        lanes = [np.empty(TILE * self.d, np.float32) for _ in range(self._workers.count)]
+        modes = self._modes(batch, active)
+        self._prepare(batch, runs, active, modes)
 
-        def work(worker: int, first: int, end: int) -> None:
+        def label(worker: int, first: int, end: int) -> None:
             kernels.assign(
-                self._flat, self.n, (first, end), active, batch.firsts, modes, slot, exact, plain, drift, self._known,
-                batch.cache, self._survey.grid_offset, self._survey.per_step, _PAIRS, lanes[worker],
-                batch.scratch[worker], batch.changes[worker],
+                self._rows, (first, end), active, batch.firsts, modes, batch.exact, batch.plain, batch.fine, batch.drift,
+                batch.anchors, self._known, batch.labels, _PAIRS, *batch.scratch[worker], batch.changes[worker],
             )  # fmt: skip
 
-        self._workers.each(work, self._tiles, self._tiles_a_task)
-        moved = sum(change.moved for change in batch.changes)
-        self.statistics = {
-            "pairs": sum(change.pairs for change in batch.changes),
-            "refreshed": sum(change.refreshed for change in batch.changes),
-            "moved": moved,
-        }
+        self._workers.each(label, self._tiles, self._tiles_a_task)
+        moved, pairs, computed = (
+            np.sum([getattr(change, name) for change in batch.changes], axis=0)
+            for name in ("moved", "pairs", "computed")
+        )
+        self.statistics = {"moved": moved, "pairs": pairs, "computed": computed}
+        batch.debts[active] += pairs[active] + np.where(modes == DRIFT, computed, 0)[active] * self._tile_cost(batch)[active]
         for change in batch.changes:
             kernels.collect(change, batch.sums, batch.counts)
-            for counter in (change.moved, change.pairs, change.refreshed):
-                counter[:] = 0
         return [self._tally(batch, run, row, int(moved[row])) for run, row in zip(runs, active.tolist(), strict=True)]
 
     def rows(self, indices: Int64) -> Float64:
@@ -131,7 +125,7 @@ class MemoryPoints:
         out = np.empty((len(indices), self.n))
 
         def measure(_: int, first: int, end: int) -> None:
-            kernels.all_distances(self._flat, self.d, first, end, chosen, out)
+            kernels.all_distances(self._rows, first, end, chosen, out)
 
         self._workers.each(measure, self.n, _STEP)
         return out
@@ -140,7 +134,7 @@ class MemoryPoints:
         """See `Points.labels`."""
         if self._batch is None or key not in self._batch.rows:
             raise KeyError(f"No labels of run {key!r} are remembered: it was never assigned, or has been forgotten.")
-        return self._batch.cache.labels[self._batch.rows[key], : self.n].copy()
+        return self._batch.labels[self._batch.rows[key], : self.n].copy()
 
     def forget(self, key: Hashable) -> None:
         """See `Points.forget`."""
@@ -163,58 +157,84 @@ class MemoryPoints:
         k, limbs = int(firsts[-1]), self.totals.sums.shape[0]
         width = self._tiles * TILE
         anchored = self._screen in ("auto", "drift") and width * k * 4 <= self._memory
-        cache = kernels.Cache(
-            labels=np.full((len(runs), width), -1, np.int32),
-            anchors=np.empty((self._tiles if anchored else 0, k, TILE), np.float32),
-            slots=np.full((len(runs), self._tiles), NO_SLOT, np.int8),
-        )
         changes = [
             kernels.Change(
                 sums=np.zeros((limbs, k, self.d), np.int64),
                 counts=np.zeros(k, np.int64),
-                touched=np.zeros(k, np.bool_),
+                touched=np.zeros(k, np.uint8),
                 moved=np.zeros(len(runs), np.int64),
                 pairs=np.zeros(len(runs), np.int64),
-                refreshed=np.zeros(len(runs), np.int64),
+                computed=np.zeros(len(runs), np.int64),
             )
             for _ in range(self._workers.count)
         ]
+        rows = np.empty((k, self.d), np.float32)
         self._batch = _Batch(
             rows={run.key: row for row, run in enumerate(runs)},
             firsts=firsts,
-            cache=cache,
+            labels=np.full((len(runs), width), -1, np.int32),
             sums=np.zeros((limbs, k, self.d), np.int64),
             counts=np.zeros(k, np.int64),
+            exact=np.empty((k, self.d)),
+            plain=_scores(rows),
+            fine=_scores(rows),
+            drift=_scores(np.empty((k, self._basis.p), np.float32)),
+            anchors=kernels.Anchors(
+                products=np.empty((self._tiles if anchored else 0, k, TILE), np.float32),
+                rows=np.zeros((k, self.d)),
+                along=np.zeros((k, self._basis.p)),
+                norms=np.zeros(k),
+            ),
+            debts=np.full(len(runs), np.inf),
             changes=changes,
-            scratch=[np.zeros(TILE * k, np.float32) for _ in range(self._workers.count)],
+            scratch=[
+                (np.empty(TILE * self.d, np.float32), np.empty(TILE * k, np.float32))
+                for _ in range(self._workers.count)
+            ],
         )
         return self._batch
 
-    def _modes(self, batch: _Batch) -> NDArray[np.int8]:
-        """How each run is screened in this pass."""
+    def _modes(self, batch: _Batch, active: Int64) -> NDArray[np.int8]:
+        """How each run is screened in this pass; runs in mode PLAIN get new anchors."""
         runs = len(batch.firsts) - 1
         if self._screen == "none":
             return np.full(runs, BRUTE, np.int8)
-        if not len(batch.cache.anchors):
+        if not len(batch.anchors.products):
             return np.full(runs, PLAIN, np.int8)
         p = min(_DIRECTIONS, self.d // 4)
         if not self._basis.p and p and (batch.computed >= p / 2 or self._screen == "drift"):
             self._find_directions(min(p, self.n))
-        batch.computed += int(batch.firsts[-1])
-        drifting = self._basis.p or self._screen == "drift"
-        return np.full(runs, DRIFT if drifting else PLAIN, np.int8)
+            k = len(batch.counts)
+            batch.drift = _scores(np.empty((k, self._basis.p), np.float32))
+            batch.anchors = batch.anchors._replace(along=np.zeros((k, self._basis.p)))
+            batch.debts[:] = np.inf
+        drifting = (batch.debts < self._tiles * self._tile_cost(batch)) & bool(self._basis.p)
+        modes = np.where(drifting, DRIFT, PLAIN).astype(np.int8)
+        renewed = active[~drifting[active]]
+        batch.debts[renewed] = 0
+        batch.computed += int(np.diff(batch.firsts)[renewed].sum())
+        return modes
 
-    def _take_slot(self, batch: _Batch, e: Float64) -> int:
-        """A slot for the anchors of this pass: the one that fewest tiles refer to; these are computed afresh."""
-        slots = batch.cache.slots
-        tiles = np.bincount(slots[slots >= 0], minlength=_SLOTS)
-        slot = int(np.argmin(tiles))
-        if tiles[slot]:
-            slots[slots == slot] = NO_SLOT
-        while len(batch.anchors) <= slot:
-            batch.anchors.append(e)
-        batch.anchors[slot] = e
-        return slot
+    def _tile_cost(self, batch: _Batch) -> Float64:
+        """What it costs to compute a tile's products from the features, in pairs settled, (R,)."""
+        return 60 + 10.0 * np.diff(batch.firsts)
+
+    def _prepare(self, batch: _Batch, runs: Sequence[Run], active: Int64, modes: NDArray[np.int8]) -> None:
+        """Work out the bounds of the active runs' centroids."""
+        frame = self._survey.frame
+        directions = self._basis.directions.astype(np.float64)
+        rates = screening.rates(frame, self._basis)
+
+        def prepare(_: int, first: int, end: int) -> None:
+            for run, row in zip(runs[first:end], active[first:end], strict=True):
+                j0, j1 = batch.firsts[row], batch.firsts[row + 1]
+                batch.exact[j0:j1] = run.centroids
+                kernels.prepare(
+                    j0, j1, batch.exact, frame.offset, frame.scale, frame.reference, directions, rates,
+                    modes[row] == PLAIN, batch.plain, batch.fine, batch.drift, batch.anchors,
+                )  # fmt: skip
+
+        self._workers.each(prepare, len(runs), 1)
 
     def _tally(self, batch: _Batch, run: Run, row: int, moved: int) -> Tally:
         part = slice(batch.firsts[row], batch.firsts[row + 1])
@@ -223,14 +243,14 @@ class MemoryPoints:
         empty = int(np.count_nonzero(counts == 0))
         if not empty:
             return tally
-        return Tally(tally.sums, counts, moved, self._farthest(batch.cache.labels[row, : self.n], run.centroids, empty))
+        return Tally(tally.sums, counts, moved, self._farthest(batch.labels[row, : self.n], run.centroids, empty))
 
     def _farthest(self, labels: Int32, centroids: Float64, wanted: int) -> Int64:
         """The points farthest from their centroids, and their clusters, (e, 2); e <= wanted."""
         distances = np.empty(self.n)
 
         def measure(_: int, first: int, end: int) -> None:
-            kernels.own_distances(self._flat, self.d, first, end, labels, centroids, distances)
+            kernels.own_distances(self._rows, first, end, labels, centroids, distances)
 
         self._workers.each(measure, self.n, _STEP)
         order = np.argsort(-distances, kind="stable")[:wanted]
@@ -254,10 +274,13 @@ class MemoryPoints:
 
         def project(worker: int, first: int, end: int) -> None:
             kernels.project(
-                self._flat, n, (first, end), rows, shift, known.offset, known.scale, *scratch[worker],
-                projections, along, squares,
+                self._rows, (first, end), rows, shift, *scratch[worker], projections, along, squares
             )  # fmt: skip
 
         self._workers.each(project, self._tiles, self._tiles_a_task)
         residuals = screening.residuals(frame, basis, known.norms.astype(np.float64), along, squares)
-        self._known = known._replace(projections=projections, residuals=residuals)
+        self._known = known._replace(projections=projections, residuals=residuals, p=p)
+
+
+def _scores(rows: NDArray[np.float32]) -> kernels.Scores:
+    return kernels.Scores(rows, *np.zeros((4, len(rows)), np.float32))

@@ -5,35 +5,38 @@ m is a reference point, the mean of the points; e_j = c'_j - m, y = x' - m. The 
 
     s_j = x' . e_j - h_j,    h_j = (|c'_j|^2 - |m|^2) / 2 = m . e_j + |e_j|^2 / 2,
 
-so that |x' - c'_j|^2 = |x'|^2 - |m|^2 - 2 x' . m + ... - 2 s_j differs from -2 s_j by what does not depend on j: the nearest
-centroid has the largest score, and a gap of g between scores is one of 2 g between squared distances.
+so that |x' - c'_j|^2 = |x' - m|^2 + 2 x' . m - |m|^2 - 2 s_j ... differs from -2 s_j by what does not depend on j: the nearest centroid
+has the largest score, and a gap of g between scores is one of 2 g between squared distances.
 
 Rounding. u = 2^-24 in float32, 2^-53 in float64; a sum of q products has |fl(x . y) - x . y| <= gamma_q |x|.|y| <= gamma_q |x| |y|,
-gamma_q = q u / (1 - q u), in any order, with or without fused products (Higham, Accuracy and Stability of Numerical
-Algorithms, 2nd ed. 2002, sections 3.1 and 3.5; |.| of vectors componentwise, then Cauchy-Schwarz). A product summed in chunks
-(`kernels.full_products`) meets the longest chain of additions that any term sees: q = chunk + number of chunks.
+gamma_q = q u / (1 - q u), in any order, with or without fused products (N. J. Higham, Accuracy and Stability of Numerical
+Algorithms, 2nd ed. 2002, sections 3.1 and 3.5; |.| of vectors componentwise, then Cauchy-Schwarz). For a product summed in
+parts, q is the longest chain of additions that any term goes through.
 
-Every bound below is computed in float64, enlarged by `_SLACK` for its own rounding, and rounded up to float32. The three parts
-of an error, n_i slope_j + r_i lag_j + floor_j, are added in float32 by the kernel; `_OPS` roundings of the terms cover that.
+The error of a score has three parts, n slope_j + r lag_j + floor_j, with n >= |z| and r >= |y - P b| of the point. Each part is
+computed in float64, enlarged by `SLACK` for its own rounding, and rounded up to float32; that the kernels add them in float32,
+and subtract and add them to the score, is covered by `_OPS` roundings of the terms.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from steinhaus.compiled import inlined
 from numpy.typing import NDArray
-
-from steinhaus.engines.kernels import CHUNK, Scores
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
+CHUNK = 112  # features summed at a time by `kernels.full_products`: lanes and rows of a chunk stay in 32 KiB
 UNIT32 = 2.0**-24
 UNIT64 = 2.0**-53
-_SLACK = 1.0 + 1e-4  # for the rounding of the bounds themselves and for products of two small terms
-_OPS = 10  # float32 roundings of score, error, their sum and difference, in units of the terms
-_FAR = 2.0**40  # centroids of a greater norm in the frame are not screened: no product may overflow
+SLACK = 1.0 + 1e-4
+FAR = 2.0**40  # centroids of a greater norm in the frame are not screened: no product may overflow float32
+UNKNOWN = np.float32(2.0**120)  # the error of such a centroid's score: it is a candidate of every point
+_OPS = 10
 _TINY = 2.0**-120  # more than d underflows can add up to, for values of magnitude about 1
 
 
@@ -42,33 +45,98 @@ def gamma(q: float, unit: float = UNIT32) -> float:
     return q * unit / (1.0 - q * unit) if q * unit < 1.0 else np.inf
 
 
-def summation(d: int) -> int:
-    """The longest chain of roundings in a product over d features, as `kernels.full_products` sums it."""
+def chunked(d: int) -> int:
+    """The longest chain of roundings in a product over d features as `kernels.full_products` sums it."""
     return min(d, CHUNK) + -(-d // CHUNK) + 1
 
 
-def _scores(rows: Float64, half: Float64, slope: Float64, lag: Float64, floor: Float64, norm: Float64) -> Scores:
-    """Round the parts to float32. A centroid too far off to be screened becomes a candidate of every point: error 2^120."""
-    far = ~(norm < _FAR)
-    if far.any():
-        rows, half, slope, lag, floor = (
-            np.where(far[..., *[np.newaxis] * (part.ndim - far.ndim)], 0.0, part)
-            for part in (rows, half, slope, lag, floor)
-        )
-        floor = np.where(far, 2.0**120, floor)
-    return Scores(
-        rows=rows.astype(np.float32),
-        half=half.astype(np.float32),
-        slope=upward(slope * _SLACK),
-        lag=upward(lag * _SLACK),
-        floor=upward(floor * _SLACK),
-    )
+def laned(d: int) -> int:
+    """The longest chain in a product over d features as `kernels.product` sums it: 64 lanes, folded, then the rest."""
+    return d // 64 + 6 + 1 + d % 64
+
+
+def float64_floor(d: int) -> float:
+    """What float64's own rounding can make of a score's gap, relative to (|z| + |m|)^2 and to |e_j|^2.
+
+    `kernels.squared_distance` is off by gamma_(d + 3) of the distance D, relatively, and D <= 2 |y|^2 + 2 |e|^2; both sides of a
+    comparison count, and half of that is a gap of scores. e, h and m carry a few roundings of (|c'| + |m|)^2 more.
+    """
+    return 8.0 * (d + 16) * UNIT64
 
 
 def upward(values: Float64) -> Float32:
     """Round to float32, never down."""
     with np.errstate(over="ignore"):
         return np.nextafter(np.asarray(values).astype(np.float32), np.float32(np.inf))
+
+
+class Rates(NamedTuple):
+    """The factors of the bounds that depend on no centroid."""
+
+    plain: float  # of n |e|, products in chunks
+    fine: float  # of n |e|, products in lanes
+    leak: float  # of (n + |m|) |P'delta|
+    half: float  # of |h|
+    exact: float  # float64's floor
+    reach: float  # at least |m|
+    skew: float  # of the basis
+
+
+def rates(frame: Frame, basis: Basis) -> Rates:
+    """The factors for a frame and a basis.
+
+    plain, fine: |fl(z . e32) - x' . e| <= |z - x'| |e| + |z| |e32 - e| + gamma_q |z| |e32| <= n |e| (entry + u + gamma_q), and `_OPS` more.
+    leak: see `Basis.leak`; the sum of p products adds gamma_(p + 2) |b| |P'delta|, |b| <= 1.01 (n + |m|), and `_OPS` more.
+    """
+    d = len(frame.reference)
+    common = frame.entry + (_OPS + 1) * UNIT32
+    return Rates(
+        plain=common + gamma(chunked(d)),
+        fine=common + gamma(laned(d)),
+        leak=basis.leak(frame) + 1.01 * gamma(basis.p + 2) + _OPS * UNIT32,
+        half=_OPS * UNIT32,
+        exact=float64_floor(d),
+        reach=frame.reach,
+        skew=basis.skew,
+    )
+
+
+@inlined
+def plain_bound(norm, half, rate, rates):
+    """Slope and floor of a score computed from the features: rate is `Rates.plain` or `Rates.fine`, norm |e_j|, half h_j."""
+    floor = abs(half) * rates.half + rates.exact * norm * norm + _TINY * (1.0 + norm)
+    return norm * rate * SLACK, floor * SLACK
+
+
+@inlined
+def across_bound(moved, size, scale, p, rates):
+    """At least |delta - P P'delta|, from moved |delta|^2, size |P'delta|^2 and scale |e| + |a|.
+
+    |delta - P P'delta|^2 = |delta|^2 - 2 |P'delta|^2 + P'delta . P'P P'delta <= |delta|^2 - (1 - skew) |P'delta|^2; P'delta is a
+    difference of two products, off by float64's gamma_d scale.
+    """
+    return np.sqrt(max(moved - (1.0 - rates.skew) * size, 0.0) + rates.exact * (1.0 + p) * scale * np.sqrt(size))
+
+
+@inlined
+def drift_bound(norm, held, size, across, half, p, rates):
+    """Slope, lag and floor of a score from anchors: x' . e_j = x' . a_j + m . delta_j + y . delta_j, delta_j = e_j - a_j.
+
+    x' . a_j came from the features when the anchors were taken. Along the directions y = P b + rho, and
+
+        y . delta = b . (P'delta) + rho . (delta - P P'delta) + (P'rho) . (P'delta):
+
+    the first term is computed; the second is at most |rho| |delta - P P'delta|, lag; the third, with the rounding of the first,
+    `Rates.leak` (n + |m|) |P'delta|, of which the part with |m| goes into the floor. P'delta is the difference of P'e and P'a, each
+    off by float64's gamma_d of its norm.
+
+    norm |e_j|, held |a_j|, size |P'delta_j|, across >= |delta_j - P P'delta_j|, half h_j - m . delta_j.
+    """
+    leak = size * rates.leak
+    whole = norm + held + size + across
+    floor = abs(half) * rates.half + rates.reach * leak + rates.exact * whole * (whole + (1.0 + p) * rates.reach)
+    slope = held * rates.plain + leak + rates.exact * (1.0 + p) * (norm + held)
+    return slope * SLACK, across * SLACK, (floor + _TINY * (1.0 + norm + held)) * SLACK
 
 
 @dataclass(frozen=True)
@@ -83,7 +151,7 @@ class Frame:
     @property
     def reach(self) -> float:
         """At least |m|."""
-        return float(np.linalg.norm(self.reference)) * _SLACK
+        return float(np.linalg.norm(self.reference)) * SLACK
 
     @property
     def entry(self) -> float:
@@ -93,35 +161,6 @@ class Frame:
     def place(self, centroids: Float64) -> Float64:
         """e = (c - o) s - m, (K, d) float64."""
         return (centroids - self.offset) * self.scale - self.reference
-
-    def half(self, e: Float64) -> Float64:
-        """h = m . e + |e|^2 / 2, (K,) float64."""
-        return np.asarray(e @ self.reference + 0.5 * np.einsum("kd,kd->k", e, e))
-
-
-def float64_floor(d: int) -> float:
-    """What float64's own rounding can make of a score's gap, relative to (|z_i| + |m|)^2 and to |e_j|^2.
-
-    `kernels.squared_distance` is off by gamma_(d + 3) of the distance, relatively, D <= 2 |y|^2 + 2 |e|^2; both sides of a comparison
-    count, and half of that is a gap of scores. e, h and m carry a few roundings of (|c'| + |m|) more. 8 (d + 16) u covers all.
-    """
-    return 8.0 * (d + 16) * UNIT64
-
-
-def plain(frame: Frame, e: Float64) -> Scores:
-    """Bounds for products z . e computed from the features in float32.
-
-    |fl(z . e32) - x' . e| <= |z - x'| |e| + |z| |e32 - e| + gamma_q |z| |e32| <= n |e| (entry + u + gamma_q), then h rounds to float32
-    and the score, its error, their sum and difference round once each: `_OPS` u of n |e| + |h|.
-
-    e: (K, d) float64 -> rows (K, d), half, slope, lag = 0, floor (K,) float32.
-    """
-    d = e.shape[1]
-    norm = np.linalg.norm(e, axis=1)
-    half = frame.half(e)
-    slope = norm * (frame.entry + gamma(summation(d)) + (_OPS + 1) * UNIT32)
-    floor = np.abs(half) * _OPS * UNIT32 + float64_floor(d) * norm**2 + _TINY * (1.0 + norm)
-    return _scores(e, half, slope, np.zeros(len(e)), floor, norm)
 
 
 @dataclass(frozen=True)
@@ -142,38 +181,8 @@ class Basis:
         P'(y - P b) = (P'y - b) - (P'P - I) b. Each of p coordinates is off by (gamma_q + entry + 4 u) (|z| + |m|) |P_q|: the product, z
         itself, and P'm, which is subtracted; and |b| <= (1 + skew) (|z| + |m|) or so.
         """
-        q = summation(len(self.directions))
-        return float(np.sqrt(self.p) * (gamma(q) + frame.entry + 4 * UNIT32) * (1 + self.skew) + 2 * self.skew) * _SLACK
-
-
-def drift(frame: Frame, basis: Basis, e: Float64, anchors: Float64) -> Scores:
-    """Bounds for scores from anchors: x' . e_j = x' . a_j + m . delta_j + y . delta_j, delta_j = e_j - a_j.
-
-    x' . a_j was computed in float32 when the anchors were taken, with the error of `plain`. Along the directions, y = P b + rho:
-
-        y . delta = b . (P'delta) + rho . (delta - P P'delta) + (P'rho) . (P'delta),
-
-    the first term is computed, the second is at most |rho| |delta - P P'delta| (lag), the third theta (|z| + |m|) |P'delta|
-    (`Basis.leak`). The sum of p products adds gamma_(p + 2) |b| |P'delta|, |b| <= 1.01 (|z| + |m|); then roundings as in `plain`.
-    The part of these that goes with |m| rather than |z| belongs to the floor.
-
-    e: (K, d), anchors: (S, K, d) float64 -> rows (S, K, p), half, slope, lag, floor (S, K) float32.
-    """
-    d = e.shape[1]
-    delta = e - anchors
-    directions = basis.directions.astype(np.float64)
-    along = delta @ directions
-    across = np.linalg.norm(delta - along @ directions.T, axis=2)
-    size = np.linalg.norm(along, axis=2)
-    held = np.linalg.norm(anchors, axis=2)
-    half = frame.half(e) - delta @ frame.reference
-    leak = size * (basis.leak(frame) + 1.01 * gamma(basis.p + 2) + _OPS * UNIT32)
-    slope = held * (frame.entry + gamma(summation(d)) + (_OPS + 1) * UNIT32) + leak
-    norm = np.linalg.norm(e, axis=1)
-    floor = np.abs(half) * _OPS * UNIT32 + frame.reach * leak + float64_floor(d) * (norm + held + size + across) ** 2
-    # Cancellation in m . delta and in delta itself, in float64: far below float64_floor's (norm + held)^2 times reach.
-    floor = floor + float64_floor(d) * frame.reach * (norm + held) + _TINY * (1.0 + norm + held)
-    return _scores(along, half, slope, across, floor, norm + held)
+        q = chunked(len(self.directions))
+        return float(np.sqrt(self.p) * (gamma(q) + frame.entry + 4 * UNIT32) * (1 + self.skew) + 2 * self.skew) * SLACK
 
 
 def residuals(frame: Frame, basis: Basis, norms: Float64, along_reference: Float64, squares: Float64) -> Float32:
@@ -185,9 +194,9 @@ def residuals(frame: Frame, basis: Basis, norms: Float64, along_reference: Float
     """
     d = len(frame.reference)
     size = (norms + frame.reach) ** 2
-    slack = 3.0 * basis.leak(frame) + 2.0 * (gamma(summation(d)) + frame.entry + 4 * UNIT32) + 4.0 * float64_floor(d)
+    slack = 3.0 * basis.leak(frame) + 2.0 * (gamma(chunked(d)) + frame.entry + 4 * UNIT32) + 4.0 * float64_floor(d)
     square = norms**2 - 2.0 * along_reference + float(frame.reference @ frame.reference) - squares + slack * size
-    return upward(np.sqrt(np.maximum(square, 0.0)) * _SLACK + _TINY)
+    return upward(np.sqrt(np.maximum(square, 0.0)) * SLACK + _TINY)
 
 
 def leading_directions(sample: Float64, p: int, sweeps: int = 2) -> Basis:
@@ -203,4 +212,4 @@ def leading_directions(sample: Float64, p: int, sweeps: int = 2) -> Basis:
         directions = np.linalg.qr(rows.T @ (rows @ directions))[0]
     directions = np.ascontiguousarray(directions, np.float32)
     exact = directions.astype(np.float64)
-    return Basis(directions, float(np.linalg.norm(exact.T @ exact - np.eye(p))) * _SLACK)
+    return Basis(directions, float(np.linalg.norm(exact.T @ exact - np.eye(p))) * SLACK)

@@ -133,8 +133,14 @@ count = _operation(
 fold = _operation(lambda a: a.element, _fold, "The sum of the lanes, in a fixed order.")
 
 
-def _pointer(context: Any, builder: ir.IRBuilder, kind: types.Array, array: ir.Value, index: ir.Value) -> ir.Value:
-    return builder.gep(context.make_array(kind)(context, builder, array).data, [index])
+@intrinsic
+def pointer(typingctx: Any, array: Any) -> Any:
+    """The address of an array's first element; indexed like the flat array, and free of reference counts."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:
+        return context.make_array(array)(context, builder, values[0]).data
+
+    return types.CPointer(array.dtype)(array), codegen
 
 
 def _read(builder: ir.IRBuilder, pointer: ir.Value, size: int, lanes: int) -> ir.Value:
@@ -151,7 +157,7 @@ def load(typingctx: Any, array: Any, index: Any) -> Any:
     """Sixteen elements of a float32 or int32 array, from an index on."""
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:
-        return _read(builder, _pointer(context, builder, array, values[0], values[1]), _size(array), 16)
+        return _read(builder, builder.gep(values[0], [values[1]]), _size(array), 16)
 
     return Vector(array.dtype, 16)(array, types.intp), codegen
 
@@ -161,7 +167,7 @@ def store(typingctx: Any, array: Any, index: Any, vector: Any) -> Any:
     """Write sixteen elements into an array of their type, from an index on."""
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:
-        pointer = _pointer(context, builder, array, values[0], values[1])
+        pointer = builder.gep(values[0], [values[1]])
         builder.store(values[2], builder.bitcast(pointer, vector.llvm.as_pointer()), align=_size(array))
         return context.get_dummy_value()
 
@@ -173,7 +179,7 @@ def _widening(lanes: int, element: types.Type, doc: str) -> Any:
 
     def typed(typingctx: Any, array: Any, index: Any) -> Any:
         def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:
-            read = _read(builder, _pointer(context, builder, array, values[0], values[1]), _size(array), lanes)
+            read = _read(builder, builder.gep(values[0], [values[1]]), _size(array), lanes)
             if isinstance(array.dtype, types.Integer):
                 return (builder.sitofp if array.dtype.signed else builder.uitofp)(read, vector.llvm)
             if array.dtype == element:
@@ -188,11 +194,6 @@ def _widening(lanes: int, element: types.Type, doc: str) -> Any:
 
 
 load_float64 = _widening(8, types.float64, "Eight elements of an array of any real type, as float64, from an index on.")
-load_float32 = _widening(
-    16, types.float32, "Sixteen elements of an array of any real type, as float32, from an index on."
-)
-
-
 @intrinsic
 def zeros64(typingctx: Any) -> Any:
     """Eight zeros, float64."""
@@ -224,9 +225,9 @@ def dot_tile(
         _, points_value, at_value, stride_value, rows_value, row_value, length_value, p_value, out_value, to_value = (
             values
         )
-        group = _pointer(context, builder, points, points_value, at_value)
+        group = builder.gep(points_value, [at_value])
         groups = [group, builder.gep(group, [stride_value])]
-        starts = [_pointer(context, builder, rows, rows_value, row_value)]
+        starts = [builder.gep(rows_value, [row_value])]
         for _ in range(count - 1):
             starts.append(builder.gep(starts[-1], [length_value]))
         sums = [cgutils.alloca_once_value(builder, ir.Constant(float32x16.llvm, None)) for _ in range(2 * count)]
@@ -238,7 +239,7 @@ def dot_tile(
                 for g in range(2):
                     total = sums[2 * t + g]
                     builder.store(_fuse(builder, lanes[g], factor, builder.load(total)), total)
-        place = _pointer(context, builder, out, out_value, to_value)
+        place = builder.gep(out_value, [to_value])
         for s, total in enumerate(sums):
             wide = builder.bitcast(
                 builder.gep(place, [ir.Constant(to_value.type, 16 * s)]), float32x16.llvm.as_pointer()
@@ -248,6 +249,41 @@ def dot_tile(
 
     index = types.intp
     return types.void(tile, points, index, index, rows, index, index, index, out, index), codegen
+
+
+def small_integer(kind: Any) -> bool:
+    """Whether an array's elements are their own frame: integers that float32 holds exactly."""
+    return isinstance(kind.dtype, types.Integer) and kind.dtype.bitwidth <= 16
+
+
+def _framed(builder: ir.IRBuilder, rows: Any, pointer: ir.Value, origin: ir.Value, scale: ir.Value) -> ir.Value:
+    """Sixteen features of a point as float32: small integers as they are, others (x - origin) * scale in their own type."""
+    vector = _read(builder, pointer, _size(rows), 16)
+    if isinstance(rows.dtype, types.Integer):
+        wide = float32x16.llvm if small_integer(rows) else ir.VectorType(ir.DoubleType(), 16)
+        vector = (builder.sitofp if rows.dtype.signed else builder.uitofp)(vector, wide)
+    if not small_integer(rows):
+        vector = builder.fmul(builder.fsub(vector, origin), scale)
+    return vector if vector.type == float32x16.llvm else builder.fptrunc(vector, float32x16.llvm)
+
+
+def _origin(builder: ir.IRBuilder, rows: Any, offset: Any, values: Sequence[ir.Value]) -> tuple[Any, Any]:
+    """The frame's offset from a feature on, and its scale, as vectors; nothing for small integers."""
+    if small_integer(rows):
+        return None, None
+    offset_value, feature, scale = values
+    return _read(builder, builder.gep(offset_value, [feature]), _size(offset), 16), _splat(builder, scale, 16)
+
+
+@intrinsic
+def load_framed(typingctx: Any, rows: Any, at: Any, offset: Any, feature: Any, scale: Any) -> Any:
+    """Sixteen features of a point in the frame, float32: small integers as they are, others (x - offset[feature...]) scale."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:
+        origin, factor = _origin(builder, rows, offset, values[2:])
+        return _framed(builder, rows, builder.gep(values[0], [values[1]]), origin, factor)
+
+    return float32x16(rows, types.intp, offset, types.intp, scale), codegen
 
 
 def _interleave(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, width: int) -> tuple[ir.Value, ir.Value]:
@@ -264,41 +300,30 @@ def _interleave(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, width: int) -> 
 
 @intrinsic
 def transpose(
-    typingctx: Any, rows: Any, at: Any, stride: Any, offset: Any, column: Any, scale: Any, out: Any, to: Any
+    typingctx: Any, rows: Any, at: Any, stride: Any, offset: Any, feature: Any, scale: Any, out: Any, to: Any
 ) -> Any:
-    """Turn sixteen columns of sixteen points into sixteen vectors of float32, a feature each.
+    """Turn sixteen features of sixteen points into sixteen vectors, a feature each, in the frame (see `load_framed`).
 
-    rows is an array of points, element t of point l at flat index `at + l stride + t`; out is float32, feature t's vector at
-    flat index `to + 16 t`. Integers are converted; floats become (x - offset[column + t]) * scale, in their own type.
+    rows is an array of points, feature t of point l at flat index `at + l stride + t`; out is float32, feature t's vector
+    at flat index `to + 16 t`.
     """
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:
-        rows_value, at_value, stride_value, offset_value, column_value, scale_value, out_value, to_value = values
-        pointer = _pointer(context, builder, rows, rows_value, at_value)
-        real = isinstance(rows.dtype, types.Float)
-        if real:
-            origin = _read(builder, _pointer(context, builder, offset, offset_value, column_value), _size(offset), 16)
-            factor = _splat(builder, scale_value, 16)
+        rows_value, at_value, stride_value, offset_value, feature_value, scale_value, out_value, to_value = values
+        pointer = builder.gep(rows_value, [at_value])
+        origin, factor = _origin(builder, rows, offset, (offset_value, feature_value, scale_value))
         lanes = []
         for _ in range(16):
-            vector = _read(builder, pointer, _size(rows), 16)
-            if real:
-                vector = builder.fmul(builder.fsub(vector, origin), factor)
-                if rows.dtype == types.float64:
-                    vector = builder.fptrunc(vector, float32x16.llvm)
-            else:
-                vector = (builder.sitofp if rows.dtype.signed else builder.uitofp)(vector, float32x16.llvm)
-            lanes.append(vector)
+            lanes.append(_framed(builder, rows, pointer, origin, factor))
             pointer = builder.gep(pointer, [stride_value])
         for width in (8, 4, 2, 1):
             for first in range(16):
                 if first & width == 0:
                     lanes[first], lanes[first | width] = _interleave(builder, lanes[first], lanes[first | width], width)
-        place = _pointer(context, builder, out, out_value, to_value)
+        place = builder.gep(out_value, [to_value])
         for t, vector in enumerate(lanes):
-            wide = builder.bitcast(
-                builder.gep(place, [ir.Constant(to_value.type, 16 * t)]), float32x16.llvm.as_pointer()
-            )
+            step = ir.Constant(to_value.type, 16 * t)
+            wide = builder.bitcast(builder.gep(place, [step]), float32x16.llvm.as_pointer())
             builder.store(vector, wide, align=4)
         return context.get_dummy_value()
 

@@ -31,10 +31,7 @@ class Survey:
     grid: Grid
     totals: Totals
     frame: Frame
-    grid_offset: Float64  # (d,); empty for integers
-    per_step: Float64  # (d,) 1 / step
-    offset: NDArray[Any]  # (d,) the frame's, in the points' type; empty for integers
-    scale: Any  # the frame's, in the points' type
+    rows: kernels.Rows
     lengths: Float64  # (n,) squared norms of the points in the frame
 
 
@@ -50,15 +47,18 @@ def survey(x: NDArray[Any], workers: Workers) -> Survey:
     mean = (limbs[-1] if len(limbs) == 1 else limbs[0] * 2.0**32 + limbs[1]) / totals.n
     frame = Frame(grid.offset, scale, mean * grid.step * scale, rounded=not integers)
     kind = x.dtype if x.dtype.kind == "f" else np.dtype(np.float64)
-    offset = np.empty(0, kind) if integers else grid.offset.astype(kind)
+    flat = x.reshape(-1).view()
+    flat.flags.writeable = False  # one type of array for all callers, so that kernels are compiled once
+    rows = kernels.Rows(
+        flat, *x.shape, integers, grid.offset.astype(kind), kind.type(scale), grid.offset, per_step
+    )
     lengths = np.empty(len(x))
-    flat, typed = x.reshape(-1), kind.type(scale)
-
+    
     def measure(_: int, first: int, end: int) -> None:
-        kernels.lengths(flat, x.shape[1], first, end, offset, typed, lengths)
+        kernels.lengths(rows, first, end, lengths)
 
     workers.each(measure, len(x), _ROWS)
-    return Survey(grid, totals, frame, grid_offset, per_step, offset, typed, lengths)
+    return Survey(grid, totals, frame, rows, lengths)
 
 
 def _grid(x: NDArray[Any], workers: Workers) -> Grid:

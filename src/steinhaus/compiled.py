@@ -1,0 +1,35 @@
+"""How Numba compiles our functions: without the interpreter's lock, without fast-math, cached on disk.
+
+Numba tells a stale cache by the time stamp and size of the one file that a function stands in. Our functions are compiled
+together with others from other files, and files out of a wheel all bear the same time, so the cache's key here also names
+the contents of every module that compiles.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from numba import njit
+from numba.core.caching import FunctionCache
+
+_HOME = Path(__file__).parent
+_MODULES = ("arithmetic.py", "engines/kernels.py", "engines/screening.py", "engines/simd.py")
+_CONTENTS = hashlib.sha256(b"".join((_HOME / module).read_bytes() for module in _MODULES)).hexdigest()
+
+
+class _Cache(FunctionCache):  # type: ignore[misc]
+    def _index_key(self, sig: Any, codegen: Any) -> Any:
+        return (*super()._index_key(sig, codegen), _CONTENTS)
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Compile a function on first use, once for each set of argument types, and keep the result on disk."""
+    dispatcher = njit(nogil=True, error_model="numpy")(function)
+    dispatcher._cache = _Cache(function)
+    return dispatcher
+
+
+inlined = njit(nogil=True, error_model="numpy", inline="always")  # into its callers, before types are known
