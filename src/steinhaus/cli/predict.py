@@ -7,6 +7,7 @@ import json
 import math
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,10 +90,9 @@ def predicted(
         The study has no such K.
     """
     data = result.record.data
-    centroids = result.centroids(k).reshape(k, -1)
-    rows = _rows(images, data, source)
-    clusters = _clusters(rows, centroids * data.full_scale, threads)
-    distances = _distances(rows, clusters, centroids, data.full_scale)
+    rows, centroids = _rows(images, data, source), result.raw_centroids(k)
+    clusters = _clusters(rows, centroids, threads)
+    distances = _distances(rows, clusters, centroids) / data.full_scale
     mapping = next(run.mapping for run in result.best if run.k == k) or [None] * k
     labels = [None if label is None or data.label_names is None else data.label_names[label] for label in mapping]
     return [
@@ -116,8 +116,6 @@ def _rows(images: Images, data: DataRecord, source: str) -> NDArray[Any]:
 
 
 def _clusters(rows: NDArray[Any], centroids: NDArray[np.float64], threads: int | None) -> NDArray[np.int32]:
-    from contextlib import closing
-
     from steinhaus import engines
     from steinhaus.points import Run
 
@@ -126,25 +124,19 @@ def _clusters(rows: NDArray[Any], centroids: NDArray[np.float64], threads: int |
         return points.labels("new").copy()
 
 
-def _distances(
-    rows: NDArray[Any], clusters: NDArray[np.int32], centroids: NDArray[np.float64], full_scale: float
-) -> NDArray[np.float64]:
-    """The distance of each point to its centroid, in scaled pixels, (n,); a few rows at a time are made float64."""
+def _distances(rows: NDArray[Any], clusters: NDArray[np.int32], centroids: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The distance of each point to its centroid, (n,); a few rows at a time are made float64."""
     import numpy as np
 
     step = max(1, (1 << 22) // rows.shape[1])
     parts = (slice(first, first + step) for first in range(0, len(rows), step))
-    return np.concatenate(
-        [np.linalg.norm(rows[part] / full_scale - centroids[clusters[part]], axis=1) for part in parts]
-    )
+    return np.concatenate([np.linalg.norm(rows[part] - centroids[clusters[part]], axis=1) for part in parts])
 
 
 def _names(source: str, images: Images) -> list[str]:
-    if images.n == 1:
-        return [source]
-    if images.files is not None:
+    if images.files is not None and Path(source).is_dir():
         return [str(Path(source) / file) for file in images.files]
-    return [f"{source}[{row}]" for row in range(images.n)]
+    return [source] if images.n == 1 else [f"{source}[{row}]" for row in range(images.n)]
 
 
 def _write_table(found: Sequence[Prediction]) -> None:
