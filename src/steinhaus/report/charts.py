@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from markupsafe import Markup
@@ -18,6 +19,7 @@ SMALL_FRAME = Frame(340, 230)
 SERIES = 6  # series told apart by colour, dashes and marks
 MAP_FRAME = Frame(460, 380, left=10, right=10, top=10, bottom=10)
 DISCS = (6.0, 26.0)  # radius of the smallest and the largest disc
+CROWD = 30  # more discs than this are smaller and bear no names
 LOG_FLOOR = 1e-6  # of the best inertia: excesses below it lie on the log chart's floor
 
 Line = tuple[str, Sequence[tuple[int, float]]]  # a name, and values by K
@@ -183,41 +185,51 @@ def profile(values: NDArray[np.float64], low: float, high: float, label: str) ->
     return frame.draw(*parts, label=label, class_="profile")
 
 
-def centroid_map(plane: Plane, sizes: Sequence[int], names: Sequence[str], pictures: Sequence[str], k: int) -> Markup:
+@dataclass(frozen=True)
+class Disc:
+    """A cluster on the map."""
+
+    name: str
+    title: str
+    size: int
+    picture: str  # a data URI, or an empty string
+
+
+def centroid_map(plane: Plane, discs: Sequence[Disc]) -> Markup:
     """The centroids in a plane: discs by size, each joined to the centroid that is truly nearest to it."""
-    frame, at = MAP_FRAME, plane.at
-    margin = DISCS[1] + 8
-    spans = np.maximum(np.ptp(at, axis=0), 1e-9)
-    unit = float(min((frame.width - 2 * margin) / spans[0], (frame.height - 2 * margin - 24) / spans[1]))
-    middle = (at.max(axis=0) + at.min(axis=0)) / 2
-    xy = (at - middle) * [unit, -unit] + [frame.width / 2, frame.height / 2 - 12]
-    radii = np.maximum(DISCS[0], DISCS[1] * np.sqrt(np.array(sizes) / max(*sizes, 1)))
-    if k > 30:
-        radii = radii * 0.5
-    lines, discs, texts = [], [], []
-    for j in range(k):
-        other = int(plane.neighbour[j])
-        if other >= 0 and not (plane.neighbour[other] == j and other < j):
-            ends = dict(zip(("x1", "y1", "x2", "y2"), (*xy[j].tolist(), *xy[other].tolist()), strict=True))
-            lines.append(tag("line", class_="near", **ends))
+    frame, k = MAP_FRAME, len(discs)
+    at, unit = _placed(plane, frame)
+    radii = np.maximum(DISCS[0], DISCS[1] * np.sqrt([d.size / max(1, *(e.size for e in discs)) for d in discs]))
+    radii *= 1.0 if k <= CROWD else 0.5
+    lines, drawn, texts = [], [], []
     for j in np.argsort(-radii, kind="stable").tolist():
-        x, y, r = float(xy[j, 0]), float(xy[j, 1]), float(radii[j])
-        near = f"; nearest: cluster {plane.neighbour[j]}, at distance {plane.distance[j]:.2f}" if k > 1 else ""
-        named = f"{names[j]} (cluster {j})" if names[j] else f"cluster {j}"
-        inner = [tag("title", f"{named}, {words.plural(sizes[j], 'image')}{near}"), tag("circle", cx=x, cy=y, r=r)]
-        if pictures[j]:
-            side = 2 * r
-            inner.append(tag("image", href=pictures[j], x=x - r, y=y - r, width=side, height=side))
-        if names[j]:
-            shown = names[j] if len(names[j]) <= 10 else names[j][:9] + "…"
-            if pictures[j]:
-                texts.append(tag("text", shown, class_="name", x=x + r + 4, y=y + 4))
-            elif r > 8:
-                texts.append(tag("text", shown, class_="name inner", x=x, y=y + 4, text_anchor="middle"))
-        discs.append(tag("g", *inner, class_="node", data_k=k, data_cluster=j))
+        disc, x, y, r, other = discs[j], float(at[j, 0]), float(at[j, 1]), float(radii[j]), int(plane.neighbour[j])
+        title = f"{disc.title}: {words.plural(disc.size, 'image')}"
+        if other >= 0:
+            title += f"; nearest: cluster {other}, at distance {plane.distance[j]:.2f}"
+            if plane.neighbour[other] != j or j < other:  # mutual neighbours are joined once
+                lines.append(tag("line", class_="near", x1=x, y1=y, x2=float(at[other, 0]), y2=float(at[other, 1])))
+        inner = [tag("title", title), tag("circle", cx=x, cy=y, r=r)]
+        shown = disc.name if len(disc.name) <= 10 else disc.name[:9] + "…"
+        if disc.picture:
+            inner.append(tag("image", href=disc.picture, x=x - r, y=y - r, width=2 * r, height=2 * r))
+            texts.append(tag("text", shown, class_="name", x=x + r + 4, y=y + 4))
+        elif k <= CROWD:
+            texts.append(tag("text", shown, class_="name inner", x=x, y=y + 4, text_anchor="middle"))
+        kind = "node" if disc.picture else "node plain"
+        drawn.append(tag("g", *inner, class_=kind, data_k=k, data_cluster=j))
     return frame.draw(
-        *lines, *discs, *texts, _ruler(frame, unit), label=f"Map of the centroids of K = {k}", class_="chart map"
+        *lines, *drawn, *texts, _ruler(frame, unit), label=f"Map of the centroids of K = {k}", class_="chart map"
     )
+
+
+def _placed(plane: Plane, frame: Frame) -> tuple[NDArray[np.float64], float]:
+    """Where the centroids are drawn, (k, 2), and how long a distance of 1 is: the same across and down."""
+    margin = DISCS[1] + 8
+    spans = np.maximum(np.ptp(plane.at, axis=0), 1e-9)
+    unit = float(min((frame.width - 2 * margin) / spans[0], (frame.height - 2 * margin - 24) / spans[1]))
+    middle = (plane.at.max(axis=0) + plane.at.min(axis=0)) / 2
+    return (plane.at - middle) * [unit, -unit] + [frame.width / 2, frame.height / 2 - 12], unit
 
 
 def _ruler(frame: Frame, unit: float) -> Markup:

@@ -59,6 +59,7 @@ def context(studies: Sequence[Study]) -> dict[str, Any]:
     same = len({s.data.record.data.sha256 for s in studies}) == 1
     return {
         "studies": studies,
+        "smooth": any(s.data.is_image and max(s.data.shape[:2]) > page.SMOOTH for s in studies),
         "ks": ks,
         "same_data": same,
         "labelled": any(s.data.record.data.label_names is not None for s in studies),

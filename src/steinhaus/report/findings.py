@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from steinhaus.report import words
@@ -24,42 +26,45 @@ def sentence(record: StudyRecord) -> str:
         restarts[run.k] += 1
     each = words.plural(max(restarts.values()), "run")
     kept = f", {words.count(data.n_test)} more kept for the test" if data.n_test else ""
+    done = "" if record.complete else " The study is not finished: this is what there is of it so far."
     return (
         f"k-means with K = {ks}, {each} of each from {seeding}, at most {plan['max_iter']} iterations a run, "
-        f"on {words.count(data.n_train)} {noun} of {words.size_of(data.shape)}{kept}."
+        f"on {words.count(data.n_train)} {noun} of {words.size_of(data.shape)}{kept}.{done}"
     )
 
 
-def findings(record: StudyRecord) -> list[str]:
-    """The best findings, at most four, the most important first."""
-    found = [_accuracy(record), _shared(record), _missing(record), _purest(record), _agreement_of_runs(record)]
+def findings(record: StudyRecord, k: int, silhouettes: Mapping[int, float]) -> list[str]:
+    """The best findings on the K that is shown first, at most four, the most important first."""
+    best = next(b for b in record.best if b.k == k)
+    found = [_accuracy(record, best), _shared(record, best), _missing(record, best), _purest(record, best)]
+    found += [_silhouette(silhouettes) if record.data.label_names is None else None, _agreement_of_runs(record, best)]
     return [f for f in found if f is not None][:4]
 
 
-def main(record: StudyRecord) -> BestRecord:
-    """The K to show first: the one with as many clusters as labels, else the most accurate, else the middle one."""
+def main(record: StudyRecord, silhouettes: Mapping[int, float]) -> int:
+    """The K to show first: as many clusters as labels, else the most accurate; without labels the best silhouette."""
     names = record.data.label_names
     if names is not None:
-        for best in record.best:
-            if best.k == len(names):
-                return best
-        return max(record.best, key=lambda b: b.train_accuracy or 0.0)
-    return record.best[len(record.best) // 2]
+        equal = [b.k for b in record.best if b.k == len(names)]
+        return equal[0] if equal else max(record.best, key=lambda b: b.train_accuracy or 0.0).k
+    if silhouettes:
+        return max(silhouettes, key=lambda k: silhouettes[k])
+    return record.best[len(record.best) // 2].k
 
 
-def _accuracy(record: StudyRecord) -> str | None:
-    best = main(record)
+def _accuracy(record: StudyRecord, best: BestRecord) -> str | None:
     test = best.test_accuracy is not None
     accuracy = best.test_accuracy if test else best.train_accuracy
     if accuracy is None:
         return None
     part = "test" if test else "training"
-    return f"{words.plural(best.k, 'cluster')} name {words.share(accuracy)} of the {part} images right."
+    clusters = "1 cluster names" if best.k == 1 else f"{best.k} clusters name"
+    return f"{clusters} {words.share(accuracy)} of the {part} images right."
 
 
-def _shared(record: StudyRecord) -> str | None:
+def _shared(record: StudyRecord, best: BestRecord) -> str | None:
     """Pairs of labels that lie together in one cluster."""
-    best, names = main(record), record.data.label_names
+    names = record.data.label_names
     if best.train is None or names is None:
         return None
     pairs: dict[tuple[int, int], float] = {}
@@ -74,9 +79,9 @@ def _shared(record: StudyRecord) -> str | None:
     return f"{words.listing(shown, 'as do')} share clusters." if shown else None
 
 
-def _missing(record: StudyRecord) -> str | None:
+def _missing(record: StudyRecord, best: BestRecord) -> str | None:
     """Labels that no cluster bears."""
-    best, names = main(record), record.data.label_names
+    names = record.data.label_names
     if best.train is None or best.mapping is None or names is None:
         return None
     missing = [i for i in range(len(names)) if i not in best.mapping]
@@ -93,8 +98,8 @@ def _missing(record: StudyRecord) -> str | None:
     return f"No cluster of K = {best.k} is named {words.listing(parts, 'or')}."
 
 
-def _purest(record: StudyRecord) -> str | None:
-    best, names = main(record), record.data.label_names
+def _purest(record: StudyRecord, best: BestRecord) -> str | None:
+    names = record.data.label_names
     if best.train is None or best.mapping is None or names is None:
         return None
     table = np.array(best.train.confusion)
@@ -106,11 +111,19 @@ def _purest(record: StudyRecord) -> str | None:
     return f"The purest cluster is named {words.clean(names[label])}, and {words.share(float(purity[j]))} of it is."
 
 
-def _agreement_of_runs(record: StudyRecord) -> str | None:
+def _silhouette(silhouettes: Mapping[int, float]) -> str | None:
+    """Where the clusters lie farthest apart."""
+    if len(silhouettes) < 2:
+        return None
+    k = max(silhouettes, key=lambda k: silhouettes[k])
+    return f"The silhouette is highest at K = {k}: {silhouettes[k]:.2f}."
+
+
+def _agreement_of_runs(record: StudyRecord, best: BestRecord) -> str | None:
     """Whether the restarts agree."""
-    best = main(record)
     ends = [r.final_inertia for r in record.runs if r.k == best.k]
     if len(ends) < 2 or best.inertia <= 0:
         return None
     close = sum(e <= best.inertia * (1 + CLOSE) for e in ends)
-    return f"{close} of {words.plural(len(ends), 'run')} of K = {best.k} end within {100 * CLOSE:g}\u202f% of the best."
+    verb = "ends" if close == 1 else "end"
+    return f"{close} of {len(ends)} runs of K = {best.k} {verb} within {100 * CLOSE:g}\u202f% of the best."

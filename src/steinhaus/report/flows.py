@@ -13,6 +13,7 @@ from steinhaus.report import words
 from steinhaus.report.data import Int32, Int64
 from steinhaus.report.measures import flow
 from steinhaus.report.svg import join, tag
+from steinhaus.report.views import Card
 
 HEIGHT = 460.0
 TOP = 26.0
@@ -30,8 +31,7 @@ class Column:
 
     k: int
     clusters: Int32  # (n,) of each training image
-    names: Sequence[str]
-    pictures: Sequence[str]  # data URIs, or empty strings
+    cards: Sequence[Card]
 
 
 def splits(columns: Sequence[Column]) -> tuple[Markup, float]:
@@ -73,7 +73,7 @@ def _places(columns: Sequence[Column], flows: Sequence[Int64], gap: float, n: in
     for i, column in enumerate(columns):
         heights = _heights(column, gap, n)
         if i == 0:
-            order = np.array(sorted(range(column.k), key=lambda j: (column.names[j], j)))
+            order = np.array(sorted(range(column.k), key=lambda j: (column.cards[j].order, j)))
         else:
             middle = np.array([top + height / 2 for top, height in places[-1]])
             into = flows[i - 1]
@@ -92,7 +92,7 @@ def _links(
     start = [top for top, _ in places[0]]
     end = [top for top, _ in places[1]]
     n = int(table.sum())
-    x0, x1 = lefts[0] + BAR, lefts[1] - (MOST_PICTURE + 6 if any(b.pictures) else 0)
+    x0, x1 = lefts[0] + BAR, lefts[1] - (MOST_PICTURE + 6 if any(c.uri for c in b.cards) else 0)
     middle = (x0 + x1) / 2
     drawn, lost = {}, 0
     unit_a = [h / max(int(s), 1) for (_, h), s in zip(places[0], table.sum(axis=1), strict=True)]
@@ -108,7 +108,9 @@ def _links(
                     f"M{x0:.1f},{y0:.1f}C{middle:.1f},{y0:.1f} {middle:.1f},{y1:.1f} {x1:.1f},{y1:.1f}"
                     f"v{h1:.1f}C{middle:.1f},{y1 + h1:.1f} {middle:.1f},{y0 + h0:.1f} {x0:.1f},{y0 + h0:.1f}z"
                 )
-                title = f"{words.count(count)} images: {_called(a, i)} of K = {a.k} → {_called(b, j)} of K = {b.k}"
+                title = (
+                    f"{words.count(count)} images: {a.cards[i].title} of K = {a.k} → {b.cards[j].title} of K = {b.k}"
+                )
                 drawn[i, j] = tag("path", tag("title", title), class_="link", d=d)
             else:
                 lost += count
@@ -117,33 +119,29 @@ def _links(
     return join(list(drawn.values())), lost
 
 
-def _called(column: Column, j: int) -> str:
-    return f"{column.names[j]} (cluster {j})" if column.names[j] else f"cluster {j}"
-
-
 def _bars(column: Column, places: list[tuple[float, float]], left: float) -> Markup:
     parts = [tag("text", f"K = {column.k}", class_="title", x=left + BAR / 2, y=14, text_anchor="middle")]
     for j, (top, height) in enumerate(places):
         size = int(np.count_nonzero(column.clusters == j))
         inner = [
-            tag("title", f"{_called(column, j)} of K = {column.k}: {words.plural(size, 'image')}"),
+            tag("title", f"{column.cards[j].title} of K = {column.k}: {words.plural(size, 'image')}"),
             tag("rect", x=left, y=top, width=BAR, height=max(height, 1.0), rx=1.5),
         ]
         middle = top + height / 2
         if height >= PICTURE:
             side = min(height, MOST_PICTURE)
-            if column.pictures[j]:
+            if column.cards[j].uri:
                 inner.append(
                     tag(
                         "image",
-                        href=column.pictures[j],
+                        href=column.cards[j].uri,
                         x=left - side - 4,
                         y=middle - side / 2,
                         width=side,
                         height=side,
                     )
                 )
-            inner.append(tag("text", _short(column.names[j]), class_="name", x=left + BAR + 5, y=middle + 4))
+            inner.append(tag("text", _short(column.cards[j].name), class_="name", x=left + BAR + 5, y=middle + 4))
         parts.append(tag("g", *inner, class_="node", data_k=column.k, data_cluster=j))
     return join(parts)
 

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -22,6 +22,8 @@ from steinhaus.report.data import Int64, ReportData
 from steinhaus.report.views import KView, view
 
 THREADS = min(4, os.cpu_count() or 1)  # for packing sheets
+GLANCE = 7  # strips of mean images at the top
+SMOOTH = 48  # pixels: larger images are smoothed where they are enlarged
 SCRIPTS = ("dom", "data", "sheets", "chooser", "charts", "cluster", "image", "main")
 
 
@@ -83,7 +85,7 @@ def carry(data: ReportData, measured: Measured, most: int | None) -> Carried:
 
 def static(data: ReportData) -> str:
     """The page without script or members: table, figures, cards; for notebooks."""
-    return assemble(data, Measured({}, {}, measures.scores(data)), None, script=False)
+    return assemble(data, measure(data), None, script=False)
 
 
 def notebook(data: ReportData) -> str:
@@ -96,12 +98,11 @@ def assemble(data: ReportData, measured: Measured, carried: dict[str, Any] | Non
     """The page around what is carried."""
     values = context(data, measured)
     values["members"] = carried is not None
-    values["carried"] = len(measured.near) and carried is not None and carried["each"] is not None
-    values["data"] = payload(data, carried) if script else None
+    values["data"] = payload(data, values["shown"], carried) if script else None
     return fill("report.html", script=script, **values)
 
 
-def payload(data: ReportData, carried: dict[str, Any] | None) -> dict[str, Any]:
+def payload(data: ReportData, shown: int, carried: dict[str, Any] | None) -> dict[str, Any]:
     """What the page's script reads."""
     record = data.record
     near = {} if carried is None else {k["k"]: k for k in carried.pop("ks")}
@@ -109,7 +110,7 @@ def payload(data: ReportData, carried: dict[str, Any] | None) -> dict[str, Any]:
     names = record.data.label_names
     return {
         "labelNames": None if names is None else [words.clean(n) for n in names],
-        "shown": findings.main(record).k,
+        "shown": shown,
         "members": carried,
         "ks": [
             {
@@ -177,10 +178,12 @@ def context(data: ReportData, measured: Measured) -> dict[str, Any]:
     """Everything the page says, by name."""
     record = data.record
     views = [view(data, best) for best in record.best]
+    silhouettes = _silhouettes(data, measured)
+    shown = findings.main(record, silhouettes)
     return {
         "name": words.clean(record.data.name),
         "sentence": findings.sentence(record),
-        "findings": findings.findings(record),
+        "findings": findings.findings(record, shown, silhouettes),
         "labels": [words.clean(n) for n in record.data.label_names or ()],
         "labelled": record.data.label_names is not None,
         "has_test": record.data.n_test > 0,
@@ -188,15 +191,17 @@ def context(data: ReportData, measured: Measured) -> dict[str, Any]:
         "restarts": max(len(v.runs) for v in views),
         "timed": bool(data.seconds),
         "views": views,
-        "shown": findings.main(record).k,
-        "across": across(data, measured),
+        "glance": glance(views, shown),
+        "smooth": data.is_image and max(data.shape[:2]) > SMOOTH,
+        "shown": shown,
+        "across": across(data, measured, silhouettes),
         "flow": split_flow(data, views),
         "command": command(data),
         "facts": facts(data),
     }
 
 
-def across(data: ReportData, measured: Measured) -> list[tuple[Markup, str]]:
+def across(data: ReportData, measured: Measured, silhouettes: Mapping[int, float]) -> list[tuple[Markup, str]]:
     """Charts against K, each with its caption."""
     record, every = data.record, measured.scores
     shown = [(charts.inertia_by_k(record.runs, record.best), "Inertia: a dot for each run, the best joined.")]
@@ -208,29 +213,33 @@ def across(data: ReportData, measured: Measured) -> list[tuple[Markup, str]]:
         caption = f"Accuracy: each cluster bears the label of most of its training images.{dots}"
         lines = [("train", train), ("test", test)] if test else [("train", train)]
         shown.append((charts.score_by_k("accuracy", lines, spread), caption))
-    silhouettes = [(k, s) for k, s in _silhouettes(data, measured) if s is not None]
     if silhouettes:
         spread = [(s.k, s.silhouette) for s in every if s.silhouette is not None]
         caption = "Simplified silhouette, by distances to centroids: 1 is well apart, 0 on the border."
-        shown.append((charts.score_by_k("silhouette", [("best", silhouettes)], spread), caption))
+        shown.append((charts.score_by_k("silhouette", [("best", list(silhouettes.items()))], spread), caption))
     return shown
 
 
-def _silhouettes(data: ReportData, measured: Measured) -> list[tuple[int, float | None]]:
-    """Of the best run of each K."""
-    by_run = {(s.k, s.restart): s.silhouette for s in measured.scores}
-    if by_run:
-        return [(b.k, by_run.get((b.k, b.restart))) for b in data.record.best]
+def _silhouettes(data: ReportData, measured: Measured) -> dict[int, float]:
+    """Of the best run of each K above 1; none without images."""
     n = data.record.data.n_train
     near = {k: v.distances[:n] for k, v in measured.near.items() if k > 1}
-    return [(k, measures.silhouette(d[:, 0], d[:, 1])) for k, d in near.items()]
+    return {k: measures.silhouette(d[:, 0], d[:, 1]) for k, d in near.items()}
+
+
+def glance(views: Sequence[KView], shown: int) -> list[KView]:
+    """The K to see at a glance: all, or of many the first, the last, the one shown, and some between."""
+    if len(views) <= GLANCE:
+        return list(views)
+    picked = {round(i * (len(views) - 1) / (GLANCE - 1)) for i in range(GLANCE)}
+    return [v for i, v in enumerate(views) if i in picked or v.k == shown]
 
 
 def split_flow(data: ReportData, views: Sequence[KView]) -> tuple[Markup, float] | None:
     """The flow between neighbouring K; None for one K, or where clusters of images are not known."""
     if len(views) < 2 or not data.train_clusters:
         return None
-    columns = [flows.Column(v.k, np.asarray(data.train_clusters[v.k]), v.names, v.uris) for v in views]
+    columns = [flows.Column(v.k, np.asarray(data.train_clusters[v.k]), v.cards) for v in views]
     return flows.splits(columns)
 
 

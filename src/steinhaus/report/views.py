@@ -24,6 +24,7 @@ class Card:
 
     index: int
     picture: Markup | str  # of an image: a data URI; of a vector: an SVG
+    labelled: bool  # whether there are labels at all
     label: str | None  # None without labels, or for an empty cluster
     order: int  # of its label among the labels, for sorting
     size: int
@@ -32,8 +33,18 @@ class Card:
     state: str  # "", "mixed", "tie" or "empty"
 
     @property
+    def uri(self) -> str:
+        """The address of its mean image; an empty string for a profile."""
+        return "" if isinstance(self.picture, Markup) else self.picture
+
+    @property
+    def name(self) -> str:
+        """Its label; an empty string for an empty cluster; without labels its number."""
+        return self.label or ("" if self.labelled else str(self.index))
+
+    @property
     def title(self) -> str:
-        """What to call it."""
+        """What to call it, in full."""
         return f"cluster {self.index}" + ("" if self.label is None else f", named {self.label}")
 
 
@@ -73,13 +84,8 @@ class KView:
 
     @property
     def names(self) -> list[str]:
-        """The label of each cluster, or an empty string."""
-        return [c.label or "" for c in self.cards]
-
-    @property
-    def uris(self) -> list[str]:
-        """The mean image of each cluster, or an empty string where it is none."""
-        return [c.picture if c.picture.startswith("data:") else "" for c in self.cards]
+        """The label of each cluster, an empty string for an empty one; without labels its number."""
+        return [c.name for c in self.cards]
 
 
 def view(data: ReportData, best: BestRecord) -> KView:
@@ -88,8 +94,7 @@ def view(data: ReportData, best: BestRecord) -> KView:
     cards = _cards(data, best)
     tables = [(part, a) for part, a in (("train", best.train), ("test", best.test)) if a is not None]
     plane = measures.plane(data.centroids[best.k], best.sizes)
-    names = [c.label or "" for c in cards]
-    uris = [c.picture if data.is_image and best.k <= WALL else "" for c in cards]
+    discs = [charts.Disc(c.name, c.title, c.size, c.uri if best.k <= WALL else "") for c in cards]
     return KView(
         best=best,
         cards=cards,
@@ -98,7 +103,7 @@ def view(data: ReportData, best: BestRecord) -> KView:
         linear=charts.inertia_curves(runs, best, log=False),
         log=charts.inertia_curves(runs, best, log=True),
         confusions=[(part, _shares(a.confusion)) for part, a in tables],
-        map=charts.centroid_map(plane, best.sizes, names, uris, best.k),
+        map=charts.centroid_map(plane, discs),
         map_share=plane.share,
     )
 
@@ -120,6 +125,7 @@ def _cards(data: ReportData, best: BestRecord) -> list[Card]:
             Card(
                 index=j,
                 picture=shown[j],
+                labelled=best.mapping is not None,
                 label=None if label is None else names[label],
                 order=len(names) if label is None else label,
                 size=size,
