@@ -68,29 +68,47 @@ def predict(
     if not result.best:
         raise DataError(f"{folder} has no finished run yet. Give the study's command again to go on with it.")
     k = k or result.best[-1].k
+    centroids = result.raw_centroids(k)
     with watching(quiet) as watch:
         found = [
             prediction
             for source in sources
-            for prediction in predicted(result, k, source, open_source(source, reading, watch), threads=threads)
+            for prediction in predicted(
+                result, k, centroids, source, open_source(source, reading, watch), threads=threads
+            )
         ]
     WRITERS[form](found)
 
 
 def predicted(
-    result: StudyResult, k: int, source: str, images: Images, *, threads: int | None = None
+    result: StudyResult,
+    k: int,
+    centroids: NDArray[np.float64],
+    source: str,
+    images: Images,
+    *,
+    threads: int | None = None,
 ) -> list[Prediction]:
-    """Predict all images of a source by the best run of one K; `source` is how the user named them.
+    """Predict all images of a source by the best run of one K.
+
+    Parameters
+    ----------
+    result, k
+        The study, and which K of it.
+    centroids
+        (k, d) float64, its raw centroids.
+    source, images
+        The images, and how the user named them.
+    threads
+        As in `Study`.
 
     Raises
     ------
     DataError
         The images have another shape than the study's.
-    PlanError
-        The study has no such K.
     """
     data = result.record.data
-    rows, centroids = _rows(images, data, source), result.raw_centroids(k)
+    rows = _rows(images, data, source)
     clusters = _clusters(rows, centroids, threads)
     distances = _distances(rows, clusters, centroids) / data.full_scale
     mapping = next(run.mapping for run in result.best if run.k == k) or [None] * k
