@@ -178,7 +178,7 @@ class Bars:
 
     def say(self, text: str) -> None:
         """Write the sentence above the bars."""
-        self.console.print(paragraph(text, sys.stderr), markup=False)
+        self.console.print(paragraph(text, sys.stderr), markup=False, soft_wrap=True)
 
     def step(self, what: str, done: int, total: int | None, unit: str) -> None:
         """Show how far a reader is."""

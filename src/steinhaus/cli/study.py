@@ -97,7 +97,7 @@ def study(
             folder = wanted.folder(images) if out is None else Path(out).expanduser()
             stages.ended("name the study")
             if not engines.is_warm():
-                watch.step("compiling kernels for this machine, once (about 20 s)", 0, None, "")
+                watch.step("compiling kernels for this machine, once (~20 s)", 0, None, "")
                 engines.warm_up()
                 stages.ended("compile the kernels")
             result = wanted.run(images, folder, _both(stages.event, watch.event), break_lock=break_lock)
