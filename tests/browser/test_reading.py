@@ -138,7 +138,7 @@ def test_the_lists_are_what_they_say(visitor: Visitor, study: ReportData, report
         wrong = sum(table.confusion[cluster]) - table.confusion[cluster][label]
         assert number(view.locator("#cluster-status").inner_text().split(" of ")[1]) == wrong
         assert view.locator("#tiles button.wrong").count() == min(wrong, 96)
-        assert names[label] not in view.locator("#tiles span").all_inner_texts()
+        assert names[label] not in view.locator("#tiles .label").all_inner_texts()
 
 
 def test_a_choice_says_that_it_is_one(visitor: Visitor, study: ReportData) -> None:
@@ -158,11 +158,11 @@ def test_the_folder_shows_its_sheets(visitor: Visitor, study: ReportData, tmp_pa
     choose_k(view, 10)
     open_cluster(view, 0)
     view.wait_for_timeout(300)
-    assert view.locator("canvas.missing").count() == 0
+    assert view.locator(".missing").count() == 0
     from PIL import Image
 
     shot = tmp_path / "tile.png"
-    view.locator("#tiles canvas").first.screenshot(path=shot)
+    view.locator("#tiles .picture").first.screenshot(path=shot)
     shades = np.asarray(Image.open(shot).convert("L"))
     assert shades.min() < 40
     assert shades.max() > 200
@@ -212,7 +212,7 @@ def test_vectors_and_colour(visitor: Visitor) -> None:
     vectors = make(rng.normal(size=(300, 20)), None, None, full_scale=1.0, ks=(4,))
     view = visitor.open(page.render(vectors)).view
     open_cluster(view, 1)
-    assert view.locator("#tiles canvas").count() == min(96, int((vectors.clusters(4) == 1).sum()))
+    assert view.locator("#tiles .picture").count() == min(96, int((vectors.clusters(4) == 1).sum()))
     colour = make(rng.integers(0, 256, (120, 20, 24, 3), dtype=np.uint8), rng.integers(0, 3, 120), ("a", "b", "c"))
     view = visitor.open(page.render(colour)).view
     open_cluster(view, 0)

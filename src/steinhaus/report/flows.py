@@ -20,7 +20,7 @@ TOP = 26.0
 BAR = 8.0  # width of a cluster's bar
 WIDTH = 1000.0  # from the first K to the last, if there is room for it
 COLUMN = (150.0, 320.0)  # from one K to the next: at least and at most
-SMALLEST = 0.005  # flows of a smaller share of the images are left out
+SMALLEST = 0.005  # flows of a smaller share of the images are left out, of many clusters of a yet smaller one
 PICTURE = 15.0  # a bar this high has room for its mean image and its name
 MOST_PICTURE = 34.0
 
@@ -91,8 +91,14 @@ def _links(
     a, b = pair
     start = [top for top, _ in places[0]]
     end = [top for top, _ in places[1]]
-    n = int(table.sum())
-    x0, x1 = lefts[0] + BAR, lefts[1] - (MOST_PICTURE + 6 if any(c.uri for c in b.cards) else 0)
+    smallest = SMALLEST * int(table.sum()) * min(1.0, 12 / max(a.k, b.k))
+    x0, x1 = (
+        lefts[0] + BAR,
+        lefts[1]
+        - (
+            MOST_PICTURE + 6 if any(c.uri and h >= PICTURE for c, (_, h) in zip(b.cards, places[1], strict=True)) else 0
+        ),
+    )
     middle = (x0 + x1) / 2
     drawn, lost = {}, 0
     unit_a = [h / max(int(s), 1) for (_, h), s in zip(places[0], table.sum(axis=1), strict=True)]
@@ -102,7 +108,7 @@ def _links(
             if (count := int(table[i, j])) == 0:
                 continue
             h0, h1 = count * unit_a[i], count * unit_b[j]
-            if count >= SMALLEST * n:
+            if count >= smallest:
                 y0, y1 = start[i], end[j]
                 d = (
                     f"M{x0:.1f},{y0:.1f}C{middle:.1f},{y0:.1f} {middle:.1f},{y1:.1f} {x1:.1f},{y1:.1f}"

@@ -27,7 +27,7 @@ RAW_BYTES = 64_000_000  # of all tiles before compression, in one file
 SIDES = (256, 128, 96, 64, 48, 32, 24, 16)  # pixels of a tile's longer side, largest that fits first
 MOST_EACH = 96  # images of a choice for one list of one cluster
 SHEET_PIXELS = 512 * 512
-SHEET_TILES = 256
+SHEET_TILES = 64  # small, for a page of members drawn at random needs nearly as many sheets as it has members
 
 Coded = tuple[NDArray[np.uint16], float]  # distances as integers, and the distance that one of them stands for
 
@@ -36,7 +36,7 @@ Coded = tuple[NDArray[np.uint16], float]  # distances as integers, and the dista
 class Choice:
     """Which images a page carries."""
 
-    ids: Int64  # ascending, places in the data: train, then test
+    ids: Int64  # places in the data (train, then test), so ordered that neighbours in a cluster share sheets
     random: NDArray[np.bool_]  # (m,) whether drawn at random
     each: int | None  # how many of each list are there for certain; None: all images are
 
@@ -45,7 +45,7 @@ def choose(data: ReportData, near: dict[int, Near], codes: dict[int, Coded], mos
     """All images, or for a set of more than `most` a choice of about `CHOSEN`; `most` None: no limit."""
     n = data.record.data.n_train + data.record.data.n_test
     if most is None or n <= most:
-        return Choice(np.arange(n), np.ones(n, np.bool_), None)
+        return Choice(_gathered(np.arange(n), near, codes), np.ones(n, np.bool_), None)
     labels = data.labels
     lists = 2 if labels is None else 3
     each = int(np.clip(CHOSEN * 2 // 3 // (lists * sum(near)), 3, MOST_EACH))
@@ -58,8 +58,18 @@ def choose(data: ReportData, near: dict[int, Near], codes: dict[int, Coded], mos
                 taken[members[wrong[members]][:each]] = True
     at_random = np.zeros(n, np.bool_)
     at_random[shuffled(n)[: max(CHOSEN - int(taken.sum()), CHOSEN // 4)]] = True
-    ids = np.flatnonzero(taken | at_random)
+    ids = _gathered(np.flatnonzero(taken | at_random), near, codes)
     return Choice(ids, at_random[ids], each)
+
+
+def _gathered(ids: Int64, near: dict[int, Near], codes: dict[int, Coded]) -> Int64:
+    """Places ordered by their cluster in the smallest K, then in the next, and last by distance.
+
+    Clusters mostly split as K grows, so the members of a cluster of any K are on few sheets, near ones together.
+    """
+    last = max(near)
+    keys = [codes[last][0][ids, 0], *(near[k].clusters[ids, 0] for k in sorted(near, reverse=True))]
+    return ids[np.lexsort(keys)]
 
 
 def shuffled(n: int) -> Int64:
@@ -117,10 +127,13 @@ def sheets(data: ReportData, ids: Int64, layout: Tiles) -> Iterator[Pixels]:
 
 
 def drawn(data: ReportData, ids: Int64) -> Pixels:
-    """The images of these places, ascending, as 8-bit pictures; vectors as profiles over the range of all of them."""
-    split = int(np.searchsorted(ids, data.record.data.n_train))
-    picks = (ids[:split], ids[split:] - data.record.data.n_train)
-    chosen = np.concatenate([p.pixels[pick] for p, pick in zip(data.parts, picks, strict=False)])
+    """The images of these places as 8-bit pictures; vectors as profiles over the range of all of them."""
+    chosen = np.empty((len(ids), *data.shape), data.parts[0].pixels.dtype)
+    start = 0
+    for part in data.parts:
+        here = (ids >= start) & (ids < start + part.n)
+        chosen[here] = part.pixels[ids[here] - start]
+        start += part.n
     if data.is_image:
         return pictures.to_bytes(chosen, data.record.data.full_scale)
     ends = [(p.pixels.min(), p.pixels.max()) for p in data.parts]

@@ -116,9 +116,9 @@ class ClusterView {
     const button = element("button", this.store.wrong(this.k, i) ? "tile wrong" : "tile");
     button.setAttribute("type", "button");
     button.dataset.place = String(place);
-    button.append(this.sheets.draw(i));
+    button.append(this.sheets.tile(i));
     const label = this.label(i);
-    if (label) button.append(element("span", "", label));
+    if (label) button.append(element("span", "label", label));
     const wrong = this.store.wrong(this.k, i) ? ", wrongly named" : "";
     button.setAttribute("aria-label", `${this.title(i)}${label ? `, label ${label}` : ""}${wrong}`);
     item.append(button);

@@ -105,7 +105,7 @@ function membersOf(store, k, cluster, order, part) {
     found.sort((a, b) => key(a) - key(b));
   } else {
     if (order === "wrong") found = found.filter((i) => store.wrong(k, i));
-    found.sort((a, b) => distances[a * width] - distances[b * width] || a - b);
+    found.sort((a, b) => distances[a * width] - distances[b * width] || store.ids[a] - store.ids[b]);
     if (order === "farthest") found.reverse();
     if (store.members.each !== null) found = found.slice(0, store.members.each);
   }

@@ -24,7 +24,7 @@ class ImageView {
     this.place = place;
     const i = list[place];
     byId("image-title", HTMLElement).textContent = this.cluster.title(i);
-    byId("image-large", HTMLElement).replaceChildren(this.cluster.sheets.draw(i));
+    byId("image-large", HTMLElement).replaceChildren(this.cluster.sheets.large(i));
     const near = store.near(k);
     const own = near.near[i * near.width];
     const name = this.cluster.name(own);

@@ -8,7 +8,7 @@
   setUpChooser(data, () => {});
   if (!data.members) return;
   const store = new Store(data, data.members);
-  const cluster = new ClusterView(data, store, new Sheets(data.members));
+  const cluster = new ClusterView(data, store, new Sheets(data.members, store.ids.length));
   new ImageView(cluster);
   for (const button of document.querySelectorAll(".open")) {
     if (button instanceof HTMLElement) button.hidden = false;

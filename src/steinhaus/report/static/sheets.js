@@ -1,48 +1,91 @@
 // Sheets of tiles, loaded when first needed; only the latest stay in memory.
+//
+// Small tiles are backgrounds, one style rule a sheet: a canvas for each of them costs more than a megabyte in Chromium.
 
-const KEPT_SHEETS = 64;
+const KEPT_SHEETS = 160;
 
 class Sheets {
-  /** @param {Members} members */
-  constructor(members) {
+  /** @param {Members} members @param {number} count images in the page */
+  constructor(members, count) {
     this.members = members;
-    /** @type {Map<number, Promise<HTMLImageElement>>} */
+    this.count = count;
+    /** @type {Map<number, Promise<HTMLImageElement>>} latest last */
     this.loaded = new Map();
+    const style = document.styleSheets[0];
+    style.insertRule("@media all {}", style.cssRules.length);
+    this.rules = /** @type {CSSMediaRule} */ (style.cssRules[style.cssRules.length - 1]);
   }
 
   /** @param {number} index @returns {Promise<HTMLImageElement>} */
   sheet(index) {
-    let picture = this.loaded.get(index);
-    if (picture) {
-      this.loaded.delete(index);
-    } else {
-      const image = new Image();
-      image.src = this.members.sheets[index];
-      picture = image.decode().then(() => image);
-      picture.catch(() => this.loaded.delete(index));
-    }
+    const known = this.loaded.get(index);
+    this.loaded.delete(index);
+    const picture = known ?? this.load(index);
     this.loaded.set(index, picture);
     const oldest = this.loaded.keys().next().value;
-    if (this.loaded.size > KEPT_SHEETS && oldest !== undefined) this.loaded.delete(oldest);
+    if (this.loaded.size > KEPT_SHEETS && oldest !== undefined) this.forget(oldest);
     return picture;
   }
 
-  /** Draw the image of this place in the page. @param {number} i @returns {HTMLCanvasElement} */
-  draw(i) {
-    const { height, width, columns, perSheet } = this.members.tile;
+  /** @param {number} index @returns {Promise<HTMLImageElement>} */
+  load(index) {
+    const image = new Image();
+    image.src = this.members.sheets[index];
+    this.rules.insertRule(`.sheet-${index} { background-image: url("${image.src}") }`, this.rules.cssRules.length);
+    /** @type {Promise<HTMLImageElement>} */
+    const picture = new Promise((resolve, reject) => {
+      image.addEventListener("load", () => resolve(image));
+      image.addEventListener("error", reject);
+    });
+    picture.catch(() => this.forget(index));
+    return picture;
+  }
+
+  /** @param {number} index */
+  forget(index) {
+    this.loaded.delete(index);
+    const at = [...this.rules.cssRules].findIndex((rule) => rule.cssText.startsWith(`.sheet-${index} `));
+    if (at >= 0) this.rules.deleteRule(at);
+  }
+
+  /** Where the image of this place in the page is: sheet, column, row, and how many rows that sheet has. @param {number} i */
+  find(i) {
+    const { columns, perSheet } = this.members.tile;
+    const sheet = Math.floor(i / perSheet);
+    const at = i % perSheet;
+    const rows = Math.ceil(Math.min(perSheet, this.count - sheet * perSheet) / columns);
+    return { sheet, column: at % columns, row: Math.floor(at / columns), rows };
+  }
+
+  /** Show the image of this place in the page, small. @param {number} i @returns {HTMLElement} */
+  tile(i) {
+    const { height, width, columns } = this.members.tile;
+    const { sheet, column, row, rows } = this.find(i);
+    const picture = element("span", `picture sheet-${sheet}${this.members.smooth ? " smooth" : ""}`);
+    picture.style.aspectRatio = `${width} / ${height}`;
+    picture.style.backgroundSize = `${100 * columns}% ${100 * rows}%`;
+    picture.style.backgroundPosition = `${share(column, columns)}% ${share(row, rows)}%`;
+    this.sheet(sheet).catch(() => picture.classList.add("missing"));
+    return picture;
+  }
+
+  /** Draw the image of this place in the page, to be shown large. @param {number} i @returns {HTMLElement} */
+  large(i) {
+    const { height, width } = this.members.tile;
+    const { sheet, column, row } = this.find(i);
     const canvas = document.createElement("canvas");
     canvas.width = width;
     canvas.height = height;
     canvas.className = this.members.smooth ? "smooth" : "";
-    const at = i % perSheet;
-    this.sheet(Math.floor(i / perSheet)).then(
-      (sheet) => {
-        const x = (at % columns) * width;
-        const y = Math.floor(at / columns) * height;
-        canvas.getContext("2d")?.drawImage(sheet, x, y, width, height, 0, 0, width, height);
-      },
+    this.sheet(sheet).then(
+      (image) => canvas.getContext("2d")?.drawImage(image, column * width, row * height, width, height, 0, 0, width, height),
       () => canvas.classList.add("missing"),
     );
     return canvas;
   }
+}
+
+/** A background's position for one of so many columns or rows, in percent. @param {number} at @param {number} of */
+function share(at, of) {
+  return of > 1 ? (100 * at) / (of - 1) : 0;
 }
