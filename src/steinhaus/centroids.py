@@ -36,8 +36,10 @@ def means(grid: Grid, tally: Tally, centroids: Float64) -> Float64:
 
 
 def inertia(grid: Grid, totals: Totals, tally: Tally, centroids: Float64) -> float:
-    """Sum of squared distances of the tallied points to these centroids, in squared units of the points."""
-    return float(arithmetic.inertia(totals.squares, tally.sums, tally.counts, centroids, grid.offset, grid.step))
+    """Sum of squared distances of the tallied points to these centroids, weighted, in squared units of the points."""
+    squares = totals.squares if totals.weighted is None else totals.weighted
+    counted = arithmetic.inertia(squares, tally.sums, tally.counts, centroids, grid.offset, grid.step)
+    return float(counted) * totals.unit
 
 
 def shift(old: Float64, new: Float64) -> float:
@@ -47,4 +49,4 @@ def shift(old: Float64, new: Float64) -> float:
 
 def mean_variance(grid: Grid, totals: Totals) -> float:
     """The mean of the features' variances, the unit of scikit-learn's `tol`."""
-    return float(arithmetic.mean_variance(totals.sums, totals.squares, totals.n, grid.step))
+    return float(arithmetic.mean_variance(totals.squares, totals.sums, totals.n, grid.step))

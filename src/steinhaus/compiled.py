@@ -16,7 +16,7 @@ from numba import njit
 from numba.core.caching import FunctionCache
 
 _HOME = Path(__file__).parent
-_MODULES = ("arithmetic.py", "engines/kernels.py", "engines/screening.py", "engines/simd.py")
+_MODULES = ("arithmetic.py", "engines/kernels.py", "engines/screening.py", "simd.py")
 _CONTENTS = hashlib.sha256(b"".join((_HOME / module).read_bytes() for module in _MODULES)).hexdigest()
 
 

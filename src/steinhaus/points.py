@@ -25,6 +25,7 @@ class Stop(Enum):
     CONVERGED = "No centroid moved: the run has converged."
     TOLERANCE = "The centroids moved by no more than the tolerance."
     MAX_ITER = "The iteration limit was reached before convergence; raise max_iter to go on."
+    ASKED = "A callback asked the run to stop."
 
 
 @dataclass(frozen=True)
@@ -80,19 +81,26 @@ class Grid:
     offset: Float64  # (d,)
     step: Float64  # (d,)
 
-    def limbs(self, rows: Float64, limbs: int) -> Int64:
-        """The integers of these rows, (m, d) float64 -> (limbs, m, d) int64."""
+    def limbs(self, rows: Float64, limbs: int, weights: Int64 | None = None) -> Int64:
+        """The integers of these rows, (m, d) float64 -> (limbs, m, d) int64; each row times its weight, (m,) int64."""
         q = np.rint((rows - self.offset) / self.step).astype(np.int64)
-        return q[np.newaxis] if limbs == 1 else np.stack([q >> 32, q & 0xFFFFFFFF])
+        exact = q if weights is None else q.astype(object) * weights[:, np.newaxis].astype(object)
+        parts = [exact] if limbs == 1 else [exact >> 32, exact & 0xFFFFFFFF]
+        return np.stack([part.astype(np.int64) for part in parts])
 
 
 @dataclass(frozen=True)
 class Totals:
-    """What never changes about the points: exact sums over all of them, of the grid's integers q = (x - offset) / step."""
+    """What never changes about the points: exact sums over all of them, of the grid's integers q = (x - offset) / step.
 
-    sums: Int64  # (limbs, 1, d): as a tally's, of one cluster that holds every point
-    squares: Float64  # (2, d): sums of q^2 in grid units, as unevaluated sums of two floats, high + low
+    Weights are whole numbers times a unit: in a tally, and in `weighted`, a point of weight w stands for w / unit points.
+    """
+
+    sums: Int64  # (limbs, 1, d): of all points, each counted once
+    squares: Float64  # (2,) sum of (step q)^2 over all points and features, as a two-float: high + low
     n: int
+    weighted: Float64 | None = None  # (2, d): as squares, each point counted by its weight; None: there are no weights
+    unit: float = 1.0  # the weight that one count stands for
 
 
 @dataclass(frozen=True)
@@ -103,7 +111,7 @@ class Tally:
     """
 
     sums: Int64  # (limbs, k, d): the integer sums of each cluster's points; one limb, or two: value = high * 2^32 + low
-    counts: Int64  # (k,)
+    counts: Int64  # (k,) points, or the whole numbers that their weights amount to
     moved: int  # points whose label differs from the engine's last one; depends on the cache, so only for display
     farthest: Int64 = field(
         default_factory=lambda: np.empty((0, 2), np.int64)
@@ -124,7 +132,7 @@ class Points(Protocol):
         Nearest is by the float64 squared distance sum_t (x_t - c_t)^2, summed in the order that `kernels.squared_distance`
         fixes; ties go to the lowest cluster. Where a tally has e empty clusters, `farthest` names the e points that lie
         farthest from their centroid by the same distance, and their clusters (farthest first, ties to the lowest index),
-        without those at distance 0.
+        without those at distance 0 or of weight 0. A cluster is empty where its count is 0.
         """
         ...
 

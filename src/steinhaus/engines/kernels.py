@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from steinhaus.compiled import compiled, inlined
 
-from steinhaus.engines import simd as v
+from steinhaus import simd as v
 from steinhaus.engines.screening import CHUNK, FAR, SLACK, UNKNOWN, across_bound, drift_bound, plain_bound
 
 TILE = 32
@@ -136,8 +136,11 @@ def product(x, i, rows, b):
         s1 = v.multiply_add(v.load_framed(values, a + t + 16, offset, t + 16, scale), v.load(rows, b + t + 16), s1)
         s2 = v.multiply_add(v.load_framed(values, a + t + 32, offset, t + 32, scale), v.load(rows, b + t + 32), s2)
         s3 = v.multiply_add(v.load_framed(values, a + t + 48, offset, t + 48, scale), v.load(rows, b + t + 48), s3)
+    rest = x.d - x.d % 16
+    for t in range(whole, rest, 16):
+        s0 = v.multiply_add(v.load_framed(values, a + t, offset, t, scale), v.load(rows, b + t), s0)
     total = v.fold(v.add(v.add(s0, s1), v.add(s2, s3)))
-    for t in range(whole, x.d):
+    for t in range(rest, x.d):
         total += framed(x, a + t, t) * rows[b + t]
     return total
 
@@ -343,6 +346,7 @@ def assign(x, tiles, runs, firsts, modes, exact, plain, fine, drift, anchors, kn
     width = labels.shape[1]
     anchored = anchors.products.shape[0] > 0
     other = k * d  # from a high limb to its low limb
+    line = 64 // x.values.itemsize  # values in a line of the cache
     x, known = _rows(x), _known(known)
     plain, fine, drift = _scores(plain), _scores(fine), _scores(drift)
     exact, anchor_products, labels = v.pointer(exact), v.pointer(anchors.products), v.pointer(labels)
@@ -374,6 +378,10 @@ def assign(x, tiles, runs, firsts, modes, exact, plain, fine, drift, anchors, kn
                         v.store(anchor_products, 32 * tile * k + i, v.load(out, i))
                 opened &= bounds(out, j0, j1, plain, known, base, found, least)
             if opened:
+                for lane in range(count):
+                    if (opened >> np.uint32(lane)) & np.uint32(1):
+                        for t in range(0, d, line):
+                            v.prefetch(x.values, (base + lane) * d + t)
                 for lane in range(count):
                     if (opened >> np.uint32(lane)) & np.uint32(1):
                         if mode == BRUTE:
@@ -417,6 +425,12 @@ def collect(change, sums, counts):
 
 
 @compiled
+def _add_multiple(out, factor, rows, at, p):
+    for q in range(p):
+        out[q] += factor * rows[at + q]
+
+
+@compiled
 def prepare(j0, j1, exact, offset, scale, reference, directions, rates, fresh, plain, fine, drift, anchors):
     """Bounds for the centroids j0 <= j < j1 of a run, (K, d) float64; where `fresh`, they become its anchors.
 
@@ -424,6 +438,7 @@ def prepare(j0, j1, exact, offset, scale, reference, directions, rates, fresh, p
     """
     d, p = directions.shape
     along = np.empty(p)
+    along_at, directions_at = v.pointer(along), v.pointer(directions)
     for j in range(j0, j1):
         along[:] = 0.0
         square = half = moved = lean = 0.0
@@ -437,8 +452,7 @@ def prepare(j0, j1, exact, offset, scale, reference, directions, rates, fresh, p
             plain.rows[j, t] = e
             if fresh:
                 anchors.rows[j, t] = e
-            for q in range(p):
-                along[q] += e * directions[t, q]
+            _add_multiple(along_at, e, directions_at, t * p, p)
         norm, half = np.sqrt(square), half + 0.5 * square
         plain.half[j] = fine.half[j] = half
         plain.slope[j], plain.floor[j] = plain_bound(norm * SLACK, half, rates.plain, rates)
@@ -523,40 +537,49 @@ def ranges(x, d, first, end, least, most):
 
 
 @compiled
-def integer_totals(x, d, first, end, sums, squares):
-    """Sums of the values and of their squares, a column each, (d,) int64."""
-    for i in range(first, end):
-        for t in range(d):
-            q = np.int64(x[i * d + t])
-            sums[t] += q
-            squares[t] += q * q
+def _length_and_sums(values, at, d, sums):
+    # Small integers: the squared norm of a row, while its values are added to the columns' sums.
+    total = np.int64(0)
+    for t in range(d):
+        q = np.int64(values[at + t])
+        sums[t] += np.int32(q)
+        total += q * q
+    return total
 
 
 @compiled
-def grid_totals(x, d, first, end, offset, per_step, sums, squares):
-    """Sums of the grid's integers q, in two limbs (2, d), and of their squares, in three (3, d): q = a 2^24 + b, a^2, 2ab, b^2.
+def integer_totals(x, first, end, sums, lengths):
+    """Add the columns of small integers to `sums`, (d,) int64; write the points' squared norms, and return their sum."""
+    values = v.pointer(x.values)
+    block = np.zeros(x.d, np.int32)
+    partial = v.pointer(block)
+    squares = np.int64(0)
+    for i in range(first, end):  # at most 2^13 rows of 16 bits: no int32 overflows
+        length = _length_and_sums(values, i * x.d, x.d, partial)
+        lengths[i] = length
+        squares += length
+    sums += block
+    return squares
 
-    At most 2^13 points a call, so that no limb overflows.
+
+@compiled
+def grid_totals(x, first, end, sums, squares, lengths):
+    """Add up the grid's integers q, in two limbs (2, d), and their squares, in three (3, d): a^2, 2ab, b^2, q = a 2^24 + b.
+
+    At most 2^13 points a call, so that no limb overflows. lengths: the points' squared norms in the frame, (n,) float64.
     """
+    offset, per_step = x.grid_offset, x.per_step
     for i in range(first, end):
-        for t in range(d):
-            q = np.int64(np.rint((np.float64(x[i * d + t]) - offset[t]) * per_step[t]))
+        length = 0.0
+        for t in range(x.d):
+            value = np.float64(x.values[i * x.d + t]) - offset[t]
+            q = np.int64(np.rint(value * per_step[t]))
             sums[0, t] += q >> 32
             sums[1, t] += q & 0xFFFFFFFF
             a, b = q >> 24, q & 0xFFFFFF
             squares[0, t] += a * a
             squares[1, t] += 2 * a * b
             squares[2, t] += b * b
-
-
-@compiled
-def lengths(x, first, end, out):
-    """The squared norm of each point in the frame, before it is rounded to float32, (n,) float64. x: Rows."""
-    for i in range(first, end):
-        total = 0.0
-        for t in range(x.d):
-            value = np.float64(x.values[i * x.d + t])
-            if not x.integers:
-                value = (value - np.float64(x.offset[t])) * np.float64(x.scale)
-            total += value * value
-        out[i] = total
+            value *= np.float64(x.scale)
+            length += value * value
+        lengths[i] = length

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from steinhaus.engines import kernels, screening
 from steinhaus.engines.kernels import BRUTE, DRIFT, PLAIN, TILE
@@ -19,6 +20,7 @@ Screen = Literal["auto", "drift", "plain", "none"]
 
 _PAIRS = 4.0  # a tile is computed from the features where more than so many pairs a centroid are open, of 32
 _DIRECTIONS = 64
+_EARLY = 0.5
 _SAMPLE = 1024  # points that the leading directions are taken from
 _STEP = 4096  # points a task, for what is done seldom
 
@@ -202,7 +204,7 @@ class MemoryPoints:
         if not len(batch.anchors.products):
             return np.full(runs, PLAIN, np.int8)
         p = min(_DIRECTIONS, self.d // 4)
-        if not self._basis.p and p and (batch.computed >= p / 2 or self._screen == "drift"):
+        if not self._basis.p and p and (batch.computed >= p * _EARLY or self._screen == "drift"):
             self._find_directions(min(p, self.n))
             k = len(batch.counts)
             batch.drift = _scores(np.empty((k, self._basis.p), np.float32))
@@ -261,7 +263,8 @@ class MemoryPoints:
         """Take leading directions from a sample, and project all points on them."""
         n, frame, known = self.n, self._survey.frame, self._known
         sample = frame.place(self.rows(np.linspace(0, n - 1, min(n, _SAMPLE)).astype(np.int64)))
-        self._basis = basis = screening.leading_directions(sample, p)
+        with threadpool_limits(1, "blas"):
+            self._basis = basis = screening.leading_directions(sample, p)
         directions = np.ascontiguousarray(basis.directions.T)
         rows = np.concatenate([directions, frame.reference[np.newaxis].astype(np.float32)])
         shift = (directions.astype(np.float64) @ frame.reference).astype(np.float32)

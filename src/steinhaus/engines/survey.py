@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -36,28 +37,22 @@ class Survey:
 
 
 def survey(x: NDArray[Any], workers: Workers) -> Survey:
-    """Read the points (n, d) three times at most; DataError where one is not finite or too large to be squared."""
+    """Read the points (n, d) twice at most; DataError where one is not finite or too large to be squared."""
     integers = are_integers(x.dtype)
     grid = Grid(np.zeros(x.shape[1]), np.ones(x.shape[1])) if integers else _grid(x, workers)
     per_step = 1.0 / grid.step
-    grid_offset = np.empty(0) if integers else grid.offset
-    totals = _totals(x, workers, grid_offset, per_step)
-    scale = 1.0 if integers else 2.0 ** -int(np.clip(np.frexp(grid.step.max())[1] + _GRID_BITS, -120, 120))
-    limbs = totals.sums[:, 0].astype(np.float64)
-    mean = (limbs[-1] if len(limbs) == 1 else limbs[0] * 2.0**32 + limbs[1]) / totals.n
-    frame = Frame(grid.offset, scale, mean * grid.step * scale, rounded=not integers)
     kind = x.dtype if x.dtype.kind == "f" else np.dtype(np.float64)
+    scale = 1.0 if integers else 2.0 ** -int(np.clip(np.frexp(grid.step.max())[1] + _GRID_BITS, -120, 120))
     flat = x.reshape(-1).view()
     flat.flags.writeable = False  # one type of array for all callers, so that kernels are compiled once
     rows = kernels.Rows(
-        flat, *x.shape, integers, grid.offset.astype(kind), kind.type(scale), grid.offset, per_step
+        flat, *x.shape, integers, grid.offset.astype(kind), kind.type(scale), grid.offset, 1.0 / grid.step
     )
     lengths = np.empty(len(x))
-    
-    def measure(_: int, first: int, end: int) -> None:
-        kernels.lengths(rows, first, end, lengths)
-
-    workers.each(measure, len(x), _ROWS)
+    totals = (_integer_totals if integers else _grid_totals)(rows, grid, workers, lengths)
+    limbs = totals.sums[:, 0].astype(np.float64)
+    mean = (limbs[-1] if len(limbs) == 1 else limbs[0] * 2.0**32 + limbs[1]) / totals.n
+    frame = Frame(grid.offset, scale, mean * grid.step * scale, rounded=not integers)
     return Survey(grid, totals, frame, rows, lengths)
 
 
@@ -91,25 +86,35 @@ def _grid(x: NDArray[Any], workers: Workers) -> Grid:
     return Grid(offset, np.ldexp(1.0, np.maximum(exponent, -500)))
 
 
-def _totals(x: NDArray[Any], workers: Workers, offset: Float64, per_step: Float64) -> Totals:
-    n, d = x.shape
-    flat = x.reshape(-1)
-    limbs = 2 if len(offset) else 1
-    sums = np.zeros((workers.count, limbs, d), np.int64)
-    squares = np.zeros((workers.count, 6, d), np.int64)  # three limbs of up to 62 bits, each split at 2^32
+def _integer_totals(rows: kernels.Rows, grid: Grid, workers: Workers, lengths: Float64) -> Totals:
+    sums = np.zeros((workers.count, rows.d), np.int64)
+    squares = np.zeros(workers.count, np.int64)
 
     def add(worker: int, first: int, end: int) -> None:
-        part = np.zeros((3, d), np.int64)
-        if limbs == 1:
-            kernels.integer_totals(flat, d, first, end, sums[worker, 0], part[2])
-        else:
-            kernels.grid_totals(flat, d, first, end, offset, per_step, sums[worker], part)
+        squares[worker] += kernels.integer_totals(rows, first, end, sums[worker], lengths)
+
+    workers.each(add, rows.n, _ROWS)
+    return Totals(sums.sum(0)[np.newaxis, np.newaxis], _two_float(sum(squares.tolist())), rows.n)
+
+
+def _grid_totals(rows: kernels.Rows, grid: Grid, workers: Workers, lengths: Float64) -> Totals:
+    sums = np.zeros((workers.count, 2, rows.d), np.int64)
+    squares = np.zeros((workers.count, 6, rows.d), np.int64)  # three limbs of up to 62 bits, each split at 2^32
+
+    def add(worker: int, first: int, end: int) -> None:
+        part = np.zeros((3, rows.d), np.int64)
+        kernels.grid_totals(rows, first, end, sums[worker], part, lengths)
         squares[worker, :3] += part >> 32
         squares[worker, 3:] += part & 0xFFFFFFFF
 
-    workers.each(add, n, _ROWS)
+    workers.each(add, rows.n, _ROWS)
     a, b, c, e, f, g = squares.sum(0).astype(object)
-    exact = (a << 80) + (e << 48) + (b << 56) + (f << 24) + (c << 32) + g
-    high = exact.astype(np.float64)
-    low = np.array([float(value - int(top)) for value, top in zip(exact, high, strict=True)])
-    return Totals(sums.sum(0)[:, np.newaxis], np.stack([high, low]), n)
+    columns = (a << 80) + (e << 48) + (b << 56) + (f << 24) + (c << 32) + g
+    scales = (Fraction(step) ** 2 for step in grid.step.tolist())
+    exact = sum((column * scale for column, scale in zip(columns, scales, strict=True)), Fraction(0))
+    return Totals(sums.sum(0)[:, np.newaxis], _two_float(exact), rows.n)
+
+
+def _two_float(exact: Fraction | int) -> Float64:
+    high = float(exact)
+    return np.array([high, float(exact - Fraction(high))])

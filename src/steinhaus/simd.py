@@ -102,11 +102,17 @@ def _fold(builder: ir.IRBuilder, vector: ir.Value) -> ir.Value:
     return builder.extract_element(vector, ir.Constant(_I32, 0))
 
 
+def _constant(builder: ir.IRBuilder, value: ir.Value, like: ir.Value) -> ir.Value:
+    return _splat(builder, value, like.type.count) if isinstance(like.type, ir.VectorType) else value
+
+
+constant = _operation(lambda a, like: like, _constant, "A float64 in every lane, or as it is, of the type of the second argument.")
 splat = _operation(lambda a: float32x16, lambda builder, a: _splat(builder, a, 16), "Sixteen copies of a float32.")
 splat_int = _operation(lambda a: int32x16, lambda builder, a: _splat(builder, a, 16), "Sixteen copies of an int32.")
-add = _operation(_same, lambda builder, a, b: builder.fadd(a, b), "a + b.")
-subtract = _operation(_same, lambda builder, a, b: builder.fsub(a, b), "a - b.")
-multiply = _operation(_same, lambda builder, a, b: builder.fmul(a, b), "a * b.")
+add = _operation(_same, lambda builder, a, b: builder.fadd(a, b), "a + b, vectors or floats.")
+subtract = _operation(_same, lambda builder, a, b: builder.fsub(a, b), "a - b, vectors or floats.")
+multiply = _operation(_same, lambda builder, a, b: builder.fmul(a, b), "a * b, vectors or floats.")
+divide = _operation(_same, lambda builder, a, b: builder.fdiv(a, b), "a / b, vectors or floats.")
 multiply_add = _operation(_same, _fuse, "a * b + c, the product rounded or not. For screens only.")
 greater = _operation(lambda a, b: mask16, lambda builder, a, b: builder.fcmp_ordered(">", a, b), "Lanes where a > b.")
 select = _operation(
@@ -194,6 +200,35 @@ def _widening(lanes: int, element: types.Type, doc: str) -> Any:
 
 
 load_float64 = _widening(8, types.float64, "Eight elements of an array of any real type, as float64, from an index on.")
+
+
+@intrinsic
+def load_halves(typingctx: Any, array: Any, index: Any) -> Any:
+    """Eight elements of an int64 array as pairs of float64, exactly: value = first * 2^32 + second, 0 <= second < 2^32."""
+    result = types.UniTuple(float64x8, 2)
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:
+        whole = _read(builder, builder.gep(values[0], [values[1]]), 8, 8)
+        high = builder.ashr(whole, ir.Constant(whole.type, [32] * 8))
+        low = builder.and_(whole, ir.Constant(whole.type, [2**32 - 1] * 8))
+        return context.make_tuple(builder, result, [builder.sitofp(part, float64x8.llvm) for part in (high, low)])
+
+    return result(array, types.intp), codegen
+
+
+@intrinsic
+def prefetch(typingctx: Any, array: Any, index: Any) -> Any:
+    """Ask for the cache line of an element."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:
+        byte = ir.IntType(8).as_pointer()
+        address = builder.bitcast(builder.gep(values[0], [values[1]]), byte)
+        kind = ir.FunctionType(ir.VoidType(), [byte, _I32, _I32, _I32])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        builder.call(function, [address, *(ir.Constant(_I32, flag) for flag in (0, 3, 1))])  # to read, to keep, data
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), codegen
 @intrinsic
 def zeros64(typingctx: Any) -> Any:
     """Eight zeros, float64."""
