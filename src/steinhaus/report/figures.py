@@ -99,22 +99,32 @@ def means(data: ReportData, best: BestRecord) -> Figure:
     centroids = data.centroids[best.k][:MOST_MEANS]
     columns = min(len(centroids), 6 if len(centroids) <= 12 else 10)
     rows = -(-len(centroids) // columns)
-    figure = Figure(figsize=(1.15 * columns, 1.55 * rows + 0.45), layout="constrained")
-    figure.suptitle(f"K = {best.k}: mean images", x=0.01, ha="left", fontsize=11)
+    figure = Figure(figsize=(1.15 * columns + 0.1, 1.55 * rows + 0.45))
+    ax = figure.add_axes((0.0, 0.0, 1.0, 1.0 - 0.4 / figure.get_figheight()), xlim=(0, columns), ylim=(rows, 0))
+    ax.set_axis_off()
+    figure.suptitle(f"K = {best.k}: mean images", x=0.02, y=1 - 0.1 / figure.get_figheight(), ha="left", fontsize=11)
     low, high = float(centroids.min()), float(centroids.max())
-    for cell in range(rows * columns):
-        ax = figure.add_subplot(rows, columns, cell + 1)
-        ax.set_axis_off()
-        if cell >= len(centroids):
-            continue
+    for j, centroid in enumerate(centroids):
+        left, top = j % columns + 0.06, j // columns
+        name, size = label_of(data, best, j), words.count(best.sizes[j])
+        title = size if name is None else f"{_brief(name)}\n{size}"
+        ax.text(left + 0.44, top + 0.3, title, ha="center", va="bottom", fontsize=9)
         if data.is_image:
-            ax.imshow(to_bytes(centroids[cell : cell + 1], 1.0)[0], cmap="gray", vmin=0, vmax=255)
+            picture = to_bytes(centroid[np.newaxis], 1.0)[0]
+            ax.imshow(
+                picture,
+                cmap="gray",
+                vmin=0,
+                vmax=255,
+                extent=(left, left + 0.88, top + 0.98, top + 0.33),
+                aspect="auto",
+            )
         else:
-            ax.plot(centroids[cell], color=ACCENT, linewidth=1)
-            ax.set_ylim(low, high)
-        name = label_of(data, best, cell)
-        size = words.count(best.sizes[cell])
-        ax.set_title(size if name is None else f"{_brief(name)}\n{size}", loc="center", fontsize=9)
+            heights = (centroid - low) / ((high - low) or 1.0)
+            ax.plot(
+                np.linspace(left, left + 0.88, len(centroid)), top + 0.96 - 0.6 * heights, color=ACCENT, linewidth=1
+            )
+    ax.set(xlim=(0, columns), ylim=(rows, 0))
     return figure
 
 
@@ -124,8 +134,8 @@ def _brief(name: str, longest: int = 14) -> str:
 
 def inertia(data: ReportData, best: BestRecord) -> Figure:
     """Inertia of all runs of one K after each iteration."""
-    figure = Figure(figsize=(5.6, 3.4), layout="constrained")
-    ax = figure.add_subplot()
+    figure = Figure(figsize=(5.6, 3.4))
+    ax = _axes(figure)
     runs = [r for r in data.record.runs if r.k == best.k]
     for run in sorted(runs, key=lambda r: r.restart == best.restart):
         is_best = run.restart == best.restart
@@ -145,9 +155,10 @@ def across(data: ReportData) -> Figure:
     """Inertia, and accuracy where there are labels, against K."""
     best = data.record.best
     labelled = best[0].train_accuracy is not None
-    figure = Figure(figsize=(8.4 if labelled else 4.4, 3.2), layout="constrained")
+    width = 4.4
+    figure = Figure(figsize=(2 * width if labelled else width, 3.2))
     ks = [b.k for b in best]
-    left = figure.add_subplot(1, 2 if labelled else 1, 1)
+    left = _axes(figure, width=width)
     left.plot(
         [r.k for r in data.record.runs], [r.final_inertia for r in data.record.runs], "o", color=MUTED, markersize=3
     )
@@ -156,7 +167,7 @@ def across(data: ReportData) -> Figure:
     left.yaxis.set_major_formatter("{x:,.10g}")
     _k_axis(left)
     if labelled:
-        right = figure.add_subplot(1, 2, 2)
+        right = _axes(figure, start=width, width=width)
         right.plot(ks, np.array([b.train_accuracy for b in best]), "-o", color=ACCENT, label="train")
         if best[0].test_accuracy is not None:
             right.plot(ks, np.array([b.test_accuracy for b in best]), "--D", color=SECOND, label="test", markersize=4.5)
@@ -164,6 +175,14 @@ def across(data: ReportData) -> Figure:
         right.legend(frameon=False)
         _k_axis(right)
     return figure
+
+
+def _axes(figure: Figure, *, start: float = 0.0, width: float | None = None, left: float = 0.95) -> Axes:
+    """Axes with margins in inches: a layout engine would draw everything twice."""
+    all_width, height = figure.get_figwidth(), figure.get_figheight()
+    width = all_width if width is None else width
+    across = ((start + left) / all_width, (width - left - 0.15) / all_width)
+    return figure.add_axes((across[0], 0.5 / height, across[1], 1 - 0.85 / height))
 
 
 def _k_axis(ax: Axes) -> None:
@@ -177,17 +196,21 @@ def confusion(data: ReportData, best: BestRecord) -> Figure:
     table = np.array(best.train.confusion)
     k, n_labels = table.shape
     names = data.record.data.label_names or ()
-    figure = Figure(figsize=(min(1.6 + 0.5 * n_labels, 20), min(1.0 + 0.3 * k, 24)), layout="constrained")
-    ax = figure.add_subplot()
+    titles = [label_of(data, best, j) for j in range(k)]
+    longest = max((len(_brief(t or "")) for t in titles), default=0)
+    left = 0.75 + 0.085 * longest
+    figure = Figure(figsize=(min(left + 0.2 + 0.52 * n_labels, 20), min(1.0 + 0.3 * k, 24)))
+    ax = _axes(figure, left=left)
     shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
     ax.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    ax.set_title(f"K = {best.k}: training images by cluster and label")
+    figure.suptitle(
+        f"K = {best.k}: training images by cluster and label", x=0.1 / figure.get_figwidth(), ha="left", fontsize=10
+    )
     ax.set_xlabel("label")
     ax.set_ylabel("cluster, and its label")
     small = max(k, n_labels) <= ANNOTATED
     if small:
         ax.set_xticks(range(n_labels), [_brief(words.clean(n)) for n in names])
-        titles = [label_of(data, best, j) for j in range(k)]
         ax.set_yticks(range(k), [str(j) if t is None else f"{j}: {_brief(t)}" for j, t in enumerate(titles)])
         for j, i in np.argwhere(table > 0):
             colour = "white" if shares[j, i] > 0.55 else INK
