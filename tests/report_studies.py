@@ -113,7 +113,11 @@ def make(
         {"python": "3.12.1", "steinhaus": "0.1.0", "numpy": "2.4.0", "numba": "0.63.0"},
         tuple(runs), tuple(best),
     )  # fmt: skip
-    split = [Part(pixels[p], None if labels is None else labels[p], None if files is None else files[p], np.arange(n)[p]) for p in parts]
+    index = np.arange(n)
+    split = [
+        Part(pixels[p], None if labels is None else labels[p], None if files is None else files[p], index[p])
+        for p in parts
+    ]
     return ReportData(
         record, centroids, split[0], split[1] if train < n else None, train_clusters, test_clusters, run_centroids
     )

@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from visiting import Visit, Visitor
 
 from report_studies import digits, make
 from steinhaus.report import ReportData, compare, page
-
-from conftest import Visit, Visitor  # isort: skip
 
 pytestmark = pytest.mark.browser
 

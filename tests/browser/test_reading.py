@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from visiting import Visitor
 
 from report_studies import make
 from steinhaus.report import ReportData, folder, page
 from steinhaus.report.page import static
-
-from conftest import Visitor  # isort: skip
 
 pytestmark = pytest.mark.browser
 

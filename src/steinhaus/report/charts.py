@@ -20,7 +20,7 @@ SERIES = 6  # series told apart by colour, dashes and marks
 MAP_FRAME = Frame(460, 380, left=10, right=10, top=10, bottom=10)
 DISCS = (6.0, 26.0)  # radius of the smallest and the largest disc
 CROWD = 30  # more discs than this are smaller and bear no names
-LOG_FLOOR = 1e-6  # of the best inertia: excesses below it lie on the log chart's floor
+LOG_FLOOR = 1e-5  # of the best inertia: excesses below it lie on the log chart's floor
 
 Line = tuple[str, Sequence[tuple[int, float]]]  # a name, and values by K
 

@@ -58,7 +58,7 @@ class Scale:
             return [self.low]
         raw = (self.high - self.low) / about
         magnitude = 10.0 ** math.floor(math.log10(raw))
-        step = next(m * magnitude for m in (1, 2, 2.5, 5, 10) if m * magnitude >= raw * (1 - 1e-9))
+        step = min((m * magnitude for m in (1, 2, 2.5, 5, 10)), key=lambda s: abs(math.log(s / raw)))
         first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
         return [i * step for i in range(first, last + 1)]
 
@@ -104,7 +104,7 @@ class Frame:
 
     width: float
     height: float
-    left: float = 46
+    left: float = 50
     right: float = 14
     top: float = 26
     bottom: float = 34

@@ -26,7 +26,10 @@ function readCurves(svg, k, readout) {
     guide.setAttribute("x1", x);
     guide.setAttribute("x2", x);
     svg.classList.add("reading");
-    const values = k.curves.map((curve, run) => (at <= curve.length ? `run ${run + 1}: ${figure(curve[at - 1])}` : `run ${run + 1}: ended`));
+    const values = k.curves.map((curve, run) => {
+      const value = `run ${run + 1}: ${figure(curve[Math.min(at, curve.length) - 1])}`;
+      return at <= curve.length ? value : `${value} (ended)`;
+    });
     readout.textContent = `Iteration ${at}. ${values.join(" · ")}`;
   };
   svg.addEventListener("pointermove", (event) => {

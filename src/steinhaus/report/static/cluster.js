@@ -1,6 +1,7 @@
 // A cluster opened: who it is, and its members, page by page.
 
 const PAGE = 96;
+const MOST_BARS = 14;
 
 class ClusterView {
   /** @param {PageData} data @param {Store} store @param {Sheets} sheets */
@@ -74,7 +75,8 @@ class ClusterView {
     byId("cluster-mean", HTMLElement).replaceChildren(...meanOf(k.k, cluster));
     const bars = byId("cluster-labels", HTMLElement);
     bars.hidden = !k.train;
-    if (k.train && this.data.labelNames) bars.replaceChildren(...histogram(k.train[cluster], this.data.labelNames, k.mapping?.[cluster]));
+    const names = this.data.labelNames;
+    if (k.train && names) bars.replaceChildren(...histogram(k.train[cluster], names, k.mapping?.[cluster]));
   }
 
   /** Show a page of the list that is chosen. @param {number} page */
@@ -102,7 +104,12 @@ class ClusterView {
   /** @param {Order} order @param {Part} part @param {number} from @param {number} shown */
   status(order, part, from, shown) {
     const all = countOf(this.k, this.cluster, order, part);
-    const what = { nearest: "nearest first", farthest: "farthest first", random: "in random order", wrong: "wrongly named, nearest first" }[order];
+    const what = {
+      nearest: "nearest first",
+      farthest: "farthest first",
+      random: "in random order",
+      wrong: "wrongly named, nearest first",
+    }[order];
     if (!shown) return order === "wrong" ? "None is wrongly named." : "No members.";
     const range = `${figure(from + 1)} to ${figure(from + shown)}`;
     if (this.list.length === all) return `${range} of ${figure(all)}, ${what}.`;
@@ -157,7 +164,10 @@ function meanOf(k, cluster) {
 function histogram(counts, names, own) {
   const total = counts.reduce((a, b) => a + b, 0);
   const most = Math.max(...counts, 1);
-  const shown = counts.length <= 14 ? counts.map((_, i) => i) : counts.map((_, i) => i).sort((a, b) => counts[b] - counts[a]).slice(0, 14).filter((i) => counts[i]);
+  let shown = counts.map((_, i) => i);
+  if (shown.length > MOST_BARS) {
+    shown = shown.sort((a, b) => counts[b] - counts[a]).filter((i, rank) => rank < MOST_BARS && counts[i]);
+  }
   return shown.map((i) => {
     const item = element("li", i === own ? "own" : "");
     const bar = element("span", "bar");

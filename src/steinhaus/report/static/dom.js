@@ -50,9 +50,17 @@ function arrows(grid, selector) {
     const at = all.indexOf(/** @type {HTMLElement} */ (event.target));
     if (at < 0) return;
     const top = (/** @type {HTMLElement} */ e) => e.getBoundingClientRect().top;
-    const columns = Math.max(1, all.findIndex((e) => top(e) > top(all[0]) + 1) === -1 ? all.length : all.findIndex((e) => top(e) > top(all[0]) + 1));
+    const below = all.findIndex((e) => top(e) > top(all[0]) + 1);
+    const columns = below < 0 ? all.length : below;
     /** @type {Record<string, number>} */
-    const to = { ArrowLeft: at - 1, ArrowRight: at + 1, ArrowUp: at - columns, ArrowDown: at + columns, Home: 0, End: all.length - 1 };
+    const to = {
+      ArrowLeft: at - 1,
+      ArrowRight: at + 1,
+      ArrowUp: at - columns,
+      ArrowDown: at + columns,
+      Home: 0,
+      End: all.length - 1,
+    };
     if (!(event.key in to)) return;
     event.preventDefault();
     all[Math.min(Math.max(to[event.key], 0), all.length - 1)].focus();

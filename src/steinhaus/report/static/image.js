@@ -56,7 +56,8 @@ class ImageView {
       bar.style.width = `${(100 * distances[t]) / most}%`;
       const track = element("span", "track");
       track.append(bar);
-      item.append(mean, element("span", "name", this.cluster.name(near[t]) || `cluster ${near[t]}`), track, element("span", "value", (distances[t] * unit).toFixed(2)));
+      const name = element("span", "name", this.cluster.name(near[t]) || `cluster ${near[t]}`);
+      item.append(mean, name, track, element("span", "value", (distances[t] * unit).toFixed(2)));
       return item;
     });
   }

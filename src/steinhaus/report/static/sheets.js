@@ -1,6 +1,6 @@
 // Sheets of tiles, loaded when first needed; only the latest stay in memory.
 //
-// Small tiles are backgrounds, one style rule a sheet: a canvas for each of them costs more than a megabyte in Chromium.
+// Small tiles are backgrounds, one style rule a sheet: a canvas for each costs more than a megabyte in Chromium.
 
 const KEPT_SHEETS = 160;
 
@@ -48,7 +48,7 @@ class Sheets {
     if (at >= 0) this.rules.deleteRule(at);
   }
 
-  /** Where the image of this place in the page is: sheet, column, row, and how many rows that sheet has. @param {number} i */
+  /** Where the image of this place in the page is, and how many rows its sheet has. @param {number} i */
   find(i) {
     const { columns, perSheet } = this.members.tile;
     const sheet = Math.floor(i / perSheet);
@@ -78,7 +78,10 @@ class Sheets {
     canvas.height = height;
     canvas.className = this.members.smooth ? "smooth" : "";
     this.sheet(sheet).then(
-      (image) => canvas.getContext("2d")?.drawImage(image, column * width, row * height, width, height, 0, 0, width, height),
+      (image) => {
+        const [x, y] = [column * width, row * height];
+        canvas.getContext("2d")?.drawImage(image, x, y, width, height, 0, 0, width, height);
+      },
       () => canvas.classList.add("missing"),
     );
     return canvas;
