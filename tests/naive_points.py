@@ -18,9 +18,9 @@ class NaivePoints:
         self.X = X.astype(np.int64)
         self.n, self.d = X.shape
         self.grid = Grid(np.zeros(self.d), np.ones(self.d))
-        squares = (self.X**2).sum(axis=0).astype(np.float64)  # below 2^53: exact
+        squares = float((self.X**2).sum())  # below 2^53: exact
         sums = self.X.sum(axis=0)[np.newaxis, np.newaxis]
-        self.totals = Totals(sums, np.stack([squares, np.zeros(self.d)]), self.n)
+        self.totals = Totals(sums, np.array([squares, 0.0]), self.n)
         self._labels: dict[Hashable, Int32] = {}
         self.passes = 0
         self.closed = False
