@@ -20,6 +20,7 @@ from steinhaus import simd as v
 from steinhaus.engines.screening import CHUNK, FAR, SLACK, UNKNOWN, across_bound, drift_bound, plain_bound
 
 TILE = 32
+_AHEAD = 512  # products that are asked for before they are needed, in float32: a run or two
 BRUTE, PLAIN, DRIFT = 0, 1, 2  # how a run is screened: not at all, from the features, from its anchors
 
 
@@ -69,7 +70,7 @@ class Anchors(NamedTuple):
 class Change(NamedTuple):
     """What one worker's part of an assignment changes in the tallies."""
 
-    sums: np.ndarray  # (limbs, K, d) int64
+    sums: np.ndarray  # (limbs, K, d) int64, or int32 where no sum of a pass can overflow it
     counts: np.ndarray  # (K,) int64
     touched: np.ndarray  # (K,) uint8
     moved: np.ndarray  # (R,) int64
@@ -219,6 +220,7 @@ def drift_products(tile, known, rows, anchors, k, j0, j1, out):
     products(known.projections, tile * 32 * p, 16 * p, rows, j0 * p, p, p, j0, j1, out)
     at = 32 * (tile * k)
     for i in range(32 * j0, 32 * j1, 16):
+        v.prefetch(anchors, at + i + _AHEAD)
         v.store(out, i, v.add(v.load(out, i), v.load(anchors, at + i)))
 
 
@@ -296,6 +298,12 @@ def settle(x, i, lane, exact, fine, j0, j1, known, upper, least):
             upper[at] = score + error
         else:
             upper[at] = -np.inf
+    left, label = 0, -1
+    for j in range(j0, j1):
+        if upper[32 * j + lane] >= low:
+            left, label = left + 1, j - j0
+    if left == 1:
+        return label, pairs
     best, label = np.inf, -1
     for j in range(j0, j1):
         if upper[32 * j + lane] >= low:
@@ -321,8 +329,12 @@ def add_row(x, i, sign, sums, other, at):
     """Add a point's integers (sign 1), or take them away (-1), from the sums at `at`; `other` is where the low limbs are."""
     d, values = x.d, x.values
     if x.integers:
-        for t in range(d):
-            sums[at + t] += sign * np.int64(values[i * d + t])
+        if sign > 0:
+            for t in range(d):
+                sums[at + t] += values[i * d + t]
+        else:
+            for t in range(d):
+                sums[at + t] -= values[i * d + t]
     else:
         for t in range(d):
             q = np.int64(np.rint((np.float64(values[i * d + t]) - x.grid_offset[t]) * x.per_step[t]))
@@ -425,22 +437,28 @@ def collect(change, sums, counts):
 
 
 @compiled
-def _add_multiple(out, factor, rows, at, p):
-    for q in range(p):
-        out[q] += factor * rows[at + q]
+def _along(row, directions, d, p, out):
+    """Coordinates of a row along the directions, (d, p) float64 with p a multiple of 16 -> (p,) float64."""
+    for q in range(0, p, 16):
+        low, high = v.zeros64(), v.zeros64()
+        for t in range(d):
+            e = v.constant(row[t], low)
+            low = v.multiply_add(e, v.load_float64(directions, t * p + q), low)
+            high = v.multiply_add(e, v.load_float64(directions, t * p + q + 8), high)
+        v.store(out, q, low)
+        v.store(out, q + 8, high)
 
 
 @compiled
 def prepare(j0, j1, exact, offset, scale, reference, directions, rates, fresh, plain, fine, drift, anchors):
     """Bounds for the centroids j0 <= j < j1 of a run, (K, d) float64; where `fresh`, they become its anchors.
 
-    offset, reference: (d,) float64; directions: (d, p) float64 -> plain, fine, drift: Scores; anchors: Anchors, in place.
+    offset, reference: (d,) float64; directions: (d, p) float64, p a multiple of 16 -> plain, fine, drift: Scores; anchors: Anchors, in place.
     """
     d, p = directions.shape
     along = np.empty(p)
-    along_at, directions_at = v.pointer(along), v.pointer(directions)
+    row = np.empty(d)
     for j in range(j0, j1):
-        along[:] = 0.0
         square = half = moved = lean = 0.0
         for t in range(d):
             e = (exact[j, t] - offset[t]) * scale - reference[t]
@@ -452,7 +470,8 @@ def prepare(j0, j1, exact, offset, scale, reference, directions, rates, fresh, p
             plain.rows[j, t] = e
             if fresh:
                 anchors.rows[j, t] = e
-            _add_multiple(along_at, e, directions_at, t * p, p)
+            row[t] = e
+        _along(v.pointer(row), v.pointer(directions), d, p, v.pointer(along))
         norm, half = np.sqrt(square), half + 0.5 * square
         plain.half[j] = fine.half[j] = half
         plain.slope[j], plain.floor[j] = plain_bound(norm * SLACK, half, rates.plain, rates)

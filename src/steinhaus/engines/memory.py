@@ -20,7 +20,8 @@ Screen = Literal["auto", "drift", "plain", "none"]
 
 _PAIRS = 4.0  # a tile is computed from the features where more than so many pairs a centroid are open, of 32
 _DIRECTIONS = 64
-_EARLY = 0.5
+_EARLY = 2
+_COMPANY = 0.6
 _SAMPLE = 1024  # points that the leading directions are taken from
 _STEP = 4096  # points a task, for what is done seldom
 
@@ -42,7 +43,7 @@ class _Batch:
     debts: Float64  # (R,) what settling has cost since the anchors were taken, in pairs
     changes: list[kernels.Change]  # one a worker
     scratch: list[tuple[NDArray[np.float32], NDArray[np.float32]]]  # one a worker
-    computed: int = 0  # rows of products computed from the features, in units of passes
+    passes: int = 0
 
 
 class MemoryPoints:
@@ -159,9 +160,11 @@ class MemoryPoints:
         k, limbs = int(firsts[-1]), self.totals.sums.shape[0]
         width = self._tiles * TILE
         anchored = self._screen in ("auto", "drift") and width * k * 4 <= self._memory
+        bytes_alone = self._x.dtype.itemsize == 1 and self.n < 2**23  # then n x 255 < 2^31
+        narrow = np.int32 if bytes_alone else np.int64
         changes = [
             kernels.Change(
-                sums=np.zeros((limbs, k, self.d), np.int64),
+                sums=np.zeros((limbs, k, self.d), narrow),
                 counts=np.zeros(k, np.int64),
                 touched=np.zeros(k, np.uint8),
                 moved=np.zeros(len(runs), np.int64),
@@ -198,28 +201,30 @@ class MemoryPoints:
 
     def _modes(self, batch: _Batch, active: Int64) -> NDArray[np.int8]:
         """How each run is screened in this pass; runs in mode PLAIN get new anchors."""
-        runs = len(batch.firsts) - 1
+        runs, k = len(batch.firsts) - 1, int(batch.firsts[-1])
         if self._screen == "none":
             return np.full(runs, BRUTE, np.int8)
         if not len(batch.anchors.products):
             return np.full(runs, PLAIN, np.int8)
-        p = min(_DIRECTIONS, self.d // 4)
-        if not self._basis.p and p and (batch.computed >= p * _EARLY or self._screen == "drift"):
-            self._find_directions(min(p, self.n))
-            k = len(batch.counts)
-            batch.drift = _scores(np.empty((k, self._basis.p), np.float32))
-            batch.anchors = batch.anchors._replace(along=np.zeros((k, self._basis.p)))
-            batch.debts[:] = np.inf
-        drifting = (batch.debts < self._tiles * self._tile_cost(batch)) & bool(self._basis.p)
+        p = min(_DIRECTIONS, self.d // 64 * 16, self.n // 16 * 16)
+        if not self._basis.p and p and (batch.passes >= _EARLY or self._screen == "drift"):
+            self._find_directions(p)
+            batch.drift = _scores(np.empty((k, p), np.float32))
+            along = batch.anchors.rows @ self._basis.directions.astype(np.float64)
+            batch.anchors = batch.anchors._replace(along=along)
+        batch.passes += 1
+        due = batch.debts / (self._tiles * self._tile_cost(batch))
+        if (due[active] >= 1).any():
+            due = due / _COMPANY
+        drifting = (due < 1) & (bool(self._basis.p) or self._screen == "drift")
         modes = np.where(drifting, DRIFT, PLAIN).astype(np.int8)
         renewed = active[~drifting[active]]
         batch.debts[renewed] = 0
-        batch.computed += int(np.diff(batch.firsts)[renewed].sum())
         return modes
 
     def _tile_cost(self, batch: _Batch) -> Float64:
         """What it costs to compute a tile's products from the features, in pairs settled, (R,)."""
-        return 60 + 10.0 * np.diff(batch.firsts)
+        return 25 + 3.0 * np.diff(batch.firsts)
 
     def _prepare(self, batch: _Batch, runs: Sequence[Run], active: Int64, modes: NDArray[np.int8]) -> None:
         """Work out the bounds of the active runs' centroids."""
