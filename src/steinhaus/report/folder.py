@@ -31,7 +31,7 @@ def write(data: ReportData, folder: Path) -> Path:
             ids = carried.ids[start * per_sheet : (start + AHEAD) * per_sheet]
             packed = pool.map(pictures.webp, members.sheets(data, ids, carried.layout))
             for name, content in zip(names[start : start + AHEAD], packed, strict=True):
-                files.write(sheets / name, content)
+                files.write(sheets / name, content, flush=False)  # thousands of them, and easily drawn again
     for old in set(sheets.glob("*.webp")) - {sheets / name for name in names}:
         old.unlink()
     addresses = {"sheets": [f"sheets/{name}" for name in names]}

@@ -26,8 +26,11 @@ CHOSEN = 16_000  # images of a choice, about
 RAW_BYTES = 64_000_000  # of all tiles before compression, in one file
 SIDES = (256, 128, 96, 64, 48, 32, 24, 16)  # pixels of a tile's longer side, largest that fits first
 MOST_EACH = 96  # images of a choice for one list of one cluster
-SHEET_PIXELS = 512 * 512
-SHEET_TILES = 64  # small, for a page of members drawn at random needs nearly as many sheets as it has members
+COLUMNS = 8
+SHEET_PIXELS = 2**17
+SHEET_TILES = (
+    32  # few, for a page drawn at random needs a sheet for each image, and Chromium keeps 1,000 sheets decoded
+)
 
 Coded = tuple[NDArray[np.uint16], float]  # distances as integers, and the distance that one of them stands for
 
@@ -115,7 +118,7 @@ def tiles(data: ReportData, n: int, raw_bytes: int = RAW_BYTES) -> Tiles:
         if n * h * w * channels <= raw_bytes:
             break
     per_sheet = int(np.clip(SHEET_PIXELS // (h * w), 4, SHEET_TILES))
-    columns = max(1, int(np.sqrt(per_sheet)))
+    columns = min(per_sheet, COLUMNS)
     return Tiles(h, w, columns, per_sheet // columns * columns, (h, w) != (height, width))
 
 

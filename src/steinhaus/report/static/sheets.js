@@ -2,7 +2,7 @@
 //
 // Small tiles are backgrounds, one style rule a sheet: a canvas for each costs more than a megabyte in Chromium.
 
-const KEPT_SHEETS = 160;
+const KEPT_SHEETS = 100; // more than a page can need
 
 class Sheets {
   /** @param {Members} members @param {number} count images in the page */
