@@ -210,7 +210,7 @@ def centroid_map(plane: Plane, discs: Sequence[Disc]) -> Markup:
             if plane.neighbour[other] != j or j < other:  # mutual neighbours are joined once
                 lines.append(tag("line", class_="near", x1=x, y1=y, x2=float(at[other, 0]), y2=float(at[other, 1])))
         inner = [tag("title", title), tag("circle", cx=x, cy=y, r=r)]
-        shown = disc.name if len(disc.name) <= 10 else disc.name[:9] + "…"
+        shown = words.brief(disc.name, 10)
         if disc.picture:
             inner.append(tag("image", href=disc.picture, x=x - r, y=y - r, width=2 * r, height=2 * r))
             texts.append(tag("text", shown, class_="name", x=x + r + 4, y=y + 4))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patches import Circle, PathPatch, Rectangle
+from matplotlib.path import Path as Outline
 from matplotlib.ticker import MaxNLocator
 
-from steinhaus.report import files, words
+from steinhaus.report import files, flows, measures, words
 from steinhaus.report.data import ReportData
 from steinhaus.report.pictures import to_bytes
 from steinhaus.study.record import BestRecord
@@ -57,8 +60,8 @@ def save_figures(data: ReportData, folder: Path, formats: Sequence[str] = ("png"
     Returns
     -------
     list of Path
-        The files written: ``means-k010``, ``inertia-k010`` and, with labels, ``confusion-k010`` for each K, and
-        ``across-k``.
+        The files written: ``means-k010``, ``inertia-k010``, ``map-k010`` and, with labels, ``confusion-k010`` for each
+        K; ``across-k``; and, where the clusters of images are known, ``flow``.
     """
     paths = []
     with matplotlib.rc_context({**matplotlib.rcParamsDefault, **STYLE}):
@@ -82,9 +85,12 @@ def _all(data: ReportData) -> Iterator[tuple[str, Callable[[], Figure]]]:
     for best in data.record.best:
         yield f"means-k{best.k:03d}", lambda b=best: means(data, b)  # type: ignore[misc]
         yield f"inertia-k{best.k:03d}", lambda b=best: inertia(data, b)  # type: ignore[misc]
+        yield f"map-k{best.k:03d}", lambda b=best: centroid_map(data, b)  # type: ignore[misc]
         if best.train is not None:
             yield f"confusion-k{best.k:03d}", lambda b=best: confusion(data, b)  # type: ignore[misc]
     yield "across-k", lambda: across(data)
+    if len(data.record.best) > 1 and data.train_clusters:
+        yield "flow", lambda: flow(data)
 
 
 def label_of(data: ReportData, best: BestRecord, cluster: int) -> str | None:
@@ -107,7 +113,7 @@ def means(data: ReportData, best: BestRecord) -> Figure:
     for j, centroid in enumerate(centroids):
         left, top = j % columns + 0.06, j // columns
         name, size = label_of(data, best, j), words.count(best.sizes[j])
-        title = size if name is None else f"{_brief(name)}\n{size}"
+        title = size if name is None else f"{words.brief(name)}\n{size}"
         ax.text(left + 0.44, top + 0.3, title, ha="center", va="bottom", fontsize=9)
         if data.is_image:
             picture = to_bytes(centroid[np.newaxis], 1.0)[0]
@@ -126,10 +132,6 @@ def means(data: ReportData, best: BestRecord) -> Figure:
             )
     ax.set(xlim=(0, columns), ylim=(rows, 0))
     return figure
-
-
-def _brief(name: str, longest: int = 14) -> str:
-    return name if len(name) <= longest else name[: longest - 1] + "…"
 
 
 def inertia(data: ReportData, best: BestRecord) -> Figure:
@@ -197,7 +199,7 @@ def confusion(data: ReportData, best: BestRecord) -> Figure:
     k, n_labels = table.shape
     names = data.record.data.label_names or ()
     titles = [label_of(data, best, j) for j in range(k)]
-    longest = max((len(_brief(t or "")) for t in titles), default=0)
+    longest = max((len(words.brief(t or "")) for t in titles), default=0)
     left = 0.75 + 0.085 * longest
     figure = Figure(figsize=(min(left + 0.2 + 0.52 * n_labels, 20), min(1.0 + 0.3 * k, 24)))
     ax = _axes(figure, left=left)
@@ -210,11 +212,91 @@ def confusion(data: ReportData, best: BestRecord) -> Figure:
     ax.set_ylabel("cluster, and its label")
     small = max(k, n_labels) <= ANNOTATED
     if small:
-        ax.set_xticks(range(n_labels), [_brief(words.clean(n)) for n in names])
-        ax.set_yticks(range(k), [str(j) if t is None else f"{j}: {_brief(t)}" for j, t in enumerate(titles)])
+        ax.set_xticks(range(n_labels), [words.brief(words.clean(n)) for n in names])
+        ax.set_yticks(range(k), [str(j) if t is None else f"{j}: {words.brief(t)}" for j, t in enumerate(titles)])
         for j, i in np.argwhere(table > 0):
             colour = "white" if shares[j, i] > 0.55 else INK
             ax.text(i, j, words.count(int(table[j, i])), ha="center", va="center", fontsize=7, color=colour)
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
     return figure
+
+
+def centroid_map(data: ReportData, best: BestRecord) -> Figure:
+    """The centroids in the plane that shows most of their variance; each joined to the one truly nearest to it."""
+    plane = measures.plane(data.centroids[best.k], best.sizes)
+    figure = Figure(figsize=(5.2, 4.6))
+    ax = figure.add_axes((0.02, 0.02, 0.96, 0.86), aspect="equal")
+    ax.set_axis_off()
+    figure.suptitle(
+        f"K = {best.k}: centroids; the plane shows {words.share(plane.share)} of their variance",
+        x=0.02,
+        ha="left",
+        fontsize=10,
+    )
+    span = float(max(np.ptp(plane.at, axis=0).max(), 1e-9))
+    radii = 0.055 * span * np.sqrt(np.array(best.sizes) / max(1, *best.sizes)) * (1.0 if best.k <= ANNOTATED else 0.5)
+    for j, (x, y) in enumerate(plane.at):
+        other = plane.neighbour[j]
+        if other >= 0:
+            ax.plot([x, plane.at[other, 0]], [y, plane.at[other, 1]], color=MUTED, linewidth=1, zorder=1)
+        ax.add_patch(Circle((x, y), max(radii[j], 0.012 * span), color=ACCENT, alpha=0.85, linewidth=0, zorder=2))
+        if best.k <= ANNOTATED:
+            name = label_of(data, best, j) if data.record.data.label_names is not None else str(j)
+            ax.text(x + radii[j] + 0.012 * span, y, words.brief(name or ""), va="center", fontsize=9, zorder=3)
+    ax.margins(0.1)
+    return figure
+
+
+@dataclass(frozen=True)
+class _Cluster:
+    """What the flow shows of a cluster."""
+
+    order: int
+    name: str
+    title: str = ""
+    uri: str = ""
+
+
+def flow(data: ReportData) -> Figure:
+    """How the clusters split as K grows."""
+    columns = [
+        flows.Column(best.k, data.train_clusters[best.k], [_cluster(data, best, j) for j in range(best.k)])
+        for best in data.record.best
+    ]
+    shown = flows.layout(columns)
+    width, height = shown.width, flows.TOP + flows.HEIGHT + 4
+    figure = Figure(figsize=(width / 110, height / 110))
+    ax = figure.add_axes((0.0, 0.0, 1.0, 1.0), xlim=(0, width), ylim=(height, 0))
+    ax.set_axis_off()
+    for band in shown.bands:
+        x0, x1 = band.start.left + flows.BAR, band.end.left
+        y0, y1, low0, low1 = band.y_start, band.y_end, band.y_start + band.h_start, band.y_end + band.h_end
+        middle = (x0 + x1) / 2
+        points = [
+            (x0, y0),
+            (middle, y0),
+            (middle, y1),
+            (x1, y1),
+            (x1, low1),
+            (middle, low1),
+            (middle, low0),
+            (x0, low0),
+        ]
+        codes = [Outline.MOVETO, *[Outline.CURVE4] * 3, Outline.LINETO, *[Outline.CURVE4] * 3]
+        ax.add_patch(PathPatch(Outline(points, codes), color=MUTED, alpha=0.35, linewidth=0))
+    for bars in shown.columns:
+        ax.text(bars[0].left + flows.BAR / 2, 14, f"K = {bars[0].k}", ha="center", fontsize=9)
+        for bar in bars:
+            ax.add_patch(Rectangle((bar.left, bar.top), flows.BAR, max(bar.height, 1.0), color=ACCENT, linewidth=0))
+            if bar.height >= flows.PICTURE:
+                middle = bar.top + bar.height / 2
+                ax.text(bar.left + flows.BAR + 5, middle, words.brief(bar.cluster.name), va="center", fontsize=8)
+    return figure
+
+
+def _cluster(data: ReportData, best: BestRecord, j: int) -> _Cluster:
+    label = None if best.mapping is None else best.mapping[j]
+    if data.record.data.label_names is None:
+        return _Cluster(j, str(j))
+    return _Cluster(len(data.record.data.label_names) if label is None else label, label_of(data, best, j) or "")

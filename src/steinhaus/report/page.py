@@ -240,7 +240,8 @@ def split_flow(data: ReportData, views: Sequence[KView]) -> tuple[Markup, float]
     if len(views) < 2 or not data.train_clusters:
         return None
     columns = [flows.Column(v.k, np.asarray(data.train_clusters[v.k]), v.cards) for v in views]
-    return flows.splits(columns)
+    flow = flows.layout(columns)
+    return flows.draw(flow), flow.left_out
 
 
 def command(data: ReportData) -> str:

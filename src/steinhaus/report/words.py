@@ -28,6 +28,11 @@ def _visible(c: str) -> str:
     return c
 
 
+def brief(name: str, longest: int = 12) -> str:
+    """A name cut short for a tight place."""
+    return name if len(name) <= longest else name[: longest - 1] + "…"
+
+
 def count(n: int) -> str:
     """12345 -> 12,345."""
     return f"{n:,}"
