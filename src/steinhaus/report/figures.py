@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,16 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.patches import Circle, PathPatch, Rectangle
-from matplotlib.path import Path as Outline
+from matplotlib.patches import Circle
 from matplotlib.ticker import MaxNLocator
 
-from steinhaus.report import files, flows, measures, words
+from steinhaus.report import files, flow_figure, measures, words
 from steinhaus.report.data import ReportData
+from steinhaus.report.flow_figure import ACCENT, INK, MUTED
 from steinhaus.report.pictures import to_bytes
 from steinhaus.study.record import BestRecord
 
-INK, MUTED, ACCENT, SECOND = "#1c1e21", "#9aa0a8", "#0b5cad", "#c2570c"
+SECOND = "#c2570c"
 STYLE: Any = {
     "font.family": ["sans-serif"],
     "font.size": 9,
@@ -90,7 +89,7 @@ def _all(data: ReportData) -> Iterator[tuple[str, Callable[[], Figure]]]:
             yield f"confusion-k{best.k:03d}", lambda b=best: confusion(data, b)  # type: ignore[misc]
     yield "across-k", lambda: across(data)
     if len(data.record.best) > 1 and data.train_clusters:
-        yield "flow", lambda: flow(data)
+        yield "flow", lambda: flow_figure.flow(data)
 
 
 def label_of(data: ReportData, best: BestRecord, cluster: int) -> str | None:
@@ -246,57 +245,3 @@ def centroid_map(data: ReportData, best: BestRecord) -> Figure:
             ax.text(x + radii[j] + 0.012 * span, y, words.brief(name or ""), va="center", fontsize=9, zorder=3)
     ax.margins(0.1)
     return figure
-
-
-@dataclass(frozen=True)
-class _Cluster:
-    """What the flow shows of a cluster."""
-
-    order: int
-    name: str
-    title: str = ""
-    uri: str = ""
-
-
-def flow(data: ReportData) -> Figure:
-    """How the clusters split as K grows."""
-    columns = [
-        flows.Column(best.k, data.train_clusters[best.k], [_cluster(data, best, j) for j in range(best.k)])
-        for best in data.record.best
-    ]
-    shown = flows.layout(columns)
-    width, height = shown.width, flows.TOP + flows.HEIGHT + 4
-    figure = Figure(figsize=(width / 110, height / 110))
-    ax = figure.add_axes((0.0, 0.0, 1.0, 1.0), xlim=(0, width), ylim=(height, 0))
-    ax.set_axis_off()
-    for band in shown.bands:
-        x0, x1 = band.start.left + flows.BAR, band.end.left
-        y0, y1, low0, low1 = band.y_start, band.y_end, band.y_start + band.h_start, band.y_end + band.h_end
-        middle = (x0 + x1) / 2
-        points = [
-            (x0, y0),
-            (middle, y0),
-            (middle, y1),
-            (x1, y1),
-            (x1, low1),
-            (middle, low1),
-            (middle, low0),
-            (x0, low0),
-        ]
-        codes = [Outline.MOVETO, *[Outline.CURVE4] * 3, Outline.LINETO, *[Outline.CURVE4] * 3]
-        ax.add_patch(PathPatch(Outline(points, codes), color=MUTED, alpha=0.35, linewidth=0))
-    for bars in shown.columns:
-        ax.text(bars[0].left + flows.BAR / 2, 14, f"K = {bars[0].k}", ha="center", fontsize=9)
-        for bar in bars:
-            ax.add_patch(Rectangle((bar.left, bar.top), flows.BAR, max(bar.height, 1.0), color=ACCENT, linewidth=0))
-            if bar.height >= flows.PICTURE:
-                middle = bar.top + bar.height / 2
-                ax.text(bar.left + flows.BAR + 5, middle, words.brief(bar.cluster.name), va="center", fontsize=8)
-    return figure
-
-
-def _cluster(data: ReportData, best: BestRecord, j: int) -> _Cluster:
-    label = None if best.mapping is None else best.mapping[j]
-    if data.record.data.label_names is None:
-        return _Cluster(j, str(j))
-    return _Cluster(len(data.record.data.label_names) if label is None else label, label_of(data, best, j) or "")
