@@ -50,18 +50,30 @@ def grid(x):
     return offset, step
 
 
-def integers(x):
+def sparse_grid(x):
+    """Offset 0, so that what is 0 stays 0, and the step of each column."""
+    reach = np.abs(x.astype(np.float64)).max(0)
+    steps = [2.0 ** max(int(np.frexp(most)[1]) - 48, -500) if most > 0 else 2.0**-48 for most in reach]
+    small = x.dtype.kind in "ui" and x.dtype.itemsize <= 2
+    return np.zeros(x.shape[1]), np.ones(x.shape[1]) if small else np.array(steps)
+
+
+def integers(x, placed=None):
     """The points on their grid, (n, d) of Python integers."""
-    offset, step = grid(x)
+    offset, step = placed or grid(x)
     return np.rint((np.asarray(x).astype(np.float64) - offset) / step).astype(np.int64).astype(object)
 
 
-def lloyd(x, centroids, max_iter=300, tol=0.0):
-    """One run: labels, centroids, history, inertia, name of the stop. Sums and inertia are exact rationals, rounded once."""
+def lloyd(x, centroids, max_iter=300, tol=0.0, weights=None, placed=None):
+    """One run: labels, centroids, history, inertia, name of the stop. Sums and inertia are exact rationals, rounded once.
+
+    weights: (n,) whole numbers; None: 1 each. placed: offset and step; None: `grid`'s.
+    """
     x = np.asarray(x)
-    offset, step = grid(x)
-    q = integers(x)
+    offset, step = placed or grid(x)
+    q = integers(x, (offset, step))
     n, d = q.shape
+    weights = np.array([1] * n if weights is None else [int(w) for w in weights], object)
     steps = [Fraction(float(s)) for s in step]
     centroids = np.array(centroids, np.float64)
     mean = [Fraction(int(q[:, t].sum()), n) for t in range(d)]
@@ -74,16 +86,16 @@ def lloyd(x, centroids, max_iter=300, tol=0.0):
         distances = squared_distances(x, centroids)
         found = distances.argmin(1)
         if stop:
-            return found, centroids, history, cost(q, found, centroids, offset, step), stop
-        owners = refill(distances, found, len(centroids))
+            return found, centroids, history, cost(q, found, centroids, offset, step, weights), stop
+        owners = refill(distances, found, len(centroids), weights)
         following = centroids.copy()
         for j in range(len(centroids)):
             members = owners == j
-            if members.any():
+            if weights[members].sum():
                 for t in range(d):
-                    total = Fraction(int(q[members, t].sum()), int(members.sum()))
+                    total = Fraction(int((q[members, t] * weights[members]).sum()), int(weights[members].sum()))
                     following[j, t] = offset[t] + step[t] * float(total)
-        history.append(cost(q, owners, following, offset, step))
+        history.append(cost(q, owners, following, offset, step, weights))
         moved = ((following - centroids) ** 2).sum()
         same = np.array_equal(following, centroids)
         centroids = following
@@ -95,26 +107,27 @@ def lloyd(x, centroids, max_iter=300, tol=0.0):
             stop = "MAX_ITER"
 
 
-def refill(distances, found, k):
+def refill(distances, found, k, weights):
     """Labels after each empty cluster, in ascending order, has taken the point that is farthest from its centroid."""
     own = distances[np.arange(len(found)), found]
     owners = found.copy()
-    empty = [j for j in range(k) if not (found == j).any()]
-    farthest = [i for i in sorted(range(len(own)), key=lambda i: (-own[i], i)) if own[i] > 0]
+    empty = [j for j in range(k) if not weights[found == j].sum()]
+    farthest = [i for i in sorted(range(len(own)), key=lambda i: (-own[i], i)) if own[i] > 0 and weights[i]]
     for j, i in zip(empty, farthest, strict=False):
         owners[i] = j
     return owners
 
 
-def cost(q, owners, centroids, offset, step):
+def cost(q, owners, centroids, offset, step, weights=None):
     """Inertia, exactly, then rounded."""
+    weights = np.array([1] * len(q), object) if weights is None else weights
     total = Fraction(0)
     for j, centroid in enumerate(centroids):
-        members = q[owners == j]
+        members, w = q[owners == j], weights[owners == j]
         if len(members):
             for t in range(q.shape[1]):
                 c = Fraction(float((centroid[t] - offset[t]) / step[t]))
                 column = members[:, t]
-                spread = int((column**2).sum()) - 2 * c * int(column.sum()) + len(members) * c * c
+                spread = int((w * column**2).sum()) - 2 * c * int((w * column).sum()) + int(w.sum()) * c * c
                 total += spread * Fraction(float(step[t])) ** 2
     return float(total)

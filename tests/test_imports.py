@@ -20,7 +20,7 @@ PACKAGE = Path(steinhaus.__file__).parent
 # Room -> the rooms whose modules it may import, from the ground up; every room may import itself. "study.record" is a
 # room, the floor that the report stands on, and so are the engines' leaf functions.
 ARROWS: dict[str, set[str]] = {
-    "__init__": {"errors", "images", "study"},
+    "__init__": {"errors", "images", "study", "estimators", "saving", "displays"},
     "errors": set(),
     "points": set(),
     "compiled": set(),
@@ -32,10 +32,26 @@ ARROWS: dict[str, set[str]] = {
     "naming": {"points", "errors"},
     "engines.screening": {"compiled"},
     "engines.kernels": {"compiled", "simd", "engines.screening"},
-    "engines": {"engines.kernels", "engines.screening", "points", "errors", "lloyd"},  # lloyd: to warm the kernels up
+    "engines.limbs": {"compiled", "points"},
+    "engines.dense_kernels": {"compiled", "simd", "engines.limbs", "engines.kernels"},
+    "engines.sparse_kernels": {"compiled", "simd", "engines.limbs", "engines.kernels"},
+    "engines": {
+        "engines.dense_kernels",
+        "engines.kernels",
+        "engines.limbs",
+        "engines.screening",
+        "engines.sparse_kernels",
+        "points",
+        "errors",
+        "lloyd",  # to warm the kernels up
+    },
+    "saving": {"points", "errors", "__init__"},
+    "onnx": {"errors", "points"},
+    "estimators": {"lloyd", "centroids", "engines", "seeding", "points", "errors", "saving", "onnx"},
     "images": {"errors", "points", "seeding"},
     "study.record": set(),
     "study": {"study.record", "lloyd", "engines", "seeding", "naming", "images", "points", "errors", "__init__"},
+    "displays": {"errors", "points", "engines", "study.record", "naming"},
     "report": {"study.record", "errors"},
     "cli": {"report", "study", "study.record", "engines", "images", "points", "errors", "__init__"},
 }

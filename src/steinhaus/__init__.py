@@ -14,13 +14,17 @@ _HOMES = {
     "Study": "steinhaus.study",
     "StudyResult": "steinhaus.study",
     "SteinhausError": "steinhaus.errors",
+    "KMeans": "steinhaus.estimators.kmeans",
+    "load": "steinhaus.saving",
 }
 
-__all__ = ["Images", "SteinhausError", "Study", "StudyResult", "__version__", "open_images"]
+__all__ = ["Images", "KMeans", "SteinhausError", "Study", "StudyResult", "__version__", "load", "open_images"]
 
 if TYPE_CHECKING:
     from steinhaus.errors import SteinhausError
+    from steinhaus.estimators.kmeans import KMeans
     from steinhaus.images import Images, open_images
+    from steinhaus.saving import load
     from steinhaus.study import Study, StudyResult
 
 

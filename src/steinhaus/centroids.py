@@ -19,12 +19,14 @@ def refill(points: Points, tally: Tally) -> Tally:
     if not len(tally.farthest):
         return tally
     sums, counts = tally.sums.copy(), tally.counts.copy()
-    rows = points.grid.limbs(points.rows(tally.farthest[:, 0]), len(sums))
-    for empty, owner, row in zip(np.flatnonzero(counts == 0), tally.farthest[:, 1], rows.swapaxes(0, 1), strict=False):
+    chosen, owners = tally.farthest.T
+    weights = np.ones(len(chosen), np.int64) if points.totals.weights is None else points.totals.weights[chosen]
+    rows = points.grid.limbs(points.rows(chosen), len(sums), weights).swapaxes(0, 1)
+    for empty, owner, row, weight in zip(np.flatnonzero(counts == 0), owners, rows, weights, strict=False):
         sums[:, owner] -= row
         sums[:, empty] += row
-        counts[owner] -= 1
-        counts[empty] += 1
+        counts[owner] -= weight
+        counts[empty] += weight
     return replace(tally, sums=sums, counts=counts)
 
 

@@ -15,3 +15,7 @@ class PlanError(SteinhausError):
 
 class StoreError(SteinhausError):
     """A study's folder cannot be read or written, or belongs to another study."""
+
+
+class ModelError(SteinhausError):
+    """A model cannot be written to a file, or a file does not hold one."""

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from steinhaus.centroids import inertia, mean_variance, means, refill, shift
-from steinhaus.points import Fit, Points, Run, Stop, Tally
+from steinhaus.points import Fit, Float64, Points, Run, Stop, Tally
 
 
 def lloyd(
@@ -21,7 +21,8 @@ def lloyd(
     *,
     max_iter: int = 300,
     tol: float = 0.0,
-    watch: Callable[[Sequence[Run]], None] | None = None,
+    watch: Callable[[Sequence[Run]], Sequence[Run] | None] | None = None,
+    project: Callable[[Float64], Float64] | None = None,
 ) -> Iterator[Fit]:
     """Iterate every run to its end, and yield each as it ends.
 
@@ -37,7 +38,11 @@ def lloyd(
         Relative tolerance, scikit-learn's: a run ends when its centroids moved by a sum of squares of at most `tol` times
         the mean variance of the features. 0: when no centroid moved at all.
     watch
-        Called after every iteration with the runs that are still active.
+        Called after every iteration with the runs that are still active. It may return them with a `stop` for those that
+        shall end there.
+    project
+        What becomes of the means after each update, (k, d) float64 in and out: spherical k-means scales them. None: they
+        stay as they are.
 
     Yields
     ------
@@ -49,7 +54,9 @@ def lloyd(
     while active:
         tallies = points.assign(active)
         outcomes = [
-            _finish(points, run, tally, run.stop) if run.stop else _advance(points, run, tally, max_iter, tolerance)
+            _finish(points, run, tally, run.stop)
+            if run.stop
+            else _advance(points, run, tally, max_iter, tolerance, project)
             for run, tally in zip(active, tallies, strict=True)
         ]
         active = [outcome for outcome in outcomes if isinstance(outcome, Run)]
@@ -58,13 +65,21 @@ def lloyd(
                 yield outcome
                 points.forget(outcome.key)
         if watch:
-            watch(active)
+            active = list(watch(active) or active)
 
 
-def _advance(points: Points, run: Run, tally: Tally, max_iter: int, tolerance: float) -> Run | Fit:
+def _advance(
+    points: Points,
+    run: Run,
+    tally: Tally,
+    max_iter: int,
+    tolerance: float,
+    project: Callable[[Float64], Float64] | None,
+) -> Run | Fit:
     """Update the centroids; then go on, or end, or owe one more assignment so that labels belong to the centroids."""
     filled = refill(points, tally)
     centroids = means(points.grid, filled, run.centroids)
+    centroids = project(centroids) if project else centroids
     history = (*run.history, inertia(points.grid, points.totals, filled, centroids))
     following = replace(run, centroids=centroids, history=history)
     if np.array_equal(centroids, run.centroids):

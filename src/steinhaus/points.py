@@ -99,7 +99,8 @@ class Totals:
     sums: Int64  # (limbs, 1, d): of all points, each counted once
     squares: Float64  # (2,) sum of (step q)^2 over all points and features, as a two-float: high + low
     n: int
-    weighted: Float64 | None = None  # (2, d): as squares, each point counted by its weight; None: there are no weights
+    weights: Int64 | None = None  # (n,) what each point counts for in tallies, at least 0; None: 1 each
+    weighted: Float64 | None = None  # (2,) as squares, each point counted by its weight; None: there are no weights
     unit: float = 1.0  # the weight that one count stands for
 
 

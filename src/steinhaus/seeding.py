@@ -76,7 +76,7 @@ class Stream:
         return self.distinct(n, n)
 
 
-def starts(points: Points, k: int, init: Init, stream: Stream) -> Float64:
+def starts(points: Points, k: int, init: Init, stream: Stream, *, weights: Int64 | None = None) -> Float64:
     """Choose k rows of the points to start from, (k, d) float64.
 
     Parameters
@@ -86,29 +86,47 @@ def starts(points: Points, k: int, init: Init, stream: Stream) -> Float64:
         advantages of careful seeding, SODA 2007, section 2, with the best of 2 + ln k candidates at each step, their section 5).
     stream
         The run's random numbers.
+    weights
+        (n,) how often each point counts; None: once. A row is drawn as often as its copies would be.
     """
-    chosen = stream.distinct(k, points.n) if init == "random" else plus_plus(points, k, stream)
-    return points.rows(chosen)
+    if init == "k-means++":
+        return points.rows(plus_plus(points, k, stream, weights))
+    return points.rows(stream.distinct(k, points.n) if weights is None else _distinct(weights, k, stream))
 
 
-def plus_plus(points: Points, k: int, stream: Stream) -> Int64:
+def _distinct(weights: Int64, k: int, stream: Stream) -> Int64:
+    """Draw k rows without replacement, each by its weight among those that are left, (k,) int64."""
+    left = weights.copy()
+    chosen = np.empty(k, np.int64)
+    for place in range(k):
+        if not left.any():  # fewer rows than k have weight
+            rest = np.setdiff1d(np.arange(len(weights)), chosen[:place])
+            chosen[place:] = rest[stream.distinct(k - place, len(rest))]
+            break
+        ends = np.cumsum(left)
+        chosen[place] = np.searchsorted(ends, stream.integers(1, int(ends[-1]))[0], side="right")
+        left[chosen[place]] = 0
+    return chosen
+
+
+def plus_plus(points: Points, k: int, stream: Stream, weights: Int64 | None = None) -> Int64:
     """Choose k rows by greedy k-means++, (k,) int64.
 
-    A row is drawn with a probability proportional to its squared distance from the nearest row chosen so far. The distances
-    become integers, as fine as 62 bits allow for their sum, so that their sums have no order. Where all of them are 0, every distinct row
-    has been chosen: the rest is drawn evenly from the rows not chosen.
+    A row is drawn with a probability proportional to its squared distance from the nearest row chosen so far, times its
+    weight. These products become integers, as fine as 62 bits allow for their sum, so that their sums have no order. Where
+    all of them are 0, every distinct row that has weight has been chosen: the rest is drawn evenly from the rows not chosen.
     """
     trials = 2 + int(np.log(k))
-    chosen = [int(stream.integers(1, points.n)[0])]
-    closest = points.squared_distances(np.array(chosen))[0]
+    times = 1.0 if weights is None else weights.astype(np.float64)
+    chosen = [int((stream.integers(1, points.n) if weights is None else _distinct(weights, 1, stream))[0])]
+    closest = points.squared_distances(np.array(chosen))[0] * times
     while len(chosen) < k:
-        weights = _integers(closest)
-        ends = np.cumsum(weights)
+        ends = np.cumsum(_integers(closest))
         if not ends[-1]:
             rest = np.setdiff1d(np.arange(points.n), chosen)
             return np.concatenate([chosen, rest[stream.distinct(k - len(chosen), len(rest))]])
         candidates = np.searchsorted(ends, stream.integers(trials, int(ends[-1])), side="right")
-        nearer = np.minimum(points.squared_distances(candidates), closest)
+        nearer = np.minimum(points.squared_distances(candidates) * times, closest)
         best = int(np.argmin([_integers(row, closest.max()).sum() for row in nearer]))
         chosen.append(int(candidates[best]))
         closest = nearer[best]

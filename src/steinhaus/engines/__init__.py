@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from steinhaus.engines.memory import MemoryPoints, Screen
+    from steinhaus.points import Float64, Points
 
 
 def choose(x: Any, *, threads: int | None = None, memory: int | None = None, screen: Screen = "auto") -> MemoryPoints:
@@ -17,8 +20,68 @@ def choose(x: Any, *, threads: int | None = None, memory: int | None = None, scr
     return MemoryPoints(np.ascontiguousarray(x), threads=threads, memory=memory, screen=screen)
 
 
+@contextmanager
+def opened(x: Any, *, weights: Float64 | None = None, threads: int | None = None) -> Iterator[Points]:
+    """The engine for (n, d) points, an array or a CSR matrix, for as long as it is needed.
+
+    Parameters
+    ----------
+    weights
+        (n,) at least 0, not all 0; None: 1 each.
+    threads
+        Threads to use, the calling one included; None: one a core.
+    """
+    from steinhaus.engines.weighing import weigh
+
+    put = weigh(weights)
+    points: Any
+    if hasattr(x, "indptr"):
+        from steinhaus.engines.sparse import SparsePoints
+
+        points = SparsePoints(x, weights=put, threads=threads)
+    else:
+        points = choose(x, threads=threads)
+        if put.counts is not None:
+            from steinhaus.engines.weighted import WeightedPoints
+
+            points = WeightedPoints(points, x, counts=put.counts, unit=put.unit, threads=threads)
+    try:
+        yield points
+    finally:
+        points.close()
+
+
+def distances(x: Any, rows: Float64, *, threads: int | None = None) -> Float64:
+    """The Euclidean distances of (n, d) points to other rows, (m, d) float64 -> (n, m) float64.
+
+    Of an array they are roots of what decides labels; of a CSR matrix, of |x|^2 + |y|^2 - 2 x . y, with an error
+    relative to the norms.
+    """
+    import numpy as np
+
+    from steinhaus.points import Grid
+
+    if hasattr(x, "indptr"):
+        from steinhaus.engines.sparse import SparsePoints
+
+        points = SparsePoints(x, threads=threads)
+        squares = points.distances_to(rows)
+        points.close()
+        return np.sqrt(np.ascontiguousarray(squares.T))
+    from steinhaus.engines import dense_kernels
+    from steinhaus.engines.weighted import dense_rows
+    from steinhaus.engines.workers import Workers
+
+    out = np.empty((len(x), len(rows)))
+    view = dense_rows(np.ascontiguousarray(x), Grid(np.zeros(x.shape[1]), np.ones(x.shape[1])))
+    workers = Workers(threads)
+    workers.each(lambda _, first, end: dense_kernels.distances(view, first, end, rows, out), len(x), 1024)
+    workers.close()
+    return np.sqrt(out, out=out)
+
+
 def warm_up() -> None:
-    """Compile the kernels for pixels, or load them from Numba's cache, on a few points. Do this before threads start."""
+    """Compile the kernels for pixels, or load them from Numba's cache, on a few points; before threads start."""
     import numpy as np
 
     from steinhaus.lloyd import lloyd

@@ -1,0 +1,86 @@
+"""Centroids as images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from steinhaus.displays.display import Display
+from steinhaus.errors import SteinhausError
+
+
+class CentroidsDisplay(Display):
+    """The mean image of every cluster, under its number and size, on one sheet.
+
+    Parameters
+    ----------
+    images
+        (k, h, w) or (k, h, w, 3) of any range; one scale for all.
+    sizes
+        Points in each cluster.
+    """
+
+    def __init__(self, images: NDArray[Any], sizes: Sequence[int]) -> None:
+        self.images, self.sizes = images, sizes
+
+    @classmethod
+    def from_estimator(
+        cls, estimator: Any, *, image_shape: tuple[int, ...] | None = None, ax: Axes | None = None
+    ) -> Self:
+        """Draw the centroids of a fitted estimator.
+
+        Parameters
+        ----------
+        image_shape
+            (h, w) or (h, w, 3) of the images that the rows of X are; None: a square.
+
+        Raises
+        ------
+        SteinhausError
+            The features do not fill that shape.
+        """
+        centers = estimator.cluster_centers_
+        side = math.isqrt(centers.shape[1])
+        shape = image_shape or (side, side)
+        if math.prod(shape) != centers.shape[1]:
+            raise SteinhausError(
+                f"image_shape is {shape}, which {centers.shape[1]} features do not fill. Give the shape of one image."
+            )
+        sizes = np.bincount(estimator.labels_, minlength=len(centers))
+        display = cls(centers.reshape(-1, *shape), sizes.tolist())
+        display.plot(ax)
+        return display
+
+    @classmethod
+    def from_study(cls, study: Any, k: int, *, ax: Axes | None = None) -> Self:
+        """Draw the best run of one K of a study of images (a `StudyResult`)."""
+        images = study.centroids(k)
+        if images.ndim < 3:
+            raise SteinhausError(f"The study's points are vectors of {images.shape[1]} features, not images.")
+        sizes = next(best.sizes for best in study.record.best if best.k == k)
+        display = cls(images, list(sizes))
+        display.plot(ax)
+        return display
+
+    def _draw(self, ax: Axes) -> None:
+        k, height, width = self.images.shape[:3]
+        low, high = float(self.images.min()), float(self.images.max())
+        images = (self.images - low) / (high - low) if high > low else np.zeros(self.images.shape)
+        columns = math.ceil(math.sqrt(k))
+        ax.set(xlim=(0, columns), ylim=(-(-k // columns) * 1.25, 0), aspect=height / width)
+        ax.set_axis_off()
+        for cluster, image in enumerate(images):
+            row, column = divmod(cluster, columns)
+            top = 1.25 * row + 0.22
+            extent = (column + 0.03, column + 0.97, top + 0.94, top)
+            ax.imshow(image, cmap="gray", vmin=0, vmax=1, extent=extent, aspect="auto", interpolation="nearest")
+            ax.text(
+                column + 0.5, top - 0.04, f"{cluster}: {self.sizes[cluster]:,}", ha="center", va="bottom", fontsize=8
+            )
+        ax.set(xlim=(0, columns), ylim=(-(-k // columns) * 1.25, 0), aspect=height / width)
+        ax.set_title("Mean images: cluster and size")

@@ -1,0 +1,1 @@
+"""K-means behind the scikit-learn API, one estimator a file."""

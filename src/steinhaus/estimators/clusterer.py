@@ -1,0 +1,215 @@
+"""What every estimator here can do once it has centroids: assign, measure, transform, save."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from numbers import Integral
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from steinhaus.centroids import inertia
+from steinhaus.engines import distances, opened
+from steinhaus.estimators.listening import CallbackSupportMixin
+from steinhaus.points import Float64, Int32, Run
+
+DTYPES = [np.float64, np.float32, np.uint8, np.int8, np.uint16, np.int16, np.int32, np.uint32, np.int64, np.uint64]
+
+
+class Clusterer(
+    CallbackSupportMixin,  # type: ignore[misc]
+    ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]
+    TransformerMixin,  # type: ignore[misc]
+    ClusterMixin,  # type: ignore[misc]
+    BaseEstimator,  # type: ignore[misc]
+    ABC,
+):
+    """An estimator whose model is its centroids. Abstract; the estimators add parameters and `fit`."""
+
+    cluster_centers_: NDArray[Any]  # (n_clusters, n_features) float64, or float32 where X was
+    labels_: Int32  # (n,)
+    inertia_: float
+    n_iter_: int
+    n_features_in_: int
+    n_threads: int | None
+
+    @abstractmethod
+    def fit(self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None) -> Self:
+        """Find centroids."""
+
+    def fit_predict(self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None) -> Int32:
+        """Find centroids, and give each row of X the label of its cluster; see `fit`.
+
+        Returns
+        -------
+        labels : (n,) int32
+        """
+        return self.fit(X, sample_weight=sample_weight).labels_
+
+    def fit_transform(
+        self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None
+    ) -> NDArray[np.floating[Any]]:
+        """Find centroids, and measure each row's distances to them; see `fit` and `transform`.
+
+        Returns
+        -------
+        distances : (n, n_clusters), float32 for float32 X, float64 otherwise
+        """
+        return self.fit(X, sample_weight=sample_weight).transform(X)
+
+    def predict(self, X: ArrayLike) -> Int32:
+        """Give each row the label of its nearest centroid; ties go to the lowest.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix, (n, n_features)
+            In the units of the X that was fitted.
+
+        Returns
+        -------
+        labels : (n,) int32
+            What a float64 brute force gives.
+        """
+        check_is_fitted(self)
+        with opened(self._validated(X, reset=False), threads=self.n_threads) as points:
+            points.assign([Run(0, self._centroids())])
+            return points.labels(0)
+
+    def transform(self, X: ArrayLike) -> NDArray[np.floating[Any]]:
+        """Measure each row's Euclidean distance to each centroid.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix, (n, n_features)
+            In the units of the X that was fitted.
+
+        Returns
+        -------
+        distances : (n, n_clusters), float32 for float32 X, float64 otherwise
+            In the units of X; dense also where X is sparse.
+        """
+        check_is_fitted(self)
+        x = self._validated(X, reset=False)
+        return distances(x, self._centroids(), threads=self.n_threads).astype(centroid_dtype(x), copy=False)
+
+    def score(self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None) -> float:
+        """Minus the inertia of X: the sum of squared distances to the nearest centroids, each row times its weight.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix, (n, n_features)
+            In the units of the X that was fitted.
+        y
+            Ignored.
+        sample_weight : array-like, (n,), optional
+            Not negative, not all zero; none: 1 each.
+        """
+        check_is_fitted(self)
+        x = self._validated(X, reset=False)
+        centroids = self._centroids()
+        with opened(x, weights=checked_weights(sample_weight, x), threads=self.n_threads) as points:
+            (tally,) = points.assign([Run(0, centroids)])
+            return -inertia(points.grid, points.totals, tally, centroids)
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted model to a file in the safetensors format; `steinhaus.load` reads it.
+
+        Parameters
+        ----------
+        path
+            The file; where it exists, it is replaced.
+
+        Raises
+        ------
+        SteinhausError
+            A parameter is a function, or an object that cannot be written as plain values.
+        """
+        from steinhaus.saving import save
+
+        save(self, path)
+
+    def to_onnx(self, path: str | Path) -> None:
+        """Write the fitted model as an ONNX graph that labels float32 rows; see `steinhaus.onnx`."""
+        from steinhaus.onnx import export
+
+        export(self, path)
+
+    def _validated(self, X: ArrayLike, *, reset: bool) -> Any:
+        """X as a C-contiguous array or CSR matrix of a type that the engines read; copied only where it is not one."""
+        return validate_data(self, X, reset=reset, accept_sparse="csr", dtype=DTYPES, order="C")
+
+    def _centroids(self) -> Float64:
+        return np.ascontiguousarray(self.cluster_centers_, np.float64)
+
+    def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """The fitted attributes, for `save`: plain values, and arrays."""
+        plain: dict[str, Any] = {
+            "inertia_": float(self.inertia_), "n_iter_": int(self.n_iter_), "n_features_in_": int(self.n_features_in_),
+        }  # fmt: skip
+        if hasattr(self, "feature_names_in_"):
+            plain["feature_names_in_"] = self.feature_names_in_.tolist()
+        return plain, {"cluster_centers_": self.cluster_centers_, "labels_": self.labels_}
+
+    def _set_state(self, plain: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+        """Take back what `_state` gave; ValueError, with what is wrong, where it did not."""
+        centers, labels = arrays.pop("cluster_centers_"), arrays.pop("labels_")
+        if centers.ndim != 2 or not centers.size or centers.dtype.kind != "f" or not np.isfinite(centers).all():
+            raise ValueError("its centroids are not a table of finite numbers")
+        if labels.ndim != 1 or labels.dtype != np.int32 or not ((labels >= 0) & (labels < len(centers))).all():
+            raise ValueError("its labels are not those of its clusters")
+        if plain["n_features_in_"] != centers.shape[1]:
+            raise ValueError("its centroids have another number of features than it says")
+        if not isinstance(plain["inertia_"], float) or not plain["inertia_"] >= 0:
+            raise ValueError("its inertia is not a number of at least 0")
+        if type(plain["n_iter_"]) is not int or plain["n_iter_"] < 1:
+            raise ValueError("its number of iterations is not a whole number of at least 1")
+        names = plain.get("feature_names_in_")
+        if names is not None:
+            if len(names) != centers.shape[1] or not all(isinstance(name, str) for name in names):
+                raise ValueError("its features' names are not a list of one string each")
+            self.feature_names_in_ = np.array(names, object)
+        if arrays:
+            raise ValueError(f"it holds tensors that its class has not: {', '.join(map(repr, arrays))}")
+        self.cluster_centers_, self.labels_ = centers, labels
+        self.inertia_, self.n_iter_ = plain["inertia_"], plain["n_iter_"]
+        self.n_features_in_ = centers.shape[1]
+        self._n_features_out = len(centers)
+
+    def _html_repr(self) -> str:
+        """What notebooks show: once fitted, clusters, their sizes and, of images, their means."""
+        if not hasattr(self, "cluster_centers_"):
+            return str(super()._html_repr())
+        from steinhaus.estimators.html import render
+
+        return render(self)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def centroid_dtype(x: Any) -> np.dtype[Any]:
+    """The type of centroids and distances of these points: float32 for float32, float64 for all others."""
+    return np.dtype(np.float32 if x.dtype == np.float32 else np.float64)
+
+
+def checked_weights(sample_weight: ArrayLike | None, x: Any) -> Float64 | None:
+    """The weights as (n,) float64, none negative; None for None."""
+    if sample_weight is None:
+        return None
+    weights: Float64 = _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
+    return weights
+
+
+def seed_of(random_state: Any) -> int:
+    """The seed of a fit: an integer is its own seed, other states draw one."""
+    if isinstance(random_state, Integral):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))

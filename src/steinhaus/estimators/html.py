@@ -1,0 +1,84 @@
+"""What a notebook shows of a fitted estimator: its clusters, their sizes and, of images, their means. Under 20 kB."""
+
+from __future__ import annotations
+
+import base64
+import math
+import struct
+import zlib
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steinhaus.points import Float64
+
+if TYPE_CHECKING:
+    from steinhaus.estimators.clusterer import Clusterer
+
+MOST = 16  # clusters shown, the largest ones
+SIDE = 32  # pixels; larger images are thinned out
+_SMALLEST = 8  # features that are no square of at least this side are not taken for pixels
+_LONGEST = 400  # characters of the parameters
+
+
+def render(estimator: Clusterer) -> str:
+    """An HTML fragment without script or outside references; everything that came from a user is escaped."""
+    sizes = np.bincount(estimator.labels_, minlength=len(estimator.cluster_centers_))
+    order = np.argsort(-sizes, kind="stable")[:MOST]
+    images = _images(np.asarray(estimator.cluster_centers_, np.float64)[order])
+    cells = [
+        f'<td style="text-align:center">{_picture(image)}{cluster}<br><small>{sizes[cluster]:,}</small></td>'
+        for cluster, image in zip(order.tolist(), images, strict=True)
+    ]
+    rows = "".join(f"<tr>{''.join(cells[first : first + 8])}</tr>" for first in range(0, len(cells), 8))
+    rest = len(sizes) - len(order)
+    facts = [
+        f"{len(sizes):,} clusters of {len(estimator.labels_):,} points, {estimator.n_features_in_:,} features",
+        f"inertia {estimator.inertia_:,.6g} after {estimator.n_iter_:,} iterations",
+    ]
+    if (reason := getattr(estimator, "stop_reason_", None)) is not None:
+        facts.append(reason.value)
+    text = repr(estimator)
+    name = escape(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")
+    more = f"<p>The {len(order)} largest are shown; {rest:,} more are not.</p>" if rest else ""
+    return (
+        f'<div class="steinhaus"><pre style="margin:0">{name}</pre><p>{"<br>".join(map(escape, facts))}</p>'
+        f"<table><caption>Clusters and their sizes</caption>{rows}</table>{more}</div>"
+    )
+
+
+def _images(centroids: Float64) -> list[NDArray[np.uint8] | None]:
+    """The centroids as square images of 16 greys, on one scale; None where their features are no square."""
+    side = math.isqrt(centroids.shape[1])
+    if side * side != centroids.shape[1] or side < _SMALLEST:
+        return [None] * len(centroids)
+    low, high = float(centroids.min()), float(centroids.max())
+    grey = (centroids / 2 - low / 2) * (30.0 / (high - low)) if high > low else np.zeros_like(centroids)
+    stride = -(-side // SIDE)
+    return list(np.rint(grey).astype(np.uint8).reshape(-1, side, side)[:, ::stride, ::stride])
+
+
+def _picture(image: NDArray[np.uint8] | None) -> str:
+    if image is None:
+        return ""
+    data = base64.b64encode(png(image)).decode()
+    return f'<img alt="" width="56" style="image-rendering:pixelated" src="data:image/png;base64,{data}"><br>'
+
+
+def png(image: NDArray[np.uint8]) -> bytes:
+    """An image of 16 greys, (h, w) uint8 in 0..15, as a PNG file of four bits a pixel (W3C, PNG, 3rd ed., 2025)."""
+    height, width = image.shape
+    pairs = np.pad(image, ((0, 0), (0, width % 2)))
+    rows = np.zeros((height, 1 + pairs.shape[1] // 2), np.uint8)  # every row begins with its filter, 0
+    rows[:, 1:] = pairs[:, ::2] << 4 | pairs[:, 1::2]
+    chunks = {
+        b"IHDR": struct.pack(">IIBBBBB", width, height, 4, 0, 0, 0, 0),
+        b"IDAT": zlib.compress(rows.tobytes(), 9),
+        b"IEND": b"",
+    }
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks.items()
+    )

@@ -1,0 +1,310 @@
+"""KMeans, as scikit-learn has it, on Steinhaus' engine."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import _fit_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from steinhaus.centroids import inertia
+from steinhaus.engines import opened
+from steinhaus.estimators.clusterer import Clusterer, centroid_dtype, checked_weights, seed_of
+from steinhaus.estimators.listening import Callback, Progress
+from steinhaus.lloyd import lloyd
+from steinhaus.points import Fit, Float64, Points, Run, Stop
+from steinhaus.seeding import Stream, starts
+
+Init = str | Callable[..., ArrayLike] | ArrayLike
+
+
+@dataclass(frozen=True)
+class Restart:
+    """What came of one restart.
+
+    Attributes
+    ----------
+    inertia_history
+        Inertia after each iteration's update of the centroids, in squared units of X, weighted.
+    n_iter
+        The number of iterations.
+    inertia
+        Of the restart's labels with its centroids.
+    stop_reason
+        Why it ended.
+    """
+
+    inertia_history: tuple[float, ...]
+    n_iter: int
+    inertia: float
+    stop_reason: Stop
+
+
+class KMeans(Clusterer):
+    """K-means clustering by Lloyd's algorithm: exact labels, the same bits on every machine and number of threads.
+
+    It stands in for `sklearn.cluster.KMeans`: the same parameters, attributes, warnings and errors. Given an array
+    as `init`, it follows scikit-learn's float64 trajectory. The page "Coming from scikit-learn" lists what differs on
+    purpose.
+
+    Parameters
+    ----------
+    n_clusters
+        The number of clusters, at most the number of rows.
+    init
+        Where restarts begin. "k-means++": greedy k-means++ (Arthur and Vassilvitskii, SODA 2007); "random": distinct
+        rows; an (n_clusters, n_features) array; or a function `init(X, n_clusters, random_state=...)` that returns one.
+    n_init
+        The number of restarts; the best is kept. "auto": 1 for "k-means++" and arrays, 10 for "random" and functions.
+        Restarts advance together, so that X is read once an iteration for all of them.
+    max_iter
+        The most iterations of a restart.
+    tol
+        A restart ends when its centroids moved by a sum of squares of at most `tol` times the mean variance of the
+        features. 0: when no centroid moved at all.
+    verbose
+        Above 0, every iteration is printed.
+    random_state
+        An integer makes results reproducible, and restart r begins where a study's run r of that seed does.
+    copy_x
+        There for compatibility: X is never changed, nor copied where it need not be.
+    algorithm
+        There for compatibility: "lloyd" and "elkan" give the same results by the same means.
+    n_threads
+        The number of threads; None: one a core. It does not change the result.
+    callback
+        A function that is told of every iteration (an `Iteration`); where it returns True, that restart stops.
+
+    Attributes
+    ----------
+    cluster_centers_ : (n_clusters, n_features) float64, float32 for float32 X
+        The centroids, in the units of X.
+    labels_ : (n,) int32
+        The label of each row: that of the nearest centroid in `cluster_centers_`, ties to the lowest.
+    inertia_ : float
+        The weighted sum of squared distances of the rows to their centroids, in squared units of X.
+    n_iter_ : int
+        The number of iterations of the best restart.
+    inertia_history_ : (n_iter_,) float64
+        Inertia after each iteration of the best restart.
+    stop_reason_ : Stop
+        Why the best restart ended; `stop_reason_.value` is a sentence.
+    runs_ : list of Restart
+        Every restart, in order.
+    n_features_in_, feature_names_in_
+        The number of features, and their names where X had names.
+
+    References
+    ----------
+    S. P. Lloyd, Least squares quantization in PCM, IEEE Transactions on Information Theory 28, 1982.
+
+    Examples
+    --------
+    >>> from steinhaus import KMeans
+    >>> X = [[1, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]]
+    >>> kmeans = KMeans(n_clusters=2, random_state=0).fit(X)
+    >>> sorted(kmeans.cluster_centers_.tolist())
+    [[1.0, 2.0], [10.0, 2.0]]
+    >>> bool(kmeans.predict([[0, 0]]) == kmeans.labels_[0])
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "n_clusters": [Interval(Integral, 1, None, closed="left")],
+        "init": [StrOptions({"k-means++", "random"}), callable, "array-like"],
+        "n_init": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+        "copy_x": ["boolean"],
+        "algorithm": [StrOptions({"lloyd", "elkan"})],
+        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+        "callback": [callable, None],
+    }
+
+    inertia_history_: Float64
+    stop_reason_: Stop
+    runs_: list[Restart]
+
+    def __init__(
+        self,
+        n_clusters: int = 8,
+        *,
+        init: Init = "k-means++",
+        n_init: int | str = "auto",
+        max_iter: int = 300,
+        tol: float = 1e-4,
+        verbose: int = 0,
+        random_state: int | np.random.RandomState | None = None,
+        copy_x: bool = True,
+        algorithm: str = "lloyd",
+        n_threads: int | None = None,
+        callback: Callback | None = None,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.init = init
+        self.n_init = n_init
+        self.max_iter = max_iter
+        self.tol = tol
+        self.verbose = verbose
+        self.random_state = random_state
+        self.copy_x = copy_x
+        self.algorithm = algorithm
+        self.n_threads = n_threads
+        self.callback = callback
+
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    def fit(self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None) -> Self:
+        """Find centroids.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix, (n, n_features)
+            Rows to cluster, finite. Integers and floats are taken as they are; CSR stays sparse.
+        y
+            Ignored.
+        sample_weight : array-like, (n,), optional
+            Not negative, not all zero; none: 1 each. They count in means, inertia and the drawing of starts. Whole
+            numbers are exact: a row of weight 2 is two rows. Others are rounded to a 2^46th of their sum.
+
+        Returns
+        -------
+        self
+
+        Warns
+        -----
+        ConvergenceWarning
+            There were fewer distinct rows than clusters.
+
+        Raises
+        ------
+        ValueError
+            A parameter is out of range; X is not finite, or has fewer rows than clusters.
+        """
+        x = self._validated(X, reset=True)
+        weights = checked_weights(sample_weight, x)
+        self._check_against(x)
+        with opened(x, weights=weights, threads=self.n_threads) as points:
+            runs = [Run(restart, start) for restart, start in enumerate(self._starts(points, x))]
+            progress = Progress(self, len(runs), {"X": x, "metadata": {"sample_weight": weights}})
+            fits: dict[Any, Fit] = {}
+            for fit in lloyd(
+                points, runs, max_iter=self.max_iter, tol=self.tol, watch=progress.watch, project=self._project
+            ):
+                progress.end(fit)
+                if all((fit.inertia, fit.key) < (other.inertia, other.key) for other in fits.values()):
+                    self._keep(points, fit, centroid_dtype(x))
+                fits[fit.key] = fit
+        self.runs_ = [Restart(fit.history, fit.iterations, fit.inertia, fit.stop) for _, fit in sorted(fits.items())]
+        progress.close({name: value for name, value in vars(self).items() if name.endswith("_")})
+        self._warn_of_empty_clusters()
+        return self
+
+    def _check_against(self, x: Any) -> None:
+        """What parameters must be for these points; settles the number of restarts."""
+        if x.shape[0] < self.n_clusters:
+            raise ValueError(
+                f"n_samples={x.shape[0]} should be >= n_clusters={self.n_clusters}. "
+                "Give more rows, or ask for fewer clusters."
+            )
+        by_array = not isinstance(self.init, str) and not callable(self.init)
+        several = callable(self.init) or (isinstance(self.init, str) and self.init == "random")
+        self._n_init = (10 if several else 1) if isinstance(self.n_init, str) else int(self.n_init)
+        if by_array and self._n_init != 1:
+            warnings.warn(
+                "Explicit initial center position passed: performing only one init in "
+                f"{type(self).__name__} instead of n_init={self._n_init}.",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+            self._n_init = 1
+        if self.algorithm == "elkan" and self.n_clusters == 1:
+            warnings.warn(
+                "algorithm='elkan' doesn't make sense for a single cluster. Using 'lloyd' instead.",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+
+    def _starts(self, points: Points, x: Any) -> Iterator[Float64]:
+        """The centroids that each restart begins with, (n_clusters, n_features) float64."""
+        init: Any = self.init
+        if isinstance(self.init, str):
+            seed = seed_of(self.random_state)
+            for restart in range(self._n_init):
+                stream = Stream(seed, self.n_clusters, restart)
+                yield starts(points, self.n_clusters, init, stream, weights=points.totals.weights)
+        elif callable(init):
+            random = check_random_state(self.random_state)
+            for _ in range(self._n_init):
+                yield self._checked_start(init(x, self.n_clusters, random_state=random), x)
+        else:
+            yield self._checked_start(init, x)
+
+    def _checked_start(self, start: ArrayLike, x: Any) -> Float64:
+        return checked_start(start, self.n_clusters, x.shape[1])
+
+    def _project(self, centroids: Float64) -> Float64:
+        """What becomes of the means after each update."""
+        return centroids
+
+    def _keep(self, points: Points, fit: Fit, dtype: np.dtype[Any]) -> None:
+        """Make this fit the result. Centroids that are rounded to float32 get labels and inertia of their own."""
+        self.cluster_centers_ = fit.centroids.astype(dtype)
+        self.inertia_ = fit.inertia
+        if dtype != np.float64:
+            rounded = self._centroids()
+            (tally,) = points.assign([Run(fit.key, rounded)])
+            self.inertia_ = inertia(points.grid, points.totals, tally, rounded)
+        self.labels_ = points.labels(fit.key)
+        self.n_iter_ = fit.iterations
+        self.inertia_history_ = np.array(fit.history)
+        self.stop_reason_ = fit.stop
+        self._n_features_out = len(fit.centroids)
+
+    def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        plain, arrays = super()._state()
+        plain["stop_reason_"] = self.stop_reason_.name
+        plain["runs_"] = [[list(run.inertia_history), run.inertia, run.stop_reason.name] for run in self.runs_]
+        return plain, {**arrays, "inertia_history_": self.inertia_history_}
+
+    def _set_state(self, plain: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+        history = arrays.pop("inertia_history_")
+        super()._set_state(plain, arrays)
+        if history.dtype != np.float64 or history.shape != (self.n_iter_,) or not np.isfinite(history).all():
+            raise ValueError("its inertia history is not one finite number an iteration")
+        runs = [
+            Restart(tuple(map(float, told)), len(told), float(cost), Stop[reason])
+            for told, cost, reason in plain["runs_"]
+        ]
+        self.inertia_history_, self.stop_reason_, self.runs_ = history, Stop[plain["stop_reason_"]], runs
+
+    def _warn_of_empty_clusters(self) -> None:
+        found = len(np.unique(self.labels_))
+        if found < self.n_clusters:
+            warnings.warn(
+                f"Number of distinct clusters ({found}) found smaller than n_clusters ({self.n_clusters}). "
+                "Possibly due to duplicate points in X.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+
+
+def checked_start(start: ArrayLike, k: int, d: int) -> Float64:
+    """The centroids to start from, (k, d) float64, of an array or sparse matrix; ValueError where it is not that."""
+    checked: Any = check_array(start, dtype=np.float64, copy=True, order="C", accept_sparse="csr")
+    rows: Float64 = checked if isinstance(checked, np.ndarray) else checked.toarray()
+    for size, (what, need) in zip(
+        rows.shape, {"number of clusters": k, "number of features of the data": d}.items(), strict=True
+    ):
+        if size != need:
+            raise ValueError(f"The shape of the initial centers {rows.shape} does not match the {what} {need}.")
+    return rows

@@ -1,0 +1,128 @@
+"""Telling those who listen how a fit goes: the reader of `verbose`, the user's `callback`, scikit-learn's callbacks."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from steinhaus.points import Fit, Float64, Run, Stop
+
+try:
+    from sklearn.callback import CallbackSupportMixin
+except ImportError:  # scikit-learn before 1.9 has no callbacks
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Stands where scikit-learn has no callbacks."""
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """What a `callback` is told after an iteration of one restart.
+
+    Attributes
+    ----------
+    restart
+        Which restart it is, from 0 on.
+    n_iter
+        How many iterations it has done.
+    inertia
+        Sum of squared distances of the points to the centroids after this iteration's update, in squared units of X.
+    cluster_centers
+        (n_clusters, n_features) float64: the centroids after this iteration's update, in the units of X.
+    """
+
+    restart: int
+    n_iter: int
+    inertia: float
+    cluster_centers: Float64
+
+
+Callback = Callable[[Iteration], object]  # True asks the restart to stop
+
+
+class Progress:
+    """Follows the restarts of one fit: to be told of every run that goes on, and of every fit that ends.
+
+    Parameters
+    ----------
+    estimator
+        Whose fit it is; its `verbose`, `callback` and scikit-learn callbacks listen.
+    restarts
+        How many runs there are; their keys are 0, 1, ...
+    data
+        What scikit-learn's callbacks may ask for: X and metadata.
+    """
+
+    def __init__(self, estimator: Any, restarts: int, data: dict[str, Any]) -> None:
+        self._estimator = estimator
+        self._restarts = restarts
+        self._data = {"estimator": estimator, **data}
+        self._heard: dict[Hashable, int] = {}
+        self._root: Any = None
+        self._contexts: dict[Hashable, Any] = {}
+        if hasattr(estimator, "_init_callback_context"):
+            self._root = estimator._init_callback_context(max_subtasks=restarts)
+            self._root.call_on_fit_task_begin(**self._data)
+        if getattr(estimator, "_skl_callbacks", None):
+            for key in range(restarts):
+                context = self._root.subcontext(task_name="restart", max_subtasks=estimator.max_iter)
+                self._contexts[key] = context.call_on_fit_task_begin(**self._data)
+        self._say("Initialization complete")
+
+    def watch(self, active: Sequence[Run]) -> Sequence[Run]:
+        """Hear how the active runs stand; those that a listener asked to stop come back so marked."""
+        return [replace(run, stop=Stop.ASKED) if self._hear(run) and not run.stop else run for run in active]
+
+    def end(self, fit: Fit) -> None:
+        """Hear how a run ended."""
+        self._hear(fit)
+        name, last = self._name(fit.key), fit.iterations - 1
+        if fit.stop is Stop.CONVERGED:
+            self._say(f"{name}Converged at iteration {last}: strict convergence.")
+        elif fit.stop is Stop.TOLERANCE:
+            self._say(f"{name}Converged at iteration {last}: center shift is within tolerance.")
+        if fit.key in self._contexts:
+            self._contexts[fit.key].call_on_fit_task_end(**self._data, reconstruction_attributes=lambda: _fitted(fit))
+
+    def close(self, fitted: dict[str, Any]) -> None:
+        """The fit has ended; `fitted` are the attributes that a copy of the estimator needs to predict."""
+        if self._root is not None:
+            self._root.call_on_fit_task_end(**self._data, reconstruction_attributes=lambda: fitted)
+
+    def _hear(self, run: Run | Fit) -> bool:
+        """Pass on the iteration that a run has just done; whether a listener asks it to stop."""
+        done = len(run.history)
+        if done == self._heard.get(run.key, 0):
+            return False
+        self._heard[run.key] = done
+        self._say(f"{self._name(run.key)}Iteration {done - 1}, inertia {run.history[-1]}.")
+        asked = False
+        if self._estimator.callback is not None:
+            iteration = Iteration(int(str(run.key)), done, run.history[-1], run.centroids.copy())
+            asked = self._estimator.callback(iteration) is True
+        if run.key in self._contexts:
+            task = self._contexts[run.key].subcontext(task_name="iteration")
+            task.call_on_fit_task_begin(**self._data)
+            asked |= bool(task.call_on_fit_task_end(**self._data, reconstruction_attributes=lambda: _fitted(run)))
+        return asked
+
+    def _name(self, key: Hashable) -> str:
+        return f"Restart {key}: " if self._restarts > 1 else ""
+
+    def _say(self, line: str) -> None:
+        if self._estimator.verbose:
+            sys.stdout.write(f"{line}\n")
+
+
+def _fitted(run: Run | Fit) -> dict[str, Any]:
+    return {
+        "cluster_centers_": run.centroids,
+        "_n_features_out": len(run.centroids),
+        "n_iter_": len(run.history),
+        "inertia_": run.history[-1],
+    }
+
+
+__all__ = ["Callback", "CallbackSupportMixin", "Iteration", "Progress"]

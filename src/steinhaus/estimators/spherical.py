@@ -1,0 +1,79 @@
+"""K-means by the angle between rows: for embeddings, texts, and whatever has a direction but no meaningful length."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from steinhaus.estimators.kmeans import KMeans
+from steinhaus.points import Float64
+
+_BLOCK = 4096  # rows scaled at a time
+
+
+class SphericalKMeans(KMeans):
+    """K-means on the unit sphere: rows are scaled to length 1, and so is every mean (Dhillon and Modha, 2001).
+
+    Of two rows x, c of length 1, |x - c|^2 = 2 - 2 cos(x, c): the nearest centroid is the one of the smallest angle.
+    Parameters and attributes are `KMeans`'s. `cluster_centers_` have length 1; `inertia_` is the weighted sum of
+    2 - 2 cos, and `transform` gives sqrt(2 - 2 cos). Rows of zeros have no direction: they are as far from all
+    centroids, and get label 0.
+
+    References
+    ----------
+    I. S. Dhillon and D. S. Modha, Concept decompositions for large sparse text data using clustering, Machine Learning
+    42, 2001.
+
+    Examples
+    --------
+    >>> from steinhaus.estimators.spherical import SphericalKMeans
+    >>> spherical = SphericalKMeans(2, init=[[1, 0], [0, 1]]).fit([[1, 0], [50, 1], [0, 3], [0, 0.1]])
+    >>> spherical.labels_.tolist()
+    [0, 0, 1, 1]
+    """
+
+    def _validated(self, X: ArrayLike, *, reset: bool) -> Any:
+        return unit(super()._validated(X, reset=reset))
+
+    def _checked_start(self, start: ArrayLike, x: Any) -> Float64:
+        rows: Float64 = unit(super()._checked_start(start, x))
+        return rows
+
+    def _project(self, centroids: Float64) -> Float64:
+        rows: Float64 = unit(centroids)
+        return rows
+
+
+def unit(x: Any) -> Any:
+    """The rows at length 1, those of zeros as they are: an array or CSR matrix, float32 for float32, else float64.
+
+    Squares are added up in the order of the features, so that the bits are the same everywhere.
+    """
+    kind = np.float32 if x.dtype == np.float32 else np.float64
+    if not isinstance(x, np.ndarray):
+        scaled = x.astype(kind)
+        scaled.sum_duplicates()
+        norms = _lengths(len(x.indptr) - 1, scaled)
+        scaled.data = (scaled.data / np.repeat(norms, np.diff(scaled.indptr))).astype(kind)
+        return scaled
+    out = np.empty(x.shape, kind)
+    for first in range(0, len(x), _BLOCK):
+        rows = x[first : first + _BLOCK].astype(np.float64)
+        squares = np.zeros(len(rows))
+        for column in rows.T:
+            squares += column * column
+        out[first : first + _BLOCK] = rows / _positive(np.sqrt(squares))[:, np.newaxis]
+    return out
+
+
+def _lengths(n: int, x: Any) -> Float64:
+    squares = np.zeros(n)
+    entries = x.data.astype(np.float64)
+    np.add.at(squares, np.repeat(np.arange(n), np.diff(x.indptr)), entries * entries)
+    return _positive(np.sqrt(squares))
+
+
+def _positive(lengths: Float64) -> Float64:
+    return np.where(lengths > 0, lengths, 1.0)

@@ -1,0 +1,204 @@
+"""Fitted estimators as files in the safetensors format, and back, with every part checked. Nothing in a file is run.
+
+A file holds tensors (centroids, labels, counts, an array given as `init`) and one metadata entry, `steinhaus`: JSON
+with the format's name and version, the class, its parameters, the other fitted attributes, and a SHA-256 over all of
+it and the tensors. The same model gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib
+import json
+import math
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+from numpy.typing import NDArray
+
+from steinhaus.errors import ModelError
+
+FORMAT, VERSION = "steinhaus.estimator", 1
+CLASSES = {
+    "KMeans": "steinhaus.estimators.kmeans",
+    "SphericalKMeans": "steinhaus.estimators.spherical",
+}
+_TYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "I32": "<i4"}
+_PICKLES = (b"\x80", b"PK\x03\x04", b"\x1f\x8b", b"x\x9c")  # of protocol 2 on; joblib's and PyTorch's wrappings of them
+
+
+def save(estimator: Any, path: str | Path) -> None:
+    """Write a fitted estimator to a file; where it exists, it is replaced as a whole.
+
+    Raises
+    ------
+    ModelError
+        The estimator is not fitted, a parameter cannot be written as plain values, or the file cannot be written.
+    """
+    if type(estimator).__name__ not in CLASSES:
+        raise ModelError(f"A {type(estimator).__name__} cannot be saved; {', '.join(CLASSES)} can.")
+    if not hasattr(estimator, "cluster_centers_"):
+        raise ModelError(f"This {type(estimator).__name__} has no centroids to save. Call fit first.")
+    arrays: dict[str, NDArray[Any]] = {}
+    params = {name: _plain(name, value, arrays) for name, value in sorted(estimator.get_params(deep=False).items())}
+    plain, tensors = estimator._state()
+    arrays |= tensors
+    about = {
+        "format": FORMAT, "version": VERSION, "class": type(estimator).__name__, "params": params, "fitted": plain,
+    }  # fmt: skip
+    _write(Path(path), _pack(arrays, about))
+
+
+def load(path: str | Path) -> Any:
+    """Read a fitted estimator that `save` wrote.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    estimator
+        It predicts the same bits as the one that was saved.
+
+    Raises
+    ------
+    ModelError
+        The file cannot be read, or is not in every part what `save` writes.
+    """
+    data = _read(Path(path))
+    try:
+        arrays, about = _unpack(data)
+        return _restore(arrays, about)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, safetensors.SafetensorError) as error:
+        if isinstance(error, safetensors.SafetensorError) and data.startswith(_PICKLES):
+            reason = "it looks like a pickle or an archive, which could run code and is never loaded"
+        elif isinstance(error, ValueError):
+            reason = str(error)
+        else:
+            reason = f"it is malformed ({type(error).__name__}: {error})"
+        raise ModelError(
+            f"{path} is no model saved by Steinhaus: {reason}. Save it again with `estimator.save`."
+        ) from error
+
+
+def _plain(name: str, value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
+    """The value as JSON has it; an array goes to the tensors, and its place here says so."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ModelError(f"{name} is {value}, which has no place in a saved model. Give a finite number.")
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list | tuple | np.ndarray) and (array := np.asarray(value)).dtype.kind in "iuf":
+        kind = array.dtype if array.dtype.str in _TYPES.values() else np.dtype(np.float64)
+        arrays[name] = np.ascontiguousarray(array, kind)
+        return {"tensor": name}
+    raise ModelError(
+        f"{name} is a {type(value).__name__}, which cannot be written as plain values. "
+        f"Set it to a plain value before saving: estimator.set_params({name}=...)."
+    )
+
+
+def _restore(arrays: Mapping[str, NDArray[Any]], about: dict[str, Any]) -> Any:
+    _demand(sorted(about) == ["class", "fitted", "format", "params", "version"], "its parts are not those of a model")
+    _demand(about["format"] == FORMAT, "it holds something else")
+    _demand(about["version"] == VERSION, f"its version is {about['version']!r}, and this one reads {VERSION}")
+    _demand(about["class"] in CLASSES, f"its class {about['class']!r} is unknown")
+    kind = getattr(importlib.import_module(CLASSES[about["class"]]), about["class"])
+    unused = dict(arrays)
+    params = {name: _value(value, unused) for name, value in about["params"].items()}
+    _demand(sorted(params) == sorted(kind._get_param_names()), "its parameters are not those of its class")
+    estimator = kind(**params)
+    estimator._validate_params()
+    estimator._set_state(about["fitted"], unused)
+    return estimator
+
+
+def _value(value: Any, unused: dict[str, NDArray[Any]]) -> Any:
+    if isinstance(value, dict) and set(value) == {"tensor"}:
+        _demand(value["tensor"] in unused, f"the tensor {value['tensor']!r} is missing, or is named twice")
+        return unused.pop(value["tensor"])
+    return value
+
+
+def _demand(condition: bool, reason: str) -> None:
+    if not condition:
+        raise ValueError(reason)
+
+
+def _pack(arrays: Mapping[str, NDArray[Any]], about: dict[str, Any]) -> bytes:
+    signed = {**about, "sha256": _checksum(arrays, about)}
+    return bytes(safetensors.numpy.save(dict(arrays), metadata={"steinhaus": _canonical(signed).decode()}))
+
+
+def _unpack(data: bytes) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    arrays = {}
+    for name, held in safetensors.deserialize(data):  # type: ignore[no-untyped-call]
+        _demand(held["dtype"] in _TYPES, f"the tensor {name!r} is of the type {held['dtype']}")
+        arrays[name] = np.frombuffer(held["data"], _TYPES[held["dtype"]]).reshape(held["shape"]).copy()
+    header = _parsed(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    _demand(list(header.get("__metadata__", {})) == ["steinhaus"], "its metadata are not those of a model")
+    about = _parsed(header["__metadata__"]["steinhaus"])
+    sha256 = about.pop("sha256", None)
+    _demand(sha256 == _checksum(arrays, about), "its checksum is not that of its content")
+    return arrays, about
+
+
+def _parsed(text: str | bytes) -> dict[str, Any]:
+    """A JSON object without repeated keys, NaN and infinities."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        _demand(len({key for key, _ in pairs}) == len(pairs), "a key stands twice in its header")
+        return dict(pairs)
+
+    def refuse(name: str) -> None:
+        raise ValueError(f"{name} stands in its header")
+
+    value = json.loads(text, object_pairs_hook=once, parse_constant=refuse)
+    _demand(isinstance(value, dict), "its header is no object")
+    return dict(value)
+
+
+def _checksum(arrays: Mapping[str, NDArray[Any]], about: dict[str, Any]) -> str:
+    sha = hashlib.sha256(_canonical(about))
+    for name, array in sorted(arrays.items()):
+        sha.update(_canonical([name, array.dtype.str, list(array.shape)]))
+        sha.update(array.tobytes())
+    return sha.hexdigest()
+
+
+def _canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise ModelError(f"{path} is no file. Name a file that `estimator.save` wrote.")
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"Cannot read {path}: {error.strerror or error}. Check the name and the rights.") from error
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write the whole file under another name, and then give it its own."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise ModelError(f"Cannot write {path}: {error.strerror or error}. Check the folder and the rights.") from error
