@@ -6,12 +6,14 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from report_studies import digits, make
-from steinhaus.report import ReportData, render
+from steinhaus.errors import SteinhausError
+from steinhaus.report import ReportData, files, folder, from_result, render, write_folder, write_report
 from steinhaus.report.figures import save_figures
 
 
@@ -55,6 +57,25 @@ def test_the_table_holds_first_and_last_inertia_of_every_run(study: ReportData) 
     for run in study.record.runs:
         assert f"{run.inertia[0]:,.4f}" in text
         assert f"{run.final_inertia:,.4f}" in text
+
+
+def test_the_command_to_run_it_again(study: ReportData) -> None:
+    words = "steinhaus study digits --k 5,10 --restarts 3 --max-iter 40 --init random --tol 0.0 --train 0.6 --seed 0"
+    assert words in Reader(render(study)).text
+    plan = {**study.record.plan, "init": "given:ab12"}
+    given = replace(study, record=replace(study.record, plan=plan))
+    assert "Study(k=(5, 10,), init={K: the same arrays}, max_iter=40" in Reader(render(given)).text
+
+
+def test_a_study_that_is_not_finished_says_so(study: ReportData) -> None:
+    best = tuple(
+        replace(b, train=None, test=None, mapping=None, train_accuracy=None, test_accuracy=None)
+        for b in study.record.best
+    )
+    partial = ReportData(replace(study.record, complete=False, best=best), study.centroids)
+    text = Reader(render(partial)).text
+    assert "The study is not finished" in text
+    assert "Open cluster" not in text
 
 
 def test_the_same_study_gives_the_same_page(study: ReportData) -> None:
@@ -131,3 +152,65 @@ def test_figures_are_the_same_bytes_every_time(tmp_path: Path) -> None:
     }  # fmt: skip
     assert all(a.read_bytes() == b.read_bytes() for a, b in zip(first, second, strict=True))
     assert not list(tmp_path.rglob("*.tmp"))
+
+
+class Result:
+    """What the report reads of a study's result."""
+
+    def __init__(self, data: ReportData, images: object) -> None:
+        self.record, self.images, self.seconds, self._data = data.record, images, {(5, 0): 1.5}, data
+
+    def centroids(self, k: int) -> np.ndarray:
+        return self._data.centroids[k]
+
+    def run_centroids(self, k: int) -> np.ndarray:
+        return self._data.run_centroids[k]
+
+    def labels(self, k: int) -> np.ndarray:
+        return self._data.train_clusters[k]
+
+    def test_labels(self, k: int) -> np.ndarray | None:
+        return self._data.test_clusters[k]
+
+
+def test_a_result_with_and_without_its_images(study: ReportData, tmp_path: Path) -> None:
+    split = SimpleNamespace(
+        train=study.train, test=study.test, train_index=study.train.index, test_index=study.test.index
+    )
+    page = write_report(Result(study, split), tmp_path / "report.html").read_text("utf-8")
+    assert Reader(page).count("button", "open") == 15
+    assert "1.5 s" in Reader(page).text
+    bare = Reader(render(from_result(Result(study, None))))
+    assert bare.count("button", "open") == 0
+    assert bare.count("svg", "flow") == 1  # clusters are in the study's folder; images are not
+    index = write_folder(Result(study, split), tmp_path / "folder")
+    assert len(list((tmp_path / "folder" / "sheets").iterdir())) == -(-1797 // 32)
+    assert "sheets/00000.webp" in index.read_text("utf-8")
+
+
+def test_a_folder_written_again_leaves_no_old_sheets(study: ReportData, tmp_path: Path) -> None:
+    old = tmp_path / "sheets" / "99999.webp"
+    old.parent.mkdir()
+    old.write_bytes(b"old")
+    folder.write(study, tmp_path)
+    assert not old.exists()
+
+
+def test_a_study_without_a_finished_run_has_no_report(study: ReportData) -> None:
+    empty = replace(study, record=replace(study.record, runs=(), best=(), complete=False))
+    with pytest.raises(SteinhausError, match="no finished run"):
+        from_result(Result(empty, None))
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = files.write(tmp_path / "new" / "a.txt", b"one")
+    assert path.read_bytes() == b"one"
+
+    def broken(*_: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr("os.replace", broken)
+    with pytest.raises(OSError, match="no space left"):
+        files.write(path, b"two")
+    assert path.read_bytes() == b"one"
+    assert list(path.parent.iterdir()) == [path]

@@ -245,8 +245,13 @@ def split_flow(data: ReportData, views: Sequence[KView]) -> tuple[Markup, float]
 
 
 def command(data: ReportData) -> str:
-    """The command that runs the same study."""
+    """The command that runs the same study; where its starts were given as arrays, the call."""
     plan = data.record.plan
+    if str(plan["init"]).startswith("given"):
+        ks = ", ".join(str(b.k) for b in data.record.best)
+        others = ", ".join(f"{key}={plan[key]!r}" for key in ("max_iter", "tol", "train", "seed") if key in plan)
+        name = words.clean(data.record.data.name)
+        return f"Study(k=({ks},), init={{K: the same arrays}}, {others}).run(open_images({name!r}))"
     parts = ["steinhaus study", shlex.quote(words.clean(data.record.data.name))]
     parts.append("--k " + ",".join(str(b.k) for b in data.record.best))
     options = ("restarts", "max_iter", "init", "tol", "train", "seed")
