@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from problems import problems
 
 from steinhaus.engines import choose
+from steinhaus.engines.kernels import PAIRS
 from steinhaus.errors import DataError
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Run
@@ -61,7 +62,7 @@ def test_the_screen_certifies_what_has_structure(rng):
     x = np.clip(centres[rng.integers(5, size=4000)] + rng.normal(0, 20, (4000, 256)), 0, 255).astype(np.uint8)
     points = choose(x, threads=1)
     points.assign([Run(0, x[:5].astype(float))])
-    assert points.statistics["pairs"].sum() < 50
+    assert points.work[PAIRS].sum() < 50
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

@@ -86,8 +86,16 @@ def _fuse(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Va
     return builder.call(function, [a, b, c])
 
 
-def _fold(builder: ir.IRBuilder, vector: ir.Value) -> ir.Value:
-    """Add up the lanes: halves onto each other until one is left, always in this order."""
+def _maximum(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
+    return builder.select(builder.fcmp_ordered(">", a, b), a, b)
+
+
+def _minimum(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
+    return builder.select(builder.fcmp_ordered("<", a, b), a, b)
+
+
+def _fold(builder: ir.IRBuilder, vector: ir.Value, join: Emit = ir.IRBuilder.fadd) -> ir.Value:
+    """Join the lanes: halves onto each other until one is left, always in this order."""
     lanes = vector.type.count
     while lanes > 1:
         lanes //= 2
@@ -98,7 +106,7 @@ def _fold(builder: ir.IRBuilder, vector: ir.Value) -> ir.Value:
             )
             for start in (0, lanes)
         )
-        vector = builder.fadd(low, high)
+        vector = join(builder, low, high)
     return builder.extract_element(vector, ir.Constant(_I32, 0))
 
 
@@ -118,10 +126,12 @@ greater = _operation(lambda a, b: mask16, lambda builder, a, b: builder.fcmp_ord
 select = _operation(
     lambda m, a, b: a, lambda builder, m, a, b: builder.select(m, a, b), "a where the mask is set, b elsewhere."
 )
-maximum = _operation(
+maximum = _operation(_same, _maximum, "The larger of a and b, lane by lane.")
+minimum = _operation(_same, _minimum, "The smaller of a and b, lane by lane.")
+magnitude = _operation(
     _same,
-    lambda builder, a, b: builder.select(builder.fcmp_ordered(">", a, b), a, b),
-    "The larger of a and b, lane by lane.",
+    lambda builder, a: _maximum(builder, a, builder.fsub(ir.Constant(a.type, None), a)),
+    "|a|, lane by lane.",
 )
 differs = _operation(
     lambda a, b: mask16, lambda builder, a, b: builder.icmp_signed("!=", a, b), "Lanes where a != b, int32."
@@ -136,7 +146,9 @@ count = _operation(
     lambda builder, m: builder.zext(builder.ctpop(m), ir.IntType(64)),
     "How many bits of a uint32 are set.",
 )
-fold = _operation(lambda a: a.element, _fold, "The sum of the lanes, in a fixed order.")
+least = _operation(lambda a: a.element, lambda builder, a: _fold(builder, a, _minimum), "The smallest of the lanes.")
+largest = _operation(lambda a: a.element, lambda builder, a: _fold(builder, a, _maximum), "The largest of the lanes.")
+fold = _operation(lambda a: a.element, lambda builder, a: _fold(builder, a), "The sum of the lanes, in a fixed order.")
 
 
 @intrinsic
@@ -166,6 +178,17 @@ def load(typingctx: Any, array: Any, index: Any) -> Any:
         return _read(builder, builder.gep(values[0], [values[1]]), _size(array), 16)
 
     return Vector(array.dtype, 16)(array, types.intp), codegen
+
+
+@intrinsic
+def load_flags(typingctx: Any, array: Any, index: Any) -> Any:
+    """Where sixteen elements of a uint8 array, from an index on, are not zero."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:
+        read = _read(builder, builder.gep(values[0], [values[1]]), 1, 16)
+        return builder.icmp_unsigned("!=", read, ir.Constant(read.type, None))
+
+    return mask16(array, types.intp), codegen
 
 
 @intrinsic
@@ -217,6 +240,12 @@ def load_halves(typingctx: Any, array: Any, index: Any) -> Any:
 
 
 @intrinsic
+def offset(typingctx: Any, pointer: Any, index: Any) -> Any:
+    """The address of an element."""
+    return pointer(pointer, types.intp), lambda context, builder, signature, values: builder.gep(values[0], [values[1]])
+
+
+@intrinsic
 def prefetch(typingctx: Any, array: Any, index: Any) -> Any:
     """Ask for the cache line of an element."""
 
@@ -237,53 +266,43 @@ def zeros64(typingctx: Any) -> Any:
 
 @intrinsic(prefer_literal=True)
 def dot_tile(
-    typingctx: Any,
-    tile: Any,
-    points: Any,
-    at: Any,
-    stride: Any,
-    rows: Any,
-    row: Any,
-    length: Any,
-    p: Any,
-    out: Any,
-    to: Any,
-) -> Any:
+    typingctx: Any, tile: Any, lanes: Any, at: Any, stride: Any, rows: Any, chosen: Any, c: Any, length: Any, column: Any,
+    p: Any, out: Any, to: Any,
+) -> Any:  # fmt: skip
     """Add the products of two groups of sixteen points with `tile` rows, over p features, to `out`; all sums stay in registers.
 
-    points is float32, feature q of the two groups at flat index `at + 16 q` and `at + stride + 16 q`; rows is float32, the tile's
-    rows begin at flat index `row`, `length` apart; out is float32, 32 products a row, the tile's first at flat index `to`.
+    lanes is float32, feature q of the two groups at flat index `at + 16 q` and `at + stride + 16 q`; rows is float32, row j at
+    `j length`, of which the features from `column` on are used; the tile's rows are chosen[c], chosen[c + 1], ...; out is
+    float32, 32 products a row, the tile's first at flat index `to`.
     """
-    count = int(tile.literal_value)
+    size = int(tile.literal_value)
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:
-        _, points_value, at_value, stride_value, rows_value, row_value, length_value, p_value, out_value, to_value = (
-            values
-        )
-        group = builder.gep(points_value, [at_value])
-        groups = [group, builder.gep(group, [stride_value])]
-        starts = [builder.gep(rows_value, [row_value])]
-        for _ in range(count - 1):
-            starts.append(builder.gep(starts[-1], [length_value]))
-        sums = [cgutils.alloca_once_value(builder, ir.Constant(float32x16.llvm, None)) for _ in range(2 * count)]
+        _, lanes_at, first, gap, rows_at, chosen_at, c_value, length_value, column_value, p_value, out_at, to_value = values
+        group = builder.gep(lanes_at, [first])
+        groups = [group, builder.gep(group, [gap])]
+        starts = []
+        for t in range(size):
+            row = builder.load(builder.gep(chosen_at, [builder.add(c_value, ir.Constant(c_value.type, t))]))
+            starts.append(builder.gep(rows_at, [builder.add(builder.mul(row, length_value), column_value)]))
+        sums = [cgutils.alloca_once_value(builder, ir.Constant(float32x16.llvm, None)) for _ in range(2 * size)]
         with cgutils.for_range(builder, p_value) as loop:
             offset = builder.mul(loop.index, ir.Constant(loop.index.type, 16))
-            lanes = [_read(builder, builder.gep(pointer, [offset]), 4, 16) for pointer in groups]
+            points = [_read(builder, builder.gep(pointer, [offset]), 4, 16) for pointer in groups]
             for t, start in enumerate(starts):
                 factor = _splat(builder, builder.load(builder.gep(start, [loop.index])), 16)
                 for g in range(2):
                     total = sums[2 * t + g]
-                    builder.store(_fuse(builder, lanes[g], factor, builder.load(total)), total)
-        place = builder.gep(out_value, [to_value])
+                    builder.store(_fuse(builder, points[g], factor, builder.load(total)), total)
+        place = builder.gep(out_at, [to_value])
         for s, total in enumerate(sums):
-            wide = builder.bitcast(
-                builder.gep(place, [ir.Constant(to_value.type, 16 * s)]), float32x16.llvm.as_pointer()
-            )
+            step = ir.Constant(to_value.type, 16 * s)
+            wide = builder.bitcast(builder.gep(place, [step]), float32x16.llvm.as_pointer())
             builder.store(builder.fadd(builder.load(wide, align=4), builder.load(total)), wide, align=4)
         return context.get_dummy_value()
 
     index = types.intp
-    return types.void(tile, points, index, index, rows, index, index, index, out, index), codegen
+    return types.void(tile, lanes, index, index, rows, chosen, index, index, index, index, out, index), codegen
 
 
 def small_integer(kind: Any) -> bool:
@@ -334,33 +353,30 @@ def _interleave(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, width: int) -> 
 
 
 @intrinsic
-def transpose(
-    typingctx: Any, rows: Any, at: Any, stride: Any, offset: Any, feature: Any, scale: Any, out: Any, to: Any
-) -> Any:
+def transpose(typingctx: Any, rows: Any, starts: Any, offset: Any, feature: Any, scale: Any, out: Any, to: Any) -> Any:
     """Turn sixteen features of sixteen points into sixteen vectors, a feature each, in the frame (see `load_framed`).
 
-    rows is an array of points, feature t of point l at flat index `at + l stride + t`; out is float32, feature t's vector
-    at flat index `to + 16 t`.
+    rows is an array of points, feature t of point l at flat index `starts[l] + t`, starts (16,) int64; the features are those
+    from `feature` on; out is float32, the first feature's vector at flat index `to`, the next ones' sixteen further on each.
     """
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:
-        rows_value, at_value, stride_value, offset_value, feature_value, scale_value, out_value, to_value = values
-        pointer = builder.gep(rows_value, [at_value])
-        origin, factor = _origin(builder, rows, offset, (offset_value, feature_value, scale_value))
+        rows_at, starts_at, offset_at, feature_value, scale_value, out_at, to_value = values
+        origin, factor = _origin(builder, rows, offset, (offset_at, feature_value, scale_value))
         lanes = []
-        for _ in range(16):
-            lanes.append(_framed(builder, rows, pointer, origin, factor))
-            pointer = builder.gep(pointer, [stride_value])
+        for lane in range(16):
+            start = builder.load(builder.gep(starts_at, [ir.Constant(feature_value.type, lane)]))
+            place = builder.gep(rows_at, [builder.add(start, feature_value)])
+            lanes.append(_framed(builder, rows, place, origin, factor))
         for width in (8, 4, 2, 1):
             for first in range(16):
                 if first & width == 0:
                     lanes[first], lanes[first | width] = _interleave(builder, lanes[first], lanes[first | width], width)
-        place = builder.gep(out_value, [to_value])
+        place = builder.gep(out_at, [to_value])
         for t, vector in enumerate(lanes):
             step = ir.Constant(to_value.type, 16 * t)
             wide = builder.bitcast(builder.gep(place, [step]), float32x16.llvm.as_pointer())
             builder.store(vector, wide, align=4)
         return context.get_dummy_value()
 
-    index = types.intp
-    return types.void(rows, index, index, offset, index, scale, out, index), codegen
+    return types.void(rows, starts, offset, types.intp, scale, out, types.intp), codegen

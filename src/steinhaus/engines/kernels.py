@@ -14,13 +14,16 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from steinhaus.compiled import compiled, inlined
+from steinhaus.compiled import compiled, compiled_loosely, inlined
 
 from steinhaus import simd as v
-from steinhaus.engines.screening import CHUNK, FAR, SLACK, UNKNOWN, across_bound, drift_bound, plain_bound
+from steinhaus.engines.screening import CHUNK, FAR, SLACK, UNKNOWN, across_bound, drift_bound, plain_bound, step_bound
 
 TILE = 32
-_AHEAD = 512  # products that are asked for before they are needed, in float32: a run or two
+MANY_SLOTS = 255  # anchors' products that a tile can keep of a run: their numbers are bytes
+# Rows of `Change.work`: points that changed their label; pairs settled; tiles whose features were needed; rows of products
+# computed from the features of a tile, and from the directions.
+MOVED, PAIRS, SPREADS, COMPUTED, SCREENED = range(5)
 BRUTE, PLAIN, DRIFT = 0, 1, 2  # how a run is screened: not at all, from the features, from its anchors
 
 
@@ -38,8 +41,9 @@ class Rows(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What the screens know of the points."""
+    """What the screens know of the points, in tiles: lane l of tile t is point order[32 t + l]; past the last, it stands again."""
 
+    order: np.ndarray  # (N,) int64
     norms: np.ndarray  # (N,) float32, at least |z_i|
     residuals: np.ndarray  # (N,) float32, at least |y_i - P b_i|
     projections: np.ndarray  # (T, 2, p, 16) float32, b_i
@@ -59,12 +63,47 @@ class Scores(NamedTuple):
 
 
 class Anchors(NamedTuple):
-    """Centroids at the time of each run's last full pass, in the frame, and the products of the points with them."""
+    """Where each run's centroids stood at its last full pass, and the products of the tiles' candidates with them."""
 
-    products: np.ndarray  # (T, K, 32) float32, x_i . a_j; (0, K, 32) where there is no room
-    rows: np.ndarray  # (K, d) float64, a_j
+    rows: np.ndarray  # (K, d) float64, a_j, in the frame
+    rounded: np.ndarray  # (K, d) float32, a_j
     along: np.ndarray  # (K, p) float64, P'a_j
     norms: np.ndarray  # (K,) float64
+    slots: np.ndarray  # (T, H) uint8: which product of the tile is that with a_j, from 1; 0: it is not kept
+    used: np.ndarray  # (R, T) uint8: how many are kept
+    products: np.ndarray  # (T, M, 32) float32, x_i . a_j
+
+
+class Gaps(NamedTuple):
+    """What is out of the question for whole tiles: see `screening`, "Gaps".
+
+    In tables of tiles by centroids a run's columns begin at a multiple of 16 (`columns` in `assign`) and fill it up: H in
+    all. size, rise and fall are of the last step; travelled and risen are summed over all steps.
+    """
+
+    gaps: np.ndarray  # (T, H) float32; (0, H): none are kept
+    present: np.ndarray  # (T, H) uint8: whether a point of the tile has this label
+    sunk: np.ndarray  # (R, T) float32: how much the best score of any lane can have sunk over all steps
+    size: np.ndarray  # (H,) float32
+    fall: np.ndarray  # (H,) float32
+    travelled: np.ndarray  # (H,) float32, sum of the sizes
+    risen: np.ndarray  # (H,) float32, sum of the rises
+    rows: np.ndarray  # (K, d) float64, e_j at the last step
+    norms: np.ndarray  # (K,) float64
+
+
+class Scratch(NamedTuple):
+    """A worker's room to work in."""
+
+    lanes: np.ndarray  # (32 d,) float32
+    out: np.ndarray  # (32 K,) float32, products
+    upper: np.ndarray  # (32 K,) float32, upper bounds
+    chosen: np.ndarray  # (K,) int64, candidates of a tile
+    near: np.ndarray  # (K,) float32, their gaps now
+    least: np.ndarray  # (32,) float32
+    found: np.ndarray  # (32,) int32
+    starts: np.ndarray  # (16,) int64
+    single: np.ndarray  # (1,) int64
 
 
 class Change(NamedTuple):
@@ -73,9 +112,7 @@ class Change(NamedTuple):
     sums: np.ndarray  # (limbs, K, d) int64, or int32 where no sum of a pass can overflow it
     counts: np.ndarray  # (K,) int64
     touched: np.ndarray  # (K,) uint8
-    moved: np.ndarray  # (R,) int64
-    pairs: np.ndarray  # (R,) int64, settled
-    computed: np.ndarray  # (R,) int64, tiles whose products were computed from the features
+    work: np.ndarray  # (5, R) int64, what was done: MOVED, PAIRS, SPREADS, COMPUTED, SCREENED
 
 
 @inlined
@@ -89,8 +126,9 @@ def _rows(x):
 @inlined
 def _known(known):
     return Known(
-        v.pointer(known.norms), v.pointer(known.residuals), v.pointer(known.projections), known.p, known.reach, known.floor
-    )
+        v.pointer(known.order), v.pointer(known.norms), v.pointer(known.residuals), v.pointer(known.projections),
+        known.p, known.reach, known.floor,
+    )  # fmt: skip
 
 
 @inlined
@@ -159,78 +197,66 @@ def framed(x, at, t):
 
 
 @compiled
-def products(lanes, at, stride, rows, row, length, p, j0, j1, out):
-    """Add lanes . rows[j] over p features to row j of `out`, for j0 <= j < j1, up to eight rows and two groups at a time."""
-    j = j0
-    while j < j1:
-        k = min(j1 - j, 8)
-        r, to = row + (j - j0) * length, 32 * j
+def products(lanes, at, stride, rows, chosen, length, column, p, count, out):
+    """Add lanes . rows[chosen[c]] over p features to row c of `out`, for c < count, up to eight rows and two groups at a time."""
+    c = 0
+    while c < count:
+        k = min(count - c, 8)
         if k == 8:
-            v.dot_tile(8, lanes, at, stride, rows, r, length, p, out, to)
+            v.dot_tile(8, lanes, at, stride, rows, chosen, c, length, column, p, out, 32 * c)
         elif k >= 6:
             k = 6
-            v.dot_tile(6, lanes, at, stride, rows, r, length, p, out, to)
-        elif k == 5:
-            v.dot_tile(5, lanes, at, stride, rows, r, length, p, out, to)
-        elif k == 4:
-            v.dot_tile(4, lanes, at, stride, rows, r, length, p, out, to)
-        elif k >= 2:
-            k = 2
-            v.dot_tile(2, lanes, at, stride, rows, r, length, p, out, to)
+            v.dot_tile(6, lanes, at, stride, rows, chosen, c, length, column, p, out, 32 * c)
+        elif k >= 4:
+            k = 4
+            v.dot_tile(4, lanes, at, stride, rows, chosen, c, length, column, p, out, 32 * c)
+        elif k == 3:
+            v.dot_tile(3, lanes, at, stride, rows, chosen, c, length, column, p, out, 32 * c)
+        elif k == 2:
+            v.dot_tile(2, lanes, at, stride, rows, chosen, c, length, column, p, out, 32 * c)
         else:
-            v.dot_tile(1, lanes, at, stride, rows, r, length, p, out, to)
-        j += k
+            v.dot_tile(1, lanes, at, stride, rows, chosen, c, length, column, p, out, 32 * c)
+        c += k
 
 
 @compiled
-def clear(out, j0, j1):
-    """Zero the rows j0..j1 of a (K, 32) table."""
-    for i in range(32 * j0, 32 * j1):
+def clear(out, count):
+    """Zero the first rows of a table of 32 columns."""
+    for i in range(32 * count):
         out[i] = np.float32(0)
 
 
 @compiled
-def spread(x, base, lanes):
-    """Bring the 32 points from `base` on into lanes, (2, d, 16) float32; past the last point, the last one stands again."""
-    n, d = x.n, x.d
+def spread(x, order, base, lanes, starts):
+    """Bring the 32 points at positions `base` and after into lanes, (2, d, 16) float32. starts: (16,) int64 scratch."""
+    d = x.d
+    whole = d - d % 16
     for group in range(2):
-        first = base + 16 * group
         to = 16 * d * group
-        whole = d - d % 16 if first + 16 <= n else 0
+        for lane in range(16):
+            starts[lane] = order[base + 16 * group + lane] * d
         for t in range(0, whole, 16):
-            v.transpose(x.values, first * d + t, d, x.offset, t, x.scale, lanes, to + 16 * t)
+            v.transpose(x.values, starts, x.offset, t, x.scale, lanes, to + 16 * t)
         for t in range(whole, d):
             for lane in range(16):
-                lanes[to + 16 * t + lane] = framed(x, min(first + lane, n - 1) * d + t, t)
+                lanes[to + 16 * t + lane] = framed(x, starts[lane] + t, t)
 
 
 @compiled
-def full_products(lanes, d, rows, j0, j1, out):
-    """Write the products of a tile with the rows j0..j1, (K, d) float32, into `out`, summed in chunks of features."""
-    clear(out, j0, j1)
+def full_products(lanes, d, rows, chosen, count, out):
+    """Write the products of a tile with some rows of (K, d) float32 into `out`, summed in chunks of features."""
+    clear(out, count)
     for t in range(0, d, CHUNK):
-        products(lanes, 16 * t, 16 * d, rows, j0 * d + t, d, min(CHUNK, d - t), j0, j1, out)
+        products(lanes, 16 * t, 16 * d, rows, chosen, d, t, min(CHUNK, d - t), count, out)
 
 
 @compiled
-def drift_products(tile, known, rows, anchors, k, j0, j1, out):
-    """Write the products of a tile with the rows j0..j1 of a run from their anchors, (T, K, 32): x . a + b . P'delta."""
-    clear(out, j0, j1)
-    p = known.p
-    products(known.projections, tile * 32 * p, 16 * p, rows, j0 * p, p, p, j0, j1, out)
-    at = 32 * (tile * k)
-    for i in range(32 * j0, 32 * j1, 16):
-        v.prefetch(anchors, at + i + _AHEAD)
-        v.store(out, i, v.add(v.load(out, i), v.load(anchors, at + i)))
-
-
-@compiled
-def bounds(out, j0, j1, scores, known, base, found, least):
-    """Turn products into upper bounds, in place; find the best lower bound of each lane, its label, and who is open.
+def bounds(out, chosen, count, first, scores, known, base, upper, found, least):
+    """From products to upper bounds; the best lower bound of each lane, its label, and who is open.
 
     A lane is certified where every other centroid's upper bound is below its best lower bound by more than the rounding
     of the distances that would settle it. `least` (32,) gets the bound that a candidate's upper bound must reach, `found`
-    (32,) the best centroid. Returns the open lanes as bits.
+    (32,) the best centroid, less `first`. Returns the open lanes as bits.
     """
     opened = np.uint32(0)
     for group in range(2):
@@ -240,18 +266,18 @@ def bounds(out, j0, j1, scores, known, base, found, least):
         low = v.splat(np.float32(-np.inf))
         high = second = low
         label = v.splat_int(np.int32(0))
-        for j in range(j0, j1):
-            at = 32 * j + side
+        for c in range(count):
+            j, at = chosen[c], 32 * c + side
             score = v.subtract(v.load(out, at), v.splat(scores.half[j]))
             constant = v.multiply_add(residual, v.splat(scores.lag[j]), v.splat(scores.floor[j]))
             error = v.multiply_add(norm, v.splat(scores.slope[j]), constant)
-            lower, upper = v.subtract(score, error), v.add(score, error)
-            v.store(out, at, upper)
+            lower, above = v.subtract(score, error), v.add(score, error)
+            v.store(upper, at, above)
             better = v.greater(lower, low)
-            second = v.maximum(second, v.select(better, high, upper))
-            high = v.select(better, upper, high)
+            second = v.maximum(second, v.select(better, high, above))
+            high = v.select(better, above, high)
             low = v.select(better, lower, low)
-            label = v.select(better, v.splat_int(np.int32(j - j0)), label)
+            label = v.select(better, v.splat_int(np.int32(j - first)), label)
         size = v.add(norm, v.splat(known.reach))
         need = v.subtract(low, v.multiply(v.multiply(size, size), v.splat(known.floor)))
         v.store(least, side, need)
@@ -261,7 +287,7 @@ def bounds(out, j0, j1, scores, known, base, found, least):
 
 
 @compiled
-def count_pairs(out, j0, j1, least, opened):
+def count_pairs(upper, count, least, opened):
     """How many (lane, centroid) pairs of the open lanes would have to be settled."""
     pairs = np.int64(0)
     for group in range(2):
@@ -269,28 +295,116 @@ def count_pairs(out, j0, j1, least, opened):
         if here == 0:
             continue
         need = v.load(least, 16 * group)
-        for j in range(j0, j1):
-            pairs += v.count(here & ~v.bits(v.greater(need, v.load(out, 32 * j + 16 * group))))
+        for c in range(count):
+            pairs += v.count(here & ~v.bits(v.greater(need, v.load(upper, 32 * c + 16 * group))))
     return pairs
+
+
+# Candidates of a tile: see `screening`, "Gaps"
+
+
+@compiled
+def tile_size(known, base):
+    """At least |y| of every lane of a tile, and the rounding of float64 to allow for: reach + |z| bounds |y|."""
+    norm = v.largest(v.maximum(v.load(known.norms, base), v.load(known.norms, base + 16)))
+    size = norm + known.reach
+    return size, size * size * known.floor
+
+
+@compiled
+def sink(gaps, at, column, width, size):
+    """At most how much the best score of any lane sank in the last step: as much as the worst of the tile's labels."""
+    most = v.splat(np.float32(0))
+    for q in range(0, width, 16):
+        fallen = v.multiply_add(v.load(gaps.size, column + q), v.splat(size), v.load(gaps.fall, column + q))
+        most = v.maximum(most, v.select(v.load_flags(gaps.present, at + q), fallen, most))
+    return v.largest(most)
+
+
+@compiled
+def select(gaps, at, column, first, count, size, sunk, chosen):
+    """List the centroids whose gap may have closed, ascending: `first` + q. Returns how many."""
+    found = 0
+    for q in range(0, count, 16):
+        risen = v.multiply_add(v.load(gaps.travelled, column + q), v.splat(size), v.load(gaps.risen, column + q))
+        open_here = np.uint32(0xFFFF) & ~v.bits(v.greater(v.load(gaps.gaps, at + q), v.add(risen, v.splat(sunk))))
+        if q + 16 > count:
+            open_here &= np.uint32(0xFFFF) >> np.uint32(q + 16 - count)
+        lane = 0
+        while open_here:
+            if open_here & np.uint32(1):
+                chosen[found] = first + q + lane
+                found += 1
+            open_here >>= np.uint32(1)
+            lane += 1
+    return found
+
+
+@compiled
+def measure(upper, least, chosen, count, first, gaps, at, column, size, sunk, near):
+    """Record the gaps of the listed centroids as they are now; `near` gets them bare, the table relative to all steps."""
+    slack = v.splat(np.float32(2.0**-20))
+    low0, low1 = v.load(least, 0), v.load(least, 16)
+    for c in range(count):
+        above0, above1 = v.load(upper, 32 * c), v.load(upper, 32 * c + 16)
+        gap0 = v.subtract(v.subtract(low0, above0), v.multiply(v.add(v.magnitude(low0), v.magnitude(above0)), slack))
+        gap1 = v.subtract(v.subtract(low1, above1), v.multiply(v.add(v.magnitude(low1), v.magnitude(above1)), slack))
+        near[c] = gap = v.least(v.minimum(gap0, gap1))
+        q = chosen[c] - first
+        since = size * gaps.travelled[column + q] + gaps.risen[column + q] + sunk
+        gaps.gaps[at + q] = gap + since - np.float32(2.0**-20) * (abs(gap) + abs(since))
+
+
+@compiled
+def keep(out, chosen, count, first, near, slots, at, table, room):
+    """Keep the products of the `room` nearest of the listed centroids. Returns how many.
+
+    slots: numbers of the run's kept products, from `at` on, all 0 before; table: the tile's kept products.
+    """
+    limit = np.float32(np.inf)
+    if count > room:  # halve the range until no more than there is room for lie below
+        low, high = np.float32(-np.inf), np.float32(0)
+        for c in range(count):
+            high = max(high, near[c])
+        below = np.float32(0)
+        for _ in range(20):
+            limit = np.float32(0.5) * (below + high)
+            within = 0
+            for c in range(count):
+                within += near[c] <= limit
+            if within > room:
+                high = limit
+            else:
+                below = limit
+        limit = max(below, low)
+    kept = 0
+    for c in range(count):
+        if near[c] <= limit and kept < room:
+            kept += 1
+            slots[at + chosen[c] - first] = kept
+            v.store(table, 32 * (kept - 1), v.load(out, 32 * c))
+            v.store(table, 32 * (kept - 1) + 16, v.load(out, 32 * c + 16))
+    return kept
 
 
 # Single points
 
 
 @compiled
-def settle(x, i, lane, exact, fine, j0, j1, known, upper, least):
+def settle(x, i, position, lane, exact, fine, chosen, count, first, known, upper, least):
     """The label of a point among its candidates: a finer screen, then float64.
 
-    Candidates are the centroids j0 <= j < j1 whose upper bound, in column `lane` of `upper` (32 a row), reaches `least`;
-    exact is (K, d) float64, fine the Scores of `product`. Returns the label, and how many pairs were looked at.
+    Candidates are the listed centroids whose upper bound, in column `lane` of `upper` (32 a row), reaches `least`; exact is
+    (K, d) float64, fine the Scores of `product`. Returns the label, less `first`, and how many pairs were looked at.
     """
     d = x.d
-    norm = known.norms[i]
+    norm = known.norms[position]
     margin = (norm + known.reach) * (norm + known.reach) * known.floor
     pairs, low = 0, np.float32(-np.inf)
-    for j in range(j0, j1):
-        at = 32 * j + lane
+    for c in range(count):
+        at = 32 * c + lane
         if upper[at] >= least:
+            j = chosen[c]
             pairs += 1
             score = product(x, i, fine.rows, j * d) - fine.half[j]
             error = norm * fine.slope[j] + fine.floor[j]
@@ -298,29 +412,28 @@ def settle(x, i, lane, exact, fine, j0, j1, known, upper, least):
             upper[at] = score + error
         else:
             upper[at] = -np.inf
-    left, label = 0, -1
-    for j in range(j0, j1):
-        if upper[32 * j + lane] >= low:
-            left, label = left + 1, j - j0
-    if left == 1:
-        return label, pairs
-    best, label = np.inf, -1
-    for j in range(j0, j1):
-        if upper[32 * j + lane] >= low:
-            distance = squared_distance(x.values, i * d, exact, j * d, d)
-            if distance < best or label < 0:
-                best, label = distance, j - j0
-    return label, pairs
+    left, label = 0, np.int64(-1)
+    for c in range(count):
+        if upper[32 * c + lane] >= low:
+            left, label = left + 1, chosen[c]
+    if left != 1:
+        best, label = np.inf, np.int64(-1)
+        for c in range(count):
+            if upper[32 * c + lane] >= low:
+                distance = squared_distance(x.values, i * d, exact, chosen[c] * d, d)
+                if distance < best or label < 0:
+                    best, label = distance, chosen[c]
+    return label - first, pairs
 
 
 @compiled
-def nearest(x, i, exact, j0, j1):
-    """The label of a point among the centroids j0 <= j < j1, (K, d) float64, all of them settled."""
+def nearest(x, i, exact, first, end):
+    """The label of a point among the centroids first <= j < end, (K, d) float64, all of them settled; less `first`."""
     best, label = np.inf, 0
-    for j in range(j0, j1):
+    for j in range(first, end):
         distance = squared_distance(x.values, i * x.d, exact, j * x.d, x.d)
         if distance < best:
-            best, label = distance, j - j0
+            best, label = distance, j - first
     return label
 
 
@@ -346,80 +459,149 @@ def add_row(x, i, sign, sums, other, at):
 
 
 @compiled
-def assign(x, tiles, runs, firsts, modes, exact, plain, fine, drift, anchors, known, labels, limit, lanes, out, change):
+def assign(
+    x, tiles, runs, firsts, columns, rooms, modes, spare, exact, plain, fine, drift, anchors, gaps, known, labels, limit,
+    scratch, change,
+):  # fmt: skip
     """Label the points of some tiles for some runs: screen, then settle; and note what that changes in the tallies.
 
-    x: Rows. tiles: (first, end). runs: (A,) the active runs' rows; firsts: (R + 1,) where each run's centroids begin among
-    the K. modes: (R,). exact: (K, d) float64 centroids; plain, fine, drift: their Scores; anchors: Anchors. labels: (R, N)
-    int32. limit: pairs a centroid above which a tile's products are computed from the features after all. lanes: (32 d,),
-    out: (32 K,) float32 scratch. change: Change.
+    x: Rows. tiles: (first, end). runs: (A,) the active runs' rows; firsts, columns, rooms: (R + 1,) where each run's
+    centroids begin among the K, their columns among the H, their kept products among the M. modes: (R,); spare: (R,)
+    float32, how far centroids may go until the next anchors: products are kept of what may be candidates by then. exact:
+    (K, d) float64 centroids; plain, fine, drift: their Scores; anchors: Anchors, renewed where a run's mode is PLAIN; gaps: Gaps.
+    labels: (R, N) int32, by position. limit: pairs a candidate above which a tile's products are computed from the
+    features after all. scratch: Scratch; change: Change.
     """
-    k, d = exact.shape
-    width = labels.shape[1]
-    anchored = anchors.products.shape[0] > 0
-    other = k * d  # from a high limb to its low limb
+    d = exact.shape[1]
+    positions, many_tiles = labels.shape[1], anchors.used.shape[1]
+    wide, room_wide = columns[-1], rooms[-1]
+    bounded = gaps.gaps.shape[0] > 0
+    other = exact.shape[0] * d  # from a high limb to its low limb
     line = 64 // x.values.itemsize  # values in a line of the cache
+    n = x.n
     x, known = _rows(x), _known(known)
     plain, fine, drift = _scores(plain), _scores(fine), _scores(drift)
-    exact, anchor_products, labels = v.pointer(exact), v.pointer(anchors.products), v.pointer(labels)
-    lanes, out = v.pointer(lanes), v.pointer(out)
+    gaps = Gaps(
+        v.pointer(gaps.gaps), v.pointer(gaps.present), v.pointer(gaps.sunk), v.pointer(gaps.size), v.pointer(gaps.fall),
+        v.pointer(gaps.travelled), v.pointer(gaps.risen), v.pointer(gaps.rows), v.pointer(gaps.norms),
+    )  # fmt: skip
+    rounded, slots = v.pointer(anchors.rounded), v.pointer(anchors.slots)
+    used, kept_products = v.pointer(anchors.used), v.pointer(anchors.products)
+    exact, labels = v.pointer(exact), v.pointer(labels)
+    lanes, out, upper = v.pointer(scratch.lanes), v.pointer(scratch.out), v.pointer(scratch.upper)
+    chosen, least, found = v.pointer(scratch.chosen), v.pointer(scratch.least), v.pointer(scratch.found)
+    near, starts, single = v.pointer(scratch.near), v.pointer(scratch.starts), v.pointer(scratch.single)
     sums, counts, touched = v.pointer(change.sums), v.pointer(change.counts), v.pointer(change.touched)
-    least_array, found_array = np.empty(32, np.float32), np.empty(32, np.int32)
-    least, found = v.pointer(least_array), v.pointer(found_array)
     for tile in range(tiles[0], tiles[1]):
         base = tile * 32
-        count = min(32, x.n - base)
-        present = np.uint32(0xFFFFFFFF) >> np.uint32(32 - count)
+        present = np.uint32(0xFFFFFFFF) >> np.uint32(32 - min(32, n - base))
+        size, floor = tile_size(known, base)
         spread_yet = False
         for r in runs:
-            j0, j1 = firsts[r], firsts[r + 1]
-            mode, opened = modes[r], present
-            if mode == DRIFT:
-                drift_products(tile, known, drift.rows, anchor_products, k, j0, j1, out)
-                opened &= bounds(out, j0, j1, drift, known, base, found, least)
-                if opened and count_pairs(out, j0, j1, least, opened) > limit * (j1 - j0):
-                    mode, opened = PLAIN, present
-            if mode == PLAIN:
+            first, end = firsts[r], firsts[r + 1]
+            mode, opened, count = modes[r], present, end - first
+            column, width, at = columns[r], columns[r + 1] - columns[r], tile * wide + columns[r]
+            at_tile = r * many_tiles + tile
+            room = rooms[r + 1] - rooms[r]
+            products_at = v.offset(kept_products, 32 * (tile * room_wide + rooms[r]))
+            sunk = np.float32(0)
+            if bounded:
+                gaps.sunk[at_tile] += sink(gaps, at, column, width, size) * np.float32(1.00001)
+                sunk = gaps.sunk[at_tile] + floor
+                ahead = spare[r] * size if mode == PLAIN else np.float32(0)
+                count = select(gaps, at, column, first, count, size, sunk + ahead, chosen)
+            else:
+                for c in range(count):
+                    chosen[c] = first + c
+            if mode == PLAIN and bounded:
+                used[at_tile] = 0
+                for q in range(width):
+                    slots[at + q] = 0
+            if count == 1:
+                opened = np.uint32(0)
+                for lane in range(32):
+                    found[lane] = chosen[0] - first
+            elif mode == DRIFT:
+                kept = np.int64(used[at_tile])
+                for c in range(count):
+                    if slots[at + chosen[c] - first] == 0:
+                        if kept == room:
+                            mode = PLAIN
+                            break
+                        if not spread_yet:
+                            spread(x, known.order, base, lanes, starts)
+                            spread_yet = True
+                            change.work[SPREADS, r] += 1
+                        single[0] = chosen[c]
+                        full_products(lanes, d, rounded, single, 1, v.offset(products_at, 32 * kept))
+                        change.work[COMPUTED, r] += 1
+                        kept += 1
+                        slots[at + chosen[c] - first] = kept
+                used[at_tile] = kept
+                if mode == DRIFT:
+                    clear(out, count)
+                    p = known.p
+                    products(known.projections, tile * 32 * p, 16 * p, drift.rows, chosen, p, 0, p, count, out)
+                    for c in range(count):
+                        slot = 32 * (np.int64(slots[at + chosen[c] - first]) - 1)
+                        v.store(out, 32 * c, v.add(v.load(out, 32 * c), v.load(products_at, slot)))
+                        v.store(out, 32 * c + 16, v.add(v.load(out, 32 * c + 16), v.load(products_at, slot + 16)))
+                    change.work[SCREENED, r] += count
+                    opened &= bounds(out, chosen, count, first, drift, known, base, upper, found, least)
+                    if opened and count_pairs(upper, count, least, opened) > limit * count:
+                        mode = PLAIN
+            if mode == PLAIN and count > 1:
                 if not spread_yet:
-                    spread(x, base, lanes)
+                    spread(x, known.order, base, lanes, starts)
                     spread_yet = True
-                full_products(lanes, d, plain.rows, j0, j1, out)
-                change.computed[r] += 1
-                if anchored and modes[r] == PLAIN:
-                    for i in range(32 * j0, 32 * j1, 16):
-                        v.store(anchor_products, 32 * tile * k + i, v.load(out, i))
-                opened &= bounds(out, j0, j1, plain, known, base, found, least)
+                    change.work[SPREADS, r] += 1
+                full_products(lanes, d, plain.rows, chosen, count, out)
+                change.work[COMPUTED, r] += count
+                opened = present & bounds(out, chosen, count, first, plain, known, base, upper, found, least)
+            if bounded and count > 1:
+                measure(upper, least, chosen, count, first, gaps, at, column, size, sunk, near)
+                if modes[r] == PLAIN:
+                    used[at_tile] = keep(out, chosen, count, first, near, slots, at, products_at, room)
             if opened:
-                for lane in range(count):
+                for lane in range(32):
                     if (opened >> np.uint32(lane)) & np.uint32(1):
+                        i = known.order[base + lane]
                         for t in range(0, d, line):
-                            v.prefetch(x.values, (base + lane) * d + t)
-                for lane in range(count):
+                            v.prefetch(x.values, i * d + t)
+                for lane in range(32):
                     if (opened >> np.uint32(lane)) & np.uint32(1):
+                        i = known.order[base + lane]
                         if mode == BRUTE:
-                            found[lane] = nearest(x, base + lane, exact, j0, j1)
-                            change.pairs[r] += j1 - j0
+                            found[lane] = nearest(x, i, exact, first, end)
+                            change.work[PAIRS, r] += end - first
                         else:
-                            label, pairs = settle(x, base + lane, lane, exact, fine, j0, j1, known, out, least[lane])
+                            label, pairs = settle(
+                                x, i, base + lane, lane, exact, fine, chosen, count, first, known, upper, least[lane]
+                            )
                             found[lane] = label
-                            change.pairs[r] += pairs
-            at = r * width + base
-            moved = v.bits(v.differs(v.load(found, 0), v.load(labels, at)))
-            moved |= v.bits(v.differs(v.load(found, 16), v.load(labels, at + 16))) << np.uint32(16)
+                            change.work[PAIRS, r] += pairs
+            here = r * positions + base
+            moved = v.bits(v.differs(v.load(found, 0), v.load(labels, here)))
+            moved |= v.bits(v.differs(v.load(found, 16), v.load(labels, here + 16))) << np.uint32(16)
             moved &= present
             if moved:
-                for lane in range(count):
+                for lane in range(32):
                     if (moved >> np.uint32(lane)) & np.uint32(1):
-                        i, old, new = base + lane, labels[at + lane], found[lane]
+                        i, old, new = known.order[base + lane], labels[here + lane], found[lane]
                         if old >= 0:
-                            add_row(x, i, -1, sums, other, (j0 + old) * d)
-                            counts[j0 + old] -= 1
-                            touched[j0 + old] = 1
-                        add_row(x, i, 1, sums, other, (j0 + new) * d)
-                        counts[j0 + new] += 1
-                        touched[j0 + new] = 1
-                        labels[at + lane] = new
-                        change.moved[r] += 1
+                            add_row(x, i, -1, sums, other, (first + old) * d)
+                            counts[first + old] -= 1
+                            touched[first + old] = 1
+                        add_row(x, i, 1, sums, other, (first + new) * d)
+                        counts[first + new] += 1
+                        touched[first + new] = 1
+                        labels[here + lane] = new
+                        change.work[MOVED, r] += 1
+            if bounded and (moved or modes[r] == PLAIN):
+                for q in range(width):
+                    gaps.present[at + q] = 0
+                for lane in range(32):
+                    gaps.present[at + found[lane]] = 1
 
 
 @compiled
@@ -432,8 +614,7 @@ def collect(change, sums, counts):
             change.sums[:, j] = 0
             change.counts[j] = 0
             change.touched[j] = 0
-    for counter in (change.moved, change.pairs, change.computed):
-        counter[:] = 0
+    change.work[:] = 0
 
 
 @compiled
@@ -449,65 +630,78 @@ def _along(row, directions, d, p, out):
         v.store(out, q + 8, high)
 
 
-@compiled
-def prepare(j0, j1, exact, offset, scale, reference, directions, rates, fresh, plain, fine, drift, anchors):
-    """Bounds for the centroids j0 <= j < j1 of a run, (K, d) float64; where `fresh`, they become its anchors.
+@compiled_loosely
+def prepare(first, end, column, exact, offset, scale, reference, directions, rates, fresh, plain, fine, drift, anchors, gaps):
+    """Bounds for the centroids first <= j < end of a run, (K, d) float64, whose columns begin at `column`.
 
-    offset, reference: (d,) float64; directions: (d, p) float64, p a multiple of 16 -> plain, fine, drift: Scores; anchors: Anchors, in place.
+    offset, reference: (d,) float64; directions: (d, p) float64, p a multiple of 16 -> plain, fine, drift: Scores; gaps: Gaps
+    (how far the centroids went in this step), all in place. Where `fresh`, the centroids become the run's anchors.
     """
     d, p = directions.shape
-    along = np.empty(p)
-    row = np.empty(d)
-    for j in range(j0, j1):
-        square = half = moved = lean = 0.0
+    along, row = np.empty(p), np.empty(d)
+    for j in range(first, end):
+        square = half = moved = lean = step = turned = 0.0
         for t in range(d):
             e = (exact[j, t] - offset[t]) * scale - reference[t]
+            if fresh:
+                anchors.rows[j, t] = e
+            last = gaps.rows[j, t]
             delta = e - anchors.rows[j, t]
             square += e * e
             half += reference[t] * e
             moved += delta * delta
             lean += reference[t] * delta
+            step += (e - last) * (e - last)
+            turned += (e + last) * (e - last)
             plain.rows[j, t] = e
-            if fresh:
-                anchors.rows[j, t] = e
             row[t] = e
         _along(v.pointer(row), v.pointer(directions), d, p, v.pointer(along))
         norm, half = np.sqrt(square), half + 0.5 * square
-        plain.half[j] = fine.half[j] = half
-        plain.slope[j], plain.floor[j] = plain_bound(norm * SLACK, half, rates.plain, rates)
-        fine.slope[j], fine.floor[j] = plain_bound(norm * SLACK, half, rates.fine, rates)
         if fresh:
             anchors.along[j], anchors.norms[j] = along, norm
-        size = 0.0
+            anchors.rounded[j] = plain.rows[j]
+        size, held = 0.0, anchors.norms[j]
         for q in range(p):
             b = along[q] - anchors.along[j, q]
             drift.rows[j, q] = b
             size += b * b
-        held = anchors.norms[j]
         across = across_bound(moved, size, norm + held, p, rates)
+        plain.half[j] = fine.half[j] = half
+        plain.slope[j], plain.floor[j] = plain_bound(norm * SLACK, half, rates.plain, rates)
+        fine.slope[j], fine.floor[j] = plain_bound(norm * SLACK, half, rates.fine, rates)
         drift.half[j] = half - lean
         drift.slope[j], drift.lag[j], drift.floor[j] = drift_bound(
             norm * SLACK, held * SLACK, np.sqrt(size) * SLACK, across, half - lean, p, rates
         )
-        if not (norm < FAR and held < FAR):
-            plain.rows[j], drift.rows[j] = 0.0, 0.0
+        length, rise, fall = step_bound(np.sqrt(step), 0.5 * turned, norm + gaps.norms[j], rates)
+        far = not (norm < FAR and held < FAR)
+        if far:
+            plain.rows[j], drift.rows[j], anchors.rounded[j] = 0.0, 0.0, 0.0
             plain.half[j] = fine.half[j] = drift.half[j] = 0.0
             plain.slope[j] = fine.slope[j] = drift.slope[j] = drift.lag[j] = 0.0
             plain.floor[j] = fine.floor[j] = drift.floor[j] = UNKNOWN
+        if far or not gaps.norms[j] < FAR:
+            length, rise, fall = 0.0, UNKNOWN, UNKNOWN
+        h = column + j - first
+        gaps.size[h], gaps.fall[h] = length, fall
+        gaps.travelled[h] = gaps.travelled[h] * np.float32(1.000001) + np.float32(length)
+        gaps.risen[h] += np.float32(rise) + np.float32(1e-6) * abs(gaps.risen[h])
+        gaps.rows[j], gaps.norms[j] = row, norm
 
 
 @compiled
-def project(x, tiles, rows, shift, lanes, out, projections, along_reference, squares):
-    """Coordinates of the points along the leading directions, less the reference point's.
+def project(x, order, tiles, rows, shift, lanes, out, projections, along_reference, squares):
+    """Coordinates of the points along the leading directions, less the reference point's, in tiles by `order`, (N,) int64.
 
     x: Rows. rows: (p + 1, d) float32, the directions and then the reference point; shift: (p,) float32, the reference's
     coordinates -> projections (T, 2, p, 16) float32; along_reference, squares (N,) float64: z . m and |b|^2.
     """
     p = rows.shape[0] - 1
     view, table, scratch = _rows(x), v.pointer(out), v.pointer(lanes)
+    starts, chosen = np.empty(16, np.int64), np.arange(p + 1)
     for tile in range(tiles[0], tiles[1]):
-        spread(view, tile * 32, scratch)
-        full_products(scratch, view.d, v.pointer(rows), 0, p + 1, table)
+        spread(view, v.pointer(order), tile * 32, scratch, v.pointer(starts))
+        full_products(scratch, view.d, v.pointer(rows), v.pointer(chosen), p + 1, table)
         for group in range(2):
             at = tile * 32 + 16 * group
             squares[at : at + 16] = 0.0
@@ -518,6 +712,71 @@ def project(x, tiles, rows, shift, lanes, out, projections, along_reference, squ
                     squares[at + lane] += np.float64(b) * np.float64(b)
             for lane in range(16):
                 along_reference[at + lane] = out[32 * p + 16 * group + lane]
+
+
+@compiled
+def split(coordinates, order, first, middle, end):
+    """Reorder order[first:end] so that its part up to `middle` lies lower along the coordinate of largest variance.
+
+    coordinates: (N, q) float32, of points; order: (N,) int64, in place. Quickselect (C. A. R. Hoare, 1961).
+    """
+    q = coordinates.shape[1]
+    best, axis = np.float32(-1.0), 0
+    for a in range(q):
+        total = square = np.float32(0)
+        for s in range(first, end):
+            value = coordinates[order[s], a]
+            total += value
+            square += value * value
+        variance = square - total * total / np.float32(end - first)
+        if variance > best:
+            best, axis = variance, a
+    low, high = first, end - 1
+    while low < high:
+        pivot = coordinates[order[(low + high) // 2], axis]
+        i, j = low, high
+        while i <= j:
+            while coordinates[order[i], axis] < pivot:
+                i += 1
+            while coordinates[order[j], axis] > pivot:
+                j -= 1
+            if i <= j:
+                order[i], order[j] = order[j], order[i]
+                i += 1
+                j -= 1
+        if middle <= j:
+            high = j
+        elif middle >= i:
+            low = i
+        else:
+            break
+
+
+@compiled
+def near_order(coordinates, order, first, end):
+    """Reorder order[first:end] so that tiles hold points near to each other: split in halves of whole tiles, down to tiles."""
+    stack = np.empty((64, 2), np.int64)
+    stack[0, 0], stack[0, 1] = first, end
+    depth = 1
+    while depth:
+        depth -= 1
+        a, b = stack[depth]
+        if b - a > TILE:
+            middle = a + (b - a + TILE) // (2 * TILE) * TILE
+            split(coordinates, order, a, middle, b)
+            stack[depth], stack[depth + 1] = (a, middle), (middle, b)
+            depth += 2
+
+
+@compiled
+def regroup(projections, order, tiles, out):
+    """Move the projections (T, 2, p, 16) of points to their new places: lane l of tile t is now point order[32 t + l]."""
+    p = projections.shape[2]
+    for tile in range(tiles[0], tiles[1]):
+        for lane in range(TILE):
+            i = order[TILE * tile + lane]
+            for q in range(p):
+                out[tile, lane // 16, q, lane % 16] = projections[i // TILE, i % TILE // 16, q, i % 16]
 
 
 @compiled

@@ -18,12 +18,17 @@ from steinhaus.points import Float64, Int32, Int64, Run, Tally
 
 Screen = Literal["auto", "drift", "plain", "none"]
 
-_PAIRS = 4.0  # a tile is computed from the features where more than so many pairs a centroid are open, of 32
-_DIRECTIONS = 64
-_EARLY = 2
-_COMPANY = 0.6
+_PAIRS = 4.0  # a tile is computed from the features where more than so many pairs a candidate are open, of 32
+_DIRECTIONS = 48
+_AXES = 16  # leading directions that points are ordered by
 _SAMPLE = 1024  # points that the leading directions are taken from
 _STEP = 4096  # points a task, for what is done seldom
+_SPARE = np.float32(2.0)
+_COMPANY = 0.6  # a run takes new anchors early, when another does, once so much of its own cost is reached
+
+# What work costs, in pairs settled (about 0.1 us): bringing a tile into lanes, a row of its products from the features
+# (of 784), settling a pair. Measured by benchmarks/engine.py.
+_SPREAD, _PRODUCTS = 30.0, 4.5
 
 
 @dataclass
@@ -32,7 +37,9 @@ class _Batch:
 
     rows: dict[Hashable, int]  # a run's row in the arrays
     firsts: Int64  # (R + 1,) where each run's centroids begin
-    labels: Int32  # (R, N), -1: none yet
+    columns: Int64  # (R + 1,) where its columns begin, a multiple of 16
+    rooms: Int64  # (R + 1,) where its kept products begin
+    labels: Int32  # (R, N) by position, -1: none yet
     sums: Int64  # (limbs, K, d)
     counts: Int64  # (K,)
     exact: Float64  # (K, d) the centroids of this pass
@@ -40,9 +47,12 @@ class _Batch:
     fine: kernels.Scores
     drift: kernels.Scores
     anchors: kernels.Anchors
-    debts: Float64  # (R,) what settling has cost since the anchors were taken, in pairs
+    gaps: kernels.Gaps
+    costs: Float64  # (R,) what the last full pass cost
+    debts: Float64  # (R,) what has been paid since for the anchors' age
     changes: list[kernels.Change]  # one a worker
-    scratch: list[tuple[NDArray[np.float32], NDArray[np.float32]]]  # one a worker
+    scratch: list[kernels.Scratch]  # one a worker
+    anchored: NDArray[np.float32]  # (H,) the gaps' `travelled` at each run's anchors
     passes: int = 0
 
 
@@ -81,42 +91,46 @@ class MemoryPoints:
         self.grid, self.totals = self._survey.grid, self._survey.totals
         self._rows = self._survey.rows
         self._basis = screening.Basis(np.empty((self.d, 0), np.float32), 0.0)
-        norms = np.zeros(self._tiles * TILE, np.float32)
-        norms[: self.n] = screening.upward(np.sqrt(self._survey.lengths) * (1 + 1e-6))
-        frame = self._survey.frame
+        frame, width = self._survey.frame, self._tiles * TILE
+        norms = screening.upward(np.sqrt(self._survey.lengths) * (1 + 1e-6))
+        order = np.minimum(np.arange(width), self.n - 1)
         self._known = kernels.Known(
-            norms=norms,
-            residuals=screening.upward(norms.astype(np.float64) + frame.reach),
+            order=order,
+            norms=norms[order],
+            residuals=screening.upward(norms[order].astype(np.float64) + frame.reach),
             projections=np.empty((self._tiles, 2, 0, 16), np.float32),
             p=0,
             reach=screening.upward(frame.reach)[()],
             floor=screening.upward(2.0 * screening.float64_floor(self.d))[()],
         )
         self._batch: _Batch | None = None
+        self.work = np.zeros((5, 0), np.int64)  # of the last pass, a column a run: see kernels.Change
 
     def assign(self, runs: Sequence[Run]) -> list[Tally]:
         """See `Points.assign`."""
         batch = self._remember(runs)
         active = np.array([batch.rows[run.key] for run in runs], np.int64)
-        modes = self._modes(batch, active)
+        modes = self._modes(batch)
         self._prepare(batch, runs, active, modes)
+        spare = self._spare(batch, modes)
 
         def label(worker: int, first: int, end: int) -> None:
             kernels.assign(
-                self._rows, (first, end), active, batch.firsts, modes, batch.exact, batch.plain, batch.fine, batch.drift,
-                batch.anchors, self._known, batch.labels, _PAIRS, *batch.scratch[worker], batch.changes[worker],
+                self._rows, (first, end), active, batch.firsts, batch.columns, batch.rooms, modes, spare, batch.exact,
+                batch.plain, batch.fine, batch.drift, batch.anchors, batch.gaps, self._known, batch.labels, _PAIRS,
+                batch.scratch[worker], batch.changes[worker],
             )  # fmt: skip
 
         self._workers.each(label, self._tiles, self._tiles_a_task)
-        moved, pairs, computed = (
-            np.sum([getattr(change, name) for change in batch.changes], axis=0)
-            for name in ("moved", "pairs", "computed")
-        )
-        self.statistics = {"moved": moved, "pairs": pairs, "computed": computed}
-        batch.debts[active] += pairs[active] + np.where(modes == DRIFT, computed, 0)[active] * self._tile_cost(batch)[active]
+        self.work = work = np.sum([change.work for change in batch.changes], axis=0)
+        cost = _SPREAD * work[kernels.SPREADS] + _PRODUCTS * work[kernels.COMPUTED]
+        fresh = modes == PLAIN
+        batch.costs[fresh] = cost[fresh]
+        batch.debts = np.where(fresh, 0.0, batch.debts + cost + work[kernels.PAIRS])
+        moved = work[kernels.MOVED].tolist()
         for change in batch.changes:
             kernels.collect(change, batch.sums, batch.counts)
-        return [self._tally(batch, run, row, int(moved[row])) for run, row in zip(runs, active.tolist(), strict=True)]
+        return [self._tally(batch, run, row, moved[row]) for run, row in zip(runs, active.tolist(), strict=True)]
 
     def rows(self, indices: Int64) -> Float64:
         """See `Points.rows`."""
@@ -137,7 +151,7 @@ class MemoryPoints:
         """See `Points.labels`."""
         if self._batch is None or key not in self._batch.rows:
             raise KeyError(f"No labels of run {key!r} are remembered: it was never assigned, or has been forgotten.")
-        return self._batch.labels[self._batch.rows[key], : self.n].copy()
+        return self._by_index(self._batch.labels[self._batch.rows[key]])
 
     def forget(self, key: Hashable) -> None:
         """See `Points.forget`."""
@@ -155,76 +169,116 @@ class MemoryPoints:
         """The cache for these runs; a new one where any of them is not in it."""
         if self._batch is not None and all(run.key in self._batch.rows for run in runs):
             return self._batch
-        sizes = [len(run.centroids) for run in runs]
-        firsts = np.cumsum([0, *sizes])
-        k, limbs = int(firsts[-1]), self.totals.sums.shape[0]
-        width = self._tiles * TILE
-        anchored = self._screen in ("auto", "drift") and width * k * 4 <= self._memory
+        sizes = np.array([len(run.centroids) for run in runs])
+        firsts, columns = np.cumsum([0, *sizes]), np.cumsum([0, *(-(-sizes // 16) * 16)])
+        k, wide, runs_at_once = int(firsts[-1]), int(columns[-1]), len(runs)
+        limbs, width = self.totals.sums.shape[0], self._tiles * TILE
+        rooms = self._rooms(sizes, wide)
+        tiles = self._tiles if rooms[-1] else 0
         bytes_alone = self._x.dtype.itemsize == 1 and self.n < 2**23  # then n x 255 < 2^31
         narrow = np.int32 if bytes_alone else np.int64
-        changes = [
-            kernels.Change(
-                sums=np.zeros((limbs, k, self.d), narrow),
-                counts=np.zeros(k, np.int64),
-                touched=np.zeros(k, np.uint8),
-                moved=np.zeros(len(runs), np.int64),
-                pairs=np.zeros(len(runs), np.int64),
-                computed=np.zeros(len(runs), np.int64),
-            )
-            for _ in range(self._workers.count)
-        ]
-        rows = np.empty((k, self.d), np.float32)
+        rows, p = np.empty((k, self.d), np.float32), self._basis.p
         self._batch = _Batch(
             rows={run.key: row for row, run in enumerate(runs)},
             firsts=firsts,
-            labels=np.full((len(runs), width), -1, np.int32),
+            columns=columns,
+            rooms=rooms,
+            labels=np.full((runs_at_once, width), -1, np.int32),
             sums=np.zeros((limbs, k, self.d), np.int64),
             counts=np.zeros(k, np.int64),
             exact=np.empty((k, self.d)),
             plain=_scores(rows),
             fine=_scores(rows),
-            drift=_scores(np.empty((k, self._basis.p), np.float32)),
+            drift=_scores(np.empty((k, p), np.float32)),
             anchors=kernels.Anchors(
-                products=np.empty((self._tiles if anchored else 0, k, TILE), np.float32),
                 rows=np.zeros((k, self.d)),
-                along=np.zeros((k, self._basis.p)),
+                rounded=np.zeros((k, self.d), np.float32),
+                along=np.zeros((k, p)),
                 norms=np.zeros(k),
+                slots=np.zeros((tiles, wide), np.uint8),
+                used=np.zeros((runs_at_once, self._tiles), np.uint8),
+                products=np.empty((tiles, int(rooms[-1]), TILE), np.float32),
             ),
-            debts=np.full(len(runs), np.inf),
-            changes=changes,
-            scratch=[
-                (np.empty(TILE * self.d, np.float32), np.empty(TILE * k, np.float32))
+            gaps=kernels.Gaps(
+                np.full((0, wide), -np.inf, np.float32),
+                np.zeros((tiles, wide), np.uint8),
+                np.zeros((runs_at_once, self._tiles), np.float32),
+                *np.zeros((4, wide), np.float32),
+                np.zeros((k, self.d)),
+                np.zeros(k),
+            ),
+            costs=np.zeros(runs_at_once),
+            debts=np.full(runs_at_once, np.inf),
+            changes=[
+                kernels.Change(
+                    np.zeros((limbs, k, self.d), narrow), np.zeros(k, np.int64), np.zeros(k, np.uint8),
+                    np.zeros((5, runs_at_once), np.int64),
+                )
                 for _ in range(self._workers.count)
             ],
-        )
+            anchored=np.zeros(wide, np.float32),
+            scratch=[self._scratch(k) for _ in range(self._workers.count)],
+        )  # fmt: skip
         return self._batch
 
-    def _modes(self, batch: _Batch, active: Int64) -> NDArray[np.int8]:
-        """How each run is screened in this pass; runs in mode PLAIN get new anchors."""
-        runs, k = len(batch.firsts) - 1, int(batch.firsts[-1])
+    def _rooms(self, sizes: Int64, wide: int) -> Int64:
+        """Where each run's kept products begin, (R + 1,); all 0 where the memory allowed does not hold enough of them."""
+        wanted = np.minimum(np.minimum(sizes, 32 + sizes // 16), kernels.MANY_SLOTS)
+        tables = self._tiles * wide * 5 + self._tiles * TILE * 4 * (_DIRECTIONS + int(wanted.sum()))
+        fits = self._screen in ("auto", "drift") and tables <= self._memory
+        return np.cumsum([0, *(wanted if fits else np.zeros_like(wanted))])
+
+    def _scratch(self, k: int) -> kernels.Scratch:
+        return kernels.Scratch(
+            lanes=np.empty(TILE * self.d, np.float32),
+            out=np.empty(TILE * k, np.float32),
+            upper=np.empty(TILE * k, np.float32),
+            chosen=np.empty(k, np.int64),
+            near=np.empty(k, np.float32),
+            least=np.empty(TILE, np.float32),
+            found=np.empty(TILE, np.int32),
+            starts=np.empty(16, np.int64),
+            single=np.empty(1, np.int64),
+        )
+
+    def _by_index(self, by_position: NDArray[Any]) -> NDArray[Any]:
+        """Bring values from the order of positions into that of the points."""
+        values = np.empty(self.n, by_position.dtype)
+        values[self._known.order[: self.n]] = by_position[: self.n]
+        return values
+
+    def _modes(self, batch: _Batch) -> NDArray[np.int8]:
+        """How each run is screened in this pass; runs in mode PLAIN take new anchors, where anchors are kept."""
+        runs = len(batch.firsts) - 1
         if self._screen == "none":
             return np.full(runs, BRUTE, np.int8)
-        if not len(batch.anchors.products):
+        p = self._directions()
+        if not len(batch.anchors.slots) or not p:
             return np.full(runs, PLAIN, np.int8)
-        p = min(_DIRECTIONS, self.d // 64 * 16, self.n // 16 * 16)
-        if not self._basis.p and p and (batch.passes >= _EARLY or self._screen == "drift"):
-            self._find_directions(p)
-            batch.drift = _scores(np.empty((k, p), np.float32))
-            along = batch.anchors.rows @ self._basis.directions.astype(np.float64)
-            batch.anchors = batch.anchors._replace(along=along)
+        if batch.passes or self._screen == "drift":
+            if not self._basis.p:
+                self._find_directions(p)
+            if not len(batch.gaps.gaps):
+                self._take_up_gaps(batch)
         batch.passes += 1
-        due = batch.debts / (self._tiles * self._tile_cost(batch))
-        if (due[active] >= 1).any():
-            due = due / _COMPANY
-        drifting = (due < 1) & (bool(self._basis.p) or self._screen == "drift")
-        modes = np.where(drifting, DRIFT, PLAIN).astype(np.int8)
-        renewed = active[~drifting[active]]
-        batch.debts[renewed] = 0
-        return modes
+        due = batch.debts / np.maximum(batch.costs, 1.0)
+        if (due >= 1).any():
+            due /= _COMPANY
+        return np.where(due < 1, DRIFT, PLAIN).astype(np.int8)
 
-    def _tile_cost(self, batch: _Batch) -> Float64:
-        """What it costs to compute a tile's products from the features, in pairs settled, (R,)."""
-        return 25 + 3.0 * np.diff(batch.firsts)
+    def _spare(self, batch: _Batch, modes: NDArray[np.int8]) -> NDArray[np.float32]:
+        """How far each run's centroids may go until its next anchors: as far again as since the last ones, and back, (R,)."""
+        gone = np.maximum.reduceat(batch.gaps.travelled - batch.anchored, batch.columns[:-1])
+        for row in np.flatnonzero(modes == PLAIN):
+            part = slice(batch.columns[row], batch.columns[row + 1])
+            batch.anchored[part] = batch.gaps.travelled[part]
+        return _SPARE * gone
+
+    def _directions(self) -> int:
+        """How many leading directions to take: a multiple of 16, 0 for none."""
+        if self.d <= _DIRECTIONS:
+            return -(-self.d // 16) * 16
+        return min(_DIRECTIONS, self.n // 16 * 16)
 
     def _prepare(self, batch: _Batch, runs: Sequence[Run], active: Int64, modes: NDArray[np.int8]) -> None:
         """Work out the bounds of the active runs' centroids."""
@@ -237,8 +291,8 @@ class MemoryPoints:
                 j0, j1 = batch.firsts[row], batch.firsts[row + 1]
                 batch.exact[j0:j1] = run.centroids
                 kernels.prepare(
-                    j0, j1, batch.exact, frame.offset, frame.scale, frame.reference, directions, rates,
-                    modes[row] == PLAIN, batch.plain, batch.fine, batch.drift, batch.anchors,
+                    j0, j1, batch.columns[row], batch.exact, frame.offset, frame.scale, frame.reference, directions, rates,
+                    modes[row] == PLAIN, batch.plain, batch.fine, batch.drift, batch.anchors, batch.gaps,
                 )  # fmt: skip
 
         self._workers.each(prepare, len(runs), 1)
@@ -250,7 +304,7 @@ class MemoryPoints:
         empty = int(np.count_nonzero(counts == 0))
         if not empty:
             return tally
-        return Tally(tally.sums, counts, moved, self._farthest(batch.labels[row, : self.n], run.centroids, empty))
+        return Tally(tally.sums, counts, moved, self._farthest(self._by_index(batch.labels[row]), run.centroids, empty))
 
     def _farthest(self, labels: Int32, centroids: Float64, wanted: int) -> Int64:
         """The points farthest from their centroids, and their clusters, (e, 2); e <= wanted."""
@@ -265,29 +319,67 @@ class MemoryPoints:
         return np.stack([order, labels[order].astype(np.int64)], axis=1)
 
     def _find_directions(self, p: int) -> None:
-        """Take leading directions from a sample, and project all points on them."""
+        """Take leading directions, project the points on them, and order the points by them into tiles of near ones."""
         n, frame, known = self.n, self._survey.frame, self._known
-        sample = frame.place(self.rows(np.linspace(0, n - 1, min(n, _SAMPLE)).astype(np.int64)))
-        with threadpool_limits(1, "blas"):
-            self._basis = basis = screening.leading_directions(sample, p)
+        if self.d <= p:
+            basis = screening.Basis(np.eye(self.d, p, dtype=np.float32), 0.0)
+        else:
+            sample = frame.place(self.rows(np.linspace(0, n - 1, min(n, _SAMPLE)).astype(np.int64)))
+            with threadpool_limits(1, "blas"):
+                basis = screening.leading_directions(sample, p)
         directions = np.ascontiguousarray(basis.directions.T)
         rows = np.concatenate([directions, frame.reference[np.newaxis].astype(np.float32)])
         shift = (directions.astype(np.float64) @ frame.reference).astype(np.float32)
         projections = np.empty((self._tiles, 2, p, 16), np.float32)
         along, squares = np.empty((2, self._tiles * TILE))
-        scratch = [
-            (np.empty(TILE * self.d, np.float32), np.empty(TILE * (p + 1), np.float32))
-            for _ in range(self._workers.count)
-        ]
+        scratch = [self._scratch(p + 1) for _ in range(self._workers.count)]
 
         def project(worker: int, first: int, end: int) -> None:
+            room = scratch[worker]
             kernels.project(
-                self._rows, (first, end), rows, shift, *scratch[worker], projections, along, squares
-            )  # fmt: skip
+                self._rows, known.order, (first, end), rows, shift, room.lanes, room.out, projections, along, squares
+            )
 
         self._workers.each(project, self._tiles, self._tiles_a_task)
         residuals = screening.residuals(frame, basis, known.norms.astype(np.float64), along, squares)
-        self._known = known._replace(projections=projections, residuals=residuals, p=p)
+        order = self._near_order(projections[:, :, :_AXES].swapaxes(2, 3).reshape(-1, _AXES))
+        regrouped = np.empty_like(projections)
+
+        def regroup(_: int, first: int, end: int) -> None:
+            kernels.regroup(projections, order, (first, end), regrouped)
+
+        self._workers.each(regroup, self._tiles, self._tiles_a_task)
+        self._basis = basis
+        self._known = known._replace(
+            order=order, norms=known.norms[order], residuals=residuals[order], projections=regrouped, p=p
+        )
+
+    def _take_up_gaps(self, batch: _Batch) -> None:
+        """From now on keep gaps and anchors, in the points' new order; the next pass is a full one."""
+        k, p = len(batch.counts), self._basis.p
+        batch.labels = np.ascontiguousarray(batch.labels[:, self._known.order])
+        batch.drift = _scores(np.empty((k, p), np.float32))
+        batch.anchors = batch.anchors._replace(along=np.zeros((k, p)))
+        batch.gaps = batch.gaps._replace(gaps=np.full((self._tiles, int(batch.columns[-1])), -np.inf, np.float32))
+        batch.debts[:] = np.inf
+
+    def _near_order(self, coordinates: NDArray[np.float32]) -> Int64:
+        """An order of the points in which tiles hold points near to each other, (N,) int64; the last tile is filled up."""
+        n, count = self.n, self._workers.count
+        order = np.arange(n)
+        parts = [(0, n)]
+        while len(parts) < 4 * count and parts[0][1] > 4 * TILE:
+            first, end = parts.pop(0)
+            middle = first + (end - first + TILE) // (2 * TILE) * TILE
+            kernels.split(coordinates, order, first, middle, end)
+            parts += [(first, middle), (middle, end)]
+
+        def sort(_: int, first: int, end: int) -> None:
+            for part in parts[first:end]:
+                kernels.near_order(coordinates, order, *part)
+
+        self._workers.each(sort, len(parts), 1)
+        return np.concatenate([order, np.repeat(order[-1:], self._tiles * TILE - n)])
 
 
 def _scores(rows: NDArray[np.float32]) -> kernels.Scores:

@@ -13,6 +13,13 @@ gamma_q = q u / (1 - q u), in any order, with or without fused products (N. J. H
 Algorithms, 2nd ed. 2002, sections 3.1 and 3.5; |.| of vectors componentwise, then Cauchy-Schwarz). For a product summed in
 parts, q is the longest chain of additions that any term goes through.
 
+Gaps. Where points stand in tiles near to each other, most centroids are out of the question for a whole tile. Whenever a
+tile's bounds for centroid j are computed, it records a gap: every lane's best score exceeds s_j by at least so much. Until
+the next time, s_j rises, step by step, by at most what `step_bound` says for the tile's largest |y|, and the best score of
+any lane sinks by at most what that of the worst label present in the tile sinks. While the gap is greater than both sums, j
+is no candidate for any lane. This is Elkan's lower bound (C. Elkan, Using the triangle inequality to accelerate k-means,
+ICML 2003) in scores instead of distances and for tiles instead of points: T x K numbers, and loops that stay dense.
+
 The error of a score has three parts, n slope_j + r lag_j + floor_j, with n >= |z| and r >= |y - P b| of the point. Each part is
 computed in float64, enlarged by `SLACK` for its own rounding, and rounded up to float32; that the kernels add them in float32,
 and subtract and add them to the score, is covered by `_OPS` roundings of the terms.
@@ -137,6 +144,19 @@ def drift_bound(norm, held, size, across, half, p, rates):
     floor = abs(half) * rates.half + rates.reach * leak + rates.exact * whole * (whole + (1.0 + p) * rates.reach)
     slope = held * rates.plain + leak + rates.exact * (1.0 + p) * (norm + held)
     return slope * SLACK, across * SLACK, (floor + _TINY * (1.0 + norm + held)) * SLACK
+
+
+@inlined
+def step_bound(moved, turned, scale, rates):
+    """How much a score can change as a centroid takes a step: by at most |y| size + rise up, |y| size + fall down.
+
+    s_j - s_j(before) = y . (e_j - f_j) - (|e_j|^2 - |f_j|^2) / 2 for a step from f to e, and the second term is
+    (e_j + f_j) . (e_j - f_j) / 2. Float64's floor covers the rounding of the terms, and what settling j would round.
+
+    moved |e_j - f_j|, turned (e_j + f_j) . (e_j - f_j) / 2, scale |e_j| + |f_j| -> size, rise, fall.
+    """
+    slack = abs(turned) * 4.0 * UNIT32 + 4.0 * rates.exact * scale * scale + _TINY
+    return moved * SLACK * SLACK, slack - turned, slack + turned
 
 
 @dataclass(frozen=True)
