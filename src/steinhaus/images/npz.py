@@ -82,6 +82,11 @@ def read(
                 f"{shown(path)}: {label_key} has shape {values.shape}, but {key} holds {head.shape[0]:,} images; "
                 f"there must be one label for each."
             )
+        if (values.shape[1:], values.dtype.kind) != (found[0].shape[1:], found[0].dtype.kind):
+            raise DataError(
+                f"{shown(path)}: {label_keys[0]} and {label_key} do not belong together: labels of shape "
+                f"{found[0].shape} ({found[0].dtype}) and of shape {values.shape} ({values.dtype})."
+            )
     return Images.from_arrays(
         pixels,
         np.concatenate(found) if found else None,
@@ -123,6 +128,10 @@ def _members(archive: zipfile.ZipFile, path: Path, limits: Limits) -> dict[str, 
             )
         if info.filename.endswith(".npy"):
             members[key] = info
+            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise DataError(
+                    f"{shown(path)}: {key} is compressed by another method than NumPy's. Save it with np.savez."
+                )
             limits.check_ratio(f"{shown(path)}: {key}", info.compress_size, info.file_size)
     if not members:
         names = archive.namelist()

@@ -6,13 +6,14 @@ error.
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,23 +89,25 @@ def read(
 
 
 @contextmanager
-def opened(path: Path, limits: Limits) -> Iterator[Image.Image]:
-    """Open a picture, its header checked and nothing decoded; all that goes wrong becomes a `BadPictureError`."""
+def opened(path: Path | bytes, limits: Limits) -> Iterator[Image.Image]:
+    """Open a picture, a file or the bytes of one, its header checked and nothing decoded.
+
+    All that goes wrong becomes a `BadPictureError`.
+    """
     try:
-        with open_regular(path) as file:
-            stored = os.fstat(file.fileno()).st_size
+        with io.BytesIO(path) if isinstance(path, bytes) else open_regular(path) as file:
+            stored = file.seek(0, os.SEEK_END)
+            file.seek(0)
             if stored == 0:
                 raise BadPictureError("is empty (0 bytes)")
             if stored > 8 * limits.picture:
                 raise BadPictureError(
                     f"has {size_text(stored)}, more than a picture of {limits.picture:,} pixels can need"
                 )
-            with Image.open(file, formats=_FORMATS) as image:
-                if image.width * image.height > limits.picture:
-                    raise BadPictureError(
-                        f"declares {image.width:,} x {image.height:,} pixels, over the limit of {limits.picture:,}; "
-                        f"if you trust it, raise the limit: Limits(picture=...)"
-                    )
+            _check_size(*_webp_size(file.read(30)), limits)
+            file.seek(0)
+            with Image.open(cast("IO[bytes]", _Clipped(file, stored)), formats=_FORMATS) as image:
+                _check_size(*image.size, limits)
                 if getattr(image, "is_animated", False) and image.format in ("PNG", "WEBP"):
                     raise BadPictureError("is an animation, not one picture")
                 yield image
@@ -118,7 +121,60 @@ def opened(path: Path, limits: Limits) -> Iterator[Image.Image]:
         raise BadPictureError(f"cannot be read: {str(error) or type(error).__name__}") from None
 
 
-def decoded(path: Path, look: Look, limits: Limits) -> NDArray[np.uint8]:
+class _Clipped(io.RawIOBase):
+    """A file that is never asked for more bytes than it has: Pillow asks for what a damaged file declares.
+
+    Python's own files allocate what is asked for before they look how much there is.
+    """
+
+    def __init__(self, file: BinaryIO, stored: int) -> None:
+        self._file, self._stored = file, stored
+
+    def read(self, size: int = -1) -> bytes:
+        left = max(0, self._stored - self._file.tell())
+        return self._file.read(left if size < 0 else min(size, left))
+
+    def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
+        return self._file.seek(place, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seekable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return True
+
+
+def _check_size(width: int, height: int, limits: Limits) -> None:
+    if width * height > limits.picture:
+        raise BadPictureError(
+            f"declares {width:,} x {height:,} pixels, over the limit of {limits.picture:,}; if you trust it, raise the "
+            f"limit: Limits(picture=...)"
+        )
+
+
+def _webp_size(head: bytes) -> tuple[int, int]:
+    """The width and height that the first bytes of a WebP file declare; 0, 0 of other files (RFC 9649, section 2).
+
+    Pillow allocates the whole canvas of a WebP file when it opens it, before its size can be asked.
+    """
+    numbers = [
+        int.from_bytes(head[first:end], "little") for first, end in ((24, 27), (27, 30), (21, 25), (26, 28), (28, 30))
+    ]
+    match head[:4] + head[8:16]:
+        case b"RIFFWEBPVP8X":
+            return numbers[0] + 1, numbers[1] + 1
+        case b"RIFFWEBPVP8L":
+            return (numbers[2] & 0x3FFF) + 1, (numbers[2] >> 14 & 0x3FFF) + 1
+        case b"RIFFWEBPVP8 ":
+            return numbers[3] & 0x3FFF, numbers[4] & 0x3FFF
+        case _:
+            return 0, 0
+
+
+def decoded(path: Path | bytes, look: Look, limits: Limits) -> NDArray[np.uint8]:
     """Decode a picture and bring it to the mode and size asked for, (h, w) or (h, w, 3)."""
     with opened(path, limits) as image:
         image.load()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Starts = Mapping[int, Sequence[ArrayLike]]
 SEEDINGS = ("random", "k-means++")
+MOST_RUNS = 100_000  # in one study: far more than anyone waits for, and few enough to be counted out
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +78,11 @@ class Study:
 
     def __post_init__(self) -> None:
         ks, restarts = _ks(self.k), _whole("restarts", self.restarts, 1)
+        if len(ks) * restarts > MOST_RUNS:
+            raise PlanError(
+                f"A study has at most {MOST_RUNS:,} runs; {restarts:,} restarts of {len(ks):,} values of K are more. "
+                f"Ask for fewer, or make several studies."
+            )
         checked = {
             "k": ks,
             "restarts": restarts,

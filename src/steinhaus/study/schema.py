@@ -16,7 +16,9 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from steinhaus.errors import PlanError, StoreError
 from steinhaus.points import Stop
 from steinhaus.study.plan import Study, canonical
-from steinhaus.study.record import SCHEMA, BestRecord, StudyRecord
+from steinhaus.study.record import SCHEMA, BestRecord, DataRecord, StudyRecord
+
+LEAST_SCALE = 1e-60  # of a full pixel; beyond it, or beyond its inverse, scaled pixels cannot be squared
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +130,9 @@ def study_of(plan: Mapping[str, Any]) -> Study:
     """The plan again, with random starts where starts were given: those are known by their digest alone."""
     given = str(plan.get("init")).startswith("given:")
     try:
-        return Study(**{**plan, "init": "random" if given else plan["init"]})
+        study = Study(**{**plan, "init": "random" if given else plan["init"]})
+        _demand(plan.keys() == study.plan().keys(), "its plan is not whole")
+        return study
     except (PlanError, TypeError, KeyError) as error:
         raise ValueError(f"its plan is not valid ({error})") from error
 
@@ -138,10 +142,12 @@ def _check(record: StudyRecord) -> None:
     plan = study_of(record.plan)
     done = [(run.k, run.restart) for run in record.runs]
     _demand(done == sorted(set(done)) and set(done) <= set(plan.keys), "its runs are not those of its plan")
+    _check_data(record.data)
     for run in record.runs:
         where = f"run K = {run.k}, restart {run.restart}"
         _demand(run.iterations == len(run.inertia) > 0, f"{where} does not have one inertia for each iteration")
-        _demand(len(run.sizes) == run.k and sum(run.sizes) == record.data.n_train, f"{where} has other sizes")
+        _demand(_are_counts(run.sizes, run.k, record.data.n_train), f"{where} has other sizes")
+        _demand(min(*run.inertia, run.final_inertia) >= 0, f"{where} has an inertia below 0")
         _demand(run.stop in Stop.__members__, f"{where} ended for an unknown reason")
     ks = [best.k for best in record.best]
     _demand(
@@ -150,20 +156,39 @@ def _check(record: StudyRecord) -> None:
     if record.complete:
         _demand(tuple(done) == plan.keys and tuple(ks) == plan.ks, "it is complete, but not all runs are there")
     for best in record.best:
-        _check_best(best, len(record.data.label_names or ()))
+        _check_best(best, record.data)
 
 
-def _check_best(best: BestRecord, labels: int) -> None:
-    where = f"the best run of K = {best.k}"
-    _demand(len(best.sizes) == best.k, f"{where} has other sizes")
-    _demand(best.test_sizes is None or len(best.test_sizes) == best.k, f"{where} has other sizes")
+def _check_data(data: DataRecord) -> None:
+    labels = len(data.label_names or ())
+    _demand(1 <= len(data.shape) <= 3 and min(data.shape) >= 1, "its images have no shape")
+    _demand(LEAST_SCALE <= data.full_scale <= 1 / LEAST_SCALE, "its full scale is out of range")
+    _demand(data.n_train >= 1 and data.n_test >= 0, "it has no images")
+    for counts, n in ((data.train_label_counts, data.n_train), (data.test_label_counts, data.n_test)):
+        _demand(counts is None or _are_counts(counts, labels, n), "its labels are not one an image")
+
+
+def _check_best(best: BestRecord, data: DataRecord) -> None:
+    where, labels = f"the best run of K = {best.k}", len(data.label_names or ())
+    _demand(_are_counts(best.sizes, best.k, data.n_train) and best.inertia >= 0, f"{where} has other sizes")
+    _demand(best.test_sizes is None or _are_counts(best.test_sizes, best.k, data.n_test), f"{where} has other sizes")
     mapping = best.mapping or ()
     _demand(best.mapping is None or len(mapping) == best.k, f"{where} has another mapping")
     _demand(all(label is None or 0 <= label < labels for label in mapping), f"{where} is mapped to no label")
-    for part in (best.train, best.test):
+    _demand(all(0 <= cluster < best.k for cluster in best.ties), f"{where} ties clusters that there are not")
+    _demand(
+        all(0 <= (share or 0) <= 1 for share in (best.train_accuracy, best.test_accuracy)),
+        f"{where} has an accuracy that is no share",
+    )
+    for part, n in ((best.train, data.n_train), (best.test, data.n_test)):
         rows = part.confusion if part else ()
         _demand(part is None or len(rows) == best.k, f"{where} has another confusion")
+        _demand(part is None or _are_counts(sum(rows, ()), best.k * labels, n), f"{where} has another confusion")
         _demand(all(len(row) == labels for row in rows), f"{where} has another confusion")
+
+
+def _are_counts(counts: tuple[int, ...], many: int, total: int) -> bool:
+    return len(counts) == many and sum(counts) == total and min(counts, default=0) >= 0
 
 
 def _demand(condition: bool, otherwise: str) -> None:

@@ -23,6 +23,7 @@ from steinhaus.study.events import Key
 from steinhaus.study.plan import canonical
 
 Arrays = Mapping[str, NDArray[Any]]
+LARGEST = 2.0**480  # of a point's value, and so of a centroid's
 TYPES = {"F64": "<f8", "I64": "<i8"}
 
 
@@ -149,8 +150,8 @@ def _array(arrays: Arrays, name: str, dtype: type, shape: tuple[int, ...]) -> ND
 
 def _centroids(arrays: Arrays, name: str, k: int, d: int) -> Float64:
     centroids = _array(arrays, name, np.float64, (k, d))
-    if not np.isfinite(centroids).all():
-        raise ValueError(f"{name} holds NaN or infinity")
+    if not (np.abs(centroids) <= LARGEST).all():
+        raise ValueError(f"{name} holds NaN, infinity, or what is too large to be squared")
     return centroids
 
 

@@ -1,0 +1,111 @@
+"""Feed readers with inputs by the million: `python tests/fuzz/run.py --inputs 1000000`, or `--seconds 60` a target.
+
+Only Steinhaus' own errors may come out, no call may take over a second, and memory stays under
+twice the declared limit.
+What fails is written to tests/corpus, which the test suite reads again ever after.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import itertools
+import multiprocessing
+import resource
+import sys
+import time
+import traceback
+import warnings
+from pathlib import Path
+from random import Random
+
+sys.path[:0] = [str(Path(__file__).parent.parent)]
+
+from fuzz.targets import CORPUS, MEMORY, Target, clean, targets  # noqa: E402
+
+SECOND = 1.0  # the longest that a call may take
+SLACK = 8 << 20  # bytes that a process of Python gains by itself
+
+
+def peak() -> int:
+    """The most memory that this process ever had, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def address_space() -> int:
+    """What this process has mapped now, in bytes."""
+    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+
+
+def fuzz(target: Target, *, inputs: int, seconds: float, seed: int) -> dict[str, float]:
+    """Feed one target; raises the first failure, with its input kept in the corpus."""
+    warnings.simplefilter("error")
+    for data in target.seeds:
+        target.feed(data)
+    before, cap = peak(), address_space() + 2 * MEMORY + 4 * SLACK
+    resource.setrlimit(resource.RLIMIT_AS, (cap, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    accepted = slowest = 0
+    began = time.monotonic()
+    source = target.inputs(Random(f"{target.name} {seed}"))
+    for n in itertools.count(1):
+        data = next(source)
+        start = time.process_time()
+        try:
+            accepted += target.feed(data)
+            taken = time.process_time() - start
+            assert taken < SECOND, f"it took {taken:.2f} s"
+            assert peak() - before < 2 * MEMORY + SLACK, f"it took {(peak() - before) >> 20} MiB"
+        except BaseException:
+            path = CORPUS / f"{target.name}-{hashlib.sha256(data).hexdigest()[:8]}"
+            path.write_bytes(data)
+            print(f"{target.name}: input {n} failed, and is kept as {path}", flush=True)
+            raise
+        slowest = max(slowest, taken)
+        if n >= inputs or (n % 256 == 0 and time.monotonic() - began > seconds):
+            break
+    return {
+        "inputs": n,
+        "seconds": round(time.monotonic() - began, 1),
+        "accepted": accepted,
+        "slowest_cpu_ms": round(slowest * 1000, 1),
+        "memory_mib": round((peak() - before) / 2**20, 1),
+    }
+
+
+def fuzz_alone(name: str, options: dict[str, float]) -> None:
+    """One target in a process of its own."""
+    try:
+        (target,) = [target for target in targets() if target.name == name]
+        print(f"{name:12} {fuzz(target, **options)}", flush=True)
+    except BaseException:
+        traceback.print_exc()
+        sys.exit(1)
+    finally:
+        clean()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--inputs", type=int, default=10**12, help="of each target, at most")
+    parser.add_argument("--seconds", type=float, default=1e12, help="for each target, at most")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", help="names of targets, with commas; all without it")
+    options = parser.parse_args()
+    names = options.only.split(",") if options.only else [target.name for target in targets()]
+    clean()
+    if options.inputs == 10**12 and options.seconds == 1e12:
+        parser.error("give --inputs, --seconds, or both")
+    failed = []
+    context = multiprocessing.get_context("spawn")
+    for name in names:
+        how = {"inputs": options.inputs, "seconds": options.seconds, "seed": options.seed}
+        process = context.Process(target=fuzz_alone, args=(name, how))
+        process.start()
+        process.join()
+        if process.exitcode:
+            failed.append(name)
+    sys.exit(f"failed: {', '.join(failed)}" if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,255 @@
+"""What is fuzzed: every reader of Steinhaus, with good inputs to begin from and mutations that know the format."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import gzip
+import io
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+from PIL import Image
+
+from fuzz import mutations
+from fuzz.mutations import Mutation
+from pictures import archive, digits, idx, npy
+from steinhaus.errors import SteinhausError
+from steinhaus.images import Limits, open_images
+from steinhaus.study import assignments, load, schema, tensors
+from steinhaus.study.lock import Lock
+from steinhaus.study.store import Folder
+from study_cases import run
+
+MEMORY = 16 << 20  # bytes; what a reader may take is twice that
+LIMITS = Limits(memory=MEMORY, picture=250_000, ratio_free=1 << 20, line=1 << 20)
+CORPUS = Path(__file__).parent.parent / "corpus"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A reader that anything may be fed to."""
+
+    name: str
+    seeds: tuple[bytes, ...]
+    mutations: tuple[Mutation, ...]
+    read: Callable[[bytes], None]  # raises what the reader raises
+
+    def feed(self, data: bytes) -> bool:
+        """Read; whether it was accepted. Only Steinhaus' own errors are kept in."""
+        try:
+            self.read(data)
+        except SteinhausError:
+            return False
+        return True
+
+    def inputs(self, rng: Random) -> Any:
+        """Endless inputs: a seed, changed once or a few times, by whichever mutation."""
+        seeds = [*self.seeds, *(path.read_bytes() for path in self.corpus())]
+        while True:
+            data = rng.choice(seeds)
+            for _ in range(rng.choice((1, 1, 1, 2, 3))):
+                try:
+                    data = rng.choice(self.mutations)(rng, data)
+                except Exception:  # what an earlier change left is no longer of the format
+                    data = mutations.anywhere(rng, data)
+            yield data
+
+    def corpus(self) -> list[Path]:
+        """What once went wrong, or nearly."""
+        return sorted(CORPUS.glob(f"{self.name}-*"))
+
+
+@functools.cache
+def place() -> Path:
+    """A folder for inputs, in memory where the system has one there."""
+    memory = Path("/dev/shm")
+    return Path(tempfile.mkdtemp(prefix="steinhaus-fuzz-", dir=memory if memory.is_dir() else None))
+
+
+def clean() -> None:
+    """Remove it again."""
+    shutil.rmtree(place(), ignore_errors=True)
+    for made in (place, study):
+        made.cache_clear()
+
+
+def image_source(name: str, file: str, seeds: list[bytes], *special: Mutation) -> Target:
+    """A target that is a file of images."""
+    path = place() / file
+
+    def read(data: bytes) -> None:
+        path.write_bytes(data)
+        images = open_images(path, limits=LIMITS)
+        assert images.n > 0
+        assert images.pixels.nbytes <= MEMORY
+        assert np.isfinite(images.pixels).all()
+
+    return Target(name, tuple(seeds), (mutations.anywhere, *special), read)
+
+
+def picture(form: str, **options: Any) -> list[bytes]:
+    """The same small picture in grey and colour, and a palette where the form has one."""
+    rng, out = np.random.default_rng(0), []
+    for image in (
+        Image.fromarray(rng.integers(0, 256, (9, 7), dtype=np.uint8)),
+        Image.fromarray(rng.integers(0, 256, (5, 6, 3), dtype=np.uint8)),
+        Image.fromarray(rng.integers(0, 4, (6, 6), dtype=np.uint8)).convert("P" if form in ("PNG", "BMP") else "L"),
+    ):
+        file = io.BytesIO()
+        image.save(file, form, **options)
+        out.append(file.getvalue())
+    return out
+
+
+def zip_of(**members: np.ndarray) -> bytes:
+    """An .npz archive."""
+    return archive(place() / "seed.npz", [(f"{name}.npy", npy(array)) for name, array in members.items()]).read_bytes()
+
+
+@functools.cache
+def study(state: str) -> Path:
+    """The folder of a study: "whole", or "cut" while its runs were active."""
+    folder = place() / state
+
+    def stop(event: Any) -> None:
+        if event.name == "checkpointed" and event.active < 4:
+            raise KeyboardInterrupt
+
+    with contextlib.suppress(KeyboardInterrupt):
+        run(out=folder, watch=stop if state == "cut" else None)
+    return folder
+
+
+def study_file(state: str, name: str, read: Callable[[Path], None], *special: Mutation, target: str) -> Target:
+    """A target that is a file of a study's folder."""
+    folder = study(state)
+    path = folder / name
+    good = path.read_bytes()
+
+    def read_folder(data: bytes) -> None:
+        path.write_bytes(data)
+        try:
+            read(folder)
+        finally:
+            path.write_bytes(good)
+
+    return Target(target, (good,), (mutations.anywhere, *special), read_folder)
+
+
+def look(folder: Path) -> None:
+    """All that `steinhaus show` does with a study, and what Python code asks of it."""
+    result = load(folder)
+    result.table()
+    for best in result.best:
+        result.centroids(best.k)
+        result.run_centroids(best.k)
+
+
+def draw(folder: Path) -> None:
+    """All that `steinhaus report` does with a study, but the drawing of figures."""
+    from steinhaus.report import from_result, render
+
+    assert "<html" in render(from_result(load(folder)))
+
+
+def sign_document(content: Any) -> bytes:
+    """study.json, its checksum mended."""
+    content.pop("sha256", None)
+    return json.dumps({**content, "sha256": schema._checksum(content)}).encode()
+
+
+def run_file(rng: Random, data: bytes) -> bytes:
+    """What a run or a checkpoint says of itself, its checksum mended; or one of its arrays."""
+    arrays = {name: np.array(array) for name, array in safetensors.numpy.load(data).items()}
+    about = json.loads(json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]["steinhaus"])
+    about.pop("sha256")
+    if rng.random() < 0.5:
+        about = mutations.value(rng, about)
+    else:
+        name = rng.choice(list(arrays))
+        flat = arrays[name].reshape(-1)
+        if rng.random() < 0.5:
+            flat[rng.randrange(flat.size)] = rng.choice((0, -1, 1, 2**40))
+            if flat.dtype.kind == "f" and rng.random() < 0.5:
+                flat[rng.randrange(flat.size)] = rng.choice((np.nan, np.inf, 1e308, -1e308))
+        else:
+            with np.errstate(all="ignore"):
+                arrays[name] = flat[: rng.randrange(flat.size + 1)].astype(rng.choice(("f8", "i8", "f4", "u1")))
+    return tensors._pack(arrays, about)
+
+
+def assignments_target() -> Target:
+    """The table of a study. Its checksum stands in study.json, so that only whoever changes both gets this far."""
+    result = load(study("whole"))
+    good = (study("whole") / "assignments.csv").read_bytes()
+
+    def read(data: bytes) -> None:
+        with contextlib.suppress(ValueError):  # `Folder.assignments` makes it a StoreError
+            assignments.decode(data, result.record.data, (2, 4))
+
+    return Target("assignments", (good,), (mutations.anywhere, mutations.table), read)
+
+
+def lock_target() -> Target:
+    """The lock file that another process left."""
+    folder = place() / "locked"
+    folder.mkdir(exist_ok=True)
+
+    def read(data: bytes) -> None:
+        (folder / ".lock").write_bytes(data)
+        with Lock(folder):
+            pass
+
+    seeds = (b'{"pid": 4321, "host": "elsewhere"}\n', b'{"pid": 1, "host": ""}')
+    return Target(
+        "lock", seeds, (mutations.anywhere, mutations.signed_json(lambda tree: json.dumps(tree).encode())), read
+    )
+
+
+def targets() -> list[Target]:
+    """Every reader."""
+    whole, signed = load(study("whole")), mutations.signed_json(sign_document)
+    few, floats, six = digits(), digits().astype(np.float32), np.arange(6)
+    csv = [b"label,a,b\n1,2,3\n4,5,6\n", b"1,2.5,-3\n4,5,6e2\n", b"x;1;2\ny;3;4\n", b'"a","b"\n1,2\n']
+    squares = [b",".join(b"%d" % (i % 10) for i in range(17)) + b"\n" + b",".join(b"%d" % i for i in range(17))]
+    return [
+        image_source("idx", "x", [idx(few), idx(few.astype(np.float64)), idx(few.reshape(6, 12))], mutations.idx),
+        image_source(
+            "idx.gz", "x.gz", [gzip.compress(idx(few), mtime=0)], mutations.in_gzip(mutations.idx),
+            mutations.in_gzip(mutations.anywhere),
+        ),
+        image_source("csv", "x.csv", csv + squares, mutations.table),
+        image_source("csv.gz", "x.csv.gz", [gzip.compress(csv[0], mtime=0)], mutations.in_gzip(mutations.table)),
+        image_source("npy", "x.npy", [npy(few), npy(np.asfortranarray(floats))], mutations.npy),
+        image_source(
+            "npz", "x.npz",
+            [zip_of(images=few, labels=six), zip_of(x_train=few, y_train=six, x_test=few, y_test=six)],
+            mutations.zipped(mutations.npy), mutations.zipped(mutations.anywhere),
+        ),
+        image_source("png", "x.png", picture("PNG"), mutations.png),
+        image_source("jpeg", "x.jpg", picture("JPEG")),
+        image_source("webp", "x.webp", [*picture("WEBP"), *picture("WEBP", lossless=True)]),
+        image_source("bmp", "x.bmp", picture("BMP")),
+        study_file("whole", "study.json", look, signed, target="study.json"),
+        study_file("whole", "study.json", draw, signed, target="report"),
+        study_file(
+            "whole", "runs/k002-r00.safetensors", lambda _: whole.centroids(2, 0) is None,
+            mutations.safetensors, run_file, target="run",
+        ),
+        study_file(
+            "cut", "checkpoint.safetensors", lambda folder: Folder.find(folder).checkpoint() and None,
+            mutations.safetensors, run_file, target="checkpoint",
+        ),
+        study_file("whole", "events.jsonl", lambda _: whole.seconds and None, mutations.lines, target="events"),
+        assignments_target(),
+        lock_target(),
+    ]  # fmt: skip

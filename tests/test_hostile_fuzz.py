@@ -1,0 +1,38 @@
+"""A short run of the fuzz targets, and all that ever failed in a long one (tests/fuzz/run.py, tests/corpus)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+
+from fuzz import targets
+from fuzz.targets import CORPUS, Target
+
+NAMES = (
+    "idx", "idx.gz", "csv", "csv.gz", "npy", "npz", "png", "jpeg", "webp", "bmp", "study.json", "report", "run",
+    "checkpoint", "events", "assignments", "lock",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def known() -> Iterator[dict[str, Target]]:
+    yield {target.name: target for target in targets.targets()}
+    targets.clean()
+
+
+def test_every_target_is_named_here_and_every_input_has_one(known: dict[str, Target]) -> None:
+    assert tuple(known) == NAMES
+    assert {path.name for path in CORPUS.iterdir()} == {path.name for t in known.values() for path in t.corpus()}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_our_errors_come_out(known: dict[str, Target], name: str) -> None:
+    target = known[name]
+    assert all(target.feed(data) for data in target.seeds) or name == "lock", "what it begins from is good"
+    for path in target.corpus():
+        target.feed(path.read_bytes())
+    fed = [target.feed(data) for data in itertools.islice(target.inputs(Random(name)), 200)]
+    assert any(fed), "some inputs get past the door"
