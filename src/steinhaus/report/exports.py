@@ -141,8 +141,9 @@ def _text(columns: Columns) -> Columns:
 def _pngs(data: ReportData) -> Iterator[bytes]:
     """Every image, train then test, in its own size; vectors as profiles."""
     n = data.record.data.n_train + data.record.data.n_test
-    for start in range(0, n, measures.BLOCK):
-        for picture in members.drawn(data, np.arange(start, min(start + measures.BLOCK, n))):
+    rows = measures.rows_in_block(int(np.prod(data.shape)))
+    for start in range(0, n, rows):
+        for picture in members.drawn(data, np.arange(start, min(start + rows, n))):
             yield pictures.png(picture)
 
 

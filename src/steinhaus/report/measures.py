@@ -16,7 +16,7 @@ from steinhaus.report.data import Float64, Int32, Int64, Part, ReportData
 
 Float32 = NDArray[np.float32]
 NEAREST = 3
-BLOCK = 4096
+BLOCK = 2**22  # values of a block of images
 
 
 @dataclass(frozen=True)
@@ -89,10 +89,16 @@ def _distances(data: ReportData, centroids: Float32) -> Iterator[tuple[slice, Fl
             start = rows.stop
 
 
+def rows_in_block(d: int) -> int:
+    """How many images of d values to take at once."""
+    return max(1, BLOCK // d)
+
+
 def _blocks(part: Part, full_scale: float) -> Iterator[Float32]:
     flat = part.pixels.reshape(part.n, -1)
-    for start in range(0, part.n, BLOCK):
-        block = flat[start : start + BLOCK].astype(np.float32)
+    rows = rows_in_block(flat.shape[1])
+    for start in range(0, part.n, rows):
+        block = flat[start : start + rows].astype(np.float32)
         block *= np.float32(1 / full_scale)
         yield block
 
@@ -170,17 +176,21 @@ def plane(centroids: Float64, sizes: tuple[int, ...]) -> Plane:
     weights = np.array(sizes, float) / max(sum(sizes), 1)
     middle = weights @ flat
     shifted = flat - middle
-    _, s, axes = np.linalg.svd(np.sqrt(weights)[:, None] * shifted, full_matrices=False)
-    axes = np.vstack([axes, np.zeros((2, flat.shape[1]))])[:2]
-    axes *= np.where(np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1) < 0, -1.0, 1.0)
-    total = float(np.square(s).sum())
+    weighted = np.sqrt(weights)[:, None] * shifted
+    variances, vectors = np.linalg.eigh(weighted @ weighted.T)  # k x k: there may be far more features than clusters
+    axes = np.zeros((2, flat.shape[1]))
+    for i, j in enumerate(np.argsort(-variances)[:2]):
+        if variances[j] > 1e-12 * variances.max():
+            axes[i] = vectors[:, j] @ weighted / np.sqrt(variances[j])
+            axes[i] *= np.sign(axes[i, np.abs(axes[i]).argmax()])
+    total = float(np.maximum(variances, 0).sum())
     squared = np.square(flat).sum(axis=1)
     gaps = np.sqrt(np.maximum(squared[:, None] + squared - 2 * flat @ flat.T, 0))
     np.fill_diagonal(gaps, np.inf)
     neighbour = gaps.argmin(axis=1) if k > 1 else np.array([-1])
     return Plane(
         shifted @ axes.T,
-        float(np.square(s[:2]).sum()) / total if total > 0 else 1.0,
+        float(np.sort(variances)[-2:].sum()) / total if total > 0 else 1.0,
         neighbour.astype(np.int64),
         gaps.min(axis=1),
         middle,

@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from steinhaus.report import charts, findings, flows, measures, members, pictures, words
 from steinhaus.report.data import Int64, ReportData
-from steinhaus.report.views import KView, view
+from steinhaus.report.views import KView, columns, view
 
 THREADS = min(4, os.cpu_count() or 1)  # for packing sheets
 GLANCE = 7  # strips of mean images at the top
@@ -184,7 +184,7 @@ def context(data: ReportData, measured: Measured) -> dict[str, Any]:
         "name": words.clean(record.data.name),
         "sentence": findings.sentence(record),
         "findings": findings.findings(record, shown, silhouettes),
-        "labels": [words.clean(n) for n in record.data.label_names or ()],
+        "labels": _column_names(data),
         "labelled": record.data.label_names is not None,
         "has_test": record.data.n_test > 0,
         "is_image": data.is_image,
@@ -199,6 +199,13 @@ def context(data: ReportData, measured: Measured) -> dict[str, Any]:
         "command": command(data),
         "facts": facts(data),
     }
+
+
+def _column_names(data: ReportData) -> list[str]:
+    """The heads of a table of labels."""
+    names = data.record.data.label_names or ()
+    shown = [words.clean(names[i]) for i in columns(data)]
+    return shown if len(shown) == len(names) else [*shown, "others"]
 
 
 def across(data: ReportData, measured: Measured, silhouettes: Mapping[int, float]) -> list[tuple[Markup, str]]:
@@ -239,8 +246,7 @@ def split_flow(data: ReportData, views: Sequence[KView]) -> tuple[Markup, float]
     """The flow between neighbouring K; None for one K, or where clusters of images are not known."""
     if len(views) < 2 or not data.train_clusters:
         return None
-    columns = [flows.Column(v.k, np.asarray(data.train_clusters[v.k]), v.cards) for v in views]
-    flow = flows.layout(columns)
+    flow = flows.layout([flows.Column(v.k, np.asarray(data.train_clusters[v.k]), v.cards) for v in views])
     return flows.draw(flow), flow.left_out
 
 

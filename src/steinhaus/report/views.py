@@ -8,10 +8,11 @@ import numpy as np
 from markupsafe import Markup
 
 from steinhaus.report import charts, measures, pictures, words
-from steinhaus.report.data import ReportData
+from steinhaus.report.data import Int64, ReportData
 from steinhaus.study.record import BestRecord, RunRecord
 
 MIXED = 0.5  # a cluster of less purity than this is shown as mixed
+MOST_LABELS = 60  # columns of a table of labels
 WALL = 30  # more clusters than this are a dense wall
 LARGEST_MEAN = 96  # pixels of a mean image's longer side
 LARGEST_WALL_MEAN = 48
@@ -102,14 +103,27 @@ def view(data: ReportData, best: BestRecord) -> KView:
         seconds=[data.seconds.get((r.k, r.restart)) for r in runs],
         linear=charts.inertia_curves(runs, best, log=False),
         log=charts.inertia_curves(runs, best, log=True),
-        confusions=[(part, _shares(a.confusion)) for part, a in tables],
+        confusions=[(part, _shares(np.array(a.confusion), columns(data))) for part, a in tables],
         map=charts.centroid_map(plane, discs),
         map_share=plane.share,
     )
 
 
-def _shares(table: tuple[tuple[int, ...], ...]) -> list[list[tuple[int, float]]]:
-    return [[(n, n / max(sum(row), 1)) for n in row] for row in table]
+def columns(data: ReportData) -> list[int]:
+    """The labels that tables show: all, or of very many the most frequent ones."""
+    counts = data.record.data.train_label_counts or ()
+    if len(counts) <= MOST_LABELS:
+        return list(range(len(counts)))
+    return sorted(np.argsort(-np.array(counts), kind="stable")[:MOST_LABELS].tolist())
+
+
+def _shares(table: Int64, shown: list[int]) -> list[list[tuple[int, float]]]:
+    """Counts and shares of the cluster for these labels and, where they are not all, for the others together."""
+    totals = table.sum(axis=1)
+    counts = table[:, shown]
+    if len(shown) < table.shape[1]:
+        counts = np.column_stack([counts, totals - counts.sum(axis=1)])
+    return [[(n, n / max(total, 1)) for n in row] for row, total in zip(counts.tolist(), totals.tolist(), strict=True)]
 
 
 def _cards(data: ReportData, best: BestRecord) -> list[Card]:
