@@ -20,6 +20,7 @@ from steinhaus import simd as v
 from steinhaus.engines.screening import CHUNK, FAR, SLACK, UNKNOWN, across_bound, drift_bound, plain_bound, step_bound
 
 TILE = 32
+FEW = 16  # candidates that are computed from the features at once, in a full pass, without a look at the directions first
 MANY_SLOTS = 255  # anchors' products that a tile can keep of a run: their numbers are bytes
 # Rows of `Change.work`: points that changed their label; pairs settled; tiles whose features were needed; rows of products
 # computed from the features of a tile, and from the directions.
@@ -100,6 +101,7 @@ class Scratch(NamedTuple):
     upper: np.ndarray  # (32 K,) float32, upper bounds
     chosen: np.ndarray  # (K,) int64, candidates of a tile
     near: np.ndarray  # (K,) float32, their gaps now
+    others: np.ndarray  # (2, K) int64, candidates whose products are not kept, and those whose are
     least: np.ndarray  # (32,) float32
     found: np.ndarray  # (32,) int32
     starts: np.ndarray  # (16,) int64
@@ -340,19 +342,79 @@ def select(gaps, at, column, first, count, size, sunk, chosen):
     return found
 
 
+@inlined
+def gap_now(upper, c, low0, low1):
+    """By how much every lane's best score exceeds the upper bound of candidate c; low0, low1: the lanes' `least`."""
+    slack = v.splat(np.float32(2.0**-20))
+    above0, above1 = v.load(upper, 32 * c), v.load(upper, 32 * c + 16)
+    gap0 = v.subtract(v.subtract(low0, above0), v.multiply(v.add(v.magnitude(low0), v.magnitude(above0)), slack))
+    gap1 = v.subtract(v.subtract(low1, above1), v.multiply(v.add(v.magnitude(low1), v.magnitude(above1)), slack))
+    return v.least(v.minimum(gap0, gap1))
+
+
+@inlined
+def record(gap, q, gaps, at, column, size, sunk):
+    """Write a gap into the table, relative to all steps so far."""
+    since = size * gaps.travelled[column + q] + gaps.risen[column + q] + sunk
+    gaps.gaps[at + q] = gap + since - np.float32(2.0**-20) * (abs(gap) + abs(since))
+
+
 @compiled
 def measure(upper, least, chosen, count, first, gaps, at, column, size, sunk, near):
-    """Record the gaps of the listed centroids as they are now; `near` gets them bare, the table relative to all steps."""
-    slack = v.splat(np.float32(2.0**-20))
+    """Record the gaps of the listed centroids as they are now; `near` gets them bare."""
     low0, low1 = v.load(least, 0), v.load(least, 16)
     for c in range(count):
-        above0, above1 = v.load(upper, 32 * c), v.load(upper, 32 * c + 16)
-        gap0 = v.subtract(v.subtract(low0, above0), v.multiply(v.add(v.magnitude(low0), v.magnitude(above0)), slack))
-        gap1 = v.subtract(v.subtract(low1, above1), v.multiply(v.add(v.magnitude(low1), v.magnitude(above1)), slack))
-        near[c] = gap = v.least(v.minimum(gap0, gap1))
-        q = chosen[c] - first
-        since = size * gaps.travelled[column + q] + gaps.risen[column + q] + sunk
-        gaps.gaps[at + q] = gap + since - np.float32(2.0**-20) * (abs(gap) + abs(since))
+        near[c] = gap = gap_now(upper, c, low0, low1)
+        record(gap, chosen[c] - first, gaps, at, column, size, sunk)
+
+
+@compiled
+def uppers(out, chosen, count, scores, known, base, upper):
+    """From products to upper bounds alone."""
+    for group in range(2):
+        side = 16 * group
+        norm, residual = v.load(known.norms, base + side), v.load(known.residuals, base + side)
+        for c in range(count):
+            j, at = chosen[c], 32 * c + side
+            score = v.subtract(v.load(out, at), v.splat(scores.half[j]))
+            constant = v.multiply_add(residual, v.splat(scores.lag[j]), v.splat(scores.floor[j]))
+            v.store(upper, at, v.add(score, v.multiply_add(norm, v.splat(scores.slope[j]), constant)))
+
+
+@compiled
+def direct_products(tile, known, rows, chosen, count, out):
+    """Write the products of a tile's projections with some rows of (K, p) float32 into `out`."""
+    p = known.p
+    clear(out, count)
+    products(known.projections, tile * 32 * p, 16 * p, rows, chosen, p, 0, p, count, out)
+
+
+@compiled
+def drift_products(tile, known, rows, chosen, count, first, slots, at, kept, out):
+    """Write the products of a tile with listed centroids from their anchors, x . a + b . P'delta, into `out`."""
+    direct_products(tile, known, rows, chosen, count, out)
+    for c in range(count):
+        slot = 32 * (np.int64(slots[at + chosen[c] - first]) - 1)
+        v.store(out, 32 * c, v.add(v.load(out, 32 * c), v.load(kept, slot)))
+        v.store(out, 32 * c + 16, v.add(v.load(out, 32 * c + 16), v.load(kept, slot + 16)))
+
+
+@compiled
+def drop(chosen, count, others, many, upper, least, first, gaps, at, column, size, sunk):
+    """Take those of the `others`, part of the list, off it whose upper bounds reach no lane's `least`. Returns how many stay."""
+    low0, low1 = v.load(least, 0), v.load(least, 16)
+    stay, o = 0, 0
+    for c in range(count):
+        j = chosen[c]
+        if o < many and others[o] == j:
+            gap = gap_now(upper, o, low0, low1)
+            o += 1
+            if gap > 0:
+                record(gap, j - first, gaps, at, column, size, sunk)
+                continue
+        chosen[stay] = j
+        stay += 1
+    return stay
 
 
 @compiled
@@ -460,15 +522,15 @@ def add_row(x, i, sign, sums, other, at):
 
 @compiled
 def assign(
-    x, tiles, runs, firsts, columns, rooms, modes, spare, exact, plain, fine, drift, anchors, gaps, known, labels, limit,
-    scratch, change,
+    x, tiles, runs, firsts, columns, rooms, modes, spare, exact, plain, fine, drift, far, anchors, gaps, known, labels,
+    limit, scratch, change,
 ):  # fmt: skip
     """Label the points of some tiles for some runs: screen, then settle; and note what that changes in the tallies.
 
     x: Rows. tiles: (first, end). runs: (A,) the active runs' rows; firsts, columns, rooms: (R + 1,) where each run's
     centroids begin among the K, their columns among the H, their kept products among the M. modes: (R,); spare: (R,)
     float32, how far centroids may go until the next anchors: products are kept of what may be candidates by then. exact:
-    (K, d) float64 centroids; plain, fine, drift: their Scores; anchors: Anchors, renewed where a run's mode is PLAIN; gaps: Gaps.
+    (K, d) float64 centroids; plain, fine, drift, far: their Scores; anchors: Anchors, renewed where a run's mode is PLAIN; gaps: Gaps.
     labels: (R, N) int32, by position. limit: pairs a candidate above which a tile's products are computed from the
     features after all. scratch: Scratch; change: Change.
     """
@@ -480,7 +542,7 @@ def assign(
     line = 64 // x.values.itemsize  # values in a line of the cache
     n = x.n
     x, known = _rows(x), _known(known)
-    plain, fine, drift = _scores(plain), _scores(fine), _scores(drift)
+    plain, fine, drift, far = _scores(plain), _scores(fine), _scores(drift), _scores(far)
     gaps = Gaps(
         v.pointer(gaps.gaps), v.pointer(gaps.present), v.pointer(gaps.sunk), v.pointer(gaps.size), v.pointer(gaps.fall),
         v.pointer(gaps.travelled), v.pointer(gaps.risen), v.pointer(gaps.rows), v.pointer(gaps.norms),
@@ -491,6 +553,7 @@ def assign(
     lanes, out, upper = v.pointer(scratch.lanes), v.pointer(scratch.out), v.pointer(scratch.upper)
     chosen, least, found = v.pointer(scratch.chosen), v.pointer(scratch.least), v.pointer(scratch.found)
     near, starts, single = v.pointer(scratch.near), v.pointer(scratch.starts), v.pointer(scratch.single)
+    others, kept_ones = v.pointer(scratch.others[0]), v.pointer(scratch.others[1])
     sums, counts, touched = v.pointer(change.sums), v.pointer(change.counts), v.pointer(change.touched)
     for tile in range(tiles[0], tiles[1]):
         base = tile * 32
@@ -517,6 +580,26 @@ def assign(
                 used[at_tile] = 0
                 for q in range(width):
                     slots[at + q] = 0
+            if bounded and (mode == DRIFT and count > 1 or count > FEW):
+                ours, many = 0, 0  # those whose products are kept, ahead in `chosen`'s copy; and the others
+                for c in range(count):
+                    if slots[at + chosen[c] - first] == 0:
+                        others[many] = chosen[c]
+                        many += 1
+                    else:
+                        kept_ones[ours] = chosen[c]
+                        ours += 1
+                if many:
+                    if ours:
+                        drift_products(tile, known, drift.rows, kept_ones, ours, first, slots, at, products_at, out)
+                        bounds(out, kept_ones, ours, first, drift, known, base, upper, found, least)
+                        direct_products(tile, known, far.rows, others, many, out)
+                        uppers(out, others, many, far, known, base, upper)
+                    else:
+                        direct_products(tile, known, far.rows, others, many, out)
+                        bounds(out, others, many, first, far, known, base, upper, found, least)
+                    change.work[SCREENED, r] += count
+                    count = drop(chosen, count, others, many, upper, least, first, gaps, at, column, size, sunk)
             if count == 1:
                 opened = np.uint32(0)
                 for lane in range(32):
@@ -539,13 +622,7 @@ def assign(
                         slots[at + chosen[c] - first] = kept
                 used[at_tile] = kept
                 if mode == DRIFT:
-                    clear(out, count)
-                    p = known.p
-                    products(known.projections, tile * 32 * p, 16 * p, drift.rows, chosen, p, 0, p, count, out)
-                    for c in range(count):
-                        slot = 32 * (np.int64(slots[at + chosen[c] - first]) - 1)
-                        v.store(out, 32 * c, v.add(v.load(out, 32 * c), v.load(products_at, slot)))
-                        v.store(out, 32 * c + 16, v.add(v.load(out, 32 * c + 16), v.load(products_at, slot + 16)))
+                    drift_products(tile, known, drift.rows, chosen, count, first, slots, at, products_at, out)
                     change.work[SCREENED, r] += count
                     opened &= bounds(out, chosen, count, first, drift, known, base, upper, found, least)
                     if opened and count_pairs(upper, count, least, opened) > limit * count:
@@ -631,10 +708,10 @@ def _along(row, directions, d, p, out):
 
 
 @compiled_loosely
-def prepare(first, end, column, exact, offset, scale, reference, directions, rates, fresh, plain, fine, drift, anchors, gaps):
+def prepare(first, end, column, exact, offset, scale, reference, directions, rates, fresh, plain, fine, drift, far, anchors, gaps):
     """Bounds for the centroids first <= j < end of a run, (K, d) float64, whose columns begin at `column`.
 
-    offset, reference: (d,) float64; directions: (d, p) float64, p a multiple of 16 -> plain, fine, drift: Scores; gaps: Gaps
+    offset, reference: (d,) float64; directions: (d, p) float64, p a multiple of 16 -> plain, fine, drift, far: Scores; gaps: Gaps
     (how far the centroids went in this step), all in place. Where `fresh`, the centroids become the run's anchors.
     """
     d, p = directions.shape
@@ -660,11 +737,12 @@ def prepare(first, end, column, exact, offset, scale, reference, directions, rat
         if fresh:
             anchors.along[j], anchors.norms[j] = along, norm
             anchors.rounded[j] = plain.rows[j]
-        size, held = 0.0, anchors.norms[j]
+        size, whole, held = 0.0, 0.0, anchors.norms[j]
         for q in range(p):
             b = along[q] - anchors.along[j, q]
-            drift.rows[j, q] = b
+            drift.rows[j, q], far.rows[j, q] = b, along[q]
             size += b * b
+            whole += along[q] * along[q]
         across = across_bound(moved, size, norm + held, p, rates)
         plain.half[j] = fine.half[j] = half
         plain.slope[j], plain.floor[j] = plain_bound(norm * SLACK, half, rates.plain, rates)
@@ -673,14 +751,19 @@ def prepare(first, end, column, exact, offset, scale, reference, directions, rat
         drift.slope[j], drift.lag[j], drift.floor[j] = drift_bound(
             norm * SLACK, held * SLACK, np.sqrt(size) * SLACK, across, half - lean, p, rates
         )
+        across = across_bound(square, whole, norm, p, rates)
+        far.half[j] = 0.5 * square
+        far.slope[j], far.lag[j], far.floor[j] = drift_bound(
+            norm * SLACK, 0.0, np.sqrt(whole) * SLACK, across, 0.5 * square, p, rates
+        )
         length, rise, fall = step_bound(np.sqrt(step), 0.5 * turned, norm + gaps.norms[j], rates)
-        far = not (norm < FAR and held < FAR)
-        if far:
-            plain.rows[j], drift.rows[j], anchors.rounded[j] = 0.0, 0.0, 0.0
-            plain.half[j] = fine.half[j] = drift.half[j] = 0.0
-            plain.slope[j] = fine.slope[j] = drift.slope[j] = drift.lag[j] = 0.0
-            plain.floor[j] = fine.floor[j] = drift.floor[j] = UNKNOWN
-        if far or not gaps.norms[j] < FAR:
+        beyond = not (norm < FAR and held < FAR)
+        if beyond:
+            plain.rows[j], drift.rows[j], far.rows[j], anchors.rounded[j] = 0.0, 0.0, 0.0, 0.0
+            plain.half[j] = fine.half[j] = drift.half[j] = far.half[j] = 0.0
+            plain.slope[j] = fine.slope[j] = drift.slope[j] = drift.lag[j] = far.slope[j] = far.lag[j] = 0.0
+            plain.floor[j] = fine.floor[j] = drift.floor[j] = far.floor[j] = UNKNOWN
+        if beyond or not gaps.norms[j] < FAR:
             length, rise, fall = 0.0, UNKNOWN, UNKNOWN
         h = column + j - first
         gaps.size[h], gaps.fall[h] = length, fall

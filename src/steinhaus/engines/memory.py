@@ -23,6 +23,7 @@ _DIRECTIONS = 48
 _AXES = 16  # leading directions that points are ordered by
 _SAMPLE = 1024  # points that the leading directions are taken from
 _STEP = 4096  # points a task, for what is done seldom
+_CENTROIDS = 64  # centroids a task, when bounds are worked out
 _SPARE = np.float32(2.0)
 _COMPANY = 0.6  # a run takes new anchors early, when another does, once so much of its own cost is reached
 
@@ -46,6 +47,7 @@ class _Batch:
     plain: kernels.Scores
     fine: kernels.Scores
     drift: kernels.Scores
+    far: kernels.Scores
     anchors: kernels.Anchors
     gaps: kernels.Gaps
     costs: Float64  # (R,) what the last full pass cost
@@ -117,7 +119,7 @@ class MemoryPoints:
         def label(worker: int, first: int, end: int) -> None:
             kernels.assign(
                 self._rows, (first, end), active, batch.firsts, batch.columns, batch.rooms, modes, spare, batch.exact,
-                batch.plain, batch.fine, batch.drift, batch.anchors, batch.gaps, self._known, batch.labels, _PAIRS,
+                batch.plain, batch.fine, batch.drift, batch.far, batch.anchors, batch.gaps, self._known, batch.labels, _PAIRS,
                 batch.scratch[worker], batch.changes[worker],
             )  # fmt: skip
 
@@ -190,6 +192,7 @@ class MemoryPoints:
             plain=_scores(rows),
             fine=_scores(rows),
             drift=_scores(np.empty((k, p), np.float32)),
+            far=_scores(np.empty((k, p), np.float32)),
             anchors=kernels.Anchors(
                 rows=np.zeros((k, self.d)),
                 rounded=np.zeros((k, self.d), np.float32),
@@ -235,6 +238,7 @@ class MemoryPoints:
             upper=np.empty(TILE * k, np.float32),
             chosen=np.empty(k, np.int64),
             near=np.empty(k, np.float32),
+            others=np.empty((2, k), np.int64),
             least=np.empty(TILE, np.float32),
             found=np.empty(TILE, np.int32),
             starts=np.empty(16, np.int64),
@@ -286,16 +290,22 @@ class MemoryPoints:
         directions = self._basis.directions.astype(np.float64)
         rates = screening.rates(frame, self._basis)
 
+        parts = []
+        for run, row in zip(runs, active.tolist(), strict=True):
+            first, end = int(batch.firsts[row]), int(batch.firsts[row + 1])
+            batch.exact[first:end] = run.centroids
+            column = int(batch.columns[row])
+            starts = range(first, end, _CENTROIDS)
+            parts += [(j, min(j + _CENTROIDS, end), column + j - first, modes[row] == PLAIN) for j in starts]
+
         def prepare(_: int, first: int, end: int) -> None:
-            for run, row in zip(runs[first:end], active[first:end], strict=True):
-                j0, j1 = batch.firsts[row], batch.firsts[row + 1]
-                batch.exact[j0:j1] = run.centroids
+            for j0, j1, column, fresh in parts[first:end]:
                 kernels.prepare(
-                    j0, j1, batch.columns[row], batch.exact, frame.offset, frame.scale, frame.reference, directions, rates,
-                    modes[row] == PLAIN, batch.plain, batch.fine, batch.drift, batch.anchors, batch.gaps,
+                    j0, j1, column, batch.exact, frame.offset, frame.scale, frame.reference, directions, rates, fresh,
+                    batch.plain, batch.fine, batch.drift, batch.far, batch.anchors, batch.gaps,
                 )  # fmt: skip
 
-        self._workers.each(prepare, len(runs), 1)
+        self._workers.each(prepare, len(parts), 1)
 
     def _tally(self, batch: _Batch, run: Run, row: int, moved: int) -> Tally:
         part = slice(batch.firsts[row], batch.firsts[row + 1])
@@ -358,7 +368,7 @@ class MemoryPoints:
         """From now on keep gaps and anchors, in the points' new order; the next pass is a full one."""
         k, p = len(batch.counts), self._basis.p
         batch.labels = np.ascontiguousarray(batch.labels[:, self._known.order])
-        batch.drift = _scores(np.empty((k, p), np.float32))
+        batch.drift, batch.far = (_scores(np.empty((k, p), np.float32)) for _ in range(2))
         batch.anchors = batch.anchors._replace(along=np.zeros((k, p)))
         batch.gaps = batch.gaps._replace(gaps=np.full((self._tiles, int(batch.columns[-1])), -np.inf, np.float32))
         batch.debts[:] = np.inf

@@ -137,6 +137,8 @@ def drift_bound(norm, held, size, across, half, p, rates):
     `Rates.leak` (n + |m|) |P'delta|, of which the part with |m| goes into the floor. P'delta is the difference of P'e and P'a, each
     off by float64's gamma_d of its norm.
 
+    With a_j = 0 this is the bound from the directions alone, for candidates that have no anchor.
+
     norm |e_j|, held |a_j|, size |P'delta_j|, across >= |delta_j - P P'delta_j|, half h_j - m . delta_j.
     """
     leak = size * rates.leak
