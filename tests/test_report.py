@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 from report_studies import digits, make
-from steinhaus.errors import SteinhausError
-from steinhaus.errors import StoreError
+from steinhaus.errors import SteinhausError, StoreError
 from steinhaus.report import ReportData, files, folder, from_result, render, write_folder, write_report
 from steinhaus.report.figures import save_figures
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from steinhaus.errors import StoreError
+from steinhaus.report import write_report
 from steinhaus.study import Study, files, load
 from study_cases import blobs, content, run
 
@@ -112,6 +113,32 @@ def test_the_nth_call_fails(
         assert "same command again" in message
 
 
+def test_the_nth_call_of_a_report_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report that cannot be written leaves the old one, or none; the study is not touched."""
+    small(tmp_path)
+    result, study = load(tmp_path), content(tmp_path)
+    page, named = tmp_path / "pages" / "report.html", 0
+    for n in range(1, 100):
+        failing = FailingOs(n, ("EIO", "ENOSPC", "crash")[n % 3])
+        with monkeypatch.context() as patch:
+            patch.setattr(files, "os", failing)
+            try:
+                write_report(result, page)
+            except StoreError as error:
+                named += str(page.parent) in str(error) and "same command again" in str(error)
+            except KeyboardInterrupt:
+                assert failing.failure == "crash"
+        assert content(tmp_path).items() >= study.items()
+        assert not page.exists() or page.read_bytes().rstrip().endswith(b"</html>")
+        if failing.failed is None:
+            assert n > 8
+            assert named > 4
+            return
+        if n % 2:
+            page.unlink(missing_ok=True)
+    raise AssertionError("the report never came to its end")
+
+
 @pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 def test_killed_at_the_nth_call(
@@ -161,7 +188,8 @@ def test_a_write_is_the_old_file_or_the_new_one(tmp_path: Path, monkeypatch: pyt
                 files.write(path, b"new and longer")
             except StoreError:
                 assert path.read_bytes() in {b"old", b"new and longer"}
-                assert [p.name for p in tmp_path.iterdir()] == ["file"]
+                left = {p.name for p in tmp_path.iterdir()} - {"file"}
+                assert not left or failing.failed == "fstat", "whose file it is was not to be known"
         if failing.failed is None:
             return
     raise AssertionError("never without a failure")

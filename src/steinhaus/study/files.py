@@ -1,4 +1,4 @@
-"""Every call to the file system that a study makes, so that tests can make the n-th one fail.
+"""Every call to the file system that a study and its report make to write, so that tests can make the n-th one fail.
 
 A file that is written whole goes to a temporary name in the same folder, is flushed to disk, takes its name, and the
 folder is flushed: a reader, or the next start after a crash, sees the old file or the new one. POSIX only.
@@ -52,23 +52,29 @@ def make_folder(path: Path) -> None:
         raise StoreError(f"Cannot make the folder {path}: there is a file of that name. Choose another folder.")
 
 
-def write(path: Path, data: bytes) -> None:
-    """Write a whole file, so that it is always the old one or the new one."""
+def write(path: Path, data: bytes, *, flush: bool = True) -> None:
+    """Write a whole file, so that it is always the old one or the new one. Writers of the same file take turns.
+
+    Without `flush`, a power cut soon after may leave the file empty.
+    """
     temporary = temporary_name(path)
     with _explained("write", path):
+        fd = _open_locked(temporary, fcntl.LOCK_EX)
         try:
-            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-            try:
-                _write_all(fd, data)
+            os.ftruncate(fd, 0)
+            _write_all(fd, data)
+            if flush:
                 os.fsync(fd)
-            finally:
-                os.close(fd)
             os.replace(temporary, path)
-            _flush_folder(path.parent)
+            if flush:
+                _flush_folder(path.parent)
         except BaseException:
             with contextlib.suppress(OSError):
-                os.unlink(temporary)
+                if _is_open_as(fd, temporary):  # and not another writer's by now
+                    os.unlink(temporary)
             raise
+        finally:
+            os.close(fd)
 
 
 def temporary_name(path: Path) -> Path:
@@ -142,29 +148,37 @@ def open_locked(path: Path) -> int | None:
     The lock is the kernel's (flock), so it ends with its process, however that ends.
     """
     with _explained("lock", path):
-        while True:
-            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if is_open_as(fd, path):
-                    return fd
-            except BlockingIOError:
-                os.close(fd)
-                return None
-            except BaseException:
-                os.close(fd)
-                raise
-            os.close(fd)  # its holder removed it just before we locked it
+        try:
+            return _open_locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return None
+
+
+def _open_locked(path: Path, how: int) -> int:
+    while True:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(fd, how)
+            if _is_open_as(fd, path):
+                return fd
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)  # its holder removed or renamed it just before we locked it
 
 
 def is_open_as(fd: int, path: Path) -> bool:
     """Whether a descriptor's file is still the one of that name."""
     with _explained("read", path):
-        try:
-            there = os.stat(path, follow_symlinks=False)
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        return os.path.samestat(os.fstat(fd), there)
+        return _is_open_as(fd, path)
+
+
+def _is_open_as(fd: int, path: Path) -> bool:
+    try:
+        there = os.stat(path, follow_symlinks=False)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return os.path.samestat(os.fstat(fd), there)
 
 
 def rewrite(fd: int, path: Path, data: bytes) -> None:
