@@ -19,3 +19,7 @@ class StoreError(SteinhausError):
 
 class ModelError(SteinhausError):
     """A model cannot be written to a file, or a file does not hold one."""
+
+
+class ClusterError(SteinhausError):
+    """A Dask cluster is missing, or its workers or its scheduler are lost."""

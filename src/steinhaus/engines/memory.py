@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any, Literal
 
 import numpy as np
@@ -14,7 +15,7 @@ from steinhaus.engines import kernels, screening
 from steinhaus.engines.kernels import BRUTE, DRIFT, PLAIN, TILE
 from steinhaus.engines.survey import survey
 from steinhaus.engines.workers import Workers
-from steinhaus.points import Float64, Int32, Int64, Run, Tally
+from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally
 
 Screen = Literal["auto", "drift", "plain", "none"]
 
@@ -72,6 +73,10 @@ class MemoryPoints:
     screen
         "auto"; or always the same: "drift" (from the second pass on, bounds from anchors), "plain" (float32 products of all
         features), "none" (every pair is settled in float64). Results are the same.
+    grid
+        Where x is a part of the points, known to be finite: the grid of the whole. Tallies of parts add up then.
+    workers
+        Threads to use instead of some of its own; they stay open.
 
     Raises
     ------
@@ -80,16 +85,24 @@ class MemoryPoints:
     """
 
     def __init__(
-        self, x: NDArray[Any], *, threads: int | None = None, memory: int | None = None, screen: Screen = "auto"
+        self,
+        x: NDArray[Any],
+        *,
+        threads: int | None = None,
+        memory: int | None = None,
+        screen: Screen = "auto",
+        grid: Grid | None = None,
+        workers: Workers | None = None,
     ) -> None:
         self.n, self.d = x.shape
         self._x = x
-        self._workers = Workers(threads)
+        self._workers = workers or Workers(threads)
+        self._ends_workers = workers is None
         self._memory = max(2**30, x.nbytes) if memory is None else memory
         self._screen = screen
         self._tiles = -(-self.n // TILE)
         self._tiles_a_task = max(1, min(256, -(-self._tiles // (8 * self._workers.count))))
-        self._survey = survey(x, self._workers)
+        self._survey = survey(x, self._workers, grid)
         self.grid, self.totals = self._survey.grid, self._survey.totals
         self._rows = self._survey.rows
         self._basis = screening.Basis(np.empty((self.d, 0), np.float32), 0.0)
@@ -110,11 +123,20 @@ class MemoryPoints:
 
     def assign(self, runs: Sequence[Run]) -> list[Tally]:
         """See `Points.assign`."""
+        tallies = self.tallies(runs)
+        for place, run in enumerate(runs):
+            if empty := int(np.count_nonzero(tallies[place].counts == 0)):
+                tallies[place] = replace(tallies[place], farthest=self.farthest(run, empty)[0])
+        return tallies
+
+    def tallies(self, runs: Sequence[Run]) -> list[Tally]:
+        """As `assign`, but `farthest` stays out."""
         batch = self._remember(runs)
         active = np.array([batch.rows[run.key] for run in runs], np.int64)
         modes = self._modes(batch)
         self._prepare(batch, runs, active, modes)
-        spare = self._spare(batch, modes)
+        fresh = active[modes[active] == PLAIN]
+        spare = self._spare(batch, fresh)
 
         def label(worker: int, first: int, end: int) -> None:
             kernels.assign(
@@ -126,13 +148,33 @@ class MemoryPoints:
         self._workers.each(label, self._tiles, self._tiles_a_task)
         self.work = work = np.sum([change.work for change in batch.changes], axis=0)
         cost = _SPREAD * work[kernels.SPREADS] + _PRODUCTS * work[kernels.COMPUTED]
-        fresh = modes == PLAIN
-        batch.costs[fresh] = cost[fresh]
-        batch.debts = np.where(fresh, 0.0, batch.debts + cost + work[kernels.PAIRS])
+        batch.debts[active] += cost[active] + work[kernels.PAIRS][active]
+        batch.costs[fresh], batch.debts[fresh] = cost[fresh], 0.0
         moved = work[kernels.MOVED].tolist()
         for change in batch.changes:
             kernels.collect(change, batch.sums, batch.counts)
-        return [self._tally(batch, run, row, moved[row]) for run, row in zip(runs, active.tolist(), strict=True)]
+        return [self._tally(batch, row, moved[row]) for row in active.tolist()]
+
+    def farthest(self, run: Run, wanted: int) -> tuple[Int64, Float64]:
+        """The points that lie farthest from their centroids, for a run that was just assigned.
+
+        Returns
+        -------
+        (e, 2) int64, e <= wanted
+            The points and their clusters, as in a tally.
+        (e,) float64
+            Their squared distances.
+        """
+        labels = self.labels(run.key)
+        distances = np.empty(self.n)
+
+        def measure(_: int, first: int, end: int) -> None:
+            kernels.own_distances(self._rows, first, end, labels, run.centroids, distances)
+
+        self._workers.each(measure, self.n, _STEP)
+        order = np.argsort(-distances, kind="stable")[:wanted]
+        order = order[distances[order] > 0]
+        return np.stack([order, labels[order].astype(np.int64)], axis=1), distances[order]
 
     def rows(self, indices: Int64) -> Float64:
         """See `Points.rows`."""
@@ -140,8 +182,11 @@ class MemoryPoints:
 
     def squared_distances(self, indices: Int64) -> Float64:
         """See `Points.squared_distances`."""
-        chosen = self.rows(indices)
-        out = np.empty((len(indices), self.n))
+        return self.squared_distances_to(self.rows(indices))
+
+    def squared_distances_to(self, chosen: Float64) -> Float64:
+        """The squared distances of all points to any others, (m, d) -> (m, n) float64."""
+        out = np.empty((len(chosen), self.n))
 
         def measure(_: int, first: int, end: int) -> None:
             kernels.all_distances(self._rows, first, end, chosen, out)
@@ -155,6 +200,13 @@ class MemoryPoints:
             raise KeyError(f"No labels of run {key!r} are remembered: it was never assigned, or has been forgotten.")
         return self._by_index(self._batch.labels[self._batch.rows[key]])
 
+    def knows(self, run: Run) -> bool:
+        """Whether `labels` are those of this run's centroids."""
+        if (batch := self._batch) is None or run.key not in batch.rows:
+            return False
+        row = batch.rows[run.key]
+        return np.array_equal(batch.exact[batch.firsts[row] : batch.firsts[row + 1]], run.centroids)
+
     def forget(self, key: Hashable) -> None:
         """See `Points.forget`."""
         if self._batch is not None:
@@ -164,8 +216,27 @@ class MemoryPoints:
 
     def close(self) -> None:
         """See `Points.close`."""
-        self._workers.close()
+        if self._ends_workers:
+            self._workers.close()
         self._batch = None
+
+    @property
+    def squares(self) -> Fraction | int:
+        """What `totals.squares` is rounded from."""
+        return self._survey.squares
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all that is remembered, the points themselves left out."""
+        return _bytes_of([self._survey.lengths, self._basis.directions, self._known, vars(self._batch or self._basis)])
+
+    def lend(self, x: NDArray[Any] | None) -> None:
+        """Put the same points, read again, in the place of the array that was given; None: let go of it until then."""
+        self._x = np.empty((0, self.d), self._x.dtype) if x is None else x
+        flat = self._x.reshape(-1).view()
+        flat.flags.writeable = False
+        self._rows = self._rows._replace(values=flat)
+        self._survey = replace(self._survey, rows=self._rows)
 
     def _remember(self, runs: Sequence[Run]) -> _Batch:
         """The cache for these runs; a new one where any of them is not in it."""
@@ -270,10 +341,10 @@ class MemoryPoints:
             due /= _COMPANY
         return np.where(due < 1, DRIFT, PLAIN).astype(np.int8)
 
-    def _spare(self, batch: _Batch, modes: NDArray[np.int8]) -> NDArray[np.float32]:
+    def _spare(self, batch: _Batch, fresh: Int64) -> NDArray[np.float32]:
         """How far each run's centroids may go until its next anchors: as far again as since the last ones, and back, (R,)."""
         gone = np.maximum.reduceat(batch.gaps.travelled - batch.anchored, batch.columns[:-1])
-        for row in np.flatnonzero(modes == PLAIN):
+        for row in fresh.tolist():
             part = slice(batch.columns[row], batch.columns[row + 1])
             batch.anchored[part] = batch.gaps.travelled[part]
         return _SPARE * gone
@@ -307,26 +378,9 @@ class MemoryPoints:
 
         self._workers.each(prepare, len(parts), 1)
 
-    def _tally(self, batch: _Batch, run: Run, row: int, moved: int) -> Tally:
+    def _tally(self, batch: _Batch, row: int, moved: int) -> Tally:
         part = slice(batch.firsts[row], batch.firsts[row + 1])
-        counts = batch.counts[part].copy()
-        tally = Tally(batch.sums[:, part].copy(), counts, moved)
-        empty = int(np.count_nonzero(counts == 0))
-        if not empty:
-            return tally
-        return Tally(tally.sums, counts, moved, self._farthest(self._by_index(batch.labels[row]), run.centroids, empty))
-
-    def _farthest(self, labels: Int32, centroids: Float64, wanted: int) -> Int64:
-        """The points farthest from their centroids, and their clusters, (e, 2); e <= wanted."""
-        distances = np.empty(self.n)
-
-        def measure(_: int, first: int, end: int) -> None:
-            kernels.own_distances(self._rows, first, end, labels, centroids, distances)
-
-        self._workers.each(measure, self.n, _STEP)
-        order = np.argsort(-distances, kind="stable")[:wanted]
-        order = order[distances[order] > 0]
-        return np.stack([order, labels[order].astype(np.int64)], axis=1)
+        return Tally(batch.sums[:, part].copy(), batch.counts[part].copy(), moved)
 
     def _find_directions(self, p: int) -> None:
         """Take leading directions, project the points on them, and order the points by them into tiles of near ones."""
@@ -394,3 +448,10 @@ class MemoryPoints:
 
 def _scores(rows: NDArray[np.float32]) -> kernels.Scores:
     return kernels.Scores(rows, *np.zeros((4, len(rows)), np.float32))
+
+
+def _bytes_of(held: Any) -> int:
+    """Bytes of the arrays in a record, and in the records within it."""
+    if isinstance(held, np.ndarray):
+        return held.nbytes
+    return sum(map(_bytes_of, held.values() if isinstance(held, dict) else held if isinstance(held, tuple | list) else ()))

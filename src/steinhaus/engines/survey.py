@@ -13,7 +13,7 @@ from steinhaus.engines import kernels
 from steinhaus.engines.screening import Frame
 from steinhaus.engines.workers import Workers
 from steinhaus.errors import DataError
-from steinhaus.points import Float64, Grid, Totals
+from steinhaus.points import Float64, Grid, Int64, Totals
 
 _GRID_BITS = 48  # a column's values are at most this many bits of its grid's step away from its offset
 _ROWS = 2**13  # rows a task: no limb of `kernels.grid_totals` overflows
@@ -31,15 +31,32 @@ class Survey:
 
     grid: Grid
     totals: Totals
+    squares: Fraction | int  # what `totals.squares` is rounded from
     frame: Frame
     rows: kernels.Rows
     lengths: Float64  # (n,) squared norms of the points in the frame
 
 
-def survey(x: NDArray[Any], workers: Workers) -> Survey:
-    """Read the points (n, d) twice at most; DataError where one is not finite or too large to be squared."""
+@dataclass(frozen=True)
+class Ranges:
+    """What points spread over, or where the first one is that is not finite."""
+
+    least: NDArray[Any]  # (d,) of the points' type
+    most: NDArray[Any]
+    bad: tuple[int, int, float] | None = None  # row, column, value
+
+    def __add__(self, other: Ranges) -> Ranges:
+        """The ranges of both."""
+        return Ranges(np.minimum(self.least, other.least), np.maximum(self.most, other.most), self.bad or other.bad)
+
+
+def survey(x: NDArray[Any], workers: Workers, grid: Grid | None = None) -> Survey:
+    """Read the points (n, d) twice at most; DataError where one is not finite or too large to be squared.
+
+    grid: that of the whole, where these points are a part of it, and known to be finite.
+    """
     integers = are_integers(x.dtype)
-    grid = Grid(np.zeros(x.shape[1]), np.ones(x.shape[1])) if integers else _grid(x, workers)
+    grid = grid or grid_of(x.dtype, None if integers else ranges(x, workers), x.shape[1])
     per_step = 1.0 / grid.step
     kind = x.dtype if x.dtype.kind == "f" else np.dtype(np.float64)
     scale = 1.0 if integers else 2.0 ** -int(np.clip(np.frexp(grid.step.max())[1] + _GRID_BITS, -120, 120))
@@ -49,15 +66,16 @@ def survey(x: NDArray[Any], workers: Workers) -> Survey:
         flat, *x.shape, integers, grid.offset.astype(kind), kind.type(scale), grid.offset, 1.0 / grid.step
     )
     lengths = np.empty(len(x))
-    totals = (_integer_totals if integers else _grid_totals)(rows, grid, workers, lengths)
+    sums, squares = (_integer_totals if integers else _grid_totals)(rows, grid, workers, lengths)
+    totals = Totals(sums, two_float(squares), len(x))
     limbs = totals.sums[:, 0].astype(np.float64)
     mean = (limbs[-1] if len(limbs) == 1 else limbs[0] * 2.0**32 + limbs[1]) / totals.n
     frame = Frame(grid.offset, scale, mean * grid.step * scale, rounded=not integers)
-    return Survey(grid, totals, frame, rows, lengths)
+    return Survey(grid, totals, squares, frame, rows, lengths)
 
 
-def _grid(x: NDArray[Any], workers: Workers) -> Grid:
-    """A column's offset is the middle of its range, its step the power of two that puts its values within 2^48 steps."""
+def ranges(x: NDArray[Any], workers: Workers) -> Ranges:
+    """Least and greatest value of each column."""
     n, d = x.shape
     flat = x.reshape(-1)
     least = np.repeat(x[:1], workers.count, axis=0)
@@ -71,22 +89,34 @@ def _grid(x: NDArray[Any], workers: Workers) -> Grid:
     workers.each(look, n, _ROWS)
     if (row := int(bad.min())) < n:
         column = int(np.flatnonzero(~np.isfinite(x[row]))[0])
+        return Ranges(least.min(0), most.max(0), (row, column, float(x[row, column])))
+    return Ranges(least.min(0), most.max(0))
+
+
+def grid_of(dtype: np.dtype[Any], ranges: Ranges | None, d: int) -> Grid:
+    """The grid of points of a type and of these ranges; small integers are their own grid, and need none.
+
+    A column's offset is the middle of its range, its step the power of two that puts its values within 2^48 steps.
+    """
+    if ranges is None:
+        return Grid(np.zeros(d), np.ones(d))
+    if ranges.bad:
+        row, column, value = ranges.bad
         raise DataError(
-            f"Points must be finite, but row {row}, column {column} holds {x[row, column]}. "
-            "Remove the row, or replace the value."
+            f"Points must be finite, but row {row}, column {column} holds {value}. Remove the row, or replace the value."
         )
-    low, high = least.min(0).astype(np.float64), most.max(0).astype(np.float64)
+    low, high = ranges.least.astype(np.float64), ranges.most.astype(np.float64)
     if (largest := float(np.maximum(-low, high).max())) > _LARGEST:
         raise DataError(f"Points must be below 2^480 in magnitude, but one holds {largest:.3g}. Scale them down.")
     offset = low / 2 + high / 2
-    if x.dtype.kind == "f":
-        offset = offset.astype(x.dtype).astype(np.float64)
+    if dtype.kind == "f":
+        offset = offset.astype(dtype).astype(np.float64)
     half = np.maximum(high - offset, offset - low)
     exponent = np.where(half > 0, np.frexp(half)[1] - _GRID_BITS, -_GRID_BITS)
     return Grid(offset, np.ldexp(1.0, np.maximum(exponent, -500)))
 
 
-def _integer_totals(rows: kernels.Rows, grid: Grid, workers: Workers, lengths: Float64) -> Totals:
+def _integer_totals(rows: kernels.Rows, grid: Grid, workers: Workers, lengths: Float64) -> tuple[Int64, int]:
     sums = np.zeros((workers.count, rows.d), np.int64)
     squares = np.zeros(workers.count, np.int64)
 
@@ -94,10 +124,10 @@ def _integer_totals(rows: kernels.Rows, grid: Grid, workers: Workers, lengths: F
         squares[worker] += kernels.integer_totals(rows, first, end, sums[worker], lengths)
 
     workers.each(add, rows.n, _ROWS)
-    return Totals(sums.sum(0)[np.newaxis, np.newaxis], _two_float(sum(squares.tolist())), rows.n)
+    return sums.sum(0)[np.newaxis, np.newaxis], sum(squares.tolist())
 
 
-def _grid_totals(rows: kernels.Rows, grid: Grid, workers: Workers, lengths: Float64) -> Totals:
+def _grid_totals(rows: kernels.Rows, grid: Grid, workers: Workers, lengths: Float64) -> tuple[Int64, Fraction]:
     sums = np.zeros((workers.count, 2, rows.d), np.int64)
     squares = np.zeros((workers.count, 6, rows.d), np.int64)  # three limbs of up to 62 bits, each split at 2^32
 
@@ -112,9 +142,10 @@ def _grid_totals(rows: kernels.Rows, grid: Grid, workers: Workers, lengths: Floa
     columns = (a << 80) + (e << 48) + (b << 56) + (f << 24) + (c << 32) + g
     scales = (Fraction(step) ** 2 for step in grid.step.tolist())
     exact = sum((column * scale for column, scale in zip(columns, scales, strict=True)), Fraction(0))
-    return Totals(sums.sum(0)[:, np.newaxis], _two_float(exact), rows.n)
+    return sums.sum(0)[:, np.newaxis], exact
 
 
-def _two_float(exact: Fraction | int) -> Float64:
+def two_float(exact: Fraction | int) -> Float64:
+    """An exact number as high + low, (2,)."""
     high = float(exact)
     return np.array([high, float(exact - Fraction(high))])

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from steinhaus.errors import DataError, PlanError
 from steinhaus.images.labels import Int64, encode
-from steinhaus.images.pixels import Pixels, as_pixels, shape_text
+from steinhaus.images.pixels import as_pixels, shape_text
+from steinhaus.images.stored import StoredPixels
 from steinhaus.seeding import Stream
 
 
@@ -34,7 +35,8 @@ class Images:
     Attributes
     ----------
     pixels
-        (n, h, w), (n, h, w, c) or, for plain vectors, (n, d); uint8, float32 or float64, in C order, read-only.
+        (n, h, w), (n, h, w, c) or, for plain vectors, (n, d); uint8, float32 or float64, in C order, read-only. Those of
+        a set that stays where it is stored are a `stored.StoredPixels`: shape, dtype, and single images by their number.
     labels
         (n,) int64, indices into `label_names`; None without labels.
     label_names
@@ -53,7 +55,7 @@ class Images:
         Terms and origin, where known.
     """
 
-    pixels: Pixels
+    pixels: Any  # Pixels | StoredPixels
     labels: Int64 | None = None
     label_names: tuple[str, ...] | None = None
     name: str = "images"
@@ -143,16 +145,17 @@ class Images:
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of one image: (h, w), (h, w, c) or (d,)."""
-        return self.pixels.shape[1:]
+        shape: tuple[int, ...] = self.pixels.shape[1:]
+        return shape
 
     @property
     def is_image(self) -> bool:
         """Whether these are images, not plain vectors."""
-        return self.pixels.ndim > 2
+        return len(self.shape) > 1
 
     @property
-    def rows(self) -> Pixels:
-        """The images as points, (n, d): a view, not a copy."""
+    def rows(self) -> Any:
+        """The images as points, (n, d): a view, not a copy; of stored pixels, stored ones."""
         return self.pixels.reshape(self.n, -1)
 
     @cached_property
@@ -161,7 +164,9 @@ class Images:
         dtype = self.pixels.dtype.newbyteorder("<")
         head = {"shape": self.pixels.shape, "dtype": dtype.str, "label_names": self.label_names}
         digest = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
-        digest.update(self.pixels.astype(dtype, copy=False).reshape(-1).view(np.uint8).data)
+        stretches = self.pixels.stretches() if isinstance(self.pixels, StoredPixels) else [self.pixels]
+        for stretch in stretches:
+            digest.update(stretch.astype(dtype, copy=False).reshape(-1).view(np.uint8).data)
         if self.labels is not None:
             digest.update(self.labels.astype("<i8", copy=False).view(np.uint8).data)
         return digest.hexdigest()
@@ -171,7 +176,7 @@ class Images:
         files = self.files
         return replace(
             self,
-            pixels=_read_only(self.pixels[rows]),
+            pixels=self.pixels.taken(rows) if isinstance(self.pixels, StoredPixels) else _read_only(self.pixels[rows]),
             labels=None if self.labels is None else _read_only(self.labels[rows]),
             files=None if files is None else tuple(files[row] for row in rows.tolist()),
             given_train=None,

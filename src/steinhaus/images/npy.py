@@ -17,6 +17,7 @@ from steinhaus.images.collection import Images
 from steinhaus.images.files import open_content, open_regular, reading, shown, source_name
 from steinhaus.images.limits import Limits
 from steinhaus.images.progress import Progress
+from steinhaus.images.stored import FileStore, stored_images
 
 _MAGIC = b"\x93NUMPY"
 _LONGEST_HEADER = 65_536
@@ -49,6 +50,7 @@ def read(
     shape: tuple[int, ...] | None = None,
     full_scale: float | None = None,
     mmap: bool = False,
+    stored: bool = False,
     limits: Limits,
     progress: Progress | None,
 ) -> Images:
@@ -63,10 +65,19 @@ def read(
     mmap
         Leave the pixels on disk and map them into memory: for files larger than memory. Only uint8, float32 and float64
         in C order and in the machine's byte order can be mapped.
+    stored
+        Leave the pixels in the file, of which stretches are read as they are needed: a split stays there too.
     """
-    pixels = _array(path, limits, mmap=mmap)
     if isinstance(labels, (str, os.PathLike)):
         labels = _array(Path(labels).expanduser(), limits)
+    if stored:
+        with open_content(path, limits) as content:
+            head = read_header(content, content.name)
+            content.expect(head.size, f"an array of shape {head.shape} ({head.dtype})")
+        _check_mappable(path, head)
+        store = FileStore(path, head.shape, head.dtype, head.length)
+        return stored_images(store, head.shape[1:], labels, shape=shape, full_scale=full_scale, name=source_name(path))
+    pixels = _array(path, limits, mmap=mmap)
     return Images.from_arrays(pixels, labels, name=source_name(path), shape=shape, full_scale=full_scale)
 
 
@@ -133,6 +144,12 @@ def _dtype(descr: str, name: str) -> np.dtype[Any]:
 
 
 def _mapped(path: Path, head: Header) -> NDArray[Any]:
+    _check_mappable(path, head)
+    with reading(path), open_regular(path) as file:
+        return np.memmap(file, dtype=head.dtype, mode="r", offset=head.length, shape=head.shape)
+
+
+def _check_mappable(path: Path, head: Header) -> None:
     if head.columns_first or head.dtype not in (np.uint8, np.float32, np.float64) or not head.dtype.isnative:
         order = "Fortran order" if head.columns_first else f"dtype {head.dtype.str}"
         raise DataError(
@@ -141,5 +158,3 @@ def _mapped(path: Path, head: Header) -> NDArray[Any]:
         )
     if 0 in head.shape or not head.shape:
         raise DataError(f"{shown(path)} holds no images: its shape is {head.shape}.")
-    with reading(path), open_regular(path) as file:
-        return np.memmap(file, dtype=head.dtype, mode="r", offset=head.length, shape=head.shape)

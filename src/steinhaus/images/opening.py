@@ -30,6 +30,9 @@ _READERS = {
     "csv": ("table", "read"),
     "picture": ("pictures", "read"),
     "folder": ("folder", "read"),
+    "parquet": ("parquet", "read"),
+    "tar": ("tar", "read"),
+    "zarr": ("zarr", "read"),
 }
 
 
@@ -46,8 +49,9 @@ def open_images(
     Parameters
     ----------
     source
-        The name of a known set ("mnist", "digits"); a path: an IDX file, a .npy, .npz or CSV file, a picture, a
-        folder of pictures or of IDX files; or an array, (n, h, w), (n, h, w, c) or (n, d). A path is told by its
+        The name of a known set ("mnist", "digits"); a path: an IDX file, a .npy, .npz, Parquet or CSV file,
+        a picture, a folder or tar files of pictures, a folder of IDX or Parquet files, a Zarr store, or its address for
+        fsspec; or an array, (n, h, w), (n, h, w, c) or (n, d). A path is told by its
         content, not by its name. A folder that bears the name of a known set is opened as "./mnist".
     data
         The folder to look in first for the files of a known set; by default the one that the environment variable
@@ -86,8 +90,13 @@ def open_images(
 
         _check_options(open_known, options, text, given=("name", "data", "limits", "progress"))
         return open_known(text, None if data is None else Path(data), limits, progress, **options)
+    if re.fullmatch(r"[a-z][a-z0-9+.-]+://.+\.zarr/?", text, re.IGNORECASE):
+        from steinhaus.images import zarr
+
+        _check_options(zarr.read, options, text, given=("path", "limits", "progress"))
+        return zarr.read(text, limits=limits, progress=progress, **options)
     if re.match(r"[a-z][a-z0-9+.-]+://", text, re.IGNORECASE):
-        raise DataError(f"{text} is an address; only files are opened. Download it first, and open the file.")
+        raise DataError(f"{text} is an address; only files, and stores that end in .zarr, are opened. Download it first.")
     path = Path(text).expanduser()
     if not text or not os.path.lexists(path):
         raise DataError(_not_there(text))

@@ -14,8 +14,8 @@ from steinhaus.images.limits import Limits
 HEAD = 512  # bytes that tell a format
 IDX_NAME = re.compile(r"[-.](idx[1-4]?([-.]ubyte)?|ubyte)(\.gz)?$", re.IGNORECASE)
 READABLE = (
-    "Readable are IDX files (MNIST's format), .npy, .npz, CSV tables, PNG, JPEG, WebP and BMP pictures, and folders of "
-    "pictures or of IDX files."
+    "Readable are IDX files (MNIST's format), .npy, .npz, Zarr, Parquet, CSV tables, PNG, JPEG, WebP and BMP pictures, and "
+    "folders or tar files of pictures, and folders of IDX files."
 )
 
 _PICTURES = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|RIFF....WEBP|BM.{4}\x00{4}", re.DOTALL)
@@ -35,7 +35,6 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
         "a Python pickle, which can run any code when it is loaded; Steinhaus never loads one. Save the arrays with "
         "np.savez",
     ),
-    (rb"PAR1", "a Parquet file. Save it as CSV or .npz first"),
     (rb"\x89HDF", "an HDF5 file. Save its arrays as .npz first"),
     (rb"MATLAB 5", "a MATLAB file. Save its arrays as .npz first"),
     (rb"GIF8", "a GIF picture. Convert it to PNG first"),
@@ -52,7 +51,7 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
 
 
 def identify(path: Path, limits: Limits) -> str:
-    """Tell what a path is: "idx", "npy", "npz", "csv", "picture", "idx folder" or "folder".
+    """Tell what a path is: "idx", "npy", "npz", "csv", "picture", "parquet", "tar", "zarr", "idx folder" or "folder".
 
     Raises
     ------
@@ -95,8 +94,10 @@ def _identify_head(path: Path, head: bytes) -> str:
     for pattern, what in _OTHERS:
         if re.match(pattern, head, re.DOTALL | re.IGNORECASE):
             raise DataError(f"{shown(path)} is {what}.")
+    if head.startswith(b"PAR1"):
+        return "parquet"
     if head[257:262] == b"ustar":
-        raise DataError(f"{shown(path)} is a tar archive. Unpack it first.")
+        return "tar"
     if IDX_NAME.search(path.name):
         raise DataError(
             f"{shown(path)} is by its name an IDX file, but begins with the bytes {head[:4].hex(' ')}; IDX files of "
@@ -112,7 +113,10 @@ def _identify_folder(path: Path) -> str:
         names = os.listdir(path)
     if not names:
         raise DataError(f"{shown(path)} is an empty folder.")
-    for marker in ("zarr.json", ".zarray", ".zgroup"):
-        if marker in names:
-            raise DataError(f"{shown(path)} is a Zarr store. Save its array as .npy first.")
+    if any(marker in names for marker in ("zarr.json", ".zarray", ".zgroup")):
+        return "zarr"
+    endings = {Path(name).suffix for name in names if not name.startswith((".", "_"))}
+    for ending in (".parquet", ".tar"):
+        if endings == {ending}:
+            return ending[1:]
     return "idx folder" if any(IDX_NAME.search(name) for name in names) else "folder"

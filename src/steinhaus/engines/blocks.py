@@ -1,0 +1,306 @@
+"""Points that stay where they are stored, and are read block by block: while one is worked on, the next is read."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections import deque
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steinhaus.engines import parts
+from steinhaus.engines.memory import MemoryPoints
+from steinhaus.engines.survey import are_integers, grid_of, ranges
+from steinhaus.engines.workers import Workers
+from steinhaus.errors import PlanError
+from steinhaus.points import Float64, Int32, Int64, Run, Tally, Totals
+
+_BLOCK = 64 * 2**20  # bytes of a block where memory allows it
+_IN_FLIGHT = (
+    4  # blocks that are there at once: one read, one waiting, one worked on, and a copy where points are picked
+)
+_AHEAD = 2  # blocks asked for before they are needed
+_SHARE = 16  # a block is at most this part of the memory
+_DIRECTIONS = 64  # of `MemoryPoints`
+
+
+class Source(Protocol):
+    """Rows that stand elsewhere."""
+
+    shape: tuple[int, int]  # (n, d)
+    dtype: np.dtype[Any]
+    bounds: Int64  # (b + 1,) where the pieces begin that are read as a whole, and where the last one ends
+
+    def read(self, first: int, end: int) -> NDArray[Any]:
+        """The rows first..end, (end - first, d) in C order."""
+        ...
+
+    def pick(self, rows: Int64) -> NDArray[Any]:
+        """These few rows, (m, d)."""
+        ...
+
+
+@dataclass
+class Reading:
+    """How long blocks took, for those who ask whether the disk or the processor is the limit."""
+
+    read: int = 0  # bytes
+    passes: int = 0
+    reading: float = 0.0  # seconds that reads took, beside the work or not
+    waiting: float = 0.0  # seconds that the work stood still for them
+    working: float = 0.0  # seconds of work
+
+    def text(self) -> str:
+        """A sentence about speed, and about what the limit is."""
+        speed = self.read / 1e6 / self.reading if self.reading else 0.0
+        bound = "reading" if self.waiting > self.working / 4 else "computing"
+        return (
+            f"{self.passes} passes read {self.read / 1e9:.2f} GB at {speed:,.0f} MB/s; {self.working:.1f} s of work, "
+            f"{self.waiting:.1f} s of waiting for data: {bound} is the limit."
+        )
+
+
+class BlockPoints:
+    """The rows of a source, (n, d), read once a pass. See `Points` for the contract.
+
+    Parameters
+    ----------
+    source
+        Where the rows are.
+    take
+        (n,) int64: the points are these rows, in this order; None: all rows.
+    threads
+        Threads that compute, the calling one included; None: one a core. One more reads.
+    memory
+        Bytes to stay within: blocks that are read, labels, and what screens know. Screens give way first; then what is
+        remembered between passes. None: half of what is free.
+
+    Raises
+    ------
+    DataError
+        A row is not finite, or too large to be squared; or the source cannot be read.
+    PlanError
+        The memory does not suffice for a few rows.
+    """
+
+    def __init__(
+        self, source: Source, *, take: Int64 | None = None, threads: int | None = None, memory: int | None = None
+    ) -> None:
+        self._source = source
+        self.d = source.shape[1]
+        self._memory = free_memory() // 2 if memory is None else memory
+        row = self.d * source.dtype.itemsize
+        most = min(_BLOCK, self._memory // _SHARE)
+        if most < 32 * row:
+            raise PlanError(
+                f"{self._memory:,} bytes of memory are too little for rows of {row:,} bytes; allow {_SHARE * 32 * row:,}."
+            )
+        self._layout = parts.Layout(_grouped(source.bounds, most // row), take)
+        self.n = self._layout.n
+        self._room = self._memory - _IN_FLIGHT * most
+        self._held: list[MemoryPoints | None] = [None] * len(self._layout)
+        self._bytes = np.zeros(len(self._layout), np.int64)  # of what is held
+        self._sums: list[parts.Sums | None] = [None] * len(self._layout)
+        self._totals: Totals | None = None
+        self._last: dict[Hashable, Run] = {}
+        self._backwards = False
+        self.reading = Reading()
+        self._workers = Workers(threads)
+        self._reader = ThreadPoolExecutor(1, "steinhaus-reading")
+        try:
+            self.grid = grid_of(source.dtype, self._ranges(), self.d)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def totals(self) -> Totals:
+        """See `Points`. The first assignment finds them by the way; asked before, they take a pass of their own."""
+        if self._totals is None:
+            for part, x in self._blocks():
+                self._keep(part, self._part(part, x, []))
+            self._totals = parts.totals(sums for sums in self._sums if sums)
+        return self._totals
+
+    def assign(self, runs: Sequence[Run]) -> list[Tally]:
+        """See `Points.assign`."""
+        self._last.update((run.key, run) for run in runs)
+        tallies = parts.added(self._tallies(runs))
+        wanted = parts.empties(tallies)
+        if wanted:
+            found = self._farthest([runs[place] for place in wanted], list(wanted.values()))
+            for place, pairs in zip(wanted, found, strict=True):
+                tallies[place] = replace(tallies[place], farthest=pairs)
+        return tallies
+
+    def rows(self, indices: Int64) -> Float64:
+        """See `Points.rows`."""
+        return self._source.pick(self._layout.source_rows(np.asarray(indices))).astype(np.float64)
+
+    def squared_distances(self, indices: Int64) -> Float64:
+        """See `Points.squared_distances`."""
+        chosen = self.rows(indices)
+        out = np.empty((len(chosen), self.n))
+        for part, x in self._blocks():
+            engine = self._part(part, x, [])
+            out[:, self._layout.members(part)] = engine.squared_distances_to(chosen)
+            self._keep(part, engine)
+        return out
+
+    def labels(self, key: Hashable) -> Int32:
+        """See `Points.labels`."""
+        if key not in self._last:
+            raise KeyError(f"No labels of run {key!r} are remembered: it was never assigned, or has been forgotten.")
+        run = self._last[key]
+        out = np.empty(self.n, np.int32)
+        lost = []
+        for part, engine in enumerate(self._held):
+            if engine and engine.knows(run):
+                out[self._layout.members(part)] = engine.labels(key)
+            else:
+                lost.append(part)
+        for part, x in self._blocks(lost):
+            engine = MemoryPoints(x, grid=self.grid, workers=self._workers, memory=0)
+            engine.tallies([run])
+            out[self._layout.members(part)] = engine.labels(key)
+        return out
+
+    def forget(self, key: Hashable) -> None:
+        """See `Points.forget`."""
+        self._last.pop(key, None)
+        for engine in self._held:
+            if engine:
+                engine.forget(key)
+
+    def close(self) -> None:
+        """See `Points.close`."""
+        self._reader.shutdown(cancel_futures=True)
+        self._workers.close()
+        self._held = [None] * len(self._layout)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what is remembered between passes."""
+        return int(self._bytes.sum())
+
+    def _ranges(self) -> parts.Ranges | None:
+        """What the points spread over; None for small integers, which need no look."""
+        if are_integers(self._source.dtype):
+            return None
+        found = [ranges(x, self._workers) for _, x in self._blocks(range(len(self._layout)))]
+        return parts.checked(found, self._layout, "row")
+
+    def _tallies(self, runs: Sequence[Run]) -> Iterator[list[Tally]]:
+        """The tallies of every part, in one pass."""
+        for part, x in self._blocks():
+            engine = self._part(part, x, runs)
+            yield engine.tallies(runs)
+            self._keep(part, engine)
+
+    def _farthest(self, runs: Sequence[Run], wanted: Sequence[int]) -> list[Int64]:
+        """The farthest points of runs whose tallies were just taken, for each run, in one more pass."""
+        found: list[list[parts.Far]] = [[] for _ in runs]
+        for part, x in self._blocks():
+            engine = self._part(part, x, runs)
+            if not all(engine.knows(run) for run in runs):
+                engine.tallies(runs)
+            for run, most, of_run in zip(runs, wanted, found, strict=True):
+                pairs, distances = engine.farthest(run, most)
+                of_run.append((np.stack([self._layout.members(part)[pairs[:, 0]], pairs[:, 1]], axis=1), distances))
+            self._keep(part, engine)
+        return [parts.farthest(of_run, most) for of_run, most in zip(found, wanted, strict=True)]
+
+    def _part(self, part: int, x: NDArray[Any], runs: Sequence[Run]) -> MemoryPoints:
+        """The engine of a part, with its rows; what it remembered, where there was room to keep it."""
+        if engine := self._held[part]:
+            engine.lend(x)
+            return engine
+        k = sum(len(run.centroids) for run in runs)
+        engine = MemoryPoints(x, grid=self.grid, workers=self._workers, memory=self._screening(part, len(runs), k))
+        self._sums[part] = (engine.totals.sums, engine.squares, engine.n)
+        if self._totals is None and all(self._sums):
+            self._totals = parts.totals(sums for sums in self._sums if sums)
+        return engine
+
+    def _screening(self, part: int, runs: int, k: int) -> int:
+        """Bytes that a part's screens may use: all they want, for as many parts from the first on as there is room."""
+        bare = self.n * (16 + 4 * runs) + len(self._layout) * k * self.d * (40 + 8 * self._workers.count)
+        wanted = 4 * (_DIRECTIONS + 2 * k)  # of a point
+        until = int(self._layout.sizes[: part + 1].sum())
+        return int(self._layout.sizes[part] + 31) * wanted if bare + until * wanted <= self._room else 0
+
+    def _keep(self, part: int, engine: MemoryPoints) -> None:
+        """Remember what a part knows, if there is room; its rows go."""
+        engine.lend(None)
+        self._bytes[part] = 0
+        if kept := int(self._bytes.sum()) + engine.nbytes <= self._room:
+            self._bytes[part] = engine.nbytes
+        self._held[part] = engine if kept else None
+
+    def _blocks(self, chosen: Iterable[int] | None = None) -> Iterator[tuple[int, NDArray[Any]]]:
+        """Parts and their rows, read ahead. All parts come in turn from either end: what was read last may still be cached."""
+        if chosen is None:
+            self._backwards = not self._backwards
+            everything = range(len(self._layout))
+            chosen = everything if self._backwards else reversed(everything)
+            self.reading.passes += 1
+        order = iter(chosen)
+        waiting: deque[tuple[int, Future[NDArray[Any]]]] = deque()
+        try:
+            for part in itertools.islice(order, _AHEAD):
+                waiting.append((part, self._reader.submit(self._load, part)))
+            while waiting:
+                part, future = waiting.popleft()
+                began = time.perf_counter()
+                x = future.result()
+                ready = time.perf_counter()
+                if (following := next(order, None)) is not None:
+                    waiting.append((following, self._reader.submit(self._load, following)))
+                yield part, x
+                del x
+                self.reading.waiting += ready - began
+                self.reading.working += time.perf_counter() - ready
+        finally:
+            for _, future in waiting:
+                future.cancel()
+
+    def _load(self, part: int) -> NDArray[Any]:
+        began = time.perf_counter()
+        stretch = self._source.read(int(self._layout.firsts[part]), int(self._layout.ends[part]))
+        picks = self._layout.picks(part)
+        self.reading.reading += time.perf_counter() - began
+        self.reading.read += stretch.nbytes
+        return stretch if picks is None else stretch[picks]
+
+
+def _grouped(bounds: Int64, rows: int) -> Int64:
+    """Bounds of stretches of at most so many rows: pieces of the source put together, or cut where one is larger."""
+    chosen = [0]
+    for first, end in itertools.pairwise(bounds.tolist()):
+        if end - chosen[-1] > rows and first > chosen[-1]:
+            chosen.append(first)
+        while end - chosen[-1] > rows:
+            chosen.append(chosen[-1] + rows)
+    return np.array([*chosen, int(bounds[-1])], np.int64)
+
+
+def free_memory() -> int:
+    """Bytes of memory that are free, or can be freed: as Linux tells, else half of all there is."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    try:  # a container's own limit (cgroup v2)
+        most = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+        used = int(Path("/sys/fs/cgroup/memory.current").read_text())
+    except (OSError, ValueError):
+        return free
+    return free if most == "max" else min(free, max(0, int(most) - used))

@@ -1,0 +1,98 @@
+"""Encoded pictures that come one after the other, out of an archive or a table: decoded into one array."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steinhaus.errors import DataError
+from steinhaus.images.collection import Images, Skipped
+from steinhaus.images.limits import Limits
+from steinhaus.images.pictures import BadPictureError, Look, decoded, quiet
+from steinhaus.images.progress import Progress
+
+_REPORT_EVERY = 64  # pictures between two calls of `progress`
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A picture as it is stored."""
+
+    name: str  # its place, for people
+    data: bytes | Path  # the file's content, or the file
+    label: Any = None  # text or a number; None: none
+
+
+def decode_all(pictures: Iterable[Encoded], look: Look, name: str, limits: Limits, progress: Progress | None) -> Images:
+    """Decode pictures into memory. Those that cannot be read are listed in `skipped`.
+
+    Raises
+    ------
+    DataError
+        Where none can be read, they differ in size or mode and `look` does not say what to bring them to, or some have labels
+        and others none.
+    """
+    kept: list[NDArray[np.uint8]] = []
+    names: list[str] = []
+    labels: list[Any] = []
+    skipped: list[Skipped] = []
+    held = 0
+    for picture, pixels in pictures_of(pictures, look, name, limits, progress):
+        if isinstance(pixels, str):
+            skipped.append(Skipped(picture.name, pixels))
+            continue
+        if kept and pixels.shape != kept[0].shape:
+            raise DataError(differing(name, picture.name, pixels.shape, kept[0].shape))
+        held += pixels.nbytes
+        limits.check_memory(name, held)
+        kept.append(pixels)
+        names.append(picture.name)
+        labels.append(picture.label)
+    if not kept:
+        why = f" The first one, {skipped[0].file}, {skipped[0].reason}." if skipped else ""
+        raise DataError(f"{name}: there are no pictures in it that can be read.{why}")
+    return Images.from_arrays(np.stack(kept), whole(labels, names, name), name=name, files=names, skipped=skipped)
+
+
+def pictures_of(
+    pictures: Iterable[Encoded], look: Look, name: str, limits: Limits, progress: Progress | None
+) -> Iterator[tuple[Encoded, NDArray[np.uint8] | str]]:
+    """Each picture and its pixels, or why it cannot be read."""
+    with quiet():
+        for row, picture in enumerate(pictures):
+            if progress is not None and row % _REPORT_EVERY == 0:
+                progress(f"Reading {name}", row, None, "pictures")
+            try:
+                yield picture, decoded(picture.data, look, limits)
+            except BadPictureError as error:
+                yield picture, str(error)
+
+
+def whole(labels: list[Any], names: list[str], name: str) -> list[Any] | None:
+    """The labels, if all pictures have one; None where none has."""
+    bare = [place for place, label in enumerate(labels) if label is None]
+    if len(bare) == len(labels):
+        return None
+    if bare:
+        raise DataError(
+            f"{name}: {len(bare):,} of {len(labels):,} pictures have no label, the first one {names[bare[0]]}. "
+            "All must have one, or none."
+        )
+    return labels
+
+
+def differing(name: str, picture: str, shape: tuple[int, ...], first: tuple[int, ...]) -> str:
+    """The message for pictures of several sizes or modes."""
+    return (
+        f"{name}: {picture} is of {_text(shape)}, and the first picture of {_text(first)}. Bring them to one with "
+        'size=(width, height) and mode="L" or mode="RGB".'
+    )
+
+
+def _text(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]} x {shape[0]}, {'RGB' if len(shape) > 2 else 'grey (L)'}"

@@ -1,0 +1,283 @@
+"""Parquet files, one or a folder of them: rows as lists or as wide columns, or encoded pictures (a struct of bytes and path)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steinhaus.errors import DataError
+from steinhaus.images.collection import Images
+from steinhaus.images.encoded import Encoded, decode_all
+from steinhaus.images.files import natural, shown, source_name
+from steinhaus.images.limits import Limits
+from steinhaus.images.pictures import Look
+from steinhaus.images.progress import Progress
+from steinhaus.images.stored import Int64, stored_images
+
+PIXELS = ("pixels", "image", "images", "img", "x", "data", "embedding", "embeddings", "vector")
+LABELS = ("label", "labels", "class", "target", "y", "digit")
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Which columns of a table are pixels, and how."""
+
+    kind: str  # "list", "wide" or "encoded"
+    columns: tuple[str, ...]
+    d: int  # 0: known only when rows are read
+    dtype: np.dtype[Any]
+    label: str | None
+
+
+class ParquetStore:
+    """The rows of some Parquet files, (n, d). See `stored.Store`."""
+
+    def __init__(self, files: Sequence[Path], layout: _Layout) -> None:
+        self._files = tuple(files)
+        self._layout = layout
+        self.dtype = layout.dtype
+        groups: list[tuple[int, int]] = []  # file, row group within it
+        sizes: list[int] = []
+        for place, file in enumerate(files):
+            metadata = _opened(file).metadata
+            for group in range(metadata.num_row_groups):
+                groups.append((place, group))
+                sizes.append(metadata.row_group(group).num_rows)
+        self._groups = tuple(groups)
+        self.bounds: Int64 = np.cumsum([0, *sizes], dtype=np.int64)
+        self._d = layout.d or self._group(0).shape[1] if groups else layout.d
+        self.shape = (int(self.bounds[-1]), self._d)
+
+    def read(self, first: int, end: int) -> NDArray[Any]:
+        """See `Store.read`."""
+        out = np.empty((end - first, self._d), self.dtype)
+        for group in self._between(first, end):
+            start = int(self.bounds[group])
+            stop = int(self.bounds[group + 1])
+            low, high = max(first, start), min(end, stop)
+            out[low - first : high - first] = self._group(group)[low - start : high - start]
+        return out
+
+    def pick(self, rows: Int64) -> NDArray[Any]:
+        """See `Store.pick`."""
+        out = np.empty((len(rows), self._d), self.dtype)
+        groups = np.searchsorted(self.bounds, rows, side="right") - 1
+        for group in np.unique(groups).tolist():
+            chosen = groups == group
+            out[chosen] = self._group(group)[rows[chosen] - self.bounds[group]]
+        return out
+
+    def _between(self, first: int, end: int) -> range:
+        low = int(np.searchsorted(self.bounds, first, side="right")) - 1
+        return range(low, int(np.searchsorted(self.bounds, end, side="left")))
+
+    def _group(self, group: int) -> NDArray[Any]:
+        """The rows of a row group, (m, d)."""
+        place, number = self._groups[group]
+        file = self._files[place]
+        where = f"{shown(file)}, row group {number}"
+        table = _read(file, number, self._layout.columns)
+        if nulls := [name for name in self._layout.columns if table.column(name).null_count]:
+            raise DataError(
+                f"{where}: column {nulls[0]} holds nulls; every pixel must be a number. Fill or leave them out."
+            )
+        if self._layout.kind == "wide":
+            return np.stack([table.column(name).to_numpy() for name in self._layout.columns], axis=1).astype(self.dtype)
+        column = table.column(self._layout.columns[0]).combine_chunks()
+        flat = column.flatten()
+        d = getattr(self, "_d", self._layout.d) or (len(flat) // max(1, len(column)))
+        if (
+            flat.null_count
+            or len(flat) != d * len(column)
+            or (flat and column.value_lengths().unique().to_pylist() != [d])
+        ):
+            raise DataError(f"{where}: the lists of column {self._layout.columns[0]} must all hold {d} numbers.")
+        return np.asarray(flat.to_numpy(zero_copy_only=False), self.dtype).reshape(-1, d)
+
+
+def read(
+    path: Path,
+    *,
+    images: str | None = None,
+    labels: Any = None,
+    shape: tuple[int, ...] | None = None,
+    full_scale: float | None = None,
+    stored: bool | None = None,
+    mode: str | None = None,
+    size: tuple[int, int] | None = None,
+    fit: str = "crop",
+    background: int = 0,
+    limits: Limits,
+    progress: Progress | None,
+) -> Images:
+    """Read a Parquet file or a folder of them, shard after shard in the natural order of their names.
+
+    Parameters
+    ----------
+    images
+        The column of pixels, a list or an encoded picture each; by default pixels, image, x, embedding or the like, or
+        else all numeric columns but the label's.
+    labels
+        The column of labels; by default label, class, target, y or digit. False: none.
+    shape, full_scale
+        As in `Images.from_arrays`.
+    stored
+        Whether the pixels stay where they are and are read row group by row group. None: where they are over the limit of
+        memory. Only uint8, float32 and float64 can; encoded pictures can't.
+    mode, size, fit, background
+        Of encoded pictures: see `folder.read`.
+
+    Raises
+    ------
+    DataError
+        With the shard, where one has other columns than the first or cannot be read.
+    """
+    files = _shards(path)
+    layout = _layout(files, images, labels)
+    given: dict[str, Any] = {"name": source_name(path), "shape": shape, "full_scale": full_scale}
+    found = None if layout.label is None else _column(files, layout.label)
+    if layout.kind == "encoded":
+        if stored:
+            raise DataError(
+                f"{shown(path)} holds encoded pictures, which are not decoded again and again. Import them first: "
+                f"steinhaus data import {shown(path)} pictures.zarr"
+            )
+        look = Look(mode, size, fit, background)
+        return decode_all(encoded(files, layout.columns[0], layout.label), look, source_name(path), limits, progress)
+    store = ParquetStore(files, layout)
+    n_bytes = store.shape[0] * store.shape[1] * store.dtype.itemsize
+    image = (store.shape[1],)
+    if not (n_bytes > limits.memory if stored is None else stored):
+        limits.check_memory(shown(path), n_bytes)
+        return Images.from_arrays(store.read(0, store.shape[0]), found, **given)
+    return stored_images(store, image, found, **given)
+
+
+def encoded(files: Sequence[Path], column: str, label: str | None) -> Iterator[Encoded]:
+    """The encoded pictures of some files, one after the other."""
+    for file in files:
+        for group in range(_opened(file).num_row_groups):
+            table = _read(file, group, [column, *([label] if label else [])])
+            names = table.column(label).to_pylist() if label else [None] * len(table)
+            for row, (picture, name) in enumerate(zip(table.column(column).to_pylist(), names, strict=True)):
+                data = picture["bytes"] if picture else None
+                if data is None and picture and picture.get("path"):
+                    data = Path(file.parent, picture["path"])
+                yield Encoded(f"{file.name}, row group {group}, row {row}", data or b"", name)
+
+
+def _shards(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    names = [name for name in os.listdir(path) if name.endswith(".parquet") and not name.startswith((".", "_"))]
+    return [path / name for name in sorted(names, key=natural)]
+
+
+def _layout(files: Sequence[Path], images: str | None, labels: Any) -> _Layout:
+    """Tell by the first file's schema what is what, and hold the others against it."""
+    import pyarrow as pa
+
+    schema = _opened(files[0]).schema_arrow
+    first = shown(files[0])
+    label = labels if isinstance(labels, str) else None
+    for name in (images, label):
+        if name is not None and name not in schema.names:
+            raise DataError(f"{first} has no column {name!r}; it has {', '.join(schema.names[:8])}.")
+    if label is None and labels is not False:
+        label = next((name for name in schema.names if name.lower() in LABELS), None)
+    others = [name for name in schema.names if name != label]
+    chosen = images or next(
+        (name for name in others if name.lower() in PIXELS and _is_nested(schema.field(name).type)), None
+    )
+    if chosen is None and len(others) == 1 and _is_nested(schema.field(others[0]).type):
+        chosen = others[0]
+    if chosen is None:
+        columns = tuple(
+            name
+            for name in others
+            if pa.types.is_integer(kind := schema.field(name).type) or pa.types.is_floating(kind)
+        )
+        if not columns:
+            raise DataError(
+                f"{first} has no column of pixels; it has {', '.join(schema.names[:8])}. Name it: images=..."
+            )
+        dtype = np.result_type(*(schema.field(name).type.to_pandas_dtype() for name in columns))
+        layout = _Layout("wide", columns, len(columns), dtype, label)
+    elif pa.types.is_struct(kind := schema.field(chosen).type):
+        if "bytes" not in {kind.field(place).name for place in range(kind.num_fields)}:
+            raise DataError(
+                f"{first}: column {chosen} is a struct without bytes; pictures are a struct of bytes and path."
+            )
+        layout = _Layout("encoded", (chosen,), 0, np.dtype(np.uint8), label)
+    elif _is_nested(kind):
+        layout = _Layout(
+            "list", (chosen,), getattr(kind, "list_size", 0), np.dtype(kind.value_type.to_pandas_dtype()), label
+        )
+    else:
+        raise DataError(f"{first}: column {chosen} holds {kind}, neither lists of numbers nor pictures.")
+    for file in files[1:]:
+        there = _opened(file).schema_arrow
+        for name in (*layout.columns, *([label] if label else [])):
+            if name not in there.names:
+                raise DataError(
+                    f"{shown(file)} has no column {name}, which {first} has. All shards must have the same columns."
+                )
+            if there.field(name).type != schema.field(name).type:
+                raise DataError(
+                    f"{shown(file)}: column {name} is {there.field(name).type}, but {schema.field(name).type} in {first}. "
+                    "All shards must have the same columns."
+                )
+    return layout
+
+
+def _is_nested(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(
+        pa.types.is_struct(kind)
+        or pa.types.is_list(kind)
+        or pa.types.is_large_list(kind)
+        or pa.types.is_fixed_size_list(kind)
+    )
+
+
+def _column(files: Sequence[Path], name: str) -> NDArray[Any]:
+    """A column of labels, over all files."""
+    values: list[Any] = []
+    for file in files:
+        for group in range(_opened(file).num_row_groups):
+            column = _read(file, group, [name]).column(name)
+            if column.null_count:
+                raise DataError(
+                    f"{shown(file)}, row group {group}: column {name} holds nulls; every image needs a label."
+                )
+            values += column.to_pylist()
+    return np.asarray(values)
+
+
+def _opened(file: Path) -> Any:
+    try:
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise DataError(
+            f"{shown(file)} is a Parquet file; reading it needs the package pyarrow: pip install 'steinhaus[parquet]'."
+        ) from None
+    try:
+        return pq.ParquetFile(file)
+    except Exception as error:
+        raise DataError(f"{shown(file)} cannot be read as Parquet: {str(error).rstrip('.')}.") from error
+
+
+def _read(file: Path, group: int, columns: Sequence[str]) -> Any:
+    try:
+        return _opened(file).read_row_group(group, columns=list(columns))
+    except DataError:
+        raise
+    except Exception as error:
+        raise DataError(f"{shown(file)}, row group {group}, cannot be read: {str(error).rstrip('.')}.") from error

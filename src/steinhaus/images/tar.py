@@ -1,0 +1,107 @@
+"""Tar files of pictures, as WebDataset has them: members that share a name up to the first dot belong together."""
+
+from __future__ import annotations
+
+import json
+import os
+import tarfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from steinhaus.errors import DataError
+from steinhaus.images.collection import Images
+from steinhaus.images.encoded import Encoded, decode_all
+from steinhaus.images.files import natural, open_regular, reading, shown, source_name
+from steinhaus.images.limits import Limits
+from steinhaus.images.pictures import SUFFIXES, Look
+from steinhaus.images.progress import Progress
+
+_LABELS = (".cls", ".label")  # a text or a number
+_LONGEST_LABEL = 4096  # bytes
+
+
+def read(
+    path: Path,
+    *,
+    mode: str | None = None,
+    size: tuple[int, int] | None = None,
+    fit: str = "crop",
+    background: int = 0,
+    labels: bool = True,
+    limits: Limits,
+    progress: Progress | None,
+) -> Images:
+    """Read the pictures of a tar file, or of a folder of them, shard after shard, without extracting anything.
+
+    Parameters
+    ----------
+    mode, size, fit, background
+        See `folder.read`.
+    labels
+        Whether labels are read: `x.cls` or `x.label` beside `x.png`, or "label" or "cls" in `x.json`.
+
+    Raises
+    ------
+    DataError
+        With the shard, where one cannot be read; or see `encoded.decode_all`.
+    """
+    look = Look(mode, size, fit, background)
+    return decode_all(encoded(shards(path), labels, limits), look, source_name(path), limits, progress)
+
+
+def shards(path: Path) -> list[Path]:
+    """The tar files of a path, in natural order."""
+    if not path.is_dir():
+        return [path]
+    return [path / name for name in sorted(os.listdir(path), key=natural) if name.endswith(".tar")]
+
+
+def encoded(files: Sequence[Path], labels: bool, limits: Limits) -> Iterator[Encoded]:
+    """The pictures of some shards, one after the other."""
+    for file in files:
+        try:
+            with reading(file), open_regular(file) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
+                yield from _samples(archive, file, labels, limits)
+        except tarfile.TarError as error:
+            raise DataError(f"{shown(file)} cannot be read as a tar file: {str(error).rstrip('.')}.") from error
+
+
+def _samples(archive: tarfile.TarFile, file: Path, labels: bool, limits: Limits) -> Iterator[Encoded]:
+    """Members of one name are neighbours; a sample ends where the name changes."""
+    key, picture, label = "", None, None
+    for member in archive:
+        if not member.isreg():
+            continue
+        name = PurePosixPath(member.name)
+        stem, _, ending = name.name.partition(".")
+        ending = f".{ending.lower()}"
+        if (here := str(name.with_name(stem))) != key:
+            if picture is not None:
+                yield Encoded(f"{file.name}: {shown(key)}", picture, label)
+            key, picture, label = here, None, None
+        if ending in SUFFIXES:
+            if member.size > 8 * limits.picture:
+                raise DataError(f"{shown(file)}: {shown(member.name)} is larger than a picture can be.")
+            picture = _content(archive, member)
+        elif labels and (ending in _LABELS or ending == ".json") and member.size <= _LONGEST_LABEL:
+            label = _label(_content(archive, member), ending) or label
+    if picture is not None:
+        yield Encoded(f"{file.name}: {shown(key)}", picture, label)
+
+
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    stream = archive.extractfile(member)
+    return b"" if stream is None else stream.read()
+
+
+def _label(data: bytes, ending: str) -> str | None:
+    """A label as text; None where a JSON document has none."""
+    text = data.decode("utf-8", "backslashreplace").strip()
+    if ending != ".json":
+        return text
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return None
+    found = document.get("label", document.get("cls")) if isinstance(document, dict) else None
+    return None if found is None else str(found)

@@ -1,0 +1,183 @@
+"""Zarr arrays (versions 2 and 3 of the format), in a folder or in any store that fsspec reaches."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steinhaus.errors import DataError
+from steinhaus.images.collection import Images
+from steinhaus.images.files import shown, source_name
+from steinhaus.images.limits import Limits
+from steinhaus.images.progress import Progress
+from steinhaus.images.stored import Int64, stored_images
+
+PIXELS = ("pixels", "images", "x", "X", "data")
+LABELS = ("labels", "label", "y", "target")
+ABOUT = "steinhaus"  # the attribute in which `importing` says what the pixels are
+_MARKERS = ("zarr.json", ".zarray", ".zgroup")
+
+
+class ZarrStore:
+    """The images of a Zarr array, rows of (n, d). See `stored.Store`."""
+
+    def __init__(self, array: Any, name: str) -> None:
+        self._array = array
+        self._name = name
+        self.dtype = np.dtype(array.dtype)
+        self.shape = (int(array.shape[0]), math.prod(array.shape[1:]))
+        step = int((array.shards or array.chunks)[0])
+        self.bounds: Int64 = np.array([*range(0, self.shape[0], step), self.shape[0]], np.int64)
+
+    def read(self, first: int, end: int) -> NDArray[Any]:
+        """See `Store.read`."""
+        return self._rows(lambda: self._array[first:end], first, end)
+
+    def pick(self, rows: Int64) -> NDArray[Any]:
+        """See `Store.pick`."""
+        if not len(rows):
+            return np.empty((0, self.shape[1]), self.dtype)
+        return self._rows(lambda: self._array.oindex[rows], int(rows.min()), int(rows.max()) + 1)
+
+    def _rows(self, get: Any, first: int, end: int) -> NDArray[Any]:
+        try:
+            return np.ascontiguousarray(get()).reshape(-1, self.shape[1])
+        except Exception as error:  # codecs and stores raise whatever they trip over
+            raise DataError(self._damage(first, end, error)) from error
+
+    def _damage(self, first: int, end: int, error: Exception) -> str:
+        """Which chunk cannot be read, found by reading them one at a time."""
+        for start, stop in itertools.pairwise(self.bounds.tolist()):
+            if start < end and stop > first:
+                try:
+                    self._array[start:stop]
+                except Exception as cause:
+                    return (
+                        f"{self._name}: the chunk of images {start} to {stop - 1} cannot be read: "
+                        f"{str(cause).rstrip('.') or type(cause).__name__}. Restore it, or import the set again."
+                    )
+        return f"{self._name}: images {first} to {end - 1} cannot be read: {error}."
+
+
+def is_store(names: list[str]) -> bool:
+    """Whether a folder that holds these names is a Zarr array or group."""
+    return any(marker in names for marker in _MARKERS)
+
+
+def read(
+    path: Path | str,
+    *,
+    images: str | None = None,
+    labels: Any = None,
+    shape: tuple[int, ...] | None = None,
+    full_scale: float | None = None,
+    stored: bool | None = None,
+    missing: bool = False,
+    limits: Limits,
+    progress: Progress | None,
+) -> Images:
+    """Read an array of images, or a group of one with labels.
+
+    Parameters
+    ----------
+    path
+        A folder, or the address of a store for fsspec ("s3://bucket/set.zarr").
+    images
+        The name of the array of images in a group; by default pixels, images, x or data.
+    labels
+        The name of the array of labels, or one label an image; by default labels, label, y or target. False: none.
+    shape, full_scale
+        As in `Images.from_arrays`.
+    stored
+        Whether the pixels stay where they are and are read chunk by chunk. None: where they are over the limit of
+        memory. Only uint8, float32 and float64 can.
+    missing
+        Whether chunks that are not there are full of the array's fill value, as Zarr has it. Otherwise they are an
+        error.
+
+    Raises
+    ------
+    DataError
+        With the chunk that is missing or damaged.
+    """
+    name = shown(path) if isinstance(path, Path) else path
+    opened = _opened(path, name)
+    pixels = _member(opened, images, PIXELS, name, "images")
+    if pixels is None:
+        raise DataError(f"{name} holds no array of images ({', '.join(PIXELS)}). Name it: images=...")
+    about = dict(opened.attrs.get(ABOUT, {}))
+    if about and not about.get("complete"):
+        raise DataError(f"{name} is the beginning of an import. Give the command of the import again: it goes on.")
+    n_bytes = math.prod(pixels.shape) * np.dtype(pixels.dtype).itemsize
+    if not missing:
+        _check_chunks(pixels, path, name)
+    found = labels if labels is not None and not isinstance(labels, str | bool) else _labels(opened, labels, name)
+    names = about.get("label_names") if isinstance(labels, str | None) else None
+    given = {
+        "name": about.get("name") or source_name(Path(str(path))),
+        "full_scale": full_scale if full_scale is not None else about.get("full_scale"),
+        "given_train": about.get("given_train"),
+        "licence": about.get("licence"),
+        "source": about.get("source"),
+    }
+    if not (n_bytes > limits.memory if stored is None else stored):
+        limits.check_memory(name, n_bytes)
+        store = ZarrStore(pixels, name)
+        loaded = store.read(0, store.shape[0]).reshape(pixels.shape)
+        return Images.from_arrays(loaded, found, label_names=names, shape=shape, **given)
+    return stored_images(ZarrStore(pixels, name), pixels.shape[1:], found, label_names=names, shape=shape, **given)
+
+
+def _opened(path: Path | str, name: str) -> Any:
+    try:
+        import zarr
+    except ImportError:
+        raise DataError(
+            f"{name} is a Zarr store; reading it needs the package zarr: pip install 'steinhaus[zarr]'."
+        ) from None
+    try:
+        return zarr.open(str(path), mode="r")
+    except Exception as error:
+        raise DataError(f"{name} cannot be opened as a Zarr store: {str(error).rstrip('.')}.") from error
+
+
+def _member(opened: Any, wanted: str | None, known: tuple[str, ...], name: str, what: str) -> Any:
+    """An array of a group; the array itself where there is no group."""
+    if hasattr(opened, "chunks"):
+        return opened if known is PIXELS else None
+    there = [key for key, _ in opened.arrays()]
+    if wanted is not None and wanted not in there:
+        raise DataError(f"{name} has no array {wanted!r} of {what}; it holds {', '.join(there) or 'none'}.")
+    chosen = wanted or next((key for key in known if key in there), None)
+    return None if chosen is None else opened[chosen]
+
+
+def _labels(opened: Any, wanted: str | bool | None, name: str) -> NDArray[Any] | None:
+    if wanted is False:
+        return None
+    array = _member(opened, wanted if isinstance(wanted, str) else None, LABELS, name, "labels")
+    return None if array is None else np.asarray(array[:])
+
+
+def _check_chunks(array: Any, path: Path | str, name: str) -> None:
+    """Refuse an array with chunks that are not there, and say which."""
+    present, wanted = array.nchunks_initialized, array.nchunks
+    if present >= wanted:
+        return
+    files = array.shards or array.chunks
+    counts = [-(-side // chunk) for side, chunk in zip(array.shape, files, strict=True)]
+    which = f"{wanted - present} of {wanted} chunks are"
+    for place in itertools.product(*map(range, counts)) if isinstance(path, Path) else ():
+        key = array.metadata.encode_chunk_key(place)
+        if not (path / array.path / key).exists():
+            last = min((place[0] + 1) * files[0], array.shape[0]) - 1
+            which = f"the chunk {key}, of images {place[0] * files[0]} to {last}, is"
+            break
+    raise DataError(
+        f"{name}: {which} missing. Restore what is lost; or, where chunks are empty on purpose, open it with missing=True."
+    )

@@ -1,0 +1,37 @@
+"""What the tests of Dask engines share: a cluster of processes, and outcomes that must be the same."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+import dask
+import numpy as np
+from distributed import Client, LocalCluster
+
+from steinhaus.lloyd import lloyd
+
+
+@contextmanager
+def cluster(workers, **options):
+    """A cluster of processes on the loopback interface, without a dashboard."""
+    quiet = {"distributed.worker.profile.enabled": False, "distributed.admin.system-monitor.disk": False}
+    with (
+        dask.config.set(quiet),
+        LocalCluster(
+            n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, **options
+        ) as started,
+        Client(started) as client,
+    ):
+        yield client
+
+
+def outcomes(points, runs, *, max_iter=300, tol=0.0, each=lambda active: None):
+    """Everything that must be the same of every run."""
+    found = {}
+    try:
+        for fit in lloyd(points, runs, max_iter=max_iter, tol=tol, watch=each):
+            labels = np.asarray(points.labels(fit.key))
+            found[fit.key] = labels.tolist(), fit.centroids.tobytes(), fit.history, fit.inertia, fit.stop.name
+    finally:
+        points.close()
+    return found

@@ -1,0 +1,104 @@
+"""Points on a Dask cluster: the same bits as in memory, for any chunks and workers, and though workers die."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("distributed", reason="needs the extra `dask`")
+
+import dask.array as da  # noqa: E402
+import dask.dataframe as dd  # noqa: E402
+import pandas as pd  # noqa: E402
+from dask_cases import cluster, outcomes  # noqa: E402
+
+from steinhaus.engines import choose  # noqa: E402
+from steinhaus.engines.dask import DaskPoints  # noqa: E402
+from steinhaus.errors import DataError  # noqa: E402
+from steinhaus.points import Run  # noqa: E402
+from steinhaus.seeding import Stream, starts  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def client():
+    with cluster(2) as started:
+        yield started
+
+
+def seeded(points, ks=(5, 9)):
+    return [Run((k, r), starts(points, k, "random", Stream(0, k, r))) for k in ks for r in range(2)]
+
+
+def hard(rng, dtype, n=1500, d=40):
+    """Points with ties, duplicates, an offset, and clusters that run empty."""
+    x = rng.integers(0, 6, (n, d)) * 40
+    x[n // 2 :] = x[: n - n // 2]
+    return (x + (1e4 if np.dtype(dtype).kind == "f" else 0)).astype(dtype)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "dtype"),
+    [
+        ((100, 40), np.uint8),
+        ((409, 40), np.float32),
+        (((1, 700, 3, 796), 40), np.float64),
+        ((500, (13, 27)), np.float32),
+    ],
+    ids=["small", "even", "uneven", "split features"],
+)
+def test_chunks_are_as_memory_bit_for_bit(client, dtype, chunks, rng):
+    x = hard(rng, dtype)
+    points = DaskPoints(da.from_array(x, chunks=chunks), client=client)
+    inside = choose(x)
+    assert points.rows(np.array([1499, 0, 700])).tolist() == x[[1499, 0, 700]].tolist()
+    runs = [*seeded(points), Run("far", np.vstack([x[:3], x[:3] + 1e6, x[:1] - 1e6]).astype(float))]
+    assert runs[0].centroids.tolist() == seeded(inside)[0].centroids.tolist()
+    assert outcomes(points, runs) == outcomes(inside, runs)
+
+
+def test_seeding_by_distances_and_tolerance(client, rng):
+    x = hard(rng, np.float64, 400, 7)
+
+    def study(points):
+        return outcomes(points, [Run(0, starts(points, 6, "k-means++", Stream(0, 6, 0)))], tol=1e-2)
+
+    assert study(DaskPoints(da.from_array(x, chunks=(90, 7)), client=client)) == study(choose(x))
+
+
+def test_labels_stay_on_the_workers_until_asked_for(client, rng):
+    x = hard(rng, np.uint8)
+    points, inside = DaskPoints(da.from_array(x, chunks=(200, 40)), client=client), choose(x)
+    run = Run("it", x[:7].astype(float))
+    points.assign([run])
+    inside.assign([run])
+    labels = points.labels_array("it")
+    points.close()
+    assert isinstance(labels, da.Array)
+    assert labels.dtype == np.int32
+    assert labels.compute().tolist() == inside.labels("it").tolist()
+
+
+def test_frames_and_chunks_of_unknown_size(client, rng):
+    x = rng.random((300, 4))
+    frame = dd.from_pandas(pd.DataFrame(x, columns=list("abcd")), npartitions=3)
+    runs = [Run(0, x[:5])]
+    inside = outcomes(choose(x), runs)
+    assert outcomes(DaskPoints(frame, client=client), runs) == inside
+    assert outcomes(DaskPoints(frame.to_dask_array(), client=client), runs) == inside
+    with pytest.raises(DataError, match="not: e"):
+        DaskPoints(frame.assign(e="text"), client=client)
+
+
+def test_it_says_what_was_put_together(client, rng):
+    x = rng.random((300, 8))
+    points = DaskPoints(da.from_array(x, chunks=(20, 4)), client=client)
+    assert "split the 8 features" in points.notes[0]
+    assert "15 chunks are put together into 2" in points.notes[1]
+    points.close()
+
+
+def test_a_point_that_is_not_finite_is_named(client, rng):
+    x = rng.random((1000, 5))
+    x[703, 3] = np.inf
+    with pytest.raises(DataError, match="row 703, column 3 holds inf"):
+        DaskPoints(da.from_array(x, chunks=(100, 5)), client=client)

@@ -1,0 +1,109 @@
+"""Zarr stores: version 2 and 3, folders and other stores, in memory and left where they are; damage is named."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+zarr = pytest.importorskip("zarr", reason="needs the extra `zarr`")
+
+from steinhaus.errors import DataError  # noqa: E402
+from steinhaus.images import Images, Limits, open_images  # noqa: E402
+from steinhaus.images.stored import StoredPixels  # noqa: E402
+
+
+@pytest.fixture
+def pictures(rng):
+    return rng.integers(0, 256, (100, 6, 5)).astype(np.uint8)
+
+
+def saved(path, pixels, labels=None, *, chunk=30, **options):
+    """A store with an array, or a group of one and labels."""
+    options = {"chunks": (chunk, *pixels.shape[1:]), "shape": pixels.shape, "dtype": pixels.dtype, **options}
+    if labels is None:
+        array = zarr.create_array(path, config={"write_empty_chunks": True}, **options)
+    else:
+        group = zarr.open_group(path, mode="w", zarr_format=options.pop("zarr_format", 3))
+        array = group.create_array("pixels", config={"write_empty_chunks": True}, **options)
+        group.create_array("labels", data=np.asarray(labels), chunks=(len(labels),))
+    array[:] = pixels
+    return path
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("stored", [False, True])
+def test_arrays_and_groups(tmp_path, pictures, version, stored, rng):
+    labels = rng.integers(3, 6, 100)
+    plain = open_images(saved(tmp_path / "a.zarr", pictures, zarr_format=version), stored=stored)
+    named = open_images(saved(tmp_path / "b.zarr", pictures, labels, zarr_format=version), stored=stored)
+    assert isinstance(plain.pixels, StoredPixels) == stored
+    assert plain.sha256 == Images.from_arrays(pictures).sha256
+    assert named.sha256 == Images.from_arrays(pictures, labels).sha256
+    assert named.label_names == ("3", "4", "5")
+    assert (plain.name, plain.shape, plain.full_scale) == ("a", (6, 5), 255.0)
+
+
+def test_what_stays_stored_is_read_where_it_is_asked_for(tmp_path, pictures):
+    images = open_images(saved(tmp_path / "a.zarr", pictures), stored=True)
+    split = images.split(0.6)
+    order = split.train_index
+    assert isinstance(split.train.pixels, StoredPixels)
+    assert split.train.sha256 == Images.from_arrays(pictures[order]).sha256
+    assert split.train.pixels[7].tolist() == pictures[order[7]].tolist()
+    assert split.train.pixels[[1, 0]].tolist() == pictures[order[[1, 0]]].tolist()
+    assert split.train.rows.shape == (60, 30)
+    assert images.pixels[90:].tolist() == pictures[90:].tolist()
+
+
+def test_over_the_limit_of_memory_pixels_stay_where_they_are(tmp_path, pictures):
+    images = open_images(saved(tmp_path / "a.zarr", pictures), limits=Limits(memory=1000))
+    assert isinstance(images.pixels, StoredPixels)
+    with pytest.raises(DataError, match="limit is 1.0 kB"):
+        open_images(tmp_path / "a.zarr", limits=Limits(memory=1000), stored=False)
+
+
+def test_sharded_stores_and_stores_elsewhere(tmp_path, pictures):
+    saved(tmp_path / "s.zarr", pictures, chunk=10, shards=(50, 6, 5))
+    assert open_images(tmp_path / "s.zarr", stored=True).sha256 == Images.from_arrays(pictures).sha256
+    saved("memory://far/a.zarr", pictures)
+    far = open_images("memory://far/a.zarr")
+    assert far.sha256 == Images.from_arrays(pictures).sha256
+    assert far.name == "a"
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_missing_chunk_is_named(tmp_path, pictures, version):
+    path = saved(tmp_path / "a.zarr", pictures, zarr_format=version)
+    (path / ("c/2/0/0" if version == 3 else "2.0.0")).unlink()
+    with pytest.raises(DataError, match=r"2.0.0, of images 60 to 89, is missing"):
+        open_images(path)
+    assert not open_images(path, missing=True).pixels[60:90].any()
+
+
+def test_a_damaged_chunk_is_named(tmp_path, pictures):
+    path = saved(tmp_path / "a.zarr", pictures, compressors=[zarr.codecs.Crc32cCodec()])
+    chunk = path / "c/1/0/0"
+    chunk.write_bytes(chunk.read_bytes()[:-8] + bytes(8))
+    images = open_images(path, stored=True)
+    for read in (lambda: images.sha256, lambda: images.pixels[[5, 40]], lambda: open_images(path)):
+        with pytest.raises(DataError, match="images 30 to 59 cannot be read"):
+            read()
+
+
+def test_a_value_that_is_not_finite_is_named(tmp_path, rng):
+    x = rng.random((1000, 8)).astype(np.float32)
+    x[703, 2] = np.nan
+    with pytest.raises(DataError, match="image 703 has the value nan at 2"):
+        open_images(saved(tmp_path / "a.zarr", x, chunk=1), stored=True)
+
+
+def test_what_cannot_be_read_says_why(tmp_path, pictures):
+    path = saved(tmp_path / "a.zarr", pictures, [1] * 100)
+    with pytest.raises(DataError, match="no array 'faces'"):
+        open_images(path, images="faces")
+    with pytest.raises(DataError, match="dtype <i4"):
+        open_images(saved(tmp_path / "b.zarr", pictures.astype(np.int32)), stored=True)
+    (tmp_path / "c.zarr").mkdir()
+    (tmp_path / "c.zarr" / "zarr.json").write_text("{")
+    with pytest.raises(DataError, match="cannot be opened as a Zarr store"):
+        open_images(tmp_path / "c.zarr")
