@@ -1,0 +1,108 @@
+"""Signals: what was done is kept, what was not is done by the same command, and nothing stays behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from killing import PROGRAM, RUNS, bytes_of, first_iterations, killed, pictures, program
+from steinhaus.cli import main
+from steinhaus.study import load
+
+# Before each checkpoint there is time for another signal.
+SLOW_DISK = f"""
+import os, time
+from steinhaus.study import files
+write = files.write
+def slowly(path, data, **how):
+    if path.name == "checkpoint.safetensors":
+        time.sleep(2.5)
+    write(path, data, **how)
+files.write = slowly
+{PROGRAM}
+"""
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return pictures(tmp_path_factory.mktemp("pictures") / "pictures.npz", 1500)
+
+
+@pytest.mark.slow
+def test_sigkill_at_random_moments(tmp_path: Path) -> None:
+    """Eight here; `tests/long/kills.py 100` for a hundred."""
+    counts = killed(pictures(tmp_path / "pictures.npz"), tmp_path, 8)
+    assert counts["while_running"] > 0
+
+
+def test_a_second_interrupt_stops_at_once(source: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    process = program("study", str(source), *RUNS, "--out", str(folder), "--json", code=SLOW_DISK)
+    first_iterations(process, 2)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    assert process.poll() is None, "the first one is keeping where the runs stand"
+    process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    _, err = process.communicate(timeout=30)
+    assert time.monotonic() - began < 1.5
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert len(err.split("Stopped.")) == 2, "one sentence"
+    assert load(folder).table()
+    assert not (folder / ".lock").exists()
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_no_process_and_no_thread_stays_behind(source: Path, tmp_path: Path, sent: signal.Signals, code: int) -> None:
+    """The command runs in a group of its own: when it has ended, the group is empty, and its pipes are closed."""
+    process = program("study", str(source), *RUNS, "--out", str(tmp_path / "study"), "--json", "--threads", "4",
+                      code=f"import os; os.setpgid(0, 0)\n{PROGRAM}")  # fmt: skip
+    first_iterations(process, 2)
+    process.send_signal(sent)
+    began = time.monotonic()
+    _, err = process.communicate(timeout=30)
+    assert time.monotonic() - began < 5
+    assert process.returncode == code, err
+    told = err.strip().splitlines()
+    assert " ".join(told).startswith("Stopped. What was done is kept in")
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
+
+
+def test_a_signal_before_the_study_begins_leaves_nothing(source: Path, tmp_path: Path) -> None:
+    """While Python is still importing, or the images are being read."""
+    process = program("study", str(source), "--out", str(tmp_path / "study"), "--quiet")
+    time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode in (143, -signal.SIGTERM)
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+@pytest.mark.slow
+def test_interrupts_at_many_moments_end_in_the_same_bytes(source: Path, tmp_path: Path) -> None:
+    alone, folder = tmp_path / "alone", tmp_path / "study"
+    command = ["study", str(source), *RUNS, "--quiet", "--out"]
+    began = time.monotonic()
+    assert program(*command, str(alone)).wait(timeout=300) == 0
+    took = time.monotonic() - began
+    codes = []
+    for n in range(1, 60):
+        process = program(*command, str(folder))
+        try:
+            process.communicate(timeout=took * (0.3 + 0.1 * (n % 8)))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGINT if n % 2 else signal.SIGTERM)
+            process.communicate(timeout=60)
+        codes.append(process.returncode)
+        if process.returncode == 0:
+            break
+    assert set(codes) <= {0, 130, 143, -signal.SIGINT, -signal.SIGTERM}
+    assert main([*command, str(folder)]) == 0
+    assert bytes_of(folder) == bytes_of(alone)
