@@ -43,6 +43,7 @@ def main() -> int:
 
     sklearn.cluster.KMeans = KMeans
     os.environ.setdefault("SKLEARN_TESTS_GLOBAL_RANDOM_SEED", "42")
+    os.environ.setdefault("SKLEARN_RUN_FLOAT32_TESTS", "1")
     recorder = Recorder()
     tests = Path(sklearn.__file__).parent / "cluster" / "tests" / "test_k_means.py"
     options = [

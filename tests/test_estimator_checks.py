@@ -14,13 +14,9 @@ ESTIMATORS = [
     SphericalKMeans(2, max_iter=5),
     MiniBatchKMeans(2, max_iter=5, batch_size=10),
 ]
-    KMeans(2, n_init=2, max_iter=5),
-    SphericalKMeans(2, max_iter=5),
-    MiniBatchKMeans(2, max_iter=5, batch_size=10),
-]
 
-# The checks draw starts from rows in two orders, so that copies and weights begin elsewhere; scikit-learn expects the same
-# two to fail of its own. That a weight of 2 is two rows, from the same start, test_estimator_weights.py shows.
+# The checks draw starts from the same rows in two orders; scikit-learn expects the same two to fail of its own. That a
+# weight of 2 is two rows, from the same start, `test_weighted.py` shows.
 SEEDED = {
     f"check_sample_weight_equivalence_on_{kind}_data": "starts are drawn by the order of the rows"
     for kind in ("dense", "sparse")
