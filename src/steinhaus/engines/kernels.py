@@ -799,19 +799,20 @@ def project(x, order, tiles, rows, shift, lanes, out, projections, along_referen
 
 @compiled
 def split(coordinates, order, first, middle, end):
-    """Reorder order[first:end] so that its part up to `middle` lies lower along the coordinate of largest variance.
+    """Reorder order[first:end] so that its part up to `middle` lies lower along the axis of largest variance.
 
     coordinates: (N, q) float32, of points; order: (N,) int64, in place. Quickselect (C. A. R. Hoare, 1961).
     """
-    q = coordinates.shape[1]
+    stride = max(1, (end - first) // 128)  # 128 points or so tell which axis is the longest
     best, axis = np.float32(-1.0), 0
-    for a in range(q):
-        total = square = np.float32(0)
-        for s in range(first, end):
+    for a in range(coordinates.shape[1]):
+        total = square = count = np.float32(0)
+        for s in range(first, end, stride):
             value = coordinates[order[s], a]
             total += value
             square += value * value
-        variance = square - total * total / np.float32(end - first)
+            count += 1
+        variance = (square - total * total / count) / count
         if variance > best:
             best, axis = variance, a
     low, high = first, end - 1

@@ -20,10 +20,11 @@ from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally
 Screen = Literal["auto", "drift", "plain", "none"]
 
 _PAIRS = 4.0  # a tile is computed from the features where more than so many pairs a candidate are open, of 32
-_DIRECTIONS = 48
+_FEW_CENTROIDS, _FEW_DIRECTIONS, _DIRECTIONS = 20, 32, 48
 _AXES = 16  # leading directions that points are ordered by
 _SAMPLE = 1024  # points that the leading directions are taken from
 _STEP = 4096  # points a task, for what is done seldom
+_TASKS = 4  # tasks a worker, in a pass over the points
 _CENTROIDS = 64  # centroids a task, when bounds are worked out
 _SPARE = np.float32(2.0)
 _COMPANY = 0.6  # a run takes new anchors early, when another does, once so much of its own cost is reached
@@ -101,11 +102,11 @@ class MemoryPoints:
         self._memory = max(2**30, x.nbytes) if memory is None else memory
         self._screen = screen
         self._tiles = -(-self.n // TILE)
-        self._tiles_a_task = max(1, min(256, -(-self._tiles // (8 * self._workers.count))))
+        self._tiles_a_task = max(1, min(512, -(-self._tiles // (_TASKS * self._workers.count))))
         self._survey = survey(x, self._workers, grid)
         self.grid, self.totals = self._survey.grid, self._survey.totals
         self._rows = self._survey.rows
-        self._basis = screening.Basis(np.empty((self.d, 0), np.float32), 0.0)
+        self._take_basis(screening.Basis(np.empty((self.d, 0), np.float32), 0.0))
         frame, width = self._survey.frame, self._tiles * TILE
         norms = screening.upward(np.sqrt(self._survey.lengths) * (1 + 1e-6))
         order = np.minimum(np.arange(width), self.n - 1)
@@ -327,7 +328,7 @@ class MemoryPoints:
         runs = len(batch.firsts) - 1
         if self._screen == "none":
             return np.full(runs, BRUTE, np.int8)
-        p = self._directions()
+        p = self._how_many_directions(int(batch.firsts[-1]))
         if not len(batch.anchors.slots) or not p:
             return np.full(runs, PLAIN, np.int8)
         if batch.passes or self._screen == "drift":
@@ -349,17 +350,16 @@ class MemoryPoints:
             batch.anchored[part] = batch.gaps.travelled[part]
         return _SPARE * gone
 
-    def _directions(self) -> int:
-        """How many leading directions to take: a multiple of 16, 0 for none."""
-        if self.d <= _DIRECTIONS:
+    def _how_many_directions(self, k: int) -> int:
+        """How many leading directions to take for k centroids: a multiple of 16, 0 for none."""
+        most = _DIRECTIONS if k > _FEW_CENTROIDS else _FEW_DIRECTIONS
+        if self.d <= most:
             return -(-self.d // 16) * 16
-        return min(_DIRECTIONS, self.n // 16 * 16)
+        return min(most, self.n // 16 * 16)
 
     def _prepare(self, batch: _Batch, runs: Sequence[Run], active: Int64, modes: NDArray[np.int8]) -> None:
         """Work out the bounds of the active runs' centroids."""
         frame = self._survey.frame
-        directions = self._basis.directions.astype(np.float64)
-        rates = screening.rates(frame, self._basis)
 
         parts = []
         for run, row in zip(runs, active.tolist(), strict=True):
@@ -372,7 +372,7 @@ class MemoryPoints:
         def prepare(_: int, first: int, end: int) -> None:
             for j0, j1, column, fresh in parts[first:end]:
                 kernels.prepare(
-                    j0, j1, column, batch.exact, frame.offset, frame.scale, frame.reference, directions, rates, fresh,
+                    j0, j1, column, batch.exact, frame.offset, frame.scale, frame.reference, self._directions, self._rates, fresh,
                     batch.plain, batch.fine, batch.drift, batch.far, batch.anchors, batch.gaps,
                 )  # fmt: skip
 
@@ -381,6 +381,11 @@ class MemoryPoints:
     def _tally(self, batch: _Batch, row: int, moved: int) -> Tally:
         part = slice(batch.firsts[row], batch.firsts[row + 1])
         return Tally(batch.sums[:, part].copy(), batch.counts[part].copy(), moved)
+
+    def _take_basis(self, basis: screening.Basis) -> None:
+        self._basis = basis
+        self._directions = basis.directions.astype(np.float64)
+        self._rates = screening.rates(self._survey.frame, basis)
 
     def _find_directions(self, p: int) -> None:
         """Take leading directions, project the points on them, and order the points by them into tiles of near ones."""
@@ -413,7 +418,7 @@ class MemoryPoints:
             kernels.regroup(projections, order, (first, end), regrouped)
 
         self._workers.each(regroup, self._tiles, self._tiles_a_task)
-        self._basis = basis
+        self._take_basis(basis)
         self._known = known._replace(
             order=order, norms=known.norms[order], residuals=residuals[order], projections=regrouped, p=p
         )
