@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from problems import problems
 
+from problems import problems
 from steinhaus.engines import choose
 from steinhaus.engines.blocks import BlockPoints
 from steinhaus.errors import DataError, PlanError

@@ -7,16 +7,16 @@ import pytest
 
 pytest.importorskip("distributed", reason="needs the extra `dask`")
 
-import dask.array as da  # noqa: E402
-import dask.dataframe as dd  # noqa: E402
-import pandas as pd  # noqa: E402
-from dask_cases import cluster, outcomes  # noqa: E402
+import dask.array as da
+import dask.dataframe as dd
+import pandas as pd
 
-from steinhaus.engines import choose  # noqa: E402
-from steinhaus.engines.dask import DaskPoints  # noqa: E402
-from steinhaus.errors import DataError  # noqa: E402
-from steinhaus.points import Run  # noqa: E402
-from steinhaus.seeding import Stream, starts  # noqa: E402
+from dask_cases import cluster, outcomes
+from steinhaus.engines import choose
+from steinhaus.engines.dask import DaskPoints
+from steinhaus.errors import DataError
+from steinhaus.points import Run
+from steinhaus.seeding import Stream, starts
 
 
 @pytest.fixture(scope="module")

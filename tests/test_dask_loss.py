@@ -14,14 +14,14 @@ import pytest
 
 pytest.importorskip("distributed", reason="needs the extra `dask`")
 
-import dask.array as da  # noqa: E402
-from dask_cases import cluster, outcomes  # noqa: E402
-from distributed import Client  # noqa: E402
+import dask.array as da
+from distributed import Client
 
-from steinhaus.engines import choose  # noqa: E402
-from steinhaus.engines.dask import DaskPoints  # noqa: E402
-from steinhaus.errors import ClusterError  # noqa: E402
-from steinhaus.points import Run  # noqa: E402
+from dask_cases import cluster, outcomes
+from steinhaus.engines import choose
+from steinhaus.engines.dask import DaskPoints
+from steinhaus.errors import ClusterError
+from steinhaus.points import Run
 
 pytestmark = pytest.mark.slow
 

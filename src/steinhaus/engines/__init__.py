@@ -7,17 +7,34 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from steinhaus.engines.memory import MemoryPoints, Screen
+    from steinhaus.engines.memory import Screen
     from steinhaus.points import Float64, Points
 
 
-def choose(x: Any, *, threads: int | None = None, memory: int | None = None, screen: Screen = "auto") -> MemoryPoints:
-    """Choose the engine for (n, d) points; the parameters are `MemoryPoints`'s."""
+def choose(x: Any, *, threads: int | None = None, memory: int | None = None, screen: Screen = "auto") -> Any:
+    """Choose the engine, a `Points`, for (n, d) points.
+
+    Arrays get `MemoryPoints`, whose parameters these are. Pixels that stay where they are stored get `BlockPoints`, and
+    `memory` is all that it may use; Dask collections get `DaskPoints`, whose workers have threads and memory of their own.
+    """
     import numpy as np
 
+    if is_collection(x):
+        from steinhaus.engines.dask import DaskPoints
+
+        return DaskPoints(x)
+    if hasattr(x, "source"):
+        from steinhaus.engines.blocks import BlockPoints
+
+        return BlockPoints(x.source, take=x.take, threads=threads, memory=memory)
     from steinhaus.engines.memory import MemoryPoints
 
     return MemoryPoints(np.ascontiguousarray(x), threads=threads, memory=memory, screen=screen)
+
+
+def is_collection(x: Any) -> bool:
+    """Whether x is a Dask array or data frame."""
+    return type(x).__module__.startswith("dask.") and hasattr(x, "__dask_graph__")
 
 
 @contextmanager
@@ -32,7 +49,10 @@ def opened(x: Any, *, weights: Float64 | None = None, threads: int | None = None
         Threads to use, the calling one included; None: one a core.
     """
     from steinhaus.engines.weighing import weigh
+    from steinhaus.errors import DataError
 
+    if weights is not None and (is_collection(x) or hasattr(x, "source")):
+        raise DataError("Weights need points in memory, so far. Leave them out, or load the points.")
     put = weigh(weights)
     points: Any
     if hasattr(x, "indptr"):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from steinhaus.engines import parts
 from steinhaus.engines.memory import MemoryPoints
-from steinhaus.engines.survey import are_integers, grid_of, ranges
+from steinhaus.engines.survey import Ranges, are_integers, grid_of, ranges
 from steinhaus.engines.workers import Workers
 from steinhaus.errors import PlanError
 from steinhaus.points import Float64, Int32, Int64, Run, Tally, Totals
@@ -102,7 +102,7 @@ class BlockPoints:
             raise PlanError(
                 f"{self._memory:,} bytes of memory are too little for rows of {row:,} bytes; allow {_SHARE * 32 * row:,}."
             )
-        self._layout = parts.Layout(_grouped(source.bounds, most // row), take)
+        self._layout = parts.Layout(parts.grouped(source.bounds, most // row), take)
         self.n = self._layout.n
         self._room = self._memory - _IN_FLIGHT * most
         self._held: list[MemoryPoints | None] = [None] * len(self._layout)
@@ -190,7 +190,7 @@ class BlockPoints:
         """Bytes of what is remembered between passes."""
         return int(self._bytes.sum())
 
-    def _ranges(self) -> parts.Ranges | None:
+    def _ranges(self) -> Ranges | None:
         """What the points spread over; None for small integers, which need no look."""
         if are_integers(self._source.dtype):
             return None
@@ -278,17 +278,6 @@ class BlockPoints:
         self.reading.reading += time.perf_counter() - began
         self.reading.read += stretch.nbytes
         return stretch if picks is None else stretch[picks]
-
-
-def _grouped(bounds: Int64, rows: int) -> Int64:
-    """Bounds of stretches of at most so many rows: pieces of the source put together, or cut where one is larger."""
-    chosen = [0]
-    for first, end in itertools.pairwise(bounds.tolist()):
-        if end - chosen[-1] > rows and first > chosen[-1]:
-            chosen.append(first)
-        while end - chosen[-1] > rows:
-            chosen.append(chosen[-1] + rows)
-    return np.array([*chosen, int(bounds[-1])], np.int64)
 
 
 def free_memory() -> int:

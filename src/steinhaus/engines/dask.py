@@ -17,15 +17,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+import dask
 import dask.array as da
+import numpy as np
+from dask import delayed
 from distributed import Client, Future, KilledWorker, get_worker
 from distributed.comm import CommClosedError
+from numpy.typing import NDArray
+
 from steinhaus.engines import parts
 from steinhaus.engines.memory import MemoryPoints
-from steinhaus.engines.survey import are_integers, grid_of, ranges
+from steinhaus.engines.survey import Ranges, are_integers, grid_of, ranges
 from steinhaus.engines.workers import Workers
 from steinhaus.errors import ClusterError, DataError
 from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally, Totals
@@ -47,11 +49,8 @@ class DaskPoints:
     x
         (n, d) Dask array of a real type. Small chunks are put together, and chunks that split features; `notes` says so.
         The array is computed once and stays on the workers.
-    take
-        (n,) int64: the order of the points that the rows of x are, where x is itself made of a source's rows in parts; see
-        `parts.Layout`. None: the points are the rows.
-    bounds
-        (P + 1,) int64: where the parts of that source begin; with `take`.
+    layout
+        Which points the chunks hold, where x is made of parts of a source already; None: the points are the rows.
     client
         The cluster; None: the current `distributed.Client`.
 
@@ -67,18 +66,17 @@ class DaskPoints:
         self,
         x: Any,
         *,
-        take: Int64 | None = None,
-        bounds: Int64 | None = None,
+        layout: parts.Layout | None = None,
         client: Client | None = None,
     ) -> None:
         self._client = client or _current()
         self.notes: list[str] = []
         self.speeds: dict[str, Speed] = {}  # worker -> what it did
         x = _known(x)
-        if take is None:
+        if layout is None:
             x = self._rechunked(x)
-            bounds = np.cumsum([0, *x.chunks[0]])
-        self._layout = parts.Layout(np.asarray(bounds, np.int64), take)
+            layout = parts.Layout(np.cumsum([0, *x.chunks[0]]))
+        self._layout = layout
         self.n, self.d = self._layout.n, int(x.shape[1])
         self._token = f"steinhaus-{uuid.uuid4().hex[:12]}"
         self._asked = 0
@@ -170,7 +168,7 @@ class DaskPoints:
             self.notes.append(f"{len(ends)} chunks are put together into {len(grouped)}.")
         return x.rechunk((tuple(grouped), (x.shape[1],)))
 
-    def _ranges(self, dtype: np.dtype[Any]) -> parts.Ranges | None:
+    def _ranges(self, dtype: np.dtype[Any]) -> Ranges | None:
         if are_integers(dtype):
             return None
         return parts.checked(self._results(_spread, None), self._layout, "row")
@@ -262,6 +260,38 @@ class DaskPoints:
         return f"at {scheduler.address}" if scheduler else "of this client"
 
 
+def spread(rows: Any, client: Client | None = None) -> DaskPoints:
+    """Bring points to the workers of a cluster, a part at a time.
+
+    Parameters
+    ----------
+    rows
+        (n, d) pixels that stay where they are stored, which the workers read themselves, under the same names; or an
+        array, which travels to them.
+    client
+        The cluster; None: the current `distributed.Client`.
+    """
+    client = client or _current()
+    stored = hasattr(rows, "source")
+    n, d = rows.source.shape if stored else rows.shape
+    bounds = rows.source.bounds if stored else np.array([0, n])
+    threads = max(1, sum(client.nthreads().values()))
+    most = max(1, min(_LARGEST // (d * rows.dtype.itemsize), -(-n // threads)))
+    layout = parts.Layout(parts.grouped(bounds, most), rows.take if stored else None)
+    stretches = zip(layout.firsts.tolist(), layout.ends.tolist(), strict=True)
+    if stored:
+        pieces = [
+            delayed(_read, pure=False)(rows.source, first, end, layout.picks(part))
+            for part, (first, end) in enumerate(stretches)
+        ]
+    else:
+        pieces = [delayed(_given, pure=False)(rows[first:end]) for first, end in stretches]
+    sizes = layout.sizes.tolist()
+    arrays = [da.from_delayed(piece, (size, d), rows.dtype) for piece, size in zip(pieces, sizes, strict=True)]
+    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):  # an array is what is sent
+        return DaskPoints(da.concatenate(arrays), layout=layout, client=client)
+
+
 # What workers do. A task gets its part, which of the parts that is, and what all are given.
 
 
@@ -337,11 +367,16 @@ def _drop(token: str) -> None:
     _held.pop(token, None)
 
 
-def _given(asked: Asked) -> Asked:
-    return asked
+def _given(what: Any) -> Any:
+    return what
 
 
-def _spread(x: NDArray[Any], part: int, asked: Asked) -> parts.Ranges:
+def _read(source: Any, first: int, end: int, picks: Int64 | None) -> NDArray[Any]:
+    stretch: NDArray[Any] = source.read(first, end)
+    return stretch if picks is None else stretch[picks]
+
+
+def _spread(x: NDArray[Any], part: int, asked: Asked) -> Ranges:
     return ranges(x, _alone)
 
 
@@ -432,4 +467,4 @@ def _futures(persisted: Any, client: Client) -> list[Future]:
     return [by_key[key] for (key,) in persisted.__dask_keys__()]
 
 
-__all__ = ["PATIENCE", "DaskPoints", "Speed"]
+__all__ = ["PATIENCE", "DaskPoints", "Speed", "spread"]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
 import numpy as np
 
-from steinhaus.engines.survey import Ranges, are_integers, two_float
+from steinhaus.engines.survey import Ranges, two_float
 from steinhaus.errors import DataError
 from steinhaus.points import Float64, Int64, Tally, Totals
 
@@ -126,15 +127,12 @@ def checked(parts: Sequence[Ranges], layout: Layout, place: str) -> Ranges:
     return whole
 
 
-__all__ = [
-    "Far",
-    "Layout",
-    "Ranges",
-    "Sums",
-    "added",
-    "are_integers",
-    "checked",
-    "empties",
-    "farthest",
-    "totals",
-]
+def grouped(bounds: Int64, rows: int) -> Int64:
+    """Bounds of stretches of at most so many rows: pieces of the source put together, or cut where one is larger."""
+    chosen = [0]
+    for first, end in itertools.pairwise(bounds.tolist()):
+        if end - chosen[-1] > rows and first > chosen[-1]:
+            chosen.append(first)
+        while end - chosen[-1] > rows:
+            chosen.append(chosen[-1] + rows)
+    return np.array([*chosen, int(bounds[-1])], np.int64)
