@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import random
@@ -34,12 +36,12 @@ def program(*arguments: str, code: str = PROGRAM) -> subprocess.Popen[str]:
     )
 
 
-def pictures(path: Path, n: int = 6000) -> Path:
+def pictures(path: Path, n: int = 20_000) -> Path:
     """Labelled images, 24 x 24 pixels, noisy enough that runs take a while."""
     rng = np.random.default_rng(0)
     centres = rng.integers(0, 256, (30, 24, 24))
     kinds = rng.integers(0, 30, n)
-    noisy = np.clip(centres[kinds] * 0.5 + rng.normal(64, 60, (n, 24, 24)), 0, 255)
+    noisy = np.clip(centres[kinds] * 0.3 + rng.normal(90, 60, (n, 24, 24)), 0, 255)
     np.savez(path, images=noisy.astype(np.uint8), labels=kinds)
     return path
 
@@ -63,36 +65,52 @@ def look_at(folder: Path, copy: Path) -> None:
     """`steinhaus show` and `report` read the folder; on a copy, so that nothing is mended on the way."""
     if (folder / "study.json").exists():
         shutil.copytree(folder, copy)
-        assert main(["show", str(copy)]) == 0
-        assert main(["report", str(copy), "--quiet"]) == 0
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            assert main(["show", str(copy)]) == 0
+            assert main(["report", str(copy), "--quiet"]) == 0
         shutil.rmtree(copy)
 
 
+def begun(process: subprocess.Popen[str], folder: Path) -> None:
+    """Wait until a study is in its folder, or the command has ended."""
+    while process.poll() is None and not (folder / "events.jsonl").exists():
+        time.sleep(0.002)
+
+
 def killed(source: Path, work: Path, kills: int, seed: int = 0) -> dict[str, float]:
-    """Kill studies of 20 runs at random moments, let each go on until it ends, and compare with one left alone."""
-    chance = random.Random(seed)
-    began = time.monotonic()
-    assert program("study", str(source), *RUNS, "--out", str(work / "alone"), "--quiet").wait() == 0
-    took = max(1.0, time.monotonic() - began)
+    """Kill studies of 20 runs at random moments, let each go on until it ends, and compare with one left alone.
+
+    A moment is anywhere from before the study begins to after its report is drawn; most are while runs are active.
+    """
+    chance, began = random.Random(seed), time.monotonic()
+    command = ["study", str(source), *RUNS, "--quiet", "--out"]
+    process = program(*command, str(work / "alone"))
+    begun(process, work / "alone")
+    started = time.monotonic()
+    assert process.wait() == 0
+    took = time.monotonic() - started
     alone = bytes_of(work / "alone")
-    counts = Counter({"kills": 0, "studies": 0, "while_running": 0, "finished_when_killed": 0})
+    counts = Counter({"kills": 0, "studies": 0, "before": 0, "while_running": 0, "after": 0, "finished_runs_kept": 0})
     while counts["kills"] < kills:
         folder = work / f"study-{counts['studies']}"
         while True:
-            process = program("study", str(source), *RUNS, "--out", str(folder), "--quiet")
-            moment = chance.uniform(0.1, 1.05) * took if counts["kills"] < kills else 600
+            process = program(*command, str(folder))
+            if counts["kills"] == kills or chance.random() < 0.9:
+                begun(process, folder)
             try:
-                _, err = process.communicate(timeout=moment)
-                assert process.returncode == 0, err
+                process.wait(timeout=600 if counts["kills"] == kills else chance.random() ** 2 * took * 1.1)
+                assert process.returncode == 0
                 break
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGKILL)
-                process.communicate()
+                process.wait()
             counts["kills"] += 1
-            if (folder / "study.json").exists():
-                result = load(folder)
-                counts["while_running"] += not result.record.complete
-                counts["finished_when_killed"] += len(result.runs)
+            if not (folder / "study.json").exists():
+                counts["before"] += 1
+                continue
+            result = load(folder)
+            counts["after" if result.record.complete else "while_running"] += 1
+            counts["finished_runs_kept"] += 0 if result.record.complete else len(result.runs)
             look_at(folder, work / "copy")
         assert bytes_of(folder) == alone, f"after {counts['kills']} kills"
         assert set(ended(folder).values()) <= {1}, "no finished run is done again"

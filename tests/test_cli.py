@@ -382,7 +382,7 @@ def test_a_fault_of_ours_is_named_as_one(monkeypatch: pytest.MonkeyPatch, capsys
         (PermissionError(13, "Permission denied", "/there"), "Error: /there: Permission denied."),
         (
             MemoryError("Unable to allocate 9 TiB"),
-            "Error: There is not enough memory for this. Unable to allocate 9 TiB",
+            "Error: There is not enough memory for this. Unable to allocate 9 TiB. About ",
         ),
     ],
 )
@@ -394,7 +394,7 @@ def test_what_the_system_refuses_is_said(
 
     monkeypatch.setattr(steinhaus, "open_images", refuse, raising=False)
     assert main(["study", "digits"]) == 1
-    assert said(capsys) == told
+    assert said(capsys).startswith(told)
 
 
 def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from typing import NoReturn
 import click
 
 import steinhaus
+from steinhaus.cli import memory
 from steinhaus.cli.arguments import debug_option
 from steinhaus.cli.looking import data, report, show
 from steinhaus.cli.predict import predict
@@ -70,7 +71,8 @@ def explained(error: Exception) -> str:
     if isinstance(error, SteinhausError):
         return str(error)
     if isinstance(error, MemoryError):
-        return f"There is not enough memory for this. {error}"
+        told = f" {str(error).rstrip('.')}." if str(error) else ""
+        return f"There is not enough memory for this.{told} {memory.advice()}"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename or 'The system'}: {error.strerror}."
     return (

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from steinhaus.cli import arguments
+from steinhaus.cli import arguments, memory
 from steinhaus.cli.looking import draw, where
 from steinhaus.cli.progress import watching
 from steinhaus.cli.sources import open_source
 from steinhaus.cli.words import tell
+from steinhaus.errors import SteinhausError
 
 if TYPE_CHECKING:
+    from steinhaus.images import Images
     from steinhaus.study.events import Event
 
 
@@ -90,6 +92,8 @@ def study(
     wanted = Study(**plan)
     stages = Stages()
     folder: Path | None = None
+    images: Images | None = None
+    free = memory.free()
     try:
         with watching(quiet, as_json) as watch:
             images = open_source(source, reading, watch)
@@ -103,6 +107,11 @@ def study(
             result = wanted.run(images, folder, _both(stages.event, watch.event), break_lock=break_lock)
             pages = draw(result, folder)
             stages.ended("draw the report")
+    except MemoryError as error:
+        if images is None:
+            raise
+        fits = memory.what_would_fit(wanted, images, free)
+        raise SteinhausError(f"There is not enough memory for this study. {fits}") from error
     except (KeyboardInterrupt, SystemExit):
         if folder is not None and (folder / "study.json").exists():
             tell(f"Stopped. What was done is kept in {folder}; the same command goes on from there.")

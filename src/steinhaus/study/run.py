@@ -23,7 +23,7 @@ from steinhaus.study.events import Event, Key
 from steinhaus.study.lock import Lock
 from steinhaus.study.machine import machine, versions
 from steinhaus.study.plan import Study
-from steinhaus.study.record import SCHEMA, StudyRecord
+from steinhaus.study.record import SCHEMA, BestRecord, RunRecord, StudyRecord
 from steinhaus.study.result import StudyResult
 from steinhaus.study.store import Folder, Memory, Store
 
@@ -185,15 +185,19 @@ class _Session:
             notes = [*notes, "Other versions began this study; events.jsonl names both."]
         self._tell_start(fits, resumed, notes)
         with closing(self.choose(self.split.train.rows, threads=self.study.threads)) as points:
-            runs = [resumed.get(key) or Run(key, self._start(points, key)) for key in waiting]
+            begin = [resumed.get(key) or Run(key, self._start(points, key)) for key in waiting]
             try:
-                self._iterate(points, runs, fits)
+                self._iterate(points, begin, fits)
             except (KeyboardInterrupt, SystemExit):
                 with suppress(StoreError):  # an older checkpoint serves as well
                     self.store.save_checkpoint(self.active)
                     self.tell(events.Interrupted(len(self.active)))
                 raise
-            self._finish(points, fits)
+            runs = tuple(outcome.run_record(key, fits[key], self.split.train.full_scale) for key in self.study.keys)
+            best = outcome.best_runs(runs)
+            ends = [Run((run.k, run.restart), fits[run.k, run.restart].centroids) for run in best]
+            train = self._labels(points, ends)
+        self._finish(runs, best, ends, train)
         self.tell(events.Finished(len(fits)))
 
     def tell(self, event: Event) -> None:
@@ -259,24 +263,28 @@ class _Session:
         if k not in self.labels or (fit.inertia, restart) < self.labels[k][:2]:
             self.labels[k] = (fit.inertia, restart, np.array(points.labels(key), np.int32))
 
-    def _finish(self, points: Points, fits: dict[Key, Fit]) -> None:
-        """Find the best run of each K, assign both parts, name the clusters, keep it all."""
-        scale = self.split.train.full_scale
-        runs = tuple(outcome.run_record(key, fits[key], scale) for key in self.study.keys)
-        best = outcome.best_runs(runs)
-        chosen = [Run((run.k, run.restart), fits[run.k, run.restart].centroids) for run in best]
+    def _labels(self, points: Points, ends: Sequence[Run]) -> dict[int, Int32]:
+        """K -> labels of the training part in the best run; found anew where it ended in an earlier session."""
         kept = {(k, restart): labels for k, (_, restart, labels) in self.labels.items()}
-        train = _by_k(kept | _assign(points, [run for run in chosen if run.key not in kept]), chosen)
+        return _by_k(kept | _assign(points, [run for run in ends if run.key not in kept]), ends)
+
+    def _finish(
+        self,
+        runs: tuple[RunRecord, ...],
+        best: tuple[BestRecord, ...],
+        ends: Sequence[Run],
+        train: dict[int, Int32],
+    ) -> None:
+        """Assign the test part, name the clusters, keep it all."""
         test = None
         if self.split.test is not None:
             with closing(self.choose(self.split.test.rows, threads=self.study.threads)) as others:
-                test = _by_k(_assign(others, chosen), chosen)
+                test = _by_k(_assign(others, ends), ends)
             best = tuple(outcome.with_test_sizes(run, test[run.k]) for run in best)
         if self.split.train.labels is not None:
             best = tuple(outcome.named(run, self.split, train[run.k], test[run.k] if test else None) for run in best)
-        found = Assignments(train, test)
         record = replace(self.store.record, runs=runs, best=best, complete=True)
-        self.store.finish(record, found, self.split)
+        self.store.finish(record, Assignments(train, test), self.split)
 
 
 def _assign(points: Points, runs: Sequence[Run]) -> dict[Key, Int32]:
