@@ -1,0 +1,29 @@
+"""Repaint a photograph in 16 colours: the means of its 273,280 pixels' clusters.
+
+    python examples/colour_quantisation.py [FOLDER]
+
+Writes 16-colours.png into FOLDER (default: the current one). Pixels stay uint8 throughout. Equal pixels are clustered
+once, with their number as weight: whole weights are exact, so that is the same as clustering all of them, and quicker.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from sklearn.datasets import load_sample_image
+
+from steinhaus import KMeans
+
+folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
+photograph = load_sample_image("china.jpg")
+pixels = photograph.reshape(-1, 3)
+
+colours, places, counts = np.unique(pixels, axis=0, return_inverse=True, return_counts=True)
+print(f"{len(pixels):,} pixels, {len(colours):,} colours")
+kmeans = KMeans(16, random_state=0).fit(colours, sample_weight=counts)
+
+palette = np.rint(kmeans.cluster_centers_).astype(np.uint8)
+painted = palette[kmeans.labels_[places.ravel()]].reshape(photograph.shape)
+Image.fromarray(painted).save(folder / "16-colours.png")
+print(f"mean squared error {kmeans.inertia_ / pixels.size:.2f} a channel, after {kmeans.n_iter_} iterations")
