@@ -541,6 +541,9 @@ def assign(
     other = exact.shape[0] * d  # from a high limb to its low limb
     line = 64 // x.values.itemsize  # values in a line of the cache
     n = x.n
+    full = False  # whether all tiles' features are needed
+    for r in runs:
+        full |= modes[r] == PLAIN
     x, known = _rows(x), _known(known)
     plain, fine, drift, far = _scores(plain), _scores(fine), _scores(drift), _scores(far)
     gaps = Gaps(
@@ -560,6 +563,10 @@ def assign(
         present = np.uint32(0xFFFFFFFF) >> np.uint32(32 - min(32, n - base))
         size, floor = tile_size(known, base)
         spread_yet = False
+        if full and tile + 1 < tiles[1]:
+            for lane in range(32, 64):
+                for t in range(0, d, line):
+                    v.prefetch(x.values, known.order[base + lane] * d + t)
         for r in runs:
             first, end = firsts[r], firsts[r + 1]
             mode, opened, count = modes[r], present, end - first
@@ -773,39 +780,37 @@ def prepare(first, end, column, exact, offset, scale, reference, directions, rat
 
 
 @compiled
-def project(x, order, tiles, rows, shift, lanes, out, projections, along_reference, squares):
-    """Coordinates of the points along the leading directions, less the reference point's, in tiles by `order`, (N,) int64.
+def project(x, order, tiles, rows, shift, scratch, coordinates, along_reference):
+    """Coordinates of the points along the leading directions, less the reference point's.
 
-    x: Rows. rows: (p + 1, d) float32, the directions and then the reference point; shift: (p,) float32, the reference's
-    coordinates -> projections (T, 2, p, 16) float32; along_reference, squares (N,) float64: z . m and |b|^2.
+    x: Rows. order: (N,) int64, which point stands where. rows: (p + 1, d) float32, the directions and then the reference
+    point; shift: (p,) float32, the reference's coordinates -> coordinates (N, p) float32, b; along_reference (N,) float64,
+    z . m.
     """
     p = rows.shape[0] - 1
-    view, table, scratch = _rows(x), v.pointer(out), v.pointer(lanes)
-    starts, chosen = np.empty(16, np.int64), np.arange(p + 1)
+    view, lanes, table, out = _rows(x), v.pointer(scratch.lanes), v.pointer(scratch.out), scratch.out
+    for q in range(p + 1):
+        scratch.chosen[q] = q
     for tile in range(tiles[0], tiles[1]):
-        spread(view, v.pointer(order), tile * 32, scratch, v.pointer(starts))
-        full_products(scratch, view.d, v.pointer(rows), v.pointer(chosen), p + 1, table)
-        for group in range(2):
-            at = tile * 32 + 16 * group
-            squares[at : at + 16] = 0.0
+        spread(view, v.pointer(order), tile * TILE, lanes, v.pointer(scratch.starts))
+        full_products(lanes, view.d, v.pointer(rows), v.pointer(scratch.chosen), p + 1, table)
+        for lane in range(TILE):
+            at = tile * TILE + lane
+            along_reference[at] = out[TILE * p + lane]
             for q in range(p):
-                for lane in range(16):
-                    b = out[32 * q + 16 * group + lane] - shift[q]
-                    projections[tile, group, q, lane] = b
-                    squares[at + lane] += np.float64(b) * np.float64(b)
-            for lane in range(16):
-                along_reference[at + lane] = out[32 * p + 16 * group + lane]
+                coordinates[at, q] = out[TILE * q + lane] - shift[q]
 
 
 @compiled
-def split(coordinates, order, first, middle, end):
+def split(coordinates, axes, order, first, middle, end):
     """Reorder order[first:end] so that its part up to `middle` lies lower along the axis of largest variance.
 
-    coordinates: (N, q) float32, of points; order: (N,) int64, in place. Quickselect (C. A. R. Hoare, 1961).
+    coordinates: (N, p) float32, of points, of which `axes` are looked at; order: (n,) int64, in place. Quickselect (C. A. R.
+    Hoare, Algorithm 65: Find, Commun. ACM, 1961).
     """
     stride = max(1, (end - first) // 128)  # 128 points or so tell which axis is the longest
     best, axis = np.float32(-1.0), 0
-    for a in range(coordinates.shape[1]):
+    for a in range(axes):
         total = square = count = np.float32(0)
         for s in range(first, end, stride):
             value = coordinates[order[s], a]
@@ -837,7 +842,7 @@ def split(coordinates, order, first, middle, end):
 
 
 @compiled
-def near_order(coordinates, order, first, end):
+def near_order(coordinates, axes, order, first, end):
     """Reorder order[first:end] so that tiles hold points near to each other: split in halves of whole tiles, down to tiles."""
     stack = np.empty((64, 2), np.int64)
     stack[0, 0], stack[0, 1] = first, end
@@ -847,20 +852,20 @@ def near_order(coordinates, order, first, end):
         a, b = stack[depth]
         if b - a > TILE:
             middle = a + (b - a + TILE) // (2 * TILE) * TILE
-            split(coordinates, order, a, middle, b)
+            split(coordinates, axes, order, a, middle, b)
             stack[depth], stack[depth + 1] = (a, middle), (middle, b)
             depth += 2
 
 
 @compiled
-def regroup(projections, order, tiles, out):
-    """Move the projections (T, 2, p, 16) of points to their new places: lane l of tile t is now point order[32 t + l]."""
-    p = projections.shape[2]
+def regroup(coordinates, order, tiles, projections):
+    """Bring coordinates (N, p) of points into tiles (T, 2, p, 16): lane l of tile t is point order[32 t + l]."""
+    p = coordinates.shape[1]
     for tile in range(tiles[0], tiles[1]):
         for lane in range(TILE):
             i = order[TILE * tile + lane]
             for q in range(p):
-                out[tile, lane // 16, q, lane % 16] = projections[i // TILE, i % TILE // 16, q, i % 16]
+                projections[tile, lane // 16, q, lane % 16] = coordinates[i, q]
 
 
 @compiled

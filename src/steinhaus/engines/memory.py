@@ -399,28 +399,28 @@ class MemoryPoints:
         directions = np.ascontiguousarray(basis.directions.T)
         rows = np.concatenate([directions, frame.reference[np.newaxis].astype(np.float32)])
         shift = (directions.astype(np.float64) @ frame.reference).astype(np.float32)
-        projections = np.empty((self._tiles, 2, p, 16), np.float32)
-        along, squares = np.empty((2, self._tiles * TILE))
+        coordinates = np.empty((self._tiles * TILE, p), np.float32)
+        along = np.empty(self._tiles * TILE)
         scratch = [self._scratch(p + 1) for _ in range(self._workers.count)]
 
         def project(worker: int, first: int, end: int) -> None:
-            room = scratch[worker]
             kernels.project(
-                self._rows, known.order, (first, end), rows, shift, room.lanes, room.out, projections, along, squares
-            )
+                self._rows, known.order, (first, end), rows, shift, scratch[worker], coordinates, along
+            )  # fmt: skip
 
         self._workers.each(project, self._tiles, self._tiles_a_task)
+        squares = np.einsum("np,np->n", coordinates, coordinates, dtype=np.float64)
         residuals = screening.residuals(frame, basis, known.norms.astype(np.float64), along, squares)
-        order = self._near_order(projections[:, :, :_AXES].swapaxes(2, 3).reshape(-1, _AXES))
-        regrouped = np.empty_like(projections)
+        order = self._near_order(coordinates)
+        projections = np.empty((self._tiles, 2, p, 16), np.float32)
 
         def regroup(_: int, first: int, end: int) -> None:
-            kernels.regroup(projections, order, (first, end), regrouped)
+            kernels.regroup(coordinates, order, (first, end), projections)
 
         self._workers.each(regroup, self._tiles, self._tiles_a_task)
         self._take_basis(basis)
         self._known = known._replace(
-            order=order, norms=known.norms[order], residuals=residuals[order], projections=regrouped, p=p
+            order=order, norms=known.norms[order], residuals=residuals[order], projections=projections, p=p
         )
 
     def _take_up_gaps(self, batch: _Batch) -> None:
@@ -440,12 +440,12 @@ class MemoryPoints:
         while len(parts) < 4 * count and parts[0][1] > 4 * TILE:
             first, end = parts.pop(0)
             middle = first + (end - first + TILE) // (2 * TILE) * TILE
-            kernels.split(coordinates, order, first, middle, end)
+            kernels.split(coordinates, _AXES, order, first, middle, end)
             parts += [(first, middle), (middle, end)]
 
         def sort(_: int, first: int, end: int) -> None:
             for part in parts[first:end]:
-                kernels.near_order(coordinates, order, *part)
+                kernels.near_order(coordinates, _AXES, order, *part)
 
         self._workers.each(sort, len(parts), 1)
         return np.concatenate([order, np.repeat(order[-1:], self._tiles * TILE - n)])
