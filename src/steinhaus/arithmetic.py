@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 from steinhaus import simd as v
-from steinhaus.compiled import compiled, inlined
+from steinhaus.compiled import compiled, inlined, inner
 
 _SPLITTER = 2.0**27 + 1.0
 _LIMB = 2.0**32
@@ -48,7 +48,7 @@ def _joined(high, low):
     return two_sum(v.multiply(high, v.constant(_LIMB, high)), low)
 
 
-@compiled
+@inner
 def _value(sums, upper, at):
     # One integer sum as a two-float, exactly; `upper` is where the limb above is, from `at`, or 0.
     last = sums[at]
@@ -58,7 +58,7 @@ def _value(sums, upper, at):
     return _joined(np.float64(high), np.float64(last & 0xFFFFFFFF))
 
 
-@compiled
+@inner
 def _values(sums, upper, at):
     # Eight of them.
     high, low = v.load_halves(sums, at)

@@ -37,7 +37,7 @@ class _Cache(FunctionCache):  # type: ignore[misc]
 
 def compiled(function: Callable[..., Any], **options: Any) -> Any:
     """Compile a function on first use, once for each set of argument types, and keep the result on disk."""
-    dispatcher = njit(nogil=True, error_model="numpy", **options)(function)
+    dispatcher = njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True, **options)(function)
     dispatcher._cache = _Cache(function)
     return dispatcher
 
@@ -47,4 +47,6 @@ def compiled_loosely(function: Callable[..., Any]) -> Any:
     return compiled(function, fastmath={"reassoc", "contract", "nsz"})
 
 
+# For functions that only compiled ones call: without the wrappers that Python would call, and kept within their callers.
+inner = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 inlined = njit(nogil=True, error_model="numpy", inline="always")  # into its callers, before types are known

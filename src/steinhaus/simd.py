@@ -264,12 +264,46 @@ def zeros64(typingctx: Any) -> Any:
     return float64x8(), lambda context, builder, signature, values: ir.Constant(float64x8.llvm, None)
 
 
+def _dot_tile(module: ir.Module, size: int, kinds: Sequence[ir.Type]) -> ir.Function:
+    """The function that `dot_tile` calls: one a module for each size, never inlined, so that it is compiled once."""
+    name = f"steinhaus.dot_tile.{size}"
+    if name in module.globals:
+        return module.globals[name]
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), name)
+    function.linkage = "linkonce_odr"
+    function.attributes.add("noinline")
+    builder = ir.IRBuilder(function.append_basic_block())
+    lanes, first, stride, rows, chosen, c, length, column, p, out, to = function.args
+    group = builder.gep(lanes, [first])
+    groups = [group, builder.gep(group, [stride])]
+    starts = []
+    for t in range(size):
+        row = builder.load(builder.gep(chosen, [builder.add(c, ir.Constant(c.type, t))]))
+        starts.append(builder.gep(rows, [builder.add(builder.mul(row, length), column)]))
+    sums = [cgutils.alloca_once_value(builder, ir.Constant(float32x16.llvm, None)) for _ in range(2 * size)]
+    with cgutils.for_range(builder, p) as loop:
+        offset = builder.mul(loop.index, ir.Constant(loop.index.type, 16))
+        points = [_read(builder, builder.gep(pointer, [offset]), 4, 16) for pointer in groups]
+        for t, start in enumerate(starts):
+            factor = _splat(builder, builder.load(builder.gep(start, [loop.index])), 16)
+            for g in range(2):
+                total = sums[2 * t + g]
+                builder.store(_fuse(builder, points[g], factor, builder.load(total)), total)
+    place = builder.gep(out, [to])
+    for s, total in enumerate(sums):
+        step = ir.Constant(to.type, 16 * s)
+        wide = builder.bitcast(builder.gep(place, [step]), float32x16.llvm.as_pointer())
+        builder.store(builder.fadd(builder.load(wide, align=4), builder.load(total)), wide, align=4)
+    builder.ret_void()
+    return function
+
+
 @intrinsic(prefer_literal=True)
 def dot_tile(
     typingctx: Any, tile: Any, lanes: Any, at: Any, stride: Any, rows: Any, chosen: Any, c: Any, length: Any, column: Any,
     p: Any, out: Any, to: Any,
 ) -> Any:  # fmt: skip
-    """Add the products of two groups of sixteen points with `tile` rows, over p features, to `out`; all sums stay in registers.
+    """Add the products of two groups of sixteen points with `tile` rows, over p features, to `out`; all sums in registers.
 
     lanes is float32, feature q of the two groups at flat index `at + 16 q` and `at + stride + 16 q`; rows is float32, row j at
     `j length`, of which the features from `column` on are used; the tile's rows are chosen[c], chosen[c + 1], ...; out is
@@ -278,27 +312,8 @@ def dot_tile(
     size = int(tile.literal_value)
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:
-        _, lanes_at, first, gap, rows_at, chosen_at, c_value, length_value, column_value, p_value, out_at, to_value = values
-        group = builder.gep(lanes_at, [first])
-        groups = [group, builder.gep(group, [gap])]
-        starts = []
-        for t in range(size):
-            row = builder.load(builder.gep(chosen_at, [builder.add(c_value, ir.Constant(c_value.type, t))]))
-            starts.append(builder.gep(rows_at, [builder.add(builder.mul(row, length_value), column_value)]))
-        sums = [cgutils.alloca_once_value(builder, ir.Constant(float32x16.llvm, None)) for _ in range(2 * size)]
-        with cgutils.for_range(builder, p_value) as loop:
-            offset = builder.mul(loop.index, ir.Constant(loop.index.type, 16))
-            points = [_read(builder, builder.gep(pointer, [offset]), 4, 16) for pointer in groups]
-            for t, start in enumerate(starts):
-                factor = _splat(builder, builder.load(builder.gep(start, [loop.index])), 16)
-                for g in range(2):
-                    total = sums[2 * t + g]
-                    builder.store(_fuse(builder, points[g], factor, builder.load(total)), total)
-        place = builder.gep(out_at, [to_value])
-        for s, total in enumerate(sums):
-            step = ir.Constant(to_value.type, 16 * s)
-            wide = builder.bitcast(builder.gep(place, [step]), float32x16.llvm.as_pointer())
-            builder.store(builder.fadd(builder.load(wide, align=4), builder.load(total)), wide, align=4)
+        function = _dot_tile(builder.module, size, [value.type for value in values[1:]])
+        builder.call(function, values[1:])
         return context.get_dummy_value()
 
     index = types.intp

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from steinhaus.compiled import compiled, compiled_loosely, inlined
+from steinhaus.compiled import compiled, compiled_loosely, inlined, inner
 
 from steinhaus import simd as v
 from steinhaus.engines.screening import CHUNK, FAR, SLACK, UNKNOWN, across_bound, drift_bound, plain_bound, step_bound
@@ -144,7 +144,7 @@ def _scores(scores):
 # The two measures
 
 
-@compiled
+@inner
 def squared_distance(x, a, c, b, d):
     """The squared distance of two rows of d features, float64: the function that decides every label.
 
@@ -166,7 +166,7 @@ def squared_distance(x, a, c, b, d):
     return total
 
 
-@compiled
+@inner
 def product(x, i, rows, b):
     """The product of point i in the frame with a row of float32, summed in 64 lanes, folded, then the rest in order."""
     s0, s1, s2, s3 = v.splat(np.float32(0)), v.splat(np.float32(0)), v.splat(np.float32(0)), v.splat(np.float32(0))
@@ -198,7 +198,7 @@ def framed(x, at, t):
 # Tiles
 
 
-@compiled
+@inner
 def products(lanes, at, stride, rows, chosen, length, column, p, count, out):
     """Add lanes . rows[chosen[c]] over p features to row c of `out`, for c < count, up to eight rows and two groups at a time."""
     c = 0
@@ -221,14 +221,14 @@ def products(lanes, at, stride, rows, chosen, length, column, p, count, out):
         c += k
 
 
-@compiled
+@inner
 def clear(out, count):
     """Zero the first rows of a table of 32 columns."""
     for i in range(32 * count):
         out[i] = np.float32(0)
 
 
-@compiled
+@inner
 def spread(x, order, base, lanes, starts):
     """Bring the 32 points at positions `base` and after into lanes, (2, d, 16) float32. starts: (16,) int64 scratch."""
     d = x.d
@@ -244,7 +244,7 @@ def spread(x, order, base, lanes, starts):
                 lanes[to + 16 * t + lane] = framed(x, starts[lane] + t, t)
 
 
-@compiled
+@inlined
 def full_products(lanes, d, rows, chosen, count, out):
     """Write the products of a tile with some rows of (K, d) float32 into `out`, summed in chunks of features."""
     clear(out, count)
@@ -252,7 +252,7 @@ def full_products(lanes, d, rows, chosen, count, out):
         products(lanes, 16 * t, 16 * d, rows, chosen, d, t, min(CHUNK, d - t), count, out)
 
 
-@compiled
+@inner
 def bounds(out, chosen, count, first, scores, known, base, upper, found, least):
     """From products to upper bounds; the best lower bound of each lane, its label, and who is open.
 
@@ -288,7 +288,7 @@ def bounds(out, chosen, count, first, scores, known, base, upper, found, least):
     return opened
 
 
-@compiled
+@inner
 def count_pairs(upper, count, least, opened):
     """How many (lane, centroid) pairs of the open lanes would have to be settled."""
     pairs = np.int64(0)
@@ -305,7 +305,7 @@ def count_pairs(upper, count, least, opened):
 # Candidates of a tile: see `screening`, "Gaps"
 
 
-@compiled
+@inner
 def tile_size(known, base):
     """At least |y| of every lane of a tile, and the rounding of float64 to allow for: reach + |z| bounds |y|."""
     norm = v.largest(v.maximum(v.load(known.norms, base), v.load(known.norms, base + 16)))
@@ -313,7 +313,7 @@ def tile_size(known, base):
     return size, size * size * known.floor
 
 
-@compiled
+@inner
 def sink(gaps, at, column, width, size):
     """At most how much the best score of any lane sank in the last step: as much as the worst of the tile's labels."""
     most = v.splat(np.float32(0))
@@ -323,7 +323,7 @@ def sink(gaps, at, column, width, size):
     return v.largest(most)
 
 
-@compiled
+@inner
 def select(gaps, at, column, first, count, size, sunk, chosen):
     """List the centroids whose gap may have closed, ascending: `first` + q. Returns how many."""
     found = 0
@@ -359,7 +359,7 @@ def record(gap, q, gaps, at, column, size, sunk):
     gaps.gaps[at + q] = gap + since - np.float32(2.0**-20) * (abs(gap) + abs(since))
 
 
-@compiled
+@inner
 def measure(upper, least, chosen, count, first, gaps, at, column, size, sunk, near):
     """Record the gaps of the listed centroids as they are now; `near` gets them bare."""
     low0, low1 = v.load(least, 0), v.load(least, 16)
@@ -368,7 +368,7 @@ def measure(upper, least, chosen, count, first, gaps, at, column, size, sunk, ne
         record(gap, chosen[c] - first, gaps, at, column, size, sunk)
 
 
-@compiled
+@inner
 def uppers(out, chosen, count, scores, known, base, upper):
     """From products to upper bounds alone."""
     for group in range(2):
@@ -381,7 +381,7 @@ def uppers(out, chosen, count, scores, known, base, upper):
             v.store(upper, at, v.add(score, v.multiply_add(norm, v.splat(scores.slope[j]), constant)))
 
 
-@compiled
+@inlined
 def direct_products(tile, known, rows, chosen, count, out):
     """Write the products of a tile's projections with some rows of (K, p) float32 into `out`."""
     p = known.p
@@ -389,7 +389,7 @@ def direct_products(tile, known, rows, chosen, count, out):
     products(known.projections, tile * 32 * p, 16 * p, rows, chosen, p, 0, p, count, out)
 
 
-@compiled
+@inlined
 def drift_products(tile, known, rows, chosen, count, first, slots, at, kept, out):
     """Write the products of a tile with listed centroids from their anchors, x . a + b . P'delta, into `out`."""
     direct_products(tile, known, rows, chosen, count, out)
@@ -399,7 +399,7 @@ def drift_products(tile, known, rows, chosen, count, first, slots, at, kept, out
         v.store(out, 32 * c + 16, v.add(v.load(out, 32 * c + 16), v.load(kept, slot + 16)))
 
 
-@compiled
+@inner
 def drop(chosen, count, others, many, upper, least, first, gaps, at, column, size, sunk):
     """Take those of the `others`, part of the list, off it whose upper bounds reach no lane's `least`. Returns how many stay."""
     low0, low1 = v.load(least, 0), v.load(least, 16)
@@ -417,7 +417,7 @@ def drop(chosen, count, others, many, upper, least, first, gaps, at, column, siz
     return stay
 
 
-@compiled
+@inner
 def keep(out, chosen, count, first, near, slots, at, table, room):
     """Keep the products of the `room` nearest of the listed centroids. Returns how many.
 
@@ -452,7 +452,7 @@ def keep(out, chosen, count, first, near, slots, at, table, room):
 # Single points
 
 
-@compiled
+@inner
 def settle(x, i, position, lane, exact, fine, chosen, count, first, known, upper, least):
     """The label of a point among its candidates: a finer screen, then float64.
 
@@ -488,7 +488,7 @@ def settle(x, i, position, lane, exact, fine, chosen, count, first, known, upper
     return label - first, pairs
 
 
-@compiled
+@inner
 def nearest(x, i, exact, first, end):
     """The label of a point among the centroids first <= j < end, (K, d) float64, all of them settled; less `first`."""
     best, label = np.inf, 0
@@ -499,7 +499,7 @@ def nearest(x, i, exact, first, end):
     return label
 
 
-@compiled
+@inner
 def add_row(x, i, sign, sums, other, at):
     """Add a point's integers (sign 1), or take them away (-1), from the sums at `at`; `other` is where the low limbs are."""
     d, values = x.d, x.values
@@ -691,17 +691,22 @@ def assign(
 @compiled
 def collect(change, sums, counts):
     """Add a worker's changes to the sums and counts of all clusters, and clear them."""
-    for j in range(len(counts)):
+    limbs, k, d = sums.shape
+    for j in range(k):
         if change.touched[j]:
-            sums[:, j] += change.sums[:, j]
             counts[j] += change.counts[j]
-            change.sums[:, j] = 0
             change.counts[j] = 0
             change.touched[j] = 0
-    change.work[:] = 0
+            for limb in range(limbs):
+                for t in range(d):
+                    sums[limb, j, t] += change.sums[limb, j, t]
+                    change.sums[limb, j, t] = 0
+    for what in range(change.work.shape[0]):
+        for r in range(change.work.shape[1]):
+            change.work[what, r] = 0
 
 
-@compiled
+@inner
 def _along(row, directions, d, p, out):
     """Coordinates of a row along the directions, (d, p) float64 with p a multiple of 16 -> (p,) float64."""
     for q in range(0, p, 16):
@@ -742,8 +747,11 @@ def prepare(first, end, column, exact, offset, scale, reference, directions, rat
         _along(v.pointer(row), v.pointer(directions), d, p, v.pointer(along))
         norm, half = np.sqrt(square), half + 0.5 * square
         if fresh:
-            anchors.along[j], anchors.norms[j] = along, norm
-            anchors.rounded[j] = plain.rows[j]
+            anchors.norms[j] = norm
+            for q in range(p):
+                anchors.along[j, q] = along[q]
+            for t in range(d):
+                anchors.rounded[j, t] = plain.rows[j, t]
         size, whole, held = 0.0, 0.0, anchors.norms[j]
         for q in range(p):
             b = along[q] - anchors.along[j, q]
@@ -766,7 +774,10 @@ def prepare(first, end, column, exact, offset, scale, reference, directions, rat
         length, rise, fall = step_bound(np.sqrt(step), 0.5 * turned, norm + gaps.norms[j], rates)
         beyond = not (norm < FAR and held < FAR)
         if beyond:
-            plain.rows[j], drift.rows[j], far.rows[j], anchors.rounded[j] = 0.0, 0.0, 0.0, 0.0
+            for t in range(d):
+                plain.rows[j, t] = anchors.rounded[j, t] = 0.0
+            for q in range(p):
+                drift.rows[j, q] = far.rows[j, q] = 0.0
             plain.half[j] = fine.half[j] = drift.half[j] = far.half[j] = 0.0
             plain.slope[j] = fine.slope[j] = drift.slope[j] = drift.lag[j] = far.slope[j] = far.lag[j] = 0.0
             plain.floor[j] = fine.floor[j] = drift.floor[j] = far.floor[j] = UNKNOWN
@@ -776,7 +787,9 @@ def prepare(first, end, column, exact, offset, scale, reference, directions, rat
         gaps.size[h], gaps.fall[h] = length, fall
         gaps.travelled[h] = gaps.travelled[h] * np.float32(1.000001) + np.float32(length)
         gaps.risen[h] += np.float32(rise) + np.float32(1e-6) * abs(gaps.risen[h])
-        gaps.rows[j], gaps.norms[j] = row, norm
+        gaps.norms[j] = norm
+        for t in range(d):
+            gaps.rows[j, t] = row[t]
 
 
 @compiled
@@ -844,16 +857,16 @@ def split(coordinates, axes, order, first, middle, end):
 @compiled
 def near_order(coordinates, axes, order, first, end):
     """Reorder order[first:end] so that tiles hold points near to each other: split in halves of whole tiles, down to tiles."""
-    stack = np.empty((64, 2), np.int64)
-    stack[0, 0], stack[0, 1] = first, end
+    starts, ends = np.empty(64, np.int64), np.empty(64, np.int64)
+    starts[0], ends[0] = first, end
     depth = 1
     while depth:
         depth -= 1
-        a, b = stack[depth]
+        a, b = starts[depth], ends[depth]
         if b - a > TILE:
             middle = a + (b - a + TILE) // (2 * TILE) * TILE
             split(coordinates, axes, order, a, middle, b)
-            stack[depth], stack[depth + 1] = (a, middle), (middle, b)
+            starts[depth], ends[depth], starts[depth + 1], ends[depth + 1] = a, middle, middle, b
             depth += 2
 
 
@@ -903,7 +916,7 @@ def ranges(x, d, first, end, least, most):
     return -1
 
 
-@compiled
+@inner
 def _length_and_sums(values, at, d, sums):
     # Small integers: the squared norm of a row, while its values are added to the columns' sums.
     total = np.int64(0)
@@ -925,7 +938,8 @@ def integer_totals(x, first, end, sums, lengths):
         length = _length_and_sums(values, i * x.d, x.d, partial)
         lengths[i] = length
         squares += length
-    sums += block
+    for t in range(x.d):
+        sums[t] += block[t]
     return squares
 
 
