@@ -12,6 +12,7 @@ import dask.dataframe as dd
 import pandas as pd
 
 from dask_cases import cluster, outcomes
+from steinhaus import KMeans
 from steinhaus.engines import choose
 from steinhaus.engines.dask import DaskPoints
 from steinhaus.errors import DataError
@@ -102,3 +103,36 @@ def test_a_point_that_is_not_finite_is_named(client, rng):
     x[703, 3] = np.inf
     with pytest.raises(DataError, match="row 703, column 3 holds inf"):
         DaskPoints(da.from_array(x, chunks=(100, 5)), client=client)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_kmeans_takes_dask_arrays(client, dtype, rng, tmp_path):
+    x = rng.random((900, 12)).astype(dtype)
+    chunked = da.from_array(x, chunks=(250, 5))
+    here = KMeans(7, random_state=3).fit(x)
+    there = KMeans(7, random_state=3).fit(chunked)
+    assert isinstance(there.labels_, da.Array)
+    assert there.labels_.compute().tolist() == here.labels_.tolist()
+    assert there.cluster_centers_.tolist() == here.cluster_centers_.tolist()
+    assert (there.inertia_, there.n_iter_, there.n_features_in_) == (here.inertia_, here.n_iter_, 12)
+    assert there.predict(chunked).compute().tolist() == here.predict(x).tolist()
+    assert here.predict(chunked).compute().tolist() == here.predict(x).tolist()
+    assert there.predict(x).tolist() == here.predict(x).tolist()
+    assert there.score(chunked) == here.score(x)
+    assert "7 clusters of 900 points" in there._repr_html_()
+    there.save(tmp_path / "model.safetensors")
+    with pytest.raises(DataError, match="map_blocks"):
+        there.transform(chunked)
+    with pytest.raises(DataError, match="Weights"):
+        KMeans(2).fit(chunked, sample_weight=np.ones(900))
+    with pytest.raises(ValueError, match="12 features"):
+        there.predict(chunked[:, :5])
+
+
+def test_kmeans_takes_frames_and_keeps_their_names(client, rng):
+    frame = pd.DataFrame(rng.random((300, 4)), columns=list("abcd"))
+    here, there = KMeans(3, random_state=0), KMeans(3, random_state=0)
+    here.fit(frame)
+    there.fit(dd.from_pandas(frame, npartitions=4))
+    assert there.labels_.compute().tolist() == here.labels_.tolist()
+    assert there.feature_names_in_.tolist() == list("abcd")

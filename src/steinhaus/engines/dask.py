@@ -21,7 +21,7 @@ import dask
 import dask.array as da
 import numpy as np
 from dask import delayed
-from distributed import Client, Future, KilledWorker, get_worker
+from distributed import Client, Future, KilledWorker, get_worker, wait
 from distributed.comm import CommClosedError
 from numpy.typing import NDArray
 
@@ -72,7 +72,7 @@ class DaskPoints:
         self._client = client or _current()
         self.notes: list[str] = []
         self.speeds: dict[str, Speed] = {}  # worker -> what it did
-        x = _known(x)
+        x = collected(x)
         if layout is None:
             x = self._rechunked(x)
             layout = parts.Layout(np.cumsum([0, *x.chunks[0]]))
@@ -133,6 +133,7 @@ class DaskPoints:
     def labels_array(self, key: Hashable) -> Any:
         """The labels of the last assignment of a run as a Dask array, (n,) int32, on the workers."""
         futures = self._each(_labels, self._run(key))
+        self._finished(futures)  # while the workers remember; where labels are lost later, Dask computes them anew
         sizes = self._layout.sizes.tolist()
         pieces = [
             da.from_delayed(future, (size,), np.int32) for future, size in zip(futures, sizes, strict=True)
@@ -220,6 +221,16 @@ class DaskPoints:
         while True:
             try:
                 return future.result(timeout=_TICK)
+            except TimeoutError:
+                seen = self._seen(seen)
+
+    def _finished(self, futures: list[Future]) -> None:
+        """Wait for futures whose results stay where they are."""
+        seen = time.monotonic()
+        while True:
+            try:
+                wait(futures, timeout=_TICK)
+                return
             except TimeoutError:
                 seen = self._seen(seen)
 
@@ -440,7 +451,7 @@ def _current() -> Client:
         ) from None
 
 
-def _known(x: Any) -> Any:
+def collected(x: Any) -> Any:
     """A Dask array of two axes whose chunk sizes are known; from a DataFrame, its numeric columns."""
     if hasattr(x, "to_dask_array"):
         others = [str(name) for name, dtype in x.dtypes.items() if dtype.kind not in "buif"]

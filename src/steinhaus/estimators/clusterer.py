@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Hashable
 from numbers import Integral
 from pathlib import Path
 from typing import Any, Self
@@ -11,12 +12,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
 from sklearn.utils import Tags, check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    _check_feature_names,
+    _check_n_features,
+    _check_sample_weight,
+    check_is_fitted,
+    validate_data,
+)
 
 from steinhaus.centroids import inertia
-from steinhaus.engines import distances, opened
+from steinhaus.engines import distances, is_collection, opened
+from steinhaus.errors import DataError
 from steinhaus.estimators.listening import CallbackSupportMixin
-from steinhaus.points import Float64, Int32, Run
+from steinhaus.points import Float64, Int32, Points, Run
 
 DTYPES = [np.float64, np.float32, np.uint8, np.int8, np.uint16, np.int16, np.int32, np.uint32, np.int64, np.uint64]
 
@@ -67,18 +75,18 @@ class Clusterer(
 
         Parameters
         ----------
-        X : array-like or sparse matrix, (n, n_features)
+        X : array-like, sparse matrix, or Dask array or data frame, (n, n_features)
             In the units of the X that was fitted.
 
         Returns
         -------
         labels : (n,) int32
-            What a float64 brute force gives.
+            What a float64 brute force gives; a Dask array for Dask collections.
         """
         check_is_fitted(self)
         with opened(self._validated(X, reset=False), threads=self.n_threads) as points:
             points.assign([Run(0, self._centroids())])
-            return points.labels(0)
+            return labels_of(points, 0)
 
     def transform(self, X: ArrayLike) -> NDArray[np.floating[Any]]:
         """Measure each row's Euclidean distance to each centroid.
@@ -94,6 +102,8 @@ class Clusterer(
             In the units of X; dense also where X is sparse.
         """
         check_is_fitted(self)
+        if is_collection(X):
+            raise DataError("A Dask collection is transformed block by block: X.map_blocks(kmeans.transform).")
         x = self._validated(X, reset=False)
         return distances(x, self._centroids(), threads=self.n_threads).astype(centroid_dtype(x), copy=False)
 
@@ -140,7 +150,17 @@ class Clusterer(
         export(self, path)
 
     def _validated(self, X: ArrayLike, *, reset: bool) -> Any:
-        """X as a C-contiguous array or CSR matrix of a type that the engines read; copied only where it is not one."""
+        """X as a C-contiguous array or CSR matrix of a type that the engines read; copied only where it is not one.
+
+        Dask collections become Dask arrays of known chunks.
+        """
+        if is_collection(X):
+            from steinhaus.engines.dask import collected
+
+            x = collected(X)
+            _check_feature_names(self, getattr(X, "_meta", X), reset=reset)  # a data frame's names are its empty one's
+            _check_n_features(self, x, reset=reset)
+            return x
         return validate_data(self, X, reset=reset, accept_sparse="csr", dtype=DTYPES, order="C")
 
     def _centroids(self) -> Float64:
@@ -153,7 +173,7 @@ class Clusterer(
         }  # fmt: skip
         if hasattr(self, "feature_names_in_"):
             plain["feature_names_in_"] = self.feature_names_in_.tolist()
-        return plain, {"cluster_centers_": self.cluster_centers_, "labels_": self.labels_}
+        return plain, {"cluster_centers_": self.cluster_centers_, "labels_": np.asarray(self.labels_)}
 
     def _set_state(self, plain: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         """Take back what `_state` gave; ValueError, with what is wrong, where it did not."""
@@ -198,6 +218,11 @@ class Clusterer(
 def centroid_dtype(x: Any) -> np.dtype[Any]:
     """The type of centroids and distances of these points: float32 for float32, float64 for all others."""
     return np.dtype(np.float32 if x.dtype == np.float32 else np.float64)
+
+
+def labels_of(points: Points, key: Hashable) -> Any:
+    """The labels of a run, (n,) int32; a Dask array, left on the workers, where the points are there."""
+    return points.labels_array(key) if hasattr(points, "labels_array") else points.labels(key)
 
 
 def checked_weights(sample_weight: ArrayLike | None, x: Any) -> Float64 | None:

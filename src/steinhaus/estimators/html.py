@@ -25,7 +25,7 @@ _LONGEST = 400  # characters of the parameters
 
 def render(estimator: Clusterer) -> str:
     """An HTML fragment without script or outside references; everything that came from a user is escaped."""
-    sizes = np.bincount(estimator.labels_, minlength=len(estimator.cluster_centers_))
+    sizes = np.bincount(np.asarray(estimator.labels_), minlength=len(estimator.cluster_centers_))
     order = np.argsort(-sizes, kind="stable")[:MOST]
     images = _images(np.asarray(estimator.cluster_centers_, np.float64)[order])
     cells = [

@@ -16,8 +16,8 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from steinhaus.centroids import inertia
-from steinhaus.engines import opened
-from steinhaus.estimators.clusterer import Clusterer, centroid_dtype, checked_weights, seed_of
+from steinhaus.engines import is_collection, opened
+from steinhaus.estimators.clusterer import Clusterer, centroid_dtype, checked_weights, labels_of, seed_of
 from steinhaus.estimators.listening import Callback, Progress
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Fit, Float64, Points, Run, Stop
@@ -168,8 +168,9 @@ class KMeans(Clusterer):
 
         Parameters
         ----------
-        X : array-like or sparse matrix, (n, n_features)
-            Rows to cluster, finite. Integers and floats are taken as they are; CSR stays sparse.
+        X : array-like, sparse matrix, or Dask array or data frame, (n, n_features)
+            Rows to cluster, finite. Integers and floats are taken as they are; CSR stays sparse. A Dask collection stays
+            on the workers of the current `distributed.Client`, and so do its labels, as a Dask array.
         y
             Ignored.
         sample_weight : array-like, (n,), optional
@@ -264,7 +265,7 @@ class KMeans(Clusterer):
             rounded = self._centroids()
             (tally,) = points.assign([Run(fit.key, rounded)])
             self.inertia_ = inertia(points.grid, points.totals, tally, rounded)
-        self.labels_ = points.labels(fit.key)
+        self.labels_ = labels_of(points, fit.key)
         self.n_iter_ = fit.iterations
         self.inertia_history_ = np.array(fit.history)
         self.stop_reason_ = fit.stop
@@ -288,7 +289,8 @@ class KMeans(Clusterer):
         self.inertia_history_, self.stop_reason_, self.runs_ = history, Stop[plain["stop_reason_"]], runs
 
     def _warn_of_empty_clusters(self) -> None:
-        found = len(np.unique(self.labels_))
+        distinct: Any = np.unique(self.labels_)
+        found = len(distinct.compute() if is_collection(distinct) else distinct)
         if found < self.n_clusters:
             warnings.warn(
                 f"Number of distinct clusters ({found}) found smaller than n_clusters ({self.n_clusters}). "
