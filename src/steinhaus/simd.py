@@ -114,7 +114,9 @@ def _constant(builder: ir.IRBuilder, value: ir.Value, like: ir.Value) -> ir.Valu
     return _splat(builder, value, like.type.count) if isinstance(like.type, ir.VectorType) else value
 
 
-constant = _operation(lambda a, like: like, _constant, "A float64 in every lane, or as it is, of the type of the second argument.")
+constant = _operation(
+    lambda a, like: like, _constant, "A float64 in every lane, or as it is, of the type of the second argument."
+)
 splat = _operation(lambda a: float32x16, lambda builder, a: _splat(builder, a, 16), "Sixteen copies of a float32.")
 splat_int = _operation(lambda a: int32x16, lambda builder, a: _splat(builder, a, 16), "Sixteen copies of an int32.")
 add = _operation(_same, lambda builder, a, b: builder.fadd(a, b), "a + b, vectors or floats.")
@@ -258,6 +260,8 @@ def prefetch(typingctx: Any, array: Any, index: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.intp), codegen
+
+
 @intrinsic
 def zeros64(typingctx: Any) -> Any:
     """Eight zeros, float64."""

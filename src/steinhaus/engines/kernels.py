@@ -20,7 +20,9 @@ from steinhaus import simd as v
 from steinhaus.engines.screening import CHUNK, FAR, SLACK, UNKNOWN, across_bound, drift_bound, plain_bound, step_bound
 
 TILE = 32
-FEW = 16  # candidates that are computed from the features at once, in a full pass, without a look at the directions first
+FEW = (
+    16  # candidates that are computed from the features at once, in a full pass, without a look at the directions first
+)
 MANY_SLOTS = 255  # anchors' products that a tile can keep of a run: their numbers are bytes
 # Rows of `Change.work`: points that changed their label; pairs settled; tiles whose features were needed; rows of products
 # computed from the features of a tile, and from the directions.
@@ -720,7 +722,24 @@ def _along(row, directions, d, p, out):
 
 
 @compiled_loosely
-def prepare(first, end, column, exact, offset, scale, reference, directions, rates, fresh, plain, fine, drift, far, anchors, gaps):
+def prepare(
+    first,
+    end,
+    column,
+    exact,
+    offset,
+    scale,
+    reference,
+    directions,
+    rates,
+    fresh,
+    plain,
+    fine,
+    drift,
+    far,
+    anchors,
+    gaps,
+):
     """Bounds for the centroids first <= j < end of a run, (K, d) float64, whose columns begin at `column`.
 
     offset, reference: (d,) float64; directions: (d, p) float64, p a multiple of 16 -> plain, fine, drift, far: Scores; gaps: Gaps

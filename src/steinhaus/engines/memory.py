@@ -459,4 +459,6 @@ def _bytes_of(held: Any) -> int:
     """Bytes of the arrays in a record, and in the records within it."""
     if isinstance(held, np.ndarray):
         return held.nbytes
-    return sum(map(_bytes_of, held.values() if isinstance(held, dict) else held if isinstance(held, tuple | list) else ()))
+    return sum(
+        map(_bytes_of, held.values() if isinstance(held, dict) else held if isinstance(held, tuple | list) else ())
+    )

@@ -1,0 +1,162 @@
+"""The bounds against exact rational arithmetic, on data made to break them."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numba import njit
+
+from steinhaus import simd
+from steinhaus.engines import choose, kernels, screening
+from steinhaus.points import Run
+
+KINDS = ("plain", "fine", "drift", "far")
+
+
+@njit
+def _plain(x, known, scores, chosen, scratch):
+    view, lanes, out = kernels._rows(x), simd.pointer(scratch.lanes), simd.pointer(scratch.out)
+    kernels.spread(view, simd.pointer(known.order), 0, lanes, simd.pointer(scratch.starts))
+    kernels.full_products(lanes, x.d, simd.pointer(scores.rows), simd.pointer(chosen), len(chosen), out)
+
+
+@njit
+def _fine(x, known, scores, chosen, scratch):
+    view = kernels._rows(x)
+    for c in range(len(chosen)):
+        for lane in range(32):
+            at = known.order[lane]
+            scratch.out[32 * c + lane] = kernels.product(view, at, simd.pointer(scores.rows), chosen[c] * x.d)
+
+
+@njit
+def _drift(known, scores, anchors, chosen, scratch):
+    slots, kept, out = simd.pointer(anchors.slots), simd.pointer(anchors.products), simd.pointer(scratch.out)
+    rows = simd.pointer(scores.rows)
+    kernels.drift_products(0, kernels._known(known), rows, simd.pointer(chosen), len(chosen), 0, slots, 0, kept, out)
+
+
+@njit
+def _far(known, scores, chosen, scratch):
+    rows, out = simd.pointer(scores.rows), simd.pointer(scratch.out)
+    kernels.direct_products(0, kernels._known(known), rows, simd.pointer(chosen), len(chosen), out)
+
+
+@njit
+def _bounds(known, scores, chosen, scratch):
+    out, upper, row = simd.pointer(scratch.out), simd.pointer(scratch.upper), simd.pointer(chosen)
+    found, least = simd.pointer(scratch.found), simd.pointer(scratch.least)
+    view = kernels._known(known)
+    return kernels.bounds(out, row, len(chosen), 0, kernels._scores(scores), view, 0, upper, found, least)
+
+
+def bounds(points, kind):
+    """Upper bounds (k, 32) and the best lower bound (32,) of the first tile, and the order of its points."""
+    batch, known, rows = points._batch, points._known, points._rows
+    chosen, scratch = np.arange(len(batch.counts)), batch.scratch[0]
+    scores = getattr(batch, kind)
+    if kind == "plain":
+        _plain(rows, known, scores, chosen, scratch)
+    elif kind == "fine":
+        _fine(rows, known, scores, chosen, scratch)
+    elif kind == "drift":
+        _drift(known, scores, batch.anchors, chosen, scratch)
+    else:
+        _far(known, scores, chosen, scratch)
+    _bounds(known, scores, chosen, scratch)
+    return scratch.upper.reshape(-1, 32), scratch.least, known.order[:32]
+
+
+def exact_scores(points, x, centroids):
+    """x' . e_j - h_j as rationals, (n, k)."""
+    frame = points._survey.frame
+    scale, m = Fraction(frame.scale), [Fraction(float(value)) for value in frame.reference]
+    offset = [Fraction(float(value)) for value in frame.offset]
+
+    def place(row):
+        return [(Fraction(float(value)) - o) * scale for value, o in zip(row, offset, strict=True)]
+
+    placed = [place(row) for row in centroids]
+    out = []
+    for row in x:
+        z = place(row)
+        scores = []
+        for c in placed:
+            product = sum(a * (b - r) for a, b, r in zip(z, c, m, strict=True))
+            scores.append(product - (sum(b * b for b in c) - sum(r * r for r in m)) / 2)
+        out.append(scores)
+    return out
+
+
+@st.composite
+def attacks(draw):
+    """A tile of points, centroids of a first pass and of a second one: offsets, cancellation, near ties, extreme scales."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    n, d, k = draw(st.integers(2, 32)), draw(st.sampled_from([2, 17, 64, 90])), draw(st.integers(2, 5))
+    k = min(k, n)
+    x = rng.normal(size=(n, d))
+    kind = draw(st.sampled_from(["noise", "near ties", "one direction", "mixed columns", "pixels", "sparse"]))
+    if kind == "near ties":
+        x = 1.0 + x * 1e-7
+    elif kind == "one direction":
+        x = rng.normal(size=(n, 1)) * rng.normal(size=d) + x * 1e-6
+    elif kind == "mixed columns":
+        x = x * 10.0 ** rng.integers(-20, 20, d)
+    elif kind == "sparse":
+        x[rng.random((n, d)) < 0.9] = 0
+    dtype = np.uint8 if kind == "pixels" else draw(st.sampled_from([np.float32, np.float64]))
+    if kind == "pixels":
+        x = np.clip(np.rint(128 + 60 * x), 0, 255)
+    else:
+        x = x * draw(st.sampled_from([1.0, 1e-30, 1e30, 1e-40])) + draw(st.sampled_from([0.0, 1e4, 1e8]))
+    x = np.ascontiguousarray(x.astype(dtype))
+    before = x[:k].astype(np.float64)
+    spread = float(x.astype(np.float64).std())
+    after = before + rng.normal(size=(k, d)) * spread * draw(st.sampled_from([0.0, 1e-6, 1e-2, 1.0, 1e3]))
+    return x, before, after
+
+
+@settings(max_examples=60, deadline=None)
+@given(attacks())
+def test_no_bound_is_ever_broken(attack):
+    x, before, after = attack
+    points = choose(x, threads=1, screen="drift")
+    points.assign([Run(0, before)])
+    points.assign([Run(0, after)])
+    exact = exact_scores(points, x, after)
+    kinds = KINDS if (points._batch.anchors.slots[0, : len(after)] > 0).all() else ("plain", "fine", "far")
+    for kind in kinds:
+        upper, least, order = bounds(points, kind)
+        for lane, i in enumerate(order.tolist()):
+            assert all(Fraction(float(upper[j, lane])) >= exact[i][j] for j in range(len(after))), kind
+            assert Fraction(float(least[lane])) <= max(exact[i]), kind
+    points.close()
+
+
+def test_bounds_are_sharp_enough_to_be_of_use(rng):
+    x = rng.integers(0, 256, (32, 784)).astype(np.uint8)
+    points = choose(x, threads=1, screen="drift")
+    points.assign([Run(0, x[:3].astype(float))])
+    upper, least, order = bounds(points, "plain")
+    exact = exact_scores(points, x[order[:4]], x[:3].astype(float))
+    size = float(points._known.norms.max()) ** 2
+    for lane, scores in enumerate(exact):
+        assert max(scores) - Fraction(float(least[lane])) < 1e-4 * size
+        assert max(Fraction(float(upper[j, lane])) - scores[j] for j in range(3)) < 1e-4 * size
+
+
+@pytest.mark.parametrize(("q", "expected"), [(1, 2.0**-24), (2**24, np.inf)])
+def test_gamma(q, expected):
+    assert screening.gamma(q) == pytest.approx(expected)
+
+
+def test_leading_directions_find_the_plane_that_points_lie_in(rng):
+    plane = np.linalg.qr(rng.normal(size=(40, 16)))[0]
+    basis = screening.leading_directions(rng.normal(size=(200, 16)) @ plane.T, 16)
+    inside = plane.T @ basis.directions
+    np.testing.assert_allclose(np.linalg.svd(inside)[1], 1.0, atol=1e-5)
+    assert basis.skew < 1e-5
