@@ -22,6 +22,7 @@ from sklearn.utils.validation import (
 
 from steinhaus.centroids import inertia
 from steinhaus.engines import distances, is_collection, opened
+from steinhaus.engines.nearest import nearest
 from steinhaus.errors import DataError
 from steinhaus.estimators.listening import CallbackSupportMixin
 from steinhaus.points import Float64, Int32, Points, Run
@@ -84,9 +85,13 @@ class Clusterer(
             What a float64 brute force gives; a Dask array for Dask collections.
         """
         check_is_fitted(self)
-        with opened(self._validated(X, reset=False), threads=self.n_threads) as points:
+        x = self._validated(X, reset=False)
+        if isinstance(x, np.ndarray) and x.dtype.kind == "f":
+            return nearest(x, self._centroids(), threads=self.n_threads)
+        with opened(x, threads=self.n_threads) as points:
             points.assign([Run(0, self._centroids())])
-            return labels_of(points, 0)
+            labels: Int32 = labels_of(points, 0)
+        return labels
 
     def transform(self, X: ArrayLike) -> NDArray[np.floating[Any]]:
         """Measure each row's Euclidean distance to each centroid.

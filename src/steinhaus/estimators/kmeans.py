@@ -169,8 +169,8 @@ class KMeans(Clusterer):
         Parameters
         ----------
         X : array-like, sparse matrix, or Dask array or data frame, (n, n_features)
-            Rows to cluster, finite. Integers and floats are taken as they are; CSR stays sparse. A Dask collection stays
-            on the workers of the current `distributed.Client`, and so do its labels, as a Dask array.
+            Rows to cluster, finite. Integers and floats are taken as they are; CSR stays sparse. A Dask collection
+            stays on the workers of the current `distributed.Client`, and so do its labels, as a Dask array.
         y
             Ignored.
         sample_weight : array-like, (n,), optional
