@@ -1,4 +1,5 @@
-"""The oracle: k-means written so that nobody can doubt it, slow and plain. Every fast path is held to it, bit for bit."""
+"""The oracle: k-means written so that nobody can doubt it, slow and plain. Every fast path is held to it, bit for bit.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +9,9 @@ import numpy as np
 
 
 def squared_distances(x, centroids):
-    """(n, d), (k, d) -> (n, k) float64: sixteen running sums over the features, folded by halves, then the rest in order."""
+    """(n, d), (k, d) -> (n, k) float64: sixteen running sums over the features, folded by halves, then the rest in
+    order.
+    """
     x = np.asarray(x).astype(np.float64)
     n, d = x.shape
     out = np.empty((n, len(centroids)))
@@ -65,7 +68,8 @@ def integers(x, placed=None):
 
 
 def lloyd(x, centroids, max_iter=300, tol=0.0, weights=None, placed=None):
-    """One run: labels, centroids, history, inertia, name of the stop. Sums and inertia are exact rationals, rounded once.
+    """One run: labels, centroids, history, inertia, name of the stop. Sums and inertia are exact rationals, rounded
+    once.
 
     weights: (n,) whole numbers; None: 1 each. placed: offset and step; None: `grid`'s.
     """

@@ -10,7 +10,9 @@ DTYPES = (np.uint8, np.int16, np.float32, np.float64, np.int64)
 
 @st.composite
 def problems(draw):
-    """Points and starting centroids: ties, duplicates, constant and zero columns, offsets, scales, one cluster a point."""
+    """Points and starting centroids: ties, duplicates, constant and zero columns, offsets, scales, one cluster a
+    point.
+    """
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     n = draw(st.integers(1, 150))
     d = draw(st.sampled_from([1, 2, 3, 15, 16, 17, 40, 130, 230]))

@@ -1,4 +1,5 @@
-"""Parquet: lists, wide columns and encoded pictures, in one file or in shards; what is wrong is named with its shard."""
+"""Parquet: lists, wide columns and encoded pictures, in one file or in shards; what is wrong is named with its shard.
+"""
 
 from __future__ import annotations
 

@@ -51,7 +51,9 @@ ARROWS: dict[str, set[str]] = {
     "images": {"errors", "points", "seeding"},
     "study.record": set(),
     "study.files": {"errors"},
-    "study": {"study.record", "study.files", "lloyd", "engines", "seeding", "naming", "images", "points", "errors", "__init__"},
+    "study": {
+        "study.record", "study.files", "lloyd", "engines", "seeding", "naming", "images", "points", "errors", "__init__",
+    },
     "displays": {"errors", "points", "engines", "study.record", "naming"},
     "report": {"study.record", "study.files", "errors"},
     "cli": {"report", "study", "study.record", "engines", "images", "points", "errors", "__init__"},

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from problems import problems
 
+from problems import problems
 from steinhaus.engines import choose
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Run, Stop

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import naive
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from problems import problems
 
+import naive
+from problems import problems
 from steinhaus.engines import choose
 from steinhaus.engines.kernels import PAIRS
 from steinhaus.errors import DataError

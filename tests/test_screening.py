@@ -94,7 +94,9 @@ def exact_scores(points, x, centroids):
 
 @st.composite
 def attacks(draw):
-    """A tile of points, centroids of a first pass and of a second one: offsets, cancellation, near ties, extreme scales."""
+    """A tile of points, centroids of a first pass and of a second one: offsets, cancellation, near ties, extreme
+    scales.
+    """
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     n, d, k = draw(st.integers(2, 32)), draw(st.sampled_from([2, 17, 64, 90])), draw(st.integers(2, 5))
     k = min(k, n)

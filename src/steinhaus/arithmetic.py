@@ -1,8 +1,8 @@
 """Sums in two-float arithmetic: the few numbers of a run that must come out the same everywhere.
 
-A two-float is an unevaluated sum high + low of two float64, 106 bits. `two_sum` is Knuth's, `two_product` is Dekker's (T. J.
-Dekker, A floating-point technique for extending the available precision, Numer. Math. 18, 1971). The loops are compiled
-without fast-math, so no compiler fuses or reorders them, and every sum runs in one fixed order.
+A two-float is an unevaluated sum high + low of two float64, 106 bits. `two_sum` is Knuth's, `two_product` is Dekker's
+(T. J. Dekker, A floating-point technique for extending the available precision, Numer. Math. 18, 1971). The loops are
+compiled without fast-math, so no compiler fuses or reorders them, and every sum runs in one fixed order.
 
 Integer sums come as limbs, (limbs, k, d) int64: value = sum over l of limbs[l] * 2^(32 (limbs - 1 - l)).
 """
@@ -10,6 +10,7 @@ Integer sums come as limbs, (limbs, k, d) int64: value = sum over l of limbs[l] 
 from __future__ import annotations
 
 import numpy as np
+
 from steinhaus import simd as v
 from steinhaus.compiled import compiled, inlined, inner
 
@@ -117,7 +118,8 @@ def _cost(high, low, s, r, n, c):
 
 @compiled
 def inertia(squares, limbs, counts, centroids, offset, step):
-    """Sum of squared distances of all points to their centroids: sum |x|^2 + sum_j c_j . (n_j c_j - 2 S_j), from the offset.
+    """Sum of squared distances of all points to their centroids: sum |x|^2 + sum_j c_j . (n_j c_j - 2 S_j), from the
+    offset.
 
     squares (2,) float64, high and low; limbs (l, k, d) int64, counts (k,) int64, centroids (k, d), offset, step (d,)
     float64 -> float.

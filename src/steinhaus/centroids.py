@@ -13,8 +13,8 @@ from steinhaus.points import Float64, Grid, Points, Tally, Totals
 def refill(points: Points, tally: Tally) -> Tally:
     """Give each empty cluster one of the farthest points, taken out of the cluster that has it; as scikit-learn does.
 
-    Clusters are served in ascending order, points from the farthest on. Where there are fewer points off their centroid than
-    empty clusters, the rest stay empty.
+    Clusters are served in ascending order, points from the farthest on. Where there are fewer points off their
+    centroid than empty clusters, the rest stay empty.
     """
     if not len(tally.farthest):
         return tally

@@ -1,8 +1,8 @@
 """How Numba compiles our functions: without the interpreter's lock, without fast-math, cached on disk.
 
-Numba tells a stale cache by the time stamp and size of the one file that a function stands in. Our functions are compiled
-together with others from other files, and files out of a wheel all bear the same time, so the cache's key here also names
-the contents of every module that compiles.
+Numba tells a stale cache by the time stamp and size of the one file that a function stands in. Our functions are
+compiled together with others from other files, and files out of a wheel all bear the same time, so the cache's key
+here also names the contents of every module that compiles.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ def compiled_loosely(function: Callable[..., Any]) -> Any:
     return compiled(function, fastmath={"reassoc", "contract", "nsz"})
 
 
-# For functions that only compiled ones call: without the wrappers that Python would call, and kept within their callers.
+# For functions that only compiled ones call: without the wrappers that Python would call, and kept within their
+# callers.
 inner = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 inlined = njit(nogil=True, error_model="numpy", inline="always")  # into its callers, before types are known

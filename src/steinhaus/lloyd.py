@@ -1,4 +1,5 @@
-"""Lloyd's algorithm, for many runs at once (S. P. Lloyd, Least squares quantization in PCM, IEEE Trans. Inf. Theory, 1982).
+"""Lloyd's algorithm, for many runs at once (S. P. Lloyd, Least squares quantization in PCM, IEEE Trans. Inf. Theory,
+1982).
 
 All active runs advance together: one pass over the points serves every run, and a run that has ended leaves. The points
 may be anywhere; this page knows `Points` and nothing about hardware.
@@ -35,14 +36,14 @@ def lloyd(
     max_iter
         The most iterations of one run, counted from its very start.
     tol
-        Relative tolerance, scikit-learn's: a run ends when its centroids moved by a sum of squares of at most `tol` times
-        the mean variance of the features. 0: when no centroid moved at all.
+        Relative tolerance, scikit-learn's: a run ends when its centroids moved by a sum of squares of at most `tol`
+        times the mean variance of the features. 0: when no centroid moved at all.
     watch
-        Called after every iteration with the runs that are still active. It may return them with a `stop` for those that
-        shall end there.
+        Called after every iteration with the runs that are still active. It may return them with a `stop` for those
+        that shall end there.
     project
-        What becomes of the means after each update, (k, d) float64 in and out: spherical k-means scales them. None: they
-        stay as they are.
+        What becomes of the means after each update, (k, d) float64 in and out: spherical k-means scales them. None:
+        they stay as they are.
 
     Yields
     ------

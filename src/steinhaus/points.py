@@ -1,7 +1,8 @@
 """The seam between the algorithm and the engines: what a collection of points must be able to do.
 
-`lloyd`, `seeding` and `centroids` know these records and nothing about hardware; an engine (`engines/`) is one class that
-implements `Points`. What an engine remembers between passes is a cache: losing it costs time and never changes a result.
+`lloyd`, `seeding` and `centroids` know these records and nothing about hardware; an engine (`engines/`) is one class
+that implements `Points`. What an engine remembers between passes is a cache: losing it costs time and never changes a
+result.
 """
 
 from __future__ import annotations
@@ -54,8 +55,8 @@ class Run:
 class Fit:
     """A finished run. Labels are the engine's: ask `Points.labels(key)` before it forgets the run.
 
-    `inertia` is that of the final labels with the returned centroids; it equals `history[-1]` where the run converged, and is
-    at most that where it was stopped earlier.
+    `inertia` is that of the final labels with the returned centroids; it equals `history[-1]` where the run
+    converged, and is at most that where it was stopped earlier.
     """
 
     key: Hashable
@@ -93,7 +94,8 @@ class Grid:
 class Totals:
     """What never changes about the points: exact sums over all of them, of the grid's integers q = (x - offset) / step.
 
-    Weights are whole numbers times a unit: in a tally, and in `weighted`, a point of weight w stands for w / unit points.
+    Weights are whole numbers times a unit: in a tally, and in `weighted`, a point of weight w stands for w / unit
+    points.
     """
 
     sums: Int64  # (limbs, 1, d): of all points, each counted once
@@ -130,10 +132,11 @@ class Points(Protocol):
     def assign(self, runs: Sequence[Run]) -> list[Tally]:
         """Give every point the label of its nearest centroid, for every run, in one pass over the data.
 
-        Nearest is by the float64 squared distance sum_t (x_t - c_t)^2, summed in the order that `kernels.squared_distance`
-        fixes; ties go to the lowest cluster. Where a tally has e empty clusters, `farthest` names the e points that lie
-        farthest from their centroid by the same distance, and their clusters (farthest first, ties to the lowest index),
-        without those at distance 0 or of weight 0. A cluster is empty where its count is 0.
+        Nearest is by the float64 squared distance sum_t (x_t - c_t)^2, summed in the order that
+        `kernels.squared_distance` fixes; ties go to the lowest cluster. Where a tally has e empty clusters,
+        `farthest` names the e points that lie farthest from their centroid by the same distance, and their clusters
+        (farthest first, ties to the lowest index), without those at distance 0 or of weight 0. A cluster is empty
+        where its count is 0.
         """
         ...
 

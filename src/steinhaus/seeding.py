@@ -1,7 +1,7 @@
 """Where runs begin: the random stream of each run, and the rows that it starts from.
 
-Random numbers are drawn here, outside the engines, one stream per (seed, K, restart): so a run's start depends on nothing
-else in its study, on no number of threads and on no engine.
+Random numbers are drawn here, outside the engines, one stream per (seed, K, restart): so a run's start depends on
+nothing else in its study, on no number of threads and on no engine.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ UInt64 = np.ndarray[tuple[int, ...], np.dtype[np.uint64]]
 class Stream:
     """A random stream that gives the same numbers with every version of NumPy.
 
-    NumPy promises stable raw bits from `PCG64` and `SeedSequence` (NEP 19), but not from `Generator`'s distributions; so
-    these are made here from the raw bits.
+    NumPy promises stable raw bits from `PCG64` and `SeedSequence` (NEP 19), but not from `Generator`'s distributions;
+    so these are made here from the raw bits.
 
     Parameters
     ----------
@@ -62,7 +62,9 @@ class Stream:
         return self.below(np.full(n, below, np.int64))
 
     def distinct(self, m: int, n: int) -> Int64:
-        """Draw m of the integers 0..n-1 without replacement, in random order, (m,) int64 (Fisher-Yates, the first m steps)."""
+        """Draw m of the integers 0..n-1 without replacement, in random order, (m,) int64 (Fisher-Yates, the first m
+        steps).
+        """
         swaps = self.below(n - np.arange(m, dtype=np.int64)) + np.arange(m)
         moved: dict[int, int] = {}
         drawn = np.empty(m, np.int64)
@@ -83,7 +85,8 @@ def starts(points: Points, k: int, init: Init, stream: Stream, *, weights: Int64
     ----------
     init
         "random": k distinct rows, evenly. "k-means++": greedy k-means++ (D. Arthur and S. Vassilvitskii, k-means++: the
-        advantages of careful seeding, SODA 2007, section 2, with the best of 2 + ln k candidates at each step, their section 5).
+        advantages of careful seeding, SODA 2007, section 2, with the best of 2 + ln k candidates at each step, their
+        section 5).
     stream
         The run's random numbers.
     weights
@@ -113,8 +116,9 @@ def plus_plus(points: Points, k: int, stream: Stream, weights: Int64 | None = No
     """Choose k rows by greedy k-means++, (k,) int64.
 
     A row is drawn with a probability proportional to its squared distance from the nearest row chosen so far, times its
-    weight. These products become integers, as fine as 62 bits allow for their sum, so that their sums have no order. Where
-    all of them are 0, every distinct row that has weight has been chosen: the rest is drawn evenly from the rows not chosen.
+    weight. These products become integers, as fine as 62 bits allow for their sum, so that their sums have no order.
+    Where all of them are 0, every distinct row that has weight has been chosen: the rest is drawn evenly from the
+    rows not chosen.
     """
     trials = 2 + int(np.log(k))
     times = 1.0 if weights is None else weights.astype(np.float64)

@@ -1,9 +1,9 @@
 """Fixed-width vectors for Numba kernels: sixteen float32 or int32, eight float64.
 
-LLVM's loop vectoriser does not keep a tile of accumulators in registers, so the innermost loops say what they mean: these
-intrinsics emit LLVM vector instructions, which every processor's back end maps to what it has (one AVX-512 register, two
-AVX ones, four NEON ones). Lane arithmetic is IEEE 754 in one order, so results are the same on all of them; only
-`multiply_add` and `dot_tile` may or may not round their products, and they are for screens alone.
+LLVM's loop vectoriser does not keep a tile of accumulators in registers, so the innermost loops say what they mean:
+these intrinsics emit LLVM vector instructions, which every processor's back end maps to what it has (one AVX-512
+register, two AVX ones, four NEON ones). Lane arithmetic is IEEE 754 in one order, so results are the same on all of
+them; only `multiply_add` and `dot_tile` may or may not round their products, and they are for screens alone.
 
 Indices are flat: element 0 is the array's first, and arrays are contiguous. Nothing is checked.
 """
@@ -94,7 +94,7 @@ def _minimum(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> ir.Value:
     return builder.select(builder.fcmp_ordered("<", a, b), a, b)
 
 
-def _fold(builder: ir.IRBuilder, vector: ir.Value, join: Emit = ir.IRBuilder.fadd) -> ir.Value:
+def _fold(builder: ir.IRBuilder, vector: ir.Value, join: Emit) -> ir.Value:
     """Join the lanes: halves onto each other until one is left, always in this order."""
     lanes = vector.type.count
     while lanes > 1:
@@ -150,7 +150,10 @@ count = _operation(
 )
 least = _operation(lambda a: a.element, lambda builder, a: _fold(builder, a, _minimum), "The smallest of the lanes.")
 largest = _operation(lambda a: a.element, lambda builder, a: _fold(builder, a, _maximum), "The largest of the lanes.")
-fold = _operation(lambda a: a.element, lambda builder, a: _fold(builder, a), "The sum of the lanes, in a fixed order.")
+_fadd: Emit = lambda builder, a, b: builder.fadd(a, b)  # noqa: E731
+fold = _operation(
+    lambda a: a.element, lambda builder, a: _fold(builder, a, _fadd), "The sum of the lanes, in a fixed order."
+)
 
 
 @intrinsic
@@ -229,7 +232,9 @@ load_float64 = _widening(8, types.float64, "Eight elements of an array of any re
 
 @intrinsic
 def load_halves(typingctx: Any, array: Any, index: Any) -> Any:
-    """Eight elements of an int64 array as pairs of float64, exactly: value = first * 2^32 + second, 0 <= second < 2^32."""
+    """Eight elements of an int64 array as pairs of float64, exactly: value = first * 2^32 + second, 0 <= second <
+    2^32.
+    """
     result = types.UniTuple(float64x8, 2)
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:
@@ -304,14 +309,15 @@ def _dot_tile(module: ir.Module, size: int, kinds: Sequence[ir.Type]) -> ir.Func
 
 @intrinsic(prefer_literal=True)
 def dot_tile(
-    typingctx: Any, tile: Any, lanes: Any, at: Any, stride: Any, rows: Any, chosen: Any, c: Any, length: Any, column: Any,
-    p: Any, out: Any, to: Any,
+    typingctx: Any, tile: Any, lanes: Any, at: Any, stride: Any, rows: Any, chosen: Any, c: Any, length: Any,
+    column: Any, p: Any, out: Any, to: Any,
 ) -> Any:  # fmt: skip
-    """Add the products of two groups of sixteen points with `tile` rows, over p features, to `out`; all sums in registers.
+    """Add the products of two groups of sixteen points with `tile` rows, over p features, to `out`; all sums in
+    registers.
 
-    lanes is float32, feature q of the two groups at flat index `at + 16 q` and `at + stride + 16 q`; rows is float32, row j at
-    `j length`, of which the features from `column` on are used; the tile's rows are chosen[c], chosen[c + 1], ...; out is
-    float32, 32 products a row, the tile's first at flat index `to`.
+    lanes is float32, feature q of the two groups at flat index `at + 16 q` and `at + stride + 16 q`; rows is float32,
+    row j at `j length`, of which the features from `column` on are used; the tile's rows are chosen[c], chosen[c +
+    1], ...; out is float32, 32 products a row, the tile's first at flat index `to`.
     """
     size = int(tile.literal_value)
 
@@ -330,7 +336,9 @@ def small_integer(kind: Any) -> bool:
 
 
 def _framed(builder: ir.IRBuilder, rows: Any, pointer: ir.Value, origin: ir.Value, scale: ir.Value) -> ir.Value:
-    """Sixteen features of a point as float32: small integers as they are, others (x - origin) * scale in their own type."""
+    """Sixteen features of a point as float32: small integers as they are, others (x - origin) * scale in their own
+    type.
+    """
     vector = _read(builder, pointer, _size(rows), 16)
     if isinstance(rows.dtype, types.Integer):
         wide = float32x16.llvm if small_integer(rows) else ir.VectorType(ir.DoubleType(), 16)
@@ -350,7 +358,9 @@ def _origin(builder: ir.IRBuilder, rows: Any, offset: Any, values: Sequence[ir.V
 
 @intrinsic
 def load_framed(typingctx: Any, rows: Any, at: Any, offset: Any, feature: Any, scale: Any) -> Any:
-    """Sixteen features of a point in the frame, float32: small integers as they are, others (x - offset[feature...]) scale."""
+    """Sixteen features of a point in the frame, float32: small integers as they are, others (x - offset[feature...])
+    scale.
+    """
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:
         origin, factor = _origin(builder, rows, offset, values[2:])
@@ -375,8 +385,9 @@ def _interleave(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, width: int) -> 
 def transpose(typingctx: Any, rows: Any, starts: Any, offset: Any, feature: Any, scale: Any, out: Any, to: Any) -> Any:
     """Turn sixteen features of sixteen points into sixteen vectors, a feature each, in the frame (see `load_framed`).
 
-    rows is an array of points, feature t of point l at flat index `starts[l] + t`, starts (16,) int64; the features are those
-    from `feature` on; out is float32, the first feature's vector at flat index `to`, the next ones' sixteen further on each.
+    rows is an array of points, feature t of point l at flat index `starts[l] + t`, starts (16,) int64; the features
+    are those from `feature` on; out is float32, the first feature's vector at flat index `to`, the next ones' sixteen
+    further on each.
     """
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:

@@ -100,7 +100,8 @@ class BlockPoints:
         most = min(_BLOCK, self._memory // _SHARE)
         if most < 32 * row:
             raise PlanError(
-                f"{self._memory:,} bytes of memory are too little for rows of {row:,} bytes; allow {_SHARE * 32 * row:,}."
+                f"{self._memory:,} bytes of memory are too little for rows of {row:,} bytes; "
+                f"allow {_SHARE * 32 * row:,}."
             )
         self._layout = parts.Layout(parts.grouped(source.bounds, most // row), take)
         self.n = self._layout.n
@@ -245,7 +246,9 @@ class BlockPoints:
         self._held[part] = engine if kept else None
 
     def _blocks(self, chosen: Iterable[int] | None = None) -> Iterator[tuple[int, NDArray[Any]]]:
-        """Parts and their rows, read ahead. All parts come in turn from either end: what was read last may still be cached."""
+        """Parts and their rows, read ahead. All parts come in turn from either end: what was read last may still be
+        cached.
+        """
         if chosen is None:
             self._backwards = not self._backwards
             everything = range(len(self._layout))

@@ -1,7 +1,9 @@
-"""Points in a Dask collection: every worker assigns the parts that lie with it, and integer tallies are added on the way here.
+"""Points in a Dask collection: every worker assigns the parts that lie with it, and integer tallies are added on the
+way here.
 
-Tasks and futures of dask.distributed, and nothing else. What a worker remembers of its parts between passes (labels, anchors)
-is a cache: where a worker dies, Dask computes its parts again elsewhere, and they are assigned afresh, to the same bits.
+Tasks and futures of dask.distributed, and nothing else. What a worker remembers of its parts between passes (labels,
+anchors) is a cache: where a worker dies, Dask computes its parts again elsewhere, and they are assigned afresh, to
+the same bits.
 """
 
 from __future__ import annotations
@@ -47,8 +49,8 @@ class DaskPoints:
     Parameters
     ----------
     x
-        (n, d) Dask array of a real type. Small chunks are put together, and chunks that split features; `notes` says so.
-        The array is computed once and stays on the workers.
+        (n, d) Dask array of a real type. Small chunks are put together, and chunks that split features; `notes` says
+        so. The array is computed once and stays on the workers.
     layout
         Which points the chunks hold, where x is made of parts of a source already; None: the points are the rows.
     client
@@ -211,8 +213,8 @@ class DaskPoints:
             except (KilledWorker, CancelledError, CommClosedError):
                 self._recover()
         raise ClusterError(
-            f"Workers of {self._where} died {_TRIES} times in one pass. Do they have enough memory? Look at their logs; "
-            "a study goes on where it stopped when its command is given again."
+            f"Workers of {self._where} died {_TRIES} times in one pass. Do they have enough memory? Look at their "
+            "logs; a study goes on where it stopped when its command is given again."
         )
 
     def _waited(self, future: Future) -> Any:
@@ -258,8 +260,8 @@ class DaskPoints:
             return seen
         what = "has had no workers" if answered else "has not answered"
         raise ClusterError(
-            f"The Dask cluster {self._where} {what} for {now - seen:.0f} s. Start it, or another one, and give the command "
-            "again: a study goes on where it stopped."
+            f"The Dask cluster {self._where} {what} for {now - seen:.0f} s. Start it, or another one, and give the "
+            "command again: a study goes on where it stopped."
         )
 
     async def _ask_workers(self) -> Any:

@@ -1,12 +1,13 @@
 """Numba leaf functions: arrays in, arrays out. They import NumPy, Numba, `simd` and the bounds of `screening` alone.
 
-Notation, as in `screening`: point i is x_i, its screened form z_i (float32, in the frame), centroid j of the concatenated
-centroids of all runs is c_j, its screened form e_j. A tile is 32 consecutive points, in two groups of 16 lanes.
+Notation, as in `screening`: point i is x_i, its screened form z_i (float32, in the frame), centroid j of the
+concatenated centroids of all runs is c_j, its screened form e_j. A tile is 32 consecutive points, in two groups of 16
+lanes.
 
 Shapes: n points, d features, R runs, K centroids of all runs together, T tiles, N = 32 T >= n, p directions.
 
-The outer functions take arrays; inner ones take addresses (`simd.pointer`), indexed like the flat array, because an array
-passed between compiled functions costs two atomic updates of its reference count, more than the work on a tile.
+The outer functions take arrays; inner ones take addresses (`simd.pointer`), indexed like the flat array, because an
+array passed between compiled functions costs two atomic updates of its reference count, more than the work on a tile.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from steinhaus.compiled import compiled, compiled_loosely, inlined, inner
 
 from steinhaus import simd as v
+from steinhaus.compiled import compiled, compiled_loosely, inlined, inner
 from steinhaus.engines.screening import CHUNK, FAR, SLACK, UNKNOWN, across_bound, drift_bound, plain_bound, step_bound
 
 TILE = 32
@@ -24,8 +25,8 @@ FEW = (
     16  # candidates that are computed from the features at once, in a full pass, without a look at the directions first
 )
 MANY_SLOTS = 255  # anchors' products that a tile can keep of a run: their numbers are bytes
-# Rows of `Change.work`: points that changed their label; pairs settled; tiles whose features were needed; rows of products
-# computed from the features of a tile, and from the directions.
+# Rows of `Change.work`: points that changed their label; pairs settled; tiles whose features were needed; rows of
+# products computed from the features of a tile, and from the directions.
 MOVED, PAIRS, SPREADS, COMPUTED, SCREENED = range(5)
 BRUTE, PLAIN, DRIFT = 0, 1, 2  # how a run is screened: not at all, from the features, from its anchors
 
@@ -44,15 +45,17 @@ class Rows(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What the screens know of the points, in tiles: lane l of tile t is point order[32 t + l]; past the last, it stands again."""
+    """What the screens know of the points, in tiles: lane l of tile t is point order[32 t + l]; past the last, it
+    stands again.
+    """
 
     order: np.ndarray  # (N,) int64
     norms: np.ndarray  # (N,) float32, at least |z_i|
     residuals: np.ndarray  # (N,) float32, at least |y_i - P b_i|
     projections: np.ndarray  # (T, 2, p, 16) float32, b_i
     p: int
-    reach: float  # float32, at least the norm of the reference point
-    floor: float  # float32, float64's own rounding, relative to (|z_i| + reach)^2
+    reach: np.float32  # at least the norm of the reference point
+    floor: np.float32  # float64's own rounding, relative to (|z_i| + reach)^2
 
 
 class Scores(NamedTuple):
@@ -80,8 +83,8 @@ class Anchors(NamedTuple):
 class Gaps(NamedTuple):
     """What is out of the question for whole tiles: see `screening`, "Gaps".
 
-    In tables of tiles by centroids a run's columns begin at a multiple of 16 (`columns` in `assign`) and fill it up: H in
-    all. size, rise and fall are of the last step; travelled and risen are summed over all steps.
+    In tables of tiles by centroids a run's columns begin at a multiple of 16 (`columns` in `assign`) and fill it up:
+    H in all. size, rise and fall are of the last step; travelled and risen are summed over all steps.
     """
 
     gaps: np.ndarray  # (T, H) float32; (0, H): none are kept
@@ -150,9 +153,9 @@ def _scores(scores):
 def squared_distance(x, a, c, b, d):
     """The squared distance of two rows of d features, float64: the function that decides every label.
 
-    x is the address of points of any real type, the row begins at a; c that of float64 rows, the row begins at b. Sixteen
-    running sums over the features taken sixteen at a time, folded by halves; then the rest in order. No product is fused
-    with a sum.
+    x is the address of points of any real type, the row begins at a; c that of float64 rows, the row begins at b.
+    Sixteen running sums over the features taken sixteen at a time, folded by halves; then the rest in order. No
+    product is fused with a sum.
     """
     low, high = v.zeros64(), v.zeros64()
     whole = d - d % 16
@@ -202,7 +205,9 @@ def framed(x, at, t):
 
 @inner
 def products(lanes, at, stride, rows, chosen, length, column, p, count, out):
-    """Add lanes . rows[chosen[c]] over p features to row c of `out`, for c < count, up to eight rows and two groups at a time."""
+    """Add lanes . rows[chosen[c]] over p features to row c of `out`, for c < count, up to eight rows and two groups at
+    a time.
+    """
     c = 0
     while c < count:
         k = min(count - c, 8)
@@ -259,8 +264,8 @@ def bounds(out, chosen, count, first, scores, known, base, upper, found, least):
     """From products to upper bounds; the best lower bound of each lane, its label, and who is open.
 
     A lane is certified where every other centroid's upper bound is below its best lower bound by more than the rounding
-    of the distances that would settle it. `least` (32,) gets the bound that a candidate's upper bound must reach, `found`
-    (32,) the best centroid, less `first`. Returns the open lanes as bits.
+    of the distances that would settle it. `least` (32,) gets the bound that a candidate's upper bound must reach,
+    `found` (32,) the best centroid, less `first`. Returns the open lanes as bits.
     """
     opened = np.uint32(0)
     for group in range(2):
@@ -403,7 +408,9 @@ def drift_products(tile, known, rows, chosen, count, first, slots, at, kept, out
 
 @inner
 def drop(chosen, count, others, many, upper, least, first, gaps, at, column, size, sunk):
-    """Take those of the `others`, part of the list, off it whose upper bounds reach no lane's `least`. Returns how many stay."""
+    """Take those of the `others`, part of the list, off it whose upper bounds reach no lane's `least`. Returns how
+    many stay.
+    """
     low0, low1 = v.load(least, 0), v.load(least, 16)
     stay, o = 0, 0
     for c in range(count):
@@ -458,8 +465,9 @@ def keep(out, chosen, count, first, near, slots, at, table, room):
 def settle(x, i, position, lane, exact, fine, chosen, count, first, known, upper, least):
     """The label of a point among its candidates: a finer screen, then float64.
 
-    Candidates are the listed centroids whose upper bound, in column `lane` of `upper` (32 a row), reaches `least`; exact is
-    (K, d) float64, fine the Scores of `product`. Returns the label, less `first`, and how many pairs were looked at.
+    Candidates are the listed centroids whose upper bound, in column `lane` of `upper` (32 a row), reaches `least`;
+    exact is (K, d) float64, fine the Scores of `product`. Returns the label, less `first`, and how many pairs were
+    looked at.
     """
     d = x.d
     norm = known.norms[position]
@@ -503,7 +511,9 @@ def nearest(x, i, exact, first, end):
 
 @inner
 def add_row(x, i, sign, sums, other, at):
-    """Add a point's integers (sign 1), or take them away (-1), from the sums at `at`; `other` is where the low limbs are."""
+    """Add a point's integers (sign 1), or take them away (-1), from the sums at `at`; `other` is where the low limbs
+    are.
+    """
     d, values = x.d, x.values
     if x.integers:
         if sign > 0:
@@ -531,10 +541,10 @@ def assign(
 
     x: Rows. tiles: (first, end). runs: (A,) the active runs' rows; firsts, columns, rooms: (R + 1,) where each run's
     centroids begin among the K, their columns among the H, their kept products among the M. modes: (R,); spare: (R,)
-    float32, how far centroids may go until the next anchors: products are kept of what may be candidates by then. exact:
-    (K, d) float64 centroids; plain, fine, drift, far: their Scores; anchors: Anchors, renewed where a run's mode is PLAIN; gaps: Gaps.
-    labels: (R, N) int32, by position. limit: pairs a candidate above which a tile's products are computed from the
-    features after all. scratch: Scratch; change: Change.
+    float32, how far centroids may go until the next anchors: products are kept of what may be candidates by then.
+    exact: (K, d) float64 centroids; plain, fine, drift, far: their Scores; anchors: Anchors, renewed where a run's
+    mode is PLAIN; gaps: Gaps. labels: (R, N) int32, by position. limit: pairs a candidate above which a tile's
+    products are computed from the features after all. scratch: Scratch; change: Change.
     """
     d = exact.shape[1]
     positions, many_tiles = labels.shape[1], anchors.used.shape[1]
@@ -589,7 +599,7 @@ def assign(
                 used[at_tile] = 0
                 for q in range(width):
                     slots[at + q] = 0
-            if bounded and (mode == DRIFT and count > 1 or count > FEW):
+            if bounded and count > (1 if mode == DRIFT else FEW):
                 ours, many = 0, 0  # those whose products are kept, ahead in `chosen`'s copy; and the others
                 for c in range(count):
                     if slots[at + chosen[c] - first] == 0:
@@ -742,8 +752,9 @@ def prepare(
 ):
     """Bounds for the centroids first <= j < end of a run, (K, d) float64, whose columns begin at `column`.
 
-    offset, reference: (d,) float64; directions: (d, p) float64, p a multiple of 16 -> plain, fine, drift, far: Scores; gaps: Gaps
-    (how far the centroids went in this step), all in place. Where `fresh`, the centroids become the run's anchors.
+    offset, reference: (d,) float64; directions: (d, p) float64, p a multiple of 16 -> plain, fine, drift, far:
+    Scores; gaps: Gaps (how far the centroids went in this step), all in place. Where `fresh`, the centroids become
+    the run's anchors.
     """
     d, p = directions.shape
     along, row = np.empty(p), np.empty(d)
@@ -815,9 +826,9 @@ def prepare(
 def project(x, order, tiles, rows, shift, scratch, coordinates, along_reference):
     """Coordinates of the points along the leading directions, less the reference point's.
 
-    x: Rows. order: (N,) int64, which point stands where. rows: (p + 1, d) float32, the directions and then the reference
-    point; shift: (p,) float32, the reference's coordinates -> coordinates (N, p) float32, b; along_reference (N,) float64,
-    z . m.
+    x: Rows. order: (N,) int64, which point stands where. rows: (p + 1, d) float32, the directions and then the
+    reference point; shift: (p,) float32, the reference's coordinates -> coordinates (N, p) float32, b;
+    along_reference (N,) float64, z . m.
     """
     p = rows.shape[0] - 1
     view, lanes, table, out = _rows(x), v.pointer(scratch.lanes), v.pointer(scratch.out), scratch.out
@@ -837,8 +848,8 @@ def project(x, order, tiles, rows, shift, scratch, coordinates, along_reference)
 def split(coordinates, axes, order, first, middle, end):
     """Reorder order[first:end] so that its part up to `middle` lies lower along the axis of largest variance.
 
-    coordinates: (N, p) float32, of points, of which `axes` are looked at; order: (n,) int64, in place. Quickselect (C. A. R.
-    Hoare, Algorithm 65: Find, Commun. ACM, 1961).
+    coordinates: (N, p) float32, of points, of which `axes` are looked at; order: (n,) int64, in place. Quickselect
+    (C. A. R. Hoare, Algorithm 65: Find, Commun. ACM, 1961).
     """
     stride = max(1, (end - first) // 128)  # 128 points or so tell which axis is the longest
     best, axis = np.float32(-1.0), 0
@@ -875,7 +886,9 @@ def split(coordinates, axes, order, first, middle, end):
 
 @compiled
 def near_order(coordinates, axes, order, first, end):
-    """Reorder order[first:end] so that tiles hold points near to each other: split in halves of whole tiles, down to tiles."""
+    """Reorder order[first:end] so that tiles hold points near to each other: split in halves of whole tiles, down to
+    tiles.
+    """
     starts, ends = np.empty(64, np.int64), np.empty(64, np.int64)
     starts[0], ends[0] = first, end
     depth = 1
@@ -922,7 +935,9 @@ def all_distances(x, first, end, centroids, out):
 
 @compiled
 def ranges(x, d, first, end, least, most):
-    """Least and greatest value of each column, (d,) of the points' type; returns the first row with a non-finite value, or -1."""
+    """Least and greatest value of each column, (d,) of the points' type; returns the first row with a non-finite
+    value, or -1.
+    """
     for i in range(first, end):
         bad = np.float64(0.0)
         for t in range(d):
@@ -964,9 +979,11 @@ def integer_totals(x, first, end, sums, lengths):
 
 @compiled
 def grid_totals(x, first, end, sums, squares, lengths):
-    """Add up the grid's integers q, in two limbs (2, d), and their squares, in three (3, d): a^2, 2ab, b^2, q = a 2^24 + b.
+    """Add up the grid's integers q, in two limbs (2, d), and their squares, in three (3, d): a^2, 2ab, b^2, q = a
+    2^24 + b.
 
-    At most 2^13 points a call, so that no limb overflows. lengths: the points' squared norms in the frame, (n,) float64.
+    At most 2^13 points a call, so that no limb overflows. lengths: the points' squared norms in the frame, (n,)
+    float64.
     """
     offset, per_step = x.grid_offset, x.per_step
     for i in range(first, end):

@@ -72,8 +72,8 @@ class MemoryPoints:
     memory
         Bytes that screening may use; None: the larger of 1 GiB and the size of x.
     screen
-        "auto"; or always the same: "drift" (from the second pass on, bounds from anchors), "plain" (float32 products of all
-        features), "none" (every pair is settled in float64). Results are the same.
+        "auto"; or always the same: "drift" (from the second pass on, bounds from anchors), "plain" (float32 products
+        of all features), "none" (every pair is settled in float64). Results are the same.
     grid
         Where x is a part of the points, known to be finite: the grid of the whole. Tallies of parts add up then.
     workers
@@ -116,8 +116,8 @@ class MemoryPoints:
             residuals=screening.upward(norms[order].astype(np.float64) + frame.reach),
             projections=np.empty((self._tiles, 2, 0, 16), np.float32),
             p=0,
-            reach=screening.upward(frame.reach)[()],
-            floor=screening.upward(2.0 * screening.float64_floor(self.d))[()],
+            reach=screening.upward(np.array([frame.reach]))[0],
+            floor=screening.upward(np.array([2.0 * screening.float64_floor(self.d)]))[0],
         )
         self._batch: _Batch | None = None
         self.work = np.zeros((5, 0), np.int64)  # of the last pass, a column a run: see kernels.Change
@@ -142,8 +142,8 @@ class MemoryPoints:
         def label(worker: int, first: int, end: int) -> None:
             kernels.assign(
                 self._rows, (first, end), active, batch.firsts, batch.columns, batch.rooms, modes, spare, batch.exact,
-                batch.plain, batch.fine, batch.drift, batch.far, batch.anchors, batch.gaps, self._known, batch.labels, _PAIRS,
-                batch.scratch[worker], batch.changes[worker],
+                batch.plain, batch.fine, batch.drift, batch.far, batch.anchors, batch.gaps, self._known, batch.labels,
+                _PAIRS, batch.scratch[worker], batch.changes[worker],
             )  # fmt: skip
 
         self._workers.each(label, self._tiles, self._tiles_a_task)
@@ -176,6 +176,29 @@ class MemoryPoints:
         order = np.argsort(-distances, kind="stable")[:wanted]
         order = order[distances[order] > 0]
         return np.stack([order, labels[order].astype(np.int64)], axis=1), distances[order]
+
+    def explain(self, k: int, runs: int = 1) -> str:
+        """Say how `runs` runs with k centroids each would be screened, and why."""
+        sizes = np.full(runs, k)
+        p = self._how_many_directions(k * runs)
+        tables = self._table_bytes(sizes) / 2**20
+        if self._screen in ("plain", "none"):
+            return f"Asked for: {self._screen}."
+        if not p:
+            return (
+                f"Products of all features in float32, every time: {self.n} points are too few to take directions from."
+            )
+        if not self._fits(sizes):
+            return (
+                f"Products of all features, every time: gaps and anchors would take {tables:,.0f} MiB of the "
+                f"{self._memory / 2**20:,.0f} MiB that screening may use. Allow more with memory=."
+            )
+        return (
+            f"First pass: products of all {self.d} features in float32. Then {p} leading directions are taken, and the "
+            f"points ordered into {self._tiles:,} tiles of {TILE} near ones. A tile looks only at centroids whose gap "
+            f"may have closed, by the directions and from anchors; what stays open is computed from the features. "
+            f"Tables: {tables:,.0f} MiB. A run takes new anchors when what their age costs comes to what they cost."
+        )
 
     def rows(self, indices: Int64) -> Float64:
         """See `Points.rows`."""
@@ -247,7 +270,7 @@ class MemoryPoints:
         firsts, columns = np.cumsum([0, *sizes]), np.cumsum([0, *(-(-sizes // 16) * 16)])
         k, wide, runs_at_once = int(firsts[-1]), int(columns[-1]), len(runs)
         limbs, width = self.totals.sums.shape[0], self._tiles * TILE
-        rooms = self._rooms(sizes, wide)
+        rooms = np.cumsum([0, *(self._wanted(sizes) if self._fits(sizes) else np.zeros_like(sizes))])
         tiles = self._tiles if rooms[-1] else 0
         bytes_alone = self._x.dtype.itemsize == 1 and self.n < 2**23  # then n x 255 < 2^31
         narrow = np.int32 if bytes_alone else np.int64
@@ -275,12 +298,15 @@ class MemoryPoints:
                 products=np.empty((tiles, int(rooms[-1]), TILE), np.float32),
             ),
             gaps=kernels.Gaps(
-                np.full((0, wide), -np.inf, np.float32),
-                np.zeros((tiles, wide), np.uint8),
-                np.zeros((runs_at_once, self._tiles), np.float32),
-                *np.zeros((4, wide), np.float32),
-                np.zeros((k, self.d)),
-                np.zeros(k),
+                gaps=np.empty((0, wide), np.float32),
+                present=np.zeros((tiles, wide), np.uint8),
+                sunk=np.zeros((runs_at_once, self._tiles), np.float32),
+                size=np.zeros(wide, np.float32),
+                fall=np.zeros(wide, np.float32),
+                travelled=np.zeros(wide, np.float32),
+                risen=np.zeros(wide, np.float32),
+                rows=np.zeros((k, self.d)),
+                norms=np.zeros(k),
             ),
             costs=np.zeros(runs_at_once),
             debts=np.full(runs_at_once, np.inf),
@@ -296,12 +322,18 @@ class MemoryPoints:
         )  # fmt: skip
         return self._batch
 
-    def _rooms(self, sizes: Int64, wide: int) -> Int64:
-        """Where each run's kept products begin, (R + 1,); all 0 where the memory allowed does not hold enough of them."""
-        wanted = np.minimum(np.minimum(sizes, 32 + sizes // 16), kernels.MANY_SLOTS)
-        tables = self._tiles * wide * 5 + self._tiles * TILE * 4 * (_DIRECTIONS + int(wanted.sum()))
-        fits = self._screen in ("auto", "drift") and tables <= self._memory
-        return np.cumsum([0, *(wanted if fits else np.zeros_like(wanted))])
+    def _wanted(self, sizes: Int64) -> Int64:
+        """How many products to keep for each run in every tile, (R,): of all few centroids, of the nearest of many."""
+        return np.minimum(np.minimum(sizes, 32 + sizes // 16), kernels.MANY_SLOTS)
+
+    def _table_bytes(self, sizes: Int64) -> int:
+        """What gaps, anchors' products and projections of runs of these sizes take."""
+        columns = int((-(-sizes // 16) * 16).sum())
+        floats = TILE * (self._how_many_directions(int(sizes.sum())) + int(self._wanted(sizes).sum()))
+        return int(self._tiles * (columns * (4 + 1 + 1) + 4 * floats))
+
+    def _fits(self, sizes: Int64) -> bool:
+        return self._screen in ("auto", "drift") and self._table_bytes(sizes) <= self._memory
 
     def _scratch(self, k: int) -> kernels.Scratch:
         return kernels.Scratch(
@@ -343,7 +375,9 @@ class MemoryPoints:
         return np.where(due < 1, DRIFT, PLAIN).astype(np.int8)
 
     def _spare(self, batch: _Batch, fresh: Int64) -> NDArray[np.float32]:
-        """How far each run's centroids may go until its next anchors: as far again as since the last ones, and back, (R,)."""
+        """How far each run's centroids may go until its next anchors: as far again as since the last ones, and back,
+        (R,).
+        """
         gone = np.maximum.reduceat(batch.gaps.travelled - batch.anchored, batch.columns[:-1])
         for row in fresh.tolist():
             part = slice(batch.columns[row], batch.columns[row + 1])
@@ -353,9 +387,8 @@ class MemoryPoints:
     def _how_many_directions(self, k: int) -> int:
         """How many leading directions to take for k centroids: a multiple of 16, 0 for none."""
         most = _DIRECTIONS if k > _FEW_CENTROIDS else _FEW_DIRECTIONS
-        if self.d <= most:
-            return -(-self.d // 16) * 16
-        return min(most, self.n // 16 * 16)
+        rounded_up = -(-self.d // 16) * 16
+        return int(rounded_up if self.d <= most else min(most, self.n // 16 * 16))
 
     def _prepare(self, batch: _Batch, runs: Sequence[Run], active: Int64, modes: NDArray[np.int8]) -> None:
         """Work out the bounds of the active runs' centroids."""
@@ -372,8 +405,8 @@ class MemoryPoints:
         def prepare(_: int, first: int, end: int) -> None:
             for j0, j1, column, fresh in parts[first:end]:
                 kernels.prepare(
-                    j0, j1, column, batch.exact, frame.offset, frame.scale, frame.reference, self._directions, self._rates, fresh,
-                    batch.plain, batch.fine, batch.drift, batch.far, batch.anchors, batch.gaps,
+                    j0, j1, column, batch.exact, frame.offset, frame.scale, frame.reference, self._directions,
+                    self._rates, fresh, batch.plain, batch.fine, batch.drift, batch.far, batch.anchors, batch.gaps,
                 )  # fmt: skip
 
         self._workers.each(prepare, len(parts), 1)
@@ -433,7 +466,9 @@ class MemoryPoints:
         batch.debts[:] = np.inf
 
     def _near_order(self, coordinates: NDArray[np.float32]) -> Int64:
-        """An order of the points in which tiles hold points near to each other, (N,) int64; the last tile is filled up."""
+        """An order of the points in which tiles hold points near to each other, (N,) int64; the last tile is filled
+        up.
+        """
         n, count = self.n, self._workers.count
         order = np.arange(n)
         parts = [(0, n)]

@@ -19,8 +19,8 @@ Sums = tuple[Int64, Fraction | int, int]  # a part's totals, not yet rounded: su
 class Layout:
     """Which points stand in which part.
 
-    A part is a stretch of consecutive rows of a source. The points are all rows in order, or those of `take`: point i is
-    row take[i] then. Parts without points are left out.
+    A part is a stretch of consecutive rows of a source. The points are all rows in order, or those of `take`: point i
+    is row take[i] then. Parts without points are left out.
 
     Parameters
     ----------
@@ -98,7 +98,9 @@ def totals(parts: Iterable[Sums]) -> Totals:
 
 
 def farthest(parts: Iterable[Far], wanted: int) -> Int64:
-    """The farthest points of all from those of each part, (e, 2), e <= wanted: farthest first, ties to the lowest point."""
+    """The farthest points of all from those of each part, (e, 2), e <= wanted: farthest first, ties to the lowest
+    point.
+    """
     pairs, distances = (np.concatenate(found) for found in zip(*parts, strict=True))
     return pairs[np.lexsort((pairs[:, 0], -distances))[:wanted]]
 

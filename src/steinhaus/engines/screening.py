@@ -1,38 +1,43 @@
-"""The bounds: how far a cheap estimate of a score can be from the score itself. Mathematics only; the loops are `kernels`.
+"""The bounds: how far a cheap estimate of a score can be from the score itself. Mathematics only; the loops are
+`kernels`.
 
-Notation. The frame shifts and scales: x' = (x - o) s, s a power of two (o = 0, s = 1 for pixels). z = x' rounded to float32.
-m is a reference point, the mean of the points; e_j = c'_j - m, y = x' - m. The score of centroid j for a point is
+Notation. The frame shifts and scales: x' = (x - o) s, s a power of two (o = 0, s = 1 for pixels). z = x' rounded to
+float32. m is a reference point, the mean of the points; e_j = c'_j - m, y = x' - m. The score of centroid j for a
+point is
 
     s_j = x' . e_j - h_j,    h_j = (|c'_j|^2 - |m|^2) / 2 = m . e_j + |e_j|^2 / 2,
 
-so that |x' - c'_j|^2 = |x' - m|^2 + 2 x' . m - |m|^2 - 2 s_j ... differs from -2 s_j by what does not depend on j: the nearest centroid
-has the largest score, and a gap of g between scores is one of 2 g between squared distances.
+so that |x' - c'_j|^2 = |x' - m|^2 + 2 x' . m - |m|^2 - 2 s_j ... differs from -2 s_j by what does not depend on j:
+the nearest centroid has the largest score, and a gap of g between scores is one of 2 g between squared distances.
 
-Rounding. u = 2^-24 in float32, 2^-53 in float64; a sum of q products has |fl(x . y) - x . y| <= gamma_q |x|.|y| <= gamma_q |x| |y|,
-gamma_q = q u / (1 - q u), in any order, with or without fused products (N. J. Higham, Accuracy and Stability of Numerical
-Algorithms, 2nd ed. 2002, sections 3.1 and 3.5; |.| of vectors componentwise, then Cauchy-Schwarz). For a product summed in
-parts, q is the longest chain of additions that any term goes through.
+Rounding. u = 2^-24 in float32, 2^-53 in float64; a sum of q products has |fl(x . y) - x . y| <= gamma_q |x|.|y| <=
+gamma_q |x| |y|, gamma_q = q u / (1 - q u), in any order, with or without fused products (N. J. Higham, Accuracy and
+Stability of Numerical Algorithms, 2nd ed. 2002, sections 3.1 and 3.5; |.| of vectors componentwise, then Cauchy-Schwarz). For a
+product summed in parts, q is the longest chain of additions that any term goes through.
 
-Gaps. Where points stand in tiles near to each other, most centroids are out of the question for a whole tile. Whenever a
-tile's bounds for centroid j are computed, it records a gap: every lane's best score exceeds s_j by at least so much. Until
-the next time, s_j rises, step by step, by at most what `step_bound` says for the tile's largest |y|, and the best score of
-any lane sinks by at most what that of the worst label present in the tile sinks. While the gap is greater than both sums, j
-is no candidate for any lane. This is Elkan's lower bound (C. Elkan, Using the triangle inequality to accelerate k-means,
-ICML 2003) in scores instead of distances and for tiles instead of points: T x K numbers, and loops that stay dense.
+Gaps. Where points stand in tiles near to each other, most centroids are out of the question for a whole tile.
+Whenever a tile's bounds for centroid j are computed, it records a gap: every lane's best score exceeds s_j by at
+least so much. Until the next time, s_j rises, step by step, by at most what `step_bound` says for the tile's largest
+|y|, and the best score of any lane sinks by at most what that of the worst label present in the tile sinks. While the
+gap is greater than both sums, j is no candidate for any lane. This is Elkan's lower bound (C. Elkan, Using the
+triangle inequality to accelerate k-means, ICML 2003) in scores instead of distances and for tiles instead of points:
+T x K numbers, and loops that stay dense.
 
-The error of a score has three parts, n slope_j + r lag_j + floor_j, with n >= |z| and r >= |y - P b| of the point. Each part is
-computed in float64, enlarged by `SLACK` for its own rounding, and rounded up to float32; that the kernels add them in float32,
-and subtract and add them to the score, is covered by `_OPS` roundings of the terms.
+The error of a score has three parts, n slope_j + r lag_j + floor_j, with n >= |z| and r >= |y - P b| of the point.
+Each part is computed in float64, enlarged by `SLACK` for its own rounding, and rounded up to float32; that the
+kernels add them in float32, and subtract and add them to the score, is covered by `_OPS` roundings of the terms.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from steinhaus.compiled import inlined
 from numpy.typing import NDArray
+
+from steinhaus.compiled import inlined
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -65,8 +70,9 @@ def laned(d: int) -> int:
 def float64_floor(d: int) -> float:
     """What float64's own rounding can make of a score's gap, relative to (|z| + |m|)^2 and to |e_j|^2.
 
-    `kernels.squared_distance` is off by gamma_(d + 3) of the distance D, relatively, and D <= 2 |y|^2 + 2 |e|^2; both sides of a
-    comparison count, and half of that is a gap of scores. e, h and m carry a few roundings of (|c'| + |m|)^2 more.
+    `kernels.squared_distance` is off by gamma_(d + 3) of the distance D, relatively, and D <= 2 |y|^2 + 2 |e|^2; both
+    sides of a comparison count, and half of that is a gap of scores. e, h and m carry a few roundings of (|c'| +
+    |m|)^2 more.
     """
     return 8.0 * (d + 16) * UNIT64
 
@@ -92,8 +98,9 @@ class Rates(NamedTuple):
 def rates(frame: Frame, basis: Basis) -> Rates:
     """The factors for a frame and a basis.
 
-    plain, fine: |fl(z . e32) - x' . e| <= |z - x'| |e| + |z| |e32 - e| + gamma_q |z| |e32| <= n |e| (entry + u + gamma_q), and `_OPS` more.
-    leak: see `Basis.leak`; the sum of p products adds gamma_(p + 2) |b| |P'delta|, |b| <= 1.01 (n + |m|), and `_OPS` more.
+    plain, fine: |fl(z . e32) - x' . e| <= |z - x'| |e| + |z| |e32 - e| + gamma_q |z| |e32| <= n |e| (entry + u +
+    gamma_q), and `_OPS` more. leak: see `Basis.leak`; the sum of p products adds gamma_(p + 2) |b| |P'delta|, |b| <=
+    1.01 (n + |m|), and `_OPS` more.
     """
     d = len(frame.reference)
     common = frame.entry + (_OPS + 1) * UNIT32
@@ -109,33 +116,38 @@ def rates(frame: Frame, basis: Basis) -> Rates:
 
 
 @inlined
-def plain_bound(norm, half, rate, rates):
-    """Slope and floor of a score computed from the features: rate is `Rates.plain` or `Rates.fine`, norm |e_j|, half h_j."""
+def plain_bound(norm: float, half: float, rate: float, rates: Rates) -> tuple[float, float]:
+    """Slope and floor of a score computed from the features: rate is `Rates.plain` or `Rates.fine`, norm |e_j|, half
+    h_j.
+    """
     floor = abs(half) * rates.half + rates.exact * norm * norm + _TINY * (1.0 + norm)
     return norm * rate * SLACK, floor * SLACK
 
 
 @inlined
-def across_bound(moved, size, scale, p, rates):
+def across_bound(moved: float, size: float, scale: float, p: int, rates: Rates) -> float:
     """At least |delta - P P'delta|, from moved |delta|^2, size |P'delta|^2 and scale |e| + |a|.
 
-    |delta - P P'delta|^2 = |delta|^2 - 2 |P'delta|^2 + P'delta . P'P P'delta <= |delta|^2 - (1 - skew) |P'delta|^2; P'delta is a
-    difference of two products, off by float64's gamma_d scale.
+    |delta - P P'delta|^2 = |delta|^2 - 2 |P'delta|^2 + P'delta . P'P P'delta <= |delta|^2 - (1 - skew) |P'delta|^2;
+    P'delta is a difference of two products, off by float64's gamma_d scale.
     """
-    return np.sqrt(max(moved - (1.0 - rates.skew) * size, 0.0) + rates.exact * (1.0 + p) * scale * np.sqrt(size))
+    return math.sqrt(max(moved - (1.0 - rates.skew) * size, 0.0) + rates.exact * (1.0 + p) * scale * math.sqrt(size))
 
 
 @inlined
-def drift_bound(norm, held, size, across, half, p, rates):
-    """Slope, lag and floor of a score from anchors: x' . e_j = x' . a_j + m . delta_j + y . delta_j, delta_j = e_j - a_j.
+def drift_bound(
+    norm: float, held: float, size: float, across: float, half: float, p: int, rates: Rates
+) -> tuple[float, float, float]:
+    """Slope, lag and floor of a score from anchors: x' . e_j = x' . a_j + m . delta_j + y . delta_j, delta_j = e_j -
+    a_j.
 
     x' . a_j came from the features when the anchors were taken. Along the directions y = P b + rho, and
 
         y . delta = b . (P'delta) + rho . (delta - P P'delta) + (P'rho) . (P'delta):
 
-    the first term is computed; the second is at most |rho| |delta - P P'delta|, lag; the third, with the rounding of the first,
-    `Rates.leak` (n + |m|) |P'delta|, of which the part with |m| goes into the floor. P'delta is the difference of P'e and P'a, each
-    off by float64's gamma_d of its norm.
+    the first term is computed; the second is at most |rho| |delta - P P'delta|, lag; the third, with the rounding of
+    the first, `Rates.leak` (n + |m|) |P'delta|, of which the part with |m| goes into the floor. P'delta is the
+    difference of P'e and P'a, each off by float64's gamma_d of its norm.
 
     With a_j = 0 this is the bound from the directions alone, for candidates that have no anchor.
 
@@ -149,7 +161,7 @@ def drift_bound(norm, held, size, across, half, p, rates):
 
 
 @inlined
-def step_bound(moved, turned, scale, rates):
+def step_bound(moved: float, turned: float, scale: float, rates: Rates) -> tuple[float, float, float]:
     """How much a score can change as a centroid takes a step: by at most |y| size + rise up, |y| size + fall down.
 
     s_j - s_j(before) = y . (e_j - f_j) - (|e_j|^2 - |f_j|^2) / 2 for a step from f to e, and the second term is
@@ -163,7 +175,9 @@ def step_bound(moved, turned, scale, rates):
 
 @dataclass(frozen=True)
 class Frame:
-    """Where the screens see the points from: x' = (x - offset) * scale, and the reference point m in these coordinates."""
+    """Where the screens see the points from: x' = (x - offset) * scale, and the reference point m in these
+    coordinates.
+    """
 
     offset: Float64  # (d,)
     scale: float  # a power of two
@@ -200,8 +214,8 @@ class Basis:
     def leak(self, frame: Frame) -> float:
         """Theta: at least |P'(y - P b)| / (|z| + |m|), for coordinates b computed from z in float32.
 
-        P'(y - P b) = (P'y - b) - (P'P - I) b. Each of p coordinates is off by (gamma_q + entry + 4 u) (|z| + |m|) |P_q|: the product, z
-        itself, and P'm, which is subtracted; and |b| <= (1 + skew) (|z| + |m|) or so.
+        P'(y - P b) = (P'y - b) - (P'P - I) b. Each of p coordinates is off by (gamma_q + entry + 4 u) (|z| + |m|)
+        |P_q|: the product, z itself, and P'm, which is subtracted; and |b| <= (1 + skew) (|z| + |m|) or so.
         """
         q = chunked(len(self.directions))
         return float(np.sqrt(self.p) * (gamma(q) + frame.entry + 4 * UNIT32) * (1 + self.skew) + 2 * self.skew) * SLACK
@@ -222,7 +236,8 @@ def residuals(frame: Frame, basis: Basis, norms: Float64, along_reference: Float
 
 
 def leading_directions(sample: Float64, p: int, sweeps: int = 2) -> Basis:
-    """Leading principal directions of a sample of y, by subspace iteration (Golub and Van Loan, Matrix Computations, 8.2.4).
+    """Leading principal directions of a sample of y, by subspace iteration (Golub and Van Loan, Matrix Computations,
+    8.2.4).
 
     How good they are decides how much the screen certifies, never what it certifies.
 

@@ -62,9 +62,8 @@ def survey(x: NDArray[Any], workers: Workers, grid: Grid | None = None) -> Surve
     scale = 1.0 if integers else 2.0 ** -int(np.clip(np.frexp(grid.step.max())[1] + _GRID_BITS, -120, 120))
     flat = x.reshape(-1).view()
     flat.flags.writeable = False  # one type of array for all callers, so that kernels are compiled once
-    rows = kernels.Rows(
-        flat, *x.shape, integers, grid.offset.astype(kind), kind.type(scale), grid.offset, 1.0 / grid.step
-    )
+    n, d = x.shape
+    rows = kernels.Rows(flat, n, d, integers, grid.offset.astype(kind), kind.type(scale), grid.offset, per_step)
     lengths = np.empty(len(x))
     sums, squares = (_integer_totals if integers else _grid_totals)(rows, grid, workers, lengths)
     totals = Totals(sums, two_float(squares), len(x))
@@ -103,7 +102,8 @@ def grid_of(dtype: np.dtype[Any], ranges: Ranges | None, d: int) -> Grid:
     if ranges.bad:
         row, column, value = ranges.bad
         raise DataError(
-            f"Points must be finite, but row {row}, column {column} holds {value}. Remove the row, or replace the value."
+            f"Points must be finite, but row {row}, column {column} holds {value}. Remove the row, or replace the "
+            "value."
         )
     low, high = ranges.least.astype(np.float64), ranges.most.astype(np.float64)
     if (largest := float(np.maximum(-low, high).max())) > _LARGEST:

@@ -29,7 +29,8 @@ class Workers:
         self._pool = ThreadPoolExecutor(self.count - 1, "steinhaus") if self.count > 1 else None
 
     def each(self, work: Callable[[int, int, int], None], end: int, step: int) -> None:
-        """Call `work(worker, first, end)` on consecutive ranges of 0..end, each `step` long, on whichever thread is free.
+        """Call `work(worker, first, end)` on consecutive ranges of 0..end, each `step` long, on whichever thread is
+        free.
 
         The first exception of any thread is raised here, after all have stopped.
         """

@@ -35,8 +35,9 @@ class Images:
     Attributes
     ----------
     pixels
-        (n, h, w), (n, h, w, c) or, for plain vectors, (n, d); uint8, float32 or float64, in C order, read-only. Those of
-        a set that stays where it is stored are a `stored.StoredPixels`: shape, dtype, and single images by their number.
+        (n, h, w), (n, h, w, c) or, for plain vectors, (n, d); uint8, float32 or float64, in C order, read-only. Those
+        of a set that stays where it is stored are a `stored.StoredPixels`: shape, dtype, and single images by their
+        number.
     labels
         (n,) int64, indices into `label_names`; None without labels.
     label_names

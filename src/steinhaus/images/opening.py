@@ -96,7 +96,10 @@ def open_images(
         _check_options(zarr.read, options, text, given=("path", "limits", "progress"))
         return zarr.read(text, limits=limits, progress=progress, **options)
     if re.match(r"[a-z][a-z0-9+.-]+://", text, re.IGNORECASE):
-        raise DataError(f"{text} is an address; only files, and stores that end in .zarr, are opened. Download it first.")
+        raise DataError(
+            f"{text} is an address; only files, and stores that end in .zarr, are opened. "
+            "Download it first."
+        )
     path = Path(text).expanduser()
     if not text or not os.path.lexists(path):
         raise DataError(_not_there(text))
@@ -105,6 +108,13 @@ def open_images(
     reader: Callable[..., Images] = getattr(importlib.import_module(f"steinhaus.images.{module}"), function)
     _check_options(reader, options, f"{text} ({kind})", given=("path", "limits", "progress"))
     return reader(path, limits=limits, progress=progress, **options)
+
+
+def can_stay(source: str) -> bool:
+    """Whether the pixels of a source can stay where they are stored: `stored` is an option of its reader."""
+    if source in KNOWN or not os.path.lexists(os.path.expanduser(source)):
+        return source.rstrip("/").endswith(".zarr")
+    return identify(Path(source).expanduser(), DEFAULT_LIMITS) in ("npy", "parquet", "zarr")
 
 
 def data_status(data: str | os.PathLike[str] | None = None) -> list[SetStatus]:

@@ -1,4 +1,6 @@
-"""Parquet files, one or a folder of them: rows as lists or as wide columns, or encoded pictures (a struct of bytes and path)."""
+"""Parquet files, one or a folder of them: rows as lists or as wide columns, or encoded pictures (a struct of bytes and
+path).
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,11 @@ from steinhaus.errors import DataError
 from steinhaus.images.collection import Images
 from steinhaus.images.encoded import Encoded, decode_all
 from steinhaus.images.files import natural, shown, source_name
+from steinhaus.images.labels import Int64
 from steinhaus.images.limits import Limits
 from steinhaus.images.pictures import Look
 from steinhaus.images.progress import Progress
-from steinhaus.images.stored import Int64, stored_images
+from steinhaus.images.stored import stored_images
 
 PIXELS = ("pixels", "image", "images", "img", "x", "data", "embedding", "embeddings", "vector")
 LABELS = ("label", "labels", "class", "target", "y", "digit")
@@ -128,8 +131,8 @@ def read(
     shape, full_scale
         As in `Images.from_arrays`.
     stored
-        Whether the pixels stay where they are and are read row group by row group. None: where they are over the limit of
-        memory. Only uint8, float32 and float64 can; encoded pictures can't.
+        Whether the pixels stay where they are and are read row group by row group. None: where they are over the
+        limit of memory. Only uint8, float32 and float64 can; encoded pictures can't.
     mode, size, fit, background
         Of encoded pictures: see `folder.read`.
 
@@ -138,8 +141,8 @@ def read(
     DataError
         With the shard, where one has other columns than the first or cannot be read.
     """
-    files = _shards(path)
-    layout = _layout(files, images, labels)
+    files = shards(path)
+    layout = layout_of(files, images, labels)
     given: dict[str, Any] = {"name": source_name(path), "shape": shape, "full_scale": full_scale}
     found = None if layout.label is None else _column(files, layout.label)
     if layout.kind == "encoded":
@@ -172,14 +175,15 @@ def encoded(files: Sequence[Path], column: str, label: str | None) -> Iterator[E
                 yield Encoded(f"{file.name}, row group {group}, row {row}", data or b"", name)
 
 
-def _shards(path: Path) -> list[Path]:
+def shards(path: Path) -> list[Path]:
+    """The Parquet files of a path, in natural order."""
     if not path.is_dir():
         return [path]
     names = [name for name in os.listdir(path) if name.endswith(".parquet") and not name.startswith((".", "_"))]
     return [path / name for name in sorted(names, key=natural)]
 
 
-def _layout(files: Sequence[Path], images: str | None, labels: Any) -> _Layout:
+def layout_of(files: Sequence[Path], images: str | None, labels: Any) -> _Layout:
     """Tell by the first file's schema what is what, and hold the others against it."""
     import pyarrow as pa
 
@@ -230,8 +234,8 @@ def _layout(files: Sequence[Path], images: str | None, labels: Any) -> _Layout:
                 )
             if there.field(name).type != schema.field(name).type:
                 raise DataError(
-                    f"{shown(file)}: column {name} is {there.field(name).type}, but {schema.field(name).type} in {first}. "
-                    "All shards must have the same columns."
+                    f"{shown(file)}: column {name} is {there.field(name).type}, but {schema.field(name).type} in "
+                    f"{first}. All shards must have the same columns."
                 )
     return layout
 

@@ -14,8 +14,8 @@ from steinhaus.images.limits import Limits
 HEAD = 512  # bytes that tell a format
 IDX_NAME = re.compile(r"[-.](idx[1-4]?([-.]ubyte)?|ubyte)(\.gz)?$", re.IGNORECASE)
 READABLE = (
-    "Readable are IDX files (MNIST's format), .npy, .npz, Zarr, Parquet, CSV tables, PNG, JPEG, WebP and BMP pictures, and "
-    "folders or tar files of pictures, and folders of IDX files."
+    "Readable are IDX files (MNIST's format), .npy, .npz, Zarr, Parquet, CSV tables, PNG, JPEG, WebP and BMP pictures, "
+    "and folders or tar files of pictures, and folders of IDX files."
 )
 
 _PICTURES = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|RIFF....WEBP|BM.{4}\x00{4}", re.DOTALL)

@@ -22,7 +22,8 @@ _STRETCH = 32 << 20  # bytes read in one go
 
 
 class Store(Protocol):
-    """Where the pixels of a set are, an image a row of (n, d); one a kind of file. Safe to read from several threads."""
+    """Where the pixels of a set are, an image a row of (n, d); one a kind of file. Safe to read from several threads.
+    """
 
     shape: tuple[int, int]
     dtype: np.dtype[Any]  # uint8, float32 or float64
@@ -129,7 +130,7 @@ class FileStore:
 
     def _fill(self, out: NDArray[Any], rows: list[int], each: int) -> None:
         width = self.shape[1] * self.dtype.itemsize
-        view = memoryview(out.reshape(-1).view(np.uint8)).cast("B")
+        view = out.reshape(-1).view(np.uint8).data
         with reading(self.path), open_regular(self.path) as file:
             for place, row in enumerate(rows):
                 done, wanted = place * each * width, (place + 1) * each * width
@@ -155,7 +156,8 @@ def stored_images(
     licence: str | None = None,
     source: str | None = None,
 ) -> Images:
-    """A collection whose pixels stay in a store. The parameters are those of `Images.from_arrays`; image: a picture's shape.
+    """A collection whose pixels stay in a store. The parameters are those of `Images.from_arrays`; image: a picture's
+    shape.
 
     Raises
     ------
@@ -167,8 +169,8 @@ def stored_images(
 
     if store.dtype not in (np.uint8, np.float32, np.float64) or not store.dtype.isnative:
         raise DataError(
-            f"{name} has dtype {store.dtype.str}; only uint8, float32 and float64 in this machine's byte order are read "
-            f"from where they are stored. Bring it to one of these first: steinhaus data import."
+            f"{name} has dtype {store.dtype.str}; only uint8, float32 and float64 in this machine's byte order are "
+            "read from where they are stored. Bring it to one of these first: steinhaus data import."
         )
     if 0 in store.shape:
         raise DataError(f"{name} holds no images.")
@@ -200,6 +202,6 @@ def _check_finite(store: Store, name: str) -> None:
         if not finite.all():
             row, column = np.argwhere(~finite)[0].tolist()
             raise DataError(
-                f"{name}: image {first + row} has the value {rows[row, column]} at {column}; every pixel must be a finite "
-                f"number. Replace or leave out such values."
+                f"{name}: image {first + row} has the value {rows[row, column]} at {column}; every pixel must be a "
+                "finite number. Replace or leave out such values."
             )

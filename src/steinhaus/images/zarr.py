@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from steinhaus.errors import DataError
 from steinhaus.images.collection import Images
 from steinhaus.images.files import shown, source_name
+from steinhaus.images.labels import Int64
 from steinhaus.images.limits import Limits
 from steinhaus.images.progress import Progress
-from steinhaus.images.stored import Int64, stored_images
+from steinhaus.images.stored import stored_images
 
 PIXELS = ("pixels", "images", "x", "X", "data")
 LABELS = ("labels", "label", "y", "target")
@@ -118,7 +119,7 @@ def read(
         _check_chunks(pixels, path, name)
     found = labels if labels is not None and not isinstance(labels, str | bool) else _labels(opened, labels, name)
     names = about.get("label_names") if isinstance(labels, str | None) else None
-    given = {
+    given: dict[str, Any] = {
         "name": about.get("name") or source_name(Path(str(path))),
         "full_scale": full_scale if full_scale is not None else about.get("full_scale"),
         "given_train": about.get("given_train"),
@@ -179,5 +180,6 @@ def _check_chunks(array: Any, path: Path | str, name: str) -> None:
             which = f"the chunk {key}, of images {place[0] * files[0]} to {last}, is"
             break
     raise DataError(
-        f"{name}: {which} missing. Restore what is lost; or, where chunks are empty on purpose, open it with missing=True."
+        f"{name}: {which} missing. Restore what is lost; or, where chunks are empty on purpose, open it with "
+        "missing=True."
     )

@@ -1,0 +1,141 @@
+"""Where a study's points are worked on: here, within a memory, or on a Dask cluster."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import click
+
+from steinhaus.errors import DataError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+
+
+class Size(click.ParamType[int]):
+    """A number of bytes: "2GB", "1.5GiB", "800 MB"."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read the text."""
+        found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kKMGT]?i?)B?\s*", str(value))
+        unit = found[2].replace("K", "k").replace("ki", "Ki") if found else None
+        if found is None or unit not in _UNITS:
+            self.fail(f"{value!r} is no size: write 2GB, 800MB or 1.5GiB.", param, ctx)
+        return int(float(found[1]) * _UNITS[unit])
+
+
+@dataclass
+class Place:
+    """Where points are worked on, and what was learnt of it."""
+
+    memory: int | None = None  # bytes to stay within, here
+    workers: int | None = None  # of a cluster on this machine
+    scheduler: str | None = None  # of a cluster that is there
+    points: list[Any] = field(default_factory=list)  # the engines that were used
+
+    @property
+    def is_chosen(self) -> bool:
+        """Whether any of it was asked for: pixels then stay where they are stored."""
+        return self.memory is not None or self.workers is not None or self.scheduler is not None
+
+    def reading(self, source: str | None, options: dict[str, Any]) -> dict[str, Any]:
+        """How to read a source: where a place was chosen, its pixels stay where they are stored, if they can."""
+        from steinhaus.images.opening import can_stay
+
+        stays = self.is_chosen and source is not None and can_stay(source)
+        return {**options, "stored": True} if stays else options
+
+    @contextmanager
+    def opened(self, say: Callable[[str], None]) -> Iterator[Callable[..., Any]]:
+        """What makes the engine of some rows, as `run_study` takes it, for as long as the cluster is needed."""
+        if self.workers is None and self.scheduler is None:
+            yield self._here
+            return
+        with self._client() as client:
+            threads = sum(client.nthreads().values())
+            say(f"{len(client.nthreads())} workers with {threads} threads at {client.scheduler.address}.")
+
+            def there(rows: Any, *, threads: int | None = None) -> Any:
+                from steinhaus.engines.dask import spread
+
+                return self._noted(spread(rows, client))
+
+            yield there
+
+    def text(self) -> str:
+        """What the engines have to say about reading and about workers, a line each."""
+        lines = []
+        for points in self.points:
+            if hasattr(points, "reading"):
+                lines.append(points.reading.text())
+            for worker, speed in sorted(getattr(points, "speeds", {}).items()):
+                rate = speed.points / speed.seconds if speed.seconds else 0.0
+                done = f"{speed.points:,} points assigned in {speed.seconds:.1f} s"
+                lines.append(f"{worker}: {done}, {rate:,.0f} a second")
+        return "\n".join(lines)
+
+    def _here(self, rows: Any, *, threads: int | None = None) -> Any:
+        from steinhaus import engines
+
+        return self._noted(engines.choose(rows, threads=threads, memory=self.memory))
+
+    def _noted(self, points: Any) -> Any:
+        self.points.append(points)
+        return points
+
+    @contextmanager
+    def _client(self) -> Iterator[Client]:
+        try:
+            import dask
+            from distributed import Client, LocalCluster
+        except ImportError:
+            raise DataError("Clusters need the package distributed: pip install 'steinhaus[dask]'.") from None
+        if self.scheduler is not None:
+            try:
+                client = Client(self.scheduler, timeout=10)
+            except (OSError, ValueError) as error:
+                raise DataError(f"There is no Dask scheduler at {self.scheduler}: {error}.") from None
+            with client:
+                yield client
+            return
+        from steinhaus.engines.workers import available_cores
+
+        patient = {"distributed.scheduler.allowed-failures": 20}
+        threads = max(1, available_cores() // cast(int, self.workers))
+        with (
+            dask.config.set(patient),
+            LocalCluster(
+                n_workers=self.workers, threads_per_worker=threads, host="127.0.0.1", dashboard_address=None
+            ) as cluster,
+            Client(cluster) as client,
+        ):
+            yield client
+
+
+def place_options(command: Command) -> Command:
+    """Add the options that say where points are worked on; the command gets a `Place`."""
+
+    @functools.wraps(command)
+    def with_place(**options: Any) -> Any:
+        place = Place(options.pop("memory"), options.pop("workers"), options.pop("scheduler"))
+        if place.workers is not None and place.scheduler is not None:
+            raise click.UsageError("--workers starts a cluster, --scheduler names one: give one of them.")
+        return command(place=place, **options)
+
+    for option in (
+        click.option("--scheduler", metavar="ADDRESS", help="Work on the Dask cluster of this scheduler: tcp://..."),
+        click.option("--workers", metavar="N", type=click.IntRange(1), help="Work on N Dask workers on this machine."),
+        click.option("--memory", metavar="SIZE", type=Size(), help="Stay within so much memory; pixels stay on disk."),
+    ):
+        with_place = option(with_place)
+    return cast(Command, with_place)

@@ -1,0 +1,278 @@
+"""Sets decoded once into a Zarr store, from which they are read again and again. An import that stops goes on later.
+
+Beside the store lies a journal: a line for every chunk that is written whole. What a crash leaves behind it is
+written again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steinhaus.errors import DataError
+from steinhaus.images import folder, parquet, tar
+from steinhaus.images.collection import Images, Skipped
+from steinhaus.images.encoded import Encoded, differing, pictures_of, whole
+from steinhaus.images.files import shown, source_name
+from steinhaus.images.labels import encode
+from steinhaus.images.limits import DEFAULT_LIMITS, Limits
+from steinhaus.images.opening import open_images
+from steinhaus.images.pictures import Look
+from steinhaus.images.progress import Progress
+from steinhaus.images.sniffing import identify
+from steinhaus.images.zarr import ABOUT
+
+_CHUNK = 4 << 20  # bytes of a chunk, about
+
+
+@dataclass
+class _Written:
+    """What the journal knows: chunks that are there, and what they hold."""
+
+    taken: int = 0  # pictures of the source that were looked at
+    rows: int = 0  # pictures that are in the store
+    labels: list[Any] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+
+
+def import_images(
+    source: str | Path,
+    store: str | Path,
+    *,
+    mode: str | None = None,
+    size: tuple[int, int] | None = None,
+    fit: str = "crop",
+    background: int = 0,
+    limits: Limits = DEFAULT_LIMITS,
+    progress: Progress | None = None,
+) -> Images:
+    """Decode a set into a Zarr store, or go on with it where it stopped.
+
+    Parameters
+    ----------
+    source
+        A folder of pictures, tar files, Parquet files of encoded pictures; or any other source of `open_images`.
+    store
+        The folder to write, by habit called .zarr.
+    mode, size, fit, background
+        Of pictures: see `folder.read`.
+
+    Returns
+    -------
+    Images
+        The set, its pixels left in the store.
+
+    Raises
+    ------
+    DataError
+        Where the source cannot be read, the store holds another set, or it cannot be written; what was written stays,
+        and the next import goes on from there.
+    """
+    target = Path(store).expanduser()
+    look = Look(mode, size, fit, background)
+    name, pictures, given = _pictures(source, limits, progress)
+    print_of = hashlib.sha256(json.dumps([name, repr(look), given], sort_keys=True).encode()).hexdigest()
+    try:
+        if _is_complete(target, print_of):
+            return _imported(target, limits, [])
+        if pictures is None:
+            _write_array(open_images(source, limits=limits, progress=progress), target, print_of, progress)
+        else:
+            skipped = _write_pictures(pictures, look, name, target, print_of, limits, progress)
+            return _imported(target, limits, skipped)
+    except OSError as error:
+        raise DataError(
+            f"{shown(error.filename or target)} cannot be written: {error.strerror or error}. Make room, or choose "
+            "another place; the same command goes on where this one stopped."
+        ) from error
+    return _imported(target, limits, [])
+
+
+def _imported(target: Path, limits: Limits, skipped: list[Skipped]) -> Images:
+    return replace(open_images(target, stored=True, limits=limits), skipped=tuple(skipped))
+
+
+def _pictures(
+    source: str | Path, limits: Limits, progress: Progress | None
+) -> tuple[str, Iterator[Encoded] | None, list[Any]]:
+    """The name of a source, its pictures, and what tells it from others; no pictures where it is an array."""
+    path = Path(source).expanduser()
+    kind = identify(path, limits) if os.path.lexists(path) else "array"
+    if kind == "folder":
+        files = folder.found(path)
+        names = folder.labels_of(path, files)
+        pictures = (Encoded(file, path / file, None if names is None else names[row]) for row, file in enumerate(files))
+        return source_name(path), pictures, files
+    if kind == "tar":
+        shards = tar.shards(path)
+        return source_name(path), tar.encoded(shards, True, limits), _sizes(shards)
+    if kind == "parquet":
+        shards = parquet.shards(path)
+        layout = parquet.layout_of(shards, None, None)
+        if layout.kind == "encoded":
+            return source_name(path), parquet.encoded(shards, layout.columns[0], layout.label), _sizes(shards)
+    return source_name(path), None, [str(path)]
+
+
+def _sizes(files: list[Path]) -> list[Any]:
+    return [[file.name, file.stat().st_size] for file in files]
+
+
+def _write_pictures(
+    pictures: Iterator[Encoded],
+    look: Look,
+    name: str,
+    target: Path,
+    print_of: str,
+    limits: Limits,
+    progress: Progress | None,
+) -> list[Skipped]:
+    """Write pictures, chunk by chunk; those that could not be read."""
+    journal = target.with_name(target.name + ".journal")
+    written = _resumed(journal, print_of)
+    array: Any = _opened(target) if written.rows else None
+    decoded = pictures_of(itertools.islice(pictures, written.taken, None), look, name, limits, progress)
+    with journal.open("ab") as lines:
+        if not written.taken:
+            _append(lines, {"set": print_of})
+        block: list[NDArray[np.uint8]] = []
+        line: dict[str, Any] = {"taken": 0, "labels": [], "names": [], "skipped": []}
+        for picture, pixels in decoded:
+            line["taken"] += 1
+            if isinstance(pixels, str):
+                line["skipped"].append([picture.name, pixels])
+                continue
+            if array is None:
+                array = _created(target, pixels.shape, pixels.dtype)
+            if pixels.shape != array.shape[1:]:
+                raise DataError(differing(name, picture.name, pixels.shape, array.shape[1:]))
+            block.append(pixels)
+            line["labels"].append(picture.label)
+            line["names"].append(picture.name)
+            if len(block) == array.chunks[0]:
+                _put(array, written, block, line, lines)
+                block, line = [], {"taken": 0, "labels": [], "names": [], "skipped": []}
+        if array is None:
+            raise DataError(f"{name}: there are no pictures in it that can be read.")
+        _put(array, written, block, line, lines)
+    labels = whole(written.labels, written.names, name)
+    _finish(target, array, labels, {"name": name, "print": print_of})
+    journal.unlink()
+    return written.skipped
+
+
+def _put(array: Any, written: _Written, block: list[NDArray[np.uint8]], line: dict[str, Any], lines: Any) -> None:
+    """Write a chunk, then its line."""
+    if block:
+        array.resize((written.rows + len(block), *array.shape[1:]))
+        array[written.rows :] = np.stack(block)
+    if line["taken"]:
+        _append(lines, line)
+        _read_line(written, line)
+
+
+def _append(lines: Any, line: dict[str, Any]) -> None:
+    lines.write(json.dumps(line).encode() + b"\n")
+    lines.flush()
+    os.fsync(lines.fileno())
+
+
+def _read_line(written: _Written, line: dict[str, Any]) -> None:
+    written.taken += line["taken"]
+    written.rows += len(line["names"])
+    written.labels += line["labels"]
+    written.names += line["names"]
+    written.skipped += [Skipped(file, reason) for file, reason in line["skipped"]]
+
+
+def _resumed(journal: Path, print_of: str) -> _Written:
+    """What was written before; the journal loses a line that was cut off."""
+    written = _Written()
+    if not journal.exists():
+        return written
+    text = journal.read_bytes()
+    text = text[: text.rfind(b"\n") + 1]
+    os.truncate(journal, len(text))
+    lines = [json.loads(line) for line in text.splitlines()]
+    if lines and lines[0].get("set") != print_of:
+        raise DataError(
+            f"{shown(journal)} is of the import of another set, or one read with other options. Choose another store, "
+            "or remove it and the store beside it."
+        )
+    for line in lines[1:]:
+        _read_line(written, line)
+    return written
+
+
+def _write_array(images: Images, target: Path, print_of: str, progress: Progress | None) -> None:
+    """Write pixels that are there already, chunk by chunk; chunks are written whole, so an import begins again."""
+    array = _created(target, images.shape, images.pixels.dtype)
+    array.resize(images.pixels.shape)
+    for first in range(0, images.n, step := int(array.chunks[0])):
+        array[first : first + step] = images.pixels[first : first + step]
+        if progress is not None:
+            progress(f"Writing {shown(target)}", min(first + step, images.n), images.n, "pictures")
+    named = images.labels is not None and images.label_names is not None
+    labels = [images.label_names[i] for i in images.labels] if named else None  # type: ignore[index, union-attr]
+    about = {
+        "name": images.name, "print": print_of, "full_scale": images.full_scale, "given_train": images.given_train,
+        "licence": images.licence, "source": images.source,
+    }  # fmt: skip
+    _finish(target, array, labels, about)
+
+
+def _created(target: Path, image: tuple[int, ...], dtype: Any) -> Any:
+    """An array without images yet, in a group of its own."""
+    zarr = _zarr()
+    if target.exists() and not (target / "zarr.json").exists():
+        raise DataError(f"{shown(target)} is there, and is no Zarr store. Choose another name.")
+    if _attributes(target).get("complete"):
+        raise DataError(f"{shown(target)} holds another set. Choose another store, or remove this one.")
+    group = zarr.open_group(target, mode="w", attributes={ABOUT: {"complete": False}})
+    rows = max(1, _CHUNK // max(1, int(np.prod(image)) * np.dtype(dtype).itemsize))
+    return group.create_array(
+        "pixels", shape=(0, *image), chunks=(rows, *image), dtype=dtype, compressors=[zarr.codecs.Crc32cCodec()],
+        config={"write_empty_chunks": True},
+    )  # fmt: skip
+
+
+def _opened(target: Path) -> Any:
+    return _zarr().open_group(target, mode="r+").get("pixels").with_config({"write_empty_chunks": True})
+
+
+def _finish(target: Path, array: Any, labels: list[Any] | None, about: dict[str, Any]) -> None:
+    group = _zarr().open_group(target, mode="r+")
+    if labels is not None:
+        indices, names = encode(labels, len(labels), about["name"])
+        group.create_array("labels", data=indices, overwrite=True)
+        about = {**about, "label_names": list(names)}
+    group.attrs[ABOUT] = {**about, "complete": True}
+
+
+def _is_complete(target: Path, print_of: str) -> bool:
+    about = _attributes(target)
+    return bool(about.get("complete")) and about.get("print") == print_of
+
+
+def _attributes(target: Path) -> dict[str, Any]:
+    if not (target / "zarr.json").exists():
+        return {}
+    return dict(_zarr().open_group(target, mode="r").attrs.get(ABOUT, {}))
+
+
+def _zarr() -> Any:
+    try:
+        import zarr
+    except ImportError:
+        raise DataError("Importing needs the package zarr: pip install 'steinhaus[zarr]'.") from None
+    return zarr

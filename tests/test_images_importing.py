@@ -1,0 +1,113 @@
+"""Imports into Zarr: every kind of source, stopped anywhere and gone on with, on disks that are full."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("zarr", reason="needs the extra `zarr`")
+
+from steinhaus.cli import main
+from steinhaus.errors import DataError
+from steinhaus.images import importing, open_images
+from steinhaus.images.importing import import_images
+from steinhaus.images.stored import StoredPixels
+
+
+@pytest.fixture(autouse=True)
+def _small_chunks(monkeypatch):
+    monkeypatch.setattr(importing, "_CHUNK", 7 * 30)
+
+
+@pytest.fixture
+def pictures(tmp_path, rng):
+    folder = tmp_path / "set"
+    for row in range(40):
+        path = folder / "ab"[row % 2] / f"{row}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (6, 5)).astype(np.uint8)).save(path)
+    (folder / "a" / "10.png").write_bytes(b"nothing")
+    return folder
+
+
+def files(store: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(store)): path.read_bytes() for path in store.rglob("*") if path.is_file()}
+
+
+def test_a_folder_of_pictures(tmp_path, pictures):
+    imported = import_images(pictures, tmp_path / "set.zarr")
+    plain = open_images(pictures)
+    assert isinstance(imported.pixels, StoredPixels)
+    assert imported.sha256 == plain.sha256
+    assert (imported.n, imported.name, imported.label_names) == (39, "set", ("a", "b"))
+    assert [file.file for file in imported.skipped] == ["a/10.png"]
+    assert not (tmp_path / "set.zarr.journal").exists()
+    before = files(tmp_path / "set.zarr")
+    import_images(pictures, tmp_path / "set.zarr")
+    assert files(tmp_path / "set.zarr") == before
+
+
+@pytest.mark.parametrize("source", ["digits", "array.npy"])
+def test_other_sources(tmp_path, source, rng):
+    np.save(tmp_path / "array.npy", rng.random((20, 9)).astype(np.float32))
+    name = source if source == "digits" else tmp_path / source
+    imported, plain = import_images(name, tmp_path / "x.zarr"), open_images(name)
+    assert imported.sha256 == plain.sha256
+    assert imported.full_scale == plain.full_scale
+
+
+@pytest.mark.parametrize("stop", range(1, 6))
+def test_stopped_after_any_chunk_it_goes_on(tmp_path, pictures, stop, monkeypatch):
+    whole = tmp_path / "whole.zarr"
+    import_images(pictures, whole)
+    put, calls = importing._put, []
+
+    def failing(*arguments):
+        calls.append(1)
+        if len(calls) == stop:
+            raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "x.zarr"))
+        put(*arguments)
+
+    monkeypatch.setattr(importing, "_put", failing)
+    with pytest.raises(DataError, match=r"x\.zarr cannot be written: No space left on device.*goes on"):
+        import_images(pictures, tmp_path / "x.zarr")
+    with pytest.raises(DataError, match="beginning of an import" if stop > 1 else "no array of images|beginning"):
+        open_images(tmp_path / "x.zarr")
+    monkeypatch.undo()
+    monkeypatch.setattr(importing, "_CHUNK", 7 * 30)
+    decoded = []
+    monkeypatch.setattr(importing, "pictures_of", _counting(importing.pictures_of, decoded))
+    assert import_images(pictures, tmp_path / "x.zarr").sha256 == open_images(whole).sha256
+    assert len(decoded) <= 40 - 7 * (stop - 1)
+    assert files(tmp_path / "x.zarr") == files(whole)
+
+
+def _counting(function, calls):
+    def counted(*arguments):
+        for found in function(*arguments):
+            calls.append(found)
+            yield found
+
+    return counted
+
+
+def test_a_store_of_something_else_is_left_alone(tmp_path, pictures):
+    import_images(pictures, tmp_path / "set.zarr")
+    with pytest.raises(DataError, match="holds another set"):
+        import_images("digits", tmp_path / "set.zarr")
+    (tmp_path / "notes").mkdir()
+    with pytest.raises(DataError, match="no Zarr store"):
+        import_images("digits", tmp_path / "notes")
+
+
+def test_the_command(tmp_path, pictures, capsys):
+    assert main(["data", "import", str(pictures), str(tmp_path / "set.zarr"), "--size", "4x4", "--quiet"]) == 0
+    told = capsys.readouterr()
+    assert told.out == f"39 images, 4 x 4 uint8, in {tmp_path / 'set.zarr'}\n"
+    assert "1 picture" in told.err
+    assert main(["data"]) == 0
+    assert "mnist" in capsys.readouterr().out
