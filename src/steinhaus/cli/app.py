@@ -12,6 +12,7 @@ import click
 import steinhaus
 from steinhaus.cli import memory
 from steinhaus.cli.arguments import debug_option
+from steinhaus.cli.importing import import_
 from steinhaus.cli.looking import data, report, show
 from steinhaus.cli.predict import predict
 from steinhaus.cli.study import study
@@ -91,5 +92,6 @@ def program() -> None:
     """
 
 
+data.add_command(import_)
 for command in (study, show, report, predict, data):
     program.add_command(command)

@@ -72,13 +72,16 @@ def _known_images(result: StudyResult, reading: dict[str, Any]) -> Split | None:
     return images.split(record.plan["train"], record.plan["seed"]) if images.sha256 == record.data.sha256 else None
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--data", metavar="DIR", help="Where to look first. [default: $STEINHAUS_DATA]")
 @arguments.debug_option
-def data(data: str | None) -> None:
-    """Tell which data sets are known, and where they are."""
+@click.pass_context
+def data(context: click.Context, data: str | None) -> None:
+    """Tell which data sets are known, and where they are; or import one."""
     from steinhaus.images import data_status
 
+    if context.invoked_subcommand is not None:
+        return
     for status in data_status(data):
         known = status.known
         shape = " x ".join(map(str, known.shape))

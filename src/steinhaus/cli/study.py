@@ -13,6 +13,7 @@ import click
 
 from steinhaus.cli import arguments, memory
 from steinhaus.cli.looking import draw, where
+from steinhaus.cli.places import Place, place_options
 from steinhaus.cli.progress import watching
 from steinhaus.cli.sources import open_source
 from steinhaus.cli.words import tell
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     "--seed", metavar="N", type=click.IntRange(0), default=0, show_default=True, help="Of the split and of the starts."
 )
 @arguments.threads_option
+@place_options
 @click.option("--out", metavar="DIR", help="[default: studies/<source>-<digest of plan and data>]")
 @arguments.reading_options
 @click.option("--break-lock", is_flag=True, help="Go on in a folder that a dead process of another machine locked.")
@@ -72,6 +74,7 @@ def study(
     source: str | None,
     out: str | None,
     reading: dict[str, Any],
+    place: Place,
     break_lock: bool,
     quiet: bool,
     as_json: bool,
@@ -81,13 +84,14 @@ def study(
     """Run k-means for every K, several times, and show what came out.
 
     SOURCE is mnist, digits, or a path: a folder of pictures (sub-folders are labels), IDX files or a folder of them,
-    .npy, .npz, CSV. Without it: mnist, or digits where MNIST is not to be had. The defaults are the published study of
-    MNIST.
+    .npy, .npz, CSV, Zarr, Parquet, tar. Without it: mnist, or digits where MNIST is not to be had. The defaults are
+    the published study of MNIST.
 
     A study that was interrupted goes on when the same command is given again.
     """
     from steinhaus import engines
     from steinhaus.study import Study
+    from steinhaus.study.run import run_study
 
     wanted = Study(**plan)
     stages = Stages()
@@ -96,7 +100,7 @@ def study(
     free = memory.free()
     try:
         with watching(quiet, as_json) as watch:
-            images = open_source(source, reading, watch)
+            images = open_source(source, place.reading(source, reading), watch)
             stages.ended("open the images")
             folder = wanted.folder(images) if out is None else Path(out).expanduser()
             stages.ended("name the study")
@@ -104,7 +108,9 @@ def study(
                 watch.step("compiling kernels for this machine, once (~20 s)", 0, None, "")
                 engines.warm_up()
                 stages.ended("compile the kernels")
-            result = wanted.run(images, folder, _both(stages.event, watch.event), break_lock=break_lock)
+            with place.opened(watch.say) as choose:
+                told = _both(stages.event, watch.event)
+                result = run_study(wanted, images, folder, told, break_lock=break_lock, choose=choose)
             pages = draw(result, folder)
             stages.ended("draw the report")
     except MemoryError as error:
@@ -124,7 +130,7 @@ def study(
         click.echo(result.table())
         click.echo(where(pages))
     if timings:
-        click.echo(stages.text(), err=True)
+        click.echo("\n".join(filter(None, [stages.text(), place.text()])), err=True)
 
 
 def _both(one: Callable[[Event], None], other: Callable[[Event], None]) -> Callable[[Event], None]:

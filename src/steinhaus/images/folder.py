@@ -106,6 +106,19 @@ def read(
     )
 
 
+def found(path: Path) -> list[str]:
+    """The pictures of a folder, relative to it, in the order in which `read` reads them."""
+    there = _walk(path, follow_links=False)
+    if not there.files:
+        raise DataError(_no_pictures(path, there))
+    return sorted(there.files, key=lambda file: file.startswith("test/")) if _given_parts(there.files) else there.files
+
+
+def labels_of(path: Path, files: list[str]) -> list[str] | None:
+    """The label of each of these pictures: the sub-folder that it lies in; None where none lies in one."""
+    return _labels(path, files, bool(_given_parts(files)))
+
+
 def _walk(root: Path, follow_links: bool) -> _Found:
     """Everything in a folder: pictures in natural order, what is refused, and what is no picture."""
     found = _Found()
