@@ -98,8 +98,11 @@ def test_a_lock_file_that_says_nothing_is_nobodys(tmp_path: Path, text: str) -> 
         assert lock.taken_over is None
 
 
-def test_readers_need_no_lock_and_never_fail(tmp_path: Path) -> None:
-    run(out=tmp_path / "study", watch=lambda event: None)
+@pytest.mark.parametrize("most", [30, pytest.param(1000, marks=pytest.mark.slow)])
+def test_readers_need_no_lock_and_never_fail(tmp_path: Path, most: int) -> None:
+    happened = []
+    run(out=tmp_path / "study", watch=happened.append)
+    each = most // len(happened) + 1
     reads, errors = [0], []
     folder = tmp_path / "again"
     begun, done = threading.Event(), threading.Event()
@@ -121,7 +124,7 @@ def test_readers_need_no_lock_and_never_fail(tmp_path: Path) -> None:
 
     def slow(event: Event) -> None:
         begun.set()
-        goal = reads[0] + 3
+        goal = reads[0] + each
         while reads[0] < goal:
             time.sleep(0.001)
 
@@ -131,4 +134,4 @@ def test_readers_need_no_lock_and_never_fail(tmp_path: Path) -> None:
     done.set()
     reader.join()
     assert not errors
-    assert reads[0] > 30
+    assert reads[0] > most

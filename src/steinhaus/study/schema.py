@@ -21,6 +21,10 @@ from steinhaus.study.record import SCHEMA, BestRecord, DataRecord, StudyRecord
 LEAST_SCALE = 1e-60  # of a full pixel; beyond it, or beyond its inverse, scaled pixels cannot be squared
 
 
+class NewerError(StoreError):
+    """A study was written by a newer Steinhaus."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Document:
     """All that `study.json` says."""
@@ -58,7 +62,7 @@ def decode(data: bytes) -> Document:
     ------
     ValueError
         The bytes are no JSON, changed since they were written, or contradict themselves.
-    StoreError
+    NewerError
         They are of a newer schema.
     """
     try:
@@ -82,7 +86,7 @@ def _refuse(constant: str) -> None:
 
 def _check_schema(schema: Any) -> None:
     if type(schema) is int and schema > SCHEMA:
-        raise StoreError(
+        raise NewerError(
             f"The study has schema {schema}; this version of Steinhaus reads schemas up to {SCHEMA}. "
             f"Use a newer Steinhaus."
         )

@@ -148,8 +148,11 @@ class Folder:
             data = files.read(path / STUDY, MOST_STUDY)
         except FileNotFoundError:
             return None
-        with _sound(path / STUDY, "Restore it from a copy, or run the study in a new folder."):
-            return cls(path, schema.decode(data), lock)
+        try:
+            with _sound(path / STUDY, "Restore it from a copy, or run the study in a new folder."):
+                return cls(path, schema.decode(data), lock)
+        except schema.NewerError as error:
+            raise StoreError(f"{path / STUDY}: {error}") from None
 
     @classmethod
     def begin(cls, path: Path, record: StudyRecord, lock: Lock) -> Folder:
