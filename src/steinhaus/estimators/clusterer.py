@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import Tags, check_random_state, estimator_html_repr
 from sklearn.utils.validation import (
     _check_feature_names,
     _check_n_features,
@@ -208,10 +208,13 @@ class Clusterer(
     def _html_repr(self) -> str:
         """What notebooks show: once fitted, clusters, their sizes and, of images, their means."""
         if not hasattr(self, "cluster_centers_"):
-            return str(super()._html_repr())
+            return str(estimator_html_repr(self))
         from steinhaus.estimators.html import render
 
         return render(self)
+
+    def _repr_html_inner(self) -> str:  # before scikit-learn 1.7 nothing asks for `_html_repr`
+        return self._html_repr()
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
