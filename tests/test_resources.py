@@ -110,6 +110,15 @@ def test_a_process_that_may_use_one_core_uses_one_thread() -> None:
         os.sched_setaffinity(0, allowed)
 
 
+@pytest.mark.parametrize(
+    ("said", "cores"),
+    [("max 100000", None), ("100000 100000", 1), ("20000 100000", 1), ("10000000 100000", None), ("", None)],
+)
+def test_a_container_has_the_cores_that_its_group_has(tmp_path: Path, said: str, cores: int | None) -> None:
+    (tmp_path / "cpu.max").write_text(said)
+    assert available_cores(tmp_path / "cpu.max") == (cores or available_cores(tmp_path / "none"))
+
+
 def test_eight_threads_at_once(images: Images) -> None:
     expected = outcome(images, 1)
     before, pools = running(), [pool["num_threads"] for pool in threadpoolctl.threadpool_info()]

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 
-def available_cores() -> int:
-    """How many cores this process may use: its affinity, not the machine's count."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0)) or 1
-    return os.cpu_count() or 1
+def available_cores(limits: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """How many cores this process may use: by its affinity and its control group, not the machine's count.
+
+    `limits` is where version 2 of control groups says what a container may use: "200000 100000" is two cores.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = limits.read_text().split()
+        cores = min(cores, math.ceil(int(quota) / int(period)))
+    except (OSError, ValueError, ZeroDivisionError):  # no control groups here, or "max": no limit
+        pass
+    return max(1, cores)
 
 
 class Workers:
