@@ -62,7 +62,7 @@ def test_blocks_are_as_memory_bit_for_bit(problem, pieces, threads, tight, picke
     assert outcomes(blocks, runs, max_iter=6) == outcomes(inside, runs, max_iter=6)
 
 
-@pytest.mark.parametrize("init", ["random", "k-means++"])
+@pytest.mark.parametrize("init", ["random", "k-means++", "k-means||"])
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_seeding_and_tolerance_too(init, dtype, rng):
     x = rng.integers(0, 255, (2000, 70)).astype(dtype)

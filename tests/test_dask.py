@@ -57,11 +57,12 @@ def test_chunks_are_as_memory_bit_for_bit(client, dtype, chunks, rng):
     assert outcomes(points, runs) == outcomes(inside, runs)
 
 
-def test_seeding_by_distances_and_tolerance(client, rng):
+@pytest.mark.parametrize("init", ["k-means++", "k-means||"])
+def test_seeding_by_distances_and_tolerance(client, init, rng):
     x = hard(rng, np.float64, 400, 7)
 
     def study(points):
-        return outcomes(points, [Run(0, starts(points, 6, "k-means++", Stream(0, 6, 0)))], tol=1e-2)
+        return outcomes(points, [Run(0, starts(points, 6, init, Stream(0, 6, 0)))], tol=1e-2)
 
     assert study(DaskPoints(da.from_array(x, chunks=(90, 7)), client=client)) == study(choose(x))
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from steinhaus.engines import choose, parts
 from steinhaus.engines.memory import MemoryPoints
+from steinhaus.lloyd import lloyd
 from steinhaus.points import Run
 
 
@@ -67,3 +68,13 @@ def test_runs_that_sit_out_passes_get_the_labels_they_should(seed):
             means = tally.sums[0] * 2.0**32 + tally.sums[1]
             means = slow.grid.offset + slow.grid.step * means / np.maximum(tally.counts, 1)[:, np.newaxis]
             centroids[run.key] = np.where(tally.counts[:, np.newaxis], means, run.centroids)
+
+
+def test_an_engine_serves_one_set_of_runs_after_the_other(rng):
+    x = rng.integers(0, 255, (3000, 100)).astype(np.uint8)
+    points = choose(x, threads=1)
+    alike = set()
+    for _ in range(3):
+        (fit,) = lloyd(points, [Run(0, x[:8].astype(float))])
+        alike.add((fit.history, fit.inertia, fit.centroids.tobytes()))
+    assert len(alike) == 1

@@ -6,13 +6,18 @@ nothing else in its study, on no number of threads and on no engine.
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, Protocol, cast
 
 import numpy as np
 
-from steinhaus.points import Float64, Int64, Points
+from steinhaus import arithmetic
+from steinhaus.errors import PlanError
+from steinhaus.points import Float64, Int64, Points, Run
 
-Init = Literal["random", "k-means++"]
+Init = Literal["random", "k-means++", "k-means||"]
+_ROUNDS = 5  # of k-means||, each of which draws _OVER * k points, more or less
+_OVER = 2.0
 UInt64 = np.ndarray[tuple[int, ...], np.dtype[np.uint64]]
 
 
@@ -86,7 +91,7 @@ def starts(points: Points, k: int, init: Init, stream: Stream, *, weights: Int64
     init
         "random": k distinct rows, evenly. "k-means++": greedy k-means++ (D. Arthur and S. Vassilvitskii, k-means++: the
         advantages of careful seeding, SODA 2007, section 2, with the best of 2 + ln k candidates at each step, their
-        section 5).
+        section 5). "k-means||": see `scalable`.
     stream
         The run's random numbers.
     weights
@@ -94,6 +99,10 @@ def starts(points: Points, k: int, init: Init, stream: Stream, *, weights: Int64
     """
     if init == "k-means++":
         return points.rows(plus_plus(points, k, stream, weights))
+    if init == "k-means||":
+        if weights is not None or not hasattr(points, "sample"):
+            raise PlanError('init="k-means||" needs dense points without weights, so far. Use "k-means++".')
+        return scalable(cast(Sampled, points), k, stream)
     return points.rows(stream.distinct(k, points.n) if weights is None else _distinct(weights, k, stream))
 
 
@@ -135,6 +144,61 @@ def plus_plus(points: Points, k: int, stream: Stream, weights: Int64 | None = No
         chosen.append(int(candidates[best]))
         closest = nearer[best]
     return np.array(chosen, np.int64)
+
+
+class Sampled(Points, Protocol):
+    """Points that can be drawn by their squared distances to the nearest centroid."""
+
+    def sample(self, run: Run, factor: float, seed: int) -> Int64:
+        """Draw each point with a chance of `factor` times its squared distance to its centroid, ascending.
+
+        The run was just assigned. Whether a point is drawn depends on the seed, its number and this chance alone.
+        """
+        ...
+
+
+def scalable(points: Sampled, k: int, stream: Stream) -> Float64:
+    """Choose k rows by k-means||, (k, d) float64, in a dozen passes over the points, whatever k is.
+
+    B. Bahmani et al., Scalable k-means++, PVLDB 5(7), 2012: from one row on, five rounds draw about 2k rows each, a row
+    with a chance of 2k times its share of the cost. What is drawn, each row as often as points are nearest to it, is
+    then thinned out to k by k-means++. Costs come from exact sums, so the rows drawn depend on no partition.
+    """
+    chosen = stream.integers(1, points.n)
+    for number in range(_ROUNDS):
+        run = Run(("k-means||", number), points.rows(chosen))
+        (tally,) = points.assign([run])
+        cost = arithmetic.inertia(
+            points.totals.squares, tally.sums, tally.counts, run.centroids, points.grid.offset, points.grid.step
+        )
+        drawn = points.sample(run, _OVER * k / cost, int(stream.raw(1)[0])) if cost > 0 else chosen[:0]
+        points.forget(run.key)
+        chosen = np.concatenate([chosen, drawn])
+    if len(chosen) <= k:
+        rest = np.setdiff1d(stream.distinct(min(2 * k, points.n), points.n), chosen)
+        return points.rows(np.concatenate([chosen, rest[: k - len(chosen)]]))
+    run = Run(("k-means||", _ROUNDS), points.rows(chosen))
+    (tally,) = points.assign([run])
+    points.forget(run.key)
+    return run.centroids[plus_plus(cast(Points, _Few(run.centroids)), k, stream, tally.counts)]
+
+
+@dataclass(frozen=True)
+class _Few:
+    """A few rows in memory, as `plus_plus` needs them; sums over features in order, so that they are the same everywhere."""
+
+    x: Float64  # (n, d)
+
+    @property
+    def n(self) -> int:
+        return len(self.x)
+
+    def squared_distances(self, indices: Int64) -> Float64:
+        """See `Points.squared_distances`."""
+        out = np.zeros((len(indices), self.n))
+        for column in self.x.T:
+            out += np.square(column - column[indices, np.newaxis])
+        return out
 
 
 def _integers(distances: Float64, largest: float | None = None) -> Int64:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     "--max-iter", metavar="N", type=click.IntRange(1), default=300, show_default=True, help="Most iterations of a run."
 )
 @click.option(
-    "--init", type=click.Choice(["random", "k-means++"]), default="random", show_default=True, help="The starts."
+    "--init", type=click.Choice(["random", "k-means++", "k-means||"]), default="random", show_default=True, help="The starts."
 )
 @click.option(
     "--tol",

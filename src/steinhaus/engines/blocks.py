@@ -155,6 +155,18 @@ class BlockPoints:
             self._keep(part, engine)
         return out
 
+    def sample(self, run: Run, factor: float, seed: int) -> Int64:
+        """See `seeding.Sampled`."""
+        drawn = []
+        for part, x in self._blocks():
+            engine = self._part(part, x, [run])
+            if not engine.knows(run):
+                engine.tallies([run])
+            members = self._layout.members(part)
+            drawn.append(members[parts.chances(seed, members) < factor * engine.own_distances(run)])
+            self._keep(part, engine)
+        return np.sort(np.concatenate(drawn))
+
     def labels(self, key: Hashable) -> Int32:
         """See `Points.labels`."""
         if key not in self._last:

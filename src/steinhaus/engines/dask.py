@@ -125,6 +125,14 @@ class DaskPoints:
             out[:, self._layout.members(part)] = found
         return out
 
+    def sample(self, run: Run, factor: float, seed: int) -> Int64:
+        """See `seeding.Sampled`."""
+        members = [self._layout.members(part) for part in range(len(self._layout))]
+        spans = [span if len(span) < int(span[-1] - span[0]) + 1 else (span[0], span[-1] + 1) for span in members]
+        asked = (self._run(run.key), factor, seed)
+        drawn = self._settled(lambda: self._each(_sample, asked, spans))
+        return np.sort(np.concatenate(drawn))
+
     def labels(self, key: Hashable) -> Int32:
         """See `Points.labels`. All of them come here; `labels_array` leaves them where they are."""
         out = np.empty(self.n, np.int32)
@@ -189,14 +197,14 @@ class DaskPoints:
         """What a task finds on every part."""
         return self._settled(lambda: self._each(task, what))
 
-    def _each(self, task: Callable[..., Any], what: Any) -> list[Future]:
-        """Start a task on every part, where it lies. What all of them are given travels once."""
+    def _each(self, task: Callable[..., Any], what: Any, *own: Sequence[Any]) -> list[Future]:
+        """Start a task on every part, where it lies. What all of them are given travels once; `own` is each part's."""
         self._asked += 1
         name = f"{self._token}-{task.__name__.strip('_')}-{self._asked}"
         asked = Asked(self._token, getattr(self, "grid", None), self._share, tuple(self._last), what)
         given = self._client.submit(_given, asked, key=f"{name}-given")
         keys = [f"{name}-{part}" for part in range(len(self._blocks))]
-        return self._client.map(task, self._blocks, range(len(self._blocks)), key=keys, asked=given)  # type: ignore[no-any-return]
+        return self._client.map(task, self._blocks, range(len(keys)), *own, key=keys, asked=given)  # type: ignore[no-any-return]
 
     def _sum(self, futures: list[Future]) -> Future:
         """Add up what parts found, on the workers, a few at a time."""
@@ -422,6 +430,15 @@ def _assigned(engine: MemoryPoints, runs: Sequence[Run]) -> None:
     """See to it that an engine's labels are those of these centroids, where it was lost or is another worker's."""
     if not all(engine.knows(run) for run in runs):
         engine.tallies(runs)
+
+
+def _sample(x: NDArray[Any], part: int, span: Any, asked: Asked) -> Int64:
+    run, factor, seed = asked.what
+    members = np.arange(*span) if isinstance(span, tuple) else span
+    with _engine(x, part, asked) as engine:
+        _assigned(engine, [run])
+        drawn: Int64 = members[parts.chances(seed, members) < factor * engine.own_distances(run)]
+        return drawn
 
 
 def _distances(x: NDArray[Any], part: int, asked: Asked) -> Float64:

@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from steinhaus.engines import kernels, screening
 from steinhaus.engines.kernels import BRUTE, DRIFT, PLAIN, TILE
+from steinhaus.engines.parts import chances
 from steinhaus.engines.survey import survey
 from steinhaus.engines.workers import Workers
 from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally
@@ -166,13 +167,7 @@ class MemoryPoints:
         (e,) float64
             Their squared distances.
         """
-        labels = self.labels(run.key)
-        distances = np.empty(self.n)
-
-        def measure(_: int, first: int, end: int) -> None:
-            kernels.own_distances(self._rows, first, end, labels, run.centroids, distances)
-
-        self._workers.each(measure, self.n, _STEP)
+        labels, distances = self.labels(run.key), self.own_distances(run)
         order = np.argsort(-distances, kind="stable")[:wanted]
         order = order[distances[order] > 0]
         return np.stack([order, labels[order].astype(np.int64)], axis=1), distances[order]
@@ -199,6 +194,20 @@ class MemoryPoints:
             f"may have closed, by the directions and from anchors; what stays open is computed from the features. "
             f"Tables: {tables:,.0f} MiB. A run takes new anchors when what their age costs comes to what they cost."
         )
+
+    def own_distances(self, run: Run) -> Float64:
+        """The squared distance of each point to its own centroid, (n,) float64, for a run that was just assigned."""
+        labels, distances = self.labels(run.key), np.empty(self.n)
+
+        def measure(_: int, first: int, end: int) -> None:
+            kernels.own_distances(self._rows, first, end, labels, run.centroids, distances)
+
+        self._workers.each(measure, self.n, _STEP)
+        return distances
+
+    def sample(self, run: Run, factor: float, seed: int) -> Int64:
+        """See `seeding.Sampled`."""
+        return np.flatnonzero(chances(seed, np.arange(self.n)) < factor * self.own_distances(run))
 
     def rows(self, indices: Int64) -> Float64:
         """See `Points.rows`."""
@@ -366,6 +375,7 @@ class MemoryPoints:
         if batch.passes or self._screen == "drift":
             if not self._basis.p:
                 self._find_directions(p)
+                batch.labels = np.ascontiguousarray(batch.labels[:, self._known.order])
             if not len(batch.gaps.gaps):
                 self._take_up_gaps(batch)
         batch.passes += 1
@@ -459,7 +469,6 @@ class MemoryPoints:
     def _take_up_gaps(self, batch: _Batch) -> None:
         """From now on keep gaps and anchors, in the points' new order; the next pass is a full one."""
         k, p = len(batch.counts), self._basis.p
-        batch.labels = np.ascontiguousarray(batch.labels[:, self._known.order])
         batch.drift, batch.far = (_scores(np.empty((k, p), np.float32)) for _ in range(2))
         batch.anchors = batch.anchors._replace(along=np.zeros((k, p)))
         batch.gaps = batch.gaps._replace(gaps=np.full((self._tiles, int(batch.columns[-1])), -np.inf, np.float32))

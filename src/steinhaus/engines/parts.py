@@ -105,6 +105,18 @@ def farthest(parts: Iterable[Far], wanted: int) -> Int64:
     return pairs[np.lexsort((pairs[:, 0], -distances))[:wanted]]
 
 
+def chances(seed: int, points: Int64) -> Float64:
+    """An even number in [0, 1) for each of some points, (m,): the same wherever the point stands and whoever asks.
+
+    The mix is that of SplitMix64 (G. L. Steele, D. Lea, C. H. Flood, Fast splittable pseudorandom number generators,
+    OOPSLA 2014), of the seed and the point's number.
+    """
+    z = points.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return ((z ^ (z >> np.uint64(31))) >> np.uint64(11)) * 2.0**-53
+
+
 def empties(tallies: Sequence[Tally]) -> dict[int, int]:
     """The places of the tallies that have empty clusters, and how many."""
     found = ((place, int(np.count_nonzero(tally.counts == 0))) for place, tally in enumerate(tallies))

@@ -18,7 +18,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from steinhaus.centroids import inertia
 from steinhaus.engines import is_collection, opened
 from steinhaus.estimators.clusterer import Clusterer, centroid_dtype, checked_weights, labels_of, seed_of
-from steinhaus.estimators.listening import Callback, Progress
+from steinhaus.estimators.listening import Callback, CallbackSupportMixin, Progress
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Fit, Float64, Points, Run, Stop
 from steinhaus.seeding import Stream, starts
@@ -48,7 +48,7 @@ class Restart:
     stop_reason: Stop
 
 
-class KMeans(Clusterer):
+class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
     """K-means clustering by Lloyd's algorithm: exact labels, the same bits on every machine and number of threads.
 
     It stands in for `sklearn.cluster.KMeans`: the same parameters, attributes, warnings and errors. Given an array
@@ -61,7 +61,7 @@ class KMeans(Clusterer):
         The number of clusters, at most the number of rows.
     init
         Where restarts begin. "k-means++": greedy k-means++ (Arthur and Vassilvitskii, SODA 2007); "random": distinct
-        rows; an (n_clusters, n_features) array; or a function `init(X, n_clusters, random_state=...)` that returns one.
+        rows; "k-means||": for large k, and rows on a cluster (Bahmani et al., PVLDB 2012); an (n_clusters, n_features) array; or a function `init(X, n_clusters, random_state=...)` that returns one.
     n_init
         The number of restarts; the best is kept. "auto": 1 for "k-means++" and arrays, 10 for "random" and functions.
         Restarts advance together, so that X is read once an iteration for all of them.
@@ -119,7 +119,7 @@ class KMeans(Clusterer):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_clusters": [Interval(Integral, 1, None, closed="left")],
-        "init": [StrOptions({"k-means++", "random"}), callable, "array-like"],
+        "init": [StrOptions({"k-means++", "random", "k-means||"}), callable, "array-like"],
         "n_init": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from steinhaus.study.result import StudyResult
 
 Starts = Mapping[int, Sequence[ArrayLike]]
-SEEDINGS = ("random", "k-means++")
+SEEDINGS = ("random", "k-means++", "k-means||")
 MOST_RUNS = 100_000  # in one study: far more than anyone waits for, and few enough to be counted out
 
 
@@ -42,7 +42,8 @@ class Study:
     max_iter
         The most iterations of one run.
     init
-        "random" (distinct training images), "k-means++" (greedy, as scikit-learn's), or the starts themselves: a
+        "random" (distinct training images), "k-means++" (greedy, as scikit-learn's), "k-means||" (for images on disk or
+        on a cluster), or the starts themselves: a
         mapping from each K to `restarts` arrays of shape (K, d) or (K, *image shape), in pixels scaled to 0..1, as
         `StudyResult.centroids` gives them.
     tol
@@ -70,7 +71,7 @@ class Study:
     k: Iterable[int] = (5, 7, 10, 12)
     restarts: int = 5
     max_iter: int = 300
-    init: Literal["random", "k-means++"] | Starts = "random"
+    init: Literal["random", "k-means++", "k-means||"] | Starts = "random"
     tol: float = 0.0
     train: float | int | Literal["given"] = 0.6
     seed: int = 0
@@ -223,10 +224,11 @@ def _init(value: object, ks: tuple[int, ...], restarts: int) -> str | dict[int, 
     if isinstance(value, str):
         if value in SEEDINGS:
             return value
-        raise PlanError(f'init must be "random", "k-means++" or a mapping from K to start arrays; it is {value!r}.')
+        names = ", ".join(f'"{name}"' for name in SEEDINGS)
+        raise PlanError(f"init must be {names} or a mapping from K to start arrays; it is {value!r}.")
     if not isinstance(value, Mapping):
         raise PlanError(
-            f'init must be "random", "k-means++" or a mapping from K to start arrays; '
+            f'init must be "random", "k-means++", "k-means||" or a mapping from K to start arrays; '
             f"it is of type {type(value).__name__}."
         )
     if set(value) != set(ks):
