@@ -48,7 +48,7 @@ def main() -> None:
         tables.insert(options.markdown, text)
         growth.plot(RESULTS, options.markdown.with_name("benchmarks-growth.svg"))
         print(f"tables in {options.markdown}")
-    elif not options.write_only:
+    else:
         print(f"\n{text}")
 
 

@@ -190,12 +190,12 @@ def _growth(growth: Result) -> str:
     for series in growing.SERIES:
         lines = growth["seconds"][series.name]
         slopes = [f"{growing.slope(lines[peer]):.2f}" if len(lines[peer]) > 1 else "–" for peer in lines]
-        top = growing.upper(lines["ours"])
+        top = growing.upper(lines["ours"]) if lines["ours"] else {}
         body.append([series.name, series.title, *slopes, f"{growing.slope(top):.2f}" if len(top) > 1 else "–"])
     parts.append(rows(header, body))
     for series in growing.SERIES:
         lines = growth["seconds"][series.name]
-        sizes = list(lines["ours"])
+        sizes = [str(cell.value) for cell in series.cells]
         header = [f"seconds, {series.name} =", *(f"{int(size):,}" for size in sizes)]
         body = [
             [PEERS[peer].title, *(_short(line[size]) if size in line else "–" for size in sizes)]
