@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import study_cases
 from report_studies import digits, make
 from steinhaus.errors import SteinhausError, StoreError
 from steinhaus.report import ReportData, files, folder, from_result, render, write_folder, write_report
@@ -226,3 +227,18 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
         files.write(path, b"two")
     assert path.read_bytes() == b"one"
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_in_a_notebook_a_result_shows_the_static_report(tmp_path: Path) -> None:
+    result = study_cases.run(study_cases.blobs(), tmp_path)
+    frame = dict(Reader(result._repr_html_()).tags)["iframe"]
+    assert frame["sandbox"] == ""
+    page = Reader(frame["srcdoc"] or "")
+    assert page.count("li", "card") == sum(b.k for b in result.best)
+    assert not [tag for tag, _ in page.tags if tag == "script"]
+
+
+def test_in_a_notebook_a_result_without_runs_shows_itself_plainly(tmp_path: Path) -> None:
+    result = study_cases.run(study_cases.blobs(), tmp_path)
+    result.record = replace(result.record, runs=(), best=(), complete=False)
+    assert result._repr_html_() is None

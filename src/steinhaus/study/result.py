@@ -113,6 +113,12 @@ class StudyResult:
         """What happened, as in `events.jsonl`: with "event", "time" (UTC) and "seconds" since the session began."""
         return self._store.events()
 
+    def _repr_html_(self) -> str | None:
+        """What a notebook shows: the static part of the report; None before the first run has ended."""
+        from steinhaus.report import from_result, notebook
+
+        return notebook(from_result(self)) if self.best else None
+
     @property
     def seconds(self) -> dict[tuple[int, int], float]:
         """(K, restart) -> seconds of work on the study until that run ended; all runs advance together."""
