@@ -8,7 +8,7 @@ dense float32 array, go the same way.
 
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from steinhaus.estimators.spherical import SphericalKMeans
+from steinhaus import SphericalKMeans
 
 SENTENCES = [
     "the telescope sees a galaxy behind the star",

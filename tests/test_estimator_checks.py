@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from steinhaus import KMeans
-from steinhaus.estimators.minibatch import MiniBatchKMeans
-from steinhaus.estimators.spherical import SphericalKMeans
+from steinhaus import KMeans, MiniBatchKMeans, SphericalKMeans
 
 ESTIMATORS = [
     KMeans(2, n_init=2, max_iter=5),

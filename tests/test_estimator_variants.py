@@ -8,8 +8,7 @@ import scipy.sparse as sp
 
 import naive
 import steinhaus
-from steinhaus import KMeans
-from steinhaus.estimators.minibatch import MiniBatchKMeans
+from steinhaus import KMeans, MiniBatchKMeans
 from steinhaus.estimators.spherical import SphericalKMeans, unit
 
 
@@ -67,6 +66,18 @@ def test_spherical_models_are_saved(x, tmp_path):
     again = steinhaus.load(tmp_path / "a")
     assert type(again) is SphericalKMeans
     assert again.predict(x).tolist() == spherical.labels_.tolist()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_saved_stream_goes_on_where_it_was(x, dtype, tmp_path):
+    x = x.astype(dtype)
+    kmeans = MiniBatchKMeans(3, random_state=0).partial_fit(x[:200])
+    kmeans.save(tmp_path / "a")
+    again = steinhaus.load(tmp_path / "a")
+    assert (
+        again.partial_fit(x[200:]).cluster_centers_.tobytes() == kmeans.partial_fit(x[200:]).cluster_centers_.tobytes()
+    )
+    assert (again.n_steps_, again.counts_.tolist()) == (kmeans.n_steps_, kmeans.counts_.tolist())
 
 
 def test_a_mini_batch_of_everything_is_one_iteration(x):

@@ -15,14 +15,29 @@ _HOMES = {
     "StudyResult": "steinhaus.study",
     "SteinhausError": "steinhaus.errors",
     "KMeans": "steinhaus.estimators.kmeans",
+    "MiniBatchKMeans": "steinhaus.estimators.minibatch",
+    "SphericalKMeans": "steinhaus.estimators.spherical",
     "load": "steinhaus.saving",
 }
 
-__all__ = ["Images", "KMeans", "SteinhausError", "Study", "StudyResult", "__version__", "load", "open_images"]
+__all__ = [
+    "Images",
+    "KMeans",
+    "MiniBatchKMeans",
+    "SphericalKMeans",
+    "SteinhausError",
+    "Study",
+    "StudyResult",
+    "__version__",
+    "load",
+    "open_images",
+]
 
 if TYPE_CHECKING:
     from steinhaus.errors import SteinhausError
     from steinhaus.estimators.kmeans import KMeans
+    from steinhaus.estimators.minibatch import MiniBatchKMeans
+    from steinhaus.estimators.spherical import SphericalKMeans
     from steinhaus.images import Images, open_images
     from steinhaus.saving import load
     from steinhaus.study import Study, StudyResult

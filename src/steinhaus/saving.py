@@ -28,6 +28,7 @@ from steinhaus.errors import ModelError
 FORMAT, VERSION = "steinhaus.estimator", 1
 CLASSES = {
     "KMeans": "steinhaus.estimators.kmeans",
+    "MiniBatchKMeans": "steinhaus.estimators.minibatch",
     "SphericalKMeans": "steinhaus.estimators.spherical",
 }
 _TYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "I32": "<i4"}

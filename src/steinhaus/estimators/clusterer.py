@@ -24,14 +24,12 @@ from steinhaus.centroids import inertia
 from steinhaus.engines import distances, is_collection, opened
 from steinhaus.engines.nearest import nearest
 from steinhaus.errors import DataError
-from steinhaus.estimators.listening import CallbackSupportMixin
 from steinhaus.points import Float64, Int32, Points, Run
 
 DTYPES = [np.float64, np.float32, np.uint8, np.int8, np.uint16, np.int16, np.int32, np.uint32, np.int64, np.uint64]
 
 
 class Clusterer(
-    CallbackSupportMixin,  # type: ignore[misc]
     ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]
     TransformerMixin,  # type: ignore[misc]
     ClusterMixin,  # type: ignore[misc]

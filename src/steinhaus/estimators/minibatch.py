@@ -65,7 +65,7 @@ class MiniBatchKMeans(Clusterer):
     Examples
     --------
     >>> import numpy as np
-    >>> from steinhaus.estimators.minibatch import MiniBatchKMeans
+    >>> from steinhaus import MiniBatchKMeans
     >>> stream = (np.array([[i % 2 * 10.0 + i / 100]] * 4) for i in range(20))
     >>> kmeans = MiniBatchKMeans(2, init=[[0.0], [10.0]])
     >>> for batch in stream:
@@ -156,6 +156,23 @@ class MiniBatchKMeans(Clusterer):
         self.n_iter_ += 1
         self._step(x, weights)
         return self._finish(x, weights)
+
+    def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        plain, arrays = super()._state()
+        return {**plain, "n_steps_": self.n_steps_}, {**arrays, "counts_": self.counts_, "exact": self._centers}
+
+    def _set_state(self, plain: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+        counts, exact = arrays.pop("counts_"), arrays.pop("exact")
+        super()._set_state(plain, arrays)
+        if exact.dtype != np.float64 or not np.array_equal(
+            exact.astype(self.cluster_centers_.dtype), self.cluster_centers_
+        ):
+            raise ValueError("its exact centroids are not those that it gives")
+        if counts.dtype != np.float64 or counts.shape != (len(exact),) or not (counts >= 0).all():
+            raise ValueError("its counts are not a number of at least 0 for each cluster")
+        if type(plain["n_steps_"]) is not int or plain["n_steps_"] < 1:
+            raise ValueError("its number of batches is not a whole number of at least 1")
+        self.counts_, self._centers, self.n_steps_ = counts, exact, plain["n_steps_"]
 
     def _begin(self, x: Any, weights: Float64 | None, sample: NDArray[np.int64], stream: Stream) -> None:
         """Choose the first centroids, from these rows where they are not given."""

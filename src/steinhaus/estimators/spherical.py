@@ -28,7 +28,7 @@ class SphericalKMeans(KMeans):
 
     Examples
     --------
-    >>> from steinhaus.estimators.spherical import SphericalKMeans
+    >>> from steinhaus import SphericalKMeans
     >>> spherical = SphericalKMeans(2, init=[[1, 0], [0, 1]]).fit([[1, 0], [50, 1], [0, 3], [0, 0.1]])
     >>> spherical.labels_.tolist()
     [0, 0, 1, 1]
