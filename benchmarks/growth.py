@@ -55,7 +55,7 @@ SERIES = (
     ),
     Series(
         "d",
-        "photographs of s x s pixels, d = 3 s², 20,000 points, K = 64",
+        "20,000 photographs of s x s pixels, d = 3 s², K = 64",
         tuple(Cell(3 * s * s, f"photographs:{s}", None, 64) for s in (3, 6, 11, 18, 32)),
     ),
 )

@@ -143,7 +143,7 @@ def _detail(result: Result) -> str:
     one = _seconds(result, PASS)
     if one:
         notes.append(f"One plain float32 pass: {_short(1000 * median(one))} ms.")
-    notes.append(f"{len(ours)} rounds.")
+    notes.append("1 round." if len(ours) == 1 else f"{len(ours)} rounds.")
     return f"### {workload['name']}: {workload['title']}\n\n{rows(header, body)}\n\n{' '.join(notes)}"
 
 
