@@ -75,8 +75,8 @@ def processes(tmp_path):
     local = str(tmp_path)
     started += [
         spawned(
-            "dask_worker", "--scheduler-file", file, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1",
-            "--local-directory", local,
+            "dask_worker", "--scheduler-file", file, "--nthreads", "1", "--no-nanny", "--no-dashboard",
+            "--host", "127.0.0.1", "--local-directory", local,
         )
         for _ in range(2)
     ]  # fmt: skip
@@ -104,5 +104,5 @@ def test_a_lost_cluster_is_a_clear_error_within_30_seconds(processes, lost, rng)
 
 
 def test_no_cluster_is_an_error_with_the_way_out():
-    with pytest.raises(ClusterError, match="make a distributed.Client"):
+    with pytest.raises(ClusterError, match=r"make a distributed\.Client"):
         DaskPoints(da.zeros((4, 2), chunks=2))

@@ -72,6 +72,6 @@ def test_what_is_wrong_names_the_shard(tmp_path, x):
     with pytest.raises(DataError, match="no pictures in it"):
         open_images(shard(tmp_path / "t.tar", [("a.txt", b"text")]))
     sizes = [("0.png", png(x[0])), ("1.png", png(x[1][:3]))]
-    with pytest.raises(DataError, match="t.tar: 1 is of 4 x 3, grey"):
+    with pytest.raises(DataError, match=r"t\.tar: 1 is of 4 x 3, grey"):
         open_images(shard(tmp_path / "t.tar", sizes))
     assert open_images(tmp_path / "t.tar", size=(4, 4)).shape == (4, 4)

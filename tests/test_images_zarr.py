@@ -58,7 +58,7 @@ def test_what_stays_stored_is_read_where_it_is_asked_for(tmp_path, pictures):
 def test_over_the_limit_of_memory_pixels_stay_where_they_are(tmp_path, pictures):
     images = open_images(saved(tmp_path / "a.zarr", pictures), limits=Limits(memory=1000))
     assert isinstance(images.pixels, StoredPixels)
-    with pytest.raises(DataError, match="limit is 1.0 kB"):
+    with pytest.raises(DataError, match=r"limit is 1\.0 kB"):
         open_images(tmp_path / "a.zarr", limits=Limits(memory=1000), stored=False)
 
 

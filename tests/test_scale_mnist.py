@@ -12,15 +12,15 @@ pytest.importorskip("distributed", reason="needs the extra `dask`")
 zarr = pytest.importorskip("zarr", reason="needs the extra `zarr`")
 pa = pytest.importorskip("pyarrow", reason="needs the extra `parquet`")
 
-import dask.array as da
-import pyarrow.parquet as pq
+import dask.array as da  # noqa: E402
+import pyarrow.parquet as pq  # noqa: E402
 
-from dask_cases import cluster, outcomes
-from steinhaus.engines import choose
-from steinhaus.engines.dask import DaskPoints, spread
-from steinhaus.images import open_images
-from steinhaus.points import Run
-from steinhaus.seeding import Stream, starts
+from dask_cases import cluster, outcomes  # noqa: E402
+from steinhaus.engines import choose  # noqa: E402
+from steinhaus.engines.dask import DaskPoints, spread  # noqa: E402
+from steinhaus.images import open_images  # noqa: E402
+from steinhaus.points import Run  # noqa: E402
+from steinhaus.seeding import Stream, starts  # noqa: E402
 
 pytestmark = [
     pytest.mark.slow,

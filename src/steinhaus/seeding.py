@@ -11,7 +11,6 @@ from typing import Literal, Protocol, cast
 
 import numpy as np
 
-from steinhaus import arithmetic
 from steinhaus.errors import PlanError
 from steinhaus.points import Float64, Int64, Points, Run
 
@@ -164,6 +163,8 @@ def scalable(points: Sampled, k: int, stream: Stream) -> Float64:
     with a chance of 2k times its share of the cost. What is drawn, each row as often as points are nearest to it, is
     then thinned out to k by k-means++. Costs come from exact sums, so the rows drawn depend on no partition.
     """
+    from steinhaus import arithmetic
+
     chosen = stream.integers(1, points.n)
     for number in range(_ROUNDS):
         run = Run(("k-means||", number), points.rows(chosen))
@@ -185,7 +186,7 @@ def scalable(points: Sampled, k: int, stream: Stream) -> Float64:
 
 @dataclass(frozen=True)
 class _Few:
-    """A few rows in memory, as `plus_plus` needs them; sums over features in order, so that they are the same everywhere."""
+    """A few rows in memory, as `plus_plus` needs them; sums run over features in order: the same everywhere."""
 
     x: Float64  # (n, d)
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from steinhaus.cli import arguments, memory
-from steinhaus.cli.looking import draw, where
 from steinhaus.cli.places import Place, place_options
 from steinhaus.cli.progress import watching
+from steinhaus.cli.reporting import draw, where
 from steinhaus.cli.sources import open_source
 from steinhaus.cli.words import tell
 from steinhaus.errors import SteinhausError
@@ -39,7 +39,11 @@ if TYPE_CHECKING:
     "--max-iter", metavar="N", type=click.IntRange(1), default=300, show_default=True, help="Most iterations of a run."
 )
 @click.option(
-    "--init", type=click.Choice(["random", "k-means++", "k-means||"]), default="random", show_default=True, help="The starts."
+    "--init",
+    type=click.Choice(["random", "k-means++", "k-means||"]),
+    default="random",
+    show_default=True,
+    help="The starts.",
 )
 @click.option(
     "--tol",

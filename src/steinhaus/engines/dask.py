@@ -15,7 +15,7 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -160,10 +160,8 @@ class DaskPoints:
         if self._client.status == "running":
             for future in blocks:
                 future.release()
-            try:
+            with suppress(OSError, TimeoutError, ValueError):  # a cluster that goes takes along what it remembered
                 self._client.run(_drop, self._token, on_error="ignore")
-            except (OSError, TimeoutError, ValueError):  # it has gone, and what it remembered with it
-                pass
 
     def _rechunked(self, x: Any) -> Any:
         """Chunks of whole rows, few enough that their messages don't weigh: consecutive ones are put together."""

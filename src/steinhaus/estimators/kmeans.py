@@ -61,7 +61,8 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
         The number of clusters, at most the number of rows.
     init
         Where restarts begin. "k-means++": greedy k-means++ (Arthur and Vassilvitskii, SODA 2007); "random": distinct
-        rows; "k-means||": for large k, and rows on a cluster (Bahmani et al., PVLDB 2012); an (n_clusters, n_features) array; or a function `init(X, n_clusters, random_state=...)` that returns one.
+        rows; "k-means||": for large k, and rows on a cluster (Bahmani et al., PVLDB 2012); an (n_clusters, n_features)
+        array; or a function `init(X, n_clusters, random_state=...)` that returns one.
     n_init
         The number of restarts; the best is kept. "auto": 1 for "k-means++" and arrays, 10 for "random" and functions.
         Restarts advance together, so that X is read once an iteration for all of them.

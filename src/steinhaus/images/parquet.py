@@ -225,9 +225,16 @@ def layout_of(files: Sequence[Path], images: str | None, labels: Any) -> _Layout
         )
     else:
         raise DataError(f"{first}: column {chosen} holds {kind}, neither lists of numbers nor pictures.")
+    _check_alike(files, layout)
+    return layout
+
+
+def _check_alike(files: Sequence[Path], layout: _Layout) -> None:
+    """Refuse shards whose columns are not those of the first."""
+    first, schema = shown(files[0]), _opened(files[0]).schema_arrow
     for file in files[1:]:
         there = _opened(file).schema_arrow
-        for name in (*layout.columns, *([label] if label else [])):
+        for name in (*layout.columns, *([layout.label] if layout.label else [])):
             if name not in there.names:
                 raise DataError(
                     f"{shown(file)} has no column {name}, which {first} has. All shards must have the same columns."
@@ -237,7 +244,6 @@ def layout_of(files: Sequence[Path], images: str | None, labels: Any) -> _Layout
                     f"{shown(file)}: column {name} is {there.field(name).type}, but {schema.field(name).type} in "
                     f"{first}. All shards must have the same columns."
                 )
-    return layout
 
 
 def _is_nested(kind: Any) -> bool:

@@ -18,6 +18,7 @@ READABLE = (
     "and folders or tar files of pictures, and folders of IDX files."
 )
 
+_HEADS = {b"\x93NUMPY": "npy", b"PK\x03\x04": "npz", b"PK\x05\x06": "npz", b"PAR1": "parquet"}
 _PICTURES = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|RIFF....WEBP|BM.{4}\x00{4}", re.DOTALL)
 _IDX = re.compile(rb"\x00\x00[\x08\x09\x0b\x0c\x0d\x0e][\x01-\x04]")
 _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1f]")  # bytes that no text has
@@ -83,10 +84,9 @@ def identify(path: Path, limits: Limits) -> str:
 
 def _identify_head(path: Path, head: bytes) -> str:
     """The kind of a file that begins so."""
-    if head.startswith(b"\x93NUMPY"):
-        return "npy"
-    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return "npz"
+    for magic, kind in _HEADS.items():
+        if head.startswith(magic):
+            return kind
     if _PICTURES.match(head):
         return "picture"
     if _IDX.match(head):
@@ -94,8 +94,6 @@ def _identify_head(path: Path, head: bytes) -> str:
     for pattern, what in _OTHERS:
         if re.match(pattern, head, re.DOTALL | re.IGNORECASE):
             raise DataError(f"{shown(path)} is {what}.")
-    if head.startswith(b"PAR1"):
-        return "parquet"
     if head[257:262] == b"ustar":
         return "tar"
     if IDX_NAME.search(path.name):

@@ -19,7 +19,8 @@ def sentence(record: StudyRecord) -> str:
     """What was run, on what."""
     data, plan = record.data, record.plan
     noun = "vectors" if len(data.shape) == 1 else "images"
-    seeding = {"random": "random starts", "k-means++": "k-means++ starts", "k-means||": "k-means|| starts"}.get(str(plan["init"]), "given starts")
+    init = str(plan["init"])
+    seeding = f"{init} starts" if init in ("random", "k-means++", "k-means||") else "given starts"
     ks = words.ks([b.k for b in record.best])
     restarts = {r.k: 0 for r in record.runs}
     for run in record.runs:
