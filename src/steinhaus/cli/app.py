@@ -13,8 +13,9 @@ import steinhaus
 from steinhaus.cli import memory
 from steinhaus.cli.arguments import debug_option
 from steinhaus.cli.importing import import_
-from steinhaus.cli.looking import data, report, show
+from steinhaus.cli.looking import data, show
 from steinhaus.cli.predict import predict
+from steinhaus.cli.reporting import report
 from steinhaus.cli.study import study
 from steinhaus.cli.words import complain
 from steinhaus.errors import PlanError, SteinhausError

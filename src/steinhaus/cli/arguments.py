@@ -79,6 +79,21 @@ class Sides(click.ParamType[tuple[int, ...]]):
         return tuple(map(int, sides))
 
 
+class Formats(click.ParamType[tuple[str, ...]]):
+    """Formats of figures: "png", "svg", "png,svg"."""
+
+    name = "list"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Read the text; a tuple is passed on."""
+        if isinstance(value, tuple):
+            return value
+        formats = tuple(dict.fromkeys(part.strip().lower() for part in str(value).split(",")))
+        if unknown := [form for form in formats if form not in ("png", "svg")]:
+            self.fail(f"{unknown[0]!r} is no format of figures: write png, svg, or png,svg.", param, ctx)
+        return formats
+
+
 # Name of the reader's option -> the option of the command line.
 READING = {
     "data": click.option("--data", metavar="DIR", help="Where to look first for mnist. [default: $STEINHAUS_DATA]"),

@@ -1,0 +1,165 @@
+"""`steinhaus report`: what it writes, what it opens, and what it says of options that do not go together."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from steinhaus.cli import main
+from steinhaus.study import load
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two finished studies of `digits`."""
+    folder = tmp_path_factory.mktemp("ready")
+    for name, init in (("one", "random"), ("two", "k-means++")):
+        arguments = ["study", "digits", "--k", "2,3", "--restarts", "2", "--init", init, "--quiet"]
+        assert main([*arguments, "--out", str(folder / name)]) == 0
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _here(ready: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test has both studies in a folder of its own."""
+    shutil.copytree(ready, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The addresses that a browser was asked to open."""
+    addresses: list[str] = []
+    monkeypatch.setattr("webbrowser.open", lambda address: addresses.append(address) or True)
+    return addresses
+
+
+@pytest.fixture
+def _no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("steinhaus.report.save_figures", lambda *_: [])
+
+
+@pytest.mark.usefixtures("_no_figures")
+def test_it_opens_the_page(opened: list[str], tmp_path: Path) -> None:
+    assert main(["report", "one", "--open"]) == 0
+    assert opened == [(tmp_path / "one" / "report.html").as_uri()]
+
+
+@pytest.mark.usefixtures("_no_figures")
+def test_without_a_browser_it_says_what_to_open(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("webbrowser.open", lambda _: False)
+    assert main(["report", "one", "--open"]) == 0
+    assert "Open one/report.html yourself." in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.usefixtures("_no_figures")
+def test_the_folder_form_is_a_page_and_sheets(opened: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    before = Path("one/report.html").read_bytes()
+    assert main(["report", "one", "--folder", "--open"]) == 0
+    assert capsys.readouterr().out == "report   one/report/index.html\n"
+    page = Path("one/report/index.html").read_text("utf-8")
+    sheets = list(Path("one/report/sheets").iterdir())
+    assert sheets
+    assert all(f"sheets/{sheet.name}" in page for sheet in sheets)
+    assert opened[0].endswith("/one/report/index.html")
+    assert Path("one/report.html").read_bytes() == before
+
+
+def test_figures_in_every_format() -> None:
+    shutil.rmtree("one/figures")
+    assert main(["report", "one", "--formats", "png,svg"]) == 0
+    pngs, svgs = ({path.stem for path in Path("one/figures").glob(f"*.{form}")} for form in ("png", "svg"))
+    assert {"means-k002", "means-k003", "across-k", "flow"} <= pngs
+    assert pngs == svgs
+
+
+def test_several_studies_on_one_page(opened: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "one", "two", "--out", "compare.html", "--open"]) == 0
+    assert capsys.readouterr().out == "compare  compare.html\n"
+    page = Path("compare.html").read_text("utf-8")
+    assert page.startswith("<!doctype html>")
+    assert "A: digits" in page
+    assert "B: digits" in page
+    assert "k-means++" in page
+    assert opened[0].endswith("/compare.html")
+
+
+def test_assignments_as_csv(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "one", "--export", "csv", "--k", "2", "--out", "new/two.csv"]) == 0
+    assert capsys.readouterr().out == "csv      new/two.csv\n"
+    with open("new/two.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 1797
+    assert {row["cluster"] for row in rows} == {"0", "1"}
+
+
+def test_the_largest_k_is_exported_where_none_is_named() -> None:
+    assert main(["report", "one", "--export", "csv", "--out", "all.csv"]) == 0
+    with open("all.csv", newline="") as file:
+        assert {row["cluster"] for row in csv.DictReader(file)} == {"0", "1", "2"}
+
+
+@pytest.mark.parametrize(("form", "more"), [("parquet", set()), ("atlas", {"x", "y"})])
+def test_assignments_as_parquet(form: str, more: set[str]) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    assert main(["report", "one", "--export", form, "--k", "3", "--out", "a.parquet"]) == 0
+    table = parquet.read_table("a.parquet")
+    assert table.num_rows == 1797
+    assert {"image", "cluster", "distance"} | more <= set(table.column_names)
+
+
+def test_assignments_for_fiftyone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "one", "--export", "fiftyone", "--k", "3", "--out", "fo"]) == 0
+    assert capsys.readouterr().out == "fiftyone fo/labels.csv\n"
+    with open("fo/labels.csv", newline="") as file:
+        named = {row["filepath"] for row in csv.DictReader(file)}
+    assert named == {path.name for path in Path("fo/data").iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["one", "two"], 2, "Say where to write it: --out compare.html."),
+        (["one", "two", "--out", "c.html", "--folder"], 2, "--folder is for one study: give one DIR."),
+        (["one", "two", "--out", "c.html", "--background", "0"], 2, "--background is for one study: give one DIR."),
+        (["one", "two", "--out", "c.html", "--export", "csv"], 2, "--export is for one study: give one DIR."),
+        (["one", "--export", "atlas"], 2, "Say where to write it: --out exported.parquet."),
+        (["one", "--export", "csv", "--out", "a", "--open"], 2, "--open does not go with --export: leave it out."),
+        (["one", "--export", "xls", "--out", "a"], 2, "'xls' is not one of 'csv', 'parquet', 'atlas', 'fiftyone'."),
+        (["one", "--export", "csv", "--k", "9", "--out", "a.csv"], 1, "no K = 9 to export; it has 2, 3."),
+        (["one", "--k", "3"], 2, "--k goes with --export."),
+        (["one", "--out", "r.html"], 2, "a study's report stays in its folder."),
+        (["one", "--formats", "png,pdf"], 2, "'pdf' is no format of figures: write png, svg, or png,svg."),
+        (["one", "nosuch", "--out", "c.html"], 1, "There is no study in nosuch"),
+    ],
+)
+def test_bad_use_is_explained(
+    arguments: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", *arguments]) == code
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_an_export_says_that_it_needs_the_images(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("steinhaus.images.data_status", lambda _: [])
+    assert main(["report", "one", "--export", "csv", "--out", "a.csv"]) == 1
+    assert "Name them with --source" in " ".join(capsys.readouterr().err.split())
+
+
+def test_an_export_of_an_unfinished_study_says_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = load("one")
+    result.record = replace(result.record, complete=False)
+    monkeypatch.setattr("steinhaus.study.load", lambda _: result)
+    assert main(["report", "one", "--export", "csv", "--out", "a.csv"]) == 1
+    assert "one is not finished yet." in " ".join(capsys.readouterr().err.split())
