@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import naive
 from problems import ALL_DTYPES, problems
 from steinhaus.engines import choose
-from steinhaus.engines.kernels import PAIRS
+from steinhaus.engines.kernels import PAIRS, SCREENED
 from steinhaus.errors import DataError
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Run
@@ -121,3 +121,12 @@ def test_rows_and_distances(rng):
 def test_labels_of_an_unknown_run_are_refused():
     with pytest.raises(KeyError, match="never assigned"):
         choose(np.zeros((3, 2))).labels("nobody")
+
+
+def test_auto_leaves_noise_to_the_plain_screen(rng):
+    x = rng.random((4000, 256), dtype=np.float32)
+    points = choose(x)
+    runs = [Run(0, x[:20].astype(float))]
+    for _ in range(3):
+        points.assign(runs)
+        assert points.work[SCREENED].sum() == 0

@@ -28,7 +28,8 @@ MANY_SLOTS = 255  # anchors' products that a tile can keep of a run: their numbe
 # Rows of `Change.work`: points that changed their label; pairs settled; tiles whose features were needed; rows of
 # products computed from the features of a tile, and from the directions.
 MOVED, PAIRS, SPREADS, COMPUTED, SCREENED = range(5)
-BRUTE, PLAIN, DRIFT = 0, 1, 2  # how a run is screened: not at all, from the features, from its anchors
+# How a run is screened: not at all; from the features, taking new anchors; from its anchors; from the features alone.
+BRUTE, PLAIN, DRIFT, FULL = 0, 1, 2, 3
 
 
 class Rows(NamedTuple):
@@ -549,13 +550,13 @@ def assign(
     d = exact.shape[1]
     positions, many_tiles = labels.shape[1], anchors.used.shape[1]
     wide, room_wide = columns[-1], rooms[-1]
-    bounded = gaps.gaps.shape[0] > 0
+    kept_gaps = gaps.gaps.shape[0] > 0
     other = exact.shape[0] * d  # from a high limb to its low limb
     line = 64 // x.values.itemsize  # values in a line of the cache
     n = x.n
     full = False  # whether all tiles' features are needed
     for r in runs:
-        full |= modes[r] == PLAIN
+        full |= modes[r] == PLAIN or modes[r] == FULL
     x, known = _rows(x), _known(known)
     plain, fine, drift, far = _scores(plain), _scores(fine), _scores(drift), _scores(far)
     gaps = Gaps(
@@ -582,6 +583,9 @@ def assign(
         for r in runs:
             first, end = firsts[r], firsts[r + 1]
             mode, opened, count = modes[r], present, end - first
+            bounded = kept_gaps and (mode == PLAIN or mode == DRIFT)
+            if mode == FULL:
+                mode = PLAIN
             column, width, at = columns[r], columns[r + 1] - columns[r], tile * wide + columns[r]
             at_tile = r * many_tiles + tile
             room = rooms[r + 1] - rooms[r]

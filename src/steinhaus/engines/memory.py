@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from steinhaus.engines import kernels, screening
-from steinhaus.engines.kernels import BRUTE, DRIFT, PLAIN, TILE
+from steinhaus.engines.kernels import BRUTE, DRIFT, FULL, PLAIN, TILE
 from steinhaus.engines.parts import chances
 from steinhaus.engines.survey import survey
 from steinhaus.engines.workers import Workers
@@ -28,10 +28,12 @@ _STEP = 4096  # points a task, for what is done seldom
 _TASKS = 4  # tasks a worker, in a pass over the points
 _CENTROIDS = 64  # centroids a task, when bounds are worked out
 _SPARE = np.float32(2.0)
+_SHARE = 0.4  # of the points' variance: leading directions that hold less of it tell too little (uniform noise: 0.22)
+_VAIN = 0.5  # of all rows of products: where more than that is computed from the features, gaps are of no use
 _COMPANY = 0.6  # a run takes new anchors early, when another does, once so much of its own cost is reached
 
 # What work costs, in pairs settled (about 0.1 us): bringing a tile into lanes, a row of its products from the features
-# (of 784), settling a pair. Measured by benchmarks/engine.py.
+# (of 784), settling a pair.
 _SPREAD, _PRODUCTS = 30.0, 4.5
 
 
@@ -57,6 +59,8 @@ class _Batch:
     debts: Float64  # (R,) what has been paid since for the anchors' age
     changes: list[kernels.Change]  # one a worker
     scratch: list[kernels.Scratch]  # one a worker
+    resting: Int64  # (R,) passes for which gaps and anchors are left alone
+    rests: Int64  # (R,) how long the last rest was
     anchored: NDArray[np.float32]  # (H,) the gaps' `travelled` at each run's anchors
     passes: int = 0
 
@@ -120,6 +124,7 @@ class MemoryPoints:
             reach=screening.upward(np.array([frame.reach]))[0],
             floor=screening.upward(np.array([2.0 * screening.float64_floor(self.d)]))[0],
         )
+        self._shapeless = False  # whether leading directions were found to be of no use
         self._batch: _Batch | None = None
         self.work = np.zeros((5, 0), np.int64)  # of the last pass, a column a run: see kernels.Change
 
@@ -152,6 +157,7 @@ class MemoryPoints:
         cost = _SPREAD * work[kernels.SPREADS] + _PRODUCTS * work[kernels.COMPUTED]
         batch.debts[active] += cost[active] + work[kernels.PAIRS][active]
         batch.costs[fresh], batch.debts[fresh] = cost[fresh], 0.0
+        self._rest(batch, modes, work)
         moved = work[kernels.MOVED].tolist()
         for change in batch.changes:
             kernels.collect(change, batch.sums, batch.counts)
@@ -326,6 +332,8 @@ class MemoryPoints:
                 )
                 for _ in range(self._workers.count)
             ],
+            resting=np.zeros(runs_at_once, np.int64),
+            rests=np.full(runs_at_once, 2),
             anchored=np.zeros(wide, np.float32),
             scratch=[self._scratch(k) for _ in range(self._workers.count)],
         )  # fmt: skip
@@ -373,16 +381,29 @@ class MemoryPoints:
         if not len(batch.anchors.slots) or not p:
             return np.full(runs, PLAIN, np.int8)
         if batch.passes or self._screen == "drift":
-            if not self._basis.p:
+            if not self._basis.p and not self._shapeless:
                 self._find_directions(p)
                 batch.labels = np.ascontiguousarray(batch.labels[:, self._known.order])
+            if self._shapeless:
+                return np.full(runs, FULL, np.int8)
             if not len(batch.gaps.gaps):
                 self._take_up_gaps(batch)
         batch.passes += 1
         due = batch.debts / np.maximum(batch.costs, 1.0)
         if (due >= 1).any():
             due /= _COMPANY
-        return np.where(due < 1, DRIFT, PLAIN).astype(np.int8)
+        return np.where(batch.resting > 0, FULL, np.where(due < 1, DRIFT, PLAIN)).astype(np.int8)
+
+    def _rest(self, batch: _Batch, modes: NDArray[np.int8], work: Int64) -> None:
+        """Leave gaps and anchors alone for some passes, twice as many each time, where they spare less than they cost."""
+        rows = np.diff(batch.firsts) * self._tiles
+        vain = (modes == DRIFT) & (work[kernels.COMPUTED] > _VAIN * rows) & (self._screen == "auto")
+        batch.rests = np.where(vain, 2 * batch.rests, batch.rests)
+        woken = (modes == FULL) & (batch.resting == 1)
+        batch.resting = np.where(vain, batch.rests, np.maximum(batch.resting - 1, 0))
+        for row in np.flatnonzero(woken):  # what was recorded before the rest is of no use after it
+            batch.gaps.gaps[:, batch.columns[row] : batch.columns[row + 1]] = -np.inf
+            batch.debts[row] = np.inf
 
     def _spare(self, batch: _Batch, fresh: Int64) -> NDArray[np.float32]:
         """How far each run's centroids may go until its next anchors: as far again as since the last ones, and back,
@@ -436,9 +457,13 @@ class MemoryPoints:
         if self.d <= p:
             basis = screening.Basis(np.eye(self.d, p, dtype=np.float32), 0.0)
         else:
-            sample = frame.place(self.rows(np.linspace(0, n - 1, min(n, _SAMPLE)).astype(np.int64)))
+            sample = frame.place(self.rows(np.linspace(0, n - 1, min(n, 2 * _SAMPLE)).astype(np.int64)))
             with threadpool_limits(1, "blas"):
-                basis = screening.leading_directions(sample, p)
+                basis = screening.leading_directions(sample[::2] if n > 2 * p else sample, p)
+            along = sample[1::2] @ basis.directions
+            if self._screen == "auto" and (along**2).sum() < _SHARE * (sample[1::2] ** 2).sum():
+                self._shapeless = True
+                return
         directions = np.ascontiguousarray(basis.directions.T)
         rows = np.concatenate([directions, frame.reference[np.newaxis].astype(np.float32)])
         shift = (directions.astype(np.float64) @ frame.reference).astype(np.float32)
