@@ -1,5 +1,4 @@
-"""The oracle: k-means written so that nobody can doubt it, slow and plain. Every fast path is held to it, bit for bit.
-"""
+"""The oracle: k-means written so that nobody can doubt it, slow and plain. Fast paths are held to it, bit for bit."""
 
 from __future__ import annotations
 
@@ -135,3 +134,14 @@ def cost(q, owners, centroids, offset, step, weights=None):
                 spread = int((w * column**2).sum()) - 2 * c * int((w * column).sum()) + int(w.sum()) * c * c
                 total += spread * Fraction(float(step[t])) ** 2
     return float(total)
+
+
+def same(found, wanted, squares):
+    """Equal bits of two outcomes: labels, centroids, history, inertia, stop.
+
+    But costs may both be below the last place of a two-float sum of `squares`, the points' own.
+    """
+    *first, history, inertia, stop = found
+    *second, wanted_history, wanted_inertia, wanted_stop = wanted
+    costs = zip((*history, inertia), (*wanted_history, wanted_inertia), strict=True)
+    return (first, stop) == (second, wanted_stop) and all(a == b or max(a, b) <= 2.0**-98 * squares for a, b in costs)
