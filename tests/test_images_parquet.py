@@ -1,5 +1,4 @@
-"""Parquet: lists, wide columns and encoded pictures, in one file or in shards; what is wrong is named with its shard.
-"""
+"""Parquet: lists, wide columns and encoded pictures, in one file or in shards; errors name the shard."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _MODULES = (
 _CONTENTS = hashlib.sha256(b"".join((_HOME / module).read_bytes() for module in _MODULES)).hexdigest()
 
 
-class _Cache(FunctionCache):  # type: ignore[misc]
+class _Cache(FunctionCache):
     def _index_key(self, sig: Any, codegen: Any) -> Any:
         return (*super()._index_key(sig, codegen), _CONTENTS)
 

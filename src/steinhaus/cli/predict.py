@@ -128,9 +128,10 @@ def _rows(images: Images, data: DataRecord, source: str) -> NDArray[Any]:
             f"{source} holds images of {here}, and the study's are of {there} (height x width). Bring pictures to that "
             f"with --size and --mode, arrays with --shape."
         )
+    rows: NDArray[Any] = images.rows
     if images.full_scale == data.full_scale:
-        return images.rows
-    return images.rows * (data.full_scale / images.full_scale)
+        return rows
+    return rows * (data.full_scale / images.full_scale)
 
 
 def _clusters(rows: NDArray[Any], centroids: NDArray[np.float64], threads: int | None) -> NDArray[np.int32]:
@@ -139,7 +140,8 @@ def _clusters(rows: NDArray[Any], centroids: NDArray[np.float64], threads: int |
 
     with closing(engines.choose(rows, threads=threads)) as points:
         points.assign([Run("new", centroids)])
-        return points.labels("new").copy()
+        labels: NDArray[np.int32] = points.labels("new")
+    return labels
 
 
 def _distances(rows: NDArray[Any], clusters: NDArray[np.int32], centroids: NDArray[np.float64]) -> NDArray[np.float64]:

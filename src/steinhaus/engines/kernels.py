@@ -583,7 +583,7 @@ def assign(
         for r in runs:
             first, end = firsts[r], firsts[r + 1]
             mode, opened, count = modes[r], present, end - first
-            bounded = kept_gaps and (mode == PLAIN or mode == DRIFT)
+            bounded = kept_gaps and mode in (PLAIN, DRIFT)
             if mode == FULL:
                 mode = PLAIN
             column, width, at = columns[r], columns[r + 1] - columns[r], tile * wide + columns[r]
@@ -967,7 +967,7 @@ def _length_and_sums(values, at, d, sums):
 
 @compiled
 def integer_totals(x, first, end, sums, lengths):
-    """Add the columns of small integers to `sums`, (d,) int64; write the points' squared norms, and return their sum."""
+    """Add the columns of small integers to `sums`, (d,) int64; write the points' squared norms, return their sum."""
     values = v.pointer(x.values)
     block = np.zeros(x.d, np.int32)
     partial = v.pointer(block)

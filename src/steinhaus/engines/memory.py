@@ -395,7 +395,7 @@ class MemoryPoints:
         return np.where(batch.resting > 0, FULL, np.where(due < 1, DRIFT, PLAIN)).astype(np.int8)
 
     def _rest(self, batch: _Batch, modes: NDArray[np.int8], work: Int64) -> None:
-        """Leave gaps and anchors alone for some passes, twice as many each time, where they spare less than they cost."""
+        """Leave gaps and anchors alone for some passes, twice as many each time, where they spare too little."""
         rows = np.diff(batch.firsts) * self._tiles
         vain = (modes == DRIFT) & (work[kernels.COMPUTED] > _VAIN * rows) & (self._screen == "auto")
         batch.rests = np.where(vain, 2 * batch.rests, batch.rests)

@@ -12,8 +12,8 @@ the nearest centroid has the largest score, and a gap of g between scores is one
 
 Rounding. u = 2^-24 in float32, 2^-53 in float64; a sum of q products has |fl(x . y) - x . y| <= gamma_q |x|.|y| <=
 gamma_q |x| |y|, gamma_q = q u / (1 - q u), in any order, with or without fused products (N. J. Higham, Accuracy and
-Stability of Numerical Algorithms, 2nd ed. 2002, sections 3.1 and 3.5; |.| of vectors componentwise, then Cauchy-Schwarz). For a
-product summed in parts, q is the longest chain of additions that any term goes through.
+Stability of Numerical Algorithms, 2nd ed. 2002, sections 3.1 and 3.5; |.| of vectors componentwise, then
+Cauchy-Schwarz). For a product summed in parts, q is the longest chain of additions that any term goes through.
 
 Gaps. Where points stand in tiles near to each other, most centroids are out of the question for a whole tile.
 Whenever a tile's bounds for centroid j are computed, it records a gap: every lane's best score exceeds s_j by at

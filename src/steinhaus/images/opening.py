@@ -97,8 +97,7 @@ def open_images(
         return zarr.read(text, limits=limits, progress=progress, **options)
     if re.match(r"[a-z][a-z0-9+.-]+://", text, re.IGNORECASE):
         raise DataError(
-            f"{text} is an address; only files, and stores that end in .zarr, are opened. "
-            "Download it first."
+            f"{text} is an address; only files, and stores that end in .zarr, are opened. Download it first."
         )
     path = Path(text).expanduser()
     if not text or not os.path.lexists(path):

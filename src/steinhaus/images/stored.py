@@ -22,8 +22,7 @@ _STRETCH = 32 << 20  # bytes read in one go
 
 
 class Store(Protocol):
-    """Where the pixels of a set are, an image a row of (n, d); one a kind of file. Safe to read from several threads.
-    """
+    """Where the pixels of a set are, an image a row of (n, d); one a kind of file. Several threads may read it."""
 
     shape: tuple[int, int]
     dtype: np.dtype[Any]  # uint8, float32 or float64
