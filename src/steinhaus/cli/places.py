@@ -115,7 +115,11 @@ class Place:
         with (
             dask.config.set(patient),
             LocalCluster(
-                n_workers=self.workers, threads_per_worker=threads, host="127.0.0.1", dashboard_address=None
+                n_workers=self.workers,
+                threads_per_worker=threads,
+                host="127.0.0.1",
+                dashboard_address=None,
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             ) as cluster,
             Client(cluster) as client,
         ):
