@@ -2,7 +2,8 @@
 
     python benchmarks/scale_data.py scale.zarr --images 8100000
 
-8.1 million images are 6.4 GB. Chunk c depends on the seed and on c alone, so a smaller set is the beginning of a larger one.
+8.1 million images are 6.4 GB. Chunk c depends on the seed and on c alone, so a smaller set is the beginning of a
+larger one.
 """
 
 from __future__ import annotations

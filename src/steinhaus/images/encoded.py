@@ -34,8 +34,8 @@ def decode_all(pictures: Iterable[Encoded], look: Look, name: str, limits: Limit
     Raises
     ------
     DataError
-        Where none can be read, they differ in size or mode and `look` does not say what to bring them to, or some have labels
-        and others none.
+        Where none can be read, they differ in size or mode and `look` does not say what to bring them to, or some
+        have labels and others none.
     """
     kept: list[NDArray[np.uint8]] = []
     names: list[str] = []
