@@ -78,7 +78,7 @@ def size_text(n_bytes: int) -> str:
     """
     if n_bytes < 1000:
         return "1 byte" if n_bytes == 1 else f"{n_bytes} bytes"
-    size = float(n_bytes)
+    size = float(min(n_bytes, 10**300))  # a header of many dimensions declares more than a float can hold
     for unit in ("kB", "MB", "GB", "TB", "PB", "EB"):
         size /= 1000
         if size < 999.95:
