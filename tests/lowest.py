@@ -1,4 +1,6 @@
-"""The lowest versions that pyproject.toml allows, as pip's constraints: `pip install -c <(python tests/lowest.py) '.[test]'`.
+"""The lowest versions that pyproject.toml allows, as pip's constraints.
+
+    pip install -c <(python tests/lowest.py) '.[test]'
 
 What these need in turn is pip's to choose.
 """

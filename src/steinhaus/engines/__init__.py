@@ -15,7 +15,8 @@ def choose(x: Any, *, threads: int | None = None, memory: int | None = None, scr
     """Choose the engine, a `Points`, for (n, d) points.
 
     Arrays get `MemoryPoints`, whose parameters these are. Pixels that stay where they are stored get `BlockPoints`, and
-    `memory` is all that it may use; Dask collections get `DaskPoints`, whose workers have threads and memory of their own.
+    `memory` is all that it may use; Dask collections get `DaskPoints`, whose workers have threads and memory of
+    their own.
     """
     import numpy as np
 
