@@ -90,7 +90,9 @@ def test_interrupts_at_many_moments_end_in_the_same_bytes(source: Path, tmp_path
     alone, folder = tmp_path / "alone", tmp_path / "study"
     command = ["study", str(source), *RUNS, "--quiet", "--out"]
     began = time.monotonic()
-    assert program(*command, str(alone)).wait(timeout=300) == 0
+    process = program(*command, str(alone))
+    process.communicate(timeout=300)
+    assert process.returncode == 0
     took = time.monotonic() - began
     codes = []
     for n in range(1, 60):
