@@ -139,9 +139,9 @@ def cost(q, owners, centroids, offset, step, weights=None):
 def same(found, wanted, squares):
     """Equal bits of two outcomes: labels, centroids, history, inertia, stop.
 
-    But costs may both be below the last place of a two-float sum of `squares`, the points' own.
+    But costs may differ in the last places of a two-float sum of `squares`, the points' own.
     """
     *first, history, inertia, stop = found
     *second, wanted_history, wanted_inertia, wanted_stop = wanted
     costs = zip((*history, inertia), (*wanted_history, wanted_inertia), strict=True)
-    return (first, stop) == (second, wanted_stop) and all(a == b or max(a, b) <= 2.0**-98 * squares for a, b in costs)
+    return (first, stop) == (second, wanted_stop) and all(abs(a - b) <= 2.0**-98 * squares for a, b in costs)
