@@ -127,3 +127,15 @@ def test_auto_leaves_noise_to_the_plain_screen(rng):
     for _ in range(3):
         points.assign(runs)
         assert points.work[SCREENED].sum() == 0
+
+
+def test_explain_says_what_happens(rng):
+    x = rng.random((4000, 256), dtype=np.float32)
+    assert "32 leading directions" in choose(x).explain(10)
+    assert "48 leading directions" in choose(x).explain(100)
+    assert "Allow more with memory=" in choose(x, memory=1000).explain(10)
+    assert choose(x, screen="plain").explain(10) == "Asked for: plain."
+    noise = choose(x)
+    for _ in range(2):
+        noise.assign([Run(0, x[:20].astype(float))])
+    assert "hold too little" in noise.explain(20)

@@ -189,6 +189,8 @@ class MemoryPoints:
             return (
                 f"Products of all features in float32, every time: {self.n} points are too few to take directions from."
             )
+        if self._shapeless:
+            return "Products of all features, every time: leading directions hold too little of these points."
         if not self._fits(sizes):
             return (
                 f"Products of all features, every time: gaps and anchors would take {tables:,.0f} MiB of the "
