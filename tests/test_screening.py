@@ -18,10 +18,11 @@ KINDS = ("plain", "fine", "drift", "far")
 
 
 @njit
-def _plain(x, known, scores, chosen, scratch):
+def _plain(x, known, factors, chosen, scratch):
     view, lanes, out = kernels._rows(x), simd.pointer(scratch.lanes), simd.pointer(scratch.out)
-    kernels.spread(view, simd.pointer(known.order), 0, lanes, simd.pointer(scratch.starts))
-    kernels.full_products(lanes, x.d, simd.pointer(scores.rows), simd.pointer(chosen), len(chosen), out)
+    quads, of = simd.pointer(scratch.quads), kernels._factors(factors)
+    kernels.spread(view, simd.pointer(known.order), 0, lanes, quads, simd.pointer(scratch.starts))
+    kernels.full_products(view, lanes, quads, of, simd.pointer(chosen), len(chosen), out)
 
 
 @njit
@@ -60,7 +61,7 @@ def bounds(points, kind):
     chosen, scratch = np.arange(len(batch.counts)), batch.scratch[0]
     scores = getattr(batch, kind)
     if kind == "plain":
-        _plain(rows, known, scores, chosen, scratch)
+        _plain(rows, known, batch.factors, chosen, scratch)
     elif kind == "fine":
         _fine(rows, known, scores, chosen, scratch)
     elif kind == "drift":

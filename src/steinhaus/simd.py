@@ -14,8 +14,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
-from numba import types
+from numba import config, types
 from numba.core import cgutils
+from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic, models, register_model
 
 LANES = 16  # of a vector of float32 or int32
@@ -330,6 +331,116 @@ def dot_tile(
     return types.void(tile, lanes, index, index, rows, chosen, index, index, index, index, out, index), codegen
 
 
+def _byte_lanes() -> int:
+    """How many sums of four products of bytes the processor's instruction for them makes at once; 0: it has none."""
+    features = (get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES).split(",")
+    return 16 if "+avx512vnni" in features else 8 if "+avxvnni" in features else 0
+
+
+_BYTE_LANES = _byte_lanes()
+
+
+def takes_bytes(dtype: Any) -> bool:
+    """Whether products of points of this type are best made of bytes, by `byte_tile`."""
+    return bool(_BYTE_LANES) and str(dtype) == "uint8"
+
+
+@intrinsic
+def in_bytes(typingctx: Any, array: Any) -> Any:
+    """`takes_bytes` of an array's type, known when compiled."""
+    held = takes_bytes(array.dtype)
+    return types.boolean(array), lambda context, builder, signature, values: ir.Constant(ir.IntType(1), held)
+
+
+def _part(builder: ir.IRBuilder, vector: ir.Value, first: int, lanes: int) -> ir.Value:
+    mask = ir.Constant(ir.VectorType(_I32, lanes), list(range(first, first + lanes)))
+    return builder.shuffle_vector(vector, ir.Constant(vector.type, ir.Undefined), mask)
+
+
+def _add_byte_products(builder: ir.IRBuilder, total: ir.Value, a: ir.Value, b: ir.Value) -> ir.Value:
+    """total + the four products of unsigned bytes of a and signed bytes of b, in each of sixteen int32."""
+    kind = ir.VectorType(_I32, _BYTE_LANES)
+    name = f"llvm.x86.avx512.vpdpbusd.{32 * _BYTE_LANES}"
+    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind] * 3), name)
+    if _BYTE_LANES == 16:
+        return builder.call(function, [total, a, b])
+    low, high = (
+        builder.call(function, [_part(builder, vector, first, 8) for vector in (total, a, b)]) for first in (0, 8)
+    )
+    return builder.shuffle_vector(low, high, ir.Constant(ir.VectorType(_I32, 16), list(range(16))))
+
+
+def _byte_tile(module: ir.Module, size: int, kinds: Sequence[ir.Type]) -> ir.Function:
+    """The function that `byte_tile` calls, as `_dot_tile`."""
+    name = f"steinhaus.byte_tile.{size}"
+    if name in module.globals:
+        return module.globals[name]
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), name)
+    function.linkage = "linkonce_odr"
+    function.attributes.add("noinline")
+    builder = ir.IRBuilder(function.append_basic_block())
+    quads, first, stride, limbs, scales, chosen, c, width, column, count, out, to = function.args
+    word, vector = _I32.as_pointer(), ir.VectorType(_I32, 16)
+    group = builder.gep(quads, [first])
+    groups = [builder.bitcast(place, word) for place in (group, builder.gep(group, [stride]))]
+    starts, factors = [], []
+    for t in range(size):
+        row = builder.load(builder.gep(chosen, [builder.add(c, ir.Constant(c.type, t))]))
+        high = builder.gep(limbs, [builder.add(builder.mul(builder.mul(row, width), ir.Constant(c.type, 2)), column)])
+        starts.append([builder.bitcast(place, word) for place in (high, builder.gep(high, [width]))])
+        factors.append(builder.load(builder.gep(scales, [row])))
+    sums = [cgutils.alloca_once_value(builder, ir.Constant(vector, None)) for _ in range(4 * size)]
+    with cgutils.for_range(builder, count) as loop:
+        offset = builder.mul(loop.index, ir.Constant(loop.index.type, 16))
+        points = [_read(builder, builder.gep(pointer, [offset]), 4, 16) for pointer in groups]
+        for t in range(size):
+            for limb in range(2):
+                factor = _splat(builder, builder.load(builder.gep(starts[t][limb], [loop.index]), align=4), 16)
+                for g in range(2):
+                    total = sums[4 * t + 2 * limb + g]
+                    builder.store(_add_byte_products(builder, builder.load(total), points[g], factor), total)
+    place = builder.gep(out, [to])
+    for t in range(size):
+        for g in range(2):
+            high, low = (
+                builder.sitofp(builder.load(sums[4 * t + 2 * limb + g]), float32x16.llvm) for limb in range(2)
+            )
+            whole = _fuse(builder, high, ir.Constant(float32x16.llvm, [128.0] * 16), low)
+            wide = builder.bitcast(
+                builder.gep(place, [ir.Constant(to.type, 32 * t + 16 * g)]), float32x16.llvm.as_pointer()
+            )
+            made = _fuse(builder, whole, _splat(builder, factors[t], 16), builder.load(wide, align=4))
+            builder.store(made, wide, align=4)
+    builder.ret_void()
+    return function
+
+
+@intrinsic(prefer_literal=True)
+def byte_tile(
+    typingctx: Any, tile: Any, quads: Any, at: Any, stride: Any, limbs: Any, scales: Any, chosen: Any, c: Any,
+    width: Any, column: Any, count: Any, out: Any, to: Any,
+) -> Any:  # fmt: skip
+    """Add the products of two groups of sixteen points of bytes with `tile` rows, over 4 `count` features, to `out`.
+
+    quads is uint8, four features after `4 q` of lane l of the two groups at flat index `at + 64 q + 4 l` and `at +
+    stride + 64 q + 4 l`; limbs is int8, row j is scales[j] (128 high + low), high at flat index `2 width j + column`,
+    low `width` further on; the tile's rows are chosen[c], chosen[c + 1], ...; out is as in `dot_tile`. Sums are exact
+    for up to 2^15 features; then come two conversions, a fused sum and a fused product.
+    """
+    size = int(tile.literal_value)
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:
+        if takes_bytes(quads.dtype):
+            function = _byte_tile(builder.module, size, [value.type for value in values[1:]])
+            builder.call(function, values[1:])
+        return context.get_dummy_value()
+
+    index = types.intp
+    return types.void(
+        tile, quads, index, index, limbs, scales, chosen, index, index, index, index, out, index
+    ), codegen
+
+
 def small_integer(kind: Any) -> bool:
     """Whether an array's elements are their own frame: integers that float32 holds exactly."""
     return isinstance(kind.dtype, types.Integer) and kind.dtype.bitwidth <= 16
@@ -381,6 +492,37 @@ def _interleave(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, width: int) -> 
     return first, second
 
 
+def _transposed(builder: ir.IRBuilder, lanes: list[ir.Value]) -> list[ir.Value]:
+    """Sixteen vectors, turned: element t of vector l becomes element l of vector t."""
+    for width in (8, 4, 2, 1):
+        for first in range(16):
+            if first & width == 0:
+                lanes[first], lanes[first | width] = _interleave(builder, lanes[first], lanes[first | width], width)
+    return lanes
+
+
+@intrinsic
+def transpose_bytes(typingctx: Any, rows: Any, starts: Any, feature: Any, out: Any, to: Any) -> Any:
+    """Turn sixty-four bytes of sixteen points into sixteen vectors of four features of each, for `byte_tile`.
+
+    rows and starts are as in `transpose`; out is uint8, the first vector at flat index `to`.
+    """
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:
+        rows_at, starts_at, feature_value, out_at, to_value = values
+        lanes, word = [], _I32.as_pointer()
+        for lane in range(16):
+            start = builder.load(builder.gep(starts_at, [ir.Constant(feature_value.type, lane)]))
+            place = builder.gep(rows_at, [builder.add(start, feature_value)])
+            lanes.append(_read(builder, builder.bitcast(place, word), 1, 16))
+        place = builder.bitcast(builder.gep(out_at, [to_value]), ir.VectorType(_I32, 16).as_pointer())
+        for t, vector in enumerate(_transposed(builder, lanes)):
+            builder.store(vector, builder.gep(place, [ir.Constant(_I32, t)]), align=4)
+        return context.get_dummy_value()
+
+    return types.void(rows, starts, types.intp, out, types.intp), codegen
+
+
 @intrinsic
 def transpose(typingctx: Any, rows: Any, starts: Any, offset: Any, feature: Any, scale: Any, out: Any, to: Any) -> Any:
     """Turn sixteen features of sixteen points into sixteen vectors, a feature each, in the frame (see `load_framed`).
@@ -398,12 +540,8 @@ def transpose(typingctx: Any, rows: Any, starts: Any, offset: Any, feature: Any,
             start = builder.load(builder.gep(starts_at, [ir.Constant(feature_value.type, lane)]))
             place = builder.gep(rows_at, [builder.add(start, feature_value)])
             lanes.append(_framed(builder, rows, place, origin, factor))
-        for width in (8, 4, 2, 1):
-            for first in range(16):
-                if first & width == 0:
-                    lanes[first], lanes[first | width] = _interleave(builder, lanes[first], lanes[first | width], width)
         place = builder.gep(out_at, [to_value])
-        for t, vector in enumerate(lanes):
+        for t, vector in enumerate(_transposed(builder, lanes)):
             step = ir.Constant(to_value.type, 16 * t)
             wide = builder.bitcast(builder.gep(place, [step]), float32x16.llvm.as_pointer())
             builder.store(vector, wide, align=4)

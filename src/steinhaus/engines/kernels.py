@@ -12,13 +12,16 @@ array passed between compiled functions costs two atomic updates of its referenc
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
 from steinhaus import simd as v
 from steinhaus.compiled import compiled, compiled_loosely, inlined, inner
-from steinhaus.engines.screening import CHUNK, FAR, SLACK, UNKNOWN, across_bound, drift_bound, plain_bound, step_bound
+from steinhaus.engines.screening import (
+    BYTES, CHUNK, FAR, MOST, SLACK, UNKNOWN, across_bound, drift_bound, plain_floor, product_slope, step_bound,
+)  # fmt: skip
 
 TILE = 32
 FEW = (
@@ -69,13 +72,25 @@ class Scores(NamedTuple):
     floor: np.ndarray  # (K,) float32
 
 
+class Factors(NamedTuple):
+    """Rows that points are multiplied with over all features: in float32, or in two signed bytes a feature.
+
+    Of bytes, row j is scales[j] (128 high + low); W is d rounded up to a multiple of 4, or 0 where they are not used.
+    """
+
+    rows: np.ndarray  # (K, d) float32
+    limbs: np.ndarray  # (K, 2, W) int8, high and low
+    scales: np.ndarray  # (K,) float32, powers of two
+
+
 class Anchors(NamedTuple):
     """Where each run's centroids stood at its last full pass, and the products of the tiles' candidates with them."""
 
     rows: np.ndarray  # (K, d) float64, a_j, in the frame
-    rounded: np.ndarray  # (K, d) float32, a_j
+    factors: Factors  # a_j
     along: np.ndarray  # (K, p) float64, P'a_j
     norms: np.ndarray  # (K,) float64
+    slopes: np.ndarray  # (K,) float64, of the products
     slots: np.ndarray  # (T, H) uint8: which product of the tile is that with a_j, from 1; 0: it is not kept
     used: np.ndarray  # (R, T) uint8: how many are kept
     products: np.ndarray  # (T, M, 32) float32, x_i . a_j
@@ -102,7 +117,8 @@ class Gaps(NamedTuple):
 class Scratch(NamedTuple):
     """A worker's room to work in."""
 
-    lanes: np.ndarray  # (32 d,) float32
+    lanes: np.ndarray  # (32 d,) float32, a tile's features
+    quads: np.ndarray  # (32 W,) uint8, the same, of bytes; see `simd.byte_tile`
     out: np.ndarray  # (32 K,) float32, products
     upper: np.ndarray  # (32 K,) float32, upper bounds
     chosen: np.ndarray  # (K,) int64, candidates of a tile
@@ -145,6 +161,11 @@ def _scores(scores):
         v.pointer(scores.rows), v.pointer(scores.half), v.pointer(scores.slope), v.pointer(scores.lag),
         v.pointer(scores.floor),
     )  # fmt: skip
+
+
+@inlined
+def _factors(factors):
+    return Factors(v.pointer(factors.rows), v.pointer(factors.limbs), v.pointer(factors.scales))
 
 
 # The two measures
@@ -237,27 +258,96 @@ def clear(out, count):
 
 
 @inner
-def spread(x, order, base, lanes, starts):
-    """Bring the 32 points at positions `base` and after into lanes, (2, d, 16) float32. starts: (16,) int64 scratch."""
+def byte_products(quads, at, stride, factors, chosen, width, column, quarter, count, out):
+    """As `products`, of bytes: over 4 `quarter` features, up to six rows at a time."""
+    limbs, scales, c = factors.limbs, factors.scales, 0
+    while c < count:
+        k = min(count - c, 6)
+        if k == 6:
+            v.byte_tile(6, quads, at, stride, limbs, scales, chosen, c, width, column, quarter, out, 32 * c)
+        elif k >= 4:
+            k = 4
+            v.byte_tile(4, quads, at, stride, limbs, scales, chosen, c, width, column, quarter, out, 32 * c)
+        elif k >= 2:
+            k = 2
+            v.byte_tile(2, quads, at, stride, limbs, scales, chosen, c, width, column, quarter, out, 32 * c)
+        else:
+            v.byte_tile(1, quads, at, stride, limbs, scales, chosen, c, width, column, quarter, out, 32 * c)
+        c += k
+
+
+@inner
+def spread(x, order, base, lanes, quads, starts):
+    """Bring the 32 points at positions `base` and after into lanes, (2, d, 16) float32, or into quads, (2, W / 4, 16,
+    4) uint8: what `full_products` takes of these points. starts: (16,) int64 scratch.
+    """
     d = x.d
-    whole = d - d % 16
     for group in range(2):
-        to = 16 * d * group
         for lane in range(16):
             starts[lane] = order[base + 16 * group + lane] * d
-        for t in range(0, whole, 16):
-            v.transpose(x.values, starts, x.offset, t, x.scale, lanes, to + 16 * t)
-        for t in range(whole, d):
-            for lane in range(16):
-                lanes[to + 16 * t + lane] = framed(x, starts[lane] + t, t)
+        if v.in_bytes(x.values):
+            to = 64 * ((d + 3) // 4) * group
+            whole = d - d % 64
+            for t in range(0, whole, 64):
+                v.transpose_bytes(x.values, starts, t, quads, to + 16 * t)
+            if whole < d and d % 4 == 0 and whole > 0:  # the last 64 once more, some of them
+                v.transpose_bytes(x.values, starts, d - 64, quads, to + 16 * (d - 64))
+                whole = d
+            for t in range(whole, d):
+                for lane in range(16):
+                    quads[to + 64 * (t // 4) + 4 * lane + t % 4] = x.values[starts[lane] + t]
+        else:
+            to = 16 * d * group
+            whole = d - d % 16
+            for t in range(0, whole, 16):
+                v.transpose(x.values, starts, x.offset, t, x.scale, lanes, to + 16 * t)
+            for t in range(whole, d):
+                for lane in range(16):
+                    lanes[to + 16 * t + lane] = framed(x, starts[lane] + t, t)
 
 
 @inlined
-def full_products(lanes, d, rows, chosen, count, out):
-    """Write the products of a tile with some rows of (K, d) float32 into `out`, summed in chunks of features."""
+def full_products(x, lanes, quads, factors, chosen, count, out):
+    """Write the products of a tile, once `spread`, with some rows into `out`, summed in chunks of features."""
+    d = x.d
     clear(out, count)
-    for t in range(0, d, CHUNK):
-        products(lanes, 16 * t, 16 * d, rows, chosen, d, t, min(CHUNK, d - t), count, out)
+    if v.in_bytes(x.values):
+        width = (d + 3) // 4 * 4
+        for t in range(0, width, BYTES):
+            byte_products(quads, 16 * t, 16 * width, factors, chosen, width, t, min(BYTES, width - t) // 4, count, out)
+    else:
+        for t in range(0, d, CHUNK):
+            products(lanes, 16 * t, 16 * d, factors.rows, chosen, d, t, min(CHUNK, d - t), count, out)
+
+
+@inner
+def halve(row, j, d, factors):
+    """Round a row of d float64 to two signed bytes a feature, row j of the factors; returns |row rounded - row|."""
+    most = 0.0
+    for t in range(d):
+        most = max(most, abs(row[t]))
+    scale, per_scale = 1.0, 0.0
+    if most > 2.0**-90:
+        scale = math.ldexp(1.0, math.frexp(most / MOST)[1])
+        per_scale = 1.0 / scale
+    rest = 0.0
+    for t in range(d):
+        q = np.int32(np.rint(row[t] * per_scale))
+        high = (q + 64) >> 7
+        factors.limbs[j, 0, t], factors.limbs[j, 1, t] = high, q - 128 * high
+        off = row[t] - scale * q
+        rest += off * off
+    factors.scales[j] = scale
+    return math.sqrt(rest)
+
+
+@compiled
+def halved(rows, factors):
+    """Round rows, (k, d) float64, to the factors' bytes; returns by how much, (k,) float64."""
+    rest = np.empty(len(rows))
+    for j in range(len(rows)):
+        rest[j] = halve(rows[j], j, rows.shape[1], factors)
+    return rest
 
 
 @inner
@@ -535,15 +625,15 @@ def add_row(x, i, sign, sums, other, at):
 
 @compiled
 def assign(
-    x, tiles, runs, firsts, columns, rooms, modes, spare, exact, plain, fine, drift, far, anchors, gaps, known, labels,
-    limit, scratch, change,
+    x, tiles, runs, firsts, columns, rooms, modes, spare, exact, factors, plain, fine, drift, far, anchors, gaps, known,
+    labels, limit, scratch, change,
 ):  # fmt: skip
     """Label the points of some tiles for some runs: screen, then settle; and note what that changes in the tallies.
 
     x: Rows. tiles: (first, end). runs: (A,) the active runs' rows; firsts, columns, rooms: (R + 1,) where each run's
     centroids begin among the K, their columns among the H, their kept products among the M. modes: (R,); spare: (R,)
     float32, how far centroids may go until the next anchors: products are kept of what may be candidates by then.
-    exact: (K, d) float64 centroids; plain, fine, drift, far: their Scores; anchors: Anchors, renewed where a run's
+    exact: (K, d) float64 centroids; factors: Factors, the same in the frame; plain, fine, drift, far: their Scores; anchors: Anchors, renewed where a run's
     mode is PLAIN; gaps: Gaps. labels: (R, N) int32, by position. limit: pairs a candidate above which a tile's
     products are computed from the features after all. scratch: Scratch; change: Change.
     """
@@ -563,10 +653,11 @@ def assign(
         v.pointer(gaps.gaps), v.pointer(gaps.present), v.pointer(gaps.sunk), v.pointer(gaps.size), v.pointer(gaps.fall),
         v.pointer(gaps.travelled), v.pointer(gaps.risen), v.pointer(gaps.rows), v.pointer(gaps.norms),
     )  # fmt: skip
-    rounded, slots = v.pointer(anchors.rounded), v.pointer(anchors.slots)
+    factors, anchor_factors, slots = _factors(factors), _factors(anchors.factors), v.pointer(anchors.slots)
     used, kept_products = v.pointer(anchors.used), v.pointer(anchors.products)
     exact, labels = v.pointer(exact), v.pointer(labels)
-    lanes, out, upper = v.pointer(scratch.lanes), v.pointer(scratch.out), v.pointer(scratch.upper)
+    lanes, quads = v.pointer(scratch.lanes), v.pointer(scratch.quads)
+    out, upper = v.pointer(scratch.out), v.pointer(scratch.upper)
     chosen, least, found = v.pointer(scratch.chosen), v.pointer(scratch.least), v.pointer(scratch.found)
     near, starts, single = v.pointer(scratch.near), v.pointer(scratch.starts), v.pointer(scratch.single)
     others, kept_ones = v.pointer(scratch.others[0]), v.pointer(scratch.others[1])
@@ -635,11 +726,11 @@ def assign(
                             mode = PLAIN
                             break
                         if not spread_yet:
-                            spread(x, known.order, base, lanes, starts)
+                            spread(x, known.order, base, lanes, quads, starts)
                             spread_yet = True
                             change.work[SPREADS, r] += 1
                         single[0] = chosen[c]
-                        full_products(lanes, d, rounded, single, 1, v.offset(products_at, 32 * kept))
+                        full_products(x, lanes, quads, anchor_factors, single, 1, v.offset(products_at, 32 * kept))
                         change.work[COMPUTED, r] += 1
                         kept += 1
                         slots[at + chosen[c] - first] = kept
@@ -652,10 +743,10 @@ def assign(
                         mode = PLAIN
             if mode == PLAIN and count > 1:
                 if not spread_yet:
-                    spread(x, known.order, base, lanes, starts)
+                    spread(x, known.order, base, lanes, quads, starts)
                     spread_yet = True
                     change.work[SPREADS, r] += 1
-                full_products(lanes, d, plain.rows, chosen, count, out)
+                full_products(x, lanes, quads, factors, chosen, count, out)
                 change.work[COMPUTED, r] += count
                 opened = present & bounds(out, chosen, count, first, plain, known, base, upper, found, least)
             if bounded and count > 1:
@@ -747,6 +838,7 @@ def prepare(
     directions,
     rates,
     fresh,
+    factors,
     plain,
     fine,
     drift,
@@ -756,8 +848,8 @@ def prepare(
 ):
     """Bounds for the centroids first <= j < end of a run, (K, d) float64, whose columns begin at `column`.
 
-    offset, reference: (d,) float64; directions: (d, p) float64, p a multiple of 16 -> plain, fine, drift, far:
-    Scores; gaps: Gaps (how far the centroids went in this step), all in place. Where `fresh`, the centroids become
+    offset, reference: (d,) float64; directions: (d, p) float64, p a multiple of 16 -> factors: Factors; plain, fine,
+    drift, far: Scores; gaps: Gaps (how far the centroids went in this step), all in place. Where `fresh`, the centroids become
     the run's anchors.
     """
     d, p = directions.shape
@@ -776,16 +868,22 @@ def prepare(
             lean += reference[t] * delta
             step += (e - last) * (e - last)
             turned += (e + last) * (e - last)
-            plain.rows[j, t] = e
+            factors.rows[j, t] = e
             row[t] = e
         _along(v.pointer(row), v.pointer(directions), d, p, v.pointer(along))
         norm, half = np.sqrt(square), half + 0.5 * square
+        rest = halve(row, j, d, factors) if factors.limbs.shape[2] else 0.0
+        taken = product_slope(norm * SLACK, rest, rates.plain, rates)
         if fresh:
-            anchors.norms[j] = norm
+            anchors.norms[j], anchors.slopes[j] = norm, taken
             for q in range(p):
                 anchors.along[j, q] = along[q]
             for t in range(d):
-                anchors.rounded[j, t] = plain.rows[j, t]
+                anchors.factors.rows[j, t] = factors.rows[j, t]
+            anchors.factors.scales[j] = factors.scales[j]
+            for limb in range(2):
+                for t in range(factors.limbs.shape[2]):
+                    anchors.factors.limbs[j, limb, t] = factors.limbs[j, limb, t]
         size, whole, held = 0.0, 0.0, anchors.norms[j]
         for q in range(p):
             b = along[q] - anchors.along[j, q]
@@ -794,22 +892,23 @@ def prepare(
             whole += along[q] * along[q]
         across = across_bound(moved, size, norm + held, p, rates)
         plain.half[j] = fine.half[j] = half
-        plain.slope[j], plain.floor[j] = plain_bound(norm * SLACK, half, rates.plain, rates)
-        fine.slope[j], fine.floor[j] = plain_bound(norm * SLACK, half, rates.fine, rates)
+        plain.floor[j] = fine.floor[j] = plain_floor(norm * SLACK, half, rates)
+        plain.slope[j], fine.slope[j] = taken, product_slope(norm * SLACK, 0.0, rates.fine, rates)
         drift.half[j] = half - lean
         drift.slope[j], drift.lag[j], drift.floor[j] = drift_bound(
-            norm * SLACK, held * SLACK, np.sqrt(size) * SLACK, across, half - lean, p, rates
+            norm * SLACK, held * SLACK, anchors.slopes[j], np.sqrt(size) * SLACK, across, half - lean, p, rates
         )
         across = across_bound(square, whole, norm, p, rates)
         far.half[j] = 0.5 * square
         far.slope[j], far.lag[j], far.floor[j] = drift_bound(
-            norm * SLACK, 0.0, np.sqrt(whole) * SLACK, across, 0.5 * square, p, rates
+            norm * SLACK, 0.0, 0.0, np.sqrt(whole) * SLACK, across, 0.5 * square, p, rates
         )
         length, rise, fall = step_bound(np.sqrt(step), 0.5 * turned, norm + gaps.norms[j], rates)
         beyond = not (norm < FAR and held < FAR)
         if beyond:
             for t in range(d):
-                plain.rows[j, t] = anchors.rounded[j, t] = 0.0
+                factors.rows[j, t] = anchors.factors.rows[j, t] = 0.0
+            factors.scales[j] = anchors.factors.scales[j] = 0.0
             for q in range(p):
                 drift.rows[j, q] = far.rows[j, q] = 0.0
             plain.half[j] = fine.half[j] = drift.half[j] = far.half[j] = 0.0
@@ -827,20 +926,21 @@ def prepare(
 
 
 @compiled
-def project(x, order, tiles, rows, shift, scratch, coordinates, along_reference):
+def project(x, order, tiles, factors, shift, scratch, coordinates, along_reference):
     """Coordinates of the points along the leading directions, less the reference point's.
 
-    x: Rows. order: (N,) int64, which point stands where. rows: (p + 1, d) float32, the directions and then the
+    x: Rows. order: (N,) int64, which point stands where. factors: of p + 1 rows, the directions and then the
     reference point; shift: (p,) float32, the reference's coordinates -> coordinates (N, p) float32, b;
     along_reference (N,) float64, z . m.
     """
-    p = rows.shape[0] - 1
+    p = factors.rows.shape[0] - 1
     view, lanes, table, out = _rows(x), v.pointer(scratch.lanes), v.pointer(scratch.out), scratch.out
+    quads, factors = v.pointer(scratch.quads), _factors(factors)
     for q in range(p + 1):
         scratch.chosen[q] = q
     for tile in range(tiles[0], tiles[1]):
-        spread(view, v.pointer(order), tile * TILE, lanes, v.pointer(scratch.starts))
-        full_products(lanes, view.d, v.pointer(rows), v.pointer(scratch.chosen), p + 1, table)
+        spread(view, v.pointer(order), tile * TILE, lanes, quads, v.pointer(scratch.starts))
+        full_products(view, lanes, quads, factors, v.pointer(scratch.chosen), p + 1, table)
         for lane in range(TILE):
             at = tile * TILE + lane
             along_reference[at] = out[TILE * p + lane]

@@ -49,6 +49,7 @@ class _Batch:
     sums: Int64  # (limbs, K, d)
     counts: Int64  # (K,)
     exact: Float64  # (K, d) the centroids of this pass
+    factors: kernels.Factors  # the same in the frame
     plain: kernels.Scores
     fine: kernels.Scores
     drift: kernels.Scores
@@ -148,7 +149,7 @@ class MemoryPoints:
         def label(worker: int, first: int, end: int) -> None:
             kernels.assign(
                 self._rows, (first, end), active, batch.firsts, batch.columns, batch.rooms, modes, spare, batch.exact,
-                batch.plain, batch.fine, batch.drift, batch.far, batch.anchors, batch.gaps, self._known, batch.labels,
+                batch.factors, batch.plain, batch.fine, batch.drift, batch.far, batch.anchors, batch.gaps, self._known, batch.labels,
                 _PAIRS, batch.scratch[worker], batch.changes[worker],
             )  # fmt: skip
 
@@ -291,7 +292,7 @@ class MemoryPoints:
         tiles = self._tiles if rooms[-1] else 0
         bytes_alone = self._x.dtype.itemsize == 1 and self.n < 2**23  # then n x 255 < 2^31
         narrow = np.int32 if bytes_alone else np.int64
-        rows, p = np.empty((k, self.d), np.float32), self._basis.p
+        factors, p = self._factors(k), self._basis.p
         self._batch = _Batch(
             rows={run.key: row for row, run in enumerate(runs)},
             firsts=firsts,
@@ -301,15 +302,17 @@ class MemoryPoints:
             sums=np.zeros((limbs, k, self.d), np.int64),
             counts=np.zeros(k, np.int64),
             exact=np.empty((k, self.d)),
-            plain=_scores(rows),
-            fine=_scores(rows),
+            factors=factors,
+            plain=_scores(factors.rows),
+            fine=_scores(factors.rows),
             drift=_scores(np.empty((k, p), np.float32)),
             far=_scores(np.empty((k, p), np.float32)),
             anchors=kernels.Anchors(
                 rows=np.zeros((k, self.d)),
-                rounded=np.zeros((k, self.d), np.float32),
+                factors=self._factors(k),
                 along=np.zeros((k, p)),
                 norms=np.zeros(k),
+                slopes=np.zeros(k),
                 slots=np.zeros((tiles, wide), np.uint8),
                 used=np.zeros((runs_at_once, self._tiles), np.uint8),
                 products=np.empty((tiles, int(rooms[-1]), TILE), np.float32),
@@ -354,9 +357,23 @@ class MemoryPoints:
     def _fits(self, sizes: Int64) -> bool:
         return self._screen in ("auto", "drift") and self._table_bytes(sizes) <= self._memory
 
+    @property
+    def _frame(self) -> screening.Frame:
+        return self._survey.frame
+
+    @property
+    def _width(self) -> int:
+        """Bytes of a row in products of bytes; 0 where they are not used."""
+        return -(-self.d // 4) * 4 if self._frame.bytewise else 0
+
+    def _factors(self, k: int) -> kernels.Factors:
+        limbs = np.zeros((k, 2, self._width), np.int8)
+        return kernels.Factors(np.zeros((k, self.d), np.float32), limbs, np.zeros(k, np.float32))
+
     def _scratch(self, k: int) -> kernels.Scratch:
         return kernels.Scratch(
-            lanes=np.empty(TILE * self.d, np.float32),
+            lanes=np.empty(0 if self._frame.bytewise else TILE * self.d, np.float32),
+            quads=np.empty(TILE * self._width, np.uint8),
             out=np.empty(TILE * k, np.float32),
             upper=np.empty(TILE * k, np.float32),
             chosen=np.empty(k, np.int64),
@@ -439,7 +456,7 @@ class MemoryPoints:
             for j0, j1, column, fresh in parts[first:end]:
                 kernels.prepare(
                     j0, j1, column, batch.exact, frame.offset, frame.scale, frame.reference, self._directions,
-                    self._rates, fresh, batch.plain, batch.fine, batch.drift, batch.far, batch.anchors, batch.gaps,
+                    self._rates, fresh, batch.factors, batch.plain, batch.fine, batch.drift, batch.far, batch.anchors, batch.gaps,
                 )  # fmt: skip
 
         self._workers.each(prepare, len(parts), 1)
@@ -466,8 +483,15 @@ class MemoryPoints:
             if self._screen == "auto" and (along**2).sum() < _SHARE * (sample[1::2] ** 2).sum():
                 self._shapeless = True
                 return
-        directions = np.ascontiguousarray(basis.directions.T)
-        rows = np.concatenate([directions, frame.reference[np.newaxis].astype(np.float32)])
+        factors = self._factors(p + 1)
+        factors.rows[:p], factors.rows[p] = basis.directions.T, frame.reference
+        rest = 0.0
+        if frame.bytewise:  # the directions are what bytes make of them
+            rest = float(kernels.halved(factors.rows.astype(np.float64), factors)[p])
+            high, low = factors.limbs[:p, 0, : self.d].astype(np.float32), factors.limbs[:p, 1, : self.d]
+            factors.rows[:p] = factors.scales[:p, np.newaxis] * (128 * high + low)
+            basis = screening.basis_of(np.ascontiguousarray(factors.rows[:p].T))
+        directions = factors.rows[:p]
         shift = (directions.astype(np.float64) @ frame.reference).astype(np.float32)
         coordinates = np.empty((self._tiles * TILE, p), np.float32)
         along = np.empty(self._tiles * TILE)
@@ -475,12 +499,12 @@ class MemoryPoints:
 
         def project(worker: int, first: int, end: int) -> None:
             kernels.project(
-                self._rows, known.order, (first, end), rows, shift, scratch[worker], coordinates, along
+                self._rows, known.order, (first, end), factors, shift, scratch[worker], coordinates, along
             )  # fmt: skip
 
         self._workers.each(project, self._tiles, self._tiles_a_task)
         squares = np.einsum("np,np->n", coordinates, coordinates, dtype=np.float64)
-        residuals = screening.residuals(frame, basis, known.norms.astype(np.float64), along, squares)
+        residuals = screening.residuals(frame, basis, known.norms.astype(np.float64), along, rest, squares)
         order = self._near_order(coordinates)
         projections = np.empty((self._tiles, 2, p, 16), np.float32)
 

@@ -42,6 +42,8 @@ from steinhaus.compiled import inlined
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
+BYTES = 2**15  # features whose products of bytes are summed exactly, in int32
+MOST = 127 * 128  # the largest integer of a row for products of bytes: 128 high + low, two signed bytes
 CHUNK = 112  # features summed at a time by `kernels.full_products`: lanes and rows of a chunk stay in 32 KiB
 UNIT32 = 2.0**-24
 UNIT64 = 2.0**-53
@@ -60,6 +62,16 @@ def gamma(q: float, unit: float = UNIT32) -> float:
 def chunked(d: int) -> int:
     """The longest chain of roundings in a product over d features as `kernels.full_products` sums it."""
     return min(d, CHUNK) + -(-d // CHUNK) + 1
+
+
+def byted(d: int) -> float:
+    """The same for products of bytes, z . e~ with e~ = s (128 high + low) and s a power of two, in units of u |z| |e~|.
+
+    The sums H of z high and L of z low are exact. Two conversions, the sum 128 H + L, and that of c parts are rounded:
+    (2 + c) u s (128 |H| + |L|) <= (2 + c) u |z| (|128 s high| + |s low|) <= (2 + c) u |z| (|e~| + 2 |s low|). As |low|
+    <= 64 and s <= 2 max |e| / MOST, |s low| <= |e| sqrt(d) / 127.
+    """
+    return (-(-d // BYTES) + 3) * (1.0 + math.sqrt(d) / 60.0)
 
 
 def laned(d: int) -> int:
@@ -99,13 +111,13 @@ def rates(frame: Frame, basis: Basis) -> Rates:
     """The factors for a frame and a basis.
 
     plain, fine: |fl(z . e32) - x' . e| <= |z - x'| |e| + |z| |e32 - e| + gamma_q |z| |e32| <= n |e| (entry + u +
-    gamma_q), and `_OPS` more. leak: see `Basis.leak`; the sum of p products adds gamma_(p + 2) |b| |P'delta|, |b| <=
+    gamma_q), and `_OPS` more. Of bytes, |e~ - e| takes the place of |e32 - e|: see `product_slope`. leak: see `Basis.leak`; the sum of p products adds gamma_(p + 2) |b| |P'delta|, |b| <=
     1.01 (n + |m|), and `_OPS` more.
     """
     d = len(frame.reference)
     common = frame.entry + (_OPS + 1) * UNIT32
     return Rates(
-        plain=common + gamma(chunked(d)),
+        plain=common + gamma(frame.chain),
         fine=common + gamma(laned(d)),
         leak=basis.leak(frame) + 1.01 * gamma(basis.p + 2) + _OPS * UNIT32,
         half=_OPS * UNIT32,
@@ -116,12 +128,17 @@ def rates(frame: Frame, basis: Basis) -> Rates:
 
 
 @inlined
-def plain_bound(norm: float, half: float, rate: float, rates: Rates) -> tuple[float, float]:
-    """Slope and floor of a score computed from the features: rate is `Rates.plain` or `Rates.fine`, norm |e_j|, half
-    h_j.
+def product_slope(norm: float, rest: float, rate: float, rates: Rates) -> float:
+    """Slope of a product computed from the features, norm |e_j|: rate is `Rates.plain` or `Rates.fine`, rest what
+    the row was rounded by to two bytes a feature, |e~_j - e_j|, as computed in float64; 0 where it was not.
     """
-    floor = abs(half) * rates.half + rates.exact * norm * norm + _TINY * (1.0 + norm)
-    return norm * rate * SLACK, floor * SLACK
+    return ((norm + rest) * rate + rest + rates.exact * norm) * SLACK
+
+
+@inlined
+def plain_floor(norm: float, half: float, rates: Rates) -> float:
+    """Floor of a score computed from the features: norm |e_j|, half h_j."""
+    return (abs(half) * rates.half + rates.exact * norm * norm + _TINY * (1.0 + norm)) * SLACK
 
 
 @inlined
@@ -136,7 +153,7 @@ def across_bound(moved: float, size: float, scale: float, p: int, rates: Rates) 
 
 @inlined
 def drift_bound(
-    norm: float, held: float, size: float, across: float, half: float, p: int, rates: Rates
+    norm: float, held: float, taken: float, size: float, across: float, half: float, p: int, rates: Rates
 ) -> tuple[float, float, float]:
     """Slope, lag and floor of a score from anchors: x' . e_j = x' . a_j + m . delta_j + y . delta_j, delta_j = e_j -
     a_j.
@@ -151,12 +168,12 @@ def drift_bound(
 
     With a_j = 0 this is the bound from the directions alone, for candidates that have no anchor.
 
-    norm |e_j|, held |a_j|, size |P'delta_j|, across >= |delta_j - P P'delta_j|, half h_j - m . delta_j.
+    norm |e_j|, held |a_j|, taken the slope of x' . a_j, size |P'delta_j|, across >= |delta_j - P P'delta_j|, half h_j - m . delta_j.
     """
     leak = size * rates.leak
     whole = norm + held + size + across
     floor = abs(half) * rates.half + rates.reach * leak + rates.exact * whole * (whole + (1.0 + p) * rates.reach)
-    slope = held * rates.plain + leak + rates.exact * (1.0 + p) * (norm + held)
+    slope = taken + leak + rates.exact * (1.0 + p) * (norm + held)
     return slope * SLACK, across * SLACK, (floor + _TINY * (1.0 + norm + held)) * SLACK
 
 
@@ -183,11 +200,18 @@ class Frame:
     scale: float  # a power of two
     reference: Float64  # (d,), m
     rounded: bool  # whether float32 rounds x' (not for small integers)
+    bytewise: bool = False  # whether products of all features are those of bytes
 
     @property
     def reach(self) -> float:
         """At least |m|."""
         return float(np.linalg.norm(self.reference)) * SLACK
+
+    @property
+    def chain(self) -> float:
+        """How many roundings, of |z| |e|, a product over all features takes at most."""
+        d = len(self.reference)
+        return byted(d) if self.bytewise else chunked(d)
 
     @property
     def entry(self) -> float:
@@ -217,21 +241,24 @@ class Basis:
         P'(y - P b) = (P'y - b) - (P'P - I) b. Each of p coordinates is off by (gamma_q + entry + 4 u) (|z| + |m|)
         |P_q|: the product, z itself, and P'm, which is subtracted; and |b| <= (1 + skew) (|z| + |m|) or so.
         """
-        q = chunked(len(self.directions))
-        return float(np.sqrt(self.p) * (gamma(q) + frame.entry + 4 * UNIT32) * (1 + self.skew) + 2 * self.skew) * SLACK
+        return float(np.sqrt(self.p) * (gamma(frame.chain) + frame.entry + 4 * UNIT32) * (1 + self.skew) + 2 * self.skew) * SLACK
 
 
-def residuals(frame: Frame, basis: Basis, norms: Float64, along_reference: Float64, squares: Float64) -> Float32:
+def residuals(
+    frame: Frame, basis: Basis, norms: Float64, along_reference: Float64, rest: float, squares: Float64
+) -> Float32:
     """At least |rho_i| = |y_i - P b_i|: |rho|^2 = |y|^2 - 2 b . P'y + |P b|^2 <= |y|^2 - |b|^2 + 3 theta (|z| + |m|)^2.
 
-    |y|^2 = |x'|^2 - 2 x' . m + |m|^2, where x' . m came in float32, off by (gamma_q + entry + 2 u) |z| |m|.
+    |y|^2 = |x'|^2 - 2 x' . m + |m|^2, where x' . m came in float32, off by (gamma_q + entry + 2 u) |z| |m| and, where m
+    was rounded to bytes, by |z| `rest`.
 
     norms: (N,) at least |z_i|; along_reference: (N,) z_i . m; squares: (N,) |b_i|^2, float64 each -> (N,) float32.
     """
     d = len(frame.reference)
     size = (norms + frame.reach) ** 2
-    slack = 3.0 * basis.leak(frame) + 2.0 * (gamma(chunked(d)) + frame.entry + 4 * UNIT32) + 4.0 * float64_floor(d)
+    slack = 3.0 * basis.leak(frame) + 2.0 * (gamma(frame.chain) + frame.entry + 4 * UNIT32) + 4.0 * float64_floor(d)
     square = norms**2 - 2.0 * along_reference + float(frame.reference @ frame.reference) - squares + slack * size
+    square += 2.0 * rest * SLACK * norms
     return upward(np.sqrt(np.maximum(square, 0.0)) * SLACK + _TINY)
 
 
@@ -247,6 +274,10 @@ def leading_directions(sample: Float64, p: int, sweeps: int = 2) -> Basis:
     directions = np.linalg.qr(rows[:p].T)[0]
     for _ in range(sweeps):
         directions = np.linalg.qr(rows.T @ (rows @ directions))[0]
-    directions = np.ascontiguousarray(directions, np.float32)
+    return basis_of(np.ascontiguousarray(directions, np.float32))
+
+
+def basis_of(directions: Float32) -> Basis:
+    """A basis with its skew measured, in float64."""
     exact = directions.astype(np.float64)
-    return Basis(directions, float(np.linalg.norm(exact.T @ exact - np.eye(p))) * SLACK)
+    return Basis(directions, float(np.linalg.norm(exact.T @ exact - np.eye(exact.shape[1]))) * SLACK)

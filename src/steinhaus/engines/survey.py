@@ -14,6 +14,7 @@ from steinhaus.engines.screening import Frame
 from steinhaus.engines.workers import Workers
 from steinhaus.errors import DataError
 from steinhaus.points import Float64, Grid, Int64, Totals
+from steinhaus.simd import takes_bytes
 
 _GRID_BITS = 48  # a column's values are at most this many bits of its grid's step away from its offset
 _ROWS = 2**13  # rows a task: no limb of `kernels.grid_totals` overflows
@@ -69,7 +70,7 @@ def survey(x: NDArray[Any], workers: Workers, grid: Grid | None = None) -> Surve
     totals = Totals(sums, two_float(squares), len(x))
     limbs = totals.sums[:, 0].astype(np.float64)
     mean = (limbs[-1] if len(limbs) == 1 else limbs[0] * 2.0**32 + limbs[1]) / totals.n
-    frame = Frame(grid.offset, scale, mean * grid.step * scale, rounded=not integers)
+    frame = Frame(grid.offset, scale, mean * grid.step * scale, not integers, takes_bytes(x.dtype))
     return Survey(grid, totals, squares, frame, rows, lengths)
 
 
