@@ -26,12 +26,12 @@ def _plain(x, known, factors, chosen, scratch):
 
 
 @njit
-def _fine(x, known, scores, chosen, scratch):
-    view = kernels._rows(x)
+def _fine(x, known, factors, chosen, scratch):
+    view, of = kernels._rows(x), kernels._factors(factors)
     for c in range(len(chosen)):
         for lane in range(32):
             at = known.order[lane]
-            scratch.out[32 * c + lane] = kernels.product(view, at, simd.pointer(scores.rows), chosen[c] * x.d)
+            scratch.out[32 * c + lane] = kernels.product(view, at, of, chosen[c])
 
 
 @njit
@@ -63,7 +63,7 @@ def bounds(points, kind):
     if kind == "plain":
         _plain(rows, known, batch.factors, chosen, scratch)
     elif kind == "fine":
-        _fine(rows, known, scores, chosen, scratch)
+        _fine(rows, known, batch.factors, chosen, scratch)
     elif kind == "drift":
         _drift(known, scores, batch.anchors, chosen, scratch)
     else:
@@ -159,7 +159,9 @@ def test_gamma(q, expected):
 
 def test_leading_directions_find_the_plane_that_points_lie_in(rng):
     plane = np.linalg.qr(rng.normal(size=(40, 16)))[0]
-    basis = screening.leading_directions(rng.normal(size=(200, 16)) @ plane.T, 16)
+    points = choose(rng.normal(size=(200, 16)) @ plane.T, threads=1)
+    basis = points._leading_directions(16)
+    points.close()
     inside = plane.T @ basis.directions
     np.testing.assert_allclose(np.linalg.svd(inside)[1], 1.0, atol=1e-5)
     assert basis.skew < 1e-5

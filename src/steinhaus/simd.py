@@ -120,6 +120,9 @@ constant = _operation(
 )
 splat = _operation(lambda a: float32x16, lambda builder, a: _splat(builder, a, 16), "Sixteen copies of a float32.")
 splat_int = _operation(lambda a: int32x16, lambda builder, a: _splat(builder, a, 16), "Sixteen copies of an int32.")
+as_float = _operation(
+    lambda a: float32x16, lambda builder, a: builder.sitofp(a, float32x16.llvm), "Sixteen int32 as float32."
+)
 add = _operation(_same, lambda builder, a, b: builder.fadd(a, b), "a + b, vectors or floats.")
 subtract = _operation(_same, lambda builder, a, b: builder.fsub(a, b), "a - b, vectors or floats.")
 multiply = _operation(_same, lambda builder, a, b: builder.fmul(a, b), "a * b, vectors or floats.")
@@ -274,6 +277,16 @@ def zeros64(typingctx: Any) -> Any:
     return float64x8(), lambda context, builder, signature, values: ir.Constant(float64x8.llvm, None)
 
 
+def _wide(builder: ir.IRBuilder, place: ir.Value) -> ir.Value:
+    return builder.bitcast(place, float32x16.llvm.as_pointer())
+
+
+def _before(builder: ir.IRBuilder, wide: ir.Value, fresh: ir.Value) -> ir.Value:
+    """What sixteen products have come to so far: nothing, where they are `fresh`."""
+    nothing = ir.Constant(float32x16.llvm, None)
+    return builder.select(builder.trunc(fresh, ir.IntType(1)), nothing, builder.load(wide, align=4))
+
+
 def _dot_tile(module: ir.Module, size: int, kinds: Sequence[ir.Type]) -> ir.Function:
     """The function that `dot_tile` calls: one a module for each size, never inlined, so that it is compiled once."""
     name = f"steinhaus.dot_tile.{size}"
@@ -283,7 +296,7 @@ def _dot_tile(module: ir.Module, size: int, kinds: Sequence[ir.Type]) -> ir.Func
     function.linkage = "linkonce_odr"
     function.attributes.add("noinline")
     builder = ir.IRBuilder(function.append_basic_block())
-    lanes, first, stride, rows, chosen, c, length, column, p, out, to = function.args
+    lanes, first, stride, rows, chosen, c, length, column, p, out, to, fresh = function.args
     group = builder.gep(lanes, [first])
     groups = [group, builder.gep(group, [stride])]
     starts = []
@@ -301,9 +314,8 @@ def _dot_tile(module: ir.Module, size: int, kinds: Sequence[ir.Type]) -> ir.Func
                 builder.store(_fuse(builder, points[g], factor, builder.load(total)), total)
     place = builder.gep(out, [to])
     for s, total in enumerate(sums):
-        step = ir.Constant(to.type, 16 * s)
-        wide = builder.bitcast(builder.gep(place, [step]), float32x16.llvm.as_pointer())
-        builder.store(builder.fadd(builder.load(wide, align=4), builder.load(total)), wide, align=4)
+        wide = _wide(builder, builder.gep(place, [ir.Constant(to.type, 16 * s)]))
+        builder.store(builder.fadd(_before(builder, wide, fresh), builder.load(total)), wide, align=4)
     builder.ret_void()
     return function
 
@@ -311,10 +323,10 @@ def _dot_tile(module: ir.Module, size: int, kinds: Sequence[ir.Type]) -> ir.Func
 @intrinsic(prefer_literal=True)
 def dot_tile(
     typingctx: Any, tile: Any, lanes: Any, at: Any, stride: Any, rows: Any, chosen: Any, c: Any, length: Any,
-    column: Any, p: Any, out: Any, to: Any,
+    column: Any, p: Any, out: Any, to: Any, fresh: Any,
 ) -> Any:  # fmt: skip
-    """Add the products of two groups of sixteen points with `tile` rows, over p features, to `out`; all sums in
-    registers.
+    """Add the products of two groups of sixteen points with `tile` rows, over p features, to `out`; or write them there,
+    where `fresh`. All sums stay in registers.
 
     lanes is float32, feature q of the two groups at flat index `at + 16 q` and `at + stride + 16 q`; rows is float32,
     row j at `j length`, of which the features from `column` on are used; the tile's rows are chosen[c], chosen[c +
@@ -328,7 +340,9 @@ def dot_tile(
         return context.get_dummy_value()
 
     index = types.intp
-    return types.void(tile, lanes, index, index, rows, chosen, index, index, index, index, out, index), codegen
+    return types.void(
+        tile, lanes, index, index, rows, chosen, index, index, index, index, out, index, types.boolean
+    ), codegen
 
 
 def _byte_lanes() -> int:
@@ -379,7 +393,7 @@ def _byte_tile(module: ir.Module, size: int, kinds: Sequence[ir.Type]) -> ir.Fun
     function.linkage = "linkonce_odr"
     function.attributes.add("noinline")
     builder = ir.IRBuilder(function.append_basic_block())
-    quads, first, stride, limbs, scales, chosen, c, width, column, count, out, to = function.args
+    quads, first, stride, limbs, scales, chosen, c, width, column, count, out, to, fresh = function.args
     word, vector = _I32.as_pointer(), ir.VectorType(_I32, 16)
     group = builder.gep(quads, [first])
     groups = [builder.bitcast(place, word) for place in (group, builder.gep(group, [stride]))]
@@ -406,10 +420,8 @@ def _byte_tile(module: ir.Module, size: int, kinds: Sequence[ir.Type]) -> ir.Fun
                 builder.sitofp(builder.load(sums[4 * t + 2 * limb + g]), float32x16.llvm) for limb in range(2)
             )
             whole = _fuse(builder, high, ir.Constant(float32x16.llvm, [128.0] * 16), low)
-            wide = builder.bitcast(
-                builder.gep(place, [ir.Constant(to.type, 32 * t + 16 * g)]), float32x16.llvm.as_pointer()
-            )
-            made = _fuse(builder, whole, _splat(builder, factors[t], 16), builder.load(wide, align=4))
+            wide = _wide(builder, builder.gep(place, [ir.Constant(to.type, 32 * t + 16 * g)]))
+            made = _fuse(builder, whole, _splat(builder, factors[t], 16), _before(builder, wide, fresh))
             builder.store(made, wide, align=4)
     builder.ret_void()
     return function
@@ -418,9 +430,10 @@ def _byte_tile(module: ir.Module, size: int, kinds: Sequence[ir.Type]) -> ir.Fun
 @intrinsic(prefer_literal=True)
 def byte_tile(
     typingctx: Any, tile: Any, quads: Any, at: Any, stride: Any, limbs: Any, scales: Any, chosen: Any, c: Any,
-    width: Any, column: Any, count: Any, out: Any, to: Any,
+    width: Any, column: Any, count: Any, out: Any, to: Any, fresh: Any,
 ) -> Any:  # fmt: skip
-    """Add the products of two groups of sixteen points of bytes with `tile` rows, over 4 `count` features, to `out`.
+    """Add the products of two groups of sixteen points of bytes with `tile` rows, over 4 `count` features, to `out`; or
+    write them there, where `fresh`.
 
     quads is uint8, four features after `4 q` of lane l of the two groups at flat index `at + 64 q + 4 l` and `at +
     stride + 64 q + 4 l`; limbs is int8, row j is scales[j] (128 high + low), high at flat index `2 width j + column`,
@@ -437,8 +450,24 @@ def byte_tile(
 
     index = types.intp
     return types.void(
-        tile, quads, index, index, limbs, scales, chosen, index, index, index, index, out, index
+        tile, quads, index, index, limbs, scales, chosen, index, index, index, index, out, index, types.boolean
     ), codegen
+
+
+@intrinsic
+def add_bytes(typingctx: Any, total: Any, points: Any, at: Any, limbs: Any, place: Any) -> Any:
+    """total + sums of four products of sixty-four unsigned bytes, from `at` on, and as many signed ones, int32."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:
+        if not takes_bytes(points.dtype):
+            return values[0]
+        a, b = (
+            _read(builder, builder.bitcast(builder.gep(pointer, [index]), _I32.as_pointer()), 1, 16)
+            for pointer, index in (values[1:3], values[3:5])
+        )
+        return _add_byte_products(builder, values[0], a, b)
+
+    return int32x16(total, points, types.intp, limbs, types.intp), codegen
 
 
 def small_integer(kind: Any) -> bool:

@@ -75,11 +75,11 @@ class Scores(NamedTuple):
 class Factors(NamedTuple):
     """Rows that points are multiplied with over all features: in float32, or in two signed bytes a feature.
 
-    Of bytes, row j is scales[j] (128 high + low); W is d rounded up to a multiple of 4, or 0 where they are not used.
+    Of bytes, row j is scales[j] (128 high + low); W is d rounded up to a multiple of 64, or 0 where they are not used.
     """
 
     rows: np.ndarray  # (K, d) float32
-    limbs: np.ndarray  # (K, 2, W) int8, high and low
+    limbs: np.ndarray  # (K, 2, W) int8, high and low; 0 past d
     scales: np.ndarray  # (K,) float32, powers of two
 
 
@@ -118,7 +118,7 @@ class Scratch(NamedTuple):
     """A worker's room to work in."""
 
     lanes: np.ndarray  # (32 d,) float32, a tile's features
-    quads: np.ndarray  # (32 W,) uint8, the same, of bytes; see `simd.byte_tile`
+    quads: np.ndarray  # (2, W / 4, 16, 4) uint8, flat, the same, of bytes; see `simd.byte_tile`
     out: np.ndarray  # (32 K,) float32, products
     upper: np.ndarray  # (32 K,) float32, upper bounds
     chosen: np.ndarray  # (K,) int64, candidates of a tile
@@ -194,8 +194,37 @@ def squared_distance(x, a, c, b, d):
 
 
 @inner
-def product(x, i, rows, b):
-    """The product of point i in the frame with a row of float32, summed in 64 lanes, folded, then the rest in order."""
+def product(x, i, factors, j):
+    """The product of point i in the frame with row j, summed in lanes that are folded in the end."""
+    if v.in_bytes(x.values):
+        return _product_of_bytes(x, i, factors, j)
+    return _product_of_floats(x, i, factors.rows, j * x.d)
+
+
+@inner
+def _product_of_bytes(x, i, factors, j):
+    values, d, limbs = x.values, x.d, factors.limbs
+    width = (d + 63) // 64 * 64
+    b, end = 2 * j * width, x.n * d - 64  # past a row's end the next one is read, times 0; not past the last one's
+    total = np.float32(0)
+    for t0 in range(0, d, BYTES):
+        high = low = v.splat_int(np.int32(0))
+        t1 = min(t0 + BYTES, d)
+        whole = t1 if i * d + t1 <= end else t1 - t1 % 64
+        for t in range(t0, whole, 64):
+            high = v.add_bytes(high, values, i * d + t, limbs, b + t)
+            low = v.add_bytes(low, values, i * d + t, limbs, b + width + t)
+        total += v.fold(v.multiply_add(v.as_float(high), v.splat(np.float32(128)), v.as_float(low)))
+        above = below = np.int32(0)
+        for t in range(whole, t1):
+            above += np.int32(values[i * d + t]) * np.int32(limbs[b + t])
+            below += np.int32(values[i * d + t]) * np.int32(limbs[b + width + t])
+        total += np.float32(128 * above + below)
+    return total * factors.scales[j]
+
+
+@inner
+def _product_of_floats(x, i, rows, b):
     s0, s1, s2, s3 = v.splat(np.float32(0)), v.splat(np.float32(0)), v.splat(np.float32(0)), v.splat(np.float32(0))
     values, offset, scale = x.values, x.offset, x.scale
     a, whole = i * x.d, x.d - x.d % 64
@@ -226,53 +255,46 @@ def framed(x, at, t):
 
 
 @inner
-def products(lanes, at, stride, rows, chosen, length, column, p, count, out):
+def products(lanes, at, stride, rows, chosen, length, column, p, count, out, fresh):
     """Add lanes . rows[chosen[c]] over p features to row c of `out`, for c < count, up to eight rows and two groups at
-    a time.
+    a time; or write them there, where `fresh`.
     """
     c = 0
     while c < count:
         k = min(count - c, 8)
         if k == 8:
-            v.dot_tile(8, lanes, at, stride, rows, chosen, c, length, column, p, out, 32 * c)
+            v.dot_tile(8, lanes, at, stride, rows, chosen, c, length, column, p, out, 32 * c, fresh)
         elif k >= 6:
             k = 6
-            v.dot_tile(6, lanes, at, stride, rows, chosen, c, length, column, p, out, 32 * c)
+            v.dot_tile(6, lanes, at, stride, rows, chosen, c, length, column, p, out, 32 * c, fresh)
         elif k >= 4:
             k = 4
-            v.dot_tile(4, lanes, at, stride, rows, chosen, c, length, column, p, out, 32 * c)
+            v.dot_tile(4, lanes, at, stride, rows, chosen, c, length, column, p, out, 32 * c, fresh)
         elif k == 3:
-            v.dot_tile(3, lanes, at, stride, rows, chosen, c, length, column, p, out, 32 * c)
+            v.dot_tile(3, lanes, at, stride, rows, chosen, c, length, column, p, out, 32 * c, fresh)
         elif k == 2:
-            v.dot_tile(2, lanes, at, stride, rows, chosen, c, length, column, p, out, 32 * c)
+            v.dot_tile(2, lanes, at, stride, rows, chosen, c, length, column, p, out, 32 * c, fresh)
         else:
-            v.dot_tile(1, lanes, at, stride, rows, chosen, c, length, column, p, out, 32 * c)
+            v.dot_tile(1, lanes, at, stride, rows, chosen, c, length, column, p, out, 32 * c, fresh)
         c += k
 
 
 @inner
-def clear(out, count):
-    """Zero the first rows of a table of 32 columns."""
-    for i in range(32 * count):
-        out[i] = np.float32(0)
-
-
-@inner
-def byte_products(quads, at, stride, factors, chosen, width, column, quarter, count, out):
+def byte_products(quads, at, stride, factors, chosen, width, column, quarter, count, out, fresh):
     """As `products`, of bytes: over 4 `quarter` features, up to six rows at a time."""
     limbs, scales, c = factors.limbs, factors.scales, 0
     while c < count:
         k = min(count - c, 6)
         if k == 6:
-            v.byte_tile(6, quads, at, stride, limbs, scales, chosen, c, width, column, quarter, out, 32 * c)
+            v.byte_tile(6, quads, at, stride, limbs, scales, chosen, c, width, column, quarter, out, 32 * c, fresh)
         elif k >= 4:
             k = 4
-            v.byte_tile(4, quads, at, stride, limbs, scales, chosen, c, width, column, quarter, out, 32 * c)
+            v.byte_tile(4, quads, at, stride, limbs, scales, chosen, c, width, column, quarter, out, 32 * c, fresh)
         elif k >= 2:
             k = 2
-            v.byte_tile(2, quads, at, stride, limbs, scales, chosen, c, width, column, quarter, out, 32 * c)
+            v.byte_tile(2, quads, at, stride, limbs, scales, chosen, c, width, column, quarter, out, 32 * c, fresh)
         else:
-            v.byte_tile(1, quads, at, stride, limbs, scales, chosen, c, width, column, quarter, out, 32 * c)
+            v.byte_tile(1, quads, at, stride, limbs, scales, chosen, c, width, column, quarter, out, 32 * c, fresh)
         c += k
 
 
@@ -286,7 +308,7 @@ def spread(x, order, base, lanes, quads, starts):
         for lane in range(16):
             starts[lane] = order[base + 16 * group + lane] * d
         if v.in_bytes(x.values):
-            to = 64 * ((d + 3) // 4) * group
+            to = 16 * ((d + 63) // 64 * 64) * group
             whole = d - d % 64
             for t in range(0, whole, 64):
                 v.transpose_bytes(x.values, starts, t, quads, to + 16 * t)
@@ -310,14 +332,14 @@ def spread(x, order, base, lanes, quads, starts):
 def full_products(x, lanes, quads, factors, chosen, count, out):
     """Write the products of a tile, once `spread`, with some rows into `out`, summed in chunks of features."""
     d = x.d
-    clear(out, count)
     if v.in_bytes(x.values):
-        width = (d + 3) // 4 * 4
-        for t in range(0, width, BYTES):
-            byte_products(quads, 16 * t, 16 * width, factors, chosen, width, t, min(BYTES, width - t) // 4, count, out)
+        width = (d + 63) // 64 * 64
+        for t in range(0, d, BYTES):
+            quarter = (min(BYTES, d - t) + 3) // 4
+            byte_products(quads, 16 * t, 16 * width, factors, chosen, width, t, quarter, count, out, t == 0)
     else:
         for t in range(0, d, CHUNK):
-            products(lanes, 16 * t, 16 * d, factors.rows, chosen, d, t, min(CHUNK, d - t), count, out)
+            products(lanes, 16 * t, 16 * d, factors.rows, chosen, d, t, min(CHUNK, d - t), count, out, t == 0)
 
 
 @inner
@@ -483,8 +505,7 @@ def uppers(out, chosen, count, scores, known, base, upper):
 def direct_products(tile, known, rows, chosen, count, out):
     """Write the products of a tile's projections with some rows of (K, p) float32 into `out`."""
     p = known.p
-    clear(out, count)
-    products(known.projections, tile * 32 * p, 16 * p, rows, chosen, p, 0, p, count, out)
+    products(known.projections, tile * 32 * p, 16 * p, rows, chosen, p, 0, p, count, out, True)
 
 
 @inlined
@@ -553,11 +574,11 @@ def keep(out, chosen, count, first, near, slots, at, table, room):
 
 
 @inner
-def settle(x, i, position, lane, exact, fine, chosen, count, first, known, upper, least):
+def settle(x, i, position, lane, exact, factors, fine, chosen, count, first, known, upper, least):
     """The label of a point among its candidates: a finer screen, then float64.
 
     Candidates are the listed centroids whose upper bound, in column `lane` of `upper` (32 a row), reaches `least`;
-    exact is (K, d) float64, fine the Scores of `product`. Returns the label, less `first`, and how many pairs were
+    exact is (K, d) float64, factors the same in the frame, fine the Scores of their `product`. Returns the label, less `first`, and how many pairs were
     looked at.
     """
     d = x.d
@@ -569,7 +590,7 @@ def settle(x, i, position, lane, exact, fine, chosen, count, first, known, upper
         if upper[at] >= least:
             j = chosen[c]
             pairs += 1
-            score = product(x, i, fine.rows, j * d) - fine.half[j]
+            score = product(x, i, factors, j) - fine.half[j]
             error = norm * fine.slope[j] + fine.floor[j]
             low = max(low, score - error - margin)
             upper[at] = score + error
@@ -767,8 +788,9 @@ def assign(
                             change.work[PAIRS, r] += end - first
                         else:
                             label, pairs = settle(
-                                x, i, base + lane, lane, exact, fine, chosen, count, first, known, upper, least[lane]
-                            )
+                                x, i, base + lane, lane, exact, factors, fine, chosen, count, first, known, upper,
+                                least[lane],
+                            )  # fmt: skip
                             found[lane] = label
                             change.work[PAIRS, r] += pairs
             here = r * positions + base
@@ -893,7 +915,7 @@ def prepare(
         across = across_bound(moved, size, norm + held, p, rates)
         plain.half[j] = fine.half[j] = half
         plain.floor[j] = fine.floor[j] = plain_floor(norm * SLACK, half, rates)
-        plain.slope[j], fine.slope[j] = taken, product_slope(norm * SLACK, 0.0, rates.fine, rates)
+        plain.slope[j], fine.slope[j] = taken, product_slope(norm * SLACK, rest, rates.fine, rates)
         drift.half[j] = half - lean
         drift.slope[j], drift.lag[j], drift.floor[j] = drift_bound(
             norm * SLACK, held * SLACK, anchors.slopes[j], np.sqrt(size) * SLACK, across, half - lean, p, rates
@@ -926,12 +948,12 @@ def prepare(
 
 
 @compiled
-def project(x, order, tiles, factors, shift, scratch, coordinates, along_reference):
+def project(x, order, tiles, factors, shift, scratch, coordinates, squares, along_reference):
     """Coordinates of the points along the leading directions, less the reference point's.
 
     x: Rows. order: (N,) int64, which point stands where. factors: of p + 1 rows, the directions and then the
     reference point; shift: (p,) float32, the reference's coordinates -> coordinates (N, p) float32, b;
-    along_reference (N,) float64, z . m.
+    squares (N,) float64, |b|^2; along_reference (N,) float64, z . m.
     """
     p = factors.rows.shape[0] - 1
     view, lanes, table, out = _rows(x), v.pointer(scratch.lanes), v.pointer(scratch.out), scratch.out
@@ -944,8 +966,90 @@ def project(x, order, tiles, factors, shift, scratch, coordinates, along_referen
         for lane in range(TILE):
             at = tile * TILE + lane
             along_reference[at] = out[TILE * p + lane]
+            square = 0.0
             for q in range(p):
-                coordinates[at, q] = out[TILE * q + lane] - shift[q]
+                coordinates[at, q] = b = out[TILE * q + lane] - shift[q]
+                square += np.float64(b) * np.float64(b)
+            squares[at] = square
+
+
+@compiled_loosely
+def lead(lanes, columns, directions, sweeps):
+    """Turn rows into leading directions of a sample of points: subspace iteration (Golub and Van Loan, Matrix
+    Computations, 8.2.4).
+
+    The sample stands here twice, float32: lanes (S, 2, d, 16), points in tiles; columns (U, 2, 32 S, 16), features in
+    tiles, filled up with zeros. directions: (p, 32 U) float32, in place.
+    """
+    p, wide = directions.shape
+    many, d = lanes.shape[0], lanes.shape[2]
+    chosen, out = np.arange(p), np.empty(TILE * p, np.float32)
+    along = np.empty((p, TILE * many), np.float32)
+    for sweep in range(sweeps + 1):
+        if sweep:
+            coordinates_of(lanes, directions, chosen, out, along)
+            for u in range(columns.shape[0]):
+                products(
+                    v.pointer(columns), 32 * TILE * many * u, 16 * TILE * many, v.pointer(along), v.pointer(chosen),
+                    TILE * many, 0, TILE * many, p, v.pointer(out), True,
+                )  # fmt: skip
+                for q in range(p):
+                    for lane in range(TILE):
+                        directions[q, TILE * u + lane] = out[TILE * q + lane]
+        for _ in range(2):  # Gram and Schmidt's, modified, twice
+            for q in range(p):
+                for r in range(q):
+                    share = np.float32(0)
+                    for t in range(wide):
+                        share += directions[q, t] * directions[r, t]
+                    for t in range(wide):
+                        directions[q, t] -= share * directions[r, t]
+                square = np.float32(0)
+                for t in range(wide):
+                    square += directions[q, t] * directions[q, t]
+                scale = np.float32(1) / np.sqrt(square) if square > 0 else np.float32(0)
+                for t in range(wide):
+                    directions[q, t] *= scale
+
+
+@inner
+def coordinates_of(lanes, directions, chosen, out, along):
+    """Coordinates of points in tiles, lanes (S, 2, d, 16), along directions (p, W), into (p, 32 S); all float32."""
+    p, d = len(directions), lanes.shape[2]
+    for tile in range(lanes.shape[0]):
+        products(
+            v.pointer(lanes), 32 * d * tile, 16 * d, v.pointer(directions), v.pointer(chosen), directions.shape[1], 0,
+            d, p, v.pointer(out), True,
+        )  # fmt: skip
+        for q in range(p):
+            for lane in range(TILE):
+                along[q, TILE * tile + lane] = out[TILE * q + lane]
+
+
+@compiled_loosely
+def skew(directions):
+    """|P'P - I| of rows (p, d) float32, in float64 (Frobenius)."""
+    total = 0.0
+    for q in range(len(directions)):
+        for r in range(q + 1):
+            share = 0.0
+            for t in range(directions.shape[1]):
+                share += np.float64(directions[q, t]) * np.float64(directions[r, t])
+            share -= q == r
+            total += share * share * (1.0 if q == r else 2.0)
+    return np.sqrt(total)
+
+
+@compiled
+def energy(lanes, directions):
+    """The sum of squared coordinates of points in tiles along directions, as in `lead`."""
+    p = len(directions)
+    along = np.empty((p, TILE * lanes.shape[0]), np.float32)
+    coordinates_of(lanes, directions, np.arange(p), np.empty(TILE * p, np.float32), along)
+    total = 0.0
+    for value in along.flat:
+        total += value * value
+    return total
 
 
 @compiled

@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from steinhaus.engines import kernels, screening
 from steinhaus.engines.kernels import BRUTE, DRIFT, FULL, PLAIN, TILE
@@ -22,11 +21,13 @@ Screen = Literal["auto", "drift", "plain", "none"]
 
 _PAIRS = 4.0  # a tile is computed from the features where more than so many pairs a candidate are open, of 32
 _FEW_CENTROIDS, _FEW_DIRECTIONS, _DIRECTIONS = 20, 32, 48
+_SWEEPS = 2  # of subspace iteration
 _AXES = 16  # leading directions that points are ordered by
 _SAMPLE = 1024  # points that the leading directions are taken from
 _STEP = 4096  # points a task, for what is done seldom
 _TASKS = 4  # tasks a worker, in a pass over the points
 _CENTROIDS = 64  # centroids a task, when bounds are worked out
+_LINES = 128  # bytes that a processor fetches together, at most
 _SPARE = np.float32(2.0)
 _SHARE = 0.4  # of the points' variance: leading directions that hold less of it tell too little (uniform noise: 0.22)
 _VAIN = 0.5  # of all rows of products: where more than that is computed from the features, gaps are of no use
@@ -332,8 +333,8 @@ class MemoryPoints:
             debts=np.full(runs_at_once, np.inf),
             changes=[
                 kernels.Change(
-                    np.zeros((limbs, k, self.d), narrow), np.zeros(k, np.int64), np.zeros(k, np.uint8),
-                    np.zeros((5, runs_at_once), np.int64),
+                    _apart((limbs, k, self.d), narrow), _apart(k, np.int64), _apart(k, np.uint8),
+                    _apart((5, runs_at_once), np.int64),
                 )
                 for _ in range(self._workers.count)
             ],
@@ -364,7 +365,7 @@ class MemoryPoints:
     @property
     def _width(self) -> int:
         """Bytes of a row in products of bytes; 0 where they are not used."""
-        return -(-self.d // 4) * 4 if self._frame.bytewise else 0
+        return -(-self.d // 64) * 64 if self._frame.bytewise else 0
 
     def _factors(self, k: int) -> kernels.Factors:
         limbs = np.zeros((k, 2, self._width), np.int8)
@@ -372,17 +373,17 @@ class MemoryPoints:
 
     def _scratch(self, k: int) -> kernels.Scratch:
         return kernels.Scratch(
-            lanes=np.empty(0 if self._frame.bytewise else TILE * self.d, np.float32),
-            quads=np.empty(TILE * self._width, np.uint8),
-            out=np.empty(TILE * k, np.float32),
-            upper=np.empty(TILE * k, np.float32),
-            chosen=np.empty(k, np.int64),
-            near=np.empty(k, np.float32),
-            others=np.empty((2, k), np.int64),
-            least=np.empty(TILE, np.float32),
-            found=np.empty(TILE, np.int32),
-            starts=np.empty(16, np.int64),
-            single=np.empty(1, np.int64),
+            lanes=_apart(0 if self._frame.bytewise else TILE * self.d, np.float32),
+            quads=_apart(TILE * self._width, np.uint8),
+            out=_apart(TILE * k, np.float32),
+            upper=_apart(TILE * k, np.float32),
+            chosen=_apart(k, np.int64),
+            near=_apart(k, np.float32),
+            others=_apart((2, k), np.int64),
+            least=_apart(TILE, np.float32),
+            found=_apart(TILE, np.int32),
+            starts=_apart(16, np.int64),
+            single=_apart(1, np.int64),
         )
 
     def _by_index(self, by_position: NDArray[Any]) -> NDArray[Any]:
@@ -474,13 +475,10 @@ class MemoryPoints:
         """Take leading directions, project the points on them, and order the points by them into tiles of near ones."""
         n, frame, known = self.n, self._survey.frame, self._known
         if self.d <= p:
-            basis = screening.Basis(np.eye(self.d, p, dtype=np.float32), 0.0)
+            basis: screening.Basis | None = screening.Basis(np.eye(self.d, p, dtype=np.float32), 0.0)
         else:
-            sample = frame.place(self.rows(np.linspace(0, n - 1, min(n, 2 * _SAMPLE)).astype(np.int64)))
-            with threadpool_limits(1, "blas"):
-                basis = screening.leading_directions(sample[::2] if n > 2 * p else sample, p)
-            along = sample[1::2] @ basis.directions
-            if self._screen == "auto" and (along**2).sum() < _SHARE * (sample[1::2] ** 2).sum():
+            basis = self._leading_directions(p)
+            if basis is None:
                 self._shapeless = True
                 return
         factors = self._factors(p + 1)
@@ -490,20 +488,19 @@ class MemoryPoints:
             rest = float(kernels.halved(factors.rows.astype(np.float64), factors)[p])
             high, low = factors.limbs[:p, 0, : self.d].astype(np.float32), factors.limbs[:p, 1, : self.d]
             factors.rows[:p] = factors.scales[:p, np.newaxis] * (128 * high + low)
-            basis = screening.basis_of(np.ascontiguousarray(factors.rows[:p].T))
+            basis = _basis_of(factors.rows[:p])
         directions = factors.rows[:p]
-        shift = (directions.astype(np.float64) @ frame.reference).astype(np.float32)
+        shift = np.einsum("pd,d->p", directions, frame.reference).astype(np.float32)  # not BLAS: its threads stay awake
         coordinates = np.empty((self._tiles * TILE, p), np.float32)
-        along = np.empty(self._tiles * TILE)
+        along, squares = np.empty((2, self._tiles * TILE))
         scratch = [self._scratch(p + 1) for _ in range(self._workers.count)]
 
         def project(worker: int, first: int, end: int) -> None:
             kernels.project(
-                self._rows, known.order, (first, end), factors, shift, scratch[worker], coordinates, along
+                self._rows, known.order, (first, end), factors, shift, scratch[worker], coordinates, squares, along
             )  # fmt: skip
 
         self._workers.each(project, self._tiles, self._tiles_a_task)
-        squares = np.einsum("np,np->n", coordinates, coordinates, dtype=np.float64)
         residuals = screening.residuals(frame, basis, known.norms.astype(np.float64), along, rest, squares)
         order = self._near_order(coordinates)
         projections = np.empty((self._tiles, 2, p, 16), np.float32)
@@ -516,6 +513,27 @@ class MemoryPoints:
         self._known = known._replace(
             order=order, norms=known.norms[order], residuals=residuals[order], projections=projections, p=p
         )
+
+    def _leading_directions(self, p: int) -> screening.Basis | None:
+        """Those of a sample; None where they hold too little of another one, unless a screen is forced."""
+        n, rows, frame = self.n, self._rows, self._survey.frame
+        tiles = -(-min(n, 2 * _SAMPLE) // (2 * TILE))
+        sample = self._x[np.linspace(0, n - 1, 2 * TILE * tiles).astype(np.int64)]
+        if frame.rounded:
+            sample = (sample - rows.offset) * rows.scale
+        sample = sample.astype(np.float32) - frame.reference.astype(np.float32)
+        taken, held = ((part.reshape(tiles, 2, 16, self.d).swapaxes(2, 3).copy()) for part in (sample[::2], sample[1::2]))
+        wide = -(-self.d // TILE)
+        columns = np.zeros((wide, 2, TILE * tiles, 16), np.float32)
+        padded = np.zeros((TILE * tiles, TILE * wide), np.float32)
+        padded[:, : self.d] = sample[::2]
+        columns[:] = padded.reshape(TILE * tiles, wide, 2, 16).transpose(1, 2, 0, 3)
+        directions = np.ascontiguousarray(padded[:p])
+        kernels.lead(taken, columns, directions, _SWEEPS)
+        held_by = kernels.energy(held, directions)
+        if self._screen == "auto" and held_by < _SHARE * float(np.square(held, dtype=np.float64).sum()):
+            return None
+        return _basis_of(directions[:, : self.d])
 
     def _take_up_gaps(self, batch: _Batch) -> None:
         """From now on keep gaps and anchors, in the points' new order; the next pass is a full one."""
@@ -544,6 +562,21 @@ class MemoryPoints:
 
         self._workers.each(sort, len(parts), 1)
         return np.concatenate([order, np.repeat(order[-1:], self._tiles * TILE - n)])
+
+
+def _apart(shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """Zeros for one worker alone: no line of the cache, nor the one beside it, is shared with what others write."""
+    kind = np.dtype(dtype)
+    size = int(np.prod(shape)) * kind.itemsize
+    room = np.zeros(size + 2 * _LINES, np.uint8)
+    start = -room.ctypes.data % _LINES
+    return room[start : start + size].view(kind).reshape(shape)
+
+
+def _basis_of(directions: NDArray[np.float32]) -> screening.Basis:
+    """The basis of these rows, (p, d), with its skew measured."""
+    rows = np.ascontiguousarray(directions)
+    return screening.Basis(np.ascontiguousarray(rows.T), float(kernels.skew(rows)) * screening.SLACK)
 
 
 def _scores(rows: NDArray[np.float32]) -> kernels.Scores:

@@ -67,11 +67,11 @@ def chunked(d: int) -> int:
 def byted(d: int) -> float:
     """The same for products of bytes, z . e~ with e~ = s (128 high + low) and s a power of two, in units of u |z| |e~|.
 
-    The sums H of z high and L of z low are exact. Two conversions, the sum 128 H + L, and that of c parts are rounded:
-    (2 + c) u s (128 |H| + |L|) <= (2 + c) u |z| (|128 s high| + |s low|) <= (2 + c) u |z| (|e~| + 2 |s low|). As |low|
-    <= 64 and s <= 2 max |e| / MOST, |s low| <= |e| sqrt(d) / 127.
+    The sums H of z high and L of z low are exact. Conversions, 128 H + L, a fold of lanes where there is one, and the
+    sum of c parts are rounded: in all, at most (8 + c) u s (sum of 128 |H| + |L|) <= (8 + c) u |z| (|128 s high| + |s
+    low|) <= (8 + c) u |z| (|e~| + 2 |s low|). As |low| <= 64 and s <= 2 max |e| / MOST, |s low| <= |e| sqrt(d) / 127.
     """
-    return (-(-d // BYTES) + 3) * (1.0 + math.sqrt(d) / 60.0)
+    return (-(-d // BYTES) + 8) * (1.0 + math.sqrt(d) / 60.0)
 
 
 def laned(d: int) -> int:
@@ -118,7 +118,7 @@ def rates(frame: Frame, basis: Basis) -> Rates:
     common = frame.entry + (_OPS + 1) * UNIT32
     return Rates(
         plain=common + gamma(frame.chain),
-        fine=common + gamma(laned(d)),
+        fine=common + gamma(frame.chain if frame.bytewise else laned(d)),
         leak=basis.leak(frame) + 1.01 * gamma(basis.p + 2) + _OPS * UNIT32,
         half=_OPS * UNIT32,
         exact=float64_floor(d),
@@ -205,7 +205,7 @@ class Frame:
     @property
     def reach(self) -> float:
         """At least |m|."""
-        return float(np.linalg.norm(self.reference)) * SLACK
+        return math.sqrt(float(np.square(self.reference).sum())) * SLACK
 
     @property
     def chain(self) -> float:
@@ -257,27 +257,6 @@ def residuals(
     d = len(frame.reference)
     size = (norms + frame.reach) ** 2
     slack = 3.0 * basis.leak(frame) + 2.0 * (gamma(frame.chain) + frame.entry + 4 * UNIT32) + 4.0 * float64_floor(d)
-    square = norms**2 - 2.0 * along_reference + float(frame.reference @ frame.reference) - squares + slack * size
+    square = norms**2 - 2.0 * along_reference + float(np.square(frame.reference).sum()) - squares + slack * size
     square += 2.0 * rest * SLACK * norms
     return upward(np.sqrt(np.maximum(square, 0.0)) * SLACK + _TINY)
-
-
-def leading_directions(sample: Float64, p: int, sweeps: int = 2) -> Basis:
-    """Leading principal directions of a sample of y, by subspace iteration (Golub and Van Loan, Matrix Computations,
-    8.2.4).
-
-    How good they are decides how much the screen certifies, never what it certifies.
-
-    sample: (m, d) float64, m >= p.
-    """
-    rows = sample.astype(np.float32)
-    directions = np.linalg.qr(rows[:p].T)[0]
-    for _ in range(sweeps):
-        directions = np.linalg.qr(rows.T @ (rows @ directions))[0]
-    return basis_of(np.ascontiguousarray(directions, np.float32))
-
-
-def basis_of(directions: Float32) -> Basis:
-    """A basis with its skew measured, in float64."""
-    exact = directions.astype(np.float64)
-    return Basis(directions, float(np.linalg.norm(exact.T @ exact - np.eye(exact.shape[1]))) * SLACK)
