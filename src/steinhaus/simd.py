@@ -272,6 +272,16 @@ def prefetch(typingctx: Any, array: Any, index: Any) -> Any:
 
 
 @intrinsic
+def claim(typingctx: Any, counter: Any, amount: Any) -> Any:
+    """Add to an int64 that threads share, at once; returns what it was before."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:
+        return builder.atomic_rmw("add", values[0], values[1], "monotonic")
+
+    return types.int64(counter, types.int64), codegen
+
+
+@intrinsic
 def zeros64(typingctx: Any) -> Any:
     """Eight zeros, float64."""
     return float64x8(), lambda context, builder, signature, values: ir.Constant(float64x8.llvm, None)

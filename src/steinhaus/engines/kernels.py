@@ -646,12 +646,13 @@ def add_row(x, i, sign, sums, other, at):
 
 @compiled
 def assign(
-    x, tiles, runs, firsts, columns, rooms, modes, spare, exact, factors, plain, fine, drift, far, anchors, gaps, known,
+    x, queue, runs, firsts, columns, rooms, modes, spare, exact, factors, plain, fine, drift, far, anchors, gaps, known,
     labels, limit, scratch, change,
 ):  # fmt: skip
-    """Label the points of some tiles for some runs: screen, then settle; and note what that changes in the tallies.
+    """Label the points of all tiles that this worker comes to, for some runs: screen, then settle; and note what that changes in the tallies.
 
-    x: Rows. tiles: (first, end). runs: (A,) the active runs' rows; firsts, columns, rooms: (R + 1,) where each run's
+    x: Rows. queue: (3,) int64, the next tile that is free, how many there are, how many to take at once; shared by all
+    workers. runs: (A,) the active runs' rows; firsts, columns, rooms: (R + 1,) where each run's
     centroids begin among the K, their columns among the H, their kept products among the M. modes: (R,); spare: (R,)
     float32, how far centroids may go until the next anchors: products are kept of what may be candidates by then.
     exact: (K, d) float64 centroids; factors: Factors, the same in the frame; plain, fine, drift, far: their Scores; anchors: Anchors, renewed where a run's
@@ -683,12 +684,20 @@ def assign(
     near, starts, single = v.pointer(scratch.near), v.pointer(scratch.starts), v.pointer(scratch.single)
     others, kept_ones = v.pointer(scratch.others[0]), v.pointer(scratch.others[1])
     sums, counts, touched = v.pointer(change.sums), v.pointer(change.counts), v.pointer(change.touched)
-    for tile in range(tiles[0], tiles[1]):
+    queue = v.pointer(queue)
+    all_tiles, step = queue[1], queue[2]
+    tile = upto = np.int64(0)
+    while True:
+        if tile == upto:
+            tile = v.claim(queue, step)
+            upto = min(tile + step, all_tiles)
+            if tile >= all_tiles:
+                break
         base = tile * 32
         present = np.uint32(0xFFFFFFFF) >> np.uint32(32 - min(32, n - base))
         size, floor = tile_size(known, base)
         spread_yet = False
-        if full and tile + 1 < tiles[1]:
+        if full and tile + 1 < upto:
             for lane in range(32, 64):
                 for t in range(0, d, line):
                     v.prefetch(x.values, known.order[base + lane] * d + t)
@@ -815,6 +824,7 @@ def assign(
                     gaps.present[at + q] = 0
                 for lane in range(32):
                     gaps.present[at + found[lane]] = 1
+        tile += 1
 
 
 @compiled
@@ -973,6 +983,21 @@ def project(x, order, tiles, factors, shift, scratch, coordinates, squares, alon
             squares[at] = square
 
 
+@compiled
+def gather(x, indices, reference, lanes, columns):
+    """Bring a sample of points, less the reference point (d,), into the two layouts of `lead`.
+
+    x: Rows; indices: (32 S,) int64; columns may be empty.
+    """
+    for s in range(len(indices)):
+        at = indices[s] * x.d
+        for t in range(x.d):
+            value = framed(x, at + t, t) - reference[t]
+            lanes[s // TILE, s % TILE // 16, t, s % 16] = value
+            if len(columns):
+                columns[t // TILE, t % TILE // 16, s, t % 16] = value
+
+
 @compiled_loosely
 def lead(lanes, columns, directions, sweeps):
     """Turn rows into leading directions of a sample of points: subspace iteration (Golub and Van Loan, Matrix
@@ -1053,11 +1078,11 @@ def energy(lanes, directions):
 
 
 @compiled
-def split(coordinates, axes, order, first, middle, end):
+def split(coordinates, axes, order, keys, first, middle, end):
     """Reorder order[first:end] so that its part up to `middle` lies lower along the axis of largest variance.
 
-    coordinates: (N, p) float32, of points, of which `axes` are looked at; order: (n,) int64, in place. Quickselect
-    (C. A. R. Hoare, Algorithm 65: Find, Commun. ACM, 1961).
+    coordinates: (N, p) float32, of points, of which `axes` are looked at; order: (n,) int64, in place; keys: (n,)
+    float32, scratch. Quickselect (C. A. R. Hoare, Algorithm 65: Find, Commun. ACM, 1961).
     """
     stride = max(1, (end - first) // 128)  # 128 points or so tell which axis is the longest
     best, axis = np.float32(-1.0), 0
@@ -1071,16 +1096,19 @@ def split(coordinates, axes, order, first, middle, end):
         variance = (square - total * total / count) / count
         if variance > best:
             best, axis = variance, a
+    for s in range(first, end):
+        keys[s] = coordinates[order[s], axis]
     low, high = first, end - 1
     while low < high:
-        pivot = coordinates[order[(low + high) // 2], axis]
+        pivot = keys[(low + high) // 2]
         i, j = low, high
         while i <= j:
-            while coordinates[order[i], axis] < pivot:
+            while keys[i] < pivot:
                 i += 1
-            while coordinates[order[j], axis] > pivot:
+            while keys[j] > pivot:
                 j -= 1
             if i <= j:
+                keys[i], keys[j] = keys[j], keys[i]
                 order[i], order[j] = order[j], order[i]
                 i += 1
                 j -= 1
@@ -1093,9 +1121,9 @@ def split(coordinates, axes, order, first, middle, end):
 
 
 @compiled
-def near_order(coordinates, axes, order, first, end):
+def near_order(coordinates, axes, order, keys, first, end):
     """Reorder order[first:end] so that tiles hold points near to each other: split in halves of whole tiles, down to
-    tiles.
+    tiles. See `split`.
     """
     starts, ends = np.empty(64, np.int64), np.empty(64, np.int64)
     starts[0], ends[0] = first, end
@@ -1104,10 +1132,16 @@ def near_order(coordinates, axes, order, first, end):
         depth -= 1
         a, b = starts[depth], ends[depth]
         if b - a > TILE:
-            middle = a + (b - a + TILE) // (2 * TILE) * TILE
-            split(coordinates, axes, order, a, middle, b)
+            middle = halfway(a, b)
+            split(coordinates, axes, order, keys, a, middle, b)
             starts[depth], ends[depth], starts[depth + 1], ends[depth + 1] = a, middle, middle, b
             depth += 2
+
+
+@compiled
+def halfway(first, end):
+    """Where a range of points is to be split: near its middle, a whole number of tiles from its start."""
+    return first + (end - first + TILE) // (2 * TILE) * TILE
 
 
 @compiled

@@ -23,7 +23,7 @@ _PAIRS = 4.0  # a tile is computed from the features where more than so many pai
 _FEW_CENTROIDS, _FEW_DIRECTIONS, _DIRECTIONS = 20, 32, 48
 _SWEEPS = 2  # of subspace iteration
 _AXES = 16  # leading directions that points are ordered by
-_SAMPLE = 1024  # points that the leading directions are taken from
+_SAMPLE = 512  # points that the leading directions are taken from
 _STEP = 4096  # points a task, for what is done seldom
 _TASKS = 4  # tasks a worker, in a pass over the points
 _CENTROIDS = 64  # centroids a task, when bounds are worked out
@@ -61,6 +61,7 @@ class _Batch:
     debts: Float64  # (R,) what has been paid since for the anchors' age
     changes: list[kernels.Change]  # one a worker
     scratch: list[kernels.Scratch]  # one a worker
+    vain: Float64  # (R,) how many rows of products a pass with gaps may take before it rests
     resting: Int64  # (R,) passes for which gaps and anchors are left alone
     rests: Int64  # (R,) how long the last rest was
     anchored: NDArray[np.float32]  # (H,) the gaps' `travelled` at each run's anchors
@@ -110,6 +111,7 @@ class MemoryPoints:
         self._screen = screen
         self._tiles = -(-self.n // TILE)
         self._tiles_a_task = max(1, min(512, -(-self._tiles // (_TASKS * self._workers.count))))
+        self._tiles_at_once = max(1, min(32, self._tiles // (_TASKS * self._workers.count)))
         self._survey = survey(x, self._workers, grid)
         self.grid, self.totals = self._survey.grid, self._survey.totals
         self._rows = self._survey.rows
@@ -147,19 +149,22 @@ class MemoryPoints:
         fresh = active[modes[active] == PLAIN]
         spare = self._spare(batch, fresh)
 
-        def label(worker: int, first: int, end: int) -> None:
+        queue = np.array([0, self._tiles, self._tiles_at_once])
+
+        def label(worker: int, _first: int, _end: int) -> None:
             kernels.assign(
-                self._rows, (first, end), active, batch.firsts, batch.columns, batch.rooms, modes, spare, batch.exact,
+                self._rows, queue, active, batch.firsts, batch.columns, batch.rooms, modes, spare, batch.exact,
                 batch.factors, batch.plain, batch.fine, batch.drift, batch.far, batch.anchors, batch.gaps, self._known, batch.labels,
                 _PAIRS, batch.scratch[worker], batch.changes[worker],
             )  # fmt: skip
 
-        self._workers.each(label, self._tiles, self._tiles_a_task)
+        self._workers.each(label, min(self._workers.count, -(-self._tiles // self._tiles_at_once)), 1)
         self.work = work = np.sum([change.work for change in batch.changes], axis=0)
         cost = _SPREAD * work[kernels.SPREADS] + _PRODUCTS * work[kernels.COMPUTED]
         batch.debts[active] += cost[active] + work[kernels.PAIRS][active]
         batch.costs[fresh], batch.debts[fresh] = cost[fresh], 0.0
-        self._rest(batch, modes, work)
+        if self._screen == "auto" and (batch.resting.any() or (work[kernels.COMPUTED] > batch.vain).any()):
+            self._rest(batch, modes, work)
         moved = work[kernels.MOVED].tolist()
         for change in batch.changes:
             kernels.collect(change, batch.sums, batch.counts)
@@ -338,6 +343,7 @@ class MemoryPoints:
                 )
                 for _ in range(self._workers.count)
             ],
+            vain=_VAIN * sizes * self._tiles,
             resting=np.zeros(runs_at_once, np.int64),
             rests=np.full(runs_at_once, 2),
             anchored=np.zeros(wide, np.float32),
@@ -416,8 +422,7 @@ class MemoryPoints:
 
     def _rest(self, batch: _Batch, modes: NDArray[np.int8], work: Int64) -> None:
         """Leave gaps and anchors alone for some passes, twice as many each time, where they spare too little."""
-        rows = np.diff(batch.firsts) * self._tiles
-        vain = (modes == DRIFT) & (work[kernels.COMPUTED] > _VAIN * rows) & (self._screen == "auto")
+        vain = (modes == DRIFT) & (work[kernels.COMPUTED] > batch.vain)
         batch.rests = np.where(vain, 2 * batch.rests, batch.rests)
         woken = (modes == FULL) & (batch.resting == 1)
         batch.resting = np.where(vain, batch.rests, np.maximum(batch.resting - 1, 0))
@@ -517,18 +522,14 @@ class MemoryPoints:
     def _leading_directions(self, p: int) -> screening.Basis | None:
         """Those of a sample; None where they hold too little of another one, unless a screen is forced."""
         n, rows, frame = self.n, self._rows, self._survey.frame
+        reference = frame.reference.astype(np.float32)
         tiles = -(-min(n, 2 * _SAMPLE) // (2 * TILE))
-        sample = self._x[np.linspace(0, n - 1, 2 * TILE * tiles).astype(np.int64)]
-        if frame.rounded:
-            sample = (sample - rows.offset) * rows.scale
-        sample = sample.astype(np.float32) - frame.reference.astype(np.float32)
-        taken, held = ((part.reshape(tiles, 2, 16, self.d).swapaxes(2, 3).copy()) for part in (sample[::2], sample[1::2]))
-        wide = -(-self.d // TILE)
-        columns = np.zeros((wide, 2, TILE * tiles, 16), np.float32)
-        padded = np.zeros((TILE * tiles, TILE * wide), np.float32)
-        padded[:, : self.d] = sample[::2]
-        columns[:] = padded.reshape(TILE * tiles, wide, 2, 16).transpose(1, 2, 0, 3)
-        directions = np.ascontiguousarray(padded[:p])
+        sample = np.linspace(0, n - 1, 2 * TILE * tiles).astype(np.int64)
+        taken, held = np.empty((2, tiles, 2, self.d, 16), np.float32)
+        columns = np.zeros((-(-self.d // TILE), 2, TILE * tiles, 16), np.float32)
+        kernels.gather(rows, sample[::2].copy(), reference, taken, columns)
+        kernels.gather(rows, sample[1::2].copy(), reference, held, columns[:0])
+        directions = np.ascontiguousarray(columns.transpose(2, 0, 1, 3)[:p]).reshape(p, -1)
         kernels.lead(taken, columns, directions, _SWEEPS)
         held_by = kernels.energy(held, directions)
         if self._screen == "auto" and held_by < _SHARE * float(np.square(held, dtype=np.float64).sum()):
@@ -547,19 +548,21 @@ class MemoryPoints:
         """An order of the points in which tiles hold points near to each other, (N,) int64; the last tile is filled
         up.
         """
-        n, count = self.n, self._workers.count
-        order = np.arange(n)
-        parts = [(0, n)]
-        while len(parts) < 4 * count and parts[0][1] > 4 * TILE:
-            first, end = parts.pop(0)
-            middle = first + (end - first + TILE) // (2 * TILE) * TILE
-            kernels.split(coordinates, _AXES, order, first, middle, end)
-            parts += [(first, middle), (middle, end)]
+        n = self.n
+        order, keys, parts = np.arange(n), np.empty(n, np.float32), [(0, n)]
+
+        def split(_: int, first: int, end: int) -> None:
+            for a, b in parts[first:end]:
+                kernels.split(coordinates, _AXES, order, keys, a, int(kernels.halfway(a, b)), b)
 
         def sort(_: int, first: int, end: int) -> None:
-            for part in parts[first:end]:
-                kernels.near_order(coordinates, _AXES, order, *part)
+            for a, b in parts[first:end]:
+                kernels.near_order(coordinates, _AXES, order, keys, a, b)
 
+        while len(parts) < 4 * self._workers.count and n > 4 * TILE * len(parts):
+            self._workers.each(split, len(parts), 1)
+            halves = [(a, int(kernels.halfway(a, b)), b) for a, b in parts]
+            parts = [part for a, middle, b in halves for part in ((a, middle), (middle, b))]
         self._workers.each(sort, len(parts), 1)
         return np.concatenate([order, np.repeat(order[-1:], self._tiles * TILE - n)])
 
