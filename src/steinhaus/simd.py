@@ -20,7 +20,7 @@ from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic, models, register_model
 
 LANES = 16  # of a vector of float32 or int32
-_I32 = ir.IntType(32)
+_I32, _I64 = ir.IntType(32), ir.IntType(64)
 
 
 class Vector(types.Type):
@@ -33,6 +33,7 @@ class Vector(types.Type):
             types.float32: ir.FloatType(),
             types.float64: ir.DoubleType(),
             types.int32: _I32,
+            types.int64: _I64,
             types.boolean: ir.IntType(1),
         }
         self.llvm = ir.VectorType(scalar[element], lanes)
@@ -47,6 +48,7 @@ class _VectorModel(models.PrimitiveModel):
 float32x16 = Vector(types.float32, 16)
 int32x16 = Vector(types.int32, 16)
 float64x8 = Vector(types.float64, 8)
+int64x8 = Vector(types.int64, 8)
 mask16 = Vector(types.boolean, 16)
 
 Emit = Callable[..., Any]
@@ -72,6 +74,16 @@ def _operation(result: Callable[..., Any], emit: Emit, doc: str) -> Any:
 
 def _same(first: Any, *rest: Any) -> Any:
     return first
+
+
+def _rounded(builder: ir.IRBuilder, a: ir.Value) -> ir.Value:
+    kind = ir.FunctionType(a.type, [a.type])
+    near = builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.rint.v8f64"), [a])
+    return builder.fptosi(near, int64x8.llvm)
+
+
+def _bits64(value: int) -> ir.Constant:
+    return ir.Constant(int64x8.llvm, [value] * 8)
 
 
 def _splat(builder: ir.IRBuilder, value: ir.Value, lanes: int) -> ir.Value:
@@ -120,6 +132,9 @@ constant = _operation(
 )
 splat = _operation(lambda a: float32x16, lambda builder, a: _splat(builder, a, 16), "Sixteen copies of a float32.")
 splat_int = _operation(lambda a: int32x16, lambda builder, a: _splat(builder, a, 16), "Sixteen copies of an int32.")
+rounded = _operation(lambda a: int64x8, _rounded, "Eight float64 as the nearest int64, ties to even.")
+plus = _operation(_same, lambda builder, a, b: builder.add(a, b), "a + b, integers.")
+times = _operation(_same, lambda builder, a, b: builder.mul(a, b), "a * b, integers.")
 as_float = _operation(
     lambda a: float32x16, lambda builder, a: builder.sitofp(a, float32x16.llvm), "Sixteen int32 as float32."
 )
@@ -269,6 +284,42 @@ def prefetch(typingctx: Any, array: Any, index: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.intp), codegen
+
+
+def _by_bits(emit: Callable[[ir.IRBuilder, ir.Value, int], ir.Value], doc: str) -> Any:
+    def typed(typingctx: Any, whole: Any, bits: Any) -> Any:
+        number = int(bits.literal_value)
+
+        def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:
+            return emit(builder, values[0], number)
+
+        return whole(whole, bits), codegen
+
+    typed.__doc__ = doc
+    return intrinsic(prefer_literal=True)(typed)
+
+
+shifted = _by_bits(lambda builder, a, n: builder.ashr(a, _bits64(n)), "Eight int64 over 2^bits, rounded down.")
+masked = _by_bits(lambda builder, a, n: builder.and_(a, _bits64(2**n - 1)), "The lowest bits of eight int64.")
+
+
+@intrinsic
+def none64(typingctx: Any) -> Any:
+    """Eight zeros, int64."""
+    return int64x8(), lambda context, builder, signature, values: ir.Constant(int64x8.llvm, None)
+
+
+@intrinsic
+def add_to(typingctx: Any, array: Any, index: Any, vector: Any) -> Any:
+    """Add eight int64 to those of an array, from a flat index on."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:
+        data = context.make_array(array)(context, builder, values[0]).data
+        wide = builder.bitcast(builder.gep(data, [values[1]]), int64x8.llvm.as_pointer())
+        builder.store(builder.add(builder.load(wide, align=8), values[2]), wide, align=8)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vector), codegen
 
 
 @intrinsic
@@ -426,9 +477,7 @@ def _byte_tile(module: ir.Module, size: int, kinds: Sequence[ir.Type]) -> ir.Fun
     place = builder.gep(out, [to])
     for t in range(size):
         for g in range(2):
-            high, low = (
-                builder.sitofp(builder.load(sums[4 * t + 2 * limb + g]), float32x16.llvm) for limb in range(2)
-            )
+            high, low = (builder.sitofp(builder.load(sums[4 * t + 2 * limb + g]), float32x16.llvm) for limb in range(2))
             whole = _fuse(builder, high, ir.Constant(float32x16.llvm, [128.0] * 16), low)
             wide = _wide(builder, builder.gep(place, [ir.Constant(to.type, 32 * t + 16 * g)]))
             made = _fuse(builder, whole, _splat(builder, factors[t], 16), _before(builder, wide, fresh))

@@ -24,9 +24,7 @@ from steinhaus.engines.screening import (
 )  # fmt: skip
 
 TILE = 32
-FEW = (
-    16  # candidates that are computed from the features at once, in a full pass, without a look at the directions first
-)
+GRID_ROWS = 64  # rows whose columns are added up one after the other
 MANY_SLOTS = 255  # anchors' products that a tile can keep of a run: their numbers are bytes
 # Rows of `Change.work`: points that changed their label; pairs settled; tiles whose features were needed; rows of
 # products computed from the features of a tile, and from the directions.
@@ -127,7 +125,6 @@ class Scratch(NamedTuple):
     least: np.ndarray  # (32,) float32
     found: np.ndarray  # (32,) int32
     starts: np.ndarray  # (16,) int64
-    single: np.ndarray  # (1,) int64
 
 
 class Change(NamedTuple):
@@ -646,7 +643,7 @@ def add_row(x, i, sign, sums, other, at):
 
 @compiled
 def assign(
-    x, queue, runs, firsts, columns, rooms, modes, spare, exact, factors, plain, fine, drift, far, anchors, gaps, known,
+    x, queue, runs, firsts, columns, rooms, modes, spare, straight, exact, factors, plain, fine, drift, far, anchors, gaps, known,
     labels, limit, scratch, change,
 ):  # fmt: skip
     """Label the points of all tiles that this worker comes to, for some runs: screen, then settle; and note what that changes in the tallies.
@@ -655,7 +652,8 @@ def assign(
     workers. runs: (A,) the active runs' rows; firsts, columns, rooms: (R + 1,) where each run's
     centroids begin among the K, their columns among the H, their kept products among the M. modes: (R,); spare: (R,)
     float32, how far centroids may go until the next anchors: products are kept of what may be candidates by then.
-    exact: (K, d) float64 centroids; factors: Factors, the same in the frame; plain, fine, drift, far: their Scores; anchors: Anchors, renewed where a run's
+    straight: (R,) int64, how many candidates of a tile are computed from the features at once, in a full pass, without a
+    look at the directions first. exact: (K, d) float64 centroids; factors: Factors, the same in the frame; plain, fine, drift, far: their Scores; anchors: Anchors, renewed where a run's
     mode is PLAIN; gaps: Gaps. labels: (R, N) int32, by position. limit: pairs a candidate above which a tile's
     products are computed from the features after all. scratch: Scratch; change: Change.
     """
@@ -681,7 +679,7 @@ def assign(
     lanes, quads = v.pointer(scratch.lanes), v.pointer(scratch.quads)
     out, upper = v.pointer(scratch.out), v.pointer(scratch.upper)
     chosen, least, found = v.pointer(scratch.chosen), v.pointer(scratch.least), v.pointer(scratch.found)
-    near, starts, single = v.pointer(scratch.near), v.pointer(scratch.starts), v.pointer(scratch.single)
+    near, starts = v.pointer(scratch.near), v.pointer(scratch.starts)
     others, kept_ones = v.pointer(scratch.others[0]), v.pointer(scratch.others[1])
     sums, counts, touched = v.pointer(change.sums), v.pointer(change.counts), v.pointer(change.touched)
     queue = v.pointer(queue)
@@ -724,7 +722,7 @@ def assign(
                 used[at_tile] = 0
                 for q in range(width):
                     slots[at + q] = 0
-            if bounded and count > (1 if mode == DRIFT else FEW):
+            if bounded and count > (1 if mode == DRIFT else straight[r]):
                 ours, many = 0, 0  # those whose products are kept, ahead in `chosen`'s copy; and the others
                 for c in range(count):
                     if slots[at + chosen[c] - first] == 0:
@@ -749,22 +747,24 @@ def assign(
                 for lane in range(32):
                     found[lane] = chosen[0] - first
             elif mode == DRIFT:
-                kept = np.int64(used[at_tile])
+                kept, missing = np.int64(used[at_tile]), 0
                 for c in range(count):
                     if slots[at + chosen[c] - first] == 0:
-                        if kept == room:
-                            mode = PLAIN
-                            break
-                        if not spread_yet:
-                            spread(x, known.order, base, lanes, quads, starts)
-                            spread_yet = True
-                            change.work[SPREADS, r] += 1
-                        single[0] = chosen[c]
-                        full_products(x, lanes, quads, anchor_factors, single, 1, v.offset(products_at, 32 * kept))
-                        change.work[COMPUTED, r] += 1
-                        kept += 1
-                        slots[at + chosen[c] - first] = kept
-                used[at_tile] = kept
+                        others[missing] = chosen[c]
+                        missing += 1
+                if kept + missing > room:
+                    mode = PLAIN
+                elif missing:
+                    if not spread_yet:
+                        spread(x, known.order, base, lanes, quads, starts)
+                        spread_yet = True
+                        change.work[SPREADS, r] += 1
+                    to = v.offset(products_at, 32 * kept)
+                    full_products(x, lanes, quads, anchor_factors, others, missing, to)
+                    change.work[COMPUTED, r] += missing
+                    for o in range(missing):
+                        slots[at + others[o] - first] = kept + o + 1
+                    used[at_tile] = kept + missing
                 if mode == DRIFT:
                     drift_products(tile, known, drift.rows, chosen, count, first, slots, at, products_at, out)
                     change.work[SCREENED, r] += count
@@ -1227,18 +1227,41 @@ def grid_totals(x, first, end, sums, squares, lengths):
     At most 2^13 points a call, so that no limb overflows. lengths: the points' squared norms in the frame, (n,)
     float64.
     """
-    offset, per_step = x.grid_offset, x.per_step
+    d, scale = x.d, np.float64(x.scale)
+    values, offset, per_step = v.pointer(x.values), v.pointer(x.grid_offset), v.pointer(x.per_step)
+    whole = d - d % 8
     for i in range(first, end):
-        length = 0.0
-        for t in range(x.d):
-            value = np.float64(x.values[i * x.d + t]) - offset[t]
-            q = np.int64(np.rint(value * per_step[t]))
+        total = v.zeros64()
+        for t in range(0, whole, 8):
+            e = v.subtract(v.load_float64(values, i * d + t), v.load_float64(offset, t))
+            total = v.multiply_add(e, e, total)
+        length = v.fold(total)
+        for t in range(whole, d):
+            e = np.float64(x.values[i * d + t]) - offset[t]
+            length += e * e
+        lengths[i] = length * scale * scale
+    for start in range(first, end, GRID_ROWS):  # few enough for the cache
+        stop = min(start + GRID_ROWS, end)
+        for t in range(0, whole, 8):
+            zero, steps = v.load_float64(offset, t), v.load_float64(per_step, t)
+            high = low = upper = across = lower = v.none64()
+            for i in range(start, stop):
+                q = v.rounded(v.multiply(v.subtract(v.load_float64(values, i * d + t), zero), steps))
+                high, low = v.plus(high, v.shifted(q, 32)), v.plus(low, v.masked(q, 32))
+                a, b = v.shifted(q, 24), v.masked(q, 24)
+                upper, lower = v.plus(upper, v.times(a, a)), v.plus(lower, v.times(b, b))
+                across = v.plus(across, v.times(a, b))
+            v.add_to(sums, t, high)
+            v.add_to(sums, d + t, low)
+            v.add_to(squares, t, upper)
+            v.add_to(squares, d + t, v.plus(across, across))
+            v.add_to(squares, 2 * d + t, lower)
+    for i in range(first, end):
+        for t in range(whole, d):
+            q = np.int64(np.rint((np.float64(x.values[i * d + t]) - offset[t]) * per_step[t]))
             sums[0, t] += q >> 32
             sums[1, t] += q & 0xFFFFFFFF
             a, b = q >> 24, q & 0xFFFFFF
             squares[0, t] += a * a
             squares[1, t] += 2 * a * b
             squares[2, t] += b * b
-            value *= np.float64(x.scale)
-            length += value * value
-        lengths[i] = length

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -27,6 +28,8 @@ _SAMPLE = 512  # points that the leading directions are taken from
 _STEP = 4096  # points a task, for what is done seldom
 _TASKS = 4  # tasks a worker, in a pass over the points
 _CENTROIDS = 64  # centroids a task, when bounds are worked out
+_CLUSTER = 128  # points a cluster, on average, from which on it pays to order points by their cluster first
+_FEW = 16  # so few candidates are computed from the features without a look at the directions
 _LINES = 128  # bytes that a processor fetches together, at most
 _SPARE = np.float32(2.0)
 _SHARE = 0.4  # of the points' variance: leading directions that hold less of it tell too little (uniform noise: 0.22)
@@ -61,6 +64,7 @@ class _Batch:
     debts: Float64  # (R,) what has been paid since for the anchors' age
     changes: list[kernels.Change]  # one a worker
     scratch: list[kernels.Scratch]  # one a worker
+    straight: Int64  # (R,) candidates of a tile for which a full pass does not look at the directions first
     vain: Float64  # (R,) how many rows of products a pass with gaps may take before it rests
     resting: Int64  # (R,) passes for which gaps and anchors are left alone
     rests: Int64  # (R,) how long the last rest was
@@ -153,7 +157,7 @@ class MemoryPoints:
 
         def label(worker: int, _first: int, _end: int) -> None:
             kernels.assign(
-                self._rows, queue, active, batch.firsts, batch.columns, batch.rooms, modes, spare, batch.exact,
+                self._rows, queue, active, batch.firsts, batch.columns, batch.rooms, modes, spare, batch.straight, batch.exact,
                 batch.factors, batch.plain, batch.fine, batch.drift, batch.far, batch.anchors, batch.gaps, self._known, batch.labels,
                 _PAIRS, batch.scratch[worker], batch.changes[worker],
             )  # fmt: skip
@@ -163,6 +167,9 @@ class MemoryPoints:
         cost = _SPREAD * work[kernels.SPREADS] + _PRODUCTS * work[kernels.COMPUTED]
         batch.debts[active] += cost[active] + work[kernels.PAIRS][active]
         batch.costs[fresh], batch.debts[fresh] = cost[fresh], 0.0
+        screened = work[kernels.SCREENED, fresh]
+        spared = screened - work[kernels.COMPUTED, fresh]
+        batch.straight[fresh[spared * self.d < screened * self._known.p]] = len(batch.counts)
         if self._screen == "auto" and (batch.resting.any() or (work[kernels.COMPUTED] > batch.vain).any()):
             self._rest(batch, modes, work)
         moved = work[kernels.MOVED].tolist()
@@ -343,6 +350,7 @@ class MemoryPoints:
                 )
                 for _ in range(self._workers.count)
             ],
+            straight=np.full(runs_at_once, _FEW),
             vain=_VAIN * sizes * self._tiles,
             resting=np.zeros(runs_at_once, np.int64),
             rests=np.full(runs_at_once, 2),
@@ -389,7 +397,6 @@ class MemoryPoints:
             least=_apart(TILE, np.float32),
             found=_apart(TILE, np.int32),
             starts=_apart(16, np.int64),
-            single=_apart(1, np.int64),
         )
 
     def _by_index(self, by_position: NDArray[Any]) -> NDArray[Any]:
@@ -408,7 +415,8 @@ class MemoryPoints:
             return np.full(runs, PLAIN, np.int8)
         if batch.passes or self._screen == "drift":
             if not self._basis.p and not self._shapeless:
-                self._find_directions(p)
+                alone = len(batch.labels) == 1 and self.n >= _CLUSTER * len(batch.counts)
+                self._find_directions(p, batch.labels[0, : self.n] if alone else None)
                 batch.labels = np.ascontiguousarray(batch.labels[:, self._known.order])
             if self._shapeless:
                 return np.full(runs, FULL, np.int8)
@@ -476,7 +484,7 @@ class MemoryPoints:
         self._directions = basis.directions.astype(np.float64)
         self._rates = screening.rates(self._survey.frame, basis)
 
-    def _find_directions(self, p: int) -> None:
+    def _find_directions(self, p: int, labels: Int32 | None = None) -> None:
         """Take leading directions, project the points on them, and order the points by them into tiles of near ones."""
         n, frame, known = self.n, self._survey.frame, self._known
         if self.d <= p:
@@ -507,7 +515,7 @@ class MemoryPoints:
 
         self._workers.each(project, self._tiles, self._tiles_a_task)
         residuals = screening.residuals(frame, basis, known.norms.astype(np.float64), along, rest, squares)
-        order = self._near_order(coordinates)
+        order = self._near_order(coordinates, labels)
         projections = np.empty((self._tiles, 2, p, 16), np.float32)
 
         def regroup(_: int, first: int, end: int) -> None:
@@ -544,12 +552,18 @@ class MemoryPoints:
         batch.gaps = batch.gaps._replace(gaps=np.full((self._tiles, int(batch.columns[-1])), -np.inf, np.float32))
         batch.debts[:] = np.inf
 
-    def _near_order(self, coordinates: NDArray[np.float32]) -> Int64:
-        """An order of the points in which tiles hold points near to each other, (N,) int64; the last tile is filled
-        up.
+    def _near_order(self, coordinates: NDArray[np.float32], labels: Int32 | None = None) -> Int64:
+        """An order of the points in which tiles hold points near to each other, (N,) int64; the last tile is filled up.
+
+        labels: (n,) where one run is alone: points of a cluster stand together then, and near ones within it.
         """
         n = self.n
         order, keys, parts = np.arange(n), np.empty(n, np.float32), [(0, n)]
+        if labels is not None:  # clusters begin where tiles do, or nearly so
+            order = np.argsort(labels.astype(np.uint16), kind="stable")  # sorted by digits, where there are two bytes
+            ends = (np.cumsum(np.bincount(labels)) + TILE // 2) // TILE * TILE
+            ends = np.unique([0, *ends[ends < n], n]).tolist()
+            parts = list(itertools.pairwise(ends))
 
         def split(_: int, first: int, end: int) -> None:
             for a, b in parts[first:end]:

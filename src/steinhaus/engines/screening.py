@@ -241,7 +241,10 @@ class Basis:
         P'(y - P b) = (P'y - b) - (P'P - I) b. Each of p coordinates is off by (gamma_q + entry + 4 u) (|z| + |m|)
         |P_q|: the product, z itself, and P'm, which is subtracted; and |b| <= (1 + skew) (|z| + |m|) or so.
         """
-        return float(np.sqrt(self.p) * (gamma(frame.chain) + frame.entry + 4 * UNIT32) * (1 + self.skew) + 2 * self.skew) * SLACK
+        return (
+            float(np.sqrt(self.p) * (gamma(frame.chain) + frame.entry + 4 * UNIT32) * (1 + self.skew) + 2 * self.skew)
+            * SLACK
+        )
 
 
 def residuals(
