@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from steinhaus.engines import kernels, screening
+from steinhaus.engines.blas import blas_threads
 from steinhaus.engines.kernels import BRUTE, DRIFT, FULL, PLAIN, TILE
 from steinhaus.engines.parts import chances
 from steinhaus.engines.survey import survey
@@ -460,7 +460,7 @@ class MemoryPoints:
             basis = screening.Basis(np.eye(self.d, p, dtype=np.float32), 0.0)
         else:
             sample = frame.place(self.rows(np.linspace(0, n - 1, min(n, 2 * _SAMPLE)).astype(np.int64)))
-            with threadpool_limits(1, "blas"):
+            with blas_threads(1):
                 basis = screening.leading_directions(sample[::2] if n > 2 * p else sample, p)
             along = sample[1::2] @ basis.directions
             if self._screen == "auto" and (along**2).sum() < _SHARE * (sample[1::2] ** 2).sum():

@@ -10,14 +10,13 @@ these, in any order of summation (N. J. Higham, Accuracy and Stability of Numeri
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from steinhaus.engines import dense_kernels
+from steinhaus.engines.blas import blas_threads
 from steinhaus.engines.screening import SLACK, float64_floor, gamma
 from steinhaus.engines.weighted import dense_rows
 from steinhaus.engines.workers import Workers
@@ -54,7 +53,7 @@ def nearest(x: NDArray[np.floating[Any]], centroids: Float64, *, threads: int | 
     labels = np.empty(n, np.int32)
     workers = Workers(threads)
     block = max(_STEP, _SCORES // len(centroids))
-    with threadpool_limits(threads, "blas") if threads else nullcontext(), np.errstate(all="ignore"):
+    with blas_threads(threads), np.errstate(all="ignore"):
         for start in range(0, n, block):
             scores = x[start : start + block] @ across - offsets
 

@@ -35,6 +35,10 @@ class Workers:
 
     def __init__(self, threads: int | None = None) -> None:
         self.count = threads or available_cores()
+        self._start()
+
+    def _start(self) -> None:
+        self._process = os.getpid()
         self._pool = ThreadPoolExecutor(self.count - 1, "steinhaus") if self.count > 1 else None
 
     def each(self, work: Callable[[int, int, int], None], end: int, step: int) -> None:
@@ -43,6 +47,8 @@ class Workers:
 
         The first exception of any thread is raised here, after all have stopped.
         """
+        if self._process != os.getpid():  # a fork: the threads stayed with the parent
+            self._start()
         starts = itertools.count(0, step)
 
         def loop(worker: int) -> None:
@@ -61,5 +67,5 @@ class Workers:
 
     def close(self) -> None:
         """End the threads."""
-        if self._pool:
+        if self._pool and self._process == os.getpid():
             self._pool.shutdown()
