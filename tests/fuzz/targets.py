@@ -194,7 +194,7 @@ def assignments_target() -> Target:
 
     def read(data: bytes) -> None:
         with contextlib.suppress(ValueError):  # `Folder.assignments` makes it a StoreError
-            assignments.decode(data, result.record.data, (2, 4))
+            assignments.decode([data], result.record.data, (2, 4))
 
     return Target("assignments", (good,), (mutations.anywhere, mutations.table), read)
 

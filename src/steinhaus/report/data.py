@@ -16,6 +16,10 @@ Float64 = NDArray[np.float64]
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 
+SAMPLE = 20_000  # images that are read of a set that stays on disk
+SAMPLE_BYTES = 2**27  # of their pixels, at most
+GOLDEN = (5**0.5 - 1) / 2
+
 
 @dataclass(frozen=True)
 class Part:
@@ -69,6 +73,21 @@ class ReportData:
         return [p for p in (self.train, self.test) if p is not None]
 
     @property
+    def n(self) -> int:
+        """How many images are at hand, train and test."""
+        return sum(p.n for p in self.parts)
+
+    @property
+    def n_train(self) -> int:
+        """How many images of the training part are at hand."""
+        return self.train.n if self.train is not None else 0
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether the images at hand are some of the study's; what the record says is of all of them."""
+        return self.train is not None and self.n < self.record.data.n_train + self.record.data.n_test
+
+    @property
     def labels(self) -> Int64 | None:
         """The label of every image, train then test; None without labels."""
         known = [p.labels for p in self.parts if p.labels is not None]
@@ -113,7 +132,8 @@ def from_result(result: ResultLike) -> ReportData:
     ----------
     result
         A `StudyResult`. Without its images (a study loaded from its folder) the report has no members to show, and of a
-        study that is not finished it shows the runs that are.
+        study that is not finished it shows the runs that are. Of images that stay where they are stored it takes a
+        sample.
 
     Raises
     ------
@@ -134,13 +154,33 @@ def from_result(result: ResultLike) -> ReportData:
         return ReportData(
             record, centroids, train_clusters=shown, run_centroids=run_centroids, seconds=dict(result.seconds)
         )
+    stored = hasattr(split.train.pixels, "source")
+    each = split.train.pixels.nbytes // split.train.n
+    share = min(1.0, min(SAMPLE, SAMPLE_BYTES // each) / (record.data.n_train + record.data.n_test)) if stored else 1.0
+    train, of_train = _part(split.train, split.train_index, share)
+    test, of_test = (None, slice(None)) if split.test is None else _part(split.test, split.test_index, share)
     return ReportData(
         record,
         centroids,
-        Part(split.train.pixels, split.train.labels, split.train.files, split.train_index),
-        None if split.test is None else Part(split.test.pixels, split.test.labels, split.test.files, split.test_index),
-        {k: result.labels(k) for k in ks},
-        {k: labels for k in ks if (labels := result.test_labels(k)) is not None},
+        train,
+        test,
+        {k: result.labels(k)[of_train] for k in ks},
+        {k: labels[of_test] for k in ks if (labels := result.test_labels(k)) is not None},
         run_centroids,
         dict(result.seconds),
     )
+
+
+def _part(images: Any, index: Int64, share: float) -> tuple[Part, Any]:
+    """The images of a part, or a share of them, read into memory; and which they are."""
+    if share == 1.0:
+        return Part(images.pixels, images.labels, images.files, index), slice(None)
+    rows = spread(images.n, max(1, round(share * images.n)))
+    labels = None if images.labels is None else images.labels[rows]
+    files = None if images.files is None else tuple(images.files[row] for row in rows.tolist())
+    return Part(images.pixels[rows], labels, files, index[rows]), rows
+
+
+def spread(n: int, m: int) -> Int64:
+    """About m of the places 0..n - 1, ascending, spread evenly and to no period: multiples of the golden ratio."""
+    return np.unique((np.modf(np.arange(1, m + 1) * GOLDEN)[0] * n).astype(np.int64))

@@ -63,8 +63,8 @@ class Measured:
 
 def measure(data: ReportData) -> Measured:
     """Distances and scores; empty without images."""
-    near = measures.nearest(data)
-    return Measured(near, {k: members.coded(v) for k, v in near.items()}, measures.scores(data))
+    near, scores = measures.measure(data)
+    return Measured(near, {k: members.coded(v) for k, v in near.items()}, scores)
 
 
 @dataclass(frozen=True)
@@ -184,6 +184,7 @@ def context(data: ReportData, measured: Measured) -> dict[str, Any]:
         "name": words.clean(record.data.name),
         "sentence": findings.sentence(record),
         "findings": findings.findings(record, shown, silhouettes),
+        "sample": data.n if data.is_sample else None,
         "labels": _column_names(data),
         "labelled": record.data.label_names is not None,
         "has_test": record.data.n_test > 0,
@@ -229,8 +230,7 @@ def across(data: ReportData, measured: Measured, silhouettes: Mapping[int, float
 
 def _silhouettes(data: ReportData, measured: Measured) -> dict[int, float]:
     """Of the best run of each K above 1; none without images."""
-    n = data.record.data.n_train
-    near = {k: v.distances[:n] for k, v in measured.near.items() if k > 1}
+    near = {k: v.distances[: data.n_train] for k, v in measured.near.items() if k > 1}
     return {k: measures.silhouette(d[:, 0], d[:, 1]) for k, d in near.items()}
 
 

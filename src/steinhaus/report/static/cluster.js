@@ -110,11 +110,13 @@ class ClusterView {
       random: "in random order",
       wrong: "wrongly named, nearest first",
     }[order];
+    if (!shown && all) return `None of ${figure(all)} is in this file.`;
     if (!shown) return order === "wrong" ? "None is wrongly named." : "No members.";
     const range = `${figure(from + 1)} to ${figure(from + shown)}`;
     if (this.list.length === all) return `${range} of ${figure(all)}, ${what}.`;
     const here = `${figure(this.list.length)} of ${figure(all)}`;
-    return `${range}, ${what}. This file holds ${here}; the report as a folder holds all.`;
+    const others = this.store.members.sampled ? "the others stayed on disk" : "the report as a folder holds all";
+    return `${range}, ${what}. This file holds ${here}; ${others}.`;
   }
 
   /** @param {number} i place in the page @param {number} place in the list @returns {HTMLElement} */
