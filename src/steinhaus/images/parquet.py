@@ -21,7 +21,7 @@ from steinhaus.images.labels import Int64
 from steinhaus.images.limits import Limits
 from steinhaus.images.pictures import Look
 from steinhaus.images.progress import Progress
-from steinhaus.images.stored import stored_images
+from steinhaus.images.staying import stored_images
 
 PIXELS = ("pixels", "image", "images", "img", "x", "data", "embedding", "embeddings", "vector")
 LABELS = ("label", "labels", "class", "target", "y", "digit")

@@ -16,7 +16,7 @@ from steinhaus.images.files import shown, source_name
 from steinhaus.images.labels import Int64
 from steinhaus.images.limits import Limits
 from steinhaus.images.progress import Progress
-from steinhaus.images.stored import stored_images
+from steinhaus.images.staying import stored_images
 
 PIXELS = ("pixels", "images", "x", "X", "data")
 LABELS = ("labels", "label", "y", "target")

@@ -197,7 +197,7 @@ class Folder:
                 f"The study in {self.path} is not finished: its assignments are not known yet. Run it to its end."
             )
         path = self.path / ASSIGNMENTS
-        data, ks = self.record.data, schema.study_of(self.record.plan).ks
+        data, ks = self.record.data, schema.plan_of(self.record.plan).ks
         with _sound(path, f"{AGAIN}: it is then written anew."):
             most = (data.n_train + data.n_test + 1) * (MOST_ROW + 12 * len(ks))
             sha = hashlib.sha256()
@@ -262,7 +262,7 @@ class Folder:
 
     @property
     def _keys(self) -> tuple[Key, ...]:
-        return schema.study_of(self.record.plan).keys
+        return schema.plan_of(self.record.plan).keys
 
     @property
     def _d(self) -> int:
