@@ -45,12 +45,12 @@ ARROWS: dict[str, set[str]] = {
         "errors",
         "lloyd",  # to warm the kernels up
     },
-    "saving": {"points", "errors", "__init__"},
-    "onnx": {"errors", "points"},
+    "study.files": {"errors"},
+    "saving": {"points", "errors", "study.files", "__init__"},
+    "onnx": {"errors", "points", "saving"},
     "estimators": {"lloyd", "centroids", "engines", "seeding", "points", "errors", "saving", "onnx"},
     "images": {"errors", "points", "seeding"},
     "study.record": set(),
-    "study.files": {"errors"},
     "study": {
         "study.record",
         "study.files",
