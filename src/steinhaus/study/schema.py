@@ -6,6 +6,7 @@ The fields are those of the dataclasses in `record`; their annotations are the s
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import math
@@ -119,7 +120,7 @@ def _expect(kind: type, value: Any, where: str) -> Any:
 
 
 def _decode_record(kind: Any, content: dict[str, Any], where: str) -> Any:
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     found = {}
     for field in dataclasses.fields(kind):
         place = f"{where}.{field.name}".lstrip(".")
@@ -128,6 +129,11 @@ def _decode_record(kind: Any, content: dict[str, Any], where: str) -> Any:
         elif field.default is dataclasses.MISSING:
             raise ValueError(f"{place} is missing")
     return kind(**found)
+
+
+@functools.cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 def plan_of(plan: Mapping[str, Any]) -> Plan:
