@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +29,10 @@ _MARKERS = ("zarr.json", ".zarray", ".zgroup")
 class ZarrStore:
     """The images of a Zarr array, rows of (n, d). See `stored.Store`."""
 
-    def __init__(self, array: Any, name: str) -> None:
+    def __init__(self, array: Any, name: str, *, here: bool = False) -> None:
         self._array = array
         self._name = name
+        self._here = here  # on this machine's disks: more chunks at once than cores are slower there, not faster
         self.dtype = np.dtype(array.dtype)
         self.shape = (int(array.shape[0]), math.prod(array.shape[1:]))
         step = int((array.shards or array.chunks)[0])
@@ -47,9 +50,16 @@ class ZarrStore:
 
     def _rows(self, get: Any, first: int, end: int) -> NDArray[Any]:
         try:
-            return np.ascontiguousarray(get()).reshape(-1, self.shape[1])
+            with self._pace():
+                return np.ascontiguousarray(get()).reshape(-1, self.shape[1])
         except Exception as error:  # codecs and stores raise whatever they trip over
             raise DataError(self._damage(first, end, error)) from error
+
+    def _pace(self) -> Any:
+        """How many chunks Zarr reads at once, for as long as this lasts: its own setting, or no more than cores."""
+        import zarr
+
+        return zarr.config.set({"async.concurrency": min(10, os.cpu_count() or 1)}) if self._here else nullcontext()
 
     def _damage(self, first: int, end: int, error: Exception) -> str:
         """Which chunk cannot be read, found by reading them one at a time."""
@@ -126,12 +136,12 @@ def read(
         "licence": about.get("licence"),
         "source": about.get("source"),
     }
+    store = ZarrStore(pixels, name, here=isinstance(path, Path))
     if not (n_bytes > limits.memory if stored is None else stored):
         limits.check_memory(name, n_bytes)
-        store = ZarrStore(pixels, name)
         loaded = store.read(0, store.shape[0]).reshape(pixels.shape)
         return Images.from_arrays(loaded, found, label_names=names, shape=shape, **given)
-    return stored_images(ZarrStore(pixels, name), pixels.shape[1:], found, label_names=names, shape=shape, **given)
+    return stored_images(store, pixels.shape[1:], found, label_names=names, shape=shape, **given)
 
 
 def _opened(path: Path | str, name: str) -> Any:
