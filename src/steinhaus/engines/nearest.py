@@ -53,7 +53,7 @@ def nearest(x: NDArray[np.floating[Any]], centroids: Float64, *, threads: int | 
     labels = np.empty(n, np.int32)
     workers = Workers(threads)
     block = max(_STEP, _SCORES // len(centroids))
-    with blas_threads(threads), np.errstate(all="ignore"):
+    with blas_threads(workers.count if threads else None), np.errstate(all="ignore"):
         for start in range(0, n, block):
             scores = x[start : start + block] @ across - offsets
 

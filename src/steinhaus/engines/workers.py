@@ -9,6 +9,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+_MOST = 1024  # threads, whoever asks for more: each needs memory of its own
+
 
 def available_cores(limits: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
     """How many cores this process may use: by its affinity and its control group, not the machine's count.
@@ -34,7 +36,7 @@ class Workers:
     """
 
     def __init__(self, threads: int | None = None) -> None:
-        self.count = threads or available_cores()
+        self.count = min(threads or available_cores(), _MOST)
         self._start()
 
     def _start(self) -> None:
