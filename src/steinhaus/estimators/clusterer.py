@@ -158,7 +158,7 @@ class Clusterer(
         Dask collections become Dask arrays of known chunks.
         """
         if is_collection(X):
-            from steinhaus.engines.dask import collected
+            from steinhaus.engines.dask_arrays import collected
 
             x = collected(X)
             _check_feature_names(self, getattr(X, "_meta", X), reset=reset)  # a data frame's names are its empty one's
