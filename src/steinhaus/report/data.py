@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -56,6 +57,7 @@ class ReportData:
     test_clusters: Mapping[int, Int32] = field(default_factory=dict)  # K -> (n_test,)
     run_centroids: Mapping[int, Float64] = field(default_factory=dict)  # K -> (runs, K, *shape), for spreads
     seconds: Mapping[tuple[int, int], float] = field(default_factory=dict)  # (K, restart) -> until that run ended
+    flows: Sequence[Int64] = ()  # between neighbouring K, (K, next K): how many training images go from where to where
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -125,7 +127,7 @@ class ResultLike(Protocol):
     def test_labels(self, k: int, /) -> Int32 | None: ...  # noqa: D102
 
 
-def from_result(result: ResultLike) -> ReportData:
+def from_result(result: ResultLike, flows: Sequence[Int64] | None = None) -> ReportData:
     """The data of a study.
 
     Parameters
@@ -134,6 +136,8 @@ def from_result(result: ResultLike) -> ReportData:
         A `StudyResult`. Without its images (a study loaded from its folder) the report has no members to show, and of a
         study that is not finished it shows the runs that are. Of images that stay where they are stored it takes a
         sample.
+    flows
+        As in `ReportData`, where they are known: without images no assignments are read then.
 
     Raises
     ------
@@ -148,12 +152,12 @@ def from_result(result: ResultLike) -> ReportData:
     ks = [b.k for b in record.best]
     centroids = {k: np.asarray(result.centroids(k), np.float64) for k in ks}
     run_centroids = {k: np.asarray(result.run_centroids(k), np.float64) for k in ks}
+    if flows is None:
+        pairs = pairwise(ks) if record.complete else ()
+        flows = [flow(result.labels(a), result.labels(b), a, b) for a, b in pairs]
     split = result.images
     if split is None or not record.complete:
-        shown = {k: result.labels(k) for k in ks} if record.complete else {}
-        return ReportData(
-            record, centroids, train_clusters=shown, run_centroids=run_centroids, seconds=dict(result.seconds)
-        )
+        return ReportData(record, centroids, run_centroids=run_centroids, seconds=dict(result.seconds), flows=flows)
     stored = hasattr(split.train.pixels, "source")
     each = split.train.pixels.nbytes // split.train.n
     share = min(1.0, min(SAMPLE, SAMPLE_BYTES // each) / (record.data.n_train + record.data.n_test)) if stored else 1.0
@@ -168,7 +172,13 @@ def from_result(result: ResultLike) -> ReportData:
         {k: labels[of_test] for k in ks if (labels := result.test_labels(k)) is not None},
         run_centroids,
         dict(result.seconds),
+        flows,
     )
+
+
+def flow(a: Int32, b: Int32, k_a: int, k_b: int) -> Int64:
+    """How many images go from each cluster of one K to each of another: (k_a, k_b)."""
+    return np.bincount(a.astype(np.int64) * k_b + b, minlength=k_a * k_b).reshape(k_a, k_b).astype(np.int64)
 
 
 def _part(images: Any, index: Int64, share: float) -> tuple[Part, Any]:

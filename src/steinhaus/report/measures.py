@@ -45,7 +45,7 @@ def measure(data: ReportData) -> tuple[dict[int, Near], list[Score]]:
     """
     if data.train is None:
         return {}, []
-    n = data.record.data.n_train + data.record.data.n_test
+    n = data.n
     runs = [(k, r, c) for k, every in data.run_centroids.items() for r, c in enumerate(every)]
     stacked, places = _stack([*data.centroids.values(), *(c for _, _, c in runs)])
     near = {
@@ -153,11 +153,6 @@ def _accuracies(data: ReportData, k: int, clusters: Int32) -> tuple[float | None
     test = data.test
     held = None if test is None or test.labels is None else float(np.mean(named[train.n :] == test.labels))
     return float(np.mean(named[: train.n] == train.labels)), held
-
-
-def flow(a: Int32, b: Int32, k_a: int, k_b: int) -> Int64:
-    """How many images go from each cluster of one K to each of another: (k_a, k_b)."""
-    return np.bincount(a.astype(np.int64) * k_b + b, minlength=k_a * k_b).reshape(k_a, k_b).astype(np.int64)
 
 
 @dataclass(frozen=True)

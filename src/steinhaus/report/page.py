@@ -14,7 +14,6 @@ from importlib.resources import files
 from typing import Any
 
 import jinja2
-import numpy as np
 from markupsafe import Markup
 
 from steinhaus.report import charts, findings, flows, measures, members, pictures, words
@@ -244,9 +243,9 @@ def glance(views: Sequence[KView], shown: int) -> list[KView]:
 
 def split_flow(data: ReportData, views: Sequence[KView]) -> tuple[Markup, float] | None:
     """The flow between neighbouring K; None for one K, or where clusters of images are not known."""
-    if len(views) < 2 or not data.train_clusters:
+    if not data.flows:
         return None
-    flow = flows.layout([flows.Column(v.k, np.asarray(data.train_clusters[v.k]), v.cards) for v in views])
+    flow = flows.layout([flows.Column(v.k, v.cards) for v in views], data.flows)
     return flows.draw(flow), flow.left_out
 
 
