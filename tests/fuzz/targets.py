@@ -50,7 +50,8 @@ class Target:
         try:
             self.read(data)
         except SteinhausError as error:
-            assert not isinstance(error.__cause__ or error.__context__, MemoryError), "it asked for too much memory"
+            if isinstance(error.__cause__ or error.__context__, MemoryError):
+                raise AssertionError("it asked for too much memory") from error
             return False
         return True
 
