@@ -47,6 +47,7 @@ class Cluster:
         self.client = client or current()
         self.kept: Sequence[Future] = ()  # what was persisted: computed anew where it died with its worker
         self._last: Sequence[Future] = ()
+        self._where = f"at {self.client.scheduler.address}"
 
     @property
     def workers(self) -> int:
@@ -94,6 +95,7 @@ class Cluster:
     async def _done(self, ask: Callable[[], list[Future]]) -> list[Any]:
         """Start tasks, and let go of the last ones, in one message (Dask's clients send one every 10 ms); gather."""
         self._last = futures = ask()
+        await wait(futures)  # which can be cancelled without a trace, as gathering can not
         found: list[Any] = await self.client.gather(futures, asynchronous=True)
         return found
 
@@ -127,8 +129,3 @@ class Cluster:
 
     async def _ask_workers(self) -> Any:
         return await asyncio.wait_for(self.client.scheduler.ncores(), 5)
-
-    @property
-    def _where(self) -> str:
-        scheduler = self.client.scheduler
-        return f"at {scheduler.address}" if scheduler else "of this client"
