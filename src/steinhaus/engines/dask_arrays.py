@@ -35,7 +35,7 @@ def collected(x: Any) -> Any:
 
 
 def grouped(x: Any, threads: int) -> tuple[Any, list[str]]:
-    """The array in chunks of whole rows, few enough that their messages don't weigh: consecutive ones are put together.
+    """The array in chunks of whole rows, few enough that their messages don't weigh.
 
     Parameters
     ----------
@@ -50,23 +50,19 @@ def grouped(x: Any, threads: int) -> tuple[Any, list[str]]:
     notes = []
     if x.numblocks[1] > 1:
         notes.append(f"The chunks split the {x.shape[1]} features; they are put together.")
-    ends = np.cumsum(x.chunks[0])
-    wanted = threads * -(-int(ends[-1]) * x.shape[1] * x.dtype.itemsize // (_LARGEST * threads))
-    evenly = ends[-1] * np.arange(1, wanted) / wanted
-    cuts = np.unique([0, *(ends[np.abs(ends - place).argmin()] for place in evenly), ends[-1]])
-    chunks = np.diff(cuts).tolist()
-    if len(chunks) < len(ends):
-        notes.append(f"{len(ends)} chunks are put together into {len(chunks)}.")
+    there = x.chunks[0]
+    chunks = np.diff(parts.evened(np.cumsum([0, *there]), _wanted(x, threads))).tolist()
+    if len(chunks) < len(there):
+        notes.append(f"{len(there)} chunks are put together into {len(chunks)}.")
     return x.rechunk((tuple(chunks), (x.shape[1],))), notes
 
 
 def stretches(rows: Any, threads: int) -> tuple[Any, parts.Layout]:
     """A Dask array whose chunks are stretches of rows, (n, d), in memory or stored; and which points they hold."""
     stored = hasattr(rows, "source")
-    n, d = rows.source.shape if stored else rows.shape
-    bounds = rows.source.bounds if stored else np.array([0, n])
-    most = max(1, min(_LARGEST // (d * rows.dtype.itemsize), -(-n // threads)))
-    layout = parts.Layout(parts.grouped(bounds, most), rows.take if stored else None)
+    whole = rows.source if stored else rows
+    bounds = whole.bounds if stored else np.array([0, len(rows)])
+    layout = parts.Layout(parts.evened(bounds, _wanted(whole, threads)), rows.take if stored else None)
     between = zip(layout.firsts.tolist(), layout.ends.tolist(), strict=True)
     if stored:
         pieces = [
@@ -76,5 +72,13 @@ def stretches(rows: Any, threads: int) -> tuple[Any, parts.Layout]:
     else:
         pieces = [delayed(tasks.given, pure=False)(rows[first:end]) for first, end in between]
     sizes = layout.sizes.tolist()
-    arrays = [da.from_delayed(piece, (size, d), rows.dtype) for piece, size in zip(pieces, sizes, strict=True)]
+    arrays = [
+        da.from_delayed(piece, (size, whole.shape[1]), whole.dtype) for piece, size in zip(pieces, sizes, strict=True)
+    ]
     return da.concatenate(arrays), layout
+
+
+def _wanted(rows: Any, threads: int) -> int:
+    """How many parts: one a thread, or several, where they would be too large."""
+    n, d = rows.shape
+    return threads * -(-int(n) * int(d) * int(rows.dtype.itemsize) // (_LARGEST * threads))
