@@ -162,6 +162,18 @@ def reading(path: Path) -> Iterator[None]:
         raise DataError(f"{shown(path)} cannot be read: {error.strerror or error}.") from error
 
 
+@contextmanager
+def damage_named(where: str) -> Iterator[None]:
+    """Turn what another package raises, whatever it trips over in damaged data, into a `DataError` that says where."""
+    try:
+        yield
+    except (DataError, MemoryError):
+        raise
+    except Exception as error:
+        reason = str(error).rstrip(".") or type(error).__name__
+        raise DataError(f"{where} cannot be read: {reason}.") from error
+
+
 def open_regular(path: Path) -> BinaryIO:
     """Open a file if it is a regular one. Never waits for a pipe and never wakes a device.
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from steinhaus.errors import DataError
 from steinhaus.images.collection import Images
 from steinhaus.images.encoded import Encoded, decode_all
-from steinhaus.images.files import natural, open_regular, reading, shown, source_name
+from steinhaus.images.files import damage_named, natural, open_regular, reading, shown, source_name
 from steinhaus.images.labels import Int64
 from steinhaus.images.limits import Limits
 from steinhaus.images.pictures import Look
@@ -86,7 +85,7 @@ class ParquetStore:
         place, number = self._groups[group]
         file = self._files[place]
         where = f"{shown(file)}, row group {number}"
-        with _damage_named(where):
+        with damage_named(where):
             return self._rows(_read(file, number, self._layout.columns), where)
 
     def _rows(self, table: Any, where: str) -> NDArray[Any]:
@@ -199,7 +198,7 @@ def shards(path: Path) -> list[Path]:
 
 def layout_of(files: Sequence[Path], images: str | None, labels: Any) -> _Layout:
     """Tell by the first file's schema what is what, and hold the others against it."""
-    with _damage_named(shown(files[0])):
+    with damage_named(shown(files[0])):
         layout = _layout(_opened(files[0]).schema_arrow, shown(files[0]), images, labels)
     _check_alike(files, layout)
     return layout
@@ -256,7 +255,7 @@ def _check_sizes(files: Sequence[Path], layout: _Layout, limits: Limits) -> None
         metadata = _opened(file).metadata
         for number in range(metadata.num_row_groups):
             where = f"{shown(file)}, row group {number}"
-            with _damage_named(where):
+            with damage_named(where):
                 group = metadata.row_group(number)
                 rows, n_bytes = group.num_rows, group.total_byte_size
             if min(rows, n_bytes) < 0:
@@ -299,7 +298,7 @@ def _column(files: Sequence[Path], name: str) -> NDArray[Any]:
     for file in files:
         for group in range(_opened(file).num_row_groups):
             where = f"{shown(file)}, row group {group}"
-            with _damage_named(where):
+            with damage_named(where):
                 column = _read(file, group, [name]).column(name)
                 if column.null_count:
                     raise DataError(f"{where}: column {name} holds nulls; every image needs a label.")
@@ -316,27 +315,15 @@ def _opened(file: Path) -> Any:
         ) from None
     with reading(file), open_regular(file):  # a pipe would be waited for
         pass
-    with _damage_named(shown(file)):
+    with damage_named(shown(file)):
         return pq.ParquetFile(file)
 
 
 def _read(file: Path, group: int, columns: Sequence[str]) -> Any:
     where = f"{shown(file)}, row group {group}"
-    with _damage_named(where):
+    with damage_named(where):
         opened = _opened(file)
         table = opened.read_row_group(group, columns=list(columns))
         if len(table) != opened.metadata.row_group(group).num_rows:
             raise DataError(f"{where}: it holds another number of rows than it declares: the file is damaged.")
         return table
-
-
-@contextmanager
-def _damage_named(where: str) -> Iterator[None]:
-    """What pyarrow raises, whatever it trips over in a damaged file, as a `DataError` that says where."""
-    try:
-        yield
-    except (DataError, MemoryError):
-        raise
-    except Exception as error:
-        reason = str(error).rstrip(".") or type(error).__name__
-        raise DataError(f"{where} cannot be read as Parquet: {reason}.") from error
