@@ -268,7 +268,7 @@ def _created(target: Path, image: tuple[int, ...], dtype: Any) -> Any:
 
 
 def _opened(target: Path) -> Any:
-    return _zarr().open_group(target, mode="r+").get("pixels").with_config({"write_empty_chunks": True})
+    return _zarr().open_array(target, path="pixels", mode="r+", config={"write_empty_chunks": True})
 
 
 def _finish(target: Path, array: Any, labels: list[Any] | None, about: dict[str, Any]) -> None:
