@@ -114,8 +114,15 @@ def cluster(workers, threads=1):
 
 
 def workers(arguments):
+    """Iterations on one thread in memory, then on workers of one thread each: rows in memory in either case."""
     from steinhaus.engines.dask import spread
 
+    warm_up()
+    for images in arguments.sizes:
+        x = rows_of(arguments.store, images).source.read(0, images)
+        points = choose(x, threads=1)
+        told(what="memory, one thread", n=images, seconds=passes(points, runs_of(points), arguments.iterations))
+        points.close()
     for count in arguments.workers:
         for images in arguments.sizes:
             with cluster(count) as client:

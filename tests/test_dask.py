@@ -81,6 +81,19 @@ def test_labels_stay_on_the_workers_until_asked_for(client, rng):
     assert labels.compute().tolist() == inside.labels("it").tolist()
 
 
+def test_the_workers_write_labels(client, tmp_path, rng):
+    zarr = pytest.importorskip("zarr", reason="needs the extra `zarr`")
+    pq = pytest.importorskip("pyarrow.parquet", reason="needs the extra `parquet`")
+    x = hard(rng, np.uint8)
+    model = KMeans(5, random_state=0).fit(da.from_array(x, chunks=(200, 40)))
+    expected = KMeans(5, random_state=0).fit(x).labels_.tolist()
+    model.labels_.rechunk(300).to_zarr(str(tmp_path / "labels.zarr"))
+    assert zarr.open_array(tmp_path / "labels.zarr", mode="r")[:].tolist() == expected
+    model.labels_.to_dask_dataframe(columns="cluster").to_frame().to_parquet(str(tmp_path / "labels"))
+    assert len(list((tmp_path / "labels").glob("*.parquet"))) == model.labels_.numblocks[0] == 2
+    assert pq.read_table(tmp_path / "labels")["cluster"].to_pylist() == expected
+
+
 def test_frames_and_chunks_of_unknown_size(client, rng):
     x = rng.random((300, 4))
     frame = dd.from_pandas(pd.DataFrame(x, columns=list("abcd")), npartitions=3)

@@ -134,8 +134,8 @@ class DaskPoints:
     def labels_array(self, key: Hashable) -> Any:
         """The labels of the last assignment of a run as a Dask array, (n,) int32, on the workers.
 
-        Its chunks are the parts, its order theirs: that of the points where these are the rows of a collection.
-        `to_zarr` and `to_dask_dataframe().to_parquet` have the workers write them.
+        Its chunks are the parts, its order theirs: that of the points where these are the rows of a collection. What
+        Dask offers for arrays has the workers write them: `rechunk(...).to_zarr`, `to_dask_dataframe().to_parquet`.
         """
         futures = self._each(tasks.labels, self._run(key))
         self._cluster.finish(futures)  # while workers remember; where labels are lost later, Dask computes them anew
