@@ -17,8 +17,8 @@ from numba.core.caching import FunctionCache
 
 _HOME = Path(__file__).parent
 _MODULES = (
-    "arithmetic.py", "engines/dense_kernels.py", "engines/kernels.py", "engines/limbs.py", "engines/screening.py",
-    "engines/sparse_kernels.py", "simd.py",
+    "arithmetic.py", "engines/dense_kernels.py", "engines/kernels.py", "engines/limbs.py", "engines/nearest_kernels.py",
+    "engines/screening.py", "engines/sparse_kernels.py", "simd.py",
 )  # fmt: skip
 _CONTENTS = hashlib.sha256(b"".join((_HOME / module).read_bytes() for module in _MODULES)).hexdigest()
 
