@@ -163,7 +163,7 @@ def reading(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def damage_named(where: str) -> Iterator[None]:
+def damage_named(where: str, kind: str) -> Iterator[None]:
     """Turn what another package raises, whatever it trips over in damaged data, into a `DataError` that says where."""
     try:
         yield
@@ -171,7 +171,7 @@ def damage_named(where: str) -> Iterator[None]:
         raise
     except Exception as error:
         reason = str(error).rstrip(".") or type(error).__name__
-        raise DataError(f"{where} cannot be read: {reason}.") from error
+        raise DataError(f"{where} cannot be read as {kind}: {reason}.") from error
 
 
 def open_regular(path: Path) -> BinaryIO:

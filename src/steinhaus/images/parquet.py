@@ -85,7 +85,7 @@ class ParquetStore:
         place, number = self._groups[group]
         file = self._files[place]
         where = f"{shown(file)}, row group {number}"
-        with damage_named(where):
+        with damage_named(where, "Parquet"):
             return self._rows(_read(file, number, self._layout.columns), where)
 
     def _rows(self, table: Any, where: str) -> NDArray[Any]:
@@ -198,7 +198,7 @@ def shards(path: Path) -> list[Path]:
 
 def layout_of(files: Sequence[Path], images: str | None, labels: Any) -> _Layout:
     """Tell by the first file's schema what is what, and hold the others against it."""
-    with damage_named(shown(files[0])):
+    with damage_named(shown(files[0]), "Parquet"):
         layout = _layout(_opened(files[0]).schema_arrow, shown(files[0]), images, labels)
     _check_alike(files, layout)
     return layout
@@ -255,7 +255,7 @@ def _check_sizes(files: Sequence[Path], layout: _Layout, limits: Limits) -> None
         metadata = _opened(file).metadata
         for number in range(metadata.num_row_groups):
             where = f"{shown(file)}, row group {number}"
-            with damage_named(where):
+            with damage_named(where, "Parquet"):
                 group = metadata.row_group(number)
                 rows, n_bytes = group.num_rows, group.total_byte_size
             if min(rows, n_bytes) < 0:
@@ -298,7 +298,7 @@ def _column(files: Sequence[Path], name: str) -> NDArray[Any]:
     for file in files:
         for group in range(_opened(file).num_row_groups):
             where = f"{shown(file)}, row group {group}"
-            with damage_named(where):
+            with damage_named(where, "Parquet"):
                 column = _read(file, group, [name]).column(name)
                 if column.null_count:
                     raise DataError(f"{where}: column {name} holds nulls; every image needs a label.")
@@ -315,13 +315,13 @@ def _opened(file: Path) -> Any:
         ) from None
     with reading(file), open_regular(file):  # a pipe would be waited for
         pass
-    with damage_named(shown(file)):
+    with damage_named(shown(file), "Parquet"):
         return pq.ParquetFile(file)
 
 
 def _read(file: Path, group: int, columns: Sequence[str]) -> Any:
     where = f"{shown(file)}, row group {group}"
-    with damage_named(where):
+    with damage_named(where, "Parquet"):
         opened = _opened(file)
         table = opened.read_row_group(group, columns=list(columns))
         if len(table) != opened.metadata.row_group(group).num_rows:

@@ -112,7 +112,7 @@ def read(
         With the chunk that is missing or damaged.
     """
     name = shown(path) if isinstance(path, Path) else path
-    with damage_named(name):
+    with damage_named(name, "a Zarr store"):
         opened = _opened(path, name)
         pixels = _member(opened, images, PIXELS, name, "images")
         if pixels is None:
