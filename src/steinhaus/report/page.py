@@ -144,12 +144,14 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    env.tests["wide"] = words.is_wide
     env.filters.update(
         clean=words.clean,
         count=words.count,
         share=words.share,
         number=words.number,
         inertia=words.inertia,
+        brief=words.brief,
         duration=words.duration,
     )
     return env
@@ -181,11 +183,14 @@ def context(data: ReportData, measured: Measured) -> dict[str, Any]:
     shown = findings.main(record, silhouettes)
     return {
         "name": words.clean(record.data.name),
-        "sentence": findings.sentence(record),
+        "sentence": findings.sentence(record, max(data.seconds.values(), default=None)),
         "findings": findings.findings(record, shown, silhouettes),
+        "figures": findings.figures(record, shown, silhouettes),
+        "silhouettes": silhouettes,
         "sample": data.n if data.is_sample else None,
         "labels": _column_names(data),
         "labelled": record.data.label_names is not None,
+        "nouns": ("image", "images") if data.is_image else ("vector", "vectors"),
         "has_test": record.data.n_test > 0,
         "is_image": data.is_image,
         "restarts": max(len(v.runs) for v in views),
@@ -219,7 +224,7 @@ def across(data: ReportData, measured: Measured, silhouettes: Mapping[int, float
         spread = [(s.k, s.test_accuracy) for s in every if s.test_accuracy is not None]
         caption = f"Accuracy: each cluster bears the label of most of its training images.{dots}"
         lines = [("train", train), ("test", test)] if test else [("train", train)]
-        shown.append((charts.score_by_k("accuracy", lines, spread), caption))
+        shown.append((charts.accuracy_by_k("accuracy", lines, spread), caption))
     if silhouettes:
         spread = [(s.k, s.silhouette) for s in every if s.silhouette is not None]
         caption = "Simplified silhouette, by distances to centroids: 1 is well apart, 0 on the border."

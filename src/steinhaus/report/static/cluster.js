@@ -90,6 +90,7 @@ class ClusterView {
     this.tiles.replaceChildren(...places.map((i, at) => this.tile(i, from + at)));
     oneStop(/** @type {HTMLElement[]} */ ([...this.tiles.querySelectorAll("button")]));
     byId("cluster-status", HTMLElement).textContent = this.status(order, part, from, places.length);
+    byId("pager", HTMLElement).hidden = this.pages === 1;
     byId("page-number", HTMLElement).textContent = `page ${this.page + 1} of ${this.pages}`;
     for (const [id, off] of /** @type {[string, boolean][]} */ ([
       ["page-first", this.page === 0],
@@ -173,7 +174,7 @@ function histogram(counts, names, own) {
   return shown.map((i) => {
     const item = element("li", i === own ? "own" : "");
     const bar = element("span", "bar");
-    bar.style.height = `${Math.max(1, (44 * counts[i]) / most)}px`;
+    bar.style.height = `${Math.max(1, (64 * counts[i]) / most)}px`;
     const share = element("span", "share", counts[i] ? percent(counts[i], total) : "");
     item.append(share, bar, element("span", "label", names[i]));
     item.title = `${names[i]}: ${figure(counts[i])} training images`;
