@@ -21,7 +21,8 @@ import numpy as np
 
 import steinhaus
 from steinhaus.cli.places import Size
-from steinhaus.engines import choose
+from steinhaus.engines import choose, warm_up
+from steinhaus.images.stored import StoredPixels
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Run
 from steinhaus.seeding import Stream, starts
@@ -58,30 +59,41 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def rows_of(store, images):
-    pixels = steinhaus.open_images(store, stored=True).pixels
-    return (pixels if images is None else pixels.taken(np.arange(images))).reshape(-1, 784)
+class Beginning:
+    """The first rows of a source, on disk or, as an array, in memory."""
+
+    def __init__(self, source, n, held=None):
+        self.source, self.held = source, held
+        self.shape, self.dtype = (n, source.shape[1]), source.dtype
+        self.bounds = np.unique(np.minimum(source.bounds, n))
+
+    def read(self, first, end):
+        return self.source.read(first, end) if self.held is None else self.held[first:end]
+
+    def pick(self, rows):
+        return self.source.pick(rows) if self.held is None else self.held[rows]
+
+
+def rows_of(store, images=None, *, held=False):
+    """Rows of a store as points, (n, 784), read from disk or held in memory."""
+    source = steinhaus.open_images(store, stored=True).pixels.source
+    n = images or source.shape[0]
+    return StoredPixels(Beginning(source, n, source.read(0, n) if held else None), (784,))
 
 
 def blocks(arguments):
-    rows = rows_of(arguments.store, None)
-    points = choose(rows, memory=arguments.memory)
-    runs = runs_of(points)
-    seconds = passes(points, runs, arguments.iterations)
-    told(what="both", n=points.n, seconds=seconds, peak=peak(), reading=points.reading.text(), held=points.nbytes)
+    """The same passes from disk and from memory, by the same engine within the same memory; and reading alone."""
+    warm_up()
+    for what, held in (("from disk", False), ("from memory", True)):
+        points = choose(rows_of(arguments.store, arguments.images, held=held), memory=arguments.memory)
+        seconds = passes(points, runs_of(points), arguments.iterations)
+        told(what=what, n=points.n, seconds=seconds, peak=peak(), reading=points.reading.text(), held=points.nbytes)
+        points.close()
+    source = rows_of(arguments.store, arguments.images).source
     began = time.perf_counter()
-    for part, x in points._blocks():
-        del part, x
+    for first in range(0, source.shape[0], step := 81_920):
+        source.read(first, min(first + step, source.shape[0]))
     told(what="reading alone", seconds=time.perf_counter() - began)
-    x = rows.source.read(0, 80_000)
-    inside = choose(x, memory=0)
-    inside.tallies(runs)
-    took = []
-    for _ in range(5):
-        began = time.perf_counter()
-        inside.tallies(runs)
-        took.append(time.perf_counter() - began)
-    told(what="computing alone", seconds=statistics.median(took) * points.n / len(x))
 
 
 @contextmanager
@@ -102,9 +114,16 @@ def cluster(workers, threads=1):
 
 
 def workers(arguments):
+    """Iterations on one thread in memory, then on workers of one thread each: rows in memory in either case."""
     from steinhaus.engines.dask import spread
 
-    for count in (1, 2, 4):
+    warm_up()
+    for images in arguments.sizes:
+        x = rows_of(arguments.store, images).source.read(0, images)
+        points = choose(x, threads=1)
+        told(what="memory, one thread", n=images, seconds=passes(points, runs_of(points), arguments.iterations))
+        points.close()
+    for count in arguments.workers:
         for images in arguments.sizes:
             with cluster(count) as client:
                 points = spread(rows_of(arguments.store, images), client)
@@ -133,34 +152,47 @@ def overhead(arguments):
 
 
 def mnist(arguments):
+    """One run, and the twenty of the published study, here and on 2 workers: each engine's second fit, all warm."""
     from steinhaus.engines.dask import spread
 
     x = steinhaus.open_images("mnist").rows[:60_000]
     inside = choose(x)
-    runs = runs_of(inside, (10,), 1)
-    for _ in range(2):
-        began = time.perf_counter()
-        alone = passes(inside, runs, 300)
-        told(what="memory", iterations=len(alone), seconds=time.perf_counter() - began)
     with cluster(2) as client:
         points = spread(x, client)
-        for _ in range(2):
-            began = time.perf_counter()
-            there = passes(points, runs, 300)
-            told(what="2 workers", iterations=len(there), seconds=time.perf_counter() - began)
+        for ks, restarts in (((10,), 1), ((5, 7, 10, 12), 5)):
+            runs = runs_of(inside, ks, restarts)
+            for what, engine in (("memory", inside), ("2 workers", points)) * 2:
+                began = time.perf_counter()
+                took = passes(engine, runs, 300)
+                told(what=what, runs=len(runs), iterations=len(took), seconds=time.perf_counter() - began)
         points.close()
 
 
+def cost(rows, centres):
+    """The inertia of centres in scaled pixels, found the same way for everybody."""
+    from sklearn.metrics import pairwise_distances_argmin_min
+
+    measured = {"metric": "euclidean", "metric_kwargs": {"squared": True}}
+    return sum(
+        float(
+            pairwise_distances_argmin_min((stretch / np.float32(255)), centres.astype(np.float32), **measured)[1].sum()
+        )
+        for stretch in rows.stretches()
+    )
+
+
 def peers(arguments):
+    """K = 10 from the same start, 20 iterations each; three times over the data for mini-batches. Reading included."""
     from sklearn.cluster import MiniBatchKMeans
 
     rows = rows_of(arguments.store, arguments.images)
+    warm_up()
+    began = time.perf_counter()
     points = choose(rows, memory=arguments.memory)
     run = Run(0, starts(points, 10, "random", Stream(0, 10, 0)))
-    began = time.perf_counter()
     (fit,) = lloyd(points, [run], max_iter=20)
-    seconds = time.perf_counter() - began
-    told(what="steinhaus", seconds=seconds, inertia=fit.inertia / 255**2, peak=peak(), iterations=20)
+    seconds, held = time.perf_counter() - began, peak()
+    told(what="steinhaus", seconds=seconds, inertia=cost(rows, fit.centroids / 255), peak=held, iterations=20)
     points.close()
     began = time.perf_counter()
     mini = MiniBatchKMeans(10, init=run.centroids / 255, n_init=1, batch_size=8192, max_iter=1, compute_labels=False)
@@ -168,19 +200,25 @@ def peers(arguments):
         for stretch in rows.stretches():
             mini.partial_fit((stretch / np.float32(255)).astype(np.float32))
     seconds = time.perf_counter() - began
-    cost = sum(-mini.score((stretch / np.float32(255)).astype(np.float32)) for stretch in rows.stretches())
-    told(what="MiniBatchKMeans, 3 times over the data", seconds=seconds, inertia=cost, peak=peak())
+    told(what="MiniBatchKMeans", seconds=seconds, inertia=cost(rows, mini.cluster_centers_), peak=peak())
     try:
         import dask.array as da
         from dask_ml.cluster import KMeans
     except ImportError:
         told(what="dask-ml", note="not installed")
         return
-    with cluster(2):
-        x = da.from_zarr(arguments.store)[: arguments.images].reshape(-1, 784).astype(np.float32).persist() / 255
+    with cluster(2) as client:
         began = time.perf_counter()
+        x = da.from_zarr(arguments.store)[: rows.shape[0]].reshape(-1, 784).astype(np.float32).persist() / 255
         peer = KMeans(10, init=run.centroids / 255, max_iter=20, tol=0).fit(x)
-        told(what="dask-ml", seconds=time.perf_counter() - began, inertia=float(peer.inertia_), iterations=peer.n_iter_)
+        seconds, held = time.perf_counter() - began, sum(client.run(peak).values())
+        told(
+            what="dask-ml",
+            seconds=seconds,
+            inertia=cost(rows, peer.cluster_centers_),
+            peak=held,
+            iterations=peer.n_iter_,
+        )
 
 
 def main():
@@ -189,10 +227,11 @@ def main():
     parser.add_argument("store", nargs="?")
     parser.add_argument("--memory", type=lambda text: Size().convert(text, None, None), default=2 * 10**9)
     parser.add_argument("--iterations", type=int, default=5)
-    parser.add_argument("--images", type=int, default=500_000)
+    parser.add_argument("--images", type=int, help="only so many, from the first on")
     parser.add_argument(
         "--sizes", type=lambda text: [int(size) for size in text.split(",")], default=[30_000, 120_000, 480_000]
     )
+    parser.add_argument("--workers", type=lambda text: [int(count) for count in text.split(",")], default=[1, 2, 4])
     arguments = parser.parse_args()
     what = {"blocks": blocks, "workers": workers, "overhead": overhead, "mnist": mnist, "peers": peers}
     what[arguments.what](arguments)

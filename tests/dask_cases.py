@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from contextlib import contextmanager
 
 import dask
@@ -28,6 +31,34 @@ def cluster(workers, **options):
         Client(started) as client,
     ):
         yield client
+
+
+def _spawned(module, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", f"distributed.cli.{module}", *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+@contextmanager
+def processes(folder):
+    """A scheduler and two workers without nannies, each a process, and the file that says where the scheduler is."""
+    file = folder / "scheduler.json"
+    file.unlink(missing_ok=True)
+    options = ["--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(file)]
+    started = [_spawned("dask_scheduler", "--port", "0", *options)]
+    deadline = time.monotonic() + 30
+    while not file.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    alone = ["--nthreads", "1", "--no-nanny", "--local-directory", str(folder)]
+    started += [_spawned("dask_worker", *alone, *options) for _ in range(2)]
+    try:
+        yield started, file
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
 
 
 def outcomes(points, runs, *, max_iter=300, tol=0.0, each=lambda active: None):

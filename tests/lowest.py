@@ -20,8 +20,8 @@ def constraints() -> list[str]:
     extras = [each for name, group in project["optional-dependencies"].items() if name != "dev" for each in group]
     lines = []
     for requirement in [*project["dependencies"], *extras]:
-        name, version = re.fullmatch(r"([A-Za-z0-9._-]+)(?:\[\w+\])?>=([0-9.]+)", requirement).groups()
-        lines.append(f"{name}=={version}")
+        name, version, where = re.fullmatch(r"([A-Za-z0-9._-]+)(?:\[\w+\])?>=([0-9.]+)(;.*)?", requirement).groups()
+        lines.append(f"{name}=={version}{where or ''}")
     return sorted(set(lines))
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gzip
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from steinhaus.report.data import Part, ReportData
+from steinhaus.report.data import Part, ReportData, flow
 from steinhaus.study.record import Agreement, BestRecord, DataRecord, RunRecord, StudyRecord
 
 SHA = "ab" * 32
@@ -119,7 +120,14 @@ def make(
         for p in parts
     ]
     return ReportData(
-        record, centroids, split[0], split[1] if train < n else None, train_clusters, test_clusters, run_centroids
+        record,
+        centroids,
+        split[0],
+        split[1] if train < n else None,
+        train_clusters,
+        test_clusters,
+        run_centroids,
+        flows=[flow(train_clusters[a], train_clusters[b], a, b) for a, b in pairwise(ks)],
     )
 
 

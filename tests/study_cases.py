@@ -11,8 +11,8 @@ import numpy as np
 
 from naive_points import NaivePoints
 from steinhaus.images import Images
+from steinhaus.study import Study
 from steinhaus.study.events import Event
-from steinhaus.study.plan import Study
 from steinhaus.study.result import StudyResult
 from steinhaus.study.run import run_study
 

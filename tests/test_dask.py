@@ -14,8 +14,9 @@ import pandas as pd
 from dask_cases import cluster, outcomes
 from steinhaus import KMeans
 from steinhaus.engines import choose
-from steinhaus.engines.dask import DaskPoints
+from steinhaus.engines.dask import DaskPoints, spread
 from steinhaus.errors import DataError
+from steinhaus.images import open_images
 from steinhaus.points import Run
 from steinhaus.seeding import Stream, starts
 
@@ -80,6 +81,19 @@ def test_labels_stay_on_the_workers_until_asked_for(client, rng):
     assert labels.compute().tolist() == inside.labels("it").tolist()
 
 
+def test_the_workers_write_labels(client, tmp_path, rng):
+    zarr = pytest.importorskip("zarr", reason="needs the extra `zarr`")
+    pq = pytest.importorskip("pyarrow.parquet", reason="needs the extra `parquet`")
+    x = hard(rng, np.uint8)
+    model = KMeans(5, random_state=0).fit(da.from_array(x, chunks=(200, 40)))
+    expected = KMeans(5, random_state=0).fit(x).labels_.tolist()
+    model.labels_.rechunk(300).to_zarr(str(tmp_path / "labels.zarr"))
+    assert zarr.open_array(tmp_path / "labels.zarr", mode="r")[:].tolist() == expected
+    model.labels_.to_dask_dataframe(columns="cluster").to_frame().to_parquet(str(tmp_path / "labels"))
+    assert len(list((tmp_path / "labels").glob("*.parquet"))) == model.labels_.numblocks[0] == 2
+    assert pq.read_table(tmp_path / "labels")["cluster"].to_pylist() == expected
+
+
 def test_frames_and_chunks_of_unknown_size(client, rng):
     x = rng.random((300, 4))
     frame = dd.from_pandas(pd.DataFrame(x, columns=list("abcd")), npartitions=3)
@@ -104,6 +118,17 @@ def test_a_point_that_is_not_finite_is_named(client, rng):
     x[703, 3] = np.inf
     with pytest.raises(DataError, match="row 703, column 3 holds inf"):
         DaskPoints(da.from_array(x, chunks=(100, 5)), client=client)
+
+
+def test_a_chunk_that_a_worker_cannot_read_is_named(client, tmp_path, rng):
+    zarr = pytest.importorskip("zarr", reason="needs the extra `zarr`")
+    crc = zarr.codecs.Crc32cCodec()
+    store = zarr.create_array(tmp_path / "x.zarr", shape=(900, 6), chunks=(90, 6), dtype="uint8", compressors=[crc])
+    store[:] = rng.integers(1, 255, (900, 6)).astype(np.uint8)
+    chunk = tmp_path / "x.zarr/c/4/0"
+    chunk.write_bytes(chunk.read_bytes()[:-8] + bytes(8))
+    with pytest.raises(DataError, match=r"x\.zarr: the chunk of images 360 to 449 cannot be read"):
+        spread(open_images(tmp_path / "x.zarr", stored=True).rows, client)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -17,11 +18,13 @@ pytest.importorskip("distributed", reason="needs the extra `dask`")
 import dask.array as da
 from distributed import Client
 
-from dask_cases import cluster, outcomes
+from dask_cases import cluster, outcomes, processes
 from steinhaus.engines import choose
 from steinhaus.engines.dask import DaskPoints
 from steinhaus.errors import ClusterError
 from steinhaus.points import Run
+from steinhaus.study import load
+from study_cases import content
 
 pytestmark = pytest.mark.slow
 
@@ -54,53 +57,67 @@ def test_workers_killed_through_a_fit_change_no_bit(rng):
     assert found == outcomes(choose(x), runs, max_iter=20)
 
 
-def spawned(module, *arguments):
-    return subprocess.Popen(
-        [sys.executable, "-m", f"distributed.cli.{module}", *arguments],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+@pytest.mark.parametrize("lost", ["workers", "scheduler"])
+def test_a_lost_cluster_is_a_clear_error_within_30_seconds(tmp_path, lost, rng):
+    x, runs = points_of(rng)
+    with processes(tmp_path) as (started, file):
+        client = Client(scheduler_file=str(file), timeout=20)
+        client.wait_for_workers(2, timeout=30)
+        points = DaskPoints(da.from_array(x, chunks=(1000, 64)), client=client)
+        points.assign(runs)
+        for process in started[1:] if lost == "workers" else started[:1]:
+            process.kill()
+        began = time.monotonic()
+        with pytest.raises(ClusterError, match="goes on where it stopped"):
+            outcomes(points, runs)
+        assert time.monotonic() - began < 30
+        client.close(timeout=2)
 
 
-@pytest.fixture
-def processes(tmp_path):
-    """A scheduler and two workers without nannies, each a process, and the scheduler's address."""
-    file = tmp_path / "scheduler.json"
-    started = [
-        spawned("dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", file)
-    ]
-    deadline = time.monotonic() + 30
-    while not file.exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    local = str(tmp_path)
-    started += [
-        spawned(
-            "dask_worker", "--scheduler-file", file, "--nthreads", "1", "--no-nanny", "--no-dashboard",
-            "--host", "127.0.0.1", "--local-directory", local,
-        )
-        for _ in range(2)
-    ]  # fmt: skip
-    yield started, str(file)
-    for process in started:
-        process.kill()
-        process.wait()
+@pytest.fixture(scope="module")
+def noise(tmp_path_factory):
+    """A set that takes a while, and its study in memory, as a command and as a folder's content."""
+    folder = tmp_path_factory.mktemp("noise")
+    np.save(folder / "noise.npy", np.random.default_rng(0).integers(0, 256, (100_000, 8, 8)).astype(np.uint8))
+    command = [sys.executable, "-m", "steinhaus", "study", folder / "noise.npy", "--k", "20,30", "--restarts", "2"]
+    command += ["--max-iter", "100", "--quiet", "--out"]
+    subprocess.run([*command, folder / "whole"], check=True, capture_output=True)
+    return command, content_of_study(folder / "whole")
+
+
+def content_of_study(folder):
+    """What must end in the same bytes; the report tells of time."""
+    return {name: data for name, data in content(folder).items() if name != "report.html"}
 
 
 @pytest.mark.parametrize("lost", ["workers", "scheduler"])
-def test_a_lost_cluster_is_a_clear_error_within_30_seconds(processes, lost, rng):
-    started, file = processes
-    x, runs = points_of(rng)
-    client = Client(scheduler_file=file, timeout=20)
-    client.wait_for_workers(2, timeout=30)
-    points = DaskPoints(da.from_array(x, chunks=(1000, 64)), client=client)
-    points.assign(runs)
-    for process in started[1:] if lost == "workers" else started[:1]:
-        process.kill()
-    began = time.monotonic()
-    with pytest.raises(ClusterError, match="goes on where it stopped"):
-        outcomes(points, runs)
-    assert time.monotonic() - began < 30
-    client.close(timeout=2)
+def test_a_study_whose_cluster_is_killed_goes_on_with_on_another(tmp_path, lost, noise):
+    command, whole = noise
+    out = tmp_path / "study"
+    with processes(tmp_path) as (started, file):
+        study = subprocess.Popen([*command, out, "--scheduler", address(file)], stderr=subprocess.PIPE, text=True)
+        deadline = time.monotonic() + 120
+        while not (out / "checkpoint.safetensors").exists():
+            assert study.poll() is None, study.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        for process in started[1:] if lost == "workers" else started[:1]:
+            process.kill()
+        began = time.monotonic()
+        _, said = study.communicate(timeout=60)
+        assert time.monotonic() - began < 30
+    assert study.returncode == 1, said
+    assert "The Dask cluster at tcp://127.0.0.1" in said
+    assert "goes on where it stopped" in " ".join(said.split())
+    assert "Traceback" not in said, said
+    with processes(tmp_path) as (_, file):
+        subprocess.run([*command, out, "--scheduler", address(file)], check=True, capture_output=True)
+    assert any(line["event"] == "started" and line["resumed"] for line in load(out).events())
+    assert content_of_study(out) == whole
+
+
+def address(file):
+    return json.loads(file.read_text())["address"]
 
 
 def test_no_cluster_is_an_error_with_the_way_out():

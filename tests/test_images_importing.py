@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,48 @@ def test_stopped_after_any_chunk_it_goes_on(tmp_path, pictures, stop, monkeypatc
     assert import_images(pictures, tmp_path / "x.zarr").sha256 == open_images(whole).sha256
     assert len(decoded) <= 40 - 7 * (stop - 1)
     assert files(tmp_path / "x.zarr") == files(whole)
+
+
+@pytest.mark.parametrize(("stop", "left"), [(1, 5), (2, 4), (3, 3), (4, 2)])
+def test_an_array_too_goes_on_where_its_import_stopped(tmp_path, rng, stop, left, monkeypatch):
+    np.save(tmp_path / "x.npy", rng.integers(0, 256, (25, 6, 5)).astype(np.uint8))
+    whole = import_images(tmp_path / "x.npy", tmp_path / "whole.zarr")
+    append, written = importing._append, []
+
+    def full(lines, line):
+        written.append(line)
+        if len(written) == stop:
+            raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "x.zarr.journal"))
+        append(lines, line)
+
+    monkeypatch.setattr(importing, "_append", full)
+    with pytest.raises(DataError, match=r"cannot be written: No space left.*goes on where this one stopped"):
+        import_images(tmp_path / "x.npy", tmp_path / "x.zarr")
+    written.clear()
+    monkeypatch.setattr(importing, "_append", lambda lines, line: (written.append(line), append(lines, line)))
+    assert import_images(tmp_path / "x.npy", tmp_path / "x.zarr").sha256 == whole.sha256
+    assert len(written) == left, "a line for the set and four for its chunks, but for those that were there"
+    assert files(tmp_path / "x.zarr") == files(tmp_path / "whole.zarr")
+    assert not (tmp_path / "x.zarr.journal").exists()
+
+
+@pytest.mark.parametrize("how", ["size", "time", "array"])
+def test_a_set_that_has_changed_is_not_gone_on_with(tmp_path, pictures, rng, how, monkeypatch):
+    source, changed = pictures, pictures / "a" / "0.png"
+    if how == "array":
+        source = changed = tmp_path / "x.npy"
+        np.save(source, rng.integers(0, 256, (25, 6, 5)).astype(np.uint8))
+    append = importing._append
+    monkeypatch.setattr(importing, "_append", lambda lines, line: append(lines, line) if "set" in line else 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        import_images(source, tmp_path / "x.zarr")
+    monkeypatch.setattr(importing, "_append", append)
+    if how == "time":
+        os.utime(changed, ns=(0, 0))
+    else:
+        Image.new("L", (6, 5)).save(changed) if how == "size" else np.save(changed, np.zeros((25, 6, 5), np.uint8))
+    with pytest.raises(DataError, match="import of another set"):
+        import_images(source, tmp_path / "x.zarr")
 
 
 def _counting(function, calls):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 
 import numpy as np
 import pytest
@@ -97,3 +98,33 @@ def test_damage_is_named(tmp_path, x):
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(DataError, match=r"cut\.parquet cannot be read as Parquet"):
         open_images(path)
+
+
+@pytest.mark.parametrize("name", ["/etc/hostname", "../outside.png", "below/../../outside.png"])
+def test_a_picture_that_lies_outside_is_refused(tmp_path, x, name):
+    (tmp_path / "outside.png").write_bytes(png(x[0].reshape(3, 4)))
+    path = write(tmp_path / "set" / "p.parquet", {"image": [{"bytes": None, "path": name}]})
+    with pytest.raises(DataError, match=r"row group 0, row 0: its picture is .*, which points outside"):
+        open_images(path)
+
+
+def test_a_picture_that_lies_beside_is_opened(tmp_path, x):
+    (tmp_path / "a.png").write_bytes(png(x[0].reshape(3, 4)))
+    pictures = [{"bytes": None, "path": "a.png"}, {"bytes": None, "path": None}, None]
+    images = open_images(write(tmp_path / "p.parquet", {"image": pictures}))
+    assert images.pixels.tolist() == x[:1].reshape(1, 3, 4).tolist()
+    assert len(images.skipped) == 2
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "x.parquet")
+    with pytest.raises(DataError, match="named pipe"):
+        open_images(tmp_path)
+
+
+def test_a_row_group_over_the_limit_is_not_read(tmp_path, monkeypatch):
+    blank = pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(1 << 21, np.uint8)), 1 << 10)  # some kB on disk
+    path = write(tmp_path / "x.parquet", {"x": blank}, rows=1 << 11)
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", lambda *_, **__: pytest.fail("it was read"))
+    with pytest.raises(DataError, match=r"row group 0 would take 2.1 MB of memory, and the limit is 1.0 MB"):
+        open_images(path, stored=True, limits=Limits(memory=10**6, ratio_free=1))

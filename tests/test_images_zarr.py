@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import pickle
+
 import numpy as np
 import pytest
 
@@ -107,3 +110,46 @@ def test_what_cannot_be_read_says_why(tmp_path, pictures):
     (tmp_path / "c.zarr" / "zarr.json").write_text("{")
     with pytest.raises(DataError, match="cannot be opened as a Zarr store"):
         open_images(tmp_path / "c.zarr")
+
+
+@pytest.mark.parametrize("place", ["compressor", "filters"])
+def test_a_pickle_is_never_loaded(tmp_path, pictures, monkeypatch, place):
+    """NumCodecs has a codec that unpickles; a store of version 2 may name it."""
+    monkeypatch.setattr(pickle, "loads", lambda *_, **__: pytest.fail("a pickle was loaded"))
+    path = saved(tmp_path / "a.zarr", pictures, np.arange(100), zarr_format=2)
+    codec = {"id": "pickle", "protocol": 5}
+    about = {"dtype": "|O", "fill_value": "", "compressor": None, "filters": [{"id": "vlen-utf8"}]}
+    about[place] = codec if place == "compressor" else [{"id": "vlen-utf8"}, codec]
+    old = json.loads((path / "labels/.zarray").read_text())
+    (path / "labels/.zarray").write_text(json.dumps(old | about))
+    (path / "labels/0").write_bytes(pickle.dumps(list("abc")))
+    with pytest.raises(DataError, match="never loads one"):
+        open_images(path)
+
+
+def declared(path, **about):
+    """The store whose array of pixels says this of itself."""
+    file = path / "pixels/zarr.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | about))
+    return path
+
+
+def test_sizes_that_are_declared_are_held_against_limits_first(tmp_path, pictures):
+    grid = {"name": "regular", "configuration": {"chunk_shape": [1 << 40, 6, 5]}}
+    path = declared(saved(tmp_path / "a.zarr", pictures, np.arange(100)), chunk_grid=grid)
+    with pytest.raises(DataError, match=r"a chunk would take .* of memory, and the limit is"):
+        open_images(path)
+    path = declared(saved(tmp_path / "b.zarr", pictures, np.arange(100)), shape=[1 << 60, 6, 5])
+    with pytest.raises(DataError, match=r"the chunk c/4/0/0, of images 120 to 149, is missing"):
+        open_images(path)
+    path = declared(saved(tmp_path / "c.zarr", pictures, np.arange(100)), shape=[])
+    with pytest.raises(DataError, match=r"cannot be read|holds no images"):
+        open_images(path)
+
+
+@pytest.mark.parametrize("about", [[1], {"complete": 1, "full_scale": "x"}, {"complete": 1, "label_names": [1]}])
+def test_what_is_said_of_the_pixels_is_checked(tmp_path, pictures, about):
+    path = saved(tmp_path / "a.zarr", pictures, np.arange(100))
+    zarr.open_group(path, mode="a").attrs["steinhaus"] = about
+    with pytest.raises(DataError, match="its attribute 'steinhaus'"):
+        open_images(path)

@@ -33,24 +33,26 @@ ARROWS: dict[str, set[str]] = {
     "engines.screening": {"compiled"},
     "engines.kernels": {"compiled", "simd", "engines.screening"},
     "engines.limbs": {"compiled", "points"},
-    "engines.dense_kernels": {"compiled", "simd", "engines.limbs", "engines.kernels"},
+    "engines.dense_kernels": {"compiled", "engines.limbs"},
+    "engines.nearest_kernels": {"compiled", "simd", "engines.kernels", "engines.screening"},
     "engines.sparse_kernels": {"compiled", "simd", "engines.limbs", "engines.kernels"},
     "engines": {
         "engines.dense_kernels",
         "engines.kernels",
         "engines.limbs",
+        "engines.nearest_kernels",
         "engines.screening",
         "engines.sparse_kernels",
         "points",
         "errors",
         "lloyd",  # to warm the kernels up
     },
-    "saving": {"points", "errors", "__init__"},
-    "onnx": {"errors", "points"},
+    "study.files": {"errors"},
+    "saving": {"points", "errors", "study.files", "__init__"},
+    "onnx": {"errors", "points", "saving"},
     "estimators": {"lloyd", "centroids", "engines", "seeding", "points", "errors", "saving", "onnx"},
     "images": {"errors", "points", "seeding"},
     "study.record": set(),
-    "study.files": {"errors"},
     "study": {
         "study.record",
         "study.files",
@@ -191,12 +193,11 @@ def test_light_modules_import_nothing_heavy_at_their_top(module: str) -> None:
             assert full.split(".")[0] not in HEAVY, f"{module} line {node.lineno}: import {full} where it is used"
 
 
-def test_kernels_import_numpy_numba_and_their_intrinsics_alone() -> None:
-    path = PACKAGE / "engines" / "kernels.py"
+@pytest.mark.parametrize("name", ["counting", "kernels", "ordering", "products", "records", "screening", "tiles"])
+def test_kernels_import_numpy_numba_and_their_intrinsics_alone(name: str) -> None:
+    path = PACKAGE / "engines" / f"{name}.py"
     names = {
-        full.split(".")[0]
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        for full in imported(node, "kernels")
+        full.split(".")[0] for node in ast.walk(ast.parse(path.read_text("utf-8"))) for full in imported(node, name)
     }
     assert names <= {"__future__", "math", "typing", "numpy", "numba", "steinhaus"}
 

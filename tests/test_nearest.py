@@ -1,14 +1,16 @@
-"""Labels alone, screened by BLAS, against the oracle."""
+"""Labels alone, in one pass, against the oracle."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import naive
 from problems import problems
 from steinhaus.engines.nearest import nearest
+from steinhaus.errors import DataError
 
 
 @settings(max_examples=150, deadline=None)
@@ -29,7 +31,24 @@ def test_ties_go_to_the_lowest():
     assert nearest(x, np.array([[2.0], [0.0], [2.0]])).tolist() == [1, 0, 0]
 
 
-def test_several_blocks(rng, monkeypatch):
-    monkeypatch.setattr("steinhaus.engines.nearest._SCORES", 1)
-    x = rng.normal(size=(1500, 20))
-    assert nearest(x, x[:7]).tolist() == naive.labels(x, x[:7]).tolist()
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32, np.float64])
+@pytest.mark.parametrize(("n", "d", "k"), [(1500, 784, 13), (3000, 300, 7), (40, 2100, 5), (33, 3, 31)])
+def test_several_tasks_and_chunks(rng, dtype, n, d, k):
+    x = (100 * rng.random((n, d))).astype(dtype)
+    centroids = rng.normal(x[:k].astype(np.float64), 1.0)
+    labels = naive.labels(x, centroids).tolist()
+    assert [nearest(x, centroids, threads=threads).tolist() for threads in (1, 2, 7)] == [labels] * 3
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [(0, 0), (70, 36), (99, 39)])
+def test_what_is_not_finite_is_found(rng, dtype, bad, place):
+    x = rng.normal(size=(100, 40)).astype(dtype)
+    x[place] = bad
+    with pytest.raises(DataError, match=f"row {place[0]} holds"):
+        nearest(x, x[40:44].astype(np.float64))
+    x[place] = np.finfo(dtype).max / 4  # finite, and yet it overflows float32
+    labels = naive.squared_distances(x, x[40:44]).argmin(1) if dtype == np.float32 else None
+    found = nearest(x, x[40:44].astype(np.float64))
+    assert labels is None or found.tolist() == labels.tolist()

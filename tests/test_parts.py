@@ -78,3 +78,20 @@ def test_an_engine_serves_one_set_of_runs_after_the_other(rng):
         (fit,) = lloyd(points, [Run(0, x[:8].astype(float))])
         alike.add((fit.history, fit.inertia, fit.centroids.tobytes()))
     assert len(alike) == 1
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=60), st.integers(1, 6))
+def test_even_parts_are_of_about_one_size(sizes, wanted):
+    bounds = np.cumsum([0, *sizes])
+    n = int(bounds[-1])
+    found = parts.evened(bounds, wanted)
+    assert (found[0], found[-1]) == (0, n)
+    assert (np.diff(found) > 0).all()
+    assert len(found) - 1 <= wanted
+    assert np.abs(np.diff(found) - n / wanted).max() <= n / (8 * wanted) + 1 or n < 8 * wanted
+
+
+def test_even_parts_end_where_pieces_end_or_cut_large_ones():
+    assert parts.evened(np.arange(0, 6401, 100), 2).tolist() == [0, 3200, 6400]
+    assert parts.evened(np.array([0, 1000]), 4).tolist() == [0, 256, 512, 736, 1000]
+    assert parts.evened(np.array([0, 3]), 2).tolist() == [0, 1, 3]

@@ -39,7 +39,7 @@ def unpacked(text: str, dtype: str) -> np.ndarray:
 
 
 def test_nearest_centroids(study: ReportData, everything: np.ndarray) -> None:
-    for k, near in measures.nearest(study).items():
+    for k, near in measures.measure(study)[0].items():
         truth = np.linalg.norm(everything[:, None] - study.centroids[k].reshape(k, -1)[None], axis=2)
         np.testing.assert_array_equal(near.clusters[:, 0], study.clusters(k))
         np.testing.assert_allclose(near.distances, np.take_along_axis(truth, near.clusters.astype(int), 1), atol=1e-4)
@@ -51,14 +51,14 @@ def test_the_simplified_silhouette(study: ReportData, everything: np.ndarray) ->
     truth = np.sort(np.linalg.norm(everything[:1078, None] - study.centroids[k].reshape(k, -1)[None], axis=2), axis=1)
     expected = np.mean((truth[:, 1] - truth[:, 0]) / np.maximum(truth[:, 0], truth[:, 1]))
     best = study.record.best[1]
-    score = next(s for s in measures.scores(study) if (s.k, s.restart) == (k, best.restart))
+    score = next(s for s in measures.measure(study)[1] if (s.k, s.restart) == (k, best.restart))
     assert score.silhouette == pytest.approx(expected, abs=1e-5)
     assert score.train_accuracy == pytest.approx(best.train_accuracy)
     assert score.test_accuracy == pytest.approx(best.test_accuracy)
 
 
 def test_flows_count_every_image_once(study: ReportData) -> None:
-    table = measures.flow(study.train_clusters[5], study.train_clusters[10], 5, 10)
+    table = study.flows[0]
     assert table.sum(axis=1).tolist() == list(study.record.best[0].sizes)
     assert table.sum(axis=0).tolist() == list(study.record.best[1].sizes)
 

@@ -10,7 +10,7 @@ import pytest
 from report_studies import digits, make
 from steinhaus.errors import SteinhausError
 from steinhaus.report import compare, findings, notebook, words
-from steinhaus.report.svg import Scale, line, prefixed, tag
+from steinhaus.report.svg import Scale, labelled, line, prefixed, tag
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_figures() -> None:
     assert words.ks([5, 7, 10, 12]) == "5, 7, 10 and 12"
     assert words.ks(list(range(2, 41, 2))) == "2 to 40 in steps of 2"
     assert words.ks(list(range(2, 21))) == "2 to 20"
-    assert [words.duration(s) for s in (0.25, 3.14, 600)] == ["250 ms", "3.1 s", "10.0 min"]
+    assert [words.duration(s) for s in (0.25, 3.14, 600)] == ["250\u202fms", "3.1\u202fs", "10.0\u202fmin"]
 
 
 def test_scales_and_lines() -> None:
@@ -73,7 +73,7 @@ def test_findings_of_a_study_worked_by_hand() -> None:
     assert found[0] == "10 clusters name 59\u202f% of the test images right."
     assert found[1] == "4 and 9 share clusters."
     assert found[2] == "No cluster of K = 10 is named 9 (most of its images lie in clusters named 4)."
-    assert found[3] == "The purest cluster is named 0, and 100\u202f% of it is."
+    assert found[3] == "The purest cluster, named 0, is 100\u202f% pure."
 
 
 def test_without_labels_the_silhouette_chooses() -> None:
@@ -106,5 +106,31 @@ def test_a_notebook_gets_a_frame_without_script() -> None:
     text = notebook(digits(ks=(3,), restarts=1))
     assert text.startswith("<iframe")
     assert 'sandbox=""' in text
-    assert "&lt;h1&gt;digits&lt;/h1&gt;" in text
+    assert "&gt;digits&lt;/h1&gt;" in text
     assert "script" not in text.replace("Content-Security-Policy", "")
+
+
+def test_names_from_right_to_left_keep_to_themselves() -> None:
+    assert words.isolated("dog") == "dog"
+    assert words.isolated("כלב") == "\u2068כלב\u2069"
+
+
+def test_wide_names() -> None:
+    assert [words.is_wide(name) for name in ("10", "dog", "ship", "猫", "動物")] == [False, False, True, False, True]
+
+
+def test_ticks_have_as_many_decimals_as_the_one_that_needs_most() -> None:
+    assert labelled([1.7e6, 1.75e6, 1.8e6], 1e6) == [(1.7e6, "1.70"), (1.75e6, "1.75"), (1.8e6, "1.80")]
+    assert labelled([0.0, 2000.0], unit=" %") == [(0.0, "0 %"), (2000.0, "2,000 %")]
+    assert labelled([1e-12, 2e-12]) == [(1e-12, "1e-12"), (2e-12, "2e-12")]
+
+
+def test_the_figures_that_are_asked_for_first() -> None:
+    study = digits(ks=(5, 10), restarts=3)
+    best = study.record.best[1]
+    shown = {what: figure for figure, what in findings.figures(study.record, 10, {10: 0.25})}
+    assert shown["of the test images named right"] == words.share(best.test_accuracy, 1)
+    assert shown["silhouette"] == "0.250"
+    assert shown["runs within 0.1\u202f% of the best"].endswith(" of 3")
+    unlabelled = replace(study.record, best=(replace(best, train_accuracy=None, test_accuracy=None),), runs=())
+    assert findings.figures(unlabelled, 10, {}) == [(words.inertia(best.inertia, 7), "inertia of the best run")]

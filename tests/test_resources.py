@@ -23,6 +23,8 @@ from pictures import npy_header, write
 from soaking import soak
 from steinhaus import engines
 from steinhaus.cli import memory
+from steinhaus.engines import blas as blas_module
+from steinhaus.engines.blas import blas_threads
 from steinhaus.engines.workers import available_cores
 from steinhaus.images import Images
 from steinhaus.points import Run
@@ -47,6 +49,11 @@ def outcome(images: Images, threads: int | None = None) -> list[tuple[float, ...
 def running() -> int:
     """The threads of this process, whoever made them."""
     return len(os.listdir("/proc/self/task"))
+
+
+def ours() -> list[threading.Thread]:
+    """The threads that engines made."""
+    return [thread for thread in threading.enumerate() if thread.name.startswith("steinhaus")]
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 5) -> bool:
@@ -129,23 +136,79 @@ def test_eight_threads_at_once(images: Images) -> None:
     assert wait_for(lambda: running() <= before)
 
 
-@pytest.mark.xfail(strict=False, reason="limits of BLAS that overlap in time give each other's value back")
+def blas() -> set[int]:
+    """The threads that BLAS may use now."""
+    return {pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"}
+
+
+def test_limits_of_blas_that_overlap_in_time(images: Images) -> None:
+    with threadpoolctl.threadpool_limits(3, "blas"):
+        two, one = blas_threads(2), blas_threads(1)
+        two.__enter__()
+        assert blas() == {2}
+        one.__enter__()
+        assert blas() == {1}, "nobody gets more than was asked for"
+        two.__exit__(None, None, None)
+        assert blas() == {1}, "one is still at it"
+        one.__exit__(None, None, None)
+        assert blas() == {3}, "what was there before the first"
+        with blas_threads(None):
+            assert blas() == {3}
+
+
 def test_blas_has_its_threads_again(images: Images) -> None:
-    with threadpoolctl.threadpool_limits(2, "blas"):
-        before = [pool["num_threads"] for pool in threadpoolctl.threadpool_info()]
-        with ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda _: outcome(images, 1), range(16)))
-        assert [pool["num_threads"] for pool in threadpoolctl.threadpool_info()] == before
+    with threadpoolctl.threadpool_limits(2, "blas"), ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: outcome(images, 1), range(16)))
+        assert blas() == {2}
+
+
+def in_a_child(work: Callable[[], bool]) -> int:
+    """Fork, and end the child with what it finds: 0 for true. A deadlock ends it too, by a signal."""
+    if (child := os.fork()) == 0:
+        signal.alarm(60)
+        try:
+            os._exit(0 if work() else 1)
+        finally:
+            os._exit(2)  # it raised
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 def test_after_a_fork(images: Images) -> None:
     expected = outcome(images, 2)
-    if (child := os.fork()) == 0:
-        signal.alarm(60)  # a deadlock ends the child, and the test
-        os._exit(outcome(images, 2) != expected)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert in_a_child(lambda: outcome(images, 2) == expected) == 0
     assert outcome(images, 2) == expected
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_points_made_before_a_fork_have_threads_in_the_child(images: Images) -> None:
+    points = engines.choose(images.rows, threads=3)
+    run = Run(0, images.rows[:3].astype(float))
+    expected = points.assign([run])[0].counts.tolist()
+
+    def go_on() -> bool:
+        same = points.assign([run])[0].counts.tolist() == expected
+        helped = 1 <= len(ours()) <= 2
+        points.close()
+        return same and helped and not ours()
+
+    assert in_a_child(go_on) == 0
+    assert points.assign([run])[0].counts.tolist() == expected, "the parent's threads are still its own"
+    points.close()
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_fork_while_another_thread_holds_blas() -> None:
+    with threadpoolctl.threadpool_limits(3, "blas"), blas_threads(1):
+
+        def limit_again() -> bool:
+            with blas_threads(2):
+                there = blas()
+            return there == {2} and blas() == {3}
+
+        with blas_module._lock:
+            assert in_a_child(limit_again) == 0
+        assert blas() == {1}
 
 
 # Memory

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import zipfile
 
@@ -12,8 +13,10 @@ import pytest
 import safetensors.numpy
 
 import steinhaus
+from failing import FailingOs
 from steinhaus import KMeans, saving
 from steinhaus.errors import ModelError
+from steinhaus.study import files
 
 
 @pytest.fixture
@@ -72,9 +75,31 @@ def test_what_cannot_be_written_is_refused(x, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_model_is_the_old_one_or_the_new_one_whichever_call_fails(x, tmp_path, monkeypatch):
+    path, named = tmp_path / "model", 0
+    old, new = KMeans(2, random_state=0).fit(x), KMeans(3, random_state=0).fit(x)
+    for n in range(1, 100):
+        old.save(path)
+        failing = FailingOs(n, ("EIO", "ENOSPC")[n % 2])
+        with monkeypatch.context() as patch:
+            patch.setattr(files, "os", failing)
+            try:
+                new.save(path)
+            except ModelError as error:
+                named += str(path) in str(error) and "it is as it was" in str(error)
+        assert steinhaus.load(path).n_clusters in ((2, 3) if failing.failed else (3,))
+        if failing.failed is None:
+            assert named > 5
+            return
+    raise AssertionError("it was never saved")
+
+
 def test_what_is_no_file_is_refused(tmp_path):
-    with pytest.raises(ModelError, match="is no file"):
+    with pytest.raises(ModelError, match=r"not a regular file. Name a file that `estimator.save` wrote"):
         steinhaus.load(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ModelError, match="not a regular file"):
+        steinhaus.load(tmp_path / "pipe")
     with pytest.raises(ModelError, match="No such file"):
         steinhaus.load(tmp_path / "missing")
 

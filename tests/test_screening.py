@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numba import njit
 
 from steinhaus import simd
-from steinhaus.engines import choose, kernels, screening
+from steinhaus.engines import choose, outline, products, records, screening, tiles
 from steinhaus.points import Run
 
 KINDS = ("plain", "fine", "drift", "far")
@@ -19,40 +19,40 @@ KINDS = ("plain", "fine", "drift", "far")
 
 @njit
 def _plain(x, known, factors, chosen, scratch):
-    view, lanes, out = kernels._rows(x), simd.pointer(scratch.lanes), simd.pointer(scratch.out)
-    quads, of = simd.pointer(scratch.quads), kernels._factors(factors)
-    kernels.spread(view, simd.pointer(known.order), 0, lanes, quads, simd.pointer(scratch.starts))
-    kernels.full_products(view, lanes, quads, of, simd.pointer(chosen), len(chosen), out)
+    view, lanes, out = records.rows_at(x), simd.pointer(scratch.lanes), simd.pointer(scratch.out)
+    quads, of = simd.pointer(scratch.quads), records.factors_at(factors)
+    products.spread(view, simd.pointer(known.order), 0, lanes, quads, simd.pointer(scratch.starts))
+    products.full_products(view, lanes, quads, of, simd.pointer(chosen), len(chosen), out)
 
 
 @njit
 def _fine(x, known, factors, chosen, scratch):
-    view, of = kernels._rows(x), kernels._factors(factors)
+    view, of = records.rows_at(x), records.factors_at(factors)
     for c in range(len(chosen)):
         for lane in range(32):
             at = known.order[lane]
-            scratch.out[32 * c + lane] = kernels.product(view, at, of, chosen[c])
+            scratch.out[32 * c + lane] = products.product(view, at, of, chosen[c])
 
 
 @njit
 def _drift(known, scores, anchors, chosen, scratch):
     slots, kept, out = simd.pointer(anchors.slots), simd.pointer(anchors.products), simd.pointer(scratch.out)
     rows = simd.pointer(scores.rows)
-    kernels.drift_products(0, kernels._known(known), rows, simd.pointer(chosen), len(chosen), 0, slots, 0, kept, out)
+    tiles.drift_products(0, records.known_at(known), rows, simd.pointer(chosen), len(chosen), 0, slots, 0, kept, out)
 
 
 @njit
 def _far(known, scores, chosen, scratch):
     rows, out = simd.pointer(scores.rows), simd.pointer(scratch.out)
-    kernels.direct_products(0, kernels._known(known), rows, simd.pointer(chosen), len(chosen), out)
+    tiles.direct_products(0, records.known_at(known), rows, simd.pointer(chosen), len(chosen), out)
 
 
 @njit
 def _bounds(known, scores, chosen, scratch):
     out, upper, row = simd.pointer(scratch.out), simd.pointer(scratch.upper), simd.pointer(chosen)
     found, least = simd.pointer(scratch.found), simd.pointer(scratch.least)
-    view = kernels._known(known)
-    return kernels.bounds(out, row, len(chosen), 0, kernels._scores(scores), view, 0, upper, found, least)
+    view = records.known_at(known)
+    return tiles.bounds(out, row, len(chosen), 0, records.scores_at(scores), view, 0, upper, found, least)
 
 
 def bounds(points, kind):
@@ -160,7 +160,7 @@ def test_gamma(q, expected):
 def test_leading_directions_find_the_plane_that_points_lie_in(rng):
     plane = np.linalg.qr(rng.normal(size=(40, 16)))[0]
     points = choose(rng.normal(size=(200, 16)) @ plane.T, threads=1)
-    basis = points._leading_directions(16)
+    basis = outline.leading_directions(points._rows, points._survey.frame, 16)
     points.close()
     inside = plane.T @ basis.directions
     np.testing.assert_allclose(np.linalg.svd(inside)[1], 1.0, atol=1e-5)

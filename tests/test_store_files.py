@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 from pathlib import Path
@@ -10,54 +9,11 @@ from typing import Any
 
 import pytest
 
+from failing import FailingOs, RecordingOs
 from steinhaus.errors import StoreError
 from steinhaus.report import write_report
 from steinhaus.study import Study, files, load
 from study_cases import blobs, content, run
-
-CALLS = {
-    "open",
-    "write",
-    "fsync",
-    "replace",
-    "unlink",
-    "mkdir",
-    "listdir",
-    "read",
-    "fstat",
-    "pread",
-    "lseek",
-    "ftruncate",
-}
-
-
-class FailingOs:
-    """The os module, whose n-th call to the file system fails."""
-
-    def __init__(self, n: int, failure: str) -> None:
-        self.left = n
-        self.failure = failure
-        self.failed: str | None = None
-
-    def __getattr__(self, name: str) -> Any:
-        function = getattr(os, name)
-        return self._counted(name, function) if name in CALLS else function
-
-    def _counted(self, name: str, function: Any) -> Any:
-        def call(*args: Any, **named: Any) -> Any:
-            self.left -= 1
-            if self.left != 0:
-                return function(*args, **named)
-            self.failed = name
-            if name == "write":  # what the disk still took
-                function(args[0], args[1][: len(args[1]) // 2])
-            if self.failure == "crash":
-                raise KeyboardInterrupt
-            if self.failure == "SIGKILL":
-                os.kill(os.getpid(), signal.SIGKILL)
-            raise OSError(getattr(errno, self.failure), os.strerror(getattr(errno, self.failure)))
-
-        return call
 
 
 def small(folder: Path) -> None:
@@ -193,6 +149,19 @@ def test_a_write_is_the_old_file_or_the_new_one(tmp_path: Path, monkeypatch: pyt
         if failing.failed is None:
             return
     raise AssertionError("never without a failure")
+
+
+def test_a_write_is_on_disk_before_it_takes_its_name_and_its_name_is_on_disk_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No test can cut the power; the order of the calls is what keeps a file through it."""
+    recording = RecordingOs()
+    monkeypatch.setattr(files, "os", recording)
+    files.write(tmp_path / "file", b"new")
+    assert recording.calls == ["write", "fsync", "replace", "fsync of the folder"]
+    recording.calls.clear()
+    files.append(tmp_path / "lines", b"one")
+    assert recording.calls == ["write", "fsync"]
 
 
 def test_a_write_does_not_follow_a_link_in_its_temporary_name(tmp_path: Path) -> None:

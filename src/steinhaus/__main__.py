@@ -1,8 +1,6 @@
 """`python -m steinhaus` is the command `steinhaus`."""
 
-import sys
-
-from steinhaus.cli import main
+from steinhaus.cli import run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

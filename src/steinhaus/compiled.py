@@ -2,7 +2,7 @@
 
 Numba tells a stale cache by the time stamp and size of the one file that a function stands in. Our functions are
 compiled together with others from other files, and files out of a wheel all bear the same time, so the cache's key
-here also names the contents of every module that compiles.
+here also names the contents of every module that may compile.
 """
 
 from __future__ import annotations
@@ -16,11 +16,8 @@ from numba import njit
 from numba.core.caching import FunctionCache
 
 _HOME = Path(__file__).parent
-_MODULES = (
-    "arithmetic.py", "engines/dense_kernels.py", "engines/kernels.py", "engines/limbs.py", "engines/screening.py",
-    "engines/sparse_kernels.py", "simd.py",
-)  # fmt: skip
-_CONTENTS = hashlib.sha256(b"".join((_HOME / module).read_bytes() for module in _MODULES)).hexdigest()
+_MODULES = (_HOME / "arithmetic.py", _HOME / "simd.py", *sorted((_HOME / "engines").glob("*.py")))
+_CONTENTS = hashlib.sha256(b"".join(module.read_bytes() for module in _MODULES)).hexdigest()
 
 
 class _Cache(FunctionCache):

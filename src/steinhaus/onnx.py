@@ -15,6 +15,7 @@ import numpy as np
 
 from steinhaus.errors import ModelError
 from steinhaus.points import Float64
+from steinhaus.saving import write
 
 OPSET, IR_VERSION = 13, 8  # what runtimes from 2021 on read
 _UNIT = 2.0**-24
@@ -55,7 +56,7 @@ def export(estimator: Any, path: str | Path) -> None:
         graph, producer_name="steinhaus", opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
     )
     onnx.checker.check_model(model)
-    Path(path).write_bytes(model.SerializeToString())
+    write(Path(path), model.SerializeToString())
 
 
 def score_bound(estimator: Any, norms: Float64) -> Float64:

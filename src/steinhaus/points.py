@@ -133,7 +133,7 @@ class Points(Protocol):
         """Give every point the label of its nearest centroid, for every run, in one pass over the data.
 
         Nearest is by the float64 squared distance sum_t (x_t - c_t)^2, summed in the order that
-        `kernels.squared_distance` fixes; ties go to the lowest cluster. Where a tally has e empty clusters,
+        `products.squared_distance` fixes; ties go to the lowest cluster. Where a tally has e empty clusters,
         `farthest` names the e points that lie farthest from their centroid by the same distance, and their clusters
         (farthest first, ties to the lowest index), without those at distance 0 or of weight 0. A cluster is empty
         where its count is 0.

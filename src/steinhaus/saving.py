@@ -7,13 +7,11 @@ it and the tensors. The same model gives the same bytes.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import importlib
 import json
 import math
-import os
-import stat
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,7 +21,8 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from steinhaus.errors import ModelError
+from steinhaus.errors import ModelError, StoreError
+from steinhaus.study import files
 
 FORMAT, VERSION = "steinhaus.estimator", 1
 CLASSES = {
@@ -54,7 +53,7 @@ def save(estimator: Any, path: str | Path) -> None:
     about = {
         "format": FORMAT, "version": VERSION, "class": type(estimator).__name__, "params": params, "fitted": plain,
     }  # fmt: skip
-    _write(Path(path), _pack(arrays, about))
+    write(Path(path), _pack(arrays, about))
 
 
 def load(path: str | Path) -> Any:
@@ -183,23 +182,21 @@ def _canonical(value: Any) -> bytes:
 
 def _read(path: Path) -> bytes:
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise ModelError(f"{path} is no file. Name a file that `estimator.save` wrote.")
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"Cannot read {path}: {error.strerror or error}. Check the name and the rights.") from error
+        return files.read(path, sys.maxsize)
+    except FileNotFoundError as error:
+        raise ModelError(f"Cannot read {path}: {error.strerror}. Check the name.") from error
+    except StoreError as error:
+        raise ModelError(f"{_why(error)}Name a file that `estimator.save` wrote.") from error
 
 
-def _write(path: Path, data: bytes) -> None:
-    """Write the whole file under another name, and then give it its own."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+def write(path: Path, data: bytes) -> None:
+    """Write a file of a model so that it is always the old one or the new one, and stays; ModelError where it fails."""
     try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise ModelError(f"Cannot write {path}: {error.strerror or error}. Check the folder and the rights.") from error
+        files.write(path, data)
+    except StoreError as error:
+        raise ModelError(f"{_why(error)}The model is not saved; where there was one, it is as it was.") from error
+
+
+def _why(error: StoreError) -> str:
+    """What went wrong, without what is said of studies."""
+    return f"{str(error).removesuffix(files.KEPT).rstrip()} "

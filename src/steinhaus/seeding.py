@@ -78,8 +78,14 @@ class Stream:
         return drawn
 
     def permutation(self, n: int) -> Int64:
-        """Shuffle the integers 0..n-1, (n,) int64."""
-        return self.distinct(n, n)
+        """Shuffle the integers 0..n-1, (n,) int64: `distinct` of all of them, without a table of those that moved."""
+        swaps = self.below(n - np.arange(n, dtype=np.int64))
+        swaps += np.arange(n)
+        order = np.arange(n)
+        view = memoryview(order)  # type: ignore[arg-type]
+        for place, swap in enumerate(memoryview(swaps)):  # type: ignore[arg-type]
+            view[place], view[swap] = view[swap], view[place]
+        return order
 
 
 def starts(points: Points, k: int, init: Init, stream: Stream, *, weights: Int64 | None = None) -> Float64:

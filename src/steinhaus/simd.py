@@ -386,8 +386,8 @@ def dot_tile(
     typingctx: Any, tile: Any, lanes: Any, at: Any, stride: Any, rows: Any, chosen: Any, c: Any, length: Any,
     column: Any, p: Any, out: Any, to: Any, fresh: Any,
 ) -> Any:  # fmt: skip
-    """Add the products of two groups of sixteen points with `tile` rows, over p features, to `out`; or write them there,
-    where `fresh`. All sums stay in registers.
+    """Add the products of two groups of sixteen points with `tile` rows, over p features, to `out`; or write them
+    there, where `fresh`. All sums stay in registers.
 
     lanes is float32, feature q of the two groups at flat index `at + 16 q` and `at + stride + 16 q`; rows is float32,
     row j at `j length`, of which the features from `column` on are used; the tile's rows are chosen[c], chosen[c +

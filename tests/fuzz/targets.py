@@ -19,11 +19,13 @@ import numpy as np
 import safetensors.numpy
 from PIL import Image
 
-from fuzz import mutations
+from fuzz import containers, mutations
 from fuzz.mutations import Mutation
 from pictures import archive, digits, idx, npy
+from steinhaus import KMeans, MiniBatchKMeans, SphericalKMeans, saving
 from steinhaus.errors import SteinhausError
 from steinhaus.images import Limits, open_images
+from steinhaus.images.stored import StoredPixels
 from steinhaus.study import assignments, load, schema, tensors
 from steinhaus.study.lock import Lock
 from steinhaus.study.store import Folder
@@ -42,12 +44,15 @@ class Target:
     seeds: tuple[bytes, ...]
     mutations: tuple[Mutation, ...]
     read: Callable[[bytes], None]  # raises what the reader raises
+    decoders_ask: bool = False  # another package's decoder asks for the memory that damaged data declare; refused then
 
     def feed(self, data: bytes) -> bool:
-        """Read; whether it was accepted. Only Steinhaus' own errors are kept in."""
+        """Read; whether it was accepted. Only Steinhaus' own errors are kept in, and none that hides want of memory."""
         try:
             self.read(data)
-        except SteinhausError:
+        except SteinhausError as error:
+            if isinstance(error.__cause__ or error.__context__, MemoryError) and not self.decoders_ask:
+                raise AssertionError("it asked for too much memory") from error
             return False
         return True
 
@@ -88,12 +93,33 @@ def image_source(name: str, file: str, seeds: list[bytes], *special: Mutation) -
 
     def read(data: bytes) -> None:
         path.write_bytes(data)
-        images = open_images(path, limits=LIMITS)
-        assert images.n > 0
+        look_at_images(path)
+
+    return Target(name, tuple(seeds), (mutations.anywhere, *special), read)
+
+
+def look_at_images(path: Path) -> None:
+    """Open a source, and look at its images; those of a large set may stay where they are stored."""
+    images = open_images(path, limits=LIMITS)
+    assert images.n > 0
+    if isinstance(images.pixels, StoredPixels):
+        assert images.n == len(images.pixels)
+        assert np.isfinite(images.pixels[[0, -1]]).all()
+    else:
         assert images.pixels.nbytes <= MEMORY
         assert np.isfinite(images.pixels).all()
 
-    return Target(name, tuple(seeds), (mutations.anywhere, *special), read)
+
+def zarr_target() -> Target:
+    """A Zarr store, of which one file is not as it was written."""
+    store = containers.ZarrFolder(place() / "zarr")
+    return Target(
+        "zarr",
+        tuple(store.seeds()),
+        (containers.within(mutations.anywhere), containers.zarr_json),
+        lambda data: store.read(data, look_at_images),
+        decoders_ask=True,
+    )
 
 
 def picture(form: str, **options: Any) -> list[bytes]:
@@ -167,24 +193,47 @@ def sign_document(content: Any) -> bytes:
     return json.dumps({**content, "sha256": schema._checksum(content)}).encode()
 
 
-def run_file(rng: Random, data: bytes) -> bytes:
-    """What a run or a checkpoint says of itself, its checksum mended; or one of its arrays."""
-    arrays = {name: np.array(array) for name, array in safetensors.numpy.load(data).items()}
-    about = json.loads(json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]["steinhaus"])
-    about.pop("sha256")
-    if rng.random() < 0.5:
-        about = mutations.value(rng, about)
-    else:
+def signed_tensors(pack: Callable[[dict[str, Any], Any], bytes]) -> Mutation:
+    """What a run, a checkpoint or a model says of itself, its checksum mended; or one of its arrays."""
+
+    def mutate(rng: Random, data: bytes) -> bytes:
+        arrays = {name: np.array(array) for name, array in safetensors.numpy.load(data).items()}
+        about = json.loads(json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]["steinhaus"])
+        about.pop("sha256")
+        if rng.random() < 0.5:
+            return pack(arrays, mutations.value(rng, about))
         name = rng.choice(list(arrays))
         flat = arrays[name].reshape(-1)
         if rng.random() < 0.5:
-            flat[rng.randrange(flat.size)] = rng.choice((0, -1, 1, 2**40))
+            flat[rng.randrange(flat.size)] = rng.choice((0, -1, 1, 2**30))
             if flat.dtype.kind == "f" and rng.random() < 0.5:
                 flat[rng.randrange(flat.size)] = rng.choice((np.nan, np.inf, 1e308, -1e308))
         else:
             with np.errstate(all="ignore"):
                 arrays[name] = flat[: rng.randrange(flat.size + 1)].astype(rng.choice(("f8", "i8", "f4", "u1")))
-    return tensors._pack(arrays, about)
+        return pack(arrays, about)
+
+    return mutate
+
+
+def model_target() -> Target:
+    """A fitted estimator in a file; one that is accepted can predict."""
+    x = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
+    path = place() / "model.safetensors"
+    seeds = []
+    for model in (KMeans(3, init=x[:3]), MiniBatchKMeans(3, random_state=0), SphericalKMeans(3, random_state=0)):
+        model.fit(x).save(path)
+        seeds.append(path.read_bytes())
+
+    def read(data: bytes) -> None:
+        path.write_bytes(data)
+        model = saving.load(path)
+        if model.n_features_in_ == x.shape[1]:
+            model.predict(x)
+        repr(model)
+
+    special = (mutations.safetensors, signed_tensors(saving._pack))
+    return Target("model", tuple(seeds), (mutations.anywhere, *special), read)
 
 
 def assignments_target() -> Target:
@@ -194,7 +243,7 @@ def assignments_target() -> Target:
 
     def read(data: bytes) -> None:
         with contextlib.suppress(ValueError):  # `Folder.assignments` makes it a StoreError
-            assignments.decode(data, result.record.data, (2, 4))
+            assignments.decode([data[:9], data[9:]], result.record.data, (2, 4))
 
     return Target("assignments", (good,), (mutations.anywhere, mutations.table), read)
 
@@ -217,7 +266,8 @@ def lock_target() -> Target:
 
 def targets() -> list[Target]:
     """Every reader."""
-    whole, signed = load(study("whole")), mutations.signed_json(sign_document)
+    whole, signed, run = load(study("whole")), mutations.signed_json(sign_document), signed_tensors(tensors._pack)
+    cut = Folder.find(study("cut"))
     few, floats, six = digits(), digits().astype(np.float32), np.arange(6)
     csv = [b"label,a,b\n1,2,3\n4,5,6\n", b"1,2.5,-3\n4,5,6e2\n", b"x;1;2\ny;3;4\n", b'"a","b"\n1,2\n']
     squares = [b",".join(b"%d" % (i % 10) for i in range(17)) + b"\n" + b",".join(b"%d" % i for i in range(17))]
@@ -243,13 +293,20 @@ def targets() -> list[Target]:
         study_file("whole", "study.json", draw, signed, target="report"),
         study_file(
             "whole", "runs/k002-r00.safetensors", lambda _: whole.centroids(2, 0) is None,
-            mutations.safetensors, run_file, target="run",
+            mutations.safetensors, run, target="run",
         ),
         study_file(
-            "cut", "checkpoint.safetensors", lambda folder: Folder.find(folder).checkpoint() and None,
-            mutations.safetensors, run_file, target="checkpoint",
+            "cut", "checkpoint.safetensors", lambda _: cut.checkpoint() and None,
+            mutations.safetensors, run, target="checkpoint",
         ),
         study_file("whole", "events.jsonl", lambda _: whole.seconds and None, mutations.lines, target="events"),
         assignments_target(),
         lock_target(),
+        model_target(),
+        image_source("tar", "x.tar", containers.tar_seeds(picture("PNG")), containers.tar),
+        *(
+            [image_source("parquet", "x.parquet", containers.parquet_seeds(picture("PNG")), containers.parquet)]
+            if containers.installed("pyarrow") else []
+        ),
+        *([zarr_target()] if containers.installed("zarr") else []),
     ]  # fmt: skip

@@ -4,6 +4,6 @@ Results go to standard output, everything else to standard error. Commands impor
 `--help` is quick.
 """
 
-from steinhaus.cli.app import main
+from steinhaus.cli.app import main, run
 
-__all__ = ["main"]
+__all__ = ["main", "run"]

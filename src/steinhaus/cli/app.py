@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import signal
+import sys
 from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
@@ -56,6 +58,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2 if isinstance(error, click.UsageError | PlanError) else 1
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def run() -> NoReturn:
+    """Be the program: `main`, and the end of the process."""
+    code = main()
+    gc.freeze()  # a last collection, over everything that was ever imported, would free nothing and take 0.3 s
+    sys.exit(code)
 
 
 def _terminate(signum: int, frame: FrameType | None) -> NoReturn:

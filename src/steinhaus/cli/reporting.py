@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from steinhaus.cli import arguments
+from steinhaus.cli.drawing import Draughtsman, draughtsman
 from steinhaus.cli.progress import watching
 from steinhaus.cli.sources import open_source
 from steinhaus.cli.words import tell
@@ -18,6 +19,7 @@ from steinhaus.errors import DataError
 if TYPE_CHECKING:
     from steinhaus.cli.progress import Watcher
     from steinhaus.images import Split
+    from steinhaus.report import ReportData
     from steinhaus.study import StudyResult
 
 Pages = dict[str, list[Path]]  # what each is -> its files
@@ -73,9 +75,9 @@ def report(
     else:
         _refuse({"--k": k}, "goes with --export.")
         _refuse({"--out": out}, "goes with several studies, or with --export: a study's report stays in its folder.")
-        with watching(quiet) as watch:
+        with draughtsman() as helper, watching(quiet) as watch:
             result = _with_images(folders[0], source, reading, watch)
-            pages = draw(result, Path(folders[0]), formats or ("png",), whole=whole)
+            pages = draw(result, Path(folders[0]), formats or ("png",), whole=whole, helper=helper)
         if result.images is None:
             tell("The study's images are not at hand, so the report shows none of them. Name them with --source.")
     click.echo(where(pages))
@@ -152,7 +154,14 @@ def _exported(result: StudyResult, form: str, k: int | None, path: Path) -> Page
     return {form: [write(from_result(result), k or result.best[-1].k, path)]}
 
 
-def draw(result: StudyResult, folder: Path, formats: Sequence[str] = ("png",), *, whole: bool = False) -> Pages:
+def draw(
+    result: StudyResult,
+    folder: Path,
+    formats: Sequence[str] = ("png",),
+    *,
+    whole: bool = False,
+    helper: Draughtsman | None = None,
+) -> Pages:
     """Write the report and the figures of a study into its folder.
 
     Parameters
@@ -163,11 +172,28 @@ def draw(result: StudyResult, folder: Path, formats: Sequence[str] = ("png",), *
         Of the figures: "png", "svg".
     whole
         Write the report as a folder with every image, not as one file.
+    helper
+        Draws the figures of a finished study meanwhile.
     """
-    from steinhaus.report import from_result, save_figures, write_folder, write_report
+    from steinhaus import report
+    from steinhaus.engines.blas import blas_threads
+    from steinhaus.engines.workers import available_cores
 
-    page = write_folder(result, folder / "report") if whole else write_report(result, folder / "report.html")
-    return {"report": [page], "figures": save_figures(from_result(result), folder / "figures", formats)}
+    data = report.from_result(result)
+    if helper is None or not result.record.complete:
+        page = _page(data, folder, whole)
+        return {"report": [page], "figures": report.save_figures(data, folder / "figures", formats)}
+    helper.begin(folder, formats, data.flows)
+    with blas_threads(max(1, available_cores() - helper.PROCESSES)):
+        page = _page(data, folder, whole)
+    drawn = helper.drawn() or report.save_figures(data, folder / "figures", formats)
+    return {"report": [page], "figures": drawn}
+
+
+def _page(data: ReportData, folder: Path, whole: bool) -> Path:
+    from steinhaus import report
+
+    return report.write_folder(data, folder / "report") if whole else report.write_report(data, folder / "report.html")
 
 
 def where(pages: Pages) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from steinhaus.cli import arguments, memory
+from steinhaus.cli.drawing import draughtsman
 from steinhaus.cli.places import Place, place_options
 from steinhaus.cli.progress import watching
 from steinhaus.cli.reporting import draw, where
@@ -93,9 +94,7 @@ def study(
 
     A study that was interrupted goes on when the same command is given again.
     """
-    from steinhaus import engines
     from steinhaus.study import Study
-    from steinhaus.study.run import run_study
 
     wanted = Study(**plan)
     stages = Stages()
@@ -103,9 +102,14 @@ def study(
     images: Images | None = None
     free = memory.free()
     try:
-        with watching(quiet, as_json) as watch:
+        alone = place.is_chosen or plan["threads"] == 1
+        with draughtsman(wanted=not alone) as helper, watching(quiet, as_json) as watch:
             images = open_source(source, place.reading(source, reading), watch)
             stages.ended("open the images")
+
+            from steinhaus import engines
+            from steinhaus.study.run import run_study
+
             folder = wanted.folder(images) if out is None else Path(out).expanduser()
             stages.ended("name the study")
             if not engines.is_warm():
@@ -115,7 +119,7 @@ def study(
             with place.opened(watch.say) as choose:
                 told = _both(stages.event, watch.event)
                 result = run_study(wanted, images, folder, told, break_lock=break_lock, choose=choose)
-            pages = draw(result, folder)
+            pages = draw(result, folder, helper=helper)
             stages.ended("draw the report")
     except MemoryError as error:
         if images is None:

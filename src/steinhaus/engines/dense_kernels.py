@@ -1,4 +1,4 @@
-"""Numba leaf functions for what is done with rows in memory beside labelling them: arrays in, arrays out."""
+"""Numba leaf functions for rows in memory that count by weights: arrays in, arrays out."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from steinhaus import simd as v
 from steinhaus.compiled import compiled, inlined
 from steinhaus.engines import limbs
-from steinhaus.engines.kernels import squared_distance
 
 
 class Rows(NamedTuple):
@@ -69,64 +67,3 @@ def weighted_squares(x, weights, first, end, squares):
     for i in range(first, end):
         for t in range(x.d):
             limbs.add_square(integer(x, i, t), weights[i], squares, t)
-
-
-@compiled
-def own_distances(x, first, end, labels, centroids, out):
-    """Squared distance of each point to the centroid of its label, (n,) float64."""
-    values, rows = v.pointer(x.values), v.pointer(centroids)
-    for i in range(first, end):
-        out[i] = squared_distance(values, i * x.d, rows, labels[i] * x.d, x.d)
-
-
-@compiled
-def distances(x, first, end, rows, out):
-    """Squared distance of each point to every row: rows (m, d), out (n, m) float64."""
-    values, to = v.pointer(x.values), v.pointer(rows)
-    for i in range(first, end):
-        for j in range(rows.shape[0]):
-            out[i, j] = squared_distance(values, i * x.d, to, j * x.d, x.d)
-
-
-class Bounds(NamedTuple):
-    """How far scores can be off, norm * slope + constant, and settling, floor * (norm + reach)^2, for all centroids."""
-
-    slope: float
-    constant: float
-    floor: float
-    reach: float  # at least the norm of every centroid
-    largest: float  # of points of a norm beyond this, scores may have overflowed
-
-
-@compiled
-def settle(x, start, first, end, scores, bounds, centroids, labels):
-    """Labels of points from their scores: those that bounds leave open are settled by `squared_distance`.
-
-    scores: (m, k) of the points from `start` on; first, end: rows of it. centroids: (k, d) float64. labels: (n,) int32.
-    """
-    d, k = x.d, centroids.shape[0]
-    origin = np.zeros(d)
-    values, rows, zero = v.pointer(x.values), v.pointer(centroids), v.pointer(origin)
-    for row in range(first, end):
-        i = start + row
-        norm = np.sqrt(squared_distance(values, i * d, zero, 0, d)) * 1.000001
-        best, found = -np.inf, 0
-        for j in range(k):
-            score = np.float64(scores[row, j])
-            if score > best:
-                best, found = score, j
-        whole = norm + bounds.reach
-        least = best - 2.0 * (norm * bounds.slope + bounds.constant) - bounds.floor * whole * whole
-        if not norm < bounds.largest:
-            least = -np.inf
-        candidates = 0
-        for j in range(k):
-            candidates += not np.float64(scores[row, j]) < least
-        if candidates != 1:
-            nearest = np.inf
-            for j in range(k):
-                if not np.float64(scores[row, j]) < least:
-                    distance = squared_distance(values, i * d, rows, j * d, d)
-                    if distance < nearest:
-                        nearest, found = distance, j
-        labels[i] = found

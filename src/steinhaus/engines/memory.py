@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -11,9 +10,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from steinhaus.engines import kernels, screening
-from steinhaus.engines.kernels import BRUTE, DRIFT, FULL, PLAIN, TILE
+from steinhaus.engines import kernels, records, screening
+from steinhaus.engines.outline import outline
 from steinhaus.engines.parts import chances
+from steinhaus.engines.records import BRUTE, DRIFT, FULL, PLAIN, TILE
 from steinhaus.engines.survey import survey
 from steinhaus.engines.workers import Workers
 from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally
@@ -22,17 +22,12 @@ Screen = Literal["auto", "drift", "plain", "none"]
 
 _PAIRS = 4.0  # a tile is computed from the features where more than so many pairs a candidate are open, of 32
 _FEW_CENTROIDS, _FEW_DIRECTIONS, _DIRECTIONS = 20, 32, 48
-_SWEEPS = 2  # of subspace iteration
-_AXES = 16  # leading directions that points are ordered by
-_SAMPLE = 512  # points that the leading directions are taken from
 _STEP = 4096  # points a task, for what is done seldom
 _TASKS = 4  # tasks a worker, in a pass over the points
 _CENTROIDS = 64  # centroids a task, when bounds are worked out
 _CLUSTER = 128  # points a cluster, on average, from which on it pays to order points by their cluster first
 _FEW = 16  # so few candidates are computed from the features without a look at the directions
-_LINES = 128  # bytes that a processor fetches together, at most
 _SPARE = np.float32(2.0)
-_SHARE = 0.4  # of the points' variance: leading directions that hold less of it tell too little (uniform noise: 0.22)
 _VAIN = 0.5  # of all rows of products: where more than that is computed from the features, gaps are of no use
 _COMPANY = 0.6  # a run takes new anchors early, when another does, once so much of its own cost is reached
 
@@ -53,17 +48,17 @@ class _Batch:
     sums: Int64  # (limbs, K, d)
     counts: Int64  # (K,)
     exact: Float64  # (K, d) the centroids of this pass
-    factors: kernels.Factors  # the same in the frame
-    plain: kernels.Scores
-    fine: kernels.Scores
-    drift: kernels.Scores
-    far: kernels.Scores
-    anchors: kernels.Anchors
-    gaps: kernels.Gaps
+    factors: records.Factors  # the same in the frame
+    plain: records.Scores
+    fine: records.Scores
+    drift: records.Scores
+    far: records.Scores
+    anchors: records.Anchors
+    gaps: records.Gaps
     costs: Float64  # (R,) what the last full pass cost
     debts: Float64  # (R,) what has been paid since for the anchors' age
-    changes: list[kernels.Change]  # one a worker
-    scratch: list[kernels.Scratch]  # one a worker
+    changes: list[records.Change]  # one a worker
+    scratch: list[records.Scratch]  # one a worker
     straight: Int64  # (R,) candidates of a tile for which a full pass does not look at the directions first
     vain: Float64  # (R,) how many rows of products a pass with gaps may take before it rests
     resting: Int64  # (R,) passes for which gaps and anchors are left alone
@@ -123,7 +118,7 @@ class MemoryPoints:
         frame, width = self._survey.frame, self._tiles * TILE
         norms = screening.upward(np.sqrt(self._survey.lengths) * (1 + 1e-6))
         order = np.minimum(np.arange(width), self.n - 1)
-        self._known = kernels.Known(
+        self._known = records.Known(
             order=order,
             norms=norms[order],
             residuals=screening.upward(norms[order].astype(np.float64) + frame.reach),
@@ -134,7 +129,7 @@ class MemoryPoints:
         )
         self._shapeless = False  # whether leading directions were found to be of no use
         self._batch: _Batch | None = None
-        self.work = np.zeros((5, 0), np.int64)  # of the last pass, a column a run: see kernels.Change
+        self.work = np.zeros((5, 0), np.int64)  # of the last pass, a column a run: see records.Change
 
     def assign(self, runs: Sequence[Run]) -> list[Tally]:
         """See `Points.assign`."""
@@ -157,22 +152,22 @@ class MemoryPoints:
 
         def label(worker: int, _first: int, _end: int) -> None:
             kernels.assign(
-                self._rows, queue, active, batch.firsts, batch.columns, batch.rooms, modes, spare, batch.straight, batch.exact,
-                batch.factors, batch.plain, batch.fine, batch.drift, batch.far, batch.anchors, batch.gaps, self._known, batch.labels,
-                _PAIRS, batch.scratch[worker], batch.changes[worker],
+                self._rows, queue, active, batch.firsts, batch.columns, batch.rooms, modes, spare, batch.straight,
+                batch.exact, batch.factors, batch.plain, batch.fine, batch.drift, batch.far, batch.anchors, batch.gaps,
+                self._known, batch.labels, _PAIRS, batch.scratch[worker], batch.changes[worker],
             )  # fmt: skip
 
         self._workers.each(label, min(self._workers.count, -(-self._tiles // self._tiles_at_once)), 1)
         self.work = work = np.sum([change.work for change in batch.changes], axis=0)
-        cost = _SPREAD * work[kernels.SPREADS] + _PRODUCTS * work[kernels.COMPUTED]
-        batch.debts[active] += cost[active] + work[kernels.PAIRS][active]
+        cost = _SPREAD * work[records.SPREADS] + _PRODUCTS * work[records.COMPUTED]
+        batch.debts[active] += cost[active] + work[records.PAIRS][active]
         batch.costs[fresh], batch.debts[fresh] = cost[fresh], 0.0
-        screened = work[kernels.SCREENED, fresh]
-        spared = screened - work[kernels.COMPUTED, fresh]
+        screened = work[records.SCREENED, fresh]
+        spared = screened - work[records.COMPUTED, fresh]
         batch.straight[fresh[spared * self.d < screened * self._known.p]] = len(batch.counts)
-        if self._screen == "auto" and (batch.resting.any() or (work[kernels.COMPUTED] > batch.vain).any()):
+        if self._screen == "auto" and (batch.resting.any() or (work[records.COMPUTED] > batch.vain).any()):
             self._rest(batch, modes, work)
-        moved = work[kernels.MOVED].tolist()
+        moved = work[records.MOVED].tolist()
         for change in batch.changes:
             kernels.collect(change, batch.sums, batch.counts)
         return [self._tally(batch, row, moved[row]) for row in active.tolist()]
@@ -305,7 +300,7 @@ class MemoryPoints:
         tiles = self._tiles if rooms[-1] else 0
         bytes_alone = self._x.dtype.itemsize == 1 and self.n < 2**23  # then n x 255 < 2^31
         narrow = np.int32 if bytes_alone else np.int64
-        factors, p = self._factors(k), self._basis.p
+        factors, p = records.factors_of(k, self.d, self._survey.frame.bytewise), self._basis.p
         self._batch = _Batch(
             rows={run.key: row for row, run in enumerate(runs)},
             firsts=firsts,
@@ -316,13 +311,13 @@ class MemoryPoints:
             counts=np.zeros(k, np.int64),
             exact=np.empty((k, self.d)),
             factors=factors,
-            plain=_scores(factors.rows),
-            fine=_scores(factors.rows),
-            drift=_scores(np.empty((k, p), np.float32)),
-            far=_scores(np.empty((k, p), np.float32)),
-            anchors=kernels.Anchors(
+            plain=records.scores_of(factors.rows),
+            fine=records.scores_of(factors.rows),
+            drift=records.scores_of(np.empty((k, p), np.float32)),
+            far=records.scores_of(np.empty((k, p), np.float32)),
+            anchors=records.Anchors(
                 rows=np.zeros((k, self.d)),
-                factors=self._factors(k),
+                factors=records.factors_of(k, self.d, self._survey.frame.bytewise),
                 along=np.zeros((k, p)),
                 norms=np.zeros(k),
                 slopes=np.zeros(k),
@@ -330,7 +325,7 @@ class MemoryPoints:
                 used=np.zeros((runs_at_once, self._tiles), np.uint8),
                 products=np.empty((tiles, int(rooms[-1]), TILE), np.float32),
             ),
-            gaps=kernels.Gaps(
+            gaps=records.Gaps(
                 gaps=np.empty((0, wide), np.float32),
                 present=np.zeros((tiles, wide), np.uint8),
                 sunk=np.zeros((runs_at_once, self._tiles), np.float32),
@@ -344,10 +339,7 @@ class MemoryPoints:
             costs=np.zeros(runs_at_once),
             debts=np.full(runs_at_once, np.inf),
             changes=[
-                kernels.Change(
-                    _apart((limbs, k, self.d), narrow), _apart(k, np.int64), _apart(k, np.uint8),
-                    _apart((5, runs_at_once), np.int64),
-                )
+                records.change_of(limbs, k, self.d, runs_at_once, narrow)
                 for _ in range(self._workers.count)
             ],
             straight=np.full(runs_at_once, _FEW),
@@ -355,13 +347,13 @@ class MemoryPoints:
             resting=np.zeros(runs_at_once, np.int64),
             rests=np.full(runs_at_once, 2),
             anchored=np.zeros(wide, np.float32),
-            scratch=[self._scratch(k) for _ in range(self._workers.count)],
+            scratch=[records.room_of(k, self.d, self._survey.frame.bytewise) for _ in range(self._workers.count)],
         )  # fmt: skip
         return self._batch
 
     def _wanted(self, sizes: Int64) -> Int64:
         """How many products to keep for each run in every tile, (R,): of all few centroids, of the nearest of many."""
-        return np.minimum(np.minimum(sizes, 32 + sizes // 16), kernels.MANY_SLOTS)
+        return np.minimum(np.minimum(sizes, 32 + sizes // 16), records.MANY_SLOTS)
 
     def _table_bytes(self, sizes: Int64) -> int:
         """What gaps, anchors' products and projections of runs of these sizes take."""
@@ -371,33 +363,6 @@ class MemoryPoints:
 
     def _fits(self, sizes: Int64) -> bool:
         return self._screen in ("auto", "drift") and self._table_bytes(sizes) <= self._memory
-
-    @property
-    def _frame(self) -> screening.Frame:
-        return self._survey.frame
-
-    @property
-    def _width(self) -> int:
-        """Bytes of a row in products of bytes; 0 where they are not used."""
-        return -(-self.d // 64) * 64 if self._frame.bytewise else 0
-
-    def _factors(self, k: int) -> kernels.Factors:
-        limbs = np.zeros((k, 2, self._width), np.int8)
-        return kernels.Factors(np.zeros((k, self.d), np.float32), limbs, np.zeros(k, np.float32))
-
-    def _scratch(self, k: int) -> kernels.Scratch:
-        return kernels.Scratch(
-            lanes=_apart(0 if self._frame.bytewise else TILE * self.d, np.float32),
-            quads=_apart(TILE * self._width, np.uint8),
-            out=_apart(TILE * k, np.float32),
-            upper=_apart(TILE * k, np.float32),
-            chosen=_apart(k, np.int64),
-            near=_apart(k, np.float32),
-            others=_apart((2, k), np.int64),
-            least=_apart(TILE, np.float32),
-            found=_apart(TILE, np.int32),
-            starts=_apart(16, np.int64),
-        )
 
     def _by_index(self, by_position: NDArray[Any]) -> NDArray[Any]:
         """Bring values from the order of positions into that of the points."""
@@ -415,9 +380,7 @@ class MemoryPoints:
             return np.full(runs, PLAIN, np.int8)
         if batch.passes or self._screen == "drift":
             if not self._basis.p and not self._shapeless:
-                alone = len(batch.labels) == 1 and self.n >= _CLUSTER * len(batch.counts)
-                self._find_directions(p, batch.labels[0, : self.n] if alone else None)
-                batch.labels = np.ascontiguousarray(batch.labels[:, self._known.order])
+                self._take_outline(batch, p)
             if self._shapeless:
                 return np.full(runs, FULL, np.int8)
             if not len(batch.gaps.gaps):
@@ -430,7 +393,7 @@ class MemoryPoints:
 
     def _rest(self, batch: _Batch, modes: NDArray[np.int8], work: Int64) -> None:
         """Leave gaps and anchors alone for some passes, twice as many each time, where they spare too little."""
-        vain = (modes == DRIFT) & (work[kernels.COMPUTED] > batch.vain)
+        vain = (modes == DRIFT) & (work[records.COMPUTED] > batch.vain)
         batch.rests = np.where(vain, 2 * batch.rests, batch.rests)
         woken = (modes == FULL) & (batch.resting == 1)
         batch.resting = np.where(vain, batch.rests, np.maximum(batch.resting - 1, 0))
@@ -470,7 +433,8 @@ class MemoryPoints:
             for j0, j1, column, fresh in parts[first:end]:
                 kernels.prepare(
                     j0, j1, column, batch.exact, frame.offset, frame.scale, frame.reference, self._directions,
-                    self._rates, fresh, batch.factors, batch.plain, batch.fine, batch.drift, batch.far, batch.anchors, batch.gaps,
+                    self._rates, fresh, batch.factors, batch.plain, batch.fine, batch.drift, batch.far, batch.anchors,
+                    batch.gaps,
                 )  # fmt: skip
 
         self._workers.each(prepare, len(parts), 1)
@@ -484,120 +448,24 @@ class MemoryPoints:
         self._directions = basis.directions.astype(np.float64)
         self._rates = screening.rates(self._survey.frame, basis)
 
-    def _find_directions(self, p: int, labels: Int32 | None = None) -> None:
-        """Take leading directions, project the points on them, and order the points by them into tiles of near ones."""
-        n, frame, known = self.n, self._survey.frame, self._known
-        if self.d <= p:
-            basis: screening.Basis | None = screening.Basis(np.eye(self.d, p, dtype=np.float32), 0.0)
-        else:
-            basis = self._leading_directions(p)
-            if basis is None:
-                self._shapeless = True
-                return
-        factors = self._factors(p + 1)
-        factors.rows[:p], factors.rows[p] = basis.directions.T, frame.reference
-        rest = 0.0
-        if frame.bytewise:  # the directions are what bytes make of them
-            rest = float(kernels.halved(factors.rows.astype(np.float64), factors)[p])
-            high, low = factors.limbs[:p, 0, : self.d].astype(np.float32), factors.limbs[:p, 1, : self.d]
-            factors.rows[:p] = factors.scales[:p, np.newaxis] * (128 * high + low)
-            basis = _basis_of(factors.rows[:p])
-        directions = factors.rows[:p]
-        shift = np.einsum("pd,d->p", directions, frame.reference).astype(np.float32)  # not BLAS: its threads stay awake
-        coordinates = np.empty((self._tiles * TILE, p), np.float32)
-        along, squares = np.empty((2, self._tiles * TILE))
-        scratch = [self._scratch(p + 1) for _ in range(self._workers.count)]
-
-        def project(worker: int, first: int, end: int) -> None:
-            kernels.project(
-                self._rows, known.order, (first, end), factors, shift, scratch[worker], coordinates, squares, along
-            )  # fmt: skip
-
-        self._workers.each(project, self._tiles, self._tiles_a_task)
-        residuals = screening.residuals(frame, basis, known.norms.astype(np.float64), along, rest, squares)
-        order = self._near_order(coordinates, labels)
-        projections = np.empty((self._tiles, 2, p, 16), np.float32)
-
-        def regroup(_: int, first: int, end: int) -> None:
-            kernels.regroup(coordinates, order, (first, end), projections)
-
-        self._workers.each(regroup, self._tiles, self._tiles_a_task)
-        self._take_basis(basis)
-        self._known = known._replace(
-            order=order, norms=known.norms[order], residuals=residuals[order], projections=projections, p=p
-        )
-
-    def _leading_directions(self, p: int) -> screening.Basis | None:
-        """Those of a sample; None where they hold too little of another one, unless a screen is forced."""
-        n, rows, frame = self.n, self._rows, self._survey.frame
-        reference = frame.reference.astype(np.float32)
-        tiles = -(-min(n, 2 * _SAMPLE) // (2 * TILE))
-        sample = np.linspace(0, n - 1, 2 * TILE * tiles).astype(np.int64)
-        taken, held = np.empty((2, tiles, 2, self.d, 16), np.float32)
-        columns = np.zeros((-(-self.d // TILE), 2, TILE * tiles, 16), np.float32)
-        kernels.gather(rows, sample[::2].copy(), reference, taken, columns)
-        kernels.gather(rows, sample[1::2].copy(), reference, held, columns[:0])
-        directions = np.ascontiguousarray(columns.transpose(2, 0, 1, 3)[:p]).reshape(p, -1)
-        kernels.lead(taken, columns, directions, _SWEEPS)
-        held_by = kernels.energy(held, directions)
-        if self._screen == "auto" and held_by < _SHARE * float(np.square(held, dtype=np.float64).sum()):
-            return None
-        return _basis_of(directions[:, : self.d])
+    def _take_outline(self, batch: _Batch, p: int) -> None:
+        """Look for p leading directions; where they tell something, bring what is known into the points' new order."""
+        alone = len(batch.labels) == 1 and self.n >= _CLUSTER * len(batch.counts)
+        labels, forced = batch.labels[0, : self.n] if alone else None, self._screen == "drift"
+        found = outline(self._rows, self._survey.frame, self._known, p, self._workers, labels=labels, forced=forced)
+        self._shapeless = found is None
+        if found:
+            self._take_basis(found.basis)
+            self._known = found.known
+            batch.labels = np.ascontiguousarray(batch.labels[:, found.known.order])
 
     def _take_up_gaps(self, batch: _Batch) -> None:
         """From now on keep gaps and anchors, in the points' new order; the next pass is a full one."""
         k, p = len(batch.counts), self._basis.p
-        batch.drift, batch.far = (_scores(np.empty((k, p), np.float32)) for _ in range(2))
+        batch.drift, batch.far = (records.scores_of(np.empty((k, p), np.float32)) for _ in range(2))
         batch.anchors = batch.anchors._replace(along=np.zeros((k, p)))
         batch.gaps = batch.gaps._replace(gaps=np.full((self._tiles, int(batch.columns[-1])), -np.inf, np.float32))
         batch.debts[:] = np.inf
-
-    def _near_order(self, coordinates: NDArray[np.float32], labels: Int32 | None = None) -> Int64:
-        """An order of the points in which tiles hold points near to each other, (N,) int64; the last tile is filled up.
-
-        labels: (n,) where one run is alone: points of a cluster stand together then, and near ones within it.
-        """
-        n = self.n
-        order, keys, parts = np.arange(n), np.empty(n, np.float32), [(0, n)]
-        if labels is not None:  # clusters begin where tiles do, or nearly so
-            order = np.argsort(labels.astype(np.uint16), kind="stable")  # sorted by digits, where there are two bytes
-            ends = (np.cumsum(np.bincount(labels)) + TILE // 2) // TILE * TILE
-            ends = np.unique([0, *ends[ends < n], n]).tolist()
-            parts = list(itertools.pairwise(ends))
-
-        def split(_: int, first: int, end: int) -> None:
-            for a, b in parts[first:end]:
-                kernels.split(coordinates, _AXES, order, keys, a, int(kernels.halfway(a, b)), b)
-
-        def sort(_: int, first: int, end: int) -> None:
-            for a, b in parts[first:end]:
-                kernels.near_order(coordinates, _AXES, order, keys, a, b)
-
-        while len(parts) < 4 * self._workers.count and n > 4 * TILE * len(parts):
-            self._workers.each(split, len(parts), 1)
-            halves = [(a, int(kernels.halfway(a, b)), b) for a, b in parts]
-            parts = [part for a, middle, b in halves for part in ((a, middle), (middle, b))]
-        self._workers.each(sort, len(parts), 1)
-        return np.concatenate([order, np.repeat(order[-1:], self._tiles * TILE - n)])
-
-
-def _apart(shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """Zeros for one worker alone: no line of the cache, nor the one beside it, is shared with what others write."""
-    kind = np.dtype(dtype)
-    size = int(np.prod(shape)) * kind.itemsize
-    room = np.zeros(size + 2 * _LINES, np.uint8)
-    start = -room.ctypes.data % _LINES
-    return room[start : start + size].view(kind).reshape(shape)
-
-
-def _basis_of(directions: NDArray[np.float32]) -> screening.Basis:
-    """The basis of these rows, (p, d), with its skew measured."""
-    rows = np.ascontiguousarray(directions)
-    return screening.Basis(np.ascontiguousarray(rows.T), float(kernels.skew(rows)) * screening.SLACK)
-
-
-def _scores(rows: NDArray[np.float32]) -> kernels.Scores:
-    return kernels.Scores(rows, *np.zeros((4, len(rows)), np.float32))
 
 
 def _bytes_of(held: Any) -> int:

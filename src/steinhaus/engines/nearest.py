@@ -1,39 +1,50 @@
-"""Labels alone, in one pass: for floats that are not fitted, and so need no grid, no sums and no cache.
+"""Labels alone, in one pass: for points that are not fitted, and so need no grid, no sums and no cache.
 
-They are screened by scores from BLAS, s_j = x . e_j - h_j in the type of the rows, with e_j = c_j - m, m the mean
-of the centroids and h_j = (|c_j|^2 - |m|^2) / 2; what is close is settled by `kernels.squared_distance`, as
-everywhere. In units u of the type, a score is off by at most |x| |e_j| (gamma_d + 2 u) + 2 u |h_j| and products of
-these, in any order of summation (N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed. 2002, section
-3.1), and by what underflows; the squared distances by gamma_(d + 3) of themselves, which is at most gamma_(d + 3)
-(|x| + |c_j|)^2, and a gap of g between scores is one of 2 g between them.
+Tiles of 32 points are screened by float32 products of all features, and what is close is settled, by the functions
+and bounds of the engine in memory. The frame of floats is about the centroids, its unit the longest of them: o their
+mean, m = 0. So a point that is not finite has no finite norm there, and the look at every value that finds such points
+is the screen's own.
 """
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
-from steinhaus.engines import dense_kernels
-from steinhaus.engines.screening import SLACK, float64_floor, gamma
-from steinhaus.engines.weighted import dense_rows
-from steinhaus.engines.workers import Workers
-from steinhaus.points import Float64, Grid, Int32
+from steinhaus.engines import nearest_kernels
+from steinhaus.engines.products import halved
+from steinhaus.engines.records import TILE, Factors, Rows, Scores, factors_of
+from steinhaus.engines.screening import (
+    FAR,
+    SLACK,
+    UNKNOWN,
+    Basis,
+    Frame,
+    float64_floor,
+    gamma,
+    plain_floor,
+    product_slope,
+    rates,
+    upward,
+)
+from steinhaus.engines.survey import are_integers
+from steinhaus.engines.workers import Workers, available_cores
+from steinhaus.errors import DataError
+from steinhaus.points import Float64, Int32
+from steinhaus.simd import takes_bytes
 
-_SCORES = 2**22  # at a time
-_STEP = 512  # points a task
+_FEATURES = 2**19  # a task: so many features of points
 
 
-def nearest(x: NDArray[np.floating[Any]], centroids: Float64, *, threads: int | None = None) -> Int32:
+def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) -> Int32:
     """The label of each point's nearest centroid, ties to the lowest: what a float64 brute force gives.
 
     Parameters
     ----------
     x
-        (n, d) points, float32 or float64, C-contiguous, finite.
+        (n, d) points of a real type, C-contiguous.
     centroids
         (k, d)
     threads
@@ -42,40 +53,76 @@ def nearest(x: NDArray[np.floating[Any]], centroids: Float64, *, threads: int | 
     Returns
     -------
     (n,) int32
+
+    Raises
+    ------
+    DataError
+        A point is not finite.
     """
     n, d = x.shape
-    mean = centroids.mean(axis=0)
-    rows = centroids - mean
-    half = rows @ mean + np.square(rows).sum(axis=1) / 2.0
-    with np.errstate(over="ignore"):
-        across, offsets = np.ascontiguousarray(rows.T, x.dtype), half.astype(x.dtype)
-    view = dense_rows(x, Grid(np.zeros(d), np.ones(d)))
-    bounds = _bounds(x.dtype, rows, half, centroids)
+    with np.errstate(all="ignore"):  # what overflows is settled
+        frame = _frame(x.dtype, centroids)
+        factors, plain, fine = _scores(frame, centroids)
+    rows = np.zeros((len(centroids), -(-d // 16) * 16), np.float32)
+    rows[:, :d] = factors.rows
+    kind = x.dtype if x.dtype.kind == "f" else np.dtype(np.float64)
+    flat = x.reshape(-1).view()
+    flat.flags.writeable = False  # one type of array for all callers, so that kernels are compiled once
+    none = np.empty(0)
+    view = Rows(
+        flat, n, d, are_integers(x.dtype), frame.offset.astype(kind), kind.type(frame.scale), none, none
+    )  # fmt: skip
+    reach, floor = upward(np.array([frame.reach, 2.0 * float64_floor(d)]))
+    stretch = SLACK * (1.0 + gamma(d / 16 + 21))
     labels = np.empty(n, np.int32)
-    workers = Workers(threads)
-    block = max(_STEP, _SCORES // len(centroids))
-    with threadpool_limits(threads, "blas") if threads else nullcontext(), np.errstate(all="ignore"):
-        for start in range(0, n, block):
-            scores = x[start : start + block] @ across - offsets
+    step = max(1, _FEATURES // (TILE * d)) * TILE
+    workers = Workers(min(threads or available_cores(), -(-n // step)))
+    bad = np.full(workers.count, n, np.int64)
 
-            def settle(_: int, first: int, end: int, scores: Any = scores, start: int = start) -> None:
-                dense_kernels.settle(view, start, first, end, scores, bounds, centroids, labels)
+    def label(worker: int, first: int, end: int) -> None:
+        found = nearest_kernels.label(
+            view, first, end, rows, factors, plain, fine, centroids, reach, floor, stretch, labels
+        )
+        bad[worker] = min(bad[worker], found)
 
-            workers.each(settle, len(scores), _STEP)
+    workers.each(label, n, step)
     workers.close()
+    if (row := int(bad.min())) < n:
+        raise DataError(
+            f"Points must be finite, but row {row} holds a value that is not. Remove the row, or replace it."
+        )
     return labels
 
 
-def _bounds(kind: np.dtype[Any], rows: Float64, half: Float64, centroids: Float64) -> dense_kernels.Bounds:
-    d = rows.shape[1]
-    unit, tiny = float(np.finfo(kind).eps) / 2, float(np.finfo(kind).tiny)
-    longest = float(np.sqrt(np.square(rows).sum(axis=1).max())) * SLACK
-    highest = float(np.abs(half).max())
-    safe = highest < float(np.finfo(kind).max) / 16
-    return dense_kernels.Bounds(
-        slope=(longest * (gamma(d, unit) + 4 * unit) + d * tiny) * SLACK,
-        constant=4 * unit * highest + d * tiny * (1.0 + longest),
-        floor=float64_floor(d),
-        reach=float(np.sqrt(np.square(centroids).sum(axis=1).max())) * SLACK,
-        largest=float(np.finfo(kind).max) / (16 * max(longest, tiny)) if safe else 0.0,
-    )
+def _frame(kind: np.dtype[Any], centroids: Float64) -> Frame:
+    """Small integers are seen as they are, everything else from the centroids' mean."""
+    mean = centroids.mean(axis=0)
+    if are_integers(kind):
+        return Frame(np.zeros_like(mean), 1.0, mean, rounded=False, bytewise=takes_bytes(kind))
+    offset = mean.astype(kind).astype(np.float64) if kind.kind == "f" else mean
+    longest = float(np.sqrt(np.square(centroids - offset).sum(axis=1).max()))
+    scale = 2.0 ** -int(np.clip(np.frexp(longest)[1], -120, 120)) if longest else 1.0
+    return Frame(offset, scale, np.zeros_like(mean), rounded=True)
+
+
+def _scores(frame: Frame, centroids: Float64) -> tuple[Factors, Scores, Scores]:
+    """The centroids as factors; their scores by products as in `nearest_kernels`, and by those of single points."""
+    k, d = centroids.shape
+    factors = rates(frame, Basis(np.empty((d, 0), np.float32), 0.0))
+    placed = frame.place(centroids)
+    norms = np.sqrt(np.square(placed).sum(axis=1))
+    near = norms < FAR
+    placed, norms = np.where(near[:, np.newaxis], placed, 0.0), np.where(near, norms * SLACK, 0.0)
+    half = placed @ frame.reference + np.square(placed).sum(axis=1) / 2.0
+    floor = np.where(near, plain_floor.py_func(norms, half, factors), UNKNOWN)
+    single = factors_of(k, d, frame.bytewise)
+    single.rows[:] = placed
+    rest = halved(placed, single) if frame.bytewise else np.zeros(k)
+
+    def scores(rate: float, rest: Float64) -> Scores:
+        slope = product_slope.py_func(norms, rest, rate, factors)
+        lag = np.zeros(k, np.float32)
+        return Scores(single.rows, half.astype(np.float32), upward(slope), lag, upward(floor))
+
+    chain = nearest_kernels.CHAIN / 16 + 5 + d // nearest_kernels.CHAIN
+    return single, scores(factors.plain + gamma(chain), np.zeros(k)), scores(factors.fine, rest)

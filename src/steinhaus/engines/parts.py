@@ -150,3 +150,11 @@ def grouped(bounds: Int64, rows: int) -> Int64:
         while end - chosen[-1] > rows:
             chosen.append(chosen[-1] + rows)
     return np.array([*chosen, int(bounds[-1])], np.int64)
+
+
+def evened(bounds: Int64, wanted: int) -> Int64:
+    """Bounds of so many stretches of about the same size, each of whole pieces of the source; larger pieces are cut."""
+    n = int(bounds[-1])
+    places = grouped(bounds, -(-n // (8 * wanted)))
+    nearest = [places[np.abs(places - n * part / wanted).argmin()] for part in range(1, wanted)]
+    return np.unique([0, *nearest, n])

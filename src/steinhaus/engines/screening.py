@@ -44,7 +44,7 @@ Float64 = NDArray[np.float64]
 
 BYTES = 2**15  # features whose products of bytes are summed exactly, in int32
 MOST = 127 * 128  # the largest integer of a row for products of bytes: 128 high + low, two signed bytes
-CHUNK = 112  # features summed at a time by `kernels.full_products`: lanes and rows of a chunk stay in 32 KiB
+CHUNK = 112  # features summed at a time by `products.full_products`: lanes and rows of a chunk stay in 32 KiB
 UNIT32 = 2.0**-24
 UNIT64 = 2.0**-53
 SLACK = 1.0 + 1e-4
@@ -60,7 +60,7 @@ def gamma(q: float, unit: float = UNIT32) -> float:
 
 
 def chunked(d: int) -> int:
-    """The longest chain of roundings in a product over d features as `kernels.full_products` sums it."""
+    """The longest chain of roundings in a product over d features as `products.full_products` sums it."""
     return min(d, CHUNK) + -(-d // CHUNK) + 1
 
 
@@ -75,14 +75,14 @@ def byted(d: int) -> float:
 
 
 def laned(d: int) -> int:
-    """The longest chain in a product over d features as `kernels.product` sums it: 64 lanes, folded, then the rest."""
+    """The longest chain in a product over d features as `products.product` sums it: 64 lanes, folded, then the rest."""
     return d // 64 + 6 + 1 + d % 64
 
 
 def float64_floor(d: int) -> float:
     """What float64's own rounding can make of a score's gap, relative to (|z| + |m|)^2 and to |e_j|^2.
 
-    `kernels.squared_distance` is off by gamma_(d + 3) of the distance D, relatively, and D <= 2 |y|^2 + 2 |e|^2; both
+    `products.squared_distance` is off by gamma_(d + 3) of the distance D, relatively, and D <= 2 |y|^2 + 2 |e|^2; both
     sides of a comparison count, and half of that is a gap of scores. e, h and m carry a few roundings of (|c'| +
     |m|)^2 more.
     """
@@ -111,8 +111,8 @@ def rates(frame: Frame, basis: Basis) -> Rates:
     """The factors for a frame and a basis.
 
     plain, fine: |fl(z . e32) - x' . e| <= |z - x'| |e| + |z| |e32 - e| + gamma_q |z| |e32| <= n |e| (entry + u +
-    gamma_q), and `_OPS` more. Of bytes, |e~ - e| takes the place of |e32 - e|: see `product_slope`. leak: see `Basis.leak`; the sum of p products adds gamma_(p + 2) |b| |P'delta|, |b| <=
-    1.01 (n + |m|), and `_OPS` more.
+    gamma_q), and `_OPS` more. Of bytes, |e~ - e| takes the place of |e32 - e|: see `product_slope`. leak: see
+    `Basis.leak`; the sum of p products adds gamma_(p + 2) |b| |P'delta|, |b| <= 1.01 (n + |m|), and `_OPS` more.
     """
     d = len(frame.reference)
     common = frame.entry + (_OPS + 1) * UNIT32
@@ -168,7 +168,8 @@ def drift_bound(
 
     With a_j = 0 this is the bound from the directions alone, for candidates that have no anchor.
 
-    norm |e_j|, held |a_j|, taken the slope of x' . a_j, size |P'delta_j|, across >= |delta_j - P P'delta_j|, half h_j - m . delta_j.
+    norm |e_j|, held |a_j|, taken the slope of x' . a_j, size |P'delta_j|, across >= |delta_j - P P'delta_j|, half
+    h_j - m . delta_j.
     """
     leak = size * rates.leak
     whole = norm + held + size + across

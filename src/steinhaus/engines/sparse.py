@@ -4,7 +4,7 @@ The screen is the score itself, s_ij = x_i . c_j - |c_j|^2 / 2, in float64 over 
 |c_j|)^2 it is off by at most gamma_(d + 4) M / 2 (Higham 2002, section 3.1), and the squared distances that would
 settle the label by gamma_(d + 3) of themselves, which is at most gamma_(d + 3) M; a gap of g between scores is one of
 2 g between squared distances. So scores further apart than 2 E, E = gamma_(d + 5) M, are those of a certified label.
-The rest is settled on the dense row, by `kernels.squared_distance`, as everywhere.
+The rest is settled on the dense row, by `products.squared_distance`, as everywhere.
 
 Grids have no offset here, so that what is 0 stays 0.
 """

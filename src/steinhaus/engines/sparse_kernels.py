@@ -13,7 +13,7 @@ import numpy as np
 from steinhaus import simd as v
 from steinhaus.compiled import compiled, inlined
 from steinhaus.engines import limbs
-from steinhaus.engines.kernels import squared_distance
+from steinhaus.engines.products import squared_distance
 
 
 class Rows(NamedTuple):

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from steinhaus.engines import kernels
+from steinhaus.engines import counting
+from steinhaus.engines.records import Rows
 from steinhaus.engines.screening import Frame
 from steinhaus.engines.workers import Workers
 from steinhaus.errors import DataError
@@ -17,7 +18,7 @@ from steinhaus.points import Float64, Grid, Int64, Totals
 from steinhaus.simd import takes_bytes
 
 _GRID_BITS = 48  # a column's values are at most this many bits of its grid's step away from its offset
-_ROWS = 2**13  # rows a task: no limb of `kernels.grid_totals` overflows
+_ROWS = 2**13  # rows a task: no limb of `counting.grid_totals` overflows
 _LARGEST = 2.0**480  # beyond, squares overflow float64
 
 
@@ -34,7 +35,7 @@ class Survey:
     totals: Totals
     squares: Fraction | int  # what `totals.squares` is rounded from
     frame: Frame
-    rows: kernels.Rows
+    rows: Rows
     lengths: Float64  # (n,) squared norms of the points in the frame
 
 
@@ -64,7 +65,7 @@ def survey(x: NDArray[Any], workers: Workers, grid: Grid | None = None) -> Surve
     flat = x.reshape(-1).view()
     flat.flags.writeable = False  # one type of array for all callers, so that kernels are compiled once
     n, d = x.shape
-    rows = kernels.Rows(flat, n, d, integers, grid.offset.astype(kind), kind.type(scale), grid.offset, per_step)
+    rows = Rows(flat, n, d, integers, grid.offset.astype(kind), kind.type(scale), grid.offset, per_step)
     lengths = np.empty(len(x))
     sums, squares = (_integer_totals if integers else _grid_totals)(rows, grid, workers, lengths)
     totals = Totals(sums, two_float(squares), len(x))
@@ -83,7 +84,7 @@ def ranges(x: NDArray[Any], workers: Workers) -> Ranges:
     bad = np.full(workers.count, n, np.int64)
 
     def look(worker: int, first: int, end: int) -> None:
-        if (row := kernels.ranges(flat, d, first, end, least[worker], most[worker])) >= 0:
+        if (row := counting.ranges(flat, d, first, end, least[worker], most[worker])) >= 0:
             bad[worker] = min(bad[worker], row)
 
     workers.each(look, n, _ROWS)
@@ -117,24 +118,24 @@ def grid_of(dtype: np.dtype[Any], ranges: Ranges | None, d: int) -> Grid:
     return Grid(offset, np.ldexp(1.0, np.maximum(exponent, -500)))
 
 
-def _integer_totals(rows: kernels.Rows, grid: Grid, workers: Workers, lengths: Float64) -> tuple[Int64, int]:
+def _integer_totals(rows: Rows, grid: Grid, workers: Workers, lengths: Float64) -> tuple[Int64, int]:
     sums = np.zeros((workers.count, rows.d), np.int64)
     squares = np.zeros(workers.count, np.int64)
 
     def add(worker: int, first: int, end: int) -> None:
-        squares[worker] += kernels.integer_totals(rows, first, end, sums[worker], lengths)
+        squares[worker] += counting.integer_totals(rows, first, end, sums[worker], lengths)
 
     workers.each(add, rows.n, _ROWS)
     return sums.sum(0)[np.newaxis, np.newaxis], sum(squares.tolist())
 
 
-def _grid_totals(rows: kernels.Rows, grid: Grid, workers: Workers, lengths: Float64) -> tuple[Int64, Fraction]:
+def _grid_totals(rows: Rows, grid: Grid, workers: Workers, lengths: Float64) -> tuple[Int64, Fraction]:
     sums = np.zeros((workers.count, 2, rows.d), np.int64)
     squares = np.zeros((workers.count, 6, rows.d), np.int64)  # three limbs of up to 62 bits, each split at 2^32
 
     def add(worker: int, first: int, end: int) -> None:
         part = np.zeros((3, rows.d), np.int64)
-        kernels.grid_totals(rows, first, end, sums[worker], part, lengths)
+        counting.grid_totals(rows, first, end, sums[worker], part, lengths)
         squares[worker, :3] += part >> 32
         squares[worker, 3:] += part & 0xFFFFFFFF
 

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+_MOST = 1024  # threads, whoever asks for more: each needs memory of its own
+
 
 def available_cores(limits: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
     """How many cores this process may use: by its affinity and its control group, not the machine's count.
@@ -31,18 +33,29 @@ class Workers:
     ----------
     threads
         How many work at once, the caller included; None: as many as this process has cores.
+    finer
+        Into how many each range is cut. Where the cores have other work to do besides, the others wait less long for
+        the thread that was held up last.
     """
 
-    def __init__(self, threads: int | None = None) -> None:
-        self.count = threads or available_cores()
+    def __init__(self, threads: int | None = None, *, finer: int = 1) -> None:
+        self.count = min(threads or available_cores(), _MOST)
+        self._finer = finer
+        self._start()
+
+    def _start(self) -> None:
+        self._process = os.getpid()
         self._pool = ThreadPoolExecutor(self.count - 1, "steinhaus") if self.count > 1 else None
 
     def each(self, work: Callable[[int, int, int], None], end: int, step: int) -> None:
-        """Call `work(worker, first, end)` on consecutive ranges of 0..end, each `step` long, on whichever thread is
-        free.
+        """Call `work(worker, first, end)` on consecutive ranges of 0..end, each at most `step` long, on whichever
+        thread is free.
 
         The first exception of any thread is raised here, after all have stopped.
         """
+        if self._process != os.getpid():  # a fork: the threads stayed with the parent
+            self._start()
+        step = max(1, step // self._finer)
         starts = itertools.count(0, step)
 
         def loop(worker: int) -> None:
@@ -61,5 +74,5 @@ class Workers:
 
     def close(self) -> None:
         """End the threads."""
-        if self._pool:
+        if self._pool and self._process == os.getpid():
             self._pool.shutdown()

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from numbers import Integral
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
 from sklearn.utils import Tags, check_random_state, estimator_html_repr
 from sklearn.utils.validation import (
     _check_feature_names,
     _check_n_features,
     _check_sample_weight,
+    assert_all_finite,
     check_is_fitted,
     validate_data,
 )
@@ -83,9 +86,10 @@ class Clusterer(
             What a float64 brute force gives; a Dask array for Dask collections.
         """
         check_is_fitted(self)
-        x = self._validated(X, reset=False)
-        if isinstance(x, np.ndarray) and x.dtype.kind == "f":
-            return nearest(x, self._centroids(), threads=self.n_threads)
+        x = self._validated(X, reset=False, finite=False)
+        if isinstance(x, np.ndarray):
+            with named_by_scikit_learn(self, x):
+                return nearest(x, self._centroids(), threads=self.n_threads)
         with opened(x, threads=self.n_threads) as points:
             points.assign([Run(0, self._centroids())])
             labels: Int32 = labels_of(points, 0)
@@ -152,19 +156,23 @@ class Clusterer(
 
         export(self, path)
 
-    def _validated(self, X: ArrayLike, *, reset: bool) -> Any:
+    def _validated(self, X: ArrayLike, *, reset: bool, finite: bool = True) -> Any:
         """X as a C-contiguous array or CSR matrix of a type that the engines read; copied only where it is not one.
 
-        Dask collections become Dask arrays of known chunks.
+        Dask collections become Dask arrays of known chunks. Where `finite` is not asked for, arrays are not looked
+        through for values that are not, because the engine will do so: see `named_by_scikit_learn`.
         """
         if is_collection(X):
-            from steinhaus.engines.dask import collected
+            from steinhaus.engines.dask_arrays import collected
 
             x = collected(X)
             _check_feature_names(self, getattr(X, "_meta", X), reset=reset)  # a data frame's names are its empty one's
             _check_n_features(self, x, reset=reset)
             return x
-        return validate_data(self, X, reset=reset, accept_sparse="csr", dtype=DTYPES, order="C")
+        return validate_data(
+            self, X, reset=reset, accept_sparse="csr", dtype=DTYPES, order="C",
+            ensure_all_finite=finite or issparse(X),
+        )  # fmt: skip
 
     def _centroids(self) -> Float64:
         return np.ascontiguousarray(self.cluster_centers_, np.float64)
@@ -219,6 +227,17 @@ class Clusterer(
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+@contextmanager
+def named_by_scikit_learn(estimator: BaseEstimator, x: Any) -> Iterator[None]:
+    """Where an engine finds a point that is not finite, say so as scikit-learn does, which looks through all of x."""
+    try:
+        yield
+    except DataError:
+        if isinstance(x, np.ndarray):
+            assert_all_finite(x, estimator_name=type(estimator).__name__, input_name="X")
+        raise
 
 
 def centroid_dtype(x: Any) -> np.dtype[Any]:

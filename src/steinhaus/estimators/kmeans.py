@@ -17,7 +17,14 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from steinhaus.centroids import inertia
 from steinhaus.engines import is_collection, opened
-from steinhaus.estimators.clusterer import Clusterer, centroid_dtype, checked_weights, labels_of, seed_of
+from steinhaus.estimators.clusterer import (
+    Clusterer,
+    centroid_dtype,
+    checked_weights,
+    labels_of,
+    named_by_scikit_learn,
+    seed_of,
+)
 from steinhaus.estimators.listening import Callback, CallbackSupportMixin, Progress
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Fit, Float64, Points, Run, Stop
@@ -192,10 +199,10 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
         ValueError
             A parameter is out of range; X is not finite, or has fewer rows than clusters.
         """
-        x = self._validated(X, reset=True)
+        x = self._validated(X, reset=True, finite=False)
         weights = checked_weights(sample_weight, x)
         self._check_against(x)
-        with opened(x, weights=weights, threads=self.n_threads) as points:
+        with named_by_scikit_learn(self, x), opened(x, weights=weights, threads=self.n_threads) as points:
             runs = [Run(restart, start) for restart, start in enumerate(self._starts(points, x))]
             progress = Progress(self, len(runs), {"X": x, "metadata": {"sample_weight": weights}})
             fits: dict[Any, Fit] = {}

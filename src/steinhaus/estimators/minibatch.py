@@ -164,9 +164,9 @@ class MiniBatchKMeans(Clusterer):
     def _set_state(self, plain: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         counts, exact = arrays.pop("counts_"), arrays.pop("exact")
         super()._set_state(plain, arrays)
-        if exact.dtype != np.float64 or not np.array_equal(
-            exact.astype(self.cluster_centers_.dtype), self.cluster_centers_
-        ):
+        with np.errstate(over="ignore"):
+            rounded = exact.astype(self.cluster_centers_.dtype)
+        if exact.dtype != np.float64 or not np.array_equal(rounded, self.cluster_centers_):
             raise ValueError("its exact centroids are not those that it gives")
         if counts.dtype != np.float64 or counts.shape != (len(exact),) or not (counts >= 0).all():
             raise ValueError("its counts are not a number of at least 0 for each cluster")

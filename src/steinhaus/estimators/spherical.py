@@ -34,7 +34,7 @@ class SphericalKMeans(KMeans):
     [0, 0, 1, 1]
     """
 
-    def _validated(self, X: ArrayLike, *, reset: bool) -> Any:
+    def _validated(self, X: ArrayLike, *, reset: bool, finite: bool = True) -> Any:
         return unit(super()._validated(X, reset=reset))
 
     def _checked_start(self, start: ArrayLike, x: Any) -> Float64:

@@ -111,6 +111,32 @@ class Content:
             self._limits.check_ratio(self.name, self.stored, self._given)
 
 
+class Clipped(io.RawIOBase):
+    """A file that is never asked for more bytes than it has: Pillow and tarfile ask for what a damaged file declares.
+
+    Python's own files allocate what is asked for before they look how much there is.
+    """
+
+    def __init__(self, file: BinaryIO, stored: int) -> None:
+        self._file, self._stored = file, stored
+
+    def read(self, size: int = -1) -> bytes:  # noqa: D102
+        left = max(0, self._stored - self._file.tell())
+        return self._file.read(left if size < 0 else min(size, left))
+
+    def seek(self, place: int, whence: int = os.SEEK_SET) -> int:  # noqa: D102
+        return self._file.seek(place, whence)
+
+    def tell(self) -> int:  # noqa: D102
+        return self._file.tell()
+
+    def seekable(self) -> bool:  # noqa: D102
+        return True
+
+    def readable(self) -> bool:  # noqa: D102
+        return True
+
+
 @contextmanager
 def open_content(path: Path, limits: Limits) -> Iterator[Content]:
     """Open the content of a regular file. Failures to read or expand it become a `DataError` that names it."""
@@ -134,6 +160,18 @@ def reading(path: Path) -> Iterator[None]:
         ) from None
     except OSError as error:
         raise DataError(f"{shown(path)} cannot be read: {error.strerror or error}.") from error
+
+
+@contextmanager
+def damage_named(where: str, kind: str) -> Iterator[None]:
+    """Turn what another package raises, whatever it trips over in damaged data, into a `DataError` that says where."""
+    try:
+        yield
+    except (DataError, MemoryError):
+        raise
+    except Exception as error:
+        reason = str(error).rstrip(".") or type(error).__name__
+        raise DataError(f"{where} cannot be read as {kind}: {reason}.") from error
 
 
 def open_regular(path: Path) -> BinaryIO:

@@ -1,7 +1,8 @@
 """Sets decoded once into a Zarr store, from which they are read again and again. An import that stops goes on later.
 
 Beside the store lies a journal: a line for every chunk that is written whole. What a crash leaves behind it is
-written again.
+written again. Journal and store bear a print of their set: of files by name, size and time of change, of arrays by
+content. A set that has changed is not gone on with.
 """
 
 from __future__ import annotations
@@ -81,21 +82,23 @@ def import_images(
     target = Path(store).expanduser()
     look = Look(mode, size, fit, background)
     name, pictures, given = _pictures(source, limits, progress)
+    images = open_images(source, limits=limits, progress=progress) if pictures is None else None
+    given = given if images is None else [images.sha256]
     print_of = hashlib.sha256(json.dumps([name, repr(look), given], sort_keys=True).encode()).hexdigest()
     try:
         if _is_complete(target, print_of):
             return _imported(target, limits, [])
-        if pictures is None:
-            _write_array(open_images(source, limits=limits, progress=progress), target, print_of, progress)
-        else:
+        skipped: list[Skipped] = []
+        if images is not None:
+            _write_array(images, target, print_of, progress)
+        elif pictures is not None:
             skipped = _write_pictures(pictures, look, name, target, print_of, limits, progress)
-            return _imported(target, limits, skipped)
     except OSError as error:
         raise DataError(
             f"{shown(error.filename or target)} cannot be written: {error.strerror or error}. Make room, or choose "
             "another place; the same command goes on where this one stopped."
         ) from error
-    return _imported(target, limits, [])
+    return _imported(target, limits, skipped)
 
 
 def _imported(target: Path, limits: Limits, skipped: list[Skipped]) -> Images:
@@ -112,20 +115,25 @@ def _pictures(
         files = folder.found(path)
         names = folder.labels_of(path, files)
         pictures = (Encoded(file, path / file, None if names is None else names[row]) for row, file in enumerate(files))
-        return source_name(path), pictures, files
+        return source_name(path), pictures, _state([path / file for file in files], path)
     if kind == "tar":
         shards = tar.shards(path)
-        return source_name(path), tar.encoded(shards, True, limits), _sizes(shards)
+        return source_name(path), tar.encoded(shards, True, limits), _state(shards)
     if kind == "parquet":
         shards = parquet.shards(path)
         layout = parquet.layout_of(shards, None, None)
         if layout.kind == "encoded":
-            return source_name(path), parquet.encoded(shards, layout.columns[0], layout.label), _sizes(shards)
-    return source_name(path), None, [str(path)]
+            return source_name(path), parquet.encoded(shards, layout.columns[0], layout.label), _state(shards)
+    return source_name(path), None, []
 
 
-def _sizes(files: list[Path]) -> list[Any]:
-    return [[file.name, file.stat().st_size] for file in files]
+def _state(files: list[Path], within: Path | None = None) -> list[Any]:
+    """What tells files from others, without reading them: name, size, time of the last change in ns."""
+    states = ((file, file.stat()) for file in files)
+    return [
+        [file.name if within is None else str(file.relative_to(within)), state.st_size, state.st_mtime_ns]
+        for file, state in states
+    ]
 
 
 def _write_pictures(
@@ -138,12 +146,12 @@ def _write_pictures(
     progress: Progress | None,
 ) -> list[Skipped]:
     """Write pictures, chunk by chunk; those that could not be read."""
-    journal = target.with_name(target.name + ".journal")
+    journal = _journal(target)
     written = _resumed(journal, print_of)
     array: Any = _opened(target) if written.rows else None
     decoded = pictures_of(itertools.islice(pictures, written.taken, None), look, name, limits, progress)
     with journal.open("ab") as lines:
-        if not written.taken:
+        if not lines.tell():
             _append(lines, {"set": print_of})
         block: list[NDArray[np.uint8]] = []
         line: dict[str, Any] = {"taken": 0, "labels": [], "names": [], "skipped": []}
@@ -215,13 +223,21 @@ def _resumed(journal: Path, print_of: str) -> _Written:
 
 
 def _write_array(images: Images, target: Path, print_of: str, progress: Progress | None) -> None:
-    """Write pixels that are there already, chunk by chunk; chunks are written whole, so an import begins again."""
-    array = _created(target, images.shape, images.pixels.dtype)
+    """Write pixels that are there already, chunk by chunk."""
+    journal = _journal(target)
+    written = _resumed(journal, print_of)
+    array = _opened(target) if written.taken else _created(target, images.shape, images.pixels.dtype)
     array.resize(images.pixels.shape)
-    for first in range(0, images.n, step := int(array.chunks[0])):
-        array[first : first + step] = images.pixels[first : first + step]
-        if progress is not None:
-            progress(f"Writing {shown(target)}", min(first + step, images.n), images.n, "pictures")
+    step = int(array.chunks[0])
+    with journal.open("ab") as lines:
+        if not lines.tell():
+            _append(lines, {"set": print_of})
+        for first in range(written.taken, images.n, step):
+            end = min(first + step, images.n)
+            array[first:end] = images.pixels[first:end]
+            _append(lines, {"taken": end - first, "labels": [], "names": [], "skipped": []})
+            if progress is not None:
+                progress(f"Writing {shown(target)}", end, images.n, "pictures")
     named = images.labels is not None and images.label_names is not None
     labels = [images.label_names[i] for i in images.labels] if named else None  # type: ignore[index, union-attr]
     about = {
@@ -229,6 +245,11 @@ def _write_array(images: Images, target: Path, print_of: str, progress: Progress
         "licence": images.licence, "source": images.source,
     }  # fmt: skip
     _finish(target, array, labels, about)
+    journal.unlink()
+
+
+def _journal(target: Path) -> Path:
+    return target.with_name(f"{target.name}.journal")
 
 
 def _created(target: Path, image: tuple[int, ...], dtype: Any) -> Any:
@@ -247,7 +268,7 @@ def _created(target: Path, image: tuple[int, ...], dtype: Any) -> Any:
 
 
 def _opened(target: Path) -> Any:
-    return _zarr().open_group(target, mode="r+").get("pixels").with_config({"write_empty_chunks": True})
+    return _zarr().open_array(target, path="pixels", mode="r+", config={"write_empty_chunks": True})
 
 
 def _finish(target: Path, array: Any, labels: list[Any] | None, about: dict[str, Any]) -> None:

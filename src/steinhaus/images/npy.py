@@ -17,7 +17,8 @@ from steinhaus.images.collection import Images
 from steinhaus.images.files import open_content, open_regular, reading, shown, source_name
 from steinhaus.images.limits import Limits
 from steinhaus.images.progress import Progress
-from steinhaus.images.stored import FileStore, stored_images
+from steinhaus.images.staying import stored_images
+from steinhaus.images.stored import FileStore
 
 _MAGIC = b"\x93NUMPY"
 _LONGEST_HEADER = 65_536

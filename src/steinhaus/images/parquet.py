@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from steinhaus.errors import DataError
 from steinhaus.images.collection import Images
 from steinhaus.images.encoded import Encoded, decode_all
-from steinhaus.images.files import natural, shown, source_name
+from steinhaus.images.files import damage_named, natural, open_regular, reading, shown, source_name
 from steinhaus.images.labels import Int64
 from steinhaus.images.limits import Limits
 from steinhaus.images.pictures import Look
 from steinhaus.images.progress import Progress
-from steinhaus.images.stored import stored_images
+from steinhaus.images.staying import stored_images
 
 PIXELS = ("pixels", "image", "images", "img", "x", "data", "embedding", "embeddings", "vector")
 LABELS = ("label", "labels", "class", "target", "y", "digit")
@@ -85,7 +85,10 @@ class ParquetStore:
         place, number = self._groups[group]
         file = self._files[place]
         where = f"{shown(file)}, row group {number}"
-        table = _read(file, number, self._layout.columns)
+        with damage_named(where, "Parquet"):
+            return self._rows(_read(file, number, self._layout.columns), where)
+
+    def _rows(self, table: Any, where: str) -> NDArray[Any]:
         if nulls := [name for name in self._layout.columns if table.column(name).null_count]:
             raise DataError(
                 f"{where}: column {nulls[0]} holds nulls; every pixel must be a number. Fill or leave them out."
@@ -143,6 +146,7 @@ def read(
     """
     files = shards(path)
     layout = layout_of(files, images, labels)
+    _check_sizes(files, layout, limits)
     given: dict[str, Any] = {"name": source_name(path), "shape": shape, "full_scale": full_scale}
     found = None if layout.label is None else _column(files, layout.label)
     if layout.kind == "encoded":
@@ -169,10 +173,19 @@ def encoded(files: Sequence[Path], column: str, label: str | None) -> Iterator[E
             table = _read(file, group, [column, *([label] if label else [])])
             names = table.column(label).to_pylist() if label else [None] * len(table)
             for row, (picture, name) in enumerate(zip(table.column(column).to_pylist(), names, strict=True)):
-                data = picture["bytes"] if picture else None
-                if data is None and picture and picture.get("path"):
-                    data = Path(file.parent, picture["path"])
-                yield Encoded(f"{file.name}, row group {group}, row {row}", data or b"", name)
+                where = f"{file.name}, row group {group}, row {row}"
+                yield Encoded(where, _content(picture, file, where), name)
+
+
+def _content(picture: dict[str, Any] | None, file: Path, where: str) -> bytes | Path:
+    """The bytes of a picture, or where they are: a file beside this one, or below."""
+    if picture and picture["bytes"] is not None:
+        return bytes(picture["bytes"])
+    name = str(picture.get("path") or "") if picture else ""
+    place = PurePosixPath(name)
+    if place.is_absolute() or ".." in place.parts:
+        raise DataError(f"{where}: its picture is {shown(name)!r}, which points outside; no such file is opened.")
+    return file.parent / place if name else b""
 
 
 def shards(path: Path) -> list[Path]:
@@ -185,10 +198,15 @@ def shards(path: Path) -> list[Path]:
 
 def layout_of(files: Sequence[Path], images: str | None, labels: Any) -> _Layout:
     """Tell by the first file's schema what is what, and hold the others against it."""
+    with damage_named(shown(files[0]), "Parquet"):
+        layout = _layout(_opened(files[0]).schema_arrow, shown(files[0]), images, labels)
+    _check_alike(files, layout)
+    return layout
+
+
+def _layout(schema: Any, first: str, images: str | None, labels: Any) -> _Layout:
     import pyarrow as pa
 
-    schema = _opened(files[0]).schema_arrow
-    first = shown(files[0])
     label = labels if isinstance(labels, str) else None
     for name in (images, label):
         if name is not None and name not in schema.names:
@@ -225,8 +243,25 @@ def layout_of(files: Sequence[Path], images: str | None, labels: Any) -> _Layout
         )
     else:
         raise DataError(f"{first}: column {chosen} holds {kind}, neither lists of numbers nor pictures.")
-    _check_alike(files, layout)
     return layout
+
+
+def _check_sizes(files: Sequence[Path], layout: _Layout, limits: Limits) -> None:
+    """Refuse row groups that take more memory than allowed, or that declare fewer than no rows.
+
+    What a group says of its columns is not asked: pyarrow ends the process where that is damaged.
+    """
+    for file in files:
+        metadata = _opened(file).metadata
+        for number in range(metadata.num_row_groups):
+            where = f"{shown(file)}, row group {number}"
+            with damage_named(where, "Parquet"):
+                group = metadata.row_group(number)
+                rows, n_bytes = group.num_rows, group.total_byte_size
+            if min(rows, n_bytes) < 0:
+                raise DataError(f"{where}: it declares sizes below 0: the file is damaged.")
+            if (size := max(n_bytes, rows * max(1, layout.d) * layout.dtype.itemsize)) > limits.ratio_free:
+                limits.check_memory(where, size)
 
 
 def _check_alike(files: Sequence[Path], layout: _Layout) -> None:
@@ -259,16 +294,16 @@ def _is_nested(kind: Any) -> bool:
 
 def _column(files: Sequence[Path], name: str) -> NDArray[Any]:
     """A column of labels, over all files."""
-    values: list[Any] = []
+    values: list[NDArray[Any]] = []
     for file in files:
         for group in range(_opened(file).num_row_groups):
-            column = _read(file, group, [name]).column(name)
-            if column.null_count:
-                raise DataError(
-                    f"{shown(file)}, row group {group}: column {name} holds nulls; every image needs a label."
-                )
-            values += column.to_pylist()
-    return np.asarray(values)
+            where = f"{shown(file)}, row group {group}"
+            with damage_named(where, "Parquet"):
+                column = _read(file, group, [name]).column(name)
+                if column.null_count:
+                    raise DataError(f"{where}: column {name} holds nulls; every image needs a label.")
+                values.append(column.to_numpy())
+    return np.concatenate(values) if values else np.empty(0, np.int64)
 
 
 def _opened(file: Path) -> Any:
@@ -278,16 +313,17 @@ def _opened(file: Path) -> Any:
         raise DataError(
             f"{shown(file)} is a Parquet file; reading it needs the package pyarrow: pip install 'steinhaus[parquet]'."
         ) from None
-    try:
+    with reading(file), open_regular(file):  # a pipe would be waited for
+        pass
+    with damage_named(shown(file), "Parquet"):
         return pq.ParquetFile(file)
-    except Exception as error:
-        raise DataError(f"{shown(file)} cannot be read as Parquet: {str(error).rstrip('.')}.") from error
 
 
 def _read(file: Path, group: int, columns: Sequence[str]) -> Any:
-    try:
-        return _opened(file).read_row_group(group, columns=list(columns))
-    except DataError:
-        raise
-    except Exception as error:
-        raise DataError(f"{shown(file)}, row group {group}, cannot be read: {str(error).rstrip('.')}.") from error
+    where = f"{shown(file)}, row group {group}"
+    with damage_named(where, "Parquet"):
+        opened = _opened(file)
+        table = opened.read_row_group(group, columns=list(columns))
+        if len(table) != opened.metadata.row_group(group).num_rows:
+            raise DataError(f"{where}: it holds another number of rows than it declares: the file is damaged.")
+        return table

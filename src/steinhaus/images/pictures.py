@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from steinhaus.errors import DataError
 from steinhaus.images.collection import Images
-from steinhaus.images.files import open_regular, shown, source_name
+from steinhaus.images.files import Clipped, open_regular, shown, source_name
 from steinhaus.images.limits import Limits, size_text
 from steinhaus.images.progress import Progress
 
@@ -106,7 +106,7 @@ def opened(path: Path | bytes, limits: Limits) -> Iterator[Image.Image]:
                 )
             _check_size(*_webp_size(file.read(30)), limits)
             file.seek(0)
-            with Image.open(cast("IO[bytes]", _Clipped(file, stored)), formats=_FORMATS) as image:
+            with Image.open(cast("IO[bytes]", Clipped(file, stored)), formats=_FORMATS) as image:
                 _check_size(*image.size, limits)
                 if getattr(image, "is_animated", False) and image.format in ("PNG", "WEBP"):
                     raise BadPictureError("is an animation, not one picture")
@@ -119,32 +119,6 @@ def opened(path: Path | bytes, limits: Limits) -> Iterator[Image.Image]:
         raise BadPictureError("is not a PNG, JPEG, WebP or BMP picture, or its beginning is damaged") from None
     except Exception as error:  # decoders raise whatever they trip over in a damaged file
         raise BadPictureError(f"cannot be read: {str(error) or type(error).__name__}") from None
-
-
-class _Clipped(io.RawIOBase):
-    """A file that is never asked for more bytes than it has: Pillow asks for what a damaged file declares.
-
-    Python's own files allocate what is asked for before they look how much there is.
-    """
-
-    def __init__(self, file: BinaryIO, stored: int) -> None:
-        self._file, self._stored = file, stored
-
-    def read(self, size: int = -1) -> bytes:
-        left = max(0, self._stored - self._file.tell())
-        return self._file.read(left if size < 0 else min(size, left))
-
-    def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
-        return self._file.seek(place, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def seekable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return True
 
 
 def _check_size(width: int, height: int, limits: Limits) -> None:

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from steinhaus.errors import DataError
 from steinhaus.images.files import open_regular, reading, shown
-from steinhaus.images.labels import Int64, encode
+from steinhaus.images.labels import Int64
 
-if TYPE_CHECKING:
-    from steinhaus.images.collection import Images
-
-_STRETCH = 32 << 20  # bytes read in one go
+STRETCH = 32 << 20  # bytes read in one go
 
 
 class Store(Protocol):
@@ -100,7 +97,7 @@ class StoredPixels:
 
     def stretches(self) -> Iterator[NDArray[Any]]:
         """All images in order, some at a time."""
-        step = max(1, _STRETCH // max(1, self.source.shape[1] * self.dtype.itemsize))
+        step = max(1, STRETCH // max(1, self.source.shape[1] * self.dtype.itemsize))
         for first in range(0, len(self), step):
             end = min(first + step, len(self))
             rows = self.source.read(first, end) if self.take is None else self.source.pick(self.take[first:end])
@@ -140,67 +137,3 @@ class FileStore:
                         missing = row + done // width - place * each
                         raise DataError(f"{shown(self.path)} is cut short: image {missing} is not there any more.")
                     done += got
-
-
-def stored_images(
-    store: Store,
-    image: tuple[int, ...],
-    labels: Any = None,
-    *,
-    name: str,
-    label_names: Sequence[str] | None = None,
-    shape: tuple[int, ...] | None = None,
-    full_scale: float | None = None,
-    given_train: int | None = None,
-    licence: str | None = None,
-    source: str | None = None,
-) -> Images:
-    """A collection whose pixels stay in a store. The parameters are those of `Images.from_arrays`; image: a picture's
-    shape.
-
-    Raises
-    ------
-    DataError
-        Where the pixels would have to be converted, are not finite, or do not fill the shape; or where labels do not
-        belong to them.
-    """
-    from steinhaus.images.collection import Images
-
-    if store.dtype not in (np.uint8, np.float32, np.float64) or not store.dtype.isnative:
-        raise DataError(
-            f"{name} has dtype {store.dtype.str}; only uint8, float32 and float64 in this machine's byte order are "
-            "read from where they are stored. Bring it to one of these first: steinhaus data import."
-        )
-    if 0 in store.shape:
-        raise DataError(f"{name} holds no images.")
-    image = tuple(shape or image)
-    if len(image) == 3 and image[2] == 1:
-        image = image[:2]
-    if math.prod(image) != store.shape[1] or not 1 <= len(image) <= 3:
-        raise DataError(f"{name}: an image has {store.shape[1]:,} values, which do not fill the shape {image}.")
-    _check_finite(store, name)
-    indices, names = (None, None) if labels is None else encode(labels, store.shape[0], name, label_names)
-    return Images(
-        pixels=StoredPixels(store, image),
-        labels=indices,
-        label_names=names,
-        name=name,
-        full_scale=float(full_scale or (255 if store.dtype == np.uint8 else 1)),
-        given_train=given_train,
-        licence=licence,
-        source=source,
-    )
-
-
-def _check_finite(store: Store, name: str) -> None:
-    """Refuse NaN and infinity, and say where the first one is; reads all pixels of floats, none of integers."""
-    step = max(1, _STRETCH // (store.shape[1] * store.dtype.itemsize))
-    for first in range(0, store.shape[0] if store.dtype.kind == "f" else 0, step):
-        rows = store.read(first, min(first + step, store.shape[0]))
-        finite = np.isfinite(rows)
-        if not finite.all():
-            row, column = np.argwhere(~finite)[0].tolist()
-            raise DataError(
-                f"{name}: image {first + row} has the value {rows[row, column]} at {column}; every pixel must be a "
-                "finite number. Replace or leave out such values."
-            )

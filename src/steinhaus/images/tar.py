@@ -7,11 +7,12 @@ import os
 import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
+from typing import IO, BinaryIO, cast
 
 from steinhaus.errors import DataError
 from steinhaus.images.collection import Images
 from steinhaus.images.encoded import Encoded, decode_all
-from steinhaus.images.files import natural, open_regular, reading, shown, source_name
+from steinhaus.images.files import Clipped, natural, open_regular, reading, shown, source_name
 from steinhaus.images.limits import Limits
 from steinhaus.images.pictures import SUFFIXES, Look
 from steinhaus.images.progress import Progress
@@ -60,10 +61,17 @@ def encoded(files: Sequence[Path], labels: bool, limits: Limits) -> Iterator[Enc
     """The pictures of some shards, one after the other."""
     for file in files:
         try:
-            with reading(file), open_regular(file) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
+            with reading(file), open_regular(file) as stream, _archive(stream) as archive:
                 yield from _samples(archive, file, labels, limits)
-        except tarfile.TarError as error:
+        except DataError:
+            raise
+        except (tarfile.TarError, ValueError, OverflowError) as error:  # what tarfile makes of damaged headers
             raise DataError(f"{shown(file)} cannot be read as a tar file: {str(error).rstrip('.')}.") from error
+
+
+def _archive(stream: BinaryIO) -> tarfile.TarFile:
+    clipped = Clipped(stream, os.fstat(stream.fileno()).st_size)
+    return tarfile.open(fileobj=cast("IO[bytes]", clipped), mode="r:")
 
 
 def _samples(archive: tarfile.TarFile, file: Path, labels: bool, limits: Limits) -> Iterator[Encoded]:

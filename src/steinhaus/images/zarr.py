@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +14,25 @@ from numpy.typing import NDArray
 
 from steinhaus.errors import DataError
 from steinhaus.images.collection import Images
-from steinhaus.images.files import shown, source_name
+from steinhaus.images.files import damage_named, shown, source_name
 from steinhaus.images.labels import Int64
 from steinhaus.images.limits import Limits
 from steinhaus.images.progress import Progress
-from steinhaus.images.stored import stored_images
+from steinhaus.images.staying import stored_images
 
 PIXELS = ("pixels", "images", "x", "X", "data")
 LABELS = ("labels", "label", "y", "target")
 ABOUT = "steinhaus"  # the attribute in which `importing` says what the pixels are
-_MARKERS = ("zarr.json", ".zarray", ".zgroup")
+_CHUNK_NAME = 64  # bytes that the name of a chunk takes in memory
 
 
 class ZarrStore:
     """The images of a Zarr array, rows of (n, d). See `stored.Store`."""
 
-    def __init__(self, array: Any, name: str) -> None:
+    def __init__(self, array: Any, name: str, *, here: bool = False) -> None:
         self._array = array
         self._name = name
+        self._here = here  # on this machine's disks: more chunks at once than cores are slower there, not faster
         self.dtype = np.dtype(array.dtype)
         self.shape = (int(array.shape[0]), math.prod(array.shape[1:]))
         step = int((array.shards or array.chunks)[0])
@@ -47,9 +50,16 @@ class ZarrStore:
 
     def _rows(self, get: Any, first: int, end: int) -> NDArray[Any]:
         try:
-            return np.ascontiguousarray(get()).reshape(-1, self.shape[1])
-        except Exception as error:  # codecs and stores raise whatever they trip over
+            with self._pace():
+                return np.ascontiguousarray(get()).reshape(-1, self.shape[1])
+        except Exception as error:  # codecs and stores raise whatever they trip over, and ask for what damage declares
             raise DataError(self._damage(first, end, error)) from error
+
+    def _pace(self) -> Any:
+        """How many chunks Zarr reads at once, for as long as this lasts: its own setting, or no more than cores."""
+        import zarr
+
+        return zarr.config.set({"async.concurrency": min(10, os.cpu_count() or 1)}) if self._here else nullcontext()
 
     def _damage(self, first: int, end: int, error: Exception) -> str:
         """Which chunk cannot be read, found by reading them one at a time."""
@@ -63,11 +73,6 @@ class ZarrStore:
                         f"{str(cause).rstrip('.') or type(cause).__name__}. Restore it, or import the set again."
                     )
         return f"{self._name}: images {first} to {end - 1} cannot be read: {error}."
-
-
-def is_store(names: list[str]) -> bool:
-    """Whether a folder that holds these names is a Zarr array or group."""
-    return any(marker in names for marker in _MARKERS)
 
 
 def read(
@@ -107,17 +112,18 @@ def read(
         With the chunk that is missing or damaged.
     """
     name = shown(path) if isinstance(path, Path) else path
-    opened = _opened(path, name)
-    pixels = _member(opened, images, PIXELS, name, "images")
-    if pixels is None:
-        raise DataError(f"{name} holds no array of images ({', '.join(PIXELS)}). Name it: images=...")
-    about = dict(opened.attrs.get(ABOUT, {}))
-    if about and not about.get("complete"):
-        raise DataError(f"{name} is the beginning of an import. Give the command of the import again: it goes on.")
-    n_bytes = math.prod(pixels.shape) * np.dtype(pixels.dtype).itemsize
-    if not missing:
-        _check_chunks(pixels, path, name)
-    found = labels if labels is not None and not isinstance(labels, str | bool) else _labels(opened, labels, name)
+    with damage_named(name, "a Zarr store"):
+        opened = _opened(path, name)
+        pixels = _member(opened, images, PIXELS, name, "images")
+        if pixels is None:
+            raise DataError(f"{name} holds no array of images ({', '.join(PIXELS)}). Name it: images=...")
+        _check_codecs(pixels, name, limits)
+        about = _about(opened, name)
+        n_bytes = math.prod(pixels.shape) * np.dtype(pixels.dtype).itemsize
+        if not missing:
+            _check_chunks(pixels, path, name, limits)
+        given_labels = labels is not None and not isinstance(labels, str | bool)
+        found = labels if given_labels else _labels(opened, labels, name, limits)
     names = about.get("label_names") if isinstance(labels, str | None) else None
     given: dict[str, Any] = {
         "name": about.get("name") or source_name(Path(str(path))),
@@ -126,12 +132,12 @@ def read(
         "licence": about.get("licence"),
         "source": about.get("source"),
     }
+    store = ZarrStore(pixels, name, here=isinstance(path, Path))
     if not (n_bytes > limits.memory if stored is None else stored):
         limits.check_memory(name, n_bytes)
-        store = ZarrStore(pixels, name)
         loaded = store.read(0, store.shape[0]).reshape(pixels.shape)
         return Images.from_arrays(loaded, found, label_names=names, shape=shape, **given)
-    return stored_images(ZarrStore(pixels, name), pixels.shape[1:], found, label_names=names, shape=shape, **given)
+    return stored_images(store, pixels.shape[1:], found, label_names=names, shape=shape, **given)
 
 
 def _opened(path: Path | str, name: str) -> Any:
@@ -147,33 +153,82 @@ def _opened(path: Path | str, name: str) -> Any:
         raise DataError(f"{name} cannot be opened as a Zarr store: {str(error).rstrip('.')}.") from error
 
 
+def _about(opened: Any, name: str) -> dict[str, Any]:
+    """What `importing` said of the pixels; nothing where another program made the store."""
+    about = opened.attrs.get(ABOUT, {})
+    if not isinstance(about, dict):
+        raise DataError(f"{name}: its attribute {ABOUT!r} is not what an import writes: {str(about)[:40]!r}.")
+    if about and not about.get("complete"):
+        raise DataError(f"{name} is the beginning of an import. Give the command of the import again: it goes on.")
+    kinds = {"name": str, "full_scale": int | float, "given_train": int, "licence": str, "source": str}
+    for key, kind in kinds.items():
+        if not isinstance(about.get(key), kind | None) or isinstance(about.get(key), bool):
+            raise DataError(f"{name}: its attribute {ABOUT!r} has the {key} {str(about[key])[:40]!r}: it was changed.")
+    names = about.get("label_names")
+    if names is not None and not (isinstance(names, list) and all(isinstance(label, str) for label in names)):
+        raise DataError(f"{name}: its attribute {ABOUT!r} has label names that are no list of text: it was changed.")
+    return about
+
+
+def _check_codecs(array: Any, name: str, limits: Limits) -> None:
+    """Refuse what would run code, and chunks that take more memory than allowed, before anything is decoded."""
+    about = array.metadata.to_dict()
+    codecs = [about.get("compressor"), *(about.get("filters") or ()), *(about.get("codecs") or ())]
+    if any("pickle" in str(codec).lower() for codec in codecs):
+        raise DataError(
+            f"{name} holds pickled Python objects, which can run any code when they are loaded; Steinhaus never loads "
+            "one. Save its arrays as numbers or text."
+        )
+    if not array.shape or min(array.chunks, default=0) < 1:
+        raise DataError(f"{name}: an array of shape {array.shape} in chunks of {array.chunks} holds no images.")
+    limits.check_memory(f"{name}: a chunk", math.prod(array.chunks) * np.dtype(array.dtype).itemsize)
+
+
 def _member(opened: Any, wanted: str | None, known: tuple[str, ...], name: str, what: str) -> Any:
     """An array of a group; the array itself where there is no group."""
     if hasattr(opened, "chunks"):
         return opened if known is PIXELS else None
-    there = [key for key, _ in opened.arrays()]
-    if wanted is not None and wanted not in there:
+    for key in known if wanted is None else (wanted,):
+        with suppress(KeyError):
+            if hasattr(array := opened[key], "chunks"):
+                return array
+    if wanted is not None:
+        there = [key for key, _ in opened.arrays()]
         raise DataError(f"{name} has no array {wanted!r} of {what}; it holds {', '.join(there) or 'none'}.")
-    chosen = wanted or next((key for key in known if key in there), None)
-    return None if chosen is None else opened[chosen]
+    return None
 
 
-def _labels(opened: Any, wanted: str | bool | None, name: str) -> NDArray[Any] | None:
+def _labels(opened: Any, wanted: str | bool | None, name: str, limits: Limits) -> NDArray[Any] | None:
     if wanted is False:
         return None
     array = _member(opened, wanted if isinstance(wanted, str) else None, LABELS, name, "labels")
-    return None if array is None else np.asarray(array[:])
+    if array is None:
+        return None
+    _check_codecs(array, name, limits)
+    limits.check_memory(f"{name}: its labels", math.prod(array.shape) * np.dtype(array.dtype).itemsize)
+    try:
+        return np.asarray(array[:])
+    except Exception as error:
+        raise DataError(
+            f"{name}: its labels cannot be read: {str(error).rstrip('.') or type(error).__name__}."
+        ) from error
 
 
-def _check_chunks(array: Any, path: Path | str, name: str) -> None:
+def _check_chunks(array: Any, path: Path | str, name: str, limits: Limits) -> None:
     """Refuse an array with chunks that are not there, and say which."""
-    present, wanted = array.nchunks_initialized, array.nchunks
-    if present >= wanted:
-        return
     files = array.shards or array.chunks
     counts = [-(-side // chunk) for side, chunk in zip(array.shape, files, strict=True)]
-    which = f"{wanted - present} of {wanted} chunks are"
-    for place in itertools.product(*map(range, counts)) if isinstance(path, Path) else ():
+    wanted = math.prod(counts)
+    if isinstance(path, Path):
+        stored = sum(len(names) for _, _, names in os.walk(path / array.path))
+    else:
+        limits.check_memory(f"{name}: the list of its chunks", _CHUNK_NAME * wanted)
+        stored = wanted
+    if stored >= wanted and array.nchunks_initialized >= array.nchunks:  # Zarr lists all chunks that there should be
+        return
+    which = f"some of {wanted} chunks are"
+    for number in range(min(stored + 1, wanted)) if isinstance(path, Path) else ():  # one of so many is not there
+        place = _place(number, counts)
         key = array.metadata.encode_chunk_key(place)
         if not (path / array.path / key).exists():
             last = min((place[0] + 1) * files[0], array.shape[0]) - 1
@@ -183,3 +238,12 @@ def _check_chunks(array: Any, path: Path | str, name: str) -> None:
         f"{name}: {which} missing. Restore what is lost; or, where chunks are empty on purpose, open it with "
         "missing=True."
     )
+
+
+def _place(number: int, counts: list[int]) -> tuple[int, ...]:
+    """The chunk of this number, of so many along each axis, the last axis counted first."""
+    place = []
+    for count in reversed(counts):
+        number, along = divmod(number, count)
+        place.append(along)
+    return tuple(reversed(place))

@@ -41,18 +41,22 @@ def notebook(data: ReportData) -> str:
     return page.notebook(data)
 
 
-def write_report(result: ResultLike, path: Path) -> Path:
+def write_report(study: ResultLike | ReportData, path: Path) -> Path:
     """Write a study's report as one file, atomically, and give its path back."""
     from steinhaus.report import files
 
-    return files.write(Path(path), render(from_result(result)).encode())
+    return files.write(Path(path), render(_data(study)).encode())
 
 
-def write_folder(result: ResultLike, folder: Path) -> Path:
+def write_folder(study: ResultLike | ReportData, folder: Path) -> Path:
     """Write a study's report as a folder that holds every image, and give the path of its page back."""
     from steinhaus.report import folder as form
 
-    return form.write(from_result(result), Path(folder))
+    return form.write(_data(study), Path(folder))
+
+
+def _data(study: ResultLike | ReportData) -> ReportData:
+    return study if isinstance(study, ReportData) else from_result(study)
 
 
 def save_figures(data: ReportData, folder: Path, formats: Sequence[str] = ("png",)) -> list[Path]:

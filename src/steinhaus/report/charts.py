@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 
 from steinhaus.report import words
 from steinhaus.report.measures import Plane
-from steinhaus.report.svg import Frame, Scale, join, line, padded, prefixed, short, tag
+from steinhaus.report.svg import Frame, Scale, join, labelled, line, padded, prefixed, tag
 from steinhaus.study.record import BestRecord, RunRecord
 
-INERTIA_FRAME = Frame(460, 280)
+INERTIA_FRAME = Frame(460, 280, left=58)
 SMALL_FRAME = Frame(340, 230)
 SERIES = 6  # series told apart by colour, dashes and marks
 MAP_FRAME = Frame(460, 380, left=10, right=10, top=10, bottom=10)
-DISCS = (6.0, 26.0)  # radius of the smallest and the largest disc
+DISCS = (6.0, 22.0)  # radius of the smallest and the largest disc
+LETTER = 7.4  # width of a letter of a name, about
 CROWD = 30  # more discs than this are smaller and bear no names
 LOG_FLOOR = 1e-5  # of the best inertia: excesses below it lie on the log chart's floor
 
@@ -38,14 +39,14 @@ def inertia_curves(runs: Sequence[RunRecord], best: BestRecord, *, log: bool) ->
         floor = best.inertia or 1.0
         curves = [np.maximum((c - best.inertia) / floor, LOG_FLOOR) for c in curves]
         y = frame.y(LOG_FLOOR, max(10 * LOG_FLOOR, *(float(c.max()) for c in curves)), log=True)
-        y_ticks = [(t, f"{100 * t:.10g} %") for t in y.ticks()]
+        y_ticks = [(t, f"{100 * t:.10g}\u202f%") for t in y.ticks()]
         y_title = "above the best run's end"
     else:
         y = frame.y(*padded([float(v) for c in curves for v in (c.min(), c.max())]))
         divisor, unit = prefixed(y.ticks())
-        y_ticks = [(t, short(t / divisor)) for t in y.ticks()]
+        y_ticks = labelled(y.ticks(), divisor)
         y_title = f"inertia, {unit}" if unit else "inertia"
-    x_ticks = [(t, short(t)) for t in x.ticks(6) if t == int(t) and t >= 1]
+    x_ticks = labelled([t for t in x.ticks(6) if t == int(t) and t >= 1])
     parts = [frame.axes(x, y, ("iteration", y_title), (x_ticks, y_ticks))]
     for run, curve in sorted(zip(runs, curves, strict=True), key=lambda pair: pair[0].restart == best.restart):
         parts.append(_curve(run, curve, x, y, is_best=run.restart == best.restart))
@@ -83,6 +84,15 @@ def score_by_k(
     return _by_k(title, lines, spread, label=f"{title.capitalize()} against K", legend=legend)
 
 
+def accuracy_by_k(
+    title: str, lines: Sequence[Line], spread: Sequence[tuple[int, float]] = (), *, legend: bool = True
+) -> Markup:
+    """`score_by_k` for shares, written in percent."""
+    return _by_k(
+        title, lines, spread, label=f"{title.capitalize()} against K", legend=legend, divisor=0.01, unit="\u202f%"
+    )
+
+
 def inertia_lines(lines: Sequence[Line]) -> Markup:
     """Best inertia against K, a line for each study."""
     divisor, unit = prefixed([v for _, points in lines for _, v in points])
@@ -96,7 +106,7 @@ def overlay(runs: Sequence[tuple[int, str, RunRecord]], k: int) -> Markup:
     x = frame.x(1, max(2, *(r.iterations for _, _, r in runs)), log=True)
     y = frame.y(*padded([v for _, _, r in runs for v in (r.inertia[0], r.inertia[-1])]))
     divisor, unit = prefixed(y.ticks())
-    ticks = [(t, short(t)) for t in x.ticks()], [(t, short(t / divisor)) for t in y.ticks()]
+    ticks = labelled(x.ticks()), labelled(y.ticks(), divisor)
     parts = [frame.axes(x, y, ("iteration", f"inertia, {unit}" if unit else "inertia"), ticks)]
     for series, name, run in runs:
         at, curve = np.arange(1.0, run.iterations + 1), np.asarray(run.inertia)
@@ -118,19 +128,21 @@ def _by_k(
     *,
     label: str,
     divisor: float = 1.0,
+    unit: str = "",
     legend: bool = True,
 ) -> Markup:
     frame = SMALL_FRAME
     points = [p for _, ps in lines for p in ps]
     ks = sorted({k for k, _ in points})
     x = frame.x(*padded([float(k) for k in ks], 0.08))
-    y = frame.y(*padded([v / divisor for _, v in (*points, *spread)], 0.1))
+    low, high = padded([v / divisor for _, v in (*points, *spread)], 0.1)
+    y = frame.y(*((max(low, 0.0), min(high, 100.0)) if unit else (low, high)))
     every = -(-len(ks) // 10)
     x_ticks = [(float(k), str(k)) for k in ks[::every]]
-    parts = [frame.axes(x, y, ("K", title), (x_ticks, [(t, short(t)) for t in y.ticks(4)]))]
+    parts = [frame.axes(x, y, ("K", title), (x_ticks, labelled(y.ticks(4), unit=unit)))]
     for k, value in spread:
         at = {"cx": float(x(k)), "cy": float(y(value / divisor))}
-        parts.append(tag("circle", tag("title", f"K = {k}: {words.inertia(value)}"), class_="one", r=2.5, **at))
+        parts.append(tag("circle", tag("title", f"K = {k}: {_value(value, divisor)}"), class_="one", r=2.5, **at))
     for i, (name, values) in enumerate(lines):
         if not values:
             continue
@@ -147,7 +159,7 @@ def _by_k(
 
 
 def _value(v: float, divisor: float) -> str:
-    return words.inertia(v) if divisor > 1 else f"{v:.4g}"
+    return words.inertia(v) if divisor > 1 else words.share(v, 1) if divisor < 1 else f"{v:.4g}"
 
 
 def _mark(x: float, y: float, series: int, title: str) -> Markup:
@@ -201,7 +213,7 @@ def centroid_map(plane: Plane, discs: Sequence[Disc]) -> Markup:
     at, unit = _placed(plane, frame)
     radii = np.maximum(DISCS[0], DISCS[1] * np.sqrt([d.size / max(1, *(e.size for e in discs)) for d in discs]))
     radii *= 1.0 if k <= CROWD else 0.5
-    lines, drawn, texts = [], [], []
+    lines, drawn = [], []
     for j in np.argsort(-radii, kind="stable").tolist():
         disc, x, y, r, other = discs[j], float(at[j, 0]), float(at[j, 1]), float(radii[j]), int(plane.neighbour[j])
         title = f"{disc.title}: {words.plural(disc.size, 'image')}"
@@ -210,17 +222,46 @@ def centroid_map(plane: Plane, discs: Sequence[Disc]) -> Markup:
             if plane.neighbour[other] != j or j < other:  # mutual neighbours are joined once
                 lines.append(tag("line", class_="near", x1=x, y1=y, x2=float(at[other, 0]), y2=float(at[other, 1])))
         inner = [tag("title", title), tag("circle", cx=x, cy=y, r=r)]
-        shown = words.brief(disc.name, 10)
         if disc.picture:
             inner.append(tag("image", href=disc.picture, x=x - r, y=y - r, width=2 * r, height=2 * r))
-            texts.append(tag("text", shown, class_="name", x=x + r + 4, y=y + 4))
-        elif k <= CROWD:
-            texts.append(tag("text", shown, class_="name inner", x=x, y=y + 4, text_anchor="middle"))
-        kind = "node" if disc.picture else "node plain"
+        kind = "node" if k <= CROWD else "node crowd"
         drawn.append(tag("g", *inner, class_=kind, data_k=k, data_cluster=j))
+    texts = _names(discs, at, radii, frame) if k <= CROWD else []
     return frame.draw(
         *lines, *drawn, *texts, _ruler(frame, unit), label=f"Map of the centroids of K = {k}", class_="chart map"
     )
+
+
+def _names(discs: Sequence[Disc], at: NDArray[np.float64], radii: NDArray[np.float64], frame: Frame) -> list[Markup]:
+    """The names of the discs, each beside its disc where it covers least of discs, other names and what is outside."""
+    taken = [(x - r, y - r, x + r, y + r) for (x, y), r in zip(at.tolist(), radii.tolist(), strict=True)]
+    texts = []
+    for j, disc in enumerate(discs):
+        if not (shown := words.brief(disc.name, 10)):
+            continue
+        (x, y), r, width = at[j].tolist(), float(radii[j]), LETTER * len(shown)
+        places = [
+            (x + r + 4, y + 4, "start"),
+            (x - r - 4 - width, y + 4, "end"),
+            (x - width / 2, y + r + 13, "middle"),
+            (x - width / 2, y - r - 4, "middle"),
+        ]
+
+        def covered(place: tuple[float, float, str], j: int = j, width: float = width) -> float:
+            box = (place[0], place[1] - 10, place[0] + width, place[1] + 2)
+            outside = max(0.0, -box[0], box[2] - frame.width, -box[1], box[3] - frame.height)
+            return 1000 * outside + sum(_overlap(box, other) for i, other in enumerate(taken) if i != j)
+
+        left, base, anchor = min(places, key=covered)
+        taken.append((left, base - 10, left + width, base + 2))
+        start = left + {"start": 0.0, "middle": width / 2, "end": width}[anchor]
+        texts.append(tag("text", shown, class_="name", x=start, y=base, text_anchor=anchor))
+    return texts
+
+
+def _overlap(a: Sequence[float], b: Sequence[float]) -> float:
+    """The area that two boxes (left, top, right, bottom) share."""
+    return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
 
 
 def _placed(plane: Plane, frame: Frame) -> tuple[NDArray[np.float64], float]:

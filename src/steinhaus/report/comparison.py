@@ -99,7 +99,7 @@ def across(studies: Sequence[Study], *, same: bool) -> list[tuple[Markup, str]]:
             for s in studies
         ]
         if any(points for _, points in lines):
-            shown.append((charts.score_by_k(f"{part} accuracy", lines, legend=False), caption))
+            shown.append((charts.accuracy_by_k(f"{part} accuracy", lines, legend=False), caption))
     return shown
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +16,10 @@ from steinhaus.study.record import StudyRecord
 Float64 = NDArray[np.float64]
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
+
+SAMPLE = 20_000  # images that are read of a set that stays on disk
+SAMPLE_BYTES = 2**27  # of their pixels, at most
+GOLDEN = (5**0.5 - 1) / 2
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ class ReportData:
     test_clusters: Mapping[int, Int32] = field(default_factory=dict)  # K -> (n_test,)
     run_centroids: Mapping[int, Float64] = field(default_factory=dict)  # K -> (runs, K, *shape), for spreads
     seconds: Mapping[tuple[int, int], float] = field(default_factory=dict)  # (K, restart) -> until that run ended
+    flows: Sequence[Int64] = ()  # between neighbouring K, (K, next K): how many training images go from where to where
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -67,6 +73,21 @@ class ReportData:
     def parts(self) -> list[Part]:
         """The parts that are at hand, train then test."""
         return [p for p in (self.train, self.test) if p is not None]
+
+    @property
+    def n(self) -> int:
+        """How many images are at hand, train and test."""
+        return sum(p.n for p in self.parts)
+
+    @property
+    def n_train(self) -> int:
+        """How many images of the training part are at hand."""
+        return self.train.n if self.train is not None else 0
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether the images at hand are some of the study's; what the record says is of all of them."""
+        return self.train is not None and self.n < self.record.data.n_train + self.record.data.n_test
 
     @property
     def labels(self) -> Int64 | None:
@@ -106,14 +127,17 @@ class ResultLike(Protocol):
     def test_labels(self, k: int, /) -> Int32 | None: ...  # noqa: D102
 
 
-def from_result(result: ResultLike) -> ReportData:
+def from_result(result: ResultLike, flows: Sequence[Int64] | None = None) -> ReportData:
     """The data of a study.
 
     Parameters
     ----------
     result
         A `StudyResult`. Without its images (a study loaded from its folder) the report has no members to show, and of a
-        study that is not finished it shows the runs that are.
+        study that is not finished it shows the runs that are. Of images that stay where they are stored it takes a
+        sample.
+    flows
+        As in `ReportData`, where they are known: without images no assignments are read then.
 
     Raises
     ------
@@ -128,19 +152,45 @@ def from_result(result: ResultLike) -> ReportData:
     ks = [b.k for b in record.best]
     centroids = {k: np.asarray(result.centroids(k), np.float64) for k in ks}
     run_centroids = {k: np.asarray(result.run_centroids(k), np.float64) for k in ks}
+    if flows is None:
+        pairs = pairwise(ks) if record.complete else ()
+        flows = [flow(result.labels(a), result.labels(b), a, b) for a, b in pairs]
     split = result.images
     if split is None or not record.complete:
-        shown = {k: result.labels(k) for k in ks} if record.complete else {}
-        return ReportData(
-            record, centroids, train_clusters=shown, run_centroids=run_centroids, seconds=dict(result.seconds)
-        )
+        return ReportData(record, centroids, run_centroids=run_centroids, seconds=dict(result.seconds), flows=flows)
+    stored = hasattr(split.train.pixels, "source")
+    each = split.train.pixels.nbytes // split.train.n
+    share = min(1.0, min(SAMPLE, SAMPLE_BYTES // each) / (record.data.n_train + record.data.n_test)) if stored else 1.0
+    train, of_train = _part(split.train, split.train_index, share)
+    test, of_test = (None, slice(None)) if split.test is None else _part(split.test, split.test_index, share)
     return ReportData(
         record,
         centroids,
-        Part(split.train.pixels, split.train.labels, split.train.files, split.train_index),
-        None if split.test is None else Part(split.test.pixels, split.test.labels, split.test.files, split.test_index),
-        {k: result.labels(k) for k in ks},
-        {k: labels for k in ks if (labels := result.test_labels(k)) is not None},
+        train,
+        test,
+        {k: result.labels(k)[of_train] for k in ks},
+        {k: labels[of_test] for k in ks if (labels := result.test_labels(k)) is not None},
         run_centroids,
         dict(result.seconds),
+        flows,
     )
+
+
+def flow(a: Int32, b: Int32, k_a: int, k_b: int) -> Int64:
+    """How many images go from each cluster of one K to each of another: (k_a, k_b)."""
+    return np.bincount(a.astype(np.int64) * k_b + b, minlength=k_a * k_b).reshape(k_a, k_b).astype(np.int64)
+
+
+def _part(images: Any, index: Int64, share: float) -> tuple[Part, Any]:
+    """The images of a part, or a share of them, read into memory; and which they are."""
+    if share == 1.0:
+        return Part(images.pixels, images.labels, images.files, index), slice(None)
+    rows = spread(images.n, max(1, round(share * images.n)))
+    labels = None if images.labels is None else images.labels[rows]
+    files = None if images.files is None else tuple(images.files[row] for row in rows.tolist())
+    return Part(images.pixels[rows], labels, files, index[rows]), rows
+
+
+def spread(n: int, m: int) -> Int64:
+    """About m of the places 0..n - 1, ascending, spread evenly and to no period: multiples of the golden ratio."""
+    return np.unique((np.modf(np.arange(1, m + 1) * GOLDEN)[0] * n).astype(np.int64))

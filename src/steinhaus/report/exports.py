@@ -27,7 +27,7 @@ def assignments(data: ReportData, k: int) -> Columns:
         ``cluster``; ``label``, ``mapped_label`` (its cluster's), ``correct``: None without labels; ``distance``: to its
         centroid, in pixels scaled to 0..1; ``margin``: how much farther the next centroid is, None for one cluster.
     """
-    near = measures.nearest(_with_images(data, k))[k]
+    near = measures.measure(_with_images(data, k))[0][k]
     names, labels = data.record.data.label_names, data.labels
     best = next(b for b in data.record.best if b.k == k)
     clusters = near.clusters[:, 0].tolist()
@@ -37,7 +37,7 @@ def assignments(data: ReportData, k: int) -> Columns:
     margins = near.distances[:, 1] - near.distances[:, 0] if k > 1 else None
     return {
         "image": data.files or [str(i) for i in data.numbers.tolist()],
-        "split": ["train"] * data.record.data.n_train + ["test"] * (n - data.record.data.n_train),
+        "split": ["train"] * data.n_train + ["test"] * (n - data.n_train),
         "cluster": clusters,
         "label": [None if i is None or names is None else names[i] for i in own],
         "mapped_label": [None if i is None or names is None else names[i] for i in mapped],
@@ -57,6 +57,10 @@ def _with_images(data: ReportData, k: int) -> ReportData:
     if data.train is None:
         raise SteinhausError(
             "Exporting assignments needs the study's images, and they are not at hand; name their source."
+        )
+    if data.is_sample:
+        raise SteinhausError(
+            "An export is of all images, and these stay on disk. The study's assignments.csv has the cluster of each."
         )
     if k not in data.centroids:
         known = ", ".join(str(known) for known in data.centroids)
@@ -140,7 +144,7 @@ def _text(columns: Columns) -> Columns:
 
 def _pngs(data: ReportData) -> Iterator[bytes]:
     """Every image, train then test, in its own size; vectors as profiles."""
-    n = data.record.data.n_train + data.record.data.n_test
+    n = data.n
     rows = measures.rows_in_block(int(np.prod(data.shape)))
     for start in range(0, n, rows):
         for picture in members.drawn(data, np.arange(start, min(start + rows, n))):

@@ -3,48 +3,35 @@
 from __future__ import annotations
 
 import io
+import itertools
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from matplotlib.ticker import MaxNLocator
+from PIL import Image
 
-from steinhaus.report import files, flow_figure, measures, words
+from steinhaus.report import confusion_figure, files, flow_figure, measures, words
 from steinhaus.report.data import ReportData
-from steinhaus.report.flow_figure import ACCENT, INK, MUTED
+from steinhaus.report.figure_style import ACCENT, ANNOTATED, MUTED, SECOND, STYLE, axes_of, label_of
 from steinhaus.report.pictures import to_bytes
 from steinhaus.study.record import BestRecord
 
-SECOND = "#c2570c"
-STYLE: Any = {
-    "font.family": ["sans-serif"],
-    "font.size": 9,
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": MUTED,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 10,
-    "axes.grid": False,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "svg.hashsalt": "steinhaus",
-    "svg.fonttype": "path",
-    "text.parse_math": False,
-}
-ANNOTATED = 30  # a confusion of more rows or columns shows shades without figures
 MOST_MEANS = 200
+DPI = 150
 
 
-def save_figures(data: ReportData, folder: Path, formats: Sequence[str] = ("png",)) -> list[Path]:
+def save_figures(
+    data: ReportData, folder: Path, formats: Sequence[str] = ("png",), share: tuple[int, int] = (0, 1)
+) -> list[Path]:
     """Draw every figure of a study into a folder.
 
     Parameters
@@ -55,6 +42,8 @@ def save_figures(data: ReportData, folder: Path, formats: Sequence[str] = ("png"
         Made where it is missing.
     formats
         "png" (150 dots an inch), "svg", or both.
+    share
+        Which part of the figures, of how many: for several processes at once.
 
     Returns
     -------
@@ -62,41 +51,57 @@ def save_figures(data: ReportData, folder: Path, formats: Sequence[str] = ("png"
         The files written: ``means-k010``, ``inertia-k010``, ``map-k010`` and, with labels, ``confusion-k010`` for each
         K; ``across-k``; and, where the clusters of images are known, ``flow``.
     """
-    paths = []
+    written = []
     with matplotlib.rc_context({**matplotlib.rcParamsDefault, **STYLE}):
-        for name, draw in _all(data):
+        for name, draw in itertools.islice(_all(data), share[0], None, share[1]):
             figure = draw()
-            FigureCanvasAgg(figure)
-            paths += [files.write(folder / f"{name}.{form}", _bytes(figure, form)) for form in formats]
-    return paths
+            written += [files.write(folder / f"{name}.{form}", WRITERS[form](figure)) for form in formats]
+    return written
 
 
-def _bytes(figure: Figure, form: str) -> bytes:
+def paths(data: ReportData, folder: Path, formats: Sequence[str]) -> list[Path]:
+    """The files that `save_figures` writes in all."""
+    return [folder / f"{name}.{form}" for name, _ in _all(data) for form in formats]
+
+
+def _png(figure: Figure) -> bytes:
+    canvas, out = FigureCanvasAgg(figure), io.BytesIO()
+    figure.dpi = DPI
+    with _quietly():
+        canvas.draw()  # type: ignore[no-untyped-call]
+    opaque = np.asarray(canvas.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]
+    Image.fromarray(opaque).save(out, "png", dpi=(DPI, DPI), compress_level=4)
+    return out.getvalue()
+
+
+def _svg(figure: Figure) -> bytes:
     out = io.BytesIO()
-    metadata: dict[str, Any] = {"Date": None, "Creator": None} if form == "svg" else {"Software": None}
+    with _quietly():
+        FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
+    return out.getvalue()
+
+
+WRITERS: dict[str, Callable[[Figure], bytes]] = {"png": _png, "svg": _svg}
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Letters that no font has are drawn as boxes, without a word."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
-        figure.savefig(out, format=form, dpi=150, metadata=metadata)
-    return out.getvalue()
+        yield
 
 
 def _all(data: ReportData) -> Iterator[tuple[str, Callable[[], Figure]]]:
     for best in data.record.best:
         yield f"means-k{best.k:03d}", lambda b=best: means(data, b)  # type: ignore[misc]
         yield f"inertia-k{best.k:03d}", lambda b=best: inertia(data, b)  # type: ignore[misc]
-        yield f"map-k{best.k:03d}", lambda b=best: centroid_map(data, b)  # type: ignore[misc]
         if best.train is not None:
-            yield f"confusion-k{best.k:03d}", lambda b=best: confusion(data, b)  # type: ignore[misc]
+            yield f"confusion-k{best.k:03d}", lambda b=best: confusion_figure.confusion(data, b)  # type: ignore[misc]
+        yield f"map-k{best.k:03d}", lambda b=best: centroid_map(data, b)  # type: ignore[misc]
     yield "across-k", lambda: across(data)
-    if len(data.record.best) > 1 and data.train_clusters:
+    if data.flows:
         yield "flow", lambda: flow_figure.flow(data)
-
-
-def label_of(data: ReportData, best: BestRecord, cluster: int) -> str | None:
-    """The name of a cluster's label; None without labels or for an empty cluster."""
-    names = data.record.data.label_names
-    index = None if best.mapping is None else best.mapping[cluster]
-    return None if index is None or names is None else words.clean(names[index])
 
 
 def means(data: ReportData, best: BestRecord) -> Figure:
@@ -136,7 +141,7 @@ def means(data: ReportData, best: BestRecord) -> Figure:
 def inertia(data: ReportData, best: BestRecord) -> Figure:
     """Inertia of all runs of one K after each iteration."""
     figure = Figure(figsize=(5.6, 3.4))
-    ax = _axes(figure)
+    ax = axes_of(figure)
     runs = [r for r in data.record.runs if r.k == best.k]
     for run in sorted(runs, key=lambda r: r.restart == best.restart):
         is_best = run.restart == best.restart
@@ -159,7 +164,7 @@ def across(data: ReportData) -> Figure:
     width = 4.4
     figure = Figure(figsize=(2 * width if labelled else width, 3.2))
     ks = [b.k for b in best]
-    left = _axes(figure, width=width)
+    left = axes_of(figure, width=width)
     left.plot(
         [r.k for r in data.record.runs], [r.final_inertia for r in data.record.runs], "o", color=MUTED, markersize=3
     )
@@ -168,7 +173,7 @@ def across(data: ReportData) -> Figure:
     left.yaxis.set_major_formatter("{x:,.10g}")
     _k_axis(left)
     if labelled:
-        right = _axes(figure, start=width, width=width)
+        right = axes_of(figure, start=width, width=width)
         right.plot(ks, np.array([b.train_accuracy for b in best]), "-o", color=ACCENT, label="train")
         if best[0].test_accuracy is not None:
             right.plot(ks, np.array([b.test_accuracy for b in best]), "--D", color=SECOND, label="test", markersize=4.5)
@@ -178,47 +183,9 @@ def across(data: ReportData) -> Figure:
     return figure
 
 
-def _axes(figure: Figure, *, start: float = 0.0, width: float | None = None, left: float = 0.95) -> Axes:
-    """Axes with margins in inches: a layout engine would draw everything twice."""
-    all_width, height = figure.get_figwidth(), figure.get_figheight()
-    width = all_width if width is None else width
-    across = ((start + left) / all_width, (width - left - 0.15) / all_width)
-    return figure.add_axes((across[0], 0.5 / height, across[1], 1 - 0.85 / height))
-
-
 def _k_axis(ax: Axes) -> None:
     ax.set_xlabel("K")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-
-
-def confusion(data: ReportData, best: BestRecord) -> Figure:
-    """Clusters x labels, counts of the training part, shaded by the share of the cluster."""
-    assert best.train is not None
-    table = np.array(best.train.confusion)
-    k, n_labels = table.shape
-    names = data.record.data.label_names or ()
-    titles = [label_of(data, best, j) for j in range(k)]
-    longest = max((len(words.brief(t or "")) for t in titles), default=0)
-    left = 0.75 + 0.085 * longest
-    figure = Figure(figsize=(min(left + 0.2 + 0.52 * n_labels, 20), min(1.0 + 0.3 * k, 24)))
-    ax = _axes(figure, left=left)
-    shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
-    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    figure.suptitle(
-        f"K = {best.k}: training images by cluster and label", x=0.1 / figure.get_figwidth(), ha="left", fontsize=10
-    )
-    ax.set_xlabel("label")
-    ax.set_ylabel("cluster, and its label")
-    small = max(k, n_labels) <= ANNOTATED
-    if small:
-        ax.set_xticks(range(n_labels), [words.brief(words.clean(n)) for n in names])
-        ax.set_yticks(range(k), [str(j) if t is None else f"{j}: {words.brief(t)}" for j, t in enumerate(titles)])
-        for j, i in np.argwhere(table > 0):
-            colour = "white" if shares[j, i] > 0.55 else INK
-            ax.text(i, j, words.count(int(table[j, i])), ha="center", va="center", fontsize=7, color=colour)
-    ax.spines[:].set_visible(False)
-    ax.tick_params(length=0)
-    return figure
 
 
 def centroid_map(data: ReportData, best: BestRecord) -> Figure:

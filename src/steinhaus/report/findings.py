@@ -13,12 +13,14 @@ SHARED = 0.3  # a second label with this share of a cluster shares it with the f
 PURE = 0.9
 CLOSE = 0.001  # runs whose inertia is within this of the best found the same thing, for all that it matters
 MOST_NAMED = 4
+MOST = 4  # findings
+
+Figure = tuple[str, str]
 
 
-def sentence(record: StudyRecord) -> str:
-    """What was run, on what."""
+def sentence(record: StudyRecord, seconds: float | None = None) -> str:
+    """What was run, on what, and how many seconds all runs took."""
     data, plan = record.data, record.plan
-    noun = "vectors" if len(data.shape) == 1 else "images"
     init = str(plan["init"])
     seeding = f"{init} starts" if init in ("random", "k-means++", "k-means||") else "given starts"
     ks = words.ks([b.k for b in record.best])
@@ -27,19 +29,36 @@ def sentence(record: StudyRecord) -> str:
         restarts[run.k] += 1
     each = words.plural(max(restarts.values()), "run")
     kept = f", {words.count(data.n_test)} more kept for the test" if data.n_test else ""
+    took = "" if seconds is None else f" All {len(record.runs)} runs took {words.duration(seconds)}."
     done = "" if record.complete else " The study is not finished: this is what there is of it so far."
     return (
         f"k-means with K = {ks}, {each} of each from {seeding}, at most {plan['max_iter']} iterations a run, "
-        f"on {words.count(data.n_train)} {noun} of {words.size_of(data.shape)}{kept}.{done}"
+        f"on {words.count(data.n_train)} {_noun(record)} of {words.size_of(data.shape)}{kept}.{took}{done}"
     )
 
 
 def findings(record: StudyRecord, k: int, silhouettes: Mapping[int, float]) -> list[str]:
-    """The best findings on the K that is shown first, at most four, the most important first."""
+    """The best findings on the K that is shown first, the most important first."""
     best = next(b for b in record.best if b.k == k)
     found = [_accuracy(record, best), _shared(record, best), _missing(record, best), _purest(record, best)]
     found += [_silhouette(silhouettes) if record.data.label_names is None else None, _agreement_of_runs(record, best)]
-    return [f for f in found if f is not None][:4]
+    return [f for f in found if f is not None][:MOST]
+
+
+def figures(record: StudyRecord, k: int, silhouettes: Mapping[int, float]) -> list[Figure]:
+    """What is asked for first of the K that is shown first, as (figure, what it is)."""
+    best = next(b for b in record.best if b.k == k)
+    shown: list[Figure] = []
+    if (accuracy := _measured(best)) is not None:
+        noun = _noun(record)
+        part = "test" if best.test_accuracy is not None else "training"
+        shown.append((words.share(accuracy, 1), f"of the {part} {noun} named right"))
+    shown.append((words.inertia(best.inertia, 7), "inertia of the best run"))
+    if k in silhouettes:
+        shown.append((words.number(silhouettes[k], 3), "silhouette"))
+    if (close := _close(record, best)) is not None:
+        shown.append((f"{close[0]} of {close[1]}", f"runs within {100 * CLOSE:g}\u202f% of the best"))
+    return shown
 
 
 def main(record: StudyRecord, silhouettes: Mapping[int, float]) -> int:
@@ -53,14 +72,24 @@ def main(record: StudyRecord, silhouettes: Mapping[int, float]) -> int:
     return record.best[len(record.best) // 2].k
 
 
+def _noun(record: StudyRecord) -> str:
+    return "vectors" if len(record.data.shape) == 1 else "images"
+
+
+def _measured(best: BestRecord) -> float | None:
+    return best.train_accuracy if best.test_accuracy is None else best.test_accuracy
+
+
 def _accuracy(record: StudyRecord, best: BestRecord) -> str | None:
-    test = best.test_accuracy is not None
-    accuracy = best.test_accuracy if test else best.train_accuracy
+    accuracy = _measured(best)
     if accuracy is None:
         return None
-    part = "test" if test else "training"
+    part = "training" if best.test_accuracy is None else "test"
     clusters = "1 cluster names" if best.k == 1 else f"{best.k} clusters name"
-    return f"{clusters} {words.share(accuracy)} of the {part} images right."
+    told = f"{clusters} {words.share(accuracy)} of the {part} {_noun(record)} right"
+    top = max(record.best, key=lambda b: (_measured(b) or 0.0, -b.k))
+    other = words.share(_measured(top))
+    return f"{told}." if other == words.share(accuracy) else f"{told}; {top.k} name {other}."
 
 
 def _shared(record: StudyRecord, best: BestRecord) -> str | None:
@@ -76,7 +105,7 @@ def _shared(record: StudyRecord, best: BestRecord) -> str | None:
                 pair = (min(first, second), max(first, second))
                 pairs[pair] = max(pairs.get(pair, 0.0), float(row[second] / total))
     ranked = sorted(pairs, key=lambda p: -pairs[p])[:3]
-    shown = [f"{words.clean(names[a])} and {words.clean(names[b])}" for a, b in ranked]
+    shown = [" and ".join(words.isolated(words.clean(names[label])) for label in pair) for pair in ranked]
     return f"{words.listing(shown, 'as do')} share clusters." if shown else None
 
 
@@ -91,11 +120,15 @@ def _missing(record: StudyRecord, best: BestRecord) -> str | None:
     if len(missing) > MOST_NAMED:
         return f"{len(missing)} of {len(names)} labels name no cluster of K = {best.k}."
     table = np.array(best.train.confusion)
+
+    def named(label: int) -> str:
+        return words.isolated(words.clean(names[label]))
+
     parts = []
     for label in missing:
         home = best.mapping[int(table[:, label].argmax())]
-        where = "" if home is None else f" (most of its images lie in clusters named {words.clean(names[home])})"
-        parts.append(words.clean(names[label]) + (where if len(missing) == 1 else ""))
+        where = "" if home is None else f" (most of its {_noun(record)} lie in clusters named {named(home)})"
+        parts.append(named(label) + (where if len(missing) == 1 else ""))
     return f"No cluster of K = {best.k} is named {words.listing(parts, 'or')}."
 
 
@@ -109,7 +142,8 @@ def _purest(record: StudyRecord, best: BestRecord) -> str | None:
     label = best.mapping[j := int(purity.argmax())]
     if label is None or purity[j] < PURE:
         return None
-    return f"The purest cluster is named {words.clean(names[label])}, and {words.share(float(purity[j]))} of it is."
+    name = words.isolated(words.clean(names[label]))
+    return f"The purest cluster, named {name}, is {words.share(float(purity[j]))} pure."
 
 
 def _silhouette(silhouettes: Mapping[int, float]) -> str | None:
@@ -122,9 +156,15 @@ def _silhouette(silhouettes: Mapping[int, float]) -> str | None:
 
 def _agreement_of_runs(record: StudyRecord, best: BestRecord) -> str | None:
     """Whether the restarts agree."""
+    if (close := _close(record, best)) is None:
+        return None
+    verb = "ends" if close[0] == 1 else "end"
+    return f"{close[0]} of {close[1]} runs of K = {best.k} {verb} within {100 * CLOSE:g}\u202f% of the best."
+
+
+def _close(record: StudyRecord, best: BestRecord) -> tuple[int, int] | None:
+    """How many runs of how many end near the best; None for a single run."""
     ends = [r.final_inertia for r in record.runs if r.k == best.k]
     if len(ends) < 2 or best.inertia <= 0:
         return None
-    close = sum(e <= best.inertia * (1 + CLOSE) for e in ends)
-    verb = "ends" if close == 1 else "end"
-    return f"{close} of {len(ends)} runs of K = {best.k} {verb} within {100 * CLOSE:g}\u202f% of the best."
+    return sum(e <= best.inertia * (1 + CLOSE) for e in ends), len(ends)

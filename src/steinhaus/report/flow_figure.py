@@ -10,9 +10,9 @@ from matplotlib.path import Path
 
 from steinhaus.report import flows, words
 from steinhaus.report.data import ReportData
+from steinhaus.report.figure_style import ACCENT, MUTED, label_of
 from steinhaus.study.record import BestRecord
 
-INK, MUTED, ACCENT = "#1c1e21", "#9aa0a8", "#0b5cad"
 DOTS = 110  # of the page's drawing units in an inch
 
 
@@ -28,11 +28,8 @@ class _Cluster:
 
 def flow(data: ReportData) -> Figure:
     """How the clusters split as K grows."""
-    columns = [
-        flows.Column(best.k, data.train_clusters[best.k], [_cluster(data, best, j) for j in range(best.k)])
-        for best in data.record.best
-    ]
-    shown = flows.layout(columns)
+    columns = [flows.Column(best.k, [_cluster(data, best, j) for j in range(best.k)]) for best in data.record.best]
+    shown = flows.layout(columns, data.flows)
     width, height = shown.width, flows.TOP + flows.HEIGHT + 4
     figure = Figure(figsize=(width / DOTS, height / DOTS))
     ax = figure.add_axes((0.0, 0.0, 1.0, 1.0), xlim=(0, width), ylim=(height, 0))
@@ -65,7 +62,7 @@ def flow(data: ReportData) -> Figure:
 
 def _cluster(data: ReportData, best: BestRecord, j: int) -> _Cluster:
     label = None if best.mapping is None else best.mapping[j]
-    names = data.record.data.label_names
-    if names is None:
+    if data.record.data.label_names is None:
         return _Cluster(j, str(j))
-    return _Cluster(len(names), "") if label is None else _Cluster(label, words.clean(names[label]))
+    order = len(data.record.data.label_names) if label is None else label
+    return _Cluster(order, label_of(data, best, j) or "")

@@ -11,8 +11,7 @@ import numpy as np
 from markupsafe import Markup
 
 from steinhaus.report import words
-from steinhaus.report.data import Float64, Int32, Int64
-from steinhaus.report.measures import flow
+from steinhaus.report.data import Float64, Int64
 from steinhaus.report.svg import join, tag
 
 HEIGHT = 460.0
@@ -44,7 +43,6 @@ class Column:
     """One K: its clusters, by number."""
 
     k: int
-    assigned: Int32  # (n,) the cluster of each training image
     clusters: Sequence[Cluster]
 
 
@@ -84,21 +82,21 @@ class Layout:
     left_out: float  # the largest share of the images, between two K, in bands too thin to draw
 
 
-def layout(columns: Sequence[Column]) -> Layout:
-    """The flow through all K.
+def layout(columns: Sequence[Column], tables: Sequence[Int64]) -> Layout:
+    """The flow through all K; a table for each K and the next, (K, next K), of how many images go from where to where.
 
     The clusters of each K stand in an order that keeps bands from crossing: each at the mean height of where its images
     come from.
     """
-    n = len(columns[0].assigned)
+    n = int(tables[0].sum())
     step = min(max(WIDTH / (len(columns) - 1), COLUMN[0]), COLUMN[1])
     gap = min(8.0, 0.3 * HEIGHT / max(c.k for c in columns))
-    tables = [flow(a.assigned, b.assigned, a.k, b.k) for a, b in pairwise(columns)]
-    placed = [_bars(columns[0], MARGINS[0], gap, np.array([c.order for c in columns[0].clusters], float))]
+    sizes = [tables[0].sum(axis=1), *(table.sum(axis=0) for table in tables)]
+    placed = [_bars(columns[0], sizes[0], MARGINS[0], gap, np.array([c.order for c in columns[0].clusters], float))]
     for i, table in enumerate(tables):
         middle = np.array([bar.top + bar.height / 2 for bar in placed[-1]])
         sources = (middle @ table) / np.maximum(table.sum(axis=0), 1)
-        placed.append(_bars(columns[i + 1], MARGINS[0] + (i + 1) * step, gap, sources))
+        placed.append(_bars(columns[i + 1], sizes[i + 1], MARGINS[0] + (i + 1) * step, gap, sources))
     drawn, left_out = [], 0
     for (a, b), table in zip(pairwise(placed), tables, strict=True):
         smallest = SMALLEST * n * min(1.0, 12 / max(table.shape))
@@ -108,10 +106,9 @@ def layout(columns: Sequence[Column]) -> Layout:
     return Layout(placed[-1][0].left + BAR + MARGINS[1], placed, drawn, left_out / n)
 
 
-def _bars(column: Column, left: float, gap: float, sources: Float64) -> list[Bar]:
+def _bars(column: Column, sizes: Int64, left: float, gap: float, sources: Float64) -> list[Bar]:
     """The bars of one K, by number, in the vertical order of these values."""
-    sizes = np.bincount(column.assigned, minlength=column.k)
-    heights = sizes / len(column.assigned) * (HEIGHT - gap * (column.k - 1))
+    heights = sizes / sizes.sum() * (HEIGHT - gap * (column.k - 1))
     order = np.argsort(sources, kind="stable")
     tops = np.empty(column.k)
     tops[order] = TOP + np.concatenate([[0.0], np.cumsum(heights[order] + gap)[:-1]])

@@ -6,7 +6,7 @@ comes from the study.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,55 +38,85 @@ class Score:
     test_accuracy: float | None
 
 
-def nearest(data: ReportData) -> dict[int, Near]:
-    """For every K, the nearest centroids of every image and their distances; empty without images."""
+def measure(data: ReportData) -> tuple[dict[int, Near], list[Score]]:
+    """The nearest centroids of every image for every K, and the scores of every run whose centroids are known.
+
+    Both come of one pass over the images; without these they are empty.
+    """
     if data.train is None:
-        return {}
-    n = data.record.data.n_train + data.record.data.n_test
-    stacked, slices = _stack(data.centroids)
+        return {}, []
+    n = data.n
+    runs = [(k, r, c) for k, every in data.run_centroids.items() for r, c in enumerate(every)]
+    stacked, places = _stack([*data.centroids.values(), *(c for _, _, c in runs)])
     near = {
-        k: Near(np.empty((n, min(k, NEAREST)), np.uint16), np.empty((n, min(k, NEAREST)), np.float32)) for k in slices
+        k: Near(np.empty((n, min(k, NEAREST)), np.uint16), np.empty((n, min(k, NEAREST)), np.float32))
+        for k in data.centroids
     }
-    own = {k: data.clusters(k) for k in slices}
+    own = {k: data.clusters(k) for k in near}
+    clusters = np.empty((len(runs), n), np.int32)
+    widths = np.zeros(len(runs))
     for rows, distances in _distances(data, stacked):
-        for k, columns in slices.items():
-            part = distances[:, columns]
-            order = _own_first(part, own[k][rows])
-            near[k].clusters[rows] = order
-            near[k].distances[rows] = np.take_along_axis(part, order, axis=1)
-    return near
+        train = max(0, min(rows.stop, data.train.n) - rows.start)
+        for (k, found), place in zip(near.items(), places[: len(near)], strict=True):
+            ids, values = _own_first(distances[place], own[k][rows])
+            found.clusters[rows], found.distances[rows] = ids.T, values.T
+        for i, place in enumerate(places[len(near) :]):
+            ids, values = _smallest(distances[place], 2)
+            clusters[i, rows] = ids[0]
+            if train and len(values) > 1:
+                widths[i] += train * silhouette(values[0, :train], values[1, :train])
+    scores = [
+        Score(k, r, float(widths[i]) / data.train.n if k > 1 else None, *_accuracies(data, k, clusters[i]))
+        for i, (k, r, _) in enumerate(runs)
+    ]
+    return near, scores
 
 
-def _own_first(distances: Float32, own: Int32) -> NDArray[np.intp]:
-    """The columns of the smallest distances, (m, up to 3), that of the own cluster first."""
-    keys = distances.copy()
-    np.put_along_axis(keys, own[:, None].astype(np.intp), -1.0, axis=1)
-    if keys.shape[1] > NEAREST:
-        few = np.argpartition(keys, NEAREST - 1, axis=1)[:, :NEAREST]
-    else:
-        few = np.broadcast_to(np.arange(keys.shape[1]), keys.shape)
-    return np.take_along_axis(few, np.argsort(np.take_along_axis(keys, few, axis=1), axis=1, kind="stable"), axis=1)
-
-
-def _stack(centroids: Mapping[int, Float64]) -> tuple[Float32, dict[int, slice]]:
-    """All centroids under each other, (sum of K, d), and where each K's are."""
-    stacked = np.concatenate([c.reshape(len(c), -1) for c in centroids.values()]).astype(np.float32)
-    ends = np.cumsum([len(c) for c in centroids.values()])
-    return stacked, {k: slice(int(e) - len(c), int(e)) for (k, c), e in zip(centroids.items(), ends, strict=True)}
+def _stack(centroids: Sequence[Float64]) -> tuple[Float32, list[slice]]:
+    """Sets of centroids under each other, (sum of K, d), and where each is."""
+    stacked = np.concatenate([c.reshape(len(c), -1) for c in centroids]).astype(np.float32)
+    ends = np.cumsum([len(c) for c in centroids]).tolist()
+    return stacked, [slice(end - len(c), end) for c, end in zip(centroids, ends, strict=True)]
 
 
 def _distances(data: ReportData, centroids: Float32) -> Iterator[tuple[slice, Float32]]:
-    """Distances of blocks of images, train then test, to these centroids: (rows, (m, number of centroids))."""
-    c2 = np.square(centroids).sum(axis=1)
+    """Distances of blocks of images, train then test, to these centroids: (rows, (number of centroids, m))."""
+    c2 = np.square(centroids).sum(axis=1)[:, None]
     start = 0
     for part in data.parts:
         for block in _blocks(part, data.record.data.full_scale):
-            squared = block @ (-2 * centroids.T)
-            squared += np.square(block).sum(axis=1)[:, None]
+            squared = (-2 * centroids) @ block.T
+            squared += np.einsum("ij,ij->i", block, block)
             squared += c2
             rows = slice(start, start + len(block))
             yield rows, np.sqrt(np.maximum(squared, 0, out=squared), out=squared)
             start = rows.stop
+
+
+def _own_first(distances: Float32, own: Int32) -> tuple[NDArray[np.uint16], Float32]:
+    """Clusters and distances, (up to 3, m), of the nearest centroids, that of the own cluster first."""
+    at = own, np.arange(len(own))
+    true = distances[at]
+    distances[at] = -1.0
+    ids, values = _smallest(distances, NEAREST)
+    distances[at] = values[0] = true
+    return ids, values
+
+
+def _smallest(distances: Float32, count: int) -> tuple[NDArray[np.uint16], Float32]:
+    """The smallest of each column of (k, m), ascending, ties to the lowest row: rows and values, (count or k, m).
+
+    Sorted as integers: the bits of floats of at least 0 are in the order of their values; the row stands behind them.
+    """
+    k, m = distances.shape
+    least = np.full((min(count, k), m), np.iinfo(np.int64).max)
+    for j, bits in enumerate(distances.view(np.int32)):
+        key = (bits.astype(np.int64) << 16) | j
+        for rank in least:
+            behind = np.maximum(rank, key)
+            np.minimum(rank, key, out=rank)
+            key = behind
+    return (least & 0xFFFF).astype(np.uint16), (least >> 16).astype(np.int32).view(np.float32)
 
 
 def rows_in_block(d: int) -> int:
@@ -112,30 +142,6 @@ def silhouette(own: Float32, other: Float32) -> float:
     return float(np.mean(1 - own / np.maximum(other, np.finfo(np.float32).tiny), dtype=np.float64))
 
 
-def scores(data: ReportData) -> list[Score]:
-    """Silhouette and accuracy of every run whose centroids are known; none without images."""
-    if data.train is None or not data.run_centroids:
-        return []
-    runs = [(k, r, c) for k, cs in data.run_centroids.items() for r, c in enumerate(cs)]
-    stacked = np.concatenate([c.reshape(k, -1) for k, _, c in runs]).astype(np.float32)
-    ends = np.cumsum([k for k, _, _ in runs])
-    n = data.record.data.n_train + data.record.data.n_test
-    clusters = np.empty((len(runs), n), np.int32)
-    widths = np.zeros(len(runs))
-    for rows, distances in _distances(data, stacked):
-        train = max(0, min(rows.stop, data.train.n) - rows.start)
-        for i, (k, _, _) in enumerate(runs):
-            part = distances[:, ends[i] - k : ends[i]]
-            clusters[i, rows] = part.argmin(axis=1)
-            if k > 1 and train:
-                two = np.partition(part[:train], 1, axis=1)
-                widths[i] += train * silhouette(two[:, 0], two[:, 1])
-    return [
-        Score(k, r, float(widths[i]) / data.train.n if k > 1 else None, *_accuracies(data, k, clusters[i]))
-        for i, (k, r, _) in enumerate(runs)
-    ]
-
-
 def _accuracies(data: ReportData, k: int, clusters: Int32) -> tuple[float | None, float | None]:
     """Train and test accuracy by the majority mapping of the training part."""
     names, train = data.record.data.label_names, data.train
@@ -147,11 +153,6 @@ def _accuracies(data: ReportData, k: int, clusters: Int32) -> tuple[float | None
     test = data.test
     held = None if test is None or test.labels is None else float(np.mean(named[train.n :] == test.labels))
     return float(np.mean(named[: train.n] == train.labels)), held
-
-
-def flow(a: Int32, b: Int32, k_a: int, k_b: int) -> Int64:
-    """How many images go from each cluster of one K to each of another: (k_a, k_b)."""
-    return np.bincount(a.astype(np.int64) * k_b + b, minlength=k_a * k_b).reshape(k_a, k_b).astype(np.int64)
 
 
 @dataclass(frozen=True)

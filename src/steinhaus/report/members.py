@@ -46,7 +46,7 @@ class Choice:
 
 def choose(data: ReportData, near: dict[int, Near], codes: dict[int, Coded], most: int | None) -> Choice:
     """All images, or for a set of more than `most` a choice of about `CHOSEN`; `most` None: no limit."""
-    n = data.record.data.n_train + data.record.data.n_test
+    n = data.n
     if most is None or n <= most:
         return Choice(_gathered(np.arange(n), near, codes), np.ones(n, np.bool_), None)
     labels = data.labels
@@ -164,8 +164,9 @@ def payload(
     ids, labels = choice.ids, data.labels
     files = data.files
     return {
-        "total": data.record.data.n_train + data.record.data.n_test,
-        "train": data.record.data.n_train,
+        "total": data.n,
+        "train": data.n_train,
+        "sampled": data.is_sample,
         "each": choice.each,
         "tile": {
             "height": layout.height,

@@ -14,7 +14,6 @@ from importlib.resources import files
 from typing import Any
 
 import jinja2
-import numpy as np
 from markupsafe import Markup
 
 from steinhaus.report import charts, findings, flows, measures, members, pictures, words
@@ -63,8 +62,8 @@ class Measured:
 
 def measure(data: ReportData) -> Measured:
     """Distances and scores; empty without images."""
-    near = measures.nearest(data)
-    return Measured(near, {k: members.coded(v) for k, v in near.items()}, measures.scores(data))
+    near, scores = measures.measure(data)
+    return Measured(near, {k: members.coded(v) for k, v in near.items()}, scores)
 
 
 @dataclass(frozen=True)
@@ -145,12 +144,14 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    env.tests["wide"] = words.is_wide
     env.filters.update(
         clean=words.clean,
         count=words.count,
         share=words.share,
         number=words.number,
         inertia=words.inertia,
+        brief=words.brief,
         duration=words.duration,
     )
     return env
@@ -182,10 +183,14 @@ def context(data: ReportData, measured: Measured) -> dict[str, Any]:
     shown = findings.main(record, silhouettes)
     return {
         "name": words.clean(record.data.name),
-        "sentence": findings.sentence(record),
+        "sentence": findings.sentence(record, max(data.seconds.values(), default=None)),
         "findings": findings.findings(record, shown, silhouettes),
+        "figures": findings.figures(record, shown, silhouettes),
+        "silhouettes": silhouettes,
+        "sample": data.n if data.is_sample else None,
         "labels": _column_names(data),
         "labelled": record.data.label_names is not None,
+        "nouns": ("image", "images") if data.is_image else ("vector", "vectors"),
         "has_test": record.data.n_test > 0,
         "is_image": data.is_image,
         "restarts": max(len(v.runs) for v in views),
@@ -219,7 +224,7 @@ def across(data: ReportData, measured: Measured, silhouettes: Mapping[int, float
         spread = [(s.k, s.test_accuracy) for s in every if s.test_accuracy is not None]
         caption = f"Accuracy: each cluster bears the label of most of its training images.{dots}"
         lines = [("train", train), ("test", test)] if test else [("train", train)]
-        shown.append((charts.score_by_k("accuracy", lines, spread), caption))
+        shown.append((charts.accuracy_by_k("accuracy", lines, spread), caption))
     if silhouettes:
         spread = [(s.k, s.silhouette) for s in every if s.silhouette is not None]
         caption = "Simplified silhouette, by distances to centroids: 1 is well apart, 0 on the border."
@@ -229,8 +234,7 @@ def across(data: ReportData, measured: Measured, silhouettes: Mapping[int, float
 
 def _silhouettes(data: ReportData, measured: Measured) -> dict[int, float]:
     """Of the best run of each K above 1; none without images."""
-    n = data.record.data.n_train
-    near = {k: v.distances[:n] for k, v in measured.near.items() if k > 1}
+    near = {k: v.distances[: data.n_train] for k, v in measured.near.items() if k > 1}
     return {k: measures.silhouette(d[:, 0], d[:, 1]) for k, d in near.items()}
 
 
@@ -244,9 +248,9 @@ def glance(views: Sequence[KView], shown: int) -> list[KView]:
 
 def split_flow(data: ReportData, views: Sequence[KView]) -> tuple[Markup, float] | None:
     """The flow between neighbouring K; None for one K, or where clusters of images are not known."""
-    if len(views) < 2 or not data.train_clusters:
+    if not data.flows:
         return None
-    flow = flows.layout([flows.Column(v.k, np.asarray(data.train_clusters[v.k]), v.cards) for v in views])
+    flow = flows.layout([flows.Column(v.k, v.cards) for v in views], data.flows)
     return flows.draw(flow), flow.left_out
 
 

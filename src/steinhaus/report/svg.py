@@ -84,9 +84,13 @@ def line(x: Values, y: Values, tolerance: float = 0.15) -> str:
     return "M" + "L".join(f"{x[i]:.1f},{y[i]:.1f}" for i in keep)
 
 
-def short(value: float) -> str:
-    """A tick's value: no needless zeros."""
-    return f"{value:,.10g}" if abs(value) >= 1e-4 or value == 0 else f"{value:.0e}"
+def labelled(ticks: Sequence[float], divisor: float = 1.0, unit: str = "") -> list[tuple[float, str]]:
+    """Ticks with what is written at them: all with as many decimals as the one that needs most."""
+    shown = [f"{t / divisor:.10g}" for t in ticks]
+    if any("e" in text for text in shown):
+        return [(t, f"{text}{unit}") for t, text in zip(ticks, shown, strict=True)]
+    decimals = max((len(text.partition(".")[2]) for text in shown), default=0)
+    return [(t, f"{t / divisor:,.{decimals}f}{unit}") for t in ticks]
 
 
 def prefixed(ticks: Sequence[float]) -> tuple[float, str]:

@@ -28,6 +28,17 @@ def _visible(c: str) -> str:
     return c
 
 
+def isolated(name: str) -> str:
+    """A name for the middle of a sentence: one from right to left keeps to itself (Unicode's FSI and PDI)."""
+    turns = any(unicodedata.bidirectional(c) in ("R", "AL", "AN") for c in name)
+    return f"\u2068{name}\u2069" if turns else name
+
+
+def is_wide(name: str) -> bool:
+    """Whether a name takes more room than three letters do; those of East Asia are twice as wide."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in name) > 3
+
+
 def brief(name: str, longest: int = 12) -> str:
     """A name cut short for a tight place."""
     return name if len(name) <= longest else name[: longest - 1] + "…"
@@ -48,19 +59,19 @@ def number(x: float | None, digits: int = 4) -> str:
     return "–" if x is None or math.isnan(x) else f"{x:,.{digits}f}"
 
 
-def inertia(x: float) -> str:
-    """Inertia with as many decimals as carry meaning: 1645926.690 -> 1,645,926.7."""
+def inertia(x: float, digits: int = 8) -> str:
+    """Inertia with as many digits as carry meaning: 1645926.690 -> 1,645,926.7."""
     magnitude = math.floor(math.log10(abs(x))) if x else 0
-    return f"{x:,.{min(max(7 - magnitude, 0), 6) if magnitude < 7 else 0}f}"
+    return f"{x:,.{min(max(digits - 1 - magnitude, 0), 6)}f}"
 
 
 def duration(seconds: float) -> str:
     """A time in the unit that suits it."""
     if seconds < 1:
-        return f"{1000 * seconds:.0f} ms"
+        return f"{1000 * seconds:.0f}\u202fms"
     if seconds < 120:
-        return f"{seconds:.1f} s"
-    return f"{seconds / 60:.1f} min"
+        return f"{seconds:.1f}\u202fs"
+    return f"{seconds / 60:.1f}\u202fmin"
 
 
 def listing(items: Iterable[object], last: str = "and") -> str:

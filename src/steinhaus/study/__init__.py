@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 # Public name -> the module that holds it. Imported on first use: the report stands on `study.record` alone.
 _HOMES = {
-    "Study": "steinhaus.study.plan",
+    "Study": "steinhaus.study.study",
     "StudyResult": "steinhaus.study.result",
     "load": "steinhaus.study.result",
 }
@@ -15,8 +15,8 @@ _HOMES = {
 __all__ = ["Study", "StudyResult", "load"]
 
 if TYPE_CHECKING:
-    from steinhaus.study.plan import Study
     from steinhaus.study.result import StudyResult, load
+    from steinhaus.study.study import Study
 
 
 def __getattr__(name: str) -> Any:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from steinhaus.points import Int32
+from steinhaus.points import Int32, Int64
 from steinhaus.study.record import DataRecord
 
 if TYPE_CHECKING:
     from steinhaus.images import Images, Split
 
 
-WriteRows = Callable[[Iterable[Iterable[object]]], None]
+_ROWS = 1 << 16  # of the table that are text at once
 
 
 @dataclass(frozen=True)
@@ -28,36 +29,40 @@ class Assignments:
     test: Mapping[int, Int32] | None  # K -> (n_test,); None without a test part
 
 
-def encode(split: Split, assignments: Assignments) -> bytes:
-    """The table: index (place in the pooled data), part, label, file, and a column of clusters for each K."""
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
+def encode(split: Split, assignments: Assignments) -> Iterator[bytes]:
+    """The table, some rows at a time: index (place in the pooled data), part, label, file, and a column of clusters
+    for each K.
+    """
     ks = sorted(assignments.train)
     header = ["index", "part"]
     header += ["label"] if split.train.labels is not None else []
     header += ["file"] if split.train.files is not None else []
-    writer.writerow([*header, *(f"k{k}" for k in ks)])
-    _write_part(
-        writer.writerows, "train", split.train, split.train_index.tolist(), [assignments.train[k].tolist() for k in ks]
-    )
+    yield _text([[*header, *(f"k{k}" for k in ks)]])
+    yield from _part("train", split.train, split.train_index, [assignments.train[k] for k in ks])
     if split.test is not None and assignments.test is not None:
-        _write_part(
-            writer.writerows, "test", split.test, split.test_index.tolist(), [assignments.test[k].tolist() for k in ks]
-        )
+        yield from _part("test", split.test, split.test_index, [assignments.test[k] for k in ks])
+
+
+def _part(part: str, images: Images, index: Int64, clusters: list[Int32]) -> Iterator[bytes]:
+    for first in range(0, len(index), _ROWS):
+        rows = slice(first, first + _ROWS)
+        numbers = index[rows].tolist()
+        columns: list[Sequence[object]] = [numbers, [part] * len(numbers)]
+        if images.labels is not None and images.label_names is not None:
+            columns.append([images.label_names[label] for label in images.labels[rows].tolist()])
+        if images.files is not None:
+            columns.append(images.files[rows])
+        yield _text(zip(*columns, *(column[rows].tolist() for column in clusters), strict=True))
+
+
+def _text(rows: Iterable[Iterable[object]]) -> bytes:
+    table = io.StringIO()
+    csv.writer(table, lineterminator="\n").writerows(rows)
     return table.getvalue().encode()
 
 
-def _write_part(write: WriteRows, part: str, images: Images, index: list[int], clusters: list[list[int]]) -> None:
-    columns: list[list[object]] = [list(index), [part] * len(index)]
-    if images.labels is not None and images.label_names is not None:
-        columns.append([images.label_names[label] for label in images.labels.tolist()])
-    if images.files is not None:
-        columns.append(list(images.files))
-    write(zip(*columns, *clusters, strict=True))
-
-
-def decode(data: bytes, record: DataRecord, ks: tuple[int, ...]) -> Assignments:
-    """The table again.
+def decode(blocks: Iterable[bytes], record: DataRecord, ks: tuple[int, ...]) -> Assignments:
+    """The table again, from the bytes of its file, a block at a time.
 
     Raises
     ------
@@ -65,13 +70,16 @@ def decode(data: bytes, record: DataRecord, ks: tuple[int, ...]) -> Assignments:
         It is not the table of this study.
     """
     try:
-        rows = csv.reader(io.StringIO(data.decode(), newline=""))
+        rows = csv.reader(_lines(blocks))
         header = next(rows)
         places = [header.index(f"k{k}") for k in ks]
-        clusters = np.array([[int(row[place]) for place in places] for row in rows], np.int32)
+        read = [np.empty((0, len(ks)), np.int32)]
+        while some := [[int(row[place]) for place in places] for row in itertools.islice(rows, _ROWS)]:
+            read.append(np.array(some, np.int32))
     except (IndexError, OverflowError, StopIteration, csv.Error) as error:
         raise ValueError(f"it is not the table of a study ({error})") from error
-    if clusters.shape != (record.n_train + record.n_test, len(ks)):
+    clusters = np.concatenate(read)
+    if len(clusters) != record.n_train + record.n_test:
         raise ValueError(f"it has {len(clusters)} rows for {record.n_train + record.n_test} images")
     if (clusters < 0).any() or (clusters >= np.array(ks)).any():
         raise ValueError("it names a cluster that there is not")
@@ -79,3 +87,14 @@ def decode(data: bytes, record: DataRecord, ks: tuple[int, ...]) -> Assignments:
     train = {k: column[: record.n_train] for k, column in zip(ks, columns, strict=True)}
     test = {k: column[record.n_train :] for k, column in zip(ks, columns, strict=True)}
     return Assignments(train, test if record.n_test else None)
+
+
+def _lines(blocks: Iterable[bytes]) -> Iterator[str]:
+    """The lines of a text, with their ends; no line needs to end where a block does."""
+    rest = b""
+    for block in blocks:
+        *lines, rest = (rest + block).split(b"\n")
+        for line in lines:
+            yield f"{line.decode()}\n"
+    if rest:
+        yield rest.decode()

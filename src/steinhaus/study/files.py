@@ -11,7 +11,7 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from steinhaus.errors import StoreError
@@ -57,12 +57,18 @@ def write(path: Path, data: bytes, *, flush: bool = True) -> None:
 
     Without `flush`, a power cut soon after may leave the file empty.
     """
+    write_blocks(path, (data,), flush=flush)
+
+
+def write_blocks(path: Path, blocks: Iterable[bytes], *, flush: bool = True) -> None:
+    """`write`, of content that comes a block at a time."""
     temporary = temporary_name(path)
     with _explained("write", path):
         fd = _open_locked(temporary, fcntl.LOCK_EX)
         try:
             os.ftruncate(fd, 0)
-            _write_all(fd, data)
+            for block in blocks:
+                _write_all(fd, block)
             if flush:
                 os.fsync(fd)
             os.replace(temporary, path)
@@ -96,7 +102,12 @@ def append(path: Path, line: bytes) -> None:
 
 
 def read(path: Path, limit: int) -> bytes:
-    """Read a whole regular file of at most `limit` bytes.
+    """Read a whole regular file of at most `limit` bytes; `read_blocks` says what is raised."""
+    return b"".join(read_blocks(path, limit))
+
+
+def read_blocks(path: Path, limit: int) -> Iterator[bytes]:
+    """Read a regular file of at most `limit` bytes, a block at a time.
 
     Raises
     ------
@@ -118,10 +129,8 @@ def read(path: Path, limit: int) -> bytes:
                 raise StoreError(
                     f"Cannot read {path}: it has {status.st_size} bytes; no file of its kind has over {limit}."
                 )
-            chunks = []
-            while chunk := os.read(fd, 1 << 24):
-                chunks.append(chunk)
-            return b"".join(chunks)
+            while block := os.read(fd, 1 << 24):
+                yield block
         finally:
             os.close(fd)
 

@@ -22,7 +22,7 @@ from steinhaus.study.assignments import Assignments
 from steinhaus.study.events import Event, Key
 from steinhaus.study.lock import Lock
 from steinhaus.study.machine import machine, versions
-from steinhaus.study.plan import Study
+from steinhaus.study.plan import Plan
 from steinhaus.study.record import SCHEMA, BestRecord, RunRecord, StudyRecord
 from steinhaus.study.result import StudyResult
 from steinhaus.study.store import Folder, Memory, Store
@@ -34,7 +34,7 @@ Choose = Callable[..., Points]
 
 
 def run_study(
-    study: Study,
+    study: Plan,
     images: Images,
     out: str | Path | None = None,
     watch: Callable[[Event], None] | None = None,
@@ -110,7 +110,7 @@ def _short(value: Any) -> str:
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
-def _check_fit(study: Study, split: Split) -> None:
+def _check_fit(study: Plan, split: Split) -> None:
     """What a plan asks of its images."""
     n, d = split.train.rows.shape
     if study.ks[-1] > n:
@@ -132,7 +132,7 @@ def _check_fit(study: Study, split: Split) -> None:
                 )
 
 
-def _opening_record(study: Study, images: Images, split: Split) -> StudyRecord:
+def _opening_record(study: Plan, images: Images, split: Split) -> StudyRecord:
     return StudyRecord(
         schema=SCHEMA,
         plan=study.plan(),
@@ -151,7 +151,7 @@ class _Session:
 
     def __init__(
         self,
-        study: Study,
+        study: Plan,
         split: Split,
         store: Store,
         *,

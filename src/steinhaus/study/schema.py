@@ -6,6 +6,7 @@ The fields are those of the dataclasses in `record`; their annotations are the s
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import math
@@ -15,7 +16,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from steinhaus.errors import PlanError, StoreError
 from steinhaus.points import Stop
-from steinhaus.study.plan import Study, canonical
+from steinhaus.study.plan import Plan, canonical
 from steinhaus.study.record import SCHEMA, BestRecord, DataRecord, StudyRecord
 
 LEAST_SCALE = 1e-60  # of a full pixel; beyond it, or beyond its inverse, scaled pixels cannot be squared
@@ -119,7 +120,7 @@ def _expect(kind: type, value: Any, where: str) -> Any:
 
 
 def _decode_record(kind: Any, content: dict[str, Any], where: str) -> Any:
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     found = {}
     for field in dataclasses.fields(kind):
         place = f"{where}.{field.name}".lstrip(".")
@@ -130,20 +131,25 @@ def _decode_record(kind: Any, content: dict[str, Any], where: str) -> Any:
     return kind(**found)
 
 
-def study_of(plan: Mapping[str, Any]) -> Study:
+@functools.cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def plan_of(plan: Mapping[str, Any]) -> Plan:
     """The plan again, with random starts where starts were given: those are known by their digest alone."""
     given = str(plan.get("init")).startswith("given:")
     try:
-        study = Study(**{**plan, "init": "random" if given else plan["init"]})
-        _demand(plan.keys() == study.plan().keys(), "its plan is not whole")
-        return study
+        known = Plan(**{**plan, "init": "random" if given else plan["init"]})
+        _demand(plan.keys() == known.plan().keys(), "its plan is not whole")
+        return known
     except (PlanError, TypeError, KeyError) as error:
         raise ValueError(f"its plan is not valid ({error})") from error
 
 
 def _check(record: StudyRecord) -> None:
     """What the types cannot say: that the parts fit together."""
-    plan = study_of(record.plan)
+    plan = plan_of(record.plan)
     done = [(run.k, run.restart) for run in record.runs]
     _demand(done == sorted(set(done)) and set(done) <= set(plan.keys), "its runs are not those of its plan")
     _check_data(record.data)

@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -197,12 +197,14 @@ class Folder:
                 f"The study in {self.path} is not finished: its assignments are not known yet. Run it to its end."
             )
         path = self.path / ASSIGNMENTS
-        data, ks = self.record.data, schema.study_of(self.record.plan).ks
+        data, ks = self.record.data, schema.plan_of(self.record.plan).ks
         with _sound(path, f"{AGAIN}: it is then written anew."):
-            csv = files.read(path, (data.n_train + data.n_test + 1) * (MOST_ROW + 12 * len(ks)))
-            if hashlib.sha256(csv).hexdigest() != self._files.get(ASSIGNMENTS):
+            most = (data.n_train + data.n_test + 1) * (MOST_ROW + 12 * len(ks))
+            sha = hashlib.sha256()
+            found = table.decode(_digested(files.read_blocks(path, most), sha), data, ks)
+            if sha.hexdigest() != self._files.get(ASSIGNMENTS):
                 raise ValueError("its sha256 is not the one in study.json")
-            return table.decode(csv, data, ks)
+            return found
 
     def events(self) -> list[dict[str, Any]]:  # noqa: D102
         try:
@@ -218,11 +220,11 @@ class Folder:
         self._write(self.path / CHECKPOINT, tensors.encode_checkpoint(active, self.record.digest))
 
     def finish(self, record: StudyRecord, assignments: Assignments, split: Split) -> None:  # noqa: D102
-        csv = table.encode(split, assignments)
         self._own()
         files.remove(self.path / CHECKPOINT)
-        self._write(self.path / ASSIGNMENTS, csv)
-        self._save_document(record, {ASSIGNMENTS: hashlib.sha256(csv).hexdigest()})
+        sha = hashlib.sha256()
+        files.write_blocks(self.path / ASSIGNMENTS, _digested(table.encode(split, assignments), sha))
+        self._save_document(record, {ASSIGNMENTS: sha.hexdigest()})
 
     def reopen(self) -> None:
         """Make a complete study an unfinished one again, because something of it was taken away."""
@@ -260,7 +262,7 @@ class Folder:
 
     @property
     def _keys(self) -> tuple[Key, ...]:
-        return schema.study_of(self.record.plan).keys
+        return schema.plan_of(self.record.plan).keys
 
     @property
     def _d(self) -> int:
@@ -282,6 +284,13 @@ def _sound(path: Path, remedy: str) -> Iterator[None]:
         raise StoreError(f"{path} is missing. Give the study's command again: it is then made anew.") from None
     except ValueError as error:
         raise StoreError(f"{path} is damaged or was changed: {error}. {remedy}") from error
+
+
+def _digested(blocks: Iterable[bytes], sha: hashlib._Hash) -> Iterator[bytes]:
+    """The same blocks, while a digest takes them in."""
+    for block in blocks:
+        sha.update(block)
+        yield block
 
 
 def _run_name(key: Key) -> str:

@@ -90,6 +90,7 @@ class ClusterView {
     this.tiles.replaceChildren(...places.map((i, at) => this.tile(i, from + at)));
     oneStop(/** @type {HTMLElement[]} */ ([...this.tiles.querySelectorAll("button")]));
     byId("cluster-status", HTMLElement).textContent = this.status(order, part, from, places.length);
+    byId("pager", HTMLElement).hidden = this.pages === 1;
     byId("page-number", HTMLElement).textContent = `page ${this.page + 1} of ${this.pages}`;
     for (const [id, off] of /** @type {[string, boolean][]} */ ([
       ["page-first", this.page === 0],
@@ -110,11 +111,13 @@ class ClusterView {
       random: "in random order",
       wrong: "wrongly named, nearest first",
     }[order];
+    if (!shown && all) return `None of ${figure(all)} is in this file.`;
     if (!shown) return order === "wrong" ? "None is wrongly named." : "No members.";
     const range = `${figure(from + 1)} to ${figure(from + shown)}`;
     if (this.list.length === all) return `${range} of ${figure(all)}, ${what}.`;
     const here = `${figure(this.list.length)} of ${figure(all)}`;
-    return `${range}, ${what}. This file holds ${here}; the report as a folder holds all.`;
+    const others = this.store.members.sampled ? "the others stayed on disk" : "the report as a folder holds all";
+    return `${range}, ${what}. This file holds ${here}; ${others}.`;
   }
 
   /** @param {number} i place in the page @param {number} place in the list @returns {HTMLElement} */
@@ -171,7 +174,7 @@ function histogram(counts, names, own) {
   return shown.map((i) => {
     const item = element("li", i === own ? "own" : "");
     const bar = element("span", "bar");
-    bar.style.height = `${Math.max(1, (44 * counts[i]) / most)}px`;
+    bar.style.height = `${Math.max(1, (64 * counts[i]) / most)}px`;
     const share = element("span", "share", counts[i] ? percent(counts[i], total) : "");
     item.append(share, bar, element("span", "label", names[i]));
     item.title = `${names[i]}: ${figure(counts[i])} training images`;

@@ -15,8 +15,9 @@
  * @property {number} nearest how many nearest clusters are known of each image
  *
  * @typedef {object} Members The images that the page carries.
- * @property {number} total images of the whole data
- * @property {number} train images of the training part
+ * @property {number} total images at hand
+ * @property {number} train those of them that are of the training part
+ * @property {boolean} sampled whether they are a sample of the data
  * @property {number | null} each how many of each list are there for certain; null: every image is there
  * @property {{height: number, width: number, columns: number, perSheet: number}} tile
  * @property {boolean} smooth whether to smooth an image shown large

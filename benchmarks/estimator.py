@@ -1,0 +1,107 @@
+"""What the scikit-learn API costs: `KMeans.fit` beside its own engine, and `predict` beside scikit-learn's.
+
+    python benchmarks/estimator.py [--rounds 31] [--fits 7] [--predict-only]
+
+Everything is in one process and interleaved: each round does all of them once, each round begins with another one, and
+ratios are taken within a round. Medians are printed, with the quartiles. The fit is that of MNIST's 60,000 training
+images, uint8: K = 10 to convergence, and K = 100 for 100 iterations, from rows drawn by `default_rng(0).choice`;
+the engine's own time is `engines.choose` and `lloyd` from the same start. Predicted are the 10,000 test images, as
+uint8, float32 and float64, by both libraries from the same centroids, and labels are compared: scikit-learn's float32
+may differ, the others must not. scikit-learn makes float64 of uint8 itself, as it does for its users.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import sklearn
+from sklearn.cluster import KMeans as Theirs
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
+
+from steinhaus import KMeans, open_images
+from steinhaus.engines import choose
+from steinhaus.lloyd import lloyd
+from steinhaus.points import Run
+
+Seconds = dict[str, list[float]]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=31, help="of predict")
+    parser.add_argument("--fits", type=int, default=7, help="rounds of fit")
+    parser.add_argument("--predict-only", action="store_true")
+    options = parser.parse_args()
+    images = open_images("mnist", data=os.environ.get("STEINHAUS_DATA") or None)
+    train, test = images.rows[:60000], np.ascontiguousarray(images.rows[60000:])
+    print(f"scikit-learn {sklearn.__version__}; load {os.getloadavg()[0]:.1f}")
+    for k, max_iter in ((10, 300), (100, 100)):
+        start = train[np.random.default_rng(0).choice(len(train), k, replace=False)].astype(np.float64)
+        if not options.predict_only:
+            fit(train, start, max_iter, options.fits)
+        predict(train, test, start, options.rounds)
+
+
+def fit(x: np.ndarray, start: np.ndarray, max_iter: int, rounds: int) -> None:
+    """How much longer the estimator's fit takes than its engine."""
+
+    def engine() -> list[int]:
+        points = choose(x)
+        labels = [points.labels(done.key) for done in lloyd(points, [Run(0, start)], max_iter=max_iter)]
+        points.close()
+        return labels[0].tolist()
+
+    def estimator() -> list[int]:
+        return KMeans(len(start), init=start, tol=0, max_iter=max_iter).fit(x).labels_.tolist()
+
+    assert engine() == estimator()
+    seconds = interleaved({"engine": engine, "fit": estimator}, rounds)
+    told(f"fit, K = {len(start)}, uint8", seconds, "fit", "engine")
+
+
+def predict(train: np.ndarray, test: np.ndarray, start: np.ndarray, rounds: int) -> None:
+    """How much longer scikit-learn's predict takes than ours, by type of the images."""
+    k = len(start)
+    for dtype in (np.uint8, np.float32, np.float64):
+        part, x = train[:6000].astype(dtype), test.astype(dtype)
+        ours = KMeans(k, init=start, max_iter=10).fit(part)
+        theirs = Theirs(k, init=start.astype(ours.cluster_centers_.dtype), n_init=1, max_iter=1).fit(part)
+        theirs.cluster_centers_ = ours.cluster_centers_.copy()
+        differ = int((ours.predict(x) != theirs.predict(x)).sum())
+        assert dtype is np.float32 or not differ
+        seconds = interleaved({"ours": lambda: ours.predict(x), "scikit-learn": lambda: theirs.predict(x)}, rounds)  # noqa: B023
+        told(f"predict, K = {k}, {np.dtype(dtype).name}, {differ} labels differ", seconds, "scikit-learn", "ours")
+
+
+def interleaved(functions: dict[str, Callable[[], Any]], rounds: int) -> Seconds:
+    """The seconds of each function in each round."""
+    names = list(functions)
+    seconds: Seconds = {name: [] for name in names}
+    for turn in range(rounds):
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            gc.collect()
+            began = perf_counter()
+            functions[name]()
+            seconds[name].append(perf_counter() - began)
+    return seconds
+
+
+def told(what: str, seconds: Seconds, over: str, under: str) -> None:
+    """One line."""
+    medians = ", ".join(f"{name} {1e3 * float(np.median(taken)):.2f} ms" for name, taken in seconds.items())
+    low, middle, high = np.quantile(np.divide(seconds[over], seconds[under]), [0.25, 0.5, 0.75])
+    print(f"{what}: {medians}; {over} / {under} {middle:.3f} ({low:.3f} to {high:.3f})", flush=True)
+
+
+if __name__ == "__main__":
+    main()

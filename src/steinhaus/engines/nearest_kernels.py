@@ -1,0 +1,182 @@
+"""Numba leaf functions for labels alone: tiles of points are screened as they come, and settled, in one pass.
+
+A tile's products are summed with the features in lanes, four points by up to six centroids at a time: points need not
+be brought into lanes of their own, which for few centroids takes longer than the products.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from steinhaus import simd as v
+from steinhaus.compiled import compiled, inner
+from steinhaus.engines.products import framed
+from steinhaus.engines.records import TILE, Known, factors_at, rows_at, scores_at
+from steinhaus.engines.screening import FAR
+from steinhaus.engines.tiles import bounds, nearest, settle
+
+CHAIN = 1024  # features summed at a time: four points and a few centroids stay in 32 KiB
+TINY = 2.0**-60  # more than the norm of a point whose squares have all underflowed
+
+
+def _row_tile(module, size, kinds):
+    """The function that `row_tile` calls: one a module for each size, never inlined, so that it is compiled once."""
+    name = f"steinhaus.row_tile.{size}"
+    if name in module.globals:
+        return module.globals[name]
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), name)
+    function.linkage = "linkonce_odr"
+    function.attributes.add("noinline")
+    builder = ir.IRBuilder(function.append_basic_block())
+    points, rows, width, first, end, out = function.args
+    vector = ir.VectorType(ir.FloatType(), 16)
+
+    def starts(pointer, count):
+        return [builder.gep(pointer, [builder.mul(width, ir.Constant(width.type, i))]) for i in range(count)]
+
+    def read(pointer, index):
+        return builder.load(builder.bitcast(builder.gep(pointer, [index]), vector.as_pointer()), align=4)
+
+    fours, tile = starts(points, 4), starts(rows, size)
+    sums = [cgutils.alloca_once_value(builder, ir.Constant(vector, None)) for _ in range(4 * size)]
+    fuse = cgutils.get_or_insert_function(module, ir.FunctionType(vector, [vector] * 3), "llvm.fmuladd.v16f32")
+    with cgutils.for_range_slice(builder, first, end, ir.Constant(first.type, 16)) as (t, _):
+        here = [read(pointer, t) for pointer in fours]
+        for j, pointer in enumerate(tile):
+            row = read(pointer, t)
+            for i, point in enumerate(here):
+                builder.store(builder.call(fuse, [point, row, builder.load(sums[4 * j + i])]), sums[4 * j + i])
+    for j in range(size):
+        for i in range(4):
+            place = builder.gep(out, [ir.Constant(width.type, 32 * j + i)])
+            total = v._fold(builder, builder.load(sums[4 * j + i]), v._fadd)
+            builder.store(builder.fadd(builder.load(place), total), place)
+    builder.ret_void()
+    return function
+
+
+@intrinsic(prefer_literal=True)
+def row_tile(typingctx, size, points, rows, width, first, end, out):
+    """Add the products of four points with `size` rows, over the features first <= t < end, to `out`: row j's at 32 j.
+
+    points: (4, width), rows: (size, width) float32; first, end: multiples of 16. All sums are in registers, in 16 lanes
+    each.
+    """
+
+    def codegen(context, builder, signature, values):
+        builder.call(_row_tile(builder.module, size.literal_value, [value.type for value in values[1:]]), values[1:])
+        return context.get_dummy_value()
+
+    index = types.intp
+    return types.void(size, points, rows, index, index, index, out), codegen
+
+
+@inner
+def _products(points, rows, width, k, out):
+    """Products of four points with k rows, (4, width) and (k, width) float32: row j's at 32 j of `out`."""
+    for j in range(k):
+        for i in range(4):
+            out[32 * j + i] = 0.0
+    tiles = -(-k // 6)
+    for first in range(0, width, CHAIN):
+        end, j = min(first + CHAIN, width), 0
+        for tile in range(tiles):
+            size = (k - j) // (tiles - tile)
+            at, to = v.offset(rows, j * width), v.offset(out, 32 * j)
+            if size == 6:
+                row_tile(6, points, at, width, first, end, to)
+            elif size == 5:
+                row_tile(5, points, at, width, first, end, to)
+            elif size == 4:
+                row_tile(4, points, at, width, first, end, to)
+            elif size == 3:
+                row_tile(3, points, at, width, first, end, to)
+            elif size == 2:
+                row_tile(2, points, at, width, first, end, to)
+            else:
+                row_tile(1, points, at, width, first, end, to)
+            j += size
+
+
+@inner
+def _place(x, start, width, row):
+    """Bring a point into the frame, (width,) float32, filled up with zeros. Returns its squared norm."""
+    values, offset, scale, d = x.values, x.offset, x.scale, x.d
+    whole = d - d % 16
+    a = b = v.splat(np.float32(0))
+    for t in range(0, whole - 16, 32):
+        z = v.load_framed(values, start + t, offset, t, scale)
+        v.store(row, t, z)
+        a = v.multiply_add(z, z, a)
+        z = v.load_framed(values, start + t + 16, offset, t + 16, scale)
+        v.store(row, t + 16, z)
+        b = v.multiply_add(z, z, b)
+    if whole % 32:
+        z = v.load_framed(values, start + whole - 16, offset, whole - 16, scale)
+        v.store(row, whole - 16, z)
+        a = v.multiply_add(z, z, a)
+    square = v.fold(v.add(a, b))
+    for t in range(whole, width):
+        row[t] = framed(x, start + t, t) if t < d else np.float32(0)
+        square += row[t] * row[t]
+    return square
+
+
+@inner
+def _is_finite(x, i):
+    total = 0.0
+    for t in range(x.d):
+        value = np.float64(x.values[i * x.d + t])
+        total += value - value
+    return total == 0.0
+
+
+@compiled
+def label(x, first, end, rows, factors, plain, fine, centroids, reach, floor, stretch, labels):
+    """Label the points first <= i < end: screened by products of all features, settled where that leaves it open.
+
+    x: Rows. rows: (k, width) float32, the centroids, (k, d) float64, in the frame, filled up with zeros to a multiple
+    of 16. factors: Factors, the same for single points; plain, fine: their Scores. reach, floor: as in Known. stretch:
+    what makes a computed norm an upper bound. labels: (n,) int32. Returns the first point that is not finite, or n.
+    """
+    k, d, n, width = centroids.shape[0], x.d, x.n, rows.shape[1]
+    tables = np.empty((2, TILE * k), np.float32)
+    four, lines = np.empty(4 * width, np.float32), np.zeros((3, TILE), np.float32)
+    numbers, found_ = np.arange(k), np.empty(TILE, np.int32)
+    out, upper, points = v.pointer(tables[0]), v.pointer(tables[1]), v.pointer(four)
+    norms, none, least = v.pointer(lines[0]), v.pointer(lines[1]), v.pointer(lines[2])
+    chosen, found = v.pointer(numbers), v.pointer(found_)
+    known = Known(chosen, norms, none, none, 0, reach, floor)
+    x, plain, fine, exact, placed = rows_at(x), scores_at(plain), scores_at(fine), v.pointer(centroids), v.pointer(rows)
+    factors = factors_at(factors)
+    for base in range(first, end, TILE):
+        present = min(TILE, end - base)
+        for lane in range(0, present, 4):
+            for q in range(lane, lane + 4):
+                norms[q] = _place(x, min(base + q, n - 1) * d, width, v.offset(points, (q - lane) * width))
+            _products(points, placed, width, k, v.offset(out, lane))
+        beyond = np.uint32(0)
+        for lane in range(present):
+            norm = np.float32((np.sqrt(np.float64(norms[lane])) + TINY) * stretch)
+            if not norm < FAR:
+                beyond |= np.uint32(1) << np.uint32(lane)
+                norm = np.float32(0)
+            norms[lane] = norm
+        opened = bounds(out, chosen, k, 0, plain, known, 0, upper, found, least) | beyond
+        for lane in range(present):
+            if (opened >> np.uint32(lane)) & np.uint32(1):
+                i = base + lane
+                if (beyond >> np.uint32(lane)) & np.uint32(1):
+                    if not _is_finite(x, i):
+                        return i
+                    found[lane] = nearest(x, i, exact, 0, k)
+                else:
+                    found[lane] = settle(
+                        x, i, lane, lane, exact, factors, fine, chosen, k, 0, known, upper, least[lane]
+                    )[0]
+            labels[base + lane] = found[lane]
+    return n

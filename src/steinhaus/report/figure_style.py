@@ -1,0 +1,48 @@
+"""What the figures have in common: style, colours, names, axes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from steinhaus.report import words
+from steinhaus.report.data import ReportData
+from steinhaus.study.record import BestRecord
+
+INK, MUTED, ACCENT, SECOND = "#1c1e21", "#9aa0a8", "#0b5cad", "#c2570c"
+ANNOTATED = 30  # what has more clusters or labels than this is drawn without names and figures
+STYLE: Any = {
+    "font.family": ["sans-serif"],
+    "font.size": 9,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 10,
+    "axes.titley": 1.0,  # where it would be found to be, after laying out all ticks
+    "axes.grid": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "svg.hashsalt": "steinhaus",
+    "svg.fonttype": "path",
+    "text.parse_math": False,
+}
+
+
+def label_of(data: ReportData, best: BestRecord, cluster: int) -> str | None:
+    """The name of a cluster's label; None without labels or for an empty cluster."""
+    names = data.record.data.label_names
+    index = None if best.mapping is None else best.mapping[cluster]
+    return None if index is None or names is None else words.clean(names[index])
+
+
+def axes_of(figure: Figure, *, start: float = 0.0, width: float | None = None, left: float = 0.95) -> Axes:
+    """Axes with margins in inches: a layout engine would draw everything twice."""
+    all_width, height = figure.get_figwidth(), figure.get_figheight()
+    width = all_width if width is None else width
+    across = ((start + left) / all_width, (width - left - 0.15) / all_width)
+    return figure.add_axes((across[0], 0.5 / height, across[1], 1 - 0.85 / height))
