@@ -48,7 +48,7 @@ class NaivePoints:
     def rows(self, indices: Int64) -> Float64:
         return self.X[indices].astype(np.float64)
 
-    def squared_distances(self, indices: Int64) -> Float64:
+    def squared_distances(self, indices: Int64, below: Float64 | None = None) -> Float64:
         return np.stack([self._to(row) for row in self.rows(indices)])
 
     def labels(self, key: Hashable) -> Int32:

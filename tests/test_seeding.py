@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from steinhaus.engines import choose
@@ -55,3 +55,34 @@ def test_plus_plus_finds_clusters_that_lie_apart(rng):
 def test_plus_plus_goes_on_where_all_points_are_chosen():
     x = np.array([[1.0], [1.0], [2.0], [2.0]])
     assert sorted(starts(choose(x), 4, "k-means++", Stream(0)).ravel().tolist()) == [1.0, 1.0, 2.0, 2.0]
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([np.uint8, np.int16, np.float32, np.float64]), st.booleans())
+def test_distances_that_are_not_below_alone_may_be_left_out(seed, dtype, extreme):
+    rng = np.random.default_rng(seed)
+    n, d = int(rng.integers(3, 90)), int(rng.choice([1, 3, 64, 70, 130]))
+    x = rng.integers(0, 256, (n, d)).astype(dtype)
+    if np.dtype(dtype).kind == "f":
+        x = (x * (10.0 ** rng.integers(-30, 15) if extreme else 1.0) + (1e6 if extreme else 0.0)).astype(dtype)
+    elif dtype is np.int16:
+        x -= 128
+    x[n // 2] = x[0]
+    indices = rng.integers(0, n, 3)
+    points = choose(x, threads=1)
+    exact = points.squared_distances(indices)
+    for below in (points.squared_distances(np.array([0]))[0], exact[0], np.nextafter(exact[1], np.inf), np.zeros(n)):
+        np.testing.assert_array_equal(
+            np.minimum(points.squared_distances(indices, below), below), np.minimum(exact, below)
+        )
+    points.close()
+
+
+def test_few_distances_are_measured_where_most_cannot_be_below(rng):
+    x = np.concatenate([rng.integers(0, 100, (200, 64)), rng.integers(150, 256, (200, 64))]).astype(np.uint8)
+    points = choose(x, threads=1)
+    below = points.squared_distances(np.array([0]))[0]
+    measured = np.isfinite(points.squared_distances(np.array([399]), below)[0])
+    points.close()
+    assert not measured[:200].any()
+    assert measured[200:].all()

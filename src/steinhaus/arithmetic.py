@@ -169,7 +169,8 @@ def shift(old, new):
 def mean_variance(squares, limbs, n, step):
     """The variance of each feature, averaged over the features: what scikit-learn's relative tolerance is relative to.
 
-    squares (2,) float64, limbs (l, 1, d) int64 sums of all points, n their number, step (d,) float64 -> float.
+    squares (2,) float64, limbs (l, 1, d) int64 sums of all points, n their number, step (d,) float64 -> float. What is
+    left of equal points is the rounding of two floats, and counts as 0.
     """
     d = len(step)
     upper = (limbs.shape[0] - 1) * d
@@ -182,4 +183,4 @@ def mean_variance(squares, limbs, n, step):
         scale = step[t] * step[t]
         m, f = two_sum(total, -p * scale)
         total, rest = two_sum(m, f + rest - (e + 2.0 * q * r) * scale)
-    return max(total, 0.0) / (n * d)
+    return total / (n * d) if total > squares[0] * 2.0**-96 else 0.0

@@ -144,8 +144,12 @@ class Points(Protocol):
         """The points of these indices, (m, d) float64."""
         ...
 
-    def squared_distances(self, indices: Int64) -> Float64:
-        """The squared distances of all points to m points of their own, (m, n) float64, as `assign` measures them."""
+    def squared_distances(self, indices: Int64, below: Float64 | None = None) -> Float64:
+        """The squared distances of all points to m points of their own, (m, n) float64, as `assign` measures them.
+
+        below: (n,) what alone is of interest. A distance that is not below may come as any other that is not, infinite
+        ones included, so that it need not be measured.
+        """
         ...
 
     def labels(self, key: Hashable) -> Int32:

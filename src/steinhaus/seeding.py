@@ -137,15 +137,16 @@ def plus_plus(points: Points, k: int, stream: Stream, weights: Int64 | None = No
     trials = 2 + int(np.log(k))
     times = 1.0 if weights is None else weights.astype(np.float64)
     chosen = [int((stream.integers(1, points.n) if weights is None else _distinct(weights, 1, stream))[0])]
-    closest = points.squared_distances(np.array(chosen))[0] * times
+    closest = points.squared_distances(np.array(chosen))[0]
     while len(chosen) < k:
-        ends = np.cumsum(_integers(closest))
+        ends = np.cumsum(_integers(closest * times))
         if not ends[-1]:
             rest = np.setdiff1d(np.arange(points.n), chosen)
             return np.concatenate([chosen, rest[stream.distinct(k - len(chosen), len(rest))]])
         candidates = np.searchsorted(ends, stream.integers(trials, int(ends[-1])), side="right")
-        nearer = np.minimum(points.squared_distances(candidates) * times, closest)
-        best = int(np.argmin([_integers(row, closest.max()).sum() for row in nearer]))
+        nearer = np.minimum(points.squared_distances(candidates, closest), closest)
+        largest = float((closest * times).max())
+        best = int(np.argmin([_integers(row * times, largest).sum() for row in nearer]))
         chosen.append(int(candidates[best]))
         closest = nearer[best]
     return np.array(chosen, np.int64)
@@ -200,7 +201,7 @@ class _Few:
     def n(self) -> int:
         return len(self.x)
 
-    def squared_distances(self, indices: Int64) -> Float64:
+    def squared_distances(self, indices: Int64, below: Float64 | None = None) -> Float64:
         """See `Points.squared_distances`."""
         out = np.zeros((len(indices), self.n))
         for column in self.x.T:

@@ -147,13 +147,14 @@ class BlockPoints:
         """See `Points.rows`."""
         return self._source.pick(self._layout.source_rows(np.asarray(indices))).astype(np.float64)
 
-    def squared_distances(self, indices: Int64) -> Float64:
+    def squared_distances(self, indices: Int64, below: Float64 | None = None) -> Float64:
         """See `Points.squared_distances`."""
         chosen = self.rows(indices)
         out = np.empty((len(chosen), self.n))
         for part, x in self._blocks():
             engine = self._part(part, x, [])
-            out[:, self._layout.members(part)] = engine.squared_distances_to(chosen)
+            members = self._layout.members(part)
+            out[:, members] = engine.squared_distances_to(chosen, None if below is None else below[members])
             self._keep(part, engine)
         return out
 

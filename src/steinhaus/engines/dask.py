@@ -109,7 +109,7 @@ class DaskPoints:
             out[which] = rows
         return out
 
-    def squared_distances(self, indices: Int64) -> Float64:
+    def squared_distances(self, indices: Int64, below: Float64 | None = None) -> Float64:
         """See `Points.squared_distances`. All of them come here."""
         out = np.empty((len(indices), self.n))
         for part, found in enumerate(self._results(tasks.distances, self.rows(indices))):

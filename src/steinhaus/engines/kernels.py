@@ -406,3 +406,37 @@ def all_distances(x, first, end, centroids, out):
     for i in range(first, end):
         for j in range(centroids.shape[0]):
             out[j, i] = squared_distance(values, i * x.d, rows, j * x.d, x.d)
+
+
+@compiled
+def distances_below(
+    x, tiles, order, lengths, below, centroids, factors, norms, squares, slopes, floors, floor, scratch, out
+):  # fmt: skip
+    """Squared distances of the points of some tiles to every centroid, (k, n) float64, where they can be below a limit.
+
+    |x' - c'|^2 = |x'|^2 + |c'|^2 - 2 x' . c', where the product is off by at most |x'| slope + floor. Elsewhere they
+    are infinite.
+
+    x: Rows. order: (N,) int64; lengths: (n,) |x'|^2; below: (n,) the limits, in the frame; centroids: (k, d), factors:
+    Factors, the same in the frame; norms, squares: (k,) their lengths there, slopes, floors: (k,) of the products;
+    floor: float64's, relative to (|x'| + |c'|)^2.
+    """
+    k, d, n = centroids.shape[0], x.d, x.n
+    view, rows, of = rows_at(x), v.pointer(centroids), factors_at(factors)
+    lanes, quads, found = v.pointer(scratch.lanes), v.pointer(scratch.quads), v.pointer(scratch.out)
+    for j in range(k):
+        scratch.chosen[j] = j
+    for tile in range(tiles[0], tiles[1]):
+        spread(view, v.pointer(order), tile * 32, lanes, quads, v.pointer(scratch.starts))
+        full_products(view, lanes, quads, of, v.pointer(scratch.chosen), k, found)
+        for lane in range(min(32, n - tile * 32)):
+            i = order[tile * 32 + lane]
+            length = np.sqrt(lengths[i]) * SLACK
+            for j in range(k):
+                size = length + norms[j]
+                error = 2.0 * (length * slopes[j] + floors[j]) + floor * size * size
+                least = lengths[i] + squares[j] - 2.0 * np.float64(found[32 * j + lane]) - error
+                if least > below[i] and least > 2.0**-100:
+                    out[j, i] = np.inf
+                else:
+                    out[j, i] = squared_distance(view.values, i * d, rows, j * d, d)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from steinhaus.engines import kernels, records, screening
+from steinhaus.engines import kernels, products, records, screening
 from steinhaus.engines.outline import outline
 from steinhaus.engines.parts import chances
 from steinhaus.engines.records import BRUTE, DRIFT, FULL, PLAIN, TILE
@@ -230,18 +230,40 @@ class MemoryPoints:
         """See `Points.rows`."""
         return self._x[indices].astype(np.float64)
 
-    def squared_distances(self, indices: Int64) -> Float64:
+    def squared_distances(self, indices: Int64, below: Float64 | None = None) -> Float64:
         """See `Points.squared_distances`."""
-        return self.squared_distances_to(self.rows(indices))
+        return self.squared_distances_to(self.rows(indices), below)
 
-    def squared_distances_to(self, chosen: Float64) -> Float64:
-        """The squared distances of all points to any others, (m, d) -> (m, n) float64."""
-        out = np.empty((len(chosen), self.n))
+    def squared_distances_to(self, chosen: Float64, below: Float64 | None = None) -> Float64:
+        """The squared distances of all points to any others, (m, d) -> (m, n) float64; see `Points` for `below`."""
+        m, out = len(chosen), np.empty((len(chosen), self.n))
+        if below is None or self._screen == "none":
 
-        def measure(_: int, first: int, end: int) -> None:
-            kernels.all_distances(self._rows, first, end, chosen, out)
+            def measure(_: int, first: int, end: int) -> None:
+                kernels.all_distances(self._rows, first, end, chosen, out)
 
-        self._workers.each(measure, self.n, _STEP)
+            self._workers.each(measure, self.n, _STEP)
+            return out
+        frame, d = self._survey.frame, self.d
+        placed = (chosen - frame.offset) * frame.scale
+        factors = records.factors_of(m, d, frame.bytewise)
+        factors.rows[:] = placed
+        rests = products.halved(placed, factors) if frame.bytewise else np.zeros(m)
+        squares = np.square(placed).sum(axis=1)
+        norms = np.sqrt(squares) * screening.SLACK
+        slopes = screening.product_slope.py_func(norms, rests, self._rates.plain, self._rates)
+        floors = screening.plain_floor.py_func(norms, 0.0, self._rates)
+        with np.errstate(over="ignore", under="ignore"):
+            limits = below * frame.scale**2
+        rooms = [records.room_of(m, d, frame.bytewise) for _ in range(self._workers.count)]
+
+        def screen(worker: int, first: int, end: int) -> None:
+            kernels.distances_below(
+                self._rows, (first, end), self._known.order, self._survey.lengths, limits, chosen, factors, norms,
+                squares, slopes, floors, screening.float64_floor(d), rooms[worker], out,
+            )  # fmt: skip
+
+        self._workers.each(screen, self._tiles, self._tiles_a_task)
         return out
 
     def labels(self, key: Hashable) -> Int32:

@@ -105,7 +105,7 @@ class SparsePoints:
         dense: Float64 = self._x[indices].toarray().astype(np.float64)
         return dense
 
-    def squared_distances(self, indices: Int64) -> Float64:
+    def squared_distances(self, indices: Int64, below: Float64 | None = None) -> Float64:
         """See `Points.squared_distances`."""
         return self.distances_to(self.rows(indices))
 

@@ -73,9 +73,9 @@ class WeightedPoints:
         """See `Points.rows`."""
         return self._points.rows(indices)
 
-    def squared_distances(self, indices: Int64) -> Float64:
+    def squared_distances(self, indices: Int64, below: Float64 | None = None) -> Float64:
         """See `Points.squared_distances`."""
-        return self._points.squared_distances(indices)
+        return self._points.squared_distances(indices, below)
 
     def labels(self, key: Hashable) -> Int32:
         """See `Points.labels`."""
