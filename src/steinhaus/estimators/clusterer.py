@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from numbers import Integral
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
-from sklearn.utils import Tags, check_random_state, estimator_html_repr
+from sklearn.utils import Tags, check_array, check_random_state, estimator_html_repr
 from sklearn.utils.validation import (
     _check_feature_names,
     _check_n_features,
@@ -29,6 +29,7 @@ from steinhaus.engines.nearest import nearest
 from steinhaus.errors import DataError
 from steinhaus.points import Float64, Int32, Points, Run
 
+Init = str | Callable[..., ArrayLike] | ArrayLike  # where centroids begin
 DTYPES = [np.float64, np.float32, np.uint8, np.int8, np.uint16, np.int16, np.int32, np.uint32, np.int64, np.uint64]
 
 
@@ -91,7 +92,7 @@ class Clusterer(
             with named_by_scikit_learn(self, x):
                 return nearest(x, self._centroids(), threads=self.n_threads)
         with opened(x, threads=self.n_threads) as points:
-            points.assign([Run(0, self._centroids())])
+            assigned(points, 0, self._centroids())
             labels: Int32 = labels_of(points, 0)
         return labels
 
@@ -128,10 +129,8 @@ class Clusterer(
         """
         check_is_fitted(self)
         x = self._validated(X, reset=False)
-        centroids = self._centroids()
         with opened(x, weights=checked_weights(sample_weight, x), threads=self.n_threads) as points:
-            (tally,) = points.assign([Run(0, centroids)])
-            return -inertia(points.grid, points.totals, tally, centroids)
+            return -assigned(points, 0, self._centroids())
 
     def save(self, path: str | Path) -> None:
         """Write the fitted model to a file in the safetensors format; `steinhaus.load` reads it.
@@ -245,9 +244,35 @@ def centroid_dtype(x: Any) -> np.dtype[Any]:
     return np.dtype(np.float32 if x.dtype == np.float32 else np.float64)
 
 
+def assigned(points: Points, key: Hashable, centroids: Float64) -> float:
+    """Label the points by these centroids; their inertia."""
+    (tally,) = points.assign([Run(key, centroids)])
+    return inertia(points.grid, points.totals, tally, centroids)
+
+
 def labels_of(points: Points, key: Hashable) -> Any:
     """The labels of a run, (n,) int32; a Dask array, left on the workers, where the points are there."""
     return points.labels_array(key) if hasattr(points, "labels_array") else points.labels(key)
+
+
+def check_enough(x: Any, n_clusters: int) -> None:
+    """ValueError where there are fewer rows than clusters."""
+    if x.shape[0] < n_clusters:
+        raise ValueError(
+            f"n_samples={x.shape[0]} should be >= n_clusters={n_clusters}. Give more rows, or ask for fewer clusters."
+        )
+
+
+def checked_start(start: ArrayLike, k: int, d: int) -> Float64:
+    """The centroids to start from, (k, d) float64, of an array or sparse matrix; ValueError where it is not that."""
+    checked: Any = check_array(start, dtype=np.float64, copy=True, order="C", accept_sparse="csr")
+    rows: Float64 = checked if isinstance(checked, np.ndarray) else checked.toarray()
+    for size, (what, need) in zip(
+        rows.shape, {"number of clusters": k, "number of features of the data": d}.items(), strict=True
+    ):
+        if size != need:
+            raise ValueError(f"The shape of the initial centers {rows.shape} does not match the {what} {need}.")
+    return rows
 
 
 def checked_weights(sample_weight: ArrayLike | None, x: Any) -> Float64 | None:

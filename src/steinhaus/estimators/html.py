@@ -7,15 +7,12 @@ import math
 import struct
 import zlib
 from html import escape
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from steinhaus.points import Float64
-
-if TYPE_CHECKING:
-    from steinhaus.estimators.clusterer import Clusterer
 
 MOST = 16  # clusters shown, the largest ones
 SIDE = 32  # pixels; larger images are thinned out
@@ -23,8 +20,10 @@ _SMALLEST = 8  # features that are no square of at least this side are not taken
 _LONGEST = 400  # characters of the parameters
 
 
-def render(estimator: Clusterer) -> str:
-    """An HTML fragment without script or outside references; everything that came from a user is escaped."""
+def render(estimator: Any) -> str:
+    """An HTML fragment of a fitted estimator, without script or outside references; everything that came from a user
+    is escaped.
+    """
     sizes = np.bincount(np.asarray(estimator.labels_), minlength=len(estimator.cluster_centers_))
     order = np.argsort(-sizes, kind="stable")[:MOST]
     images = _images(np.asarray(estimator.cluster_centers_, np.float64)[order])

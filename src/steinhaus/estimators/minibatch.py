@@ -12,8 +12,16 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from steinhaus.centroids import inertia, means
 from steinhaus.engines import opened
-from steinhaus.estimators.clusterer import Clusterer, centroid_dtype, checked_weights, seed_of
-from steinhaus.estimators.kmeans import Init, checked_start
+from steinhaus.estimators.clusterer import (
+    Clusterer,
+    Init,
+    assigned,
+    centroid_dtype,
+    check_enough,
+    checked_start,
+    checked_weights,
+    seed_of,
+)
 from steinhaus.points import Float64, Run
 from steinhaus.seeding import Stream, starts
 
@@ -176,11 +184,7 @@ class MiniBatchKMeans(Clusterer):
 
     def _begin(self, x: Any, weights: Float64 | None, sample: NDArray[np.int64], stream: Stream) -> None:
         """Choose the first centroids, from these rows where they are not given."""
-        if x.shape[0] < self.n_clusters:
-            raise ValueError(
-                f"n_samples={x.shape[0]} should be >= n_clusters={self.n_clusters}. "
-                "Give more rows, or ask for fewer clusters."
-            )
+        check_enough(x, self.n_clusters)
         init: Any = self.init
         if isinstance(init, str):
             sample = sample if len(sample) >= self.n_clusters else np.arange(x.shape[0])
@@ -213,8 +217,6 @@ class MiniBatchKMeans(Clusterer):
         self.cluster_centers_ = self._centers.astype(centroid_dtype(x))
         self._n_features_out = self.n_clusters
         with opened(x, weights=weights, threads=self.n_threads) as points:
-            centroids = self._centroids()
-            (tally,) = points.assign([Run(0, centroids)])
+            self.inertia_ = assigned(points, 0, self._centroids())
             self.labels_ = points.labels(0)
-            self.inertia_ = inertia(points.grid, points.totals, tally, centroids)
         return self
