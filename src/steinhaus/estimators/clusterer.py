@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from sklearn.utils.validation import (
 from steinhaus.centroids import inertia
 from steinhaus.engines import distances, is_collection, opened
 from steinhaus.engines.nearest import nearest
+from steinhaus.engines.workers import available_cores
 from steinhaus.errors import DataError
 from steinhaus.points import Float64, Int32, Points, Run
 
@@ -78,7 +80,7 @@ class Clusterer(
 
         Parameters
         ----------
-        X : array-like, sparse matrix, or Dask array or data frame, (n, n_features)
+        X : (n, n_features) array-like, sparse matrix, Dask array or data frame
             In the units of the X that was fitted.
 
         Returns
@@ -90,8 +92,8 @@ class Clusterer(
         x = self._validated(X, reset=False, finite=False)
         if isinstance(x, np.ndarray):
             with named_by_scikit_learn(self, x):
-                return nearest(x, self._centroids(), threads=self.n_threads)
-        with opened(x, threads=self.n_threads) as points:
+                return nearest(x, self._centroids(), threads=self._threads)
+        with opened(x, threads=self._threads) as points:
             assigned(points, 0, self._centroids())
             labels: Int32 = labels_of(points, 0)
         return labels
@@ -101,7 +103,7 @@ class Clusterer(
 
         Parameters
         ----------
-        X : array-like or sparse matrix, (n, n_features)
+        X : (n, n_features) array-like or sparse matrix
             In the units of the X that was fitted.
 
         Returns
@@ -113,23 +115,23 @@ class Clusterer(
         if is_collection(X):
             raise DataError("A Dask collection is transformed block by block: X.map_blocks(kmeans.transform).")
         x = self._validated(X, reset=False)
-        return distances(x, self._centroids(), threads=self.n_threads).astype(centroid_dtype(x), copy=False)
+        return distances(x, self._centroids(), threads=self._threads).astype(centroid_dtype(x), copy=False)
 
     def score(self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None) -> float:
         """Minus the inertia of X: the sum of squared distances to the nearest centroids, each row times its weight.
 
         Parameters
         ----------
-        X : array-like or sparse matrix, (n, n_features)
+        X : (n, n_features) array-like or sparse matrix
             In the units of the X that was fitted.
         y
             Ignored.
-        sample_weight : array-like, (n,), optional
+        sample_weight : (n,) array-like, optional
             Not negative, not all zero; none: 1 each.
         """
         check_is_fitted(self)
         x = self._validated(X, reset=False)
-        with opened(x, weights=checked_weights(sample_weight, x), threads=self.n_threads) as points:
+        with opened(x, weights=checked_weights(sample_weight, x), threads=self._threads) as points:
             return -assigned(points, 0, self._centroids())
 
     def save(self, path: str | Path) -> None:
@@ -172,6 +174,16 @@ class Clusterer(
             self, X, reset=reset, accept_sparse="csr", dtype=DTYPES, order="C",
             ensure_all_finite=finite or issparse(X),
         )  # fmt: skip
+
+    @property
+    def _threads(self) -> int | None:
+        """`n_threads`; where that is None, what OMP_NUM_THREADS allows, as in scikit-learn: joblib sets it for its
+        processes, so that they do not take the cores from each other.
+        """
+        allowed = os.environ.get("OMP_NUM_THREADS", "")
+        if self.n_threads is not None or not allowed.isdecimal() or not int(allowed):
+            return self.n_threads
+        return min(int(allowed), available_cores())
 
     def _centroids(self) -> Float64:
         return np.ascontiguousarray(self.cluster_centers_, np.float64)

@@ -88,7 +88,7 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
     algorithm
         There for compatibility: "lloyd" and "elkan" give the same results by the same means.
     n_threads
-        The number of threads; None: one a core. It does not change the result.
+        The number of threads; None: one a core, or as many as OMP_NUM_THREADS says. It does not change the result.
     callback
         A function that is told of every iteration (an `Iteration`); where it returns True, that restart stops.
 
@@ -177,12 +177,12 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array-like, sparse matrix, or Dask array or data frame, (n, n_features)
+        X : (n, n_features) array-like, sparse matrix, Dask array or data frame
             Rows to cluster, finite. Integers and floats are taken as they are; CSR stays sparse. A Dask collection
             stays on the workers of the current `distributed.Client`, and so do its labels, as a Dask array.
         y
             Ignored.
-        sample_weight : array-like, (n,), optional
+        sample_weight : (n,) array-like, optional
             Not negative, not all zero; none: 1 each. They count in means, inertia and the drawing of starts. Whole
             numbers are exact: a row of weight 2 is two rows. Others are rounded to a 2^46th of their sum.
 
@@ -203,7 +203,7 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
         x = self._validated(X, reset=True, finite=False)
         weights = checked_weights(sample_weight, x)
         self._check_against(x)
-        with named_by_scikit_learn(self, x), opened(x, weights=weights, threads=self.n_threads) as points:
+        with named_by_scikit_learn(self, x), opened(x, weights=weights, threads=self._threads) as points:
             runs = [Run(restart, start) for restart, start in enumerate(self._starts(points, x))]
             progress = Progress(self, len(runs), {"X": x, "metadata": {"sample_weight": weights}})
             fits: dict[Any, Fit] = {}

@@ -49,7 +49,7 @@ class MiniBatchKMeans(Clusterer):
     random_state
         An integer makes results reproducible.
     n_threads
-        The number of threads; None: one a core. It does not change the result.
+        The number of threads; None: one a core, or as many as OMP_NUM_THREADS says. It does not change the result.
 
     Attributes
     ----------
@@ -120,11 +120,11 @@ class MiniBatchKMeans(Clusterer):
 
         Parameters
         ----------
-        X : array-like or sparse matrix, (n, n_features)
+        X : (n, n_features) array-like or sparse matrix
             Rows to cluster, finite.
         y
             Ignored.
-        sample_weight : array-like, (n,), optional
+        sample_weight : (n,) array-like, optional
             Not negative, not all zero; none: 1 each.
 
         Raises
@@ -189,7 +189,7 @@ class MiniBatchKMeans(Clusterer):
         if isinstance(init, str):
             sample = sample if len(sample) >= self.n_clusters else np.arange(x.shape[0])
             chosen = None if weights is None else weights[sample]
-            with opened(x[sample], weights=chosen, threads=self.n_threads) as points:
+            with opened(x[sample], weights=chosen, threads=self._threads) as points:
                 kind: Any = init
                 self._centers = starts(points, self.n_clusters, kind, stream, weights=points.totals.weights)
         else:
@@ -201,7 +201,7 @@ class MiniBatchKMeans(Clusterer):
         """Learn from a batch; its inertia before that."""
         if weights is not None and not weights.any():
             return 0.0
-        with opened(x, weights=weights, threads=self.n_threads) as points:
+        with opened(x, weights=weights, threads=self._threads) as points:
             (tally,) = points.assign([Run(0, self._centers)])
             cost = inertia(points.grid, points.totals, tally, self._centers)
             following = means(points.grid, tally, self._centers)
@@ -216,7 +216,7 @@ class MiniBatchKMeans(Clusterer):
         """Label these rows by the centroids as they are now."""
         self.cluster_centers_ = self._centers.astype(centroid_dtype(x))
         self._n_features_out = self.n_clusters
-        with opened(x, weights=weights, threads=self.n_threads) as points:
+        with opened(x, weights=weights, threads=self._threads) as points:
             self.inertia_ = assigned(points, 0, self._centroids())
             self.labels_ = points.labels(0)
         return self
