@@ -33,9 +33,11 @@ def render(estimator: Any) -> str:
     ]
     rows = "".join(f"<tr>{''.join(cells[first : first + 8])}</tr>" for first in range(0, len(cells), 8))
     rest = len(sizes) - len(order)
+    clusters, points = _counted(len(sizes), "cluster"), _counted(len(estimator.labels_), "point")
+    iterations = _counted(estimator.n_iter_, "iteration")
     facts = [
-        f"{len(sizes):,} clusters of {len(estimator.labels_):,} points, {estimator.n_features_in_:,} features",
-        f"inertia {estimator.inertia_:,.6g} after {estimator.n_iter_:,} iterations",
+        f"{clusters} of {points}, {_counted(estimator.n_features_in_, 'feature')}",
+        f"inertia {estimator.inertia_:,.6g} after {iterations}",
     ]
     if (reason := getattr(estimator, "stop_reason_", None)) is not None:
         facts.append(reason.value)
@@ -44,8 +46,13 @@ def render(estimator: Any) -> str:
     more = f"<p>The {len(order)} largest are shown; {rest:,} more are not.</p>" if rest else ""
     return (
         f'<div class="steinhaus"><pre style="margin:0">{name}</pre><p>{"<br>".join(map(escape, facts))}</p>'
-        f"<table><caption>Clusters and their sizes</caption>{rows}</table>{more}</div>"
+        f'<table style="color:inherit"><caption style="white-space:nowrap">Clusters and their sizes</caption>{rows}</table>'
+        f"{more}</div>"
     )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _images(centroids: Float64) -> list[NDArray[np.uint8] | None]:
