@@ -46,8 +46,8 @@ def render(estimator: Any) -> str:
     more = f"<p>The {len(order)} largest are shown; {rest:,} more are not.</p>" if rest else ""
     return (
         f'<div class="steinhaus"><pre style="margin:0">{name}</pre><p>{"<br>".join(map(escape, facts))}</p>'
-        f'<table style="color:inherit"><caption style="white-space:nowrap">Clusters and their sizes</caption>{rows}</table>'
-        f"{more}</div>"
+        f'<table style="color:inherit"><caption style="white-space:nowrap">Clusters and their sizes</caption>'
+        f"{rows}</table>{more}</div>"
     )
 
 

@@ -144,7 +144,7 @@ class MiniBatchKMeans(Clusterer):
             for first in range(0, n, self.batch_size):
                 batch = order[first : first + self.batch_size]
                 cost += self._step(x[batch], None if weights is None else weights[batch])
-            if before - cost <= self.tol * before:
+            if cost >= (1.0 - self.tol) * before:
                 break
             before = cost
         return self._finish(x, weights)
