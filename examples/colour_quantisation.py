@@ -16,6 +16,7 @@ from sklearn.datasets import load_sample_image
 from steinhaus import KMeans
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
+folder.mkdir(parents=True, exist_ok=True)
 photograph = load_sample_image("china.jpg")
 pixels = photograph.reshape(-1, 3)
 

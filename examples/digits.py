@@ -14,6 +14,7 @@ from steinhaus import KMeans
 from steinhaus.displays import CentroidsDisplay, ConfusionDisplay, InertiaDisplay, KAdvice
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
+folder.mkdir(parents=True, exist_ok=True)
 X, y = load_digits(return_X_y=True)
 
 kmeans = KMeans(10, init="random", n_init=8, random_state=0).fit(X)

@@ -17,6 +17,7 @@ import steinhaus
 from steinhaus import KMeans
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
+folder.mkdir(parents=True, exist_ok=True)
 X, y = load_wine(return_X_y=True)
 
 pipe = make_pipeline(StandardScaler(), PCA(), KMeans(3, n_init=5, random_state=0))

@@ -49,7 +49,7 @@ def processes(folder):
     options = ["--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(file)]
     started = [_spawned("dask_scheduler", "--port", "0", *options)]
     deadline = time.monotonic() + 30
-    while not file.exists() and time.monotonic() < deadline:
+    while not (file.exists() and file.read_text().rstrip().endswith("}")) and time.monotonic() < deadline:
         time.sleep(0.1)
     alone = ["--nthreads", "1", "--no-nanny", "--local-directory", str(folder)]
     started += [_spawned("dask_worker", *alone, *options) for _ in range(2)]

@@ -22,12 +22,13 @@ from steinhaus.cli import main
 from steinhaus.study import load
 
 RUNS = ["--k", "5,7,10,12", "--restarts", "5"]  # the 20 runs of the published study
+MARK = "STEINHAUS_TEST_MARK"
 PROGRAM = "import sys; from steinhaus.cli import main; sys.exit(main())"
 
 
-def program(*arguments: str, code: str = PROGRAM) -> subprocess.Popen[str]:
-    """The command in a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+def program(*arguments: str, code: str = PROGRAM, mark: str = "") -> subprocess.Popen[str]:
+    """The command in a process of its own; it and all that it starts can be found by the mark."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path), MARK: mark}
     return subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
         stdout=subprocess.PIPE,
@@ -35,6 +36,16 @@ def program(*arguments: str, code: str = PROGRAM) -> subprocess.Popen[str]:
         text=True,
         env=environment,
     )
+
+
+def alive(mark: str) -> list[str]:
+    """The command lines of all processes that bear the mark, whatever group or session they are in."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has just ended
+            if f"{MARK}={mark}".encode() in (process / "environ").read_bytes().split(b"\0"):
+                found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+    return found
 
 
 def pictures(path: Path, n: int = 20_000) -> Path:

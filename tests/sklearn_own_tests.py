@@ -46,17 +46,8 @@ def main() -> int:
     os.environ.setdefault("SKLEARN_RUN_FLOAT32_TESTS", "1")
     recorder = Recorder()
     tests = Path(sklearn.__file__).parent / "cluster" / "tests" / "test_k_means.py"
-    options = [
-        "-q",
-        "--no-header",
-        "--no-summary",
-        "-p",
-        "no:cacheprovider",
-        "-c",
-        os.devnull,
-        "--rootdir",
-        str(tests.parent),
-    ]
+    options = ["-q", "--no-header", "--no-summary", "-p", "no:cacheprovider", "-c", os.devnull]
+    options += ["--rootdir", str(tests.parent)]
     pytest.main([str(tests), *options], plugins=[recorder])
     print(f"scikit-learn {sklearn.__version__}, {tests.name}: {dict(recorder.outcomes)}")
     unexpected = 0

@@ -59,6 +59,11 @@ def test_tables_of_numbers_get_no_images(rng):
     assert not parsed(kmeans._repr_html_()).images
 
 
+def test_one_of_a_thing():
+    text = KMeans(1, random_state=0).fit([[1.0], [2.0]])._repr_html_()
+    assert "1 cluster of 2 points, 1 feature<br>inertia 0.5 after " in text
+
+
 def test_what_comes_from_a_user_is_escaped(rng):
     class Hostile(str):
         def __repr__(self):

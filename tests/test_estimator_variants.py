@@ -117,6 +117,15 @@ def test_mini_batches_come_close_and_are_reproducible(x, sparse):
     assert kmeans.labels_.tolist() == kmeans.predict(x).tolist()
 
 
+def test_passes_end_where_the_inertia_falls_too_little(x):
+    passes = {
+        tol: MiniBatchKMeans(8, batch_size=50, random_state=0, tol=tol, max_iter=30).fit(x).n_iter_
+        for tol in (0.0, 1e-3, 0.5)
+    }
+    assert 2 == passes[0.5] < passes[1e-3] < passes[0.0]
+    assert MiniBatchKMeans(4, batch_size=50, random_state=0, max_iter=1).fit(x).n_iter_ == 1
+
+
 def test_weights_count_in_batches(x, rng):
     weights = rng.integers(1, 4, 500)
     by_weight = MiniBatchKMeans(3, init=x[:3]).partial_fit(x, sample_weight=weights)

@@ -33,9 +33,9 @@ def test_it_runs(name, tmp_path):
     source = str(Path(steinhaus.__file__).parents[1])
     environment = {**os.environ, "MPLBACKEND": "agg", "PYTHONPATH": source}
     done = subprocess.run(
-        [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py"), str(tmp_path)],
+        [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py"), str(tmp_path / "new")],
         cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout
-    assert WRITES[name] <= {path.name for path in tmp_path.iterdir()}
+    assert WRITES[name] <= {path.name for path in (tmp_path / "new").glob("*")}

@@ -37,7 +37,7 @@ from pictures import archive, digits, idx, mnist_like, npy, npy_header, picture,
 from steinhaus import KMeans
 from steinhaus.cli import main
 from steinhaus.errors import DataError, SteinhausError, StoreError
-from steinhaus.images import Limits, open_images
+from steinhaus.images import Limits, files, open_images
 from steinhaus.study import load
 from study_cases import run
 
@@ -122,7 +122,7 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
 MEASURED = """
 import resource, sys, time
 from steinhaus.errors import DataError
-from steinhaus.images import Limits, open_images
+from steinhaus.images import Limits, files, open_images
 limits = Limits(memory=32 << 20, ratio_free=1 << 20)
 for good in sys.argv[2:]:
     open_images(good, limits=limits)  # all that is imported on the way
@@ -377,3 +377,10 @@ def test_a_table_of_text_expands_within_its_limits(tmp_path: Path) -> None:
     path = write(tmp_path / "x.csv.gz", text.compress(b"0.5,1\n" * 4_000_000) + text.flush())
     with pytest.raises(DataError, match="memory"):
         open_images(path, limits=Limits(memory=8 * MEBIBYTE, ratio=10_000))
+
+
+def test_a_device_is_not_even_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To open one can wake it: a tape is wound back."""
+    monkeypatch.setattr(files.os, "open", never)
+    with pytest.raises(DataError, match="only regular files are read"), files.open_regular(Path("/dev/zero")):
+        pass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import time
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from killing import PROGRAM, RUNS, bytes_of, first_iterations, killed, pictures, program
+from killing import PROGRAM, RUNS, alive, bytes_of, first_iterations, killed, pictures, program
 from steinhaus.cli import main
 from steinhaus.study import load
 
@@ -42,7 +41,7 @@ def test_sigkill_at_random_moments(tmp_path: Path) -> None:
 
 def test_a_second_interrupt_stops_at_once(source: Path, tmp_path: Path) -> None:
     folder = tmp_path / "study"
-    process = program("study", str(source), *RUNS, "--out", str(folder), "--json", code=SLOW_DISK)
+    process = program("study", str(source), *RUNS, "--out", str(folder), "--json", code=SLOW_DISK, mark=str(tmp_path))
     first_iterations(process, 2)
     process.send_signal(signal.SIGINT)
     time.sleep(0.3)
@@ -56,14 +55,17 @@ def test_a_second_interrupt_stops_at_once(source: Path, tmp_path: Path) -> None:
     assert len(err.split("Stopped.")) == 2, "one sentence"
     assert load(folder).table()
     assert not (folder / ".lock").exists()
+    assert alive(str(tmp_path)) == []
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_no_process_and_no_thread_stays_behind(source: Path, tmp_path: Path, sent: signal.Signals, code: int) -> None:
-    """The command runs in a group of its own: when it has ended, the group is empty, and its pipes are closed."""
-    process = program("study", str(source), *RUNS, "--out", str(tmp_path / "study"), "--json", "--threads", "4",
-                      code=f"import os; os.setpgid(0, 0)\n{PROGRAM}")  # fmt: skip
+    mark = str(tmp_path)
+    process = program(
+        "study", str(source), *RUNS, "--out", str(tmp_path / "study"), "--json", "--threads", "4", mark=mark
+    )
     first_iterations(process, 2)
+    assert alive(mark)
     process.send_signal(sent)
     began = time.monotonic()
     _, err = process.communicate(timeout=30)
@@ -71,8 +73,20 @@ def test_no_process_and_no_thread_stays_behind(source: Path, tmp_path: Path, sen
     assert process.returncode == code, err
     told = err.strip().splitlines()
     assert " ".join(told).startswith("Stopped. What was done is kept in")
-    with pytest.raises(ProcessLookupError):
-        os.killpg(process.pid, 0)
+    assert alive(mark) == []
+
+
+def test_what_a_killed_command_started_ends_too(source: Path, tmp_path: Path) -> None:
+    """Nobody tells it: it sees that the command is gone."""
+    mark = str(tmp_path)
+    process = program("study", str(source), *RUNS, "--out", str(tmp_path / "study"), "--json", mark=mark)
+    first_iterations(process, 2)
+    process.kill()
+    process.communicate()
+    end = time.monotonic() + 30
+    while alive(mark) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert alive(mark) == []
 
 
 def test_a_signal_before_the_study_begins_leaves_nothing(source: Path, tmp_path: Path) -> None:

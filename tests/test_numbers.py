@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 import naive
 from problems import problems
-from steinhaus import seeding
+from steinhaus import KMeans, MiniBatchKMeans, SphericalKMeans, seeding
 from steinhaus.engines import choose, opened
+from steinhaus.engines.memory import MemoryPoints
 from steinhaus.errors import DataError, PlanError
 from steinhaus.images import Images
 from steinhaus.lloyd import lloyd
@@ -371,3 +372,42 @@ def test_weights_that_weigh_nothing_are_refused(weights):
         opened(np.eye(3), weights=np.array(weights)),
     ):
         raise AssertionError
+
+
+BAD_FITS = {
+    "NaN": (np.where(GOOD == 7, np.nan, GOOD), 2, "NaN"),
+    "infinity": (np.where(GOOD == 7, np.inf, GOOD), 2, "infinity"),
+    "complex": (GOOD * 1j, 2, "Complex data not supported"),
+    "strings": (np.full((12, 5), "a"), 2, "could not convert string|dtype='numeric'"),
+    "objects": (np.full((12, 5), {}, object), 2, "must be a string or a real number|float\\(\\) argument"),
+    "ragged": ([[1.0, 2.0], [3.0]], 2, "inhomogeneous|setting an array element with a sequence"),
+    "zero rows": (GOOD[:0], 2, "0 sample"),
+    "zero columns": (GOOD[:, :0], 2, "0 feature"),
+    "no clusters": (GOOD, 0, "n_clusters"),
+    "half a cluster": (GOOD, 2.5, "n_clusters"),
+    "more clusters than rows": (GOOD, 13, "n_samples=12 should be >= n_clusters=13"),
+}
+
+
+@pytest.mark.parametrize("kind", [KMeans, MiniBatchKMeans, SphericalKMeans])
+@pytest.mark.parametrize("case", BAD_FITS)
+def test_what_an_estimator_cannot_fit_is_refused(case, kind, monkeypatch):
+    x, k, words = BAD_FITS[case]
+    monkeypatch.setattr(MemoryPoints, "tallies", never)  # NaN is found by what learns the points' range, before
+    with pytest.raises((ValueError, TypeError), match=words):
+        kind(k).fit(x)
+
+
+@pytest.mark.parametrize("kind", [KMeans, MiniBatchKMeans, SphericalKMeans])
+@pytest.mark.parametrize("weights", [[-1.0] + [1.0] * 11, [0.0] * 12, [np.nan] + [1.0] * 11, [1.0] * 11])
+def test_an_estimator_refuses_weights_that_weigh_nothing(weights, kind):
+    with pytest.raises(ValueError, match=r"[Ww]eight|NaN"):
+        kind(2).fit(GOOD, sample_weight=np.array(weights))
+
+
+@pytest.mark.parametrize("kind", [KMeans, MiniBatchKMeans, SphericalKMeans])
+def test_another_number_of_features_is_refused(kind):
+    fitted = kind(2, random_state=0).fit(GOOD)
+    for method in (fitted.predict, fitted.transform, fitted.score):
+        with pytest.raises(ValueError, match="X has 4 features"):
+            method(GOOD[:, :4])

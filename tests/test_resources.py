@@ -21,7 +21,7 @@ import threadpoolctl
 from killing import PROGRAM
 from pictures import npy_header, write
 from soaking import soak
-from steinhaus import engines
+from steinhaus import KMeans, engines
 from steinhaus.cli import memory
 from steinhaus.engines import blas as blas_module
 from steinhaus.engines.blas import blas_threads
@@ -124,6 +124,36 @@ def test_a_process_that_may_use_one_core_uses_one_thread() -> None:
 def test_a_container_has_the_cores_that_its_group_has(tmp_path: Path, said: str, cores: int | None) -> None:
     (tmp_path / "cpu.max").write_text(said)
     assert available_cores(tmp_path / "cpu.max") == (cores or available_cores(tmp_path / "none"))
+
+
+def test_inside_dask_workers_there_are_no_threads_but_theirs(images: Images) -> None:
+    da = pytest.importorskip("dask.array", reason="needs the extra `dask`")
+    distributed = pytest.importorskip("distributed", reason="needs the extra `dask`")
+    quiet = {"dashboard_address": None, "scheduler_kwargs": {"dashboard_address": "127.0.0.1:0"}}
+
+    expected, chunked = outcome(images, 1), da.from_array(images.rows, chunks=(500, -1))
+    seen, over = set(), threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.0005):
+            seen.update(thread.name for thread in threading.enumerate())
+
+    looking = threading.Thread(target=look, name="looking")
+    with (
+        distributed.LocalCluster(processes=False, n_workers=2, threads_per_worker=2, **quiet) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        looking.start()
+        model = KMeans(4, init=images.rows[:4].astype(float), n_init=1, max_iter=20).fit(chunked)
+        over.set()
+        looking.join()
+        inside = client.submit(outcome, images, 2).result(timeout=120)
+    assert "looking" in seen
+    assert not [name for name in seen if name.startswith("steinhaus")]
+    assert inside == expected, "a study inside a task"
+    plain = KMeans(4, init=images.rows[:4].astype(float), n_init=1, max_iter=20).fit(images.rows)
+    assert model.cluster_centers_.tobytes() == plain.cluster_centers_.tobytes()
+    assert not ours()
 
 
 def test_eight_threads_at_once(images: Images) -> None:

@@ -13,7 +13,7 @@ from steinhaus.cli.words import counted, tell
 _OPTIONS = ("size", "mode", "fit", "background")
 
 
-@click.command(name="import")
+@click.command(name="import", short_help="Decode a source once into a Zarr store.")
 @click.argument("source", metavar="SOURCE")
 @click.argument("store", metavar="DEST.zarr")
 @arguments.quiet_option

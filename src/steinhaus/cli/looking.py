@@ -20,7 +20,7 @@ def show(folder: str) -> None:
     click.echo(load(folder).table(), nl=False)
 
 
-@click.group(invoke_without_command=True)
+@click.group(invoke_without_command=True, short_help="Tell which data sets are known; or import one.")
 @click.option("--data", metavar="DIR", help="Where to look first. [default: $STEINHAUS_DATA]")
 @arguments.debug_option
 @click.pass_context

@@ -41,7 +41,7 @@ class Prediction:
 @click.command()
 @click.argument("folder", metavar="DIR")
 @click.argument("sources", metavar="IMAGES...", nargs=-1, required=True)
-@click.option("--k", type=click.IntRange(1), help="Which K of the study. [default: its largest]")
+@click.option("--k", metavar="K", type=click.IntRange(1), help="Which K of the study. [default: its largest]")
 @click.option("--format", "form", type=click.Choice(["table", "csv", "jsonl"]), default="table", show_default=True)
 @arguments.threads_option
 @arguments.reading_options

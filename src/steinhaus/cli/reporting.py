@@ -33,7 +33,7 @@ EXPORTS = ("csv", "parquet", "atlas", "fiftyone")
 @click.option("--folder", "whole", is_flag=True, help="As DIR/report/, with every image of a set of any size.")
 @click.option("--formats", metavar="LIST", type=arguments.Formats(), help="Of the figures: png,svg. [default: png]")
 @click.option("--export", "form", type=click.Choice(EXPORTS), help="Write the assignments of one K instead.")
-@click.option("--k", type=click.IntRange(1), help="With --export: which K. [default: the study's largest]")
+@click.option("--k", metavar="K", type=click.IntRange(1), help="With --export: which K. [default: the study's largest]")
 @click.option("--out", metavar="FILE", help="Of several studies, or an export: where to.")
 @arguments.reading_options
 @arguments.quiet_option

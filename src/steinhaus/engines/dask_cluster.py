@@ -16,6 +16,7 @@ from steinhaus.errors import ClusterError
 T = TypeVar("T")
 PATIENCE = 20.0  # seconds without a worker, or without a word from the scheduler, until we give up
 _TICK = 1.0  # seconds between two looks at the cluster while waiting
+_ANSWER = 5.0  # seconds that its scheduler has to answer one
 _TRIES = 20  # times that a pass is asked for whose workers died
 
 
@@ -82,13 +83,14 @@ class Cluster:
     def _waited(self, work: Coroutine[Any, Any, T]) -> T:
         """What comes of work on the client's event loop; ClusterError if the cluster is lost meanwhile."""
         pending = asyncio.run_coroutine_threadsafe(work, self.client.loop.asyncio_loop)
-        seen = time.monotonic()
+        left = PATIENCE
         try:
             while True:
+                began = time.monotonic()
                 concurrent.futures.wait([pending], timeout=_TICK)
                 if pending.done():
                     return pending.result()
-                seen = self._seen(seen)
+                left = self._look(left, began)
         finally:
             pending.cancel()
 
@@ -101,13 +103,16 @@ class Cluster:
 
     def _recover(self) -> None:
         """Wait until there are workers again, and have them compute what died with others."""
-        began = time.monotonic()
-        while self._seen(began) == began:
+        left, began = PATIENCE, time.monotonic()
+        while (left := self._look(left, began)) < PATIENCE:
+            began = time.monotonic()
             time.sleep(_TICK)
         self.client.retry([future for future in self.kept if future.status in ("error", "lost")])
 
-    def _seen(self, seen: float) -> float:
-        """When workers were last seen: now, or as before; ClusterError if that is too long ago."""
+    def _look(self, left: float, began: float) -> float:
+        """The patience that is left: all of it where there are workers, else less than before, by the time since
+        `began`, but for a long sleep of this machine; ClusterError where there is none.
+        """
         workers = 0
         answered = False
         if self.client.status == "running":
@@ -116,16 +121,16 @@ class Cluster:
                 answered = True
             except (OSError, TimeoutError, AttributeError):  # it is closing, or lost
                 pass
-        now = time.monotonic()
         if workers:
-            return now
-        if now - seen < PATIENCE and self.client.status != "closed":
-            return seen
+            return PATIENCE
+        left -= min(time.monotonic() - began, _TICK + _ANSWER)
+        if left > 0 and self.client.status != "closed":
+            return left
         what = "has had no workers" if answered else "has not answered"
         raise ClusterError(
-            f"The Dask cluster {self._where} {what} for {now - seen:.0f} s. Start it, or another one, and give the "
-            "command again: a study goes on where it stopped."
+            f"The Dask cluster {self._where} {what} for {PATIENCE - left:.0f} s. Start it, or another one, and give "
+            "the command again: a study goes on where it stopped."
         )
 
     async def _ask_workers(self) -> Any:
-        return await asyncio.wait_for(self.client.scheduler.ncores(), 5)
+        return await asyncio.wait_for(self.client.scheduler.ncores(), _ANSWER)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from numbers import Integral
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
-from sklearn.utils import Tags, check_random_state, estimator_html_repr
+from sklearn.utils import Tags, check_array, check_random_state, estimator_html_repr
 from sklearn.utils.validation import (
     _check_feature_names,
     _check_n_features,
@@ -26,9 +27,11 @@ from sklearn.utils.validation import (
 from steinhaus.centroids import inertia
 from steinhaus.engines import distances, is_collection, opened
 from steinhaus.engines.nearest import nearest
+from steinhaus.engines.workers import available_cores
 from steinhaus.errors import DataError
 from steinhaus.points import Float64, Int32, Points, Run
 
+Init = str | Callable[..., ArrayLike] | ArrayLike  # where centroids begin
 DTYPES = [np.float64, np.float32, np.uint8, np.int8, np.uint16, np.int16, np.int32, np.uint32, np.int64, np.uint64]
 
 
@@ -77,7 +80,7 @@ class Clusterer(
 
         Parameters
         ----------
-        X : array-like, sparse matrix, or Dask array or data frame, (n, n_features)
+        X : (n, n_features) array-like, sparse matrix, Dask array or data frame
             In the units of the X that was fitted.
 
         Returns
@@ -89,9 +92,9 @@ class Clusterer(
         x = self._validated(X, reset=False, finite=False)
         if isinstance(x, np.ndarray):
             with named_by_scikit_learn(self, x):
-                return nearest(x, self._centroids(), threads=self.n_threads)
-        with opened(x, threads=self.n_threads) as points:
-            points.assign([Run(0, self._centroids())])
+                return nearest(x, self._centroids(), threads=self._threads)
+        with opened(x, threads=self._threads) as points:
+            assigned(points, 0, self._centroids())
             labels: Int32 = labels_of(points, 0)
         return labels
 
@@ -100,7 +103,7 @@ class Clusterer(
 
         Parameters
         ----------
-        X : array-like or sparse matrix, (n, n_features)
+        X : (n, n_features) array-like or sparse matrix
             In the units of the X that was fitted.
 
         Returns
@@ -112,26 +115,24 @@ class Clusterer(
         if is_collection(X):
             raise DataError("A Dask collection is transformed block by block: X.map_blocks(kmeans.transform).")
         x = self._validated(X, reset=False)
-        return distances(x, self._centroids(), threads=self.n_threads).astype(centroid_dtype(x), copy=False)
+        return distances(x, self._centroids(), threads=self._threads).astype(centroid_dtype(x), copy=False)
 
     def score(self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None) -> float:
         """Minus the inertia of X: the sum of squared distances to the nearest centroids, each row times its weight.
 
         Parameters
         ----------
-        X : array-like or sparse matrix, (n, n_features)
+        X : (n, n_features) array-like or sparse matrix
             In the units of the X that was fitted.
         y
             Ignored.
-        sample_weight : array-like, (n,), optional
+        sample_weight : (n,) array-like, optional
             Not negative, not all zero; none: 1 each.
         """
         check_is_fitted(self)
         x = self._validated(X, reset=False)
-        centroids = self._centroids()
-        with opened(x, weights=checked_weights(sample_weight, x), threads=self.n_threads) as points:
-            (tally,) = points.assign([Run(0, centroids)])
-            return -inertia(points.grid, points.totals, tally, centroids)
+        with opened(x, weights=checked_weights(sample_weight, x), threads=self._threads) as points:
+            return -assigned(points, 0, self._centroids())
 
     def save(self, path: str | Path) -> None:
         """Write the fitted model to a file in the safetensors format; `steinhaus.load` reads it.
@@ -173,6 +174,16 @@ class Clusterer(
             self, X, reset=reset, accept_sparse="csr", dtype=DTYPES, order="C",
             ensure_all_finite=finite or issparse(X),
         )  # fmt: skip
+
+    @property
+    def _threads(self) -> int | None:
+        """`n_threads`; where that is None, what OMP_NUM_THREADS allows, as in scikit-learn: joblib sets it for its
+        processes, so that they do not take the cores from each other.
+        """
+        allowed = os.environ.get("OMP_NUM_THREADS", "")
+        if self.n_threads is not None or not allowed.isdecimal() or not int(allowed):
+            return self.n_threads
+        return min(int(allowed), available_cores())
 
     def _centroids(self) -> Float64:
         return np.ascontiguousarray(self.cluster_centers_, np.float64)
@@ -245,9 +256,35 @@ def centroid_dtype(x: Any) -> np.dtype[Any]:
     return np.dtype(np.float32 if x.dtype == np.float32 else np.float64)
 
 
+def assigned(points: Points, key: Hashable, centroids: Float64) -> float:
+    """Label the points by these centroids; their inertia."""
+    (tally,) = points.assign([Run(key, centroids)])
+    return inertia(points.grid, points.totals, tally, centroids)
+
+
 def labels_of(points: Points, key: Hashable) -> Any:
     """The labels of a run, (n,) int32; a Dask array, left on the workers, where the points are there."""
     return points.labels_array(key) if hasattr(points, "labels_array") else points.labels(key)
+
+
+def check_enough(x: Any, n_clusters: int) -> None:
+    """ValueError where there are fewer rows than clusters."""
+    if x.shape[0] < n_clusters:
+        raise ValueError(
+            f"n_samples={x.shape[0]} should be >= n_clusters={n_clusters}. Give more rows, or ask for fewer clusters."
+        )
+
+
+def checked_start(start: ArrayLike, k: int, d: int) -> Float64:
+    """The centroids to start from, (k, d) float64, of an array or sparse matrix; ValueError where it is not that."""
+    checked: Any = check_array(start, dtype=np.float64, copy=True, order="C", accept_sparse="csr")
+    rows: Float64 = checked if isinstance(checked, np.ndarray) else checked.toarray()
+    for size, (what, need) in zip(
+        rows.shape, {"number of clusters": k, "number of features of the data": d}.items(), strict=True
+    ):
+        if size != need:
+            raise ValueError(f"The shape of the initial centers {rows.shape} does not match the {what} {need}.")
+    return rows
 
 
 def checked_weights(sample_weight: ArrayLike | None, x: Any) -> Float64 | None:

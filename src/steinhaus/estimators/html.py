@@ -7,15 +7,12 @@ import math
 import struct
 import zlib
 from html import escape
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from steinhaus.points import Float64
-
-if TYPE_CHECKING:
-    from steinhaus.estimators.clusterer import Clusterer
 
 MOST = 16  # clusters shown, the largest ones
 SIDE = 32  # pixels; larger images are thinned out
@@ -23,8 +20,10 @@ _SMALLEST = 8  # features that are no square of at least this side are not taken
 _LONGEST = 400  # characters of the parameters
 
 
-def render(estimator: Clusterer) -> str:
-    """An HTML fragment without script or outside references; everything that came from a user is escaped."""
+def render(estimator: Any) -> str:
+    """An HTML fragment of a fitted estimator, without script or outside references; everything that came from a user
+    is escaped.
+    """
     sizes = np.bincount(np.asarray(estimator.labels_), minlength=len(estimator.cluster_centers_))
     order = np.argsort(-sizes, kind="stable")[:MOST]
     images = _images(np.asarray(estimator.cluster_centers_, np.float64)[order])
@@ -34,9 +33,11 @@ def render(estimator: Clusterer) -> str:
     ]
     rows = "".join(f"<tr>{''.join(cells[first : first + 8])}</tr>" for first in range(0, len(cells), 8))
     rest = len(sizes) - len(order)
+    clusters, points = _counted(len(sizes), "cluster"), _counted(len(estimator.labels_), "point")
+    iterations = _counted(estimator.n_iter_, "iteration")
     facts = [
-        f"{len(sizes):,} clusters of {len(estimator.labels_):,} points, {estimator.n_features_in_:,} features",
-        f"inertia {estimator.inertia_:,.6g} after {estimator.n_iter_:,} iterations",
+        f"{clusters} of {points}, {_counted(estimator.n_features_in_, 'feature')}",
+        f"inertia {estimator.inertia_:,.6g} after {iterations}",
     ]
     if (reason := getattr(estimator, "stop_reason_", None)) is not None:
         facts.append(reason.value)
@@ -45,8 +46,13 @@ def render(estimator: Clusterer) -> str:
     more = f"<p>The {len(order)} largest are shown; {rest:,} more are not.</p>" if rest else ""
     return (
         f'<div class="steinhaus"><pre style="margin:0">{name}</pre><p>{"<br>".join(map(escape, facts))}</p>'
-        f"<table><caption>Clusters and their sizes</caption>{rows}</table>{more}</div>"
+        f'<table style="color:inherit"><caption style="white-space:nowrap">Clusters and their sizes</caption>'
+        f"{rows}</table>{more}</div>"
     )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _images(centroids: Float64) -> list[NDArray[np.uint8] | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -12,14 +12,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from steinhaus.centroids import inertia
 from steinhaus.engines import is_collection, opened
 from steinhaus.estimators.clusterer import (
     Clusterer,
+    Init,
+    assigned,
     centroid_dtype,
+    check_enough,
+    checked_start,
     checked_weights,
     labels_of,
     named_by_scikit_learn,
@@ -29,8 +32,6 @@ from steinhaus.estimators.listening import Callback, CallbackSupportMixin, Progr
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Fit, Float64, Points, Run, Stop
 from steinhaus.seeding import Stream, starts
-
-Init = str | Callable[..., ArrayLike] | ArrayLike
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
     algorithm
         There for compatibility: "lloyd" and "elkan" give the same results by the same means.
     n_threads
-        The number of threads; None: one a core. It does not change the result.
+        The number of threads; None: one a core, or as many as OMP_NUM_THREADS says. It does not change the result.
     callback
         A function that is told of every iteration (an `Iteration`); where it returns True, that restart stops.
 
@@ -176,12 +177,12 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array-like, sparse matrix, or Dask array or data frame, (n, n_features)
+        X : (n, n_features) array-like, sparse matrix, Dask array or data frame
             Rows to cluster, finite. Integers and floats are taken as they are; CSR stays sparse. A Dask collection
             stays on the workers of the current `distributed.Client`, and so do its labels, as a Dask array.
         y
             Ignored.
-        sample_weight : array-like, (n,), optional
+        sample_weight : (n,) array-like, optional
             Not negative, not all zero; none: 1 each. They count in means, inertia and the drawing of starts. Whole
             numbers are exact: a row of weight 2 is two rows. Others are rounded to a 2^46th of their sum.
 
@@ -202,7 +203,7 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
         x = self._validated(X, reset=True, finite=False)
         weights = checked_weights(sample_weight, x)
         self._check_against(x)
-        with named_by_scikit_learn(self, x), opened(x, weights=weights, threads=self.n_threads) as points:
+        with named_by_scikit_learn(self, x), opened(x, weights=weights, threads=self._threads) as points:
             runs = [Run(restart, start) for restart, start in enumerate(self._starts(points, x))]
             progress = Progress(self, len(runs), {"X": x, "metadata": {"sample_weight": weights}})
             fits: dict[Any, Fit] = {}
@@ -220,11 +221,7 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
 
     def _check_against(self, x: Any) -> None:
         """What parameters must be for these points; settles the number of restarts."""
-        if x.shape[0] < self.n_clusters:
-            raise ValueError(
-                f"n_samples={x.shape[0]} should be >= n_clusters={self.n_clusters}. "
-                "Give more rows, or ask for fewer clusters."
-            )
+        check_enough(x, self.n_clusters)
         by_array = not isinstance(self.init, str) and not callable(self.init)
         several = callable(self.init) or (isinstance(self.init, str) and self.init == "random")
         self._n_init = (10 if several else 1) if isinstance(self.n_init, str) else int(self.n_init)
@@ -270,9 +267,7 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
         self.cluster_centers_ = fit.centroids.astype(dtype)
         self.inertia_ = fit.inertia
         if dtype != np.float64:
-            rounded = self._centroids()
-            (tally,) = points.assign([Run(fit.key, rounded)])
-            self.inertia_ = inertia(points.grid, points.totals, tally, rounded)
+            self.inertia_ = assigned(points, fit.key, self._centroids())
         self.labels_ = labels_of(points, fit.key)
         self.n_iter_ = fit.iterations
         self.inertia_history_ = np.array(fit.history)
@@ -306,15 +301,3 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
                 ConvergenceWarning,
                 stacklevel=4,
             )
-
-
-def checked_start(start: ArrayLike, k: int, d: int) -> Float64:
-    """The centroids to start from, (k, d) float64, of an array or sparse matrix; ValueError where it is not that."""
-    checked: Any = check_array(start, dtype=np.float64, copy=True, order="C", accept_sparse="csr")
-    rows: Float64 = checked if isinstance(checked, np.ndarray) else checked.toarray()
-    for size, (what, need) in zip(
-        rows.shape, {"number of clusters": k, "number of features of the data": d}.items(), strict=True
-    ):
-        if size != need:
-            raise ValueError(f"The shape of the initial centers {rows.shape} does not match the {what} {need}.")
-    return rows

@@ -12,8 +12,16 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from steinhaus.centroids import inertia, means
 from steinhaus.engines import opened
-from steinhaus.estimators.clusterer import Clusterer, centroid_dtype, checked_weights, seed_of
-from steinhaus.estimators.kmeans import Init, checked_start
+from steinhaus.estimators.clusterer import (
+    Clusterer,
+    Init,
+    assigned,
+    centroid_dtype,
+    check_enough,
+    checked_start,
+    checked_weights,
+    seed_of,
+)
 from steinhaus.points import Float64, Run
 from steinhaus.seeding import Stream, starts
 
@@ -41,7 +49,7 @@ class MiniBatchKMeans(Clusterer):
     random_state
         An integer makes results reproducible.
     n_threads
-        The number of threads; None: one a core. It does not change the result.
+        The number of threads; None: one a core, or as many as OMP_NUM_THREADS says. It does not change the result.
 
     Attributes
     ----------
@@ -112,11 +120,11 @@ class MiniBatchKMeans(Clusterer):
 
         Parameters
         ----------
-        X : array-like or sparse matrix, (n, n_features)
+        X : (n, n_features) array-like or sparse matrix
             Rows to cluster, finite.
         y
             Ignored.
-        sample_weight : array-like, (n,), optional
+        sample_weight : (n,) array-like, optional
             Not negative, not all zero; none: 1 each.
 
         Raises
@@ -136,7 +144,7 @@ class MiniBatchKMeans(Clusterer):
             for first in range(0, n, self.batch_size):
                 batch = order[first : first + self.batch_size]
                 cost += self._step(x[batch], None if weights is None else weights[batch])
-            if before - cost <= self.tol * before:
+            if cost >= (1.0 - self.tol) * before:
                 break
             before = cost
         return self._finish(x, weights)
@@ -176,16 +184,12 @@ class MiniBatchKMeans(Clusterer):
 
     def _begin(self, x: Any, weights: Float64 | None, sample: NDArray[np.int64], stream: Stream) -> None:
         """Choose the first centroids, from these rows where they are not given."""
-        if x.shape[0] < self.n_clusters:
-            raise ValueError(
-                f"n_samples={x.shape[0]} should be >= n_clusters={self.n_clusters}. "
-                "Give more rows, or ask for fewer clusters."
-            )
+        check_enough(x, self.n_clusters)
         init: Any = self.init
         if isinstance(init, str):
             sample = sample if len(sample) >= self.n_clusters else np.arange(x.shape[0])
             chosen = None if weights is None else weights[sample]
-            with opened(x[sample], weights=chosen, threads=self.n_threads) as points:
+            with opened(x[sample], weights=chosen, threads=self._threads) as points:
                 kind: Any = init
                 self._centers = starts(points, self.n_clusters, kind, stream, weights=points.totals.weights)
         else:
@@ -197,7 +201,7 @@ class MiniBatchKMeans(Clusterer):
         """Learn from a batch; its inertia before that."""
         if weights is not None and not weights.any():
             return 0.0
-        with opened(x, weights=weights, threads=self.n_threads) as points:
+        with opened(x, weights=weights, threads=self._threads) as points:
             (tally,) = points.assign([Run(0, self._centers)])
             cost = inertia(points.grid, points.totals, tally, self._centers)
             following = means(points.grid, tally, self._centers)
@@ -212,9 +216,7 @@ class MiniBatchKMeans(Clusterer):
         """Label these rows by the centroids as they are now."""
         self.cluster_centers_ = self._centers.astype(centroid_dtype(x))
         self._n_features_out = self.n_clusters
-        with opened(x, weights=weights, threads=self.n_threads) as points:
-            centroids = self._centroids()
-            (tally,) = points.assign([Run(0, centroids)])
+        with opened(x, weights=weights, threads=self._threads) as points:
+            self.inertia_ = assigned(points, 0, self._centroids())
             self.labels_ = points.labels(0)
-            self.inertia_ = inertia(points.grid, points.totals, tally, centroids)
         return self

@@ -35,8 +35,8 @@ def isolated(name: str) -> str:
 
 
 def is_wide(name: str) -> bool:
-    """Whether a name takes more room than three letters do; those of East Asia are twice as wide."""
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in name) > 3
+    """Whether a name takes more room than two letters do; those of East Asia are twice as wide."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in name) > 2
 
 
 def brief(name: str, longest: int = 12) -> str:
