@@ -179,8 +179,10 @@ def mean_variance(squares, limbs, n, step):
     for t in range(d):
         s, r = _value(sums, upper, upper + t)
         q = s / n
+        near, off = two_product(q, np.float64(n))
+        left = ((s - near) - off) / n  # of the quotient, past its rounding
         p, e = two_product(q, s)  # (sum q)^2 / n
         scale = step[t] * step[t]
         m, f = two_sum(total, -p * scale)
-        total, rest = two_sum(m, f + rest - (e + 2.0 * q * r) * scale)
+        total, rest = two_sum(m, f + rest - (e + left * s + 2.0 * q * r) * scale)
     return total / (n * d) if total > squares[0] * 2.0**-96 else 0.0

@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import wraps
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from numba import njit
 from numba.core.caching import FunctionCache
+from numba.extending import overload
+
+from steinhaus.simd import takes_bytes
 
 _HOME = Path(__file__).parent
 _MODULES = (_HOME / "arithmetic.py", _HOME / "simd.py", *sorted((_HOME / "engines").glob("*.py")))
@@ -48,3 +53,22 @@ def compiled_loosely(function: Callable[..., Any]) -> Any:
 # callers.
 inner = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 inlined = njit(nogil=True, error_model="numpy", inline="always")  # into its callers, before types are known
+
+
+def by_type_of_points(chooser: Callable[..., Any]) -> Callable[..., Any]:
+    """For functions with a version for points that are multiplied as bytes and one for others: `chooser` returns both.
+
+    Its first argument is the points (`records.Rows`); the other version is not even looked at.
+    """
+
+    @wraps(chooser)
+    def function(*arguments: Any) -> Any:
+        raise NotImplementedError("This function is called by compiled ones alone.")
+
+    def choose(*arguments: Any) -> Any:
+        of_bytes, of_others = chooser(*arguments)
+        return of_bytes if takes_bytes(arguments[0].types[0].dtype) else of_others
+
+    choose.__signature__ = signature(chooser)  # type: ignore[attr-defined]
+    overload(function, jit_options={"nogil": True, "error_model": "numpy"}, strict=False)(choose)
+    return function

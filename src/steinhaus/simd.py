@@ -420,13 +420,6 @@ def takes_bytes(dtype: Any) -> bool:
     return bool(_BYTE_LANES) and str(dtype) == "uint8"
 
 
-@intrinsic
-def in_bytes(typingctx: Any, array: Any) -> Any:
-    """`takes_bytes` of an array's type, known when compiled."""
-    held = takes_bytes(array.dtype)
-    return types.boolean(array), lambda context, builder, signature, values: ir.Constant(ir.IntType(1), held)
-
-
 def _part(builder: ir.IRBuilder, vector: ir.Value, first: int, lanes: int) -> ir.Value:
     mask = ir.Constant(ir.VectorType(_I32, lanes), list(range(first, first + lanes)))
     return builder.shuffle_vector(vector, ir.Constant(vector.type, ir.Undefined), mask)
@@ -502,9 +495,8 @@ def byte_tile(
     size = int(tile.literal_value)
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:
-        if takes_bytes(quads.dtype):
-            function = _byte_tile(builder.module, size, [value.type for value in values[1:]])
-            builder.call(function, values[1:])
+        function = _byte_tile(builder.module, size, [value.type for value in values[1:]])
+        builder.call(function, values[1:])
         return context.get_dummy_value()
 
     index = types.intp
@@ -518,8 +510,6 @@ def add_bytes(typingctx: Any, total: Any, points: Any, at: Any, limbs: Any, plac
     """total + sums of four products of sixty-four unsigned bytes, from `at` on, and as many signed ones, int32."""
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:
-        if not takes_bytes(points.dtype):
-            return values[0]
         a, b = (
             _read(builder, builder.bitcast(builder.gep(pointer, [index]), _I32.as_pointer()), 1, 16)
             for pointer, index in (values[1:3], values[3:5])

@@ -137,7 +137,7 @@ def assign(
                 for q in range(width):
                     slots[at + q] = 0
             if bounded and count > (1 if mode == DRIFT else straight[r]):
-                ours, many = 0, 0  # those whose products are kept, ahead in `chosen`'s copy; and the others
+                ours = many = np.int64(0)  # those whose products are kept, ahead in `chosen`'s copy; and the others
                 for c in range(count):
                     if slots[at + chosen[c] - first] == 0:
                         others[many] = chosen[c]
@@ -161,7 +161,7 @@ def assign(
                 for lane in range(32):
                     found[lane] = chosen[0] - first
             elif mode == DRIFT:
-                kept, missing = np.int64(used[at_tile]), 0
+                kept, missing = np.int64(used[at_tile]), np.int64(0)
                 for c in range(count):
                     if slots[at + chosen[c] - first] == 0:
                         others[missing] = chosen[c]

@@ -192,21 +192,24 @@ class MemoryPoints:
         sizes = np.full(runs, k)
         p = self._how_many_directions(k * runs)
         tables = self._table_bytes(sizes) / 2**20
+        kind = "bytes" if self._survey.frame.bytewise else "float32"
         if self._screen in ("plain", "none"):
             return f"Asked for: {self._screen}."
         if not p:
             return (
-                f"Products of all features in float32, every time: {self.n} points are too few to take directions from."
+                f"Products of all features in {kind}, every time: {self.n} points are too few to take directions from."
             )
         if self._shapeless:
-            return "Products of all features, every time: leading directions hold too little of these points."
+            return (
+                f"Products of all features in {kind}, every time: leading directions hold too little of these points."
+            )
         if not self._fits(sizes):
             return (
-                f"Products of all features, every time: gaps and anchors would take {tables:,.0f} MiB of the "
+                f"Products of all features in {kind}, every time: gaps and anchors would take {tables:,.0f} MiB of the "
                 f"{self._memory / 2**20:,.0f} MiB that screening may use. Allow more with memory=."
             )
         return (
-            f"First pass: products of all {self.d} features in float32. Then {p} leading directions are taken, and the "
+            f"First pass: products of all {self.d} features in {kind}. Then {p} leading directions are taken, and the "
             f"points ordered into {self._tiles:,} tiles of {TILE} near ones. A tile looks only at centroids whose gap "
             f"may have closed, by the directions and from anchors; what stays open is computed from the features. "
             f"Tables: {tables:,.0f} MiB. A run takes new anchors when what their age costs comes to what they cost."
@@ -472,7 +475,7 @@ class MemoryPoints:
 
     def _take_outline(self, batch: _Batch, p: int) -> None:
         """Look for p leading directions; where they tell something, bring what is known into the points' new order."""
-        alone = len(batch.labels) == 1 and self.n >= _CLUSTER * len(batch.counts)
+        alone = len(batch.labels) == 1 and batch.passes > 0 and self.n >= _CLUSTER * len(batch.counts)
         labels, forced = batch.labels[0, : self.n] if alone else None, self._screen == "drift"
         found = outline(self._rows, self._survey.frame, self._known, p, self._workers, labels=labels, forced=forced)
         self._shapeless = found is None

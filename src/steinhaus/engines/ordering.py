@@ -46,7 +46,7 @@ def lead(lanes, columns, directions, sweeps):
             for u in range(columns.shape[0]):
                 products(
                     v.pointer(columns), 32 * TILE * many * u, 16 * TILE * many, v.pointer(along), v.pointer(chosen),
-                    TILE * many, 0, TILE * many, p, v.pointer(out), True,
+                    TILE * many, np.int64(0), TILE * many, p, v.pointer(out), p > 0,
                 )  # fmt: skip
                 for q in range(p):
                     for lane in range(TILE):
@@ -73,8 +73,8 @@ def coordinates_of(lanes, directions, chosen, out, along):
     p, d = len(directions), lanes.shape[2]
     for tile in range(lanes.shape[0]):
         products(
-            v.pointer(lanes), 32 * d * tile, 16 * d, v.pointer(directions), v.pointer(chosen), directions.shape[1], 0,
-            d, p, v.pointer(out), True,
+            v.pointer(lanes), 32 * d * tile, 16 * d, v.pointer(directions), v.pointer(chosen), directions.shape[1],
+            np.int64(0), d, p, v.pointer(out), p > 0,
         )  # fmt: skip
         for q in range(p):
             for lane in range(TILE):

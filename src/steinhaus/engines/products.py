@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from steinhaus import simd as v
-from steinhaus.compiled import compiled, inlined, inner
+from steinhaus.compiled import by_type_of_points, compiled, inlined, inner
 from steinhaus.engines.screening import BYTES, CHUNK, MOST
 
 
@@ -45,15 +45,12 @@ def framed(x, at, t):
     return np.float32(value)
 
 
-@inner
+@by_type_of_points
 def product(x, i, factors, j):
     """The product of point i in the frame with row j, summed in lanes that are folded in the end."""
-    if v.in_bytes(x.values):
-        return _product_of_bytes(x, i, factors, j)
-    return _product_of_floats(x, i, factors.rows, j * x.d)
+    return _product_of_bytes, _product_of_floats
 
 
-@inner
 def _product_of_bytes(x, i, factors, j):
     values, d, limbs = x.values, x.d, factors.limbs
     width = (d + 63) // 64 * 64
@@ -75,8 +72,8 @@ def _product_of_bytes(x, i, factors, j):
     return total * factors.scales[j]
 
 
-@inner
-def _product_of_floats(x, i, rows, b):
+def _product_of_floats(x, i, factors, j):
+    rows, b = factors.rows, j * x.d
     s0, s1, s2, s3 = v.splat(np.float32(0)), v.splat(np.float32(0)), v.splat(np.float32(0)), v.splat(np.float32(0))
     values, offset, scale = x.values, x.offset, x.scale
     a, whole = i * x.d, x.d - x.d % 64
@@ -94,34 +91,43 @@ def _product_of_floats(x, i, rows, b):
     return total
 
 
-@inner
+@by_type_of_points
 def spread(x, order, base, lanes, quads, starts):
     """Bring the 32 points at positions `base` and after into lanes, (2, d, 16) float32, or into quads, (2, W / 4, 16,
     4) uint8: what `full_products` takes of these points. starts: (16,) int64 scratch.
     """
+    return _spread_bytes, _spread_floats
+
+
+def _spread_bytes(x, order, base, lanes, quads, starts):
     d = x.d
     for group in range(2):
         for lane in range(16):
             starts[lane] = order[base + 16 * group + lane] * d
-        if v.in_bytes(x.values):
-            to = 16 * ((d + 63) // 64 * 64) * group
-            whole = d - d % 64
-            for t in range(0, whole, 64):
-                v.transpose_bytes(x.values, starts, t, quads, to + 16 * t)
-            if whole < d and d % 4 == 0 and whole > 0:  # the last 64 once more, some of them
-                v.transpose_bytes(x.values, starts, d - 64, quads, to + 16 * (d - 64))
-                whole = d
-            for t in range(whole, d):
-                for lane in range(16):
-                    quads[to + 64 * (t // 4) + 4 * lane + t % 4] = x.values[starts[lane] + t]
-        else:
-            to = 16 * d * group
-            whole = d - d % 16
-            for t in range(0, whole, 16):
-                v.transpose(x.values, starts, x.offset, t, x.scale, lanes, to + 16 * t)
-            for t in range(whole, d):
-                for lane in range(16):
-                    lanes[to + 16 * t + lane] = framed(x, starts[lane] + t, t)
+        to = 16 * ((d + 63) // 64 * 64) * group
+        whole = d - d % 64
+        for t in range(0, whole, 64):
+            v.transpose_bytes(x.values, starts, t, quads, to + 16 * t)
+        if whole < d and d % 4 == 0 and whole > 0:  # the last 64 once more, some of them
+            v.transpose_bytes(x.values, starts, d - 64, quads, to + 16 * (d - 64))
+            whole = d
+        for t in range(whole, d):
+            for lane in range(16):
+                quads[to + 64 * (t // 4) + 4 * lane + t % 4] = x.values[starts[lane] + t]
+
+
+def _spread_floats(x, order, base, lanes, quads, starts):
+    d = x.d
+    for group in range(2):
+        for lane in range(16):
+            starts[lane] = order[base + 16 * group + lane] * d
+        to = 16 * d * group
+        whole = d - d % 16
+        for t in range(0, whole, 16):
+            v.transpose(x.values, starts, x.offset, t, x.scale, lanes, to + 16 * t)
+        for t in range(whole, d):
+            for lane in range(16):
+                lanes[to + 16 * t + lane] = framed(x, starts[lane] + t, t)
 
 
 @inner
@@ -168,18 +174,23 @@ def byte_products(quads, at, stride, factors, chosen, width, column, quarter, co
         c += k
 
 
-@inlined
+@by_type_of_points
 def full_products(x, lanes, quads, factors, chosen, count, out):
     """Write the products of a tile, once `spread`, with some rows into `out`, summed in chunks of features."""
+    return _full_products_of_bytes, _full_products_of_floats
+
+
+def _full_products_of_bytes(x, lanes, quads, factors, chosen, count, out):
+    d, width = x.d, (x.d + 63) // 64 * 64
+    for t in range(0, d, BYTES):
+        quarter = (min(BYTES, d - t) + 3) // 4
+        byte_products(quads, 16 * t, 16 * width, factors, chosen, width, t, quarter, count, out, t == 0)
+
+
+def _full_products_of_floats(x, lanes, quads, factors, chosen, count, out):
     d = x.d
-    if v.in_bytes(x.values):
-        width = (d + 63) // 64 * 64
-        for t in range(0, d, BYTES):
-            quarter = (min(BYTES, d - t) + 3) // 4
-            byte_products(quads, 16 * t, 16 * width, factors, chosen, width, t, quarter, count, out, t == 0)
-    else:
-        for t in range(0, d, CHUNK):
-            products(lanes, 16 * t, 16 * d, factors.rows, chosen, d, t, min(CHUNK, d - t), count, out, t == 0)
+    for t in range(0, d, CHUNK):
+        products(lanes, 16 * t, 16 * d, factors.rows, chosen, d, t, min(CHUNK, d - t), count, out, t == 0)
 
 
 @inner

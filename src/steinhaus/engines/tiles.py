@@ -169,7 +169,7 @@ def drop(chosen, count, others, many, upper, least, first, gaps, at, column, siz
 def direct_products(tile, known, rows, chosen, count, out):
     """Write the products of a tile's projections with some rows of (K, p) float32 into `out`."""
     p = known.p
-    products(known.projections, tile * 32 * p, 16 * p, rows, chosen, p, 0, p, count, out, True)
+    products(known.projections, tile * 32 * p, 16 * p, rows, chosen, p, np.int64(0), p, count, out, p > 0)
 
 
 @inlined
