@@ -92,7 +92,8 @@ def begun(process: subprocess.Popen[str], folder: Path) -> None:
 def killed(source: Path, work: Path, kills: int, seed: int = 0) -> dict[str, float]:
     """Kill studies of 20 runs at random moments, let each go on until it ends, and compare with one left alone.
 
-    A moment is anywhere from before the study begins to after its report is drawn; most are while runs are active.
+    A moment is anywhere from before the study begins to after its report is drawn; most are while runs are active. A
+    study that was killed when all of its runs had ended is let go on to its end.
     """
     chance, began = random.Random(seed), time.monotonic()
     command = ["study", str(source), *RUNS, "--quiet", "--out"]
@@ -106,13 +107,13 @@ def killed(source: Path, work: Path, kills: int, seed: int = 0) -> dict[str, flo
     alone = bytes_of(work / "alone")
     counts = Counter({"kills": 0, "studies": 0, "before": 0, "while_running": 0, "after": 0, "finished_runs_kept": 0})
     while counts["kills"] < kills:
-        folder = work / f"study-{counts['studies']}"
+        folder, over = work / f"study-{counts['studies']}", False
         while True:
             process = program(*command, str(folder))
-            if counts["kills"] == kills or chance.random() < 0.9:
+            if over or chance.random() < 0.9:
                 begun(process, folder)
             stretch = 0.25 if chance.random() < 0.8 else 1.1  # most of the time is the report's
-            moment = 600 if counts["kills"] == kills else chance.random() ** 2 * took * stretch
+            moment = 600 if over else chance.random() ** 2 * took * stretch
             try:
                 process.communicate(timeout=moment)
                 assert process.returncode == 0
@@ -121,10 +122,12 @@ def killed(source: Path, work: Path, kills: int, seed: int = 0) -> dict[str, flo
                 process.send_signal(signal.SIGKILL)
                 process.communicate()
             counts["kills"] += 1
+            over = counts["kills"] == kills
             if not (folder / "study.json").exists():
                 counts["before"] += 1
                 continue
             result = load(folder)
+            over = over or result.record.complete
             counts["after" if result.record.complete else "while_running"] += 1
             counts["finished_runs_kept"] += 0 if result.record.complete else len(result.runs)
             look_at(folder, work / "copy")

@@ -11,13 +11,17 @@ import re
 import tomllib
 from pathlib import Path
 
+TOOLS = ("dev", "docs")
 PROJECT = Path(__file__).parent.parent / "pyproject.toml"
 
 
 def constraints() -> list[str]:
-    """A line `name==version` for each requirement with a lower bound, of the package and of its extras but `dev`."""
+    """A line `name==version` for each requirement of the package and of its extras, but those of tools.
+
+    A requirement without a lower bound is an error.
+    """
     project = tomllib.loads(PROJECT.read_text("utf-8"))["project"]
-    extras = [each for name, group in project["optional-dependencies"].items() if name != "dev" for each in group]
+    extras = [each for name, group in project["optional-dependencies"].items() if name not in TOOLS for each in group]
     lines = []
     for requirement in [*project["dependencies"], *extras]:
         name, version, where = re.fullmatch(r"([A-Za-z0-9._-]+)(?:\[\w+\])?>=([0-9.]+)(;.*)?", requirement).groups()

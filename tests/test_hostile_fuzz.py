@@ -9,11 +9,13 @@ from random import Random
 import pytest
 
 from fuzz import targets
+from fuzz.containers import installed
 from fuzz.targets import CORPUS, Target
 
 NAMES = (
     "idx", "idx.gz", "csv", "csv.gz", "npy", "npz", "png", "jpeg", "webp", "bmp", "study.json", "report", "run",
-    "checkpoint", "events", "assignments", "lock",
+    "checkpoint", "events", "assignments", "lock", "model", "tar",
+    *(name for name, package in (("parquet", "pyarrow"), ("zarr", "zarr")) if installed(package)),
 )  # fmt: skip
 
 

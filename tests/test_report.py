@@ -10,11 +10,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from matplotlib import font_manager
 
 import study_cases
 from report_studies import digits, make
 from steinhaus.errors import SteinhausError, StoreError
 from steinhaus.report import ReportData, files, folder, from_result, render, write_folder, write_report
+from steinhaus.report.figure_style import families
 from steinhaus.report.figures import save_figures
 
 
@@ -242,3 +244,10 @@ def test_in_a_notebook_a_result_without_runs_shows_itself_plainly(tmp_path: Path
     result = study_cases.run(study_cases.blobs(), tmp_path)
     result.record = replace(result.record, runs=(), best=(), complete=False)
     assert result._repr_html_() is None
+
+
+def test_figures_are_drawn_in_fonts_that_are_installed() -> None:
+    assert families(("cat", "Straße", "ł")) == ["sans-serif"]
+    first, *others = families(("猫", "บ้าน"))
+    assert first == "sans-serif"
+    assert set(others) <= set(font_manager.get_font_names())

@@ -180,6 +180,8 @@ def test_limits_of_blas_that_overlap_in_time(images: Images) -> None:
         assert blas() == {1}, "nobody gets more than was asked for"
         two.__exit__(None, None, None)
         assert blas() == {1}, "one is still at it"
+        with blas_threads(2):
+            assert blas() == {1}, "nobody takes more than another one allows"
         one.__exit__(None, None, None)
         assert blas() == {3}, "what was there before the first"
         with blas_threads(None):

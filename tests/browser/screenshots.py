@@ -151,7 +151,7 @@ def shoot_all(camera: Camera, report: Path) -> None:
         page = camera.page(report, 1000)
         page.pdf(path=camera.folder / "print.pdf", format="A4")
         page.context.close()
-    studies = {name: data for name, data in others().items() if camera.only in name or camera.only.startswith(name)}
+    studies = others()
     with tempfile.TemporaryDirectory() as folder:
         for name, data in studies.items():
             path = Path(folder, f"{name}.html")
@@ -160,11 +160,10 @@ def shoot_all(camera: Camera, report: Path) -> None:
                 camera.shoot(f"{name}-{width}", path, width, last_k if name == "wall" else None)
             camera.shoot(f"{name}-cluster", path, 1440, cluster)
             camera.shoot(f"{name}-image", path, 1440, image)
-        if len(studies) > 1:
-            path = Path(folder, "compare.html")
-            path.write_text(compare([studies["colour"], studies["unlabelled"]]), encoding="utf-8")
-            camera.shoot("compare-1440", path, 1440)
-            camera.shoot("compare-390", path, 390)
+        path = Path(folder, "compare.html")
+        path.write_text(compare([studies["colour"], studies["unlabelled"]]), encoding="utf-8")
+        camera.shoot("compare-1440", path, 1440)
+        camera.shoot("compare-390", path, 390)
 
 
 def shoot_readme(camera: Camera, report: Path, picture: Path) -> None:

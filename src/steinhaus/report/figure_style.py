@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -14,7 +16,6 @@ from steinhaus.study.record import BestRecord
 INK, MUTED, ACCENT, SECOND = "#1c1e21", "#9aa0a8", "#0b5cad", "#c2570c"
 ANNOTATED = 30  # what has more clusters or labels than this is drawn without names and figures
 STYLE: Any = {
-    "font.family": ["sans-serif"],
     "font.size": 9,
     "text.color": INK,
     "axes.labelcolor": INK,
@@ -31,6 +32,22 @@ STYLE: Any = {
     "svg.fonttype": "path",
     "text.parse_math": False,
 }
+
+
+# Fonts for scripts that Matplotlib's own font lacks, as systems have them.
+FALLBACKS = (
+    *("Noto Sans CJK JP", "Noto Sans CJK SC", "Hiragino Sans", "PingFang SC", "Yu Gothic", "Microsoft YaHei"),
+    *("Malgun Gothic", "WenQuanYi Zen Hei", "Noto Sans Devanagari", "Noto Sans Bengali", "Noto Sans Tamil"),
+    *("Noto Sans Telugu", "Noto Sans Thai", "Noto Sans Khmer", "Noto Sans Ethiopic"),
+)
+
+
+def families(names: Iterable[str]) -> list[str]:
+    """The fonts to draw these names in: Matplotlib's own and, for other letters than Latin ones, what is installed."""
+    if all(ord(c) < 0x250 for name in names for c in name):
+        return ["sans-serif"]
+    installed = set(font_manager.get_font_names())
+    return ["sans-serif", *(name for name in FALLBACKS if name in installed)]
 
 
 def label_of(data: ReportData, best: BestRecord, cluster: int) -> str | None:

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -21,7 +22,7 @@ from PIL import Image
 
 from steinhaus.report import confusion_figure, files, flow_figure, measures, words
 from steinhaus.report.data import ReportData
-from steinhaus.report.figure_style import ACCENT, ANNOTATED, MUTED, SECOND, STYLE, axes_of, label_of
+from steinhaus.report.figure_style import ACCENT, ANNOTATED, MUTED, SECOND, STYLE, axes_of, families, label_of
 from steinhaus.report.pictures import to_bytes
 from steinhaus.study.record import BestRecord
 
@@ -52,7 +53,8 @@ def save_figures(
         K; ``across-k``; and, where the clusters of images are known, ``flow``.
     """
     written = []
-    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **STYLE}):
+    fonts: Any = {"font.family": families(data.record.data.label_names or ())}
+    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **STYLE, **fonts}):
         for name, draw in itertools.islice(_all(data), share[0], None, share[1]):
             figure = draw()
             written += [files.write(folder / f"{name}.{form}", WRITERS[form](figure)) for form in formats]
