@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import logging
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
@@ -126,6 +127,7 @@ class Cluster:
         left -= min(time.monotonic() - began, _TICK + _ANSWER)
         if left > 0 and self.client.status != "closed":
             return left
+        logging.getLogger("asyncio").addFilter(_is_wanted)
         what = "has had no workers" if answered else "has not answered"
         raise ClusterError(
             f"The Dask cluster {self._where} {what} for {PATIENCE - left:.0f} s. Start it, or another one, and give "
@@ -134,3 +136,8 @@ class Cluster:
 
     async def _ask_workers(self) -> Any:
         return await asyncio.wait_for(self.client.scheduler.ncores(), _ANSWER)
+
+
+def _is_wanted(record: logging.LogRecord) -> bool:
+    """Whether a message is to be seen: not of gathers that were going on when the cluster was lost."""
+    return not (record.exc_info and getattr(record.exc_info[0], "__name__", "") == "AllExit")
