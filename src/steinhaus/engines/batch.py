@@ -1,0 +1,124 @@
+"""What the engine in memory remembers between the passes of a set of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steinhaus.engines import records
+from steinhaus.engines.records import TILE
+from steinhaus.points import Float64, Int32, Int64
+
+_FEW = 16  # so few candidates are computed from the features without a look at the directions
+_VAIN = 0.5  # of all rows of products: where more than that is computed from the features, gaps are of no use
+
+
+@dataclass
+class Batch:
+    """What is remembered of a set of runs: their centroids stand side by side, K in all."""
+
+    rows: dict[Hashable, int]  # a run's row in the arrays
+    firsts: Int64  # (R + 1,) where each run's centroids begin
+    columns: Int64  # (R + 1,) where its columns begin, a multiple of 16
+    rooms: Int64  # (R + 1,) where its kept products begin
+    labels: Int32  # (R, N) by position, -1: none yet
+    sums: Int64  # (limbs, K, d)
+    counts: Int64  # (K,)
+    exact: Float64  # (K, d) the centroids of this pass
+    factors: records.Factors  # the same in the frame
+    plain: records.Scores
+    fine: records.Scores
+    drift: records.Scores
+    far: records.Scores
+    anchors: records.Anchors
+    gaps: records.Gaps
+    costs: Float64  # (R,) what the last full pass cost
+    debts: Float64  # (R,) what has been paid since for the anchors' age
+    changes: list[records.Change]  # one a worker
+    scratch: list[records.Scratch]  # one a worker
+    straight: Int64  # (R,) candidates of a tile for which a full pass does not look at the directions first
+    vain: Float64  # (R,) how many rows of products a pass with gaps may take before it rests
+    resting: Int64  # (R,) passes for which gaps and anchors are left alone
+    rests: Int64  # (R,) how long the last rest was
+    anchored: NDArray[np.float32]  # (H,) the gaps' `travelled` at each run's anchors
+    passes: int = 0
+
+
+def batch_of(
+    keys: Sequence[Hashable],
+    sizes: Int64,
+    rooms: Int64,
+    *,
+    limbs: int,
+    d: int,
+    p: int,
+    tiles: int,
+    workers: int,
+    bytewise: bool,
+    narrow: bool,
+) -> Batch:
+    """A batch of runs that were never assigned.
+
+    Parameters
+    ----------
+    keys, sizes, rooms
+        (R,) of each run: its key, how many centroids it has, how many products a tile may keep of it: none at all where
+        gaps and anchors are not kept.
+    limbs, d, p, tiles, workers
+        How many there are: of the grid's limbs, features, directions, tiles, workers.
+    bytewise
+        Whether products of all features are those of bytes.
+    narrow
+        Whether no sum of a pass overflows an int32.
+    """
+    runs, k, columns = len(keys), int(sizes.sum()), np.cumsum([0, *(-(-sizes // 16) * 16)])
+    wide, kept = int(columns[-1]), tiles if rooms.any() else 0
+    factors = records.factors_of(k, d, bytewise)
+    return Batch(
+        rows={key: row for row, key in enumerate(keys)},
+        firsts=np.cumsum([0, *sizes]),
+        columns=columns,
+        rooms=np.cumsum([0, *rooms]),
+        labels=np.full((runs, tiles * TILE), -1, np.int32),
+        sums=np.zeros((limbs, k, d), np.int64),
+        counts=np.zeros(k, np.int64),
+        exact=np.empty((k, d)),
+        factors=factors,
+        plain=records.scores_of(factors.rows),
+        fine=records.scores_of(factors.rows),
+        drift=records.scores_of(np.empty((k, p), np.float32)),
+        far=records.scores_of(np.empty((k, p), np.float32)),
+        anchors=records.Anchors(
+            rows=np.zeros((k, d)),
+            factors=records.factors_of(k, d, bytewise),
+            along=np.zeros((k, p)),
+            norms=np.zeros(k),
+            slopes=np.zeros(k),
+            slots=np.zeros((kept, wide), np.uint8),
+            used=np.zeros((runs, tiles), np.uint8),
+            products=np.empty((kept, int(rooms.sum()), TILE), np.float32),
+        ),
+        gaps=records.Gaps(
+            gaps=np.empty((0, wide), np.float32),
+            present=np.zeros((kept, wide), np.uint8),
+            sunk=np.zeros((runs, tiles), np.float32),
+            size=np.zeros(wide, np.float32),
+            fall=np.zeros(wide, np.float32),
+            travelled=np.zeros(wide, np.float32),
+            risen=np.zeros(wide, np.float32),
+            rows=np.zeros((k, d)),
+            norms=np.zeros(k),
+        ),
+        costs=np.zeros(runs),
+        debts=np.full(runs, np.inf),
+        changes=[records.change_of(limbs, k, d, runs, np.int32 if narrow else np.int64) for _ in range(workers)],
+        scratch=[records.room_of(k, d, bytewise) for _ in range(workers)],
+        straight=np.full(runs, _FEW),
+        vain=_VAIN * (sizes * tiles).astype(np.float64),
+        resting=np.zeros(runs, np.int64),
+        rests=np.full(runs, 2),
+        anchored=np.zeros(wide, np.float32),
+    )
