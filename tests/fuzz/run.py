@@ -29,8 +29,12 @@ STRETCH = 256  # inputs after which memory is counted anew: the allocator's own 
 
 
 def peak() -> int:
-    """The most memory that this process had since `count_memory_anew`, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """The most memory that this process had since `count_memory_anew`, in bytes.
+
+    Not from getrusage, which also counts what the process had that started this one.
+    """
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split(maxsplit=1)[0]) * 1024
 
 
 def count_memory_anew() -> int:
