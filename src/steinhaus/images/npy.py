@@ -128,7 +128,7 @@ def read_header(stream: _Readable, name: str) -> Header:
     dtype = _dtype(descr[1], name)
     sizes = tuple(int(size) for size in re.findall("[0-9]{1,20}", shape[1]))
     if 0 in sizes and math.prod(max(size, 1) for size in sizes) * dtype.itemsize >= 2**63:  # which NumPy cannot hold
-        raise DataError(f"{name} declares an array of shape {sizes}, which holds nothing and is larger than any memory.")
+        raise DataError(f"{name} declares an array of shape {sizes}, which holds nothing and fits no memory.")
     return Header(dtype, sizes, order[1] == "True", 8 + width + length)
 
 
