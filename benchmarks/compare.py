@@ -46,7 +46,7 @@ def main() -> None:
     (RESULTS / f"tables{suffix}.md").write_text(text)
     if options.markdown:
         tables.insert(options.markdown, text)
-        growth.plot(RESULTS, options.markdown.with_name("benchmarks-growth.svg"))
+        growth.plot(RESULTS, RESULTS / "growth.svg")
         print(f"tables in {options.markdown}")
     else:
         print(f"\n{text}")
