@@ -181,9 +181,9 @@ def _difference(result: Result, peer: str) -> str:
 def _growth(growth: Result) -> str:
     parts = [
         "### Growth",
-        f"{growing.ITERATIONS} iterations; the plot is `benchmarks/results/growth.svg`. The exponent p of time ~ size^p, "
-        "by least squares over the whole range, and over the upper order of magnitude alone, where fixed costs weigh "
-        "least:",
+        f"{growing.ITERATIONS} iterations; the plot is `benchmarks/results/growth.svg`. The exponent p of time ~ "
+        "size^p, by least squares over the whole range, and over the upper order of magnitude alone, where fixed costs "
+        "weigh least:",
     ]
     header = ["against", "", *titles(growth), "upper part: " + PEERS["ours"].title]
     body = []

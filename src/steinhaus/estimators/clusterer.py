@@ -182,7 +182,7 @@ class Clusterer(
         """
         allowed = os.environ.get("OMP_NUM_THREADS", "")
         if self.n_threads is not None or not allowed.isdecimal() or not int(allowed):
-            return self.n_threads
+            return None if self.n_threads is None else int(self.n_threads)  # True is 1, as everywhere in Python
         return min(int(allowed), available_cores())
 
     def _centroids(self) -> Float64:
