@@ -29,12 +29,11 @@ rng = np.random.default_rng(5)
 means = rng.integers(0, 200, (9, 100))
 pixels = np.clip(means[rng.integers(0, 9, 600)] + rng.normal(0, 40, (600, 100)), 0, 255).astype(np.uint8)
 out = []
-for x in (pixels, (pixels / 255).astype(np.float32)):
-    points = choose(x, threads=2, screen="drift")
-    for fit in lloyd(points, [Run(k, points.rows(np.arange(k))) for k in (3, 8)]):
-        parts = (fit.centroids, np.array(fit.history), points.labels(fit.key))
-        out.append(hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest())
-    points.close()
+points = choose(pixels, threads=2, screen="drift")
+for fit in lloyd(points, [Run(k, points.rows(np.arange(k))) for k in (3, 8)]):
+    parts = (fit.centroids, np.array(fit.history), points.labels(fit.key))
+    out.append(hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest())
+points.close()
 print(json.dumps([simd._BYTE_LANES, out]))
 """
 
@@ -48,21 +47,25 @@ def fitted(tmp_path, before: str = "", **variables: str) -> tuple[int, list[str]
     return lanes, digests
 
 
+@pytest.fixture(scope="module")
+def native(tmp_path_factory) -> list[str]:
+    return fitted(tmp_path_factory.mktemp("native"))[1]
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names instructions of x86")
-def test_the_oldest_instructions_give_the_same_bits(tmp_path):
-    native = fitted(tmp_path / "native")[1]
-    lanes, old = fitted(tmp_path / "old", NUMBA_CPU_NAME="x86-64", NUMBA_CPU_FEATURES="")
+def test_the_oldest_instructions_give_the_same_bits(tmp_path, native):
+    lanes, old = fitted(tmp_path, NUMBA_CPU_NAME="x86-64", NUMBA_CPU_FEATURES="")
     assert lanes == 0
     assert old == native
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(simd._BYTE_LANES != 16, reason="needs AVX-512 VNNI")
-def test_bytes_multiplied_in_halves_of_a_register_give_the_same_bits(tmp_path):
-    lanes, halves = fitted(tmp_path / "halves", before="simd._BYTE_LANES = 8")
+def test_bytes_multiplied_in_halves_of_a_register_give_the_same_bits(tmp_path, native):
+    lanes, halves = fitted(tmp_path, before="simd._BYTE_LANES = 8")
     assert lanes == 8
-    assert halves == fitted(tmp_path / "native")[1]
+    assert halves == native
 
 
 @pytest.mark.parametrize("d", [1, 3, 63, 64, 66, BYTES + 70])
