@@ -130,6 +130,8 @@ def data_status(data: str | os.PathLike[str] | None = None) -> list[SetStatus]:
 
 
 def _check_options(reader: Callable[..., Any], options: dict[str, Any], what: str, given: tuple[str, ...]) -> None:
+    if not options:
+        return
     known = [name for name in inspect.signature(reader).parameters if name not in given]
     for option in options:
         if option not in known:

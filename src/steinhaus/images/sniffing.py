@@ -21,6 +21,7 @@ READABLE = (
 _HEADS = {b"\x93NUMPY": "npy", b"PK\x03\x04": "npz", b"PK\x05\x06": "npz", b"PAR1": "parquet"}
 _PICTURES = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|RIFF....WEBP|BM.{4}\x00{4}", re.DOTALL)
 _IDX = re.compile(rb"\x00\x00[\x08\x09\x0b\x0c\x0d\x0e][\x01-\x04]")
+_ANY_CASE = re.DOTALL | re.IGNORECASE
 _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1f]")  # bytes that no text has
 
 # First bytes of what people mistake for a data set, and what to do about it.
@@ -92,7 +93,7 @@ def _identify_head(path: Path, head: bytes) -> str:
     if _IDX.match(head):
         return "idx"
     for pattern, what in _OTHERS:
-        if re.match(pattern, head, re.DOTALL | re.IGNORECASE):
+        if re.match(pattern, head, _ANY_CASE):
             raise DataError(f"{shown(path)} is {what}.")
     if head[257:262] == b"ustar":
         return "tar"
