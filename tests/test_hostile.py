@@ -309,9 +309,11 @@ STUDIES: dict[str, Callable[[dict[str, Any]], Any]] = {
         c["plan"].update(restarts=2**60) or c.update(complete=False, runs=[], best=[])
     ),
     "a plan with a hole": lambda c: c["plan"].pop("seed"),
+    "a tolerance that no float holds": lambda c: c["plan"].update(tol=10**400),
     "images of no shape": lambda c: c["data"].update(shape=[]),
     "images of negative sides": lambda c: c["data"].update(shape=[-3, -4]),
     "no scale": lambda c: c["data"].update(full_scale=0.0),
+    "a scale that no float holds": lambda c: c["data"].update(full_scale=10**400),
     "a scale that overflows": lambda c: c["data"].update(full_scale=5e-324),
     "sizes below 0": lambda c: c["runs"][0].update(sizes=[37, -1]),
     "inertia below 0": lambda c: c["runs"][0].update(final_inertia=-1.0),

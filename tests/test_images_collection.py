@@ -86,8 +86,11 @@ def test_what_is_no_image_is_refused(pixels, fragment):
     [
         ({"full_scale": 0}, "full_scale"),
         ({"full_scale": float("nan")}, "full_scale"),
+        ({"full_scale": float("inf")}, "full_scale"),
+        ({"full_scale": 10**400}, "full_scale"),
         ({"shape": (5, 5)}, "do not fill the shape (5, 5)"),
         ({"shape": (-3, -4)}, "do not fill the shape"),
+        ({"given_train": 0}, "given_train must be from 1 to 5"),
         ({"given_train": 6}, "given_train must be from 1 to 5"),
         ({"files": ["a"]}, "1 file names for 6 images"),
         ({"labels": [1, 2]}, "2 labels for 6 images"),

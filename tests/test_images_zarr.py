@@ -153,3 +153,14 @@ def test_what_is_said_of_the_pixels_is_checked(tmp_path, pictures, about):
     zarr.open_group(path, mode="a").attrs["steinhaus"] = about
     with pytest.raises(DataError, match="its attribute 'steinhaus'"):
         open_images(path)
+
+
+@pytest.mark.parametrize("stored", [False, True])
+@pytest.mark.parametrize(
+    "about", [{"full_scale": -1}, {"full_scale": 10**400}, {"given_train": 0}, {"given_train": 100}]
+)
+def test_what_is_said_of_the_pixels_is_held_against_them(tmp_path, pictures, about, stored):
+    path = saved(tmp_path / "a.zarr", pictures, np.arange(100))
+    zarr.open_group(path, mode="a").attrs["steinhaus"] = {"complete": True, **about}
+    with pytest.raises(DataError, match=next(iter(about))):
+        open_images(path, stored=stored)

@@ -190,6 +190,7 @@ SPOILT = {
     "a tensor too many": (lambda arrays, about: arrays.update(more=np.zeros(2)), "'more'"),
     "a history too short": (lambda arrays, about: arrays.update(inertia_history_=np.zeros(1)), "inertia history"),
     "negative inertia": (lambda arrays, about: about["fitted"].update(inertia_=-1.0), "inertia"),
+    "a cost that no float holds": (lambda arrays, about: put(about["fitted"]["runs_"][0], 1, 10**400), "malformed"),
     "no iterations": (lambda arrays, about: about["fitted"].update(n_iter_=0), "iterations"),
     "an unknown end": (lambda arrays, about: about["fitted"].update(stop_reason_="BORED"), "malformed"),
     "names that are numbers": (lambda arrays, about: about["fitted"].update(feature_names_in_=[1] * 6), "names"),

@@ -78,7 +78,9 @@ def load(path: str | Path) -> Any:
     try:
         arrays, about = _unpack(data)
         return _restore(arrays, about)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, safetensors.SafetensorError) as error:
+    except (
+        ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, safetensors.SafetensorError
+    ) as error:  # fmt: skip
         if isinstance(error, safetensors.SafetensorError) and data.startswith(_PICKLES):
             reason = "it looks like a pickle or an archive, which could run code and is never loaded"
         elif isinstance(error, ValueError):

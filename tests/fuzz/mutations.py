@@ -39,8 +39,8 @@ NUMBERS = (
     2**64 - 1,
 )
 VALUES: tuple[Any, ...] = (
-    None, True, False, 0, -1, 1.5, -0.0, 1e308, -1e308, 5e-324, *NUMBERS, 10**30, "", "\0", "\ud800", "../../x",
-    "a" * 5000, "given:", "<script>", "\x1b[2J", [], {}, [[]], [None], {"": None}, [0] * 100,
+    None, True, False, 0, -1, 1.5, -0.0, 1e308, -1e308, 5e-324, *NUMBERS, 10**30, 10**400, "", "\0", "\ud800",
+    "../../x", "a" * 5000, "given:", "<script>", "\x1b[2J", [], {}, [[]], [None], {"": None}, [0] * 100,
     "CONVERGED", "float64", "uint8",
 )  # fmt: skip
 TOKENS = (

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from steinhaus.errors import DataError, PlanError
 from steinhaus.images.labels import Int64, encode
-from steinhaus.images.pixels import as_pixels, shape_text
+from steinhaus.images.pixels import as_pixels, check_given_train, scale_of, shape_text
 from steinhaus.images.stored import StoredPixels
 from steinhaus.seeding import Stream
 
@@ -110,15 +110,9 @@ class Images:
         >>> images.label_names, images.labels.tolist()
         (('cat', 'dog'), [0, 1, 0, 1])
         """
-        checked, scale = as_pixels(pixels, name, shape)
-        if full_scale is not None:
-            scale = float(full_scale)
-        if not 0 < scale < float("inf"):
-            raise DataError(
-                f"{name}: full_scale is the pixel value that counts as 1; it must be positive, not {full_scale}."
-            )
-        if given_train is not None and not 0 < given_train < len(checked):
-            raise DataError(f"{name}: given_train must be from 1 to {len(checked) - 1}, not {given_train}.")
+        checked, usual = as_pixels(pixels, name, shape)
+        scale = scale_of(full_scale, usual, name)
+        check_given_train(given_train, len(checked), name)
         if files is not None and len(files) != len(checked):
             raise DataError(f"{name}: there are {len(files):,} file names for {len(checked):,} images.")
         indices, names = (None, None) if labels is None else encode(labels, len(checked), name, label_names)

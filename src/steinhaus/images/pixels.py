@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -71,6 +72,23 @@ def check_finite(values: NDArray[Any], name: str) -> None:
                 f"{name}: image {first + place[0]} has the value {block[place]} at {list(place[1:])}; every pixel "
                 f"must be a finite number. Replace or leave out such values."
             )
+
+
+def scale_of(full_scale: float | None, usual: float, name: str) -> float:
+    """The pixel value that counts as 1: as given and sound, or the usual one."""
+    if full_scale is None:
+        return usual
+    if not 0 < full_scale <= sys.float_info.max:  # larger integers are no floats
+        raise DataError(
+            f"{name}: full_scale is the pixel value that counts as 1; it must be positive, not {str(full_scale)[:40]}."
+        )
+    return float(full_scale)
+
+
+def check_given_train(given_train: int | None, n: int, name: str) -> None:
+    """Refuse a training part of the source's own that is none or all of its images."""
+    if given_train is not None and not 0 < given_train < n:
+        raise DataError(f"{name}: given_train must be from 1 to {n - 1}, not {given_train}.")
 
 
 def stacked(parts: Sequence[tuple[str, np.dtype[Any], tuple[int, ...]]], limits: Limits) -> NDArray[Any]:

@@ -11,6 +11,7 @@ import numpy as np
 from steinhaus.errors import DataError
 from steinhaus.images.collection import Images
 from steinhaus.images.labels import encode
+from steinhaus.images.pixels import check_given_train, scale_of
 from steinhaus.images.stored import STRETCH, Store, StoredPixels
 
 
@@ -48,6 +49,7 @@ def stored_images(
         image = image[:2]
     if math.prod(image) != store.shape[1] or not 1 <= len(image) <= 3:
         raise DataError(f"{name}: an image has {store.shape[1]:,} values, which do not fill the shape {image}.")
+    check_given_train(given_train, store.shape[0], name)
     _check_finite(store, name)
     indices, names = (None, None) if labels is None else encode(labels, store.shape[0], name, label_names)
     return Images(
@@ -55,7 +57,7 @@ def stored_images(
         labels=indices,
         label_names=names,
         name=name,
-        full_scale=float(full_scale or (255 if store.dtype == np.uint8 else 1)),
+        full_scale=scale_of(full_scale, 255.0 if store.dtype == np.uint8 else 1.0, name),
         given_train=given_train,
         licence=licence,
         source=source,

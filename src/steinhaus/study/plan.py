@@ -120,7 +120,10 @@ def _whole(name: str, value: object, least: int) -> int:
 def _real(name: str, value: object) -> float:
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number) or np.iscomplexobj(value):
         raise PlanError(f"{name} must be a number; it is {value!r}.")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise PlanError(f"{name} must be a number that a float64 holds; it is {str(value)[:40]}...") from None
 
 
 def _ks(values: object) -> tuple[int, ...]:

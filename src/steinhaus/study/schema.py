@@ -10,8 +10,9 @@ import functools
 import hashlib
 import json
 import math
+import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from steinhaus.errors import PlanError, StoreError
@@ -73,8 +74,8 @@ def decode(data: bytes) -> Document:
         _check_schema(content.get("schema"))
         if content.pop("sha256", None) != _checksum(content):
             raise ValueError("its checksum is not that of its content")
-        files = _decode(dict[str, str], content.pop("files", {}), "files")
-        record = _decode(StudyRecord, content, "")
+        files = _decoder(dict[str, str])(content.pop("files", {}), "files")
+        record = _decoder(StudyRecord)(content, "")
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     _check(record)
@@ -95,45 +96,48 @@ def _check_schema(schema: Any) -> None:
         raise ValueError(f"its schema is {str(schema)[:40]!r}")
 
 
-def _decode(kind: Any, value: Any, where: str) -> Any:
-    """A value of JSON as a value of an annotated type."""
+@functools.cache
+def _decoder(kind: Any) -> Callable[[Any, str], Any]:
+    """What makes a value of JSON, which stands where the text says, a value of an annotated type."""
     origin = get_origin(kind)
     if origin in (Union, types.UnionType):  # X | None is the only union there is
-        return None if value is None else _decode(get_args(kind)[0], value, where)
+        some = _decoder(get_args(kind)[0])
+        return lambda value, where: None if value is None else some(value, where)
     if dataclasses.is_dataclass(kind):
-        return _decode_record(kind, _expect(dict, value, where), where)
+        return functools.partial(_decode_record, kind, get_type_hints(kind))
     if origin is tuple:
-        item = get_args(kind)[0]
-        return tuple(_decode(item, each, f"{where}[{i}]") for i, each in enumerate(_expect(list, value, where)))
+        item = _decoder(get_args(kind)[0])
+        return lambda value, where: tuple(
+            [item(each, f"{where}[{i}]") for i, each in enumerate(_expect(list, value, where))]
+        )
     if origin is dict:
-        item = get_args(kind)[1]
-        return {key: _decode(item, each, f"{where}.{key}") for key, each in _expect(dict, value, where).items()}
-    return value if kind is Any else _expect(kind, value, where)
+        item = _decoder(get_args(kind)[1])
+        return lambda value, where: {
+            key: item(each, f"{where}.{key}") for key, each in _expect(dict, value, where).items()
+        }
+    if kind is Any:
+        return lambda value, where: value
+    return functools.partial(_expect, kind)
 
 
-def _expect(kind: type, value: Any, where: str) -> Any:
-    if kind is float and type(value) is int:
-        value = float(value)
-    if type(value) is not kind or (isinstance(value, float) and not math.isfinite(value)):
-        raise ValueError(f"{where} is {str(value)[:40]!r}, not of type {kind.__name__}")
-    return value
-
-
-def _decode_record(kind: Any, content: dict[str, Any], where: str) -> Any:
-    hints = _hints(kind)
+def _decode_record(kind: Any, hints: dict[str, Any], value: Any, where: str) -> Any:
+    content = _expect(dict, value, where)
     found = {}
     for field in dataclasses.fields(kind):
         place = f"{where}.{field.name}".lstrip(".")
         if field.name in content:
-            found[field.name] = _decode(hints[field.name], content[field.name], place)
+            found[field.name] = _decoder(hints[field.name])(content[field.name], place)
         elif field.default is dataclasses.MISSING:
             raise ValueError(f"{place} is missing")
     return kind(**found)
 
 
-@functools.cache
-def _hints(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind)
+def _expect(kind: type, value: Any, where: str) -> Any:
+    if kind is float and type(value) is int and abs(value) <= sys.float_info.max:
+        value = float(value)
+    if type(value) is not kind or (isinstance(value, float) and not math.isfinite(value)):
+        raise ValueError(f"{where} is {str(value)[:40]!r}, not of type {kind.__name__}")
+    return value
 
 
 def plan_of(plan: Mapping[str, Any]) -> Plan:

@@ -183,13 +183,13 @@ class Folder:
             return tensors.decode_fit(data, self.record.digest, key, self._d, self.record.data.n_train)
 
     def checkpoint(self) -> dict[Key, Run]:  # noqa: D102
-        path = self.path / CHECKPOINT
+        path, keys = self.path / CHECKPOINT, self._keys
         try:
-            data = files.read(path, sum(self._most(key) for key in self._keys))
+            data = files.read(path, sum(self._most(key) for key in keys))
         except FileNotFoundError:
             return {}
         with _sound(path, "The runs that it held begin again."):
-            return tensors.decode_checkpoint(data, self.record.digest, self._keys, self._d)
+            return tensors.decode_checkpoint(data, self.record.digest, keys, self._d)
 
     def assignments(self) -> Assignments:  # noqa: D102
         if not self.record.complete:
