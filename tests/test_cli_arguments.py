@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 import pytest
+from PIL import Image
 
-from steinhaus.cli.arguments import MOST_KS, KValues, Sides, TrainPart
+from steinhaus.cli import main
+from steinhaus.cli.arguments import MOST_KS, KValues, Limit, Sides, TrainPart
+from steinhaus.images import Limits
 
 
 def convert(kind: click.ParamType[Any], text: str) -> Any:
@@ -93,3 +99,46 @@ def test_sides_of_images() -> None:
 def test_what_are_no_sides(text: str) -> None:
     with pytest.raises(click.BadParameter, match="not of the form 28x28"):
         convert(Sides(), text)
+
+
+def test_limits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each limit of what is read is an option."""
+    known = [field.name for field in fields(Limits)]
+    assert known == ["memory", "picture", "ratio", "ratio_free", "line"]
+    for name in known:
+        assert convert(Limit(), f"{name}=2k") == (name, 2000)
+    assert main(["study", "--help"]) == 0
+    said = " ".join(capsys.readouterr().out.split()).partition("of what is read. [default: ")[2].partition("]")[0]
+    assert Limits(**dict(convert(Limit(), text) for text in said.split(", "))) == Limits(), "the defaults are told"
+    for text, said in (
+        ("", "limits are memory"),
+        ("size=3", "limits are memory"),
+        ("memory", "is no size"),
+        ("memory=x", "is no size"),
+        ("line=0", "at least 1"),
+        ("ratio=-1", "is no size"),
+    ):
+        with pytest.raises(click.BadParameter) as error:
+            convert(Limit(), text)
+        assert said in error.value.message
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 5, 4)).astype(np.uint8)
+    np.save(tmp_path / "x.npy", pixels)
+    command = ["study", str(tmp_path / "x.npy"), "--k", "2", "--restarts", "1", "--out", str(tmp_path / "out"), "-q"]
+    assert main([*command, "--limit", "memory=900"]) == 1
+    assert "--limit memory=928" in " ".join(capsys.readouterr().err.split()), "the way out is that of a command"
+    assert main([*command, "--limit", "memory=928", "--limit", "line=9"]) == 0
+
+
+def test_strict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A bad picture is listed and left out, or stops the study before it begins."""
+    pictures = tmp_path / "set"
+    pictures.mkdir()
+    for name, pixels in zip("abcd", np.random.default_rng(0).integers(0, 256, (4, 5, 4)).astype(np.uint8), strict=True):
+        Image.fromarray(pixels).save(pictures / f"{name}.png")
+    (pictures / "bad.png").write_bytes(b"nothing")
+    command = ["study", str(pictures), "--k", "1", "--restarts", "1", "--train", "1.0", "--quiet", "--out"]
+    assert main([*command, str(tmp_path / "lax")]) == 0
+    assert "1 file (bad.png: is not a PNG" in " ".join(capsys.readouterr().err.split())
+    assert main([*command, str(tmp_path / "strict"), "--strict"]) == 1
+    assert "bad.png is not a PNG" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "strict").exists()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from steinhaus.cli import main
-from steinhaus.cli.places import Size
+from steinhaus.cli.arguments import Size
 from study_cases import content
 
 

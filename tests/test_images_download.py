@@ -4,6 +4,9 @@ import errno
 import gzip
 import hashlib
 import os
+import subprocess
+import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -191,11 +194,24 @@ def test_every_mirror_of_the_catalogue_is_https():
     assert all(address.startswith("https://") and address.endswith("/") for address in catalogue.MNIST.mirrors)
 
 
-def test_full_disk(tmp_path, monkeypatch):
-    def full(_):
-        raise OSError(errno.ENOSPC, "No space left on device")
+@pytest.mark.parametrize("when", ["it writes", "it flushes"])
+def test_full_disk(tmp_path, monkeypatch, when):
+    if when == "it writes":
+        make = tempfile.mkstemp
 
-    monkeypatch.setattr(os, "fsync", full)
+        def on_a_full_disk(**options):
+            handle, path = make(**options)
+            os.dup2(full := os.open("/dev/full", os.O_WRONLY), handle)
+            os.close(full)
+            return handle, path
+
+        monkeypatch.setattr(tempfile, "mkstemp", on_a_full_disk)
+    else:
+
+        def full(_):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(os, "fsync", full)
     with (
         mirrors(good=GOOD) as (addresses, asked),
         pytest.raises(DownloadError, match="No space left on device"),
@@ -203,6 +219,17 @@ def test_full_disk(tmp_path, monkeypatch):
         get(tmp_path, addresses)
     assert asked == ["good"]
     assert os.listdir(tmp_path) == []
+
+
+def test_a_download_is_on_disk_before_it_takes_its_name_and_its_name_is_on_disk_too(tmp_path, monkeypatch):
+    """No test can cut the power; the order of the calls is what keeps a file through it."""
+    calls = []
+    for name in ("fsync", "replace"):
+        call = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *args, call=call, name=name: (calls.append(name), call(*args))[1])
+    with mirrors(good=GOOD) as (addresses, _):
+        get(tmp_path, addresses)
+    assert calls == ["fsync", "replace", "fsync"]
 
 
 def test_a_folder_that_cannot_be_made(tmp_path):
@@ -225,6 +252,36 @@ def test_many_at_once_do_no_harm(tmp_path):
         paths = list(pool.map(lambda _: get(tmp_path, addresses), range(16)))
     assert set(paths) == {tmp_path / f"{FILE.name}.gz"}
     assert os.listdir(tmp_path) == [paths[0].name]
+
+
+FETCHING = """
+import sys
+from pathlib import Path
+from steinhaus.images.download import fetch
+from steinhaus.images.known import KnownFile
+folder, name, size, sha256, *mirrors = sys.argv[1:]
+print(fetch(KnownFile(name, int(size), sha256), Path(folder), mirrors, _plain_hosts=("127.0.0.1",)))
+"""
+
+
+def test_two_processes_at_once_do_no_harm(tmp_path):
+    """The server answers neither before both have asked."""
+    both = threading.Barrier(2)
+
+    def together(handler):
+        both.wait(timeout=60)
+        GOOD(handler)
+
+    arguments = [tmp_path, FILE.name, FILE.size, FILE.sha256]
+    with mirrors(one=together) as (addresses, asked):
+        command = [sys.executable, "-c", FETCHING, *map(str, arguments), addresses["one"]]
+        there = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=there) for _ in range(2)]
+        said = [process.communicate(timeout=90)[0].strip() for process in running]
+    assert asked == ["one", "one"]
+    assert said == [str(tmp_path / f"{FILE.name}.gz")] * 2
+    assert os.listdir(tmp_path) == [f"{FILE.name}.gz"]
+    np.testing.assert_array_equal(open_images(said[0]).pixels, digits(50, 28, 28))
 
 
 # The catalogue, with a small set in MNIST's place

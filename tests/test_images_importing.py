@@ -52,6 +52,30 @@ def test_a_folder_of_pictures(tmp_path, pictures):
     assert files(tmp_path / "set.zarr") == before
 
 
+def test_a_picture_that_cannot_be_read_is_listed_or_stops(tmp_path, pictures, capsys):
+    os.mkfifo(pictures / "b" / "pipe.png")
+    imported = import_images(pictures, tmp_path / "set.zarr")
+    assert [file.file for file in imported.skipped] == ["b/pipe.png", "a/10.png"]
+    assert main(["data", "import", str(pictures), str(tmp_path / "other.zarr"), "--quiet"]) == 0
+    assert "2 files (b/pipe.png: is a named pipe (FIFO); a/10.png:" in " ".join(capsys.readouterr().err.split())
+    for file in ("pipe.png is a named pipe", "10.png is not a PNG"):
+        with pytest.raises(DataError, match=rf"{file}.*strict stops"):
+            import_images(pictures, tmp_path / "strict.zarr", strict=True)
+        (pictures / "b" / "pipe.png").unlink(missing_ok=True)
+    assert main(["data", "import", str(pictures), str(tmp_path / "last.zarr"), "--strict", "--quiet"]) == 1
+    (pictures / "a" / "10.png").unlink()
+    assert import_images(pictures, tmp_path / "sound.zarr", strict=True).n == 39
+
+
+@pytest.mark.parametrize("line", [b"[]", b"{}", b"nothing", b'{"taken": "1"}', b"\xff"])
+def test_a_journal_that_is_damaged_says_so(tmp_path, pictures, line):
+    (tmp_path / "x.zarr.journal").write_bytes(line + b"\n")
+    with pytest.raises(
+        DataError, match=r"x\.zarr\.journal (cannot be read as the journal|is of the import of another)"
+    ):
+        import_images(pictures, tmp_path / "x.zarr")
+
+
 @pytest.mark.parametrize("source", ["digits", "array.npy"])
 def test_other_sources(tmp_path, source, rng):
     np.save(tmp_path / "array.npy", rng.random((20, 9)).astype(np.float32))
@@ -151,6 +175,6 @@ def test_the_command(tmp_path, pictures, capsys):
     assert main(["data", "import", str(pictures), str(tmp_path / "set.zarr"), "--size", "4x4", "--quiet"]) == 0
     told = capsys.readouterr()
     assert told.out == f"39 images, 4 x 4 uint8, in {tmp_path / 'set.zarr'}\n"
-    assert "1 picture" in told.err
+    assert "1 file (a/10.png" in told.err
     assert main(["data"]) == 0
     assert "mnist" in capsys.readouterr().out

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
+
+if TYPE_CHECKING:
+    from steinhaus.images.limits import Limits
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 MOST_KS = 1000  # values of K in one study
 LONGEST = 18  # characters of a number of clusters
+_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 
 
 class KValues(click.ParamType[tuple[int, ...]]):
@@ -79,6 +85,47 @@ class Sides(click.ParamType[tuple[int, ...]]):
         return tuple(map(int, sides))
 
 
+class Size(click.ParamType[int]):
+    """A number of bytes: "2GB", "1.5GiB", "800 MB"."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read the text."""
+        found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kKMGT]?i?)B?\s*", str(value))
+        unit = found[2].replace("K", "k").replace("ki", "Ki") if found else None
+        if found is None or unit not in _UNITS:
+            self.fail(f"{value!r} is no size: write 2GB, 800MB or 1.5GiB.", param, ctx)
+        return int(float(found[1]) * _UNITS[unit])
+
+
+class Limit(click.ParamType[tuple[str, int]]):
+    """One of the limits of `Limits`, by name: "memory=64GB", "picture=100M"."""
+
+    name = "limit"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        """Read the text; what is no text is passed on."""
+        from steinhaus.images.limits import Limits
+
+        if isinstance(value, tuple):
+            return value
+        names = [field.name for field in fields(Limits)]
+        name, _, size = str(value).partition("=")
+        if name not in names:
+            self.fail(f"{value!r}: the limits are {', '.join(names)}; write memory=64GB.", param, ctx)
+        if (number := Size().convert(size, param, ctx)) < 1:
+            self.fail(f"{value!r}: a limit is at least 1.", param, ctx)
+        return name, number
+
+
+def _limits(ctx: click.Context, param: click.Parameter, given: tuple[tuple[str, int], ...]) -> Limits | None:
+    """Those that were given, and the usual others."""
+    from steinhaus.images.limits import Limits
+
+    return Limits(**dict(given)) if given else None
+
+
 class Formats(click.ParamType[tuple[str, ...]]):
     """Formats of figures: "png", "svg", "png,svg"."""
 
@@ -110,6 +157,18 @@ READING = {
     ),
     "background": click.option(
         "--background", metavar="N", type=click.IntRange(0, 255), help="Pictures: grey under transparent pixels."
+    ),
+    "strict": click.option(
+        "--strict", is_flag=True, default=None, help="Folders: stop at a picture that cannot be read."
+    ),
+    "limits": click.option(
+        "--limit",
+        "limits",
+        metavar="NAME=N",
+        type=Limit(),
+        multiple=True,
+        callback=_limits,
+        help="A limit of what is read. [default: memory=8GiB, picture=50M, ratio=200, ratio_free=64MiB, line=16MiB]",
     ),
 }
 

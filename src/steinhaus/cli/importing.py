@@ -8,9 +8,10 @@ import click
 
 from steinhaus.cli import arguments
 from steinhaus.cli.progress import watching
-from steinhaus.cli.words import counted, tell
+from steinhaus.cli.sources import left_out
+from steinhaus.cli.words import tell
 
-_OPTIONS = ("size", "mode", "fit", "background")
+_OPTIONS = ("size", "mode", "fit", "background", "strict", "limits")
 
 
 @click.command(name="import", short_help="Decode a source once into a Zarr store.")
@@ -30,7 +31,7 @@ def import_(source: str, store: str, quiet: bool, **look: Any) -> None:
         given = {name: value for name, value in look.items() if value is not None}
         images = import_images(source, store, progress=watch.step, **given)
     if images.skipped:
-        tell(f"Left out, because they could not be read: {counted(len(images.skipped), 'picture')}.")
+        tell(left_out(images.skipped))
     click.echo(f"{images.n:,} images, {' x '.join(map(str, images.shape))} {images.pixels.dtype}, in {store}")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,27 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from steinhaus.cli.arguments import Size
 from steinhaus.errors import DataError
 
 if TYPE_CHECKING:
     from distributed import Client
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
-
-
-class Size(click.ParamType[int]):
-    """A number of bytes: "2GB", "1.5GiB", "800 MB"."""
-
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read the text."""
-        found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kKMGT]?i?)B?\s*", str(value))
-        unit = found[2].replace("K", "k").replace("ki", "Ki") if found else None
-        if found is None or unit not in _UNITS:
-            self.fail(f"{value!r} is no size: write 2GB, 800MB or 1.5GiB.", param, ctx)
-        return int(float(found[1]) * _UNITS[unit])
 
 
 @dataclass

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import steinhaus
+from steinhaus.cli.words import counted
 
 if TYPE_CHECKING:
     from steinhaus.cli.progress import Watcher
     from steinhaus.images import Images
+    from steinhaus.images.collection import Skipped
 
 SHOWN = 3  # files that could not be read, and are named
 
@@ -39,8 +41,13 @@ def open_source(source: str | None, reading: Mapping[str, Any], watch: Watcher) 
 
 def _opened(source: str, reading: Mapping[str, Any], watch: Watcher) -> Images:
     images = steinhaus.open_images(source, progress=watch.step, **reading)
-    if skipped := images.skipped:
-        first = "; ".join(f"{file.file}: {file.reason}" for file in skipped[:SHOWN])
-        more = f"; and {len(skipped) - SHOWN:,} more" if len(skipped) > SHOWN else ""
-        watch.say(f"Left out, because they could not be read: {len(skipped):,} files ({first}{more}).")
+    if images.skipped:
+        watch.say(left_out(images.skipped))
     return images
+
+
+def left_out(skipped: Sequence[Skipped]) -> str:
+    """How many files could not be read, and why the first of them."""
+    first = "; ".join(f"{file.file}: {file.reason}" for file in skipped[:SHOWN])
+    more = f"; and {len(skipped) - SHOWN:,} more" if len(skipped) > SHOWN else ""
+    return f"Left out, because they could not be read: {counted(len(skipped), 'file')} ({first}{more})."

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steinhaus.errors import DataError
-from steinhaus.images.limits import Limits, size_text
+from steinhaus.images.limits import Limits, raised, size_text
 
 GZIP_MAGIC = b"\x1f\x8b"
 _DEFLATE_MOST = 1032  # deflate cannot expand further: 258 bytes from 2 bits (zlib's technical notes)
@@ -61,7 +61,7 @@ class Content:
         if len(line) > self._limits.line:
             raise DataError(
                 f"{self.name}: a line is longer than {size_text(self._limits.line)}. Is it a table? If you trust it, "
-                f"raise the limit: Limits(line=...)."
+                f"{raised('line', '...')}."
             )
         self._count(len(line))
         return line

@@ -83,9 +83,7 @@ def read(
     look = Look(mode, size, fit, background)
     found = _walk(path, follow_links)
     if strict and found.skipped:
-        raise DataError(
-            f"{shown(path / found.skipped[0].file)} {found.skipped[0].reason}. (strict stops at the first such file.)"
-        )
+        raise DataError(stopped(path / found.skipped[0].file, found.skipped[0].reason))
     if not found.files:
         raise DataError(_no_pictures(path, found))
     parts = _given_parts(found.files)
@@ -106,12 +104,19 @@ def read(
     )
 
 
-def found(path: Path) -> list[str]:
-    """The pictures of a folder, relative to it, in the order in which `read` reads them."""
+def found(path: Path) -> tuple[list[str], list[Skipped]]:
+    """The pictures of a folder, relative to it, in the order in which `read` reads them; and what cannot be one."""
     there = _walk(path, follow_links=False)
     if not there.files:
         raise DataError(_no_pictures(path, there))
-    return sorted(there.files, key=lambda file: file.startswith("test/")) if _given_parts(there.files) else there.files
+    if _given_parts(there.files):
+        there.files.sort(key=lambda file: file.startswith("test/"))
+    return there.files, there.skipped
+
+
+def stopped(file: Path | str, reason: str) -> str:
+    """What `strict` says of the first file that cannot be read."""
+    return f"{shown(file)} {reason}. (strict stops at the first such file.)"
 
 
 def labels_of(path: Path, files: list[str]) -> list[str] | None:
@@ -181,7 +186,7 @@ def _read_all(
             picture = decoded(root / file, look, limits)
         except BadPictureError as error:
             if strict:
-                raise DataError(f"{shown(root / file)} {error}. (strict stops at the first such file.)") from None
+                raise DataError(stopped(root / file, str(error))) from None
             found.refuse(file, str(error))
             continue
         if pixels is None:

@@ -23,7 +23,8 @@ from steinhaus.errors import DataError
 from steinhaus.images import folder, parquet, tar
 from steinhaus.images.collection import Images, Skipped
 from steinhaus.images.encoded import Encoded, differing, pictures_of, whole
-from steinhaus.images.files import shown, source_name
+from steinhaus.images.files import damage_named, shown, source_name
+from steinhaus.images.folder import stopped
 from steinhaus.images.labels import encode
 from steinhaus.images.limits import DEFAULT_LIMITS, Limits
 from steinhaus.images.opening import open_images
@@ -54,6 +55,7 @@ def import_images(
     size: tuple[int, int] | None = None,
     fit: str = "crop",
     background: int = 0,
+    strict: bool = False,
     limits: Limits = DEFAULT_LIMITS,
     progress: Progress | None = None,
 ) -> Images:
@@ -67,6 +69,8 @@ def import_images(
         The folder to write, by habit called .zarr.
     mode, size, fit, background
         Of pictures: see `folder.read`.
+    strict
+        Whether the first picture that cannot be read is an error. Otherwise such pictures are listed in `skipped`.
 
     Returns
     -------
@@ -81,7 +85,9 @@ def import_images(
     """
     target = Path(store).expanduser()
     look = Look(mode, size, fit, background)
-    name, pictures, given = _pictures(source, limits, progress)
+    name, pictures, given, left_out = _pictures(source, limits, progress)
+    if strict and left_out:
+        raise DataError(stopped(left_out[0].file, left_out[0].reason))
     images = open_images(source, limits=limits, progress=progress) if pictures is None else None
     given = given if images is None else [images.sha256]
     print_of = hashlib.sha256(json.dumps([name, repr(look), given], sort_keys=True).encode()).hexdigest()
@@ -92,13 +98,13 @@ def import_images(
         if images is not None:
             _write_array(images, target, print_of, progress)
         elif pictures is not None:
-            skipped = _write_pictures(pictures, look, name, target, print_of, limits, progress)
+            skipped = _write_pictures(pictures, look, name, target, print_of, strict, limits, progress)
     except OSError as error:
         raise DataError(
             f"{shown(error.filename or target)} cannot be written: {error.strerror or error}. Make room, or choose "
             "another place; the same command goes on where this one stopped."
         ) from error
-    return _imported(target, limits, skipped)
+    return _imported(target, limits, left_out + skipped)
 
 
 def _imported(target: Path, limits: Limits, skipped: list[Skipped]) -> Images:
@@ -107,24 +113,24 @@ def _imported(target: Path, limits: Limits, skipped: list[Skipped]) -> Images:
 
 def _pictures(
     source: str | Path, limits: Limits, progress: Progress | None
-) -> tuple[str, Iterator[Encoded] | None, list[Any]]:
-    """The name of a source, its pictures, and what tells it from others; no pictures where it is an array."""
+) -> tuple[str, Iterator[Encoded] | None, list[Any], list[Skipped]]:
+    """The name of a source, its pictures, what tells it from others, what cannot be read; an array has no pictures."""
     path = Path(source).expanduser()
     kind = identify(path, limits) if os.path.lexists(path) else "array"
     if kind == "folder":
-        files = folder.found(path)
+        files, left_out = folder.found(path)
         names = folder.labels_of(path, files)
         pictures = (Encoded(file, path / file, None if names is None else names[row]) for row, file in enumerate(files))
-        return source_name(path), pictures, _state([path / file for file in files], path)
+        return source_name(path), pictures, _state([path / file for file in files], path), left_out
     if kind == "tar":
         shards = tar.shards(path)
-        return source_name(path), tar.encoded(shards, True, limits), _state(shards)
+        return source_name(path), tar.encoded(shards, True, limits), _state(shards), []
     if kind == "parquet":
         shards = parquet.shards(path)
         layout = parquet.layout_of(shards, None, None)
         if layout.kind == "encoded":
-            return source_name(path), parquet.encoded(shards, layout.columns[0], layout.label), _state(shards)
-    return source_name(path), None, []
+            return source_name(path), parquet.encoded(shards, layout.columns[0], layout.label), _state(shards), []
+    return source_name(path), None, [], []
 
 
 def _state(files: list[Path], within: Path | None = None) -> list[Any]:
@@ -142,6 +148,7 @@ def _write_pictures(
     name: str,
     target: Path,
     print_of: str,
+    strict: bool,
     limits: Limits,
     progress: Progress | None,
 ) -> list[Skipped]:
@@ -158,6 +165,8 @@ def _write_pictures(
         for picture, pixels in decoded:
             line["taken"] += 1
             if isinstance(pixels, str):
+                if strict:
+                    raise DataError(stopped(picture.name, pixels))
                 line["skipped"].append([picture.name, pixels])
                 continue
             if array is None:
@@ -211,14 +220,15 @@ def _resumed(journal: Path, print_of: str) -> _Written:
     text = journal.read_bytes()
     text = text[: text.rfind(b"\n") + 1]
     os.truncate(journal, len(text))
-    lines = [json.loads(line) for line in text.splitlines()]
-    if lines and lines[0].get("set") != print_of:
-        raise DataError(
-            f"{shown(journal)} is of the import of another set, or one read with other options. Choose another store, "
-            "or remove it and the store beside it."
-        )
-    for line in lines[1:]:
-        _read_line(written, line)
+    with damage_named(shown(journal), "the journal of an import"):
+        lines = [json.loads(line) for line in text.splitlines()]
+        if lines and lines[0].get("set") != print_of:
+            raise DataError(
+                f"{shown(journal)} is of the import of another set, or one read with other options. Choose another "
+                "store, or remove it and the store beside it."
+            )
+        for line in lines[1:]:
+            _read_line(written, line)
     return written
 
 

@@ -52,7 +52,7 @@ class Limits:
         if wanted > self.memory:
             raise DataError(
                 f"{what} would take {size_text(wanted)} of memory, and the limit is {size_text(self.memory)}. "
-                f"If you trust it and have the memory, raise the limit: Limits(memory={wanted})."
+                f"If you trust it and have the memory, {raised('memory', wanted)}."
             )
 
     def check_ratio(self, what: str, stored: int, expanded: int) -> None:
@@ -60,12 +60,22 @@ class Limits:
         if expanded > self.ratio_free and expanded > self.ratio * stored:
             raise DataError(
                 f"{what} expands {size_text(stored)} to {size_text(expanded)} or more, over {self.ratio} times: that "
-                f"looks like a decompression bomb. If you trust it, unpack it first or raise the limit: "
-                f"Limits(ratio=...)."
+                f"looks like a decompression bomb. If you trust it, unpack it first or {raised('ratio', '...')}."
             )
 
 
 DEFAULT_LIMITS = Limits()
+
+
+def raised(name: str, value: object) -> str:
+    """How to raise a limit, in Python and on the command line.
+
+    Examples
+    --------
+    >>> raised("line", 100)
+    'raise the limit: Limits(line=100), or --limit line=100'
+    """
+    return f"raise the limit: Limits({name}={value}), or --limit {name}={value}"
 
 
 def size_text(n_bytes: int) -> str:

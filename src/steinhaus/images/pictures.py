@@ -22,7 +22,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from steinhaus.errors import DataError
 from steinhaus.images.collection import Images
 from steinhaus.images.files import Clipped, open_regular, shown, source_name
-from steinhaus.images.limits import Limits, size_text
+from steinhaus.images.limits import Limits, raised, size_text
 from steinhaus.images.progress import Progress
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".webp", ".bmp")
@@ -124,8 +124,8 @@ def opened(path: Path | bytes, limits: Limits) -> Iterator[Image.Image]:
 def _check_size(width: int, height: int, limits: Limits) -> None:
     if width * height > limits.picture:
         raise BadPictureError(
-            f"declares {width:,} x {height:,} pixels, over the limit of {limits.picture:,}; if you trust it, raise the "
-            f"limit: Limits(picture=...)"
+            f"declares {width:,} x {height:,} pixels, over the limit of {limits.picture:,}; if you trust it, "
+            f"{raised('picture', width * height)}"
         )
 
 
