@@ -61,7 +61,7 @@ class RecordingOs:
 
     def __getattr__(self, name: str) -> Any:
         function = getattr(os, name)
-        if name not in ("write", "fsync", "replace"):
+        if name not in ("write", "fsync", "replace", "unlink", "mkdir"):
             return function
 
         def call(*args: Any, **named: Any) -> Any:

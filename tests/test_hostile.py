@@ -57,6 +57,15 @@ def webp_that_declares(kind: bytes, width: int, height: int) -> bytes:
     return b"RIFF" + struct.pack("<I", len(chunk) + 4) + b"WEBP" + chunk
 
 
+def jpeg_that_declares(width: int, height: int) -> bytes:
+    """A small JPEG whose frame declares a size."""
+    good = io.BytesIO()
+    Image.fromarray(digits()[0]).save(good, "JPEG")
+    data = good.getvalue()
+    place = data.index(b"\xff\xc0") + 5  # marker, length, bits of a sample
+    return data[:place] + struct.pack(">HH", height, width) + data[place + 4 :]
+
+
 def png_with_a_chunk_of(declared: int) -> bytes:
     """A PNG whose picture data declare more bytes than the file has."""
     good = io.BytesIO()
@@ -105,6 +114,7 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "PNG of 51 megapixels": (lambda: png_that_declares(7200, 7200), "over the limit of 50,000,000"),
     "PNG of 2^62 pixels": (lambda: png_that_declares(2**31 - 1, 2**31 - 1), "declares more pixels|cannot be read"),
     "PNG chunk of 2 GB": (lambda: png_with_a_chunk_of(2**31 - 1), "cannot be read|truncated"),
+    "JPEG of 51 megapixels": (lambda: jpeg_that_declares(7200, 7200), "over the limit of 50,000,000"),
     "WebP canvas": (lambda: webp_that_declares(b"VP8X", 2**14, 2**13), "over the limit of 50,000,000"),
     "WebP lossless": (lambda: webp_that_declares(b"VP8L", 2**13, 2**13), "over the limit of 50,000,000"),
     "WebP lossy": (lambda: webp_that_declares(b"VP8 ", 2**13, 2**13), "over the limit of 50,000,000"),

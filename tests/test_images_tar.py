@@ -55,13 +55,20 @@ def test_labels_from_json_and_pictures_that_cannot_be_read(tmp_path, x):
         ("1.json", b'{"label": "cat"}'),
         ("2.png", b"nothing"),
         ("2.json", b'{"label": "dog"}'),
-        ("../3.png", png(x[3])),
-        ("../3.json", b'{"cls": 7}'),
+        ("3.png", png(x[3])),
+        ("3.json", b'{"cls": 7}'),
     ]
     images = open_images(shard(tmp_path / "s.tar", members))
     assert images.pixels.tolist() == x[[1, 3]].tolist()
     assert images.label_names == ("7", "cat")
     assert [file.file for file in images.skipped] == ["s.tar: 2"]
+
+
+@pytest.mark.parametrize("name", ["../1.png", "/1.png", "a/../../1.png", "C:\\1.png", "..\\1.png"])
+def test_a_member_that_points_outside_is_refused(tmp_path, x, name):
+    path = shard(tmp_path / "s.tar", [("0.png", png(x[0])), (name, png(x[1]))])
+    with pytest.raises(DataError, match=r"s\.tar holds a member named .*1\.png, which points outside"):
+        open_images(path)
 
 
 def test_what_is_wrong_names_the_shard(tmp_path, x):

@@ -103,7 +103,7 @@ def test_by_default_there_are_as_many_threads_as_cores(images: Images) -> None:
     assert most[0] <= before + available_cores() - 1
 
 
-def test_a_process_that_may_use_one_core_uses_one_thread() -> None:
+def test_a_process_that_may_use_one_core_uses_one_thread(images: Images) -> None:
     allowed = os.sched_getaffinity(0)
     try:
         os.sched_setaffinity(0, {min(allowed)})
@@ -113,6 +113,9 @@ def test_a_process_that_may_use_one_core_uses_one_thread() -> None:
         points.squared_distances(np.arange(4))
         assert running() == before
         points.close()
+        with counting() as most:
+            assert outcome(images) == outcome(images, 1)
+        assert most[0] <= before
     finally:
         os.sched_setaffinity(0, allowed)
 

@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -49,6 +50,13 @@ def test_a_round_trip_predicts_the_same_bits(x, dtype, tmp_path):
     assert again.transform(x).tobytes() == kmeans.transform(x).tobytes()
     again.save(tmp_path / "b")
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_model_of_version_1_predicts_for_ever():
+    model = steinhaus.load(Path(__file__).with_name("test_saving_version_1.safetensors"))
+    assert saving.VERSION == 1, "who raises the number adds a model saved by the version before"
+    assert model.predict(np.arange(24.0).reshape(8, 3) ** 1.5).tolist() == [0, 0, 0, 1, 1, 1, 2, 2]
+    assert model.labels_.tolist() == [0, 0, 0, 1, 1, 1, 2, 2]
 
 
 def test_names_of_features_and_an_array_as_init_come_back(x, tmp_path):

@@ -7,9 +7,12 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from failing import FailingOs, RecordingOs
+from killing import bytes_of
+from steinhaus.cli import main
 from steinhaus.errors import StoreError
 from steinhaus.report import write_report
 from steinhaus.study import Study, files, load
@@ -67,6 +70,25 @@ def test_the_nth_call_fails(
         assert str(tmp_path) in message, "the message names the file"
         assert "Input/output error" in message or "No space left on device. Free some space" in message
         assert "same command again" in message
+
+
+@pytest.mark.parametrize(("n", "failure"), [(3, "ENOSPC"), (20, "EIO"), (60, "ENOSPC"), (100, "EIO")])
+def test_a_command_whose_nth_call_fails_says_so_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], n: int, failure: str
+) -> None:
+    np.savez(tmp_path / "x.npz", images=blobs(20).pixels, labels=blobs(20).labels)
+    command = ["study", str(tmp_path / "x.npz"), "--k", "2", "--restarts", "2", "--threads", "1", "--quiet", "--out"]
+    assert main([*command, str(tmp_path / "alone")]) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "os", failing := FailingOs(n, failure))
+        assert main([*command, str(tmp_path / "study")]) == 1
+    assert failing.failed is not None
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.startswith("Error: Cannot ")
+    assert str(tmp_path / "study") in said
+    assert "same command again" in said
+    assert main([*command, str(tmp_path / "study")]) == 0
+    assert bytes_of(tmp_path / "study") == bytes_of(tmp_path / "alone")
 
 
 def test_the_nth_call_of_a_report_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,6 +184,12 @@ def test_a_write_is_on_disk_before_it_takes_its_name_and_its_name_is_on_disk_too
     recording.calls.clear()
     files.append(tmp_path / "lines", b"one")
     assert recording.calls == ["write", "fsync"]
+    recording.calls.clear()
+    files.remove(tmp_path / "lines")
+    assert recording.calls == ["unlink", "fsync of the folder"]
+    recording.calls.clear()
+    files.make_folder(tmp_path / "a" / "b")
+    assert recording.calls == ["mkdir", "fsync of the folder"] * 2
 
 
 def test_a_write_does_not_follow_a_link_in_its_temporary_name(tmp_path: Path) -> None:

@@ -19,13 +19,16 @@ from steinhaus.errors import StoreError
 from steinhaus.points import Fit, Run, Stop
 from steinhaus.study import events, load, schema, tensors
 from steinhaus.study.plan import canonical
+from steinhaus.study.record import SCHEMA
 from steinhaus.study.result import StudyResult
 from steinhaus.study.store import Folder
 from study_cases import STUDY, blobs, content, run
 
 KEY = (3, 1)
 FIT = Fit(KEY, np.arange(12.0).reshape(3, 4), np.array([5, 0, 4]), (7.5, 0.1 + 0.2), 0.3, Stop.TOLERANCE)
-OLD = Path(__file__).parent / "test_store_schema_1"
+HERE = Path(__file__).parent
+OLD = HERE / "test_store_schema_1"
+OLD_UNFINISHED = HERE / "test_store_schema_1_unfinished"  # the same study, stopped after its first run
 
 
 @pytest.fixture(scope="module")
@@ -314,6 +317,25 @@ def test_a_folder_of_schema_1_opens_for_ever(tmp_path: Path) -> None:
     assert run(out=tmp_path / "copy").record == result.record, "the same command finds it finished"
 
 
+def test_an_unfinished_folder_of_schema_1_is_gone_on_with_for_ever(tmp_path: Path) -> None:
+    shutil.copytree(OLD_UNFINISHED, tmp_path / "copy")
+    result = load(tmp_path / "copy")
+    assert (result.record.schema, result.record.complete) == (1, False)
+    assert [(run.k, run.restart) for run in result.runs] == [(2, 0)]
+    assert set(Folder.find(OLD_UNFINISHED).checkpoint()) == {(2, 1), (4, 0), (4, 1)}
+    happened: list[events.Event] = []
+    run(out=tmp_path / "copy", watch=happened.append)
+    assert happened[0].finished == ((2, 0),)
+    assert happened[0].resumed == ((2, 1), (4, 0), (4, 1))
+    assert content(tmp_path / "copy") == content(OLD)
+
+
+def test_every_schema_has_its_folders() -> None:
+    """Who raises the number adds a folder written by the version before."""
+    kept = {int(path.name.split("_")[3]) for path in HERE.glob("test_store_schema_*")}
+    assert kept == set(range(1, SCHEMA + 1))
+
+
 def test_nothing_unpickles(whole: Path, cut: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import pickle
 
@@ -324,7 +346,7 @@ def test_nothing_unpickles(whole: Path, cut: Path, monkeypatch: pytest.MonkeyPat
 
     for module, name in [(pickle, "load"), (pickle, "loads"), (pickle, "Unpickler"), (joblib, "load"), (np, "load")]:
         monkeypatch.setattr(module, name, never)
-    for folder in (whole, cut, OLD):
+    for folder in (whole, cut, OLD, OLD_UNFINISHED):
         everything(folder)
         Folder.find(folder).checkpoint()
 

@@ -11,7 +11,7 @@ import unicodedata
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
 import numpy as np
@@ -203,6 +203,18 @@ def kind_of(mode: int) -> str:
 def shown(path: Path | str) -> str:
     """A path as text that can be printed anywhere: bytes that are not UTF-8 as backslash escapes."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def points_outside(member: str) -> bool:
+    """Whether the name of an archive's member leads out of it: absolute, with a drive, or with parent folders.
+
+    Examples
+    --------
+    >>> [points_outside(name) for name in ("a/b.png", "../b.png", "/b.png", "C:b.png")]
+    [False, True, True, True]
+    """
+    place = PurePosixPath(member.replace("\\", "/"))
+    return place.is_absolute() or ".." in place.parts or re.match("[A-Za-z]:", member) is not None
 
 
 def source_name(path: Path) -> str:

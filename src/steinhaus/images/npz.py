@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from steinhaus.errors import DataError
 from steinhaus.images.collection import Images
-from steinhaus.images.files import open_regular, reading, shown, source_name
+from steinhaus.images.files import open_regular, points_outside, reading, shown, source_name
 from steinhaus.images.limits import Limits
 from steinhaus.images.npy import Header, read_header
 from steinhaus.images.pixels import stacked
@@ -116,8 +115,7 @@ def _members(archive: zipfile.ZipFile, path: Path, limits: Limits) -> dict[str, 
     """The arrays of an archive by name, once all that it declares has been checked."""
     members: dict[str, zipfile.ZipInfo] = {}
     for info in archive.infolist():
-        place = PurePosixPath(info.filename.replace("\\", "/"))
-        if place.is_absolute() or ".." in place.parts or re.match("[A-Za-z]:", info.filename):
+        if points_outside(info.filename):
             raise DataError(
                 f"{shown(path)} holds a member named {info.filename!r}, which points outside; no .npz file has such."
             )

@@ -12,7 +12,7 @@ from typing import IO, BinaryIO, cast
 from steinhaus.errors import DataError
 from steinhaus.images.collection import Images
 from steinhaus.images.encoded import Encoded, decode_all
-from steinhaus.images.files import Clipped, natural, open_regular, reading, shown, source_name
+from steinhaus.images.files import Clipped, natural, open_regular, points_outside, reading, shown, source_name
 from steinhaus.images.limits import Limits
 from steinhaus.images.pictures import SUFFIXES, Look
 from steinhaus.images.progress import Progress
@@ -80,6 +80,11 @@ def _samples(archive: tarfile.TarFile, file: Path, labels: bool, limits: Limits)
     for member in archive:
         if not member.isreg():
             continue
+        if points_outside(member.name):
+            raise DataError(
+                f"{shown(file)} holds a member named {shown(member.name)}, which points outside; no set of pictures "
+                f"has such."
+            )
         name = PurePosixPath(member.name)
         stem, _, ending = name.name.partition(".")
         ending = f".{ending.lower()}"
