@@ -73,7 +73,9 @@ ARROWS: dict[str, set[str]] = {
         "lloyd",  # to warm the kernels up
     },
     "study.files": {"errors"},
-    "saving": {"points", "errors", "study.files", "__init__"},
+    "canonical": set(),
+    "signed": {"canonical"},
+    "saving": {"signed", "points", "errors", "study.files", "__init__"},
     "onnx": {"errors", "points", "saving"},
     "estimators": {"lloyd", "centroids", "engines", "seeding", "points", "errors", "saving", "onnx"},
     "images": {"errors", "points", "seeding"},
@@ -81,6 +83,8 @@ ARROWS: dict[str, set[str]] = {
     "study": {
         "study.record",
         "study.files",
+        "canonical",
+        "signed",
         "lloyd",
         "engines",
         "seeding",

@@ -17,6 +17,7 @@ import steinhaus
 from failing import FailingOs
 from steinhaus import KMeans, saving
 from steinhaus.errors import ModelError
+from steinhaus.signed import pack, unpack
 from steinhaus.study import files
 
 
@@ -176,9 +177,9 @@ def test_an_archive_under_the_name_is_never_opened(tmp_path):
 
 def rewrite(path, change):
     """Spoil the content of a model, and sign it rightly."""
-    arrays, about = saving._unpack(path.read_bytes())
+    arrays, about = unpack(path.read_bytes(), saving.TYPES)
     change(arrays, about)
-    path.write_bytes(saving._pack(arrays, about))
+    path.write_bytes(pack(arrays, about))
 
 
 def put(array, place, value):

@@ -15,10 +15,10 @@ import safetensors.numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
+from steinhaus.canonical import canonical
 from steinhaus.errors import StoreError
 from steinhaus.points import Fit, Run, Stop
 from steinhaus.study import events, load, schema, tensors
-from steinhaus.study.plan import canonical
 from steinhaus.study.record import SCHEMA
 from steinhaus.study.result import StudyResult
 from steinhaus.study.store import Folder

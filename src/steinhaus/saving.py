@@ -7,9 +7,7 @@ it and the tensors. The same model gives the same bytes.
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import json
 import math
 import sys
 from collections.abc import Mapping
@@ -18,10 +16,10 @@ from typing import Any
 
 import numpy as np
 import safetensors
-import safetensors.numpy
 from numpy.typing import NDArray
 
 from steinhaus.errors import ModelError, StoreError
+from steinhaus.signed import pack, unpack
 from steinhaus.study import files
 
 FORMAT, VERSION = "steinhaus.estimator", 1
@@ -30,7 +28,7 @@ CLASSES = {
     "MiniBatchKMeans": "steinhaus.estimators.minibatch",
     "SphericalKMeans": "steinhaus.estimators.spherical",
 }
-_TYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "I32": "<i4"}
+TYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "I32": "<i4"}
 _PICKLES = (b"\x80", b"PK\x03\x04", b"\x1f\x8b", b"x\x9c")  # of protocol 2 on; joblib's and PyTorch's wrappings of them
 
 
@@ -53,7 +51,7 @@ def save(estimator: Any, path: str | Path) -> None:
     about = {
         "format": FORMAT, "version": VERSION, "class": type(estimator).__name__, "params": params, "fitted": plain,
     }  # fmt: skip
-    write(Path(path), _pack(arrays, about))
+    write(Path(path), pack(arrays, about))
 
 
 def load(path: str | Path) -> Any:
@@ -76,7 +74,7 @@ def load(path: str | Path) -> Any:
     """
     data = _read(Path(path))
     try:
-        arrays, about = _unpack(data)
+        arrays, about = unpack(data, TYPES)
         return _restore(arrays, about)
     except (
         ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, safetensors.SafetensorError
@@ -101,7 +99,7 @@ def _plain(name: str, value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list | tuple | np.ndarray) and (array := np.asarray(value)).dtype.kind in "iuf":
-        kind = array.dtype if array.dtype.str in _TYPES.values() else np.dtype(np.float64)
+        kind = array.dtype if array.dtype.str in TYPES.values() else np.dtype(np.float64)
         arrays[name] = np.ascontiguousarray(array, kind)
         return {"tensor": name}
     raise ModelError(
@@ -135,51 +133,6 @@ def _value(value: Any, unused: dict[str, NDArray[Any]]) -> Any:
 def _demand(condition: bool, reason: str) -> None:
     if not condition:
         raise ValueError(reason)
-
-
-def _pack(arrays: Mapping[str, NDArray[Any]], about: dict[str, Any]) -> bytes:
-    signed = {**about, "sha256": _checksum(arrays, about)}
-    return bytes(safetensors.numpy.save(dict(arrays), metadata={"steinhaus": _canonical(signed).decode()}))
-
-
-def _unpack(data: bytes) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    arrays = {}
-    for name, held in safetensors.deserialize(data):  # type: ignore[no-untyped-call]
-        _demand(held["dtype"] in _TYPES, f"the tensor {name!r} is of the type {held['dtype']}")
-        arrays[name] = np.frombuffer(held["data"], _TYPES[held["dtype"]]).reshape(held["shape"]).copy()
-    header = _parsed(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    _demand(list(header.get("__metadata__", {})) == ["steinhaus"], "its metadata are not those of a model")
-    about = _parsed(header["__metadata__"]["steinhaus"])
-    sha256 = about.pop("sha256", None)
-    _demand(sha256 == _checksum(arrays, about), "its checksum is not that of its content")
-    return arrays, about
-
-
-def _parsed(text: str | bytes) -> dict[str, Any]:
-    """A JSON object without repeated keys, NaN and infinities."""
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        _demand(len({key for key, _ in pairs}) == len(pairs), "a key stands twice in its header")
-        return dict(pairs)
-
-    def refuse(name: str) -> None:
-        raise ValueError(f"{name} stands in its header")
-
-    value = json.loads(text, object_pairs_hook=once, parse_constant=refuse)
-    _demand(isinstance(value, dict), "its header is no object")
-    return dict(value)
-
-
-def _checksum(arrays: Mapping[str, NDArray[Any]], about: dict[str, Any]) -> str:
-    sha = hashlib.sha256(_canonical(about))
-    for name, array in sorted(arrays.items()):
-        sha.update(_canonical([name, array.dtype.str, list(array.shape)]))
-        sha.update(array.tobytes())
-    return sha.hexdigest()
-
-
-def _canonical(value: Any) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
 def _read(path: Path) -> bytes:

@@ -26,7 +26,8 @@ from steinhaus import KMeans, MiniBatchKMeans, SphericalKMeans, saving
 from steinhaus.errors import SteinhausError
 from steinhaus.images import Limits, open_images
 from steinhaus.images.stored import StoredPixels
-from steinhaus.study import assignments, load, schema, tensors
+from steinhaus.signed import pack
+from steinhaus.study import assignments, load, schema
 from steinhaus.study.lock import Lock
 from steinhaus.study.store import Folder
 from study_cases import run
@@ -193,27 +194,23 @@ def sign_document(content: Any) -> bytes:
     return json.dumps({**content, "sha256": schema._checksum(content)}).encode()
 
 
-def signed_tensors(pack: Callable[[dict[str, Any], Any], bytes]) -> Mutation:
+def signed_tensors(rng: Random, data: bytes) -> bytes:
     """What a run, a checkpoint or a model says of itself, its checksum mended; or one of its arrays."""
-
-    def mutate(rng: Random, data: bytes) -> bytes:
-        arrays = {name: np.array(array) for name, array in safetensors.numpy.load(data).items()}
-        about = json.loads(json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]["steinhaus"])
-        about.pop("sha256")
-        if rng.random() < 0.5:
-            return pack(arrays, mutations.value(rng, about))
-        name = rng.choice(list(arrays))
-        flat = arrays[name].reshape(-1)
-        if rng.random() < 0.5:
-            flat[rng.randrange(flat.size)] = rng.choice((0, -1, 1, 2**30))
-            if flat.dtype.kind == "f" and rng.random() < 0.5:
-                flat[rng.randrange(flat.size)] = rng.choice((np.nan, np.inf, 1e308, -1e308))
-        else:
-            with np.errstate(all="ignore"):
-                arrays[name] = flat[: rng.randrange(flat.size + 1)].astype(rng.choice(("f8", "i8", "f4", "u1")))
-        return pack(arrays, about)
-
-    return mutate
+    arrays = {name: np.array(array) for name, array in safetensors.numpy.load(data).items()}
+    about = json.loads(json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]["steinhaus"])
+    about.pop("sha256")
+    if rng.random() < 0.5:
+        return pack(arrays, mutations.value(rng, about))
+    name = rng.choice(list(arrays))
+    flat = arrays[name].reshape(-1)
+    if rng.random() < 0.5:
+        flat[rng.randrange(flat.size)] = rng.choice((0, -1, 1, 2**30))
+        if flat.dtype.kind == "f" and rng.random() < 0.5:
+            flat[rng.randrange(flat.size)] = rng.choice((np.nan, np.inf, 1e308, -1e308))
+    else:
+        with np.errstate(all="ignore"):
+            arrays[name] = flat[: rng.randrange(flat.size + 1)].astype(rng.choice(("f8", "i8", "f4", "u1")))
+    return pack(arrays, about)
 
 
 def model_target() -> Target:
@@ -232,7 +229,7 @@ def model_target() -> Target:
             model.predict(x)
         repr(model)
 
-    special = (mutations.safetensors, signed_tensors(saving._pack))
+    special = (mutations.safetensors, signed_tensors)
     return Target("model", tuple(seeds), (mutations.anywhere, *special), read)
 
 
@@ -266,7 +263,7 @@ def lock_target() -> Target:
 
 def targets() -> list[Target]:
     """Every reader."""
-    whole, signed, run = load(study("whole")), mutations.signed_json(sign_document), signed_tensors(tensors._pack)
+    whole, signed = load(study("whole")), mutations.signed_json(sign_document)
     cut = Folder.find(study("cut"))
     few, floats, six = digits(), digits().astype(np.float32), np.arange(6)
     csv = [b"label,a,b\n1,2,3\n4,5,6\n", b"1,2.5,-3\n4,5,6e2\n", b"x;1;2\ny;3;4\n", b'"a","b"\n1,2\n']
@@ -293,11 +290,11 @@ def targets() -> list[Target]:
         study_file("whole", "study.json", draw, signed, target="report"),
         study_file(
             "whole", "runs/k002-r00.safetensors", lambda _: whole.centroids(2, 0) is None,
-            mutations.safetensors, run, target="run",
+            mutations.safetensors, signed_tensors, target="run",
         ),
         study_file(
             "cut", "checkpoint.safetensors", lambda _: cut.checkpoint() and None,
-            mutations.safetensors, run, target="checkpoint",
+            mutations.safetensors, signed_tensors, target="checkpoint",
         ),
         study_file("whole", "events.jsonl", lambda _: whole.seconds and None, mutations.lines, target="events"),
         assignments_target(),

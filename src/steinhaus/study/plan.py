@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import operator
 import re
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from steinhaus.canonical import canonical
 from steinhaus.errors import PlanError
 
 if TYPE_CHECKING:
@@ -100,11 +100,6 @@ class Plan:
         """The folder that a study has by default: studies/<source>-<8 digits of the digest>."""
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", images.name).strip(".-") or "images"
         return Path("studies") / f"{name}-{self.digest(images)[:8]}"
-
-
-def canonical(value: Any) -> bytes:
-    """JSON in one form only: sorted keys, no spaces, floats by their shortest exact digits, ASCII."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
 def _whole(name: str, value: object, least: int) -> int:

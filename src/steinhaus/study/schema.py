@@ -15,9 +15,10 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from steinhaus.canonical import canonical
 from steinhaus.errors import PlanError, StoreError
 from steinhaus.points import Stop
-from steinhaus.study.plan import Plan, canonical
+from steinhaus.study.plan import Plan
 from steinhaus.study.record import SCHEMA, BestRecord, DataRecord, StudyRecord
 
 LEAST_SCALE = 1e-60  # of a full pixel; beyond it, or beyond its inverse, scaled pixels cannot be squared

@@ -7,22 +7,18 @@ entry, `steinhaus`, that holds JSON: with it the same run gives the same bytes.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, cast
 
 import numpy as np
 import safetensors
-import safetensors.numpy
 from numpy.typing import NDArray
 
 from steinhaus.points import Fit, Float64, Int64, Run, Stop
+from steinhaus.signed import Arrays, UnsignedError, pack, unpack
 from steinhaus.study.events import Key
-from steinhaus.study.plan import canonical
 
-Arrays = Mapping[str, NDArray[Any]]
 LARGEST = 2.0**480  # of a point's value, and so of a centroid's
 TYPES = {"F64": "<f8", "I64": "<i8"}
 
@@ -41,7 +37,7 @@ def encode_fit(fit: Fit, study: str) -> bytes:
         "sizes": np.asarray(fit.counts, np.int64),
         "inertia": np.array(fit.history, np.float64),
     }
-    return _pack(arrays, about)
+    return pack(arrays, about)
 
 
 def decode_fit(data: bytes, study: str, key: Key, d: int, n: int) -> Fit:
@@ -87,7 +83,7 @@ def encode_checkpoint(active: Iterable[Run], study: str) -> bytes:
         arrays[f"{name}.centroids"] = run.centroids
         arrays[f"{name}.inertia"] = np.array(run.history, np.float64)
         stops[name] = run.stop.name if run.stop else None
-    return _pack(arrays, {"study": study, "stops": stops})
+    return pack(arrays, {"study": study, "stops": stops})
 
 
 def decode_checkpoint(data: bytes, study: str, keys: Iterable[Key], d: int) -> dict[Key, Run]:
@@ -110,35 +106,16 @@ def decode_checkpoint(data: bytes, study: str, keys: Iterable[Key], d: int) -> d
     return runs
 
 
-def _pack(arrays: Arrays, about: Mapping[str, Any]) -> bytes:
-    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    signed = {**about, "sha256": _checksum(arrays, about)}
-    return bytes(safetensors.numpy.save(dict(arrays), metadata={"steinhaus": canonical(signed).decode()}))
-
-
 def _unpack(data: bytes, study: str) -> tuple[Arrays, dict[str, Any]]:
     try:
-        arrays = {
-            name: np.frombuffer(held["data"], TYPES[held["dtype"]]).reshape(held["shape"]).copy()
-            for name, held in safetensors.deserialize(data)  # type: ignore[no-untyped-call]
-        }
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        about = json.loads(header["__metadata__"]["steinhaus"])
-        if about.pop("sha256") != _checksum(arrays, about):
-            raise ValueError("its checksum is not that of its content")
-    except (safetensors.SafetensorError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        arrays, about = unpack(data, TYPES)
+    except (
+        UnsignedError, safetensors.SafetensorError, KeyError, TypeError, AttributeError, RecursionError
+    ) as error:  # fmt: skip
         raise ValueError(f"it is no safetensors file of a study ({type(error).__name__}: {error})") from error
     if about.get("study") != study:
         raise ValueError("it belongs to another study")
     return arrays, about
-
-
-def _checksum(arrays: Arrays, about: Mapping[str, Any]) -> str:
-    sha = hashlib.sha256(canonical(dict(about)))
-    for name, array in sorted(arrays.items()):
-        sha.update(canonical([name, array.dtype.str, list(array.shape)]))
-        sha.update(array.tobytes())
-    return sha.hexdigest()
 
 
 def _array(arrays: Arrays, name: str, dtype: type, shape: tuple[int, ...]) -> NDArray[Any]:
