@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pictures import archive, digits, idx, mnist_like, npy, npy_header, picture, png_that_declares, write
 from steinhaus.errors import DataError, PlanError, SteinhausError
 from steinhaus.images import Limits, open_images
+from steinhaus.images.files import Content
 from steinhaus.images.limits import size_text
 
 SMALL = Limits(memory=1 << 20, ratio_free=1 << 16, picture=10_000)
@@ -329,3 +330,11 @@ def test_whatever_the_bytes_only_our_errors_come_out(tmp_path_factory, seed, dat
     except SteinhausError:
         return
     assert images.pixels.nbytes <= SMALL.memory
+
+
+@pytest.mark.parametrize("data", [idx(digits()), npy(digits()), npy(np.asfortranarray(digits()))])
+def test_a_file_that_shrinks_while_it_is_read_is_refused(tmp_path, monkeypatch, data):
+    """After its size was held against what its header declares."""
+    monkeypatch.setattr(Content, "expect", lambda *_: None)
+    with pytest.raises(DataError, match="it is cut short"):
+        open_images(write(tmp_path / "x", data[:-5]))

@@ -77,9 +77,19 @@ class Content:
             self._count(got)
         return done
 
-    def fill_array(self, array: NDArray[Any]) -> int:
-        """Fill an array in C order as far as the content goes; how many bytes that was."""
-        return self.fill(array.reshape(-1).view(np.uint8).data)
+    def fill_array(self, array: NDArray[Any], what: str) -> None:
+        """Fill an array in C order with the rest of the content; refuses one that ends before it, or goes on after it.
+
+        `what` says what the content declares.
+        """
+        size = self._given + array.nbytes
+        self.fill(array.reshape(-1).view(np.uint8).data)
+        if self._given < size:
+            raise DataError(f"{self.name} declares {what}, {size:,} bytes, but has {self._given:,}: it is cut short.")
+        if self.read(1):
+            raise DataError(
+                f"{self.name} goes on after the data that its header declares: it is not what its header says."
+            )
 
     def expect(self, size: int, what: str) -> None:
         """Hold the size that a header declares for the whole content against what there is, before any allocation."""
@@ -96,13 +106,6 @@ class Content:
             raise DataError(
                 f"{self.name} declares {what}, {size_text(size)} ({size:,}), but the file has {size_text(self.stored)} "
                 f"({self.stored:,}): it is {less}."
-            )
-
-    def expect_end(self) -> None:
-        """Refuse content that goes on after all that was declared."""
-        if self.read(1):
-            raise DataError(
-                f"{self.name} goes on after the data that its header declares: it is not what its header says."
             )
 
     def _count(self, got: int) -> None:

@@ -133,7 +133,7 @@ def read_parts(
                 f"{shown(part.images)} holds {head.shape[0]:,} labels (one dimension), not images. Open the file of "
                 f"images; its labels are found beside it."
             )
-    pixels = stacked(
+    pixels, places = stacked(
         [(shown(part.images), head.dtype, head.shape) for part, head in zip(parts, heads, strict=True)], limits
     )
     labelled = [part.labels is not None for part in parts]
@@ -143,12 +143,10 @@ def read_parts(
             f"{shown(bare.images)} has no file of labels beside it, but other images of the same set have one."
         )
     labels: list[NDArray[Any]] = []
-    first = 0
-    for part, head in zip(parts, heads, strict=True):
+    for part, head, place in zip(parts, heads, places, strict=True):
         if part.labels is not None:
             labels.append(_read_labels(part.labels, part.images, head.shape[0], limits, check))
-        _read_values(part.images, head, pixels[first : first + head.shape[0]], limits, check)
-        first += head.shape[0]
+        _read_values(part.images, head, place, limits, check)
     given = heads[0].shape[0] if len(parts) == 2 else None
     return pixels, np.concatenate(labels) if labels else None, given
 
@@ -181,13 +179,7 @@ def _read_values(path: Path, head: Header, out: NDArray[Any], limits: Limits, ch
     with open_content(path, limits) as content:
         if content.read(len(head.raw)) != head.raw:
             raise DataError(f"{content.name} changed while it was read. Try again.")
-        got = content.fill_array(out)
-        if got < out.nbytes:
-            raise DataError(
-                f"{content.name} declares {_declared(head)}, {head.size:,} bytes, but has {len(head.raw) + got:,}: it "
-                f"is cut short."
-            )
-        content.expect_end()
+        content.fill_array(out, _declared(head))
     if check is not None:
         check(path, head.raw, out)
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from steinhaus.errors import DataError
 from steinhaus.images.collection import Images
-from steinhaus.images.files import open_content, open_regular, reading, shown, source_name
+from steinhaus.images.files import Content, open_content, open_regular, reading, shown, source_name
 from steinhaus.images.limits import Limits
 from steinhaus.images.progress import Progress
 from steinhaus.images.staying import stored_images
@@ -42,6 +42,11 @@ class Header:
     def size(self) -> int:
         """Bytes of the whole file, header included."""
         return self.length + math.prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def declared(self) -> str:
+        """What they declare, for people."""
+        return f"an array of shape {self.shape} ({self.dtype})"
 
 
 def read(
@@ -73,8 +78,7 @@ def read(
         labels = _array(Path(labels).expanduser(), limits)
     if stored:
         with open_content(path, limits) as content:
-            head = read_header(content, content.name)
-            content.expect(head.size, f"an array of shape {head.shape} ({head.dtype})")
+            head = _checked_header(content)
         _check_mappable(path, head)
         store = FileStore(path, head.shape, head.dtype, head.length)
         return stored_images(store, head.shape[1:], labels, shape=shape, full_scale=full_scale, name=source_name(path))
@@ -85,14 +89,20 @@ def read(
 def _array(path: Path, limits: Limits, *, mmap: bool = False) -> NDArray[Any]:
     """The array of a .npy file, as it is."""
     with open_content(path, limits) as content:
-        head = read_header(content, content.name)
-        content.expect(head.size, f"an array of shape {head.shape} ({head.dtype})")
+        head = _checked_header(content)
         if not mmap:
             limits.check_memory(content.name, head.size)
             values = np.empty(head.shape, head.dtype, order="F" if head.columns_first else "C")
-            content.fill_array(values.T if head.columns_first else values)
+            content.fill_array(values.T if head.columns_first else values, head.declared)
             return values
     return _mapped(path, head)
+
+
+def _checked_header(content: Content) -> Header:
+    """The header of a file, held against the size of the file."""
+    head = read_header(content, content.name)
+    content.expect(head.size, head.declared)
+    return head
 
 
 def read_header(stream: _Readable, name: str) -> Header:

@@ -69,11 +69,9 @@ def read(
         for name, _, part_shape in parts:
             if not part_shape:
                 raise DataError(f"{name} is a single number, not images.")
-        pixels = stacked(parts, limits)
-        first = 0
-        for key, head in zip(image_keys, heads, strict=True):
-            _read_member(archive, members[key], path, head, pixels[first : first + head.shape[0]])
-            first += head.shape[0]
+        pixels, places = stacked(parts, limits)
+        for key, head, place in zip(image_keys, heads, places, strict=True):
+            _read_member(archive, members[key], path, head, place)
         found = [_whole_member(archive, members[key], path, limits) for key in label_keys]
     for key, head, label_key, values in zip(image_keys, heads, label_keys, found, strict=bool(label_keys)):
         if values.shape[:1] != head.shape[:1]:
@@ -173,8 +171,8 @@ def _member_header(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) 
         head = read_header(stream, name)
     if head.size != info.file_size:
         raise DataError(
-            f"{name} declares an array of shape {head.shape} ({head.dtype}), {head.size:,} bytes with its header, but "
-            f"has {info.file_size:,}: it is not what its header says."
+            f"{name} declares {head.declared}, {head.size:,} bytes with its header, but has {info.file_size:,}: it is "
+            f"not what its header says."
         )
     return head
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import sys
 from collections.abc import Sequence
@@ -91,8 +92,16 @@ def check_given_train(given_train: int | None, n: int, name: str) -> None:
         raise DataError(f"{name}: given_train must be from 1 to {n - 1}, not {given_train}.")
 
 
-def stacked(parts: Sequence[tuple[str, np.dtype[Any], tuple[int, ...]]], limits: Limits) -> NDArray[Any]:
+def stacked(
+    parts: Sequence[tuple[str, np.dtype[Any], tuple[int, ...]]], limits: Limits
+) -> tuple[NDArray[Any], list[NDArray[Any]]]:
     """Allocate one array for parts (name, dtype, shape) that are to stand one after the other.
+
+    Returns
+    -------
+    whole : ndarray
+    places : list of ndarray
+        Where each part goes.
 
     Raises
     ------
@@ -108,7 +117,9 @@ def stacked(parts: Sequence[tuple[str, np.dtype[Any], tuple[int, ...]]], limits:
             )
     n = sum(part[2][0] for part in parts)
     limits.check_memory(name, n * math.prod(shape[1:]) * dtype.itemsize)
-    return np.empty((n, *shape[1:]), dtype)
+    whole = np.empty((n, *shape[1:]), dtype)
+    ends = itertools.accumulate(part[2][0] for part in parts)
+    return whole, [whole[end - part[2][0] : end] for part, end in zip(parts, ends, strict=True)]
 
 
 def shape_text(shape: tuple[int, ...]) -> str:
