@@ -325,6 +325,10 @@ STUDIES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "no scale": lambda c: c["data"].update(full_scale=0.0),
     "a scale that no float holds": lambda c: c["data"].update(full_scale=10**400),
     "a scale that overflows": lambda c: c["data"].update(full_scale=5e-324),
+    "2^60 images": lambda c: c["data"].update(n_train=2**60),
+    "2^60 images, unfinished": lambda c: (
+        c["data"].update(n_train=2**60, train_label_counts=None) or c.update(complete=False, runs=[], best=[])
+    ),
     "sizes below 0": lambda c: c["runs"][0].update(sizes=[37, -1]),
     "inertia below 0": lambda c: c["runs"][0].update(final_inertia=-1.0),
     "another mapping": lambda c: c["best"][0].update(mapping=[0, 9]),

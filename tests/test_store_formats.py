@@ -97,6 +97,7 @@ def test_a_run_is_only_taken_for_what_it_is() -> None:
         (lambda: decode(d=5), "centroids is missing or has another shape"),
         (lambda: decode(n=8), "sizes do not add up"),
         (lambda: decode(replace(FIT, counts=np.array([5, -1, 5]))), "sizes do not add up"),
+        (lambda: decode(replace(FIT, counts=np.array([2**63 - 1, 2**63 - 1, 11]))), "sizes do not add up"),
         (lambda: decode(replace(FIT, history=())), "no iterations"),
         (lambda: decode(replace(FIT, history=(float("inf"),))), "finite"),
         (lambda: decode(replace(FIT, centroids=nan)), "NaN"),

@@ -21,6 +21,7 @@ from steinhaus.points import Stop
 from steinhaus.study.plan import Plan
 from steinhaus.study.record import SCHEMA, BestRecord, DataRecord, StudyRecord
 
+MOST_IMAGES = 2**53  # what float64 counts exactly
 LEAST_SCALE = 1e-60  # of a full pixel; beyond it, or beyond its inverse, scaled pixels cannot be squared
 
 
@@ -179,6 +180,7 @@ def _check_data(data: DataRecord) -> None:
     _demand(1 <= len(data.shape) <= 3 and min(data.shape) >= 1, "its images have no shape")
     _demand(LEAST_SCALE <= data.full_scale <= 1 / LEAST_SCALE, "its full scale is out of range")
     _demand(data.n_train >= 1 and data.n_test >= 0, "it has no images")
+    _demand(data.n_train + data.n_test <= MOST_IMAGES, "it has more images than there can be")
     for counts, n in ((data.train_label_counts, data.n_train), (data.test_label_counts, data.n_test)):
         _demand(counts is None or _are_counts(counts, labels, n), "its labels are not one an image")
 

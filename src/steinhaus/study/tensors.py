@@ -66,7 +66,7 @@ def decode_fit(data: bytes, study: str, key: Key, d: int, n: int) -> Fit:
     if not isinstance(inertia, float) or not math.isfinite(inertia) or stop is None:
         raise ValueError("its end is missing")
     counts: Int64 = _array(arrays, "sizes", np.int64, (key[0],))
-    if counts.min() < 0 or counts.sum() != n:
+    if counts.min() < 0 or sum(counts.tolist()) != n:  # the sum of int64 wraps
         raise ValueError("its sizes do not add up to the number of images")
     history = _history(arrays, "inertia")
     if not history:
