@@ -52,7 +52,7 @@ def test_a_folder_of_pictures(tmp_path, pictures):
     assert files(tmp_path / "set.zarr") == before
 
 
-def test_a_picture_that_cannot_be_read_is_listed_or_stops(tmp_path, pictures, capsys):
+def test_a_picture_that_cannot_be_read_is_listed_or_stops(tmp_path, pictures, capsys, monkeypatch):
     os.mkfifo(pictures / "b" / "pipe.png")
     imported = import_images(pictures, tmp_path / "set.zarr")
     assert [file.file for file in imported.skipped] == ["b/pipe.png", "a/10.png"]
@@ -63,6 +63,14 @@ def test_a_picture_that_cannot_be_read_is_listed_or_stops(tmp_path, pictures, ca
             import_images(pictures, tmp_path / "strict.zarr", strict=True)
         (pictures / "b" / "pipe.png").unlink(missing_ok=True)
     assert main(["data", "import", str(pictures), str(tmp_path / "last.zarr"), "--strict", "--quiet"]) == 1
+    (tmp_path / "strict.zarr.journal").unlink()
+    put = importing._put
+    monkeypatch.setattr(importing, "_put", lambda *arguments: put(*arguments) if arguments[1].rows < 14 else 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        import_images(pictures, tmp_path / "strict.zarr")
+    with pytest.raises(DataError, match=r"10.png is not a PNG.*strict stops"):
+        import_images(pictures, tmp_path / "strict.zarr", strict=True)
+    monkeypatch.undo()
     (pictures / "a" / "10.png").unlink()
     assert import_images(pictures, tmp_path / "sound.zarr", strict=True).n == 39
 
@@ -115,7 +123,7 @@ def test_stopped_after_any_chunk_it_goes_on(tmp_path, pictures, stop, monkeypatc
 def test_an_array_too_goes_on_where_its_import_stopped(tmp_path, rng, stop, left, monkeypatch):
     np.save(tmp_path / "x.npy", rng.integers(0, 256, (25, 6, 5)).astype(np.uint8))
     whole = import_images(tmp_path / "x.npy", tmp_path / "whole.zarr")
-    append, written = importing._append, []
+    append, written = importing.append, []
 
     def full(lines, line):
         written.append(line)
@@ -123,11 +131,11 @@ def test_an_array_too_goes_on_where_its_import_stopped(tmp_path, rng, stop, left
             raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "x.zarr.journal"))
         append(lines, line)
 
-    monkeypatch.setattr(importing, "_append", full)
+    monkeypatch.setattr(importing, "append", full)
     with pytest.raises(DataError, match=r"cannot be written: No space left.*goes on where this one stopped"):
         import_images(tmp_path / "x.npy", tmp_path / "x.zarr")
     written.clear()
-    monkeypatch.setattr(importing, "_append", lambda lines, line: (written.append(line), append(lines, line)))
+    monkeypatch.setattr(importing, "append", lambda lines, line: (written.append(line), append(lines, line)))
     assert import_images(tmp_path / "x.npy", tmp_path / "x.zarr").sha256 == whole.sha256
     assert len(written) == left, "a line for the set and four for its chunks, but for those that were there"
     assert files(tmp_path / "x.zarr") == files(tmp_path / "whole.zarr")
@@ -140,11 +148,11 @@ def test_a_set_that_has_changed_is_not_gone_on_with(tmp_path, pictures, rng, how
     if how == "array":
         source = changed = tmp_path / "x.npy"
         np.save(source, rng.integers(0, 256, (25, 6, 5)).astype(np.uint8))
-    append = importing._append
-    monkeypatch.setattr(importing, "_append", lambda lines, line: append(lines, line) if "set" in line else 1 / 0)
+    append = importing.append
+    monkeypatch.setattr(importing, "append", lambda lines, line: append(lines, line) if "set" in line else 1 / 0)
     with pytest.raises(ZeroDivisionError):
         import_images(source, tmp_path / "x.zarr")
-    monkeypatch.setattr(importing, "_append", append)
+    monkeypatch.setattr(importing, "append", append)
     if how == "time":
         os.utime(changed, ns=(0, 0))
     else:

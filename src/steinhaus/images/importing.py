@@ -12,7 +12,7 @@ import itertools
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,9 @@ from steinhaus.errors import DataError
 from steinhaus.images import folder, parquet, tar
 from steinhaus.images.collection import Images, Skipped
 from steinhaus.images.encoded import Encoded, differing, pictures_of, whole
-from steinhaus.images.files import damage_named, shown, source_name
+from steinhaus.images.files import shown, source_name
 from steinhaus.images.folder import stopped
+from steinhaus.images.journal import Written, append, journal_of, read_line, resumed
 from steinhaus.images.labels import encode
 from steinhaus.images.limits import DEFAULT_LIMITS, Limits
 from steinhaus.images.opening import open_images
@@ -34,17 +35,6 @@ from steinhaus.images.sniffing import identify
 from steinhaus.images.zarr import ABOUT
 
 _CHUNK = 4 << 20  # bytes of a chunk, about
-
-
-@dataclass
-class _Written:
-    """What the journal knows: chunks that are there, and what they hold."""
-
-    taken: int = 0  # pictures of the source that were looked at
-    rows: int = 0  # pictures that are in the store
-    labels: list[Any] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
-    skipped: list[Skipped] = field(default_factory=list)
 
 
 def import_images(
@@ -153,13 +143,15 @@ def _write_pictures(
     progress: Progress | None,
 ) -> list[Skipped]:
     """Write pictures, chunk by chunk; those that could not be read."""
-    journal = _journal(target)
-    written = _resumed(journal, print_of)
+    journal = journal_of(target)
+    written = resumed(journal, print_of)
+    if strict and written.skipped:
+        raise DataError(stopped(written.skipped[0].file, written.skipped[0].reason))
     array: Any = _opened(target) if written.rows else None
     decoded = pictures_of(itertools.islice(pictures, written.taken, None), look, name, limits, progress)
     with journal.open("ab") as lines:
         if not lines.tell():
-            _append(lines, {"set": print_of})
+            append(lines, {"set": print_of})
         block: list[NDArray[np.uint8]] = []
         line: dict[str, Any] = {"taken": 0, "labels": [], "names": [], "skipped": []}
         for picture, pixels in decoded:
@@ -188,64 +180,30 @@ def _write_pictures(
     return written.skipped
 
 
-def _put(array: Any, written: _Written, block: list[NDArray[np.uint8]], line: dict[str, Any], lines: Any) -> None:
+def _put(array: Any, written: Written, block: list[NDArray[np.uint8]], line: dict[str, Any], lines: Any) -> None:
     """Write a chunk, then its line."""
     if block:
         array.resize((written.rows + len(block), *array.shape[1:]))
         array[written.rows :] = np.stack(block)
     if line["taken"]:
-        _append(lines, line)
-        _read_line(written, line)
-
-
-def _append(lines: Any, line: dict[str, Any]) -> None:
-    lines.write(json.dumps(line).encode() + b"\n")
-    lines.flush()
-    os.fsync(lines.fileno())
-
-
-def _read_line(written: _Written, line: dict[str, Any]) -> None:
-    written.taken += line["taken"]
-    written.rows += len(line["names"])
-    written.labels += line["labels"]
-    written.names += line["names"]
-    written.skipped += [Skipped(file, reason) for file, reason in line["skipped"]]
-
-
-def _resumed(journal: Path, print_of: str) -> _Written:
-    """What was written before; the journal loses a line that was cut off."""
-    written = _Written()
-    if not journal.exists():
-        return written
-    text = journal.read_bytes()
-    text = text[: text.rfind(b"\n") + 1]
-    os.truncate(journal, len(text))
-    with damage_named(shown(journal), "the journal of an import"):
-        lines = [json.loads(line) for line in text.splitlines()]
-        if lines and lines[0].get("set") != print_of:
-            raise DataError(
-                f"{shown(journal)} is of the import of another set, or one read with other options. Choose another "
-                "store, or remove it and the store beside it."
-            )
-        for line in lines[1:]:
-            _read_line(written, line)
-    return written
+        append(lines, line)
+        read_line(written, line)
 
 
 def _write_array(images: Images, target: Path, print_of: str, progress: Progress | None) -> None:
     """Write pixels that are there already, chunk by chunk."""
-    journal = _journal(target)
-    written = _resumed(journal, print_of)
+    journal = journal_of(target)
+    written = resumed(journal, print_of)
     array = _opened(target) if written.taken else _created(target, images.shape, images.pixels.dtype)
     array.resize(images.pixels.shape)
     step = int(array.chunks[0])
     with journal.open("ab") as lines:
         if not lines.tell():
-            _append(lines, {"set": print_of})
+            append(lines, {"set": print_of})
         for first in range(written.taken, images.n, step):
             end = min(first + step, images.n)
             array[first:end] = images.pixels[first:end]
-            _append(lines, {"taken": end - first, "labels": [], "names": [], "skipped": []})
+            append(lines, {"taken": end - first, "labels": [], "names": [], "skipped": []})
             if progress is not None:
                 progress(f"Writing {shown(target)}", end, images.n, "pictures")
     named = images.labels is not None and images.label_names is not None
@@ -256,10 +214,6 @@ def _write_array(images: Images, target: Path, print_of: str, progress: Progress
     }  # fmt: skip
     _finish(target, array, labels, about)
     journal.unlink()
-
-
-def _journal(target: Path) -> Path:
-    return target.with_name(f"{target.name}.journal")
 
 
 def _created(target: Path, image: tuple[int, ...], dtype: Any) -> Any:
