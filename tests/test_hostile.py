@@ -20,6 +20,7 @@ import sys
 import tarfile
 import threading
 import time
+import tracemalloc
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -393,6 +394,43 @@ def test_a_table_of_text_expands_within_its_limits(tmp_path: Path) -> None:
     path = write(tmp_path / "x.csv.gz", text.compress(b"0.5,1\n" * 4_000_000) + text.flush())
     with pytest.raises(DataError, match="memory"):
         open_images(path, limits=Limits(memory=8 * MEBIBYTE, ratio=10_000))
+
+
+@pytest.mark.parametrize("kind", ["csv", "tar", "list"])
+def test_one_long_label_does_not_make_all_of_them_long(tmp_path: Path, kind: str) -> None:
+    """NumPy's text gives each label the room of the longest: here 4 GB, and half of one in a tar file."""
+    n, longest = (20_000, 50_000) if kind != "tar" else (400, 4000)
+    names = ["b"] * n
+    names[7] = "a" * longest
+    if kind == "csv":
+        source: Any = write(tmp_path / "x", "".join(f"{name},1\n" for name in names).encode())
+    elif kind == "tar":
+        data = picture(tmp_path / "x.png", digits()[0]).read_bytes()
+        source = tmp_path / "x.tar"
+        with tarfile.open(source, "w") as archive:
+            for row, name in enumerate(names):
+                for ending, content in (("png", data), ("cls", name.encode())):
+                    info = tarfile.TarInfo(f"{row}.{ending}")
+                    info.size = len(content)
+                    archive.addfile(info, io.BytesIO(content))
+    else:
+        source = np.zeros((n, 1), np.uint8)
+    open_images(source, **({"labels": names} if kind == "list" else {}))  # all that is imported on the way
+    tracemalloc.start()
+    images = open_images(source, **({"labels": names} if kind == "list" else {}))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert images.label_names == ("a" * longest, "b")
+    assert images.labels is not None
+    assert images.labels.tolist() == [int(name == "b") for name in names]
+    assert most < 30 * MEBIBYTE if kind != "tar" else most < 3 * MEBIBYTE
+
+
+def test_labels_of_a_table_count_too(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.csv", "".join(f"{row:0500},1\nx,2\n" for row in range(20_000)).encode())
+    with pytest.raises(DataError, match="memory"):
+        open_images(path, labels="first", limits=Limits(memory=8 * MEBIBYTE))
+    assert open_images(path, labels="first", limits=Limits(memory=16 * MEBIBYTE)).n == 40_000
 
 
 def test_a_device_is_not_even_opened(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,6 +71,13 @@ def test_a_member_that_points_outside_is_refused(tmp_path, x, name):
         open_images(path)
 
 
+@pytest.mark.parametrize(
+    "label", [b"[" * 4000, b"{" * 4000, b'{"label": ' * 400, b"9" * 4096, b"\xff", b"nothing", b""]
+)
+def test_a_label_that_is_no_json_is_none(tmp_path, x, label):
+    assert open_images(shard(tmp_path / "s.tar", [("0.png", png(x[0])), ("0.json", label)])).labels is None
+
+
 def test_what_is_wrong_names_the_shard(tmp_path, x):
     path = shard(tmp_path / "s.tar", [(f"{row}.png", png(x[row])) for row in range(9)])
     path.write_bytes(path.read_bytes()[:3000])

@@ -40,7 +40,8 @@ def encode(labels: Any, n: int, name: str, names: Sequence[str] | None = None) -
     DataError
         Where labels are not classes, or their number is not that of the images.
     """
-    values = np.asarray(labels)
+    texts = isinstance(labels, list | tuple) and all(isinstance(label, str) for label in labels)
+    values = np.array(labels, object) if texts else np.asarray(labels)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim == 2 and len(values) == n:
@@ -64,9 +65,9 @@ def encode(labels: Any, n: int, name: str, names: Sequence[str] | None = None) -
 
 
 def _classes(values: NDArray[Any], name: str) -> NDArray[Any]:
-    """Labels as int64 or as text; anything else is refused."""
+    """Labels as int64, or as text of NumPy's or Python's; anything else is refused."""
     if values.dtype.kind == "O" and all(isinstance(value, str) for value in values):
-        return values.astype(np.str_)
+        return values  # as NumPy's text each would take the room of the longest
     if values.dtype.kind == "f" and np.isfinite(values).all() and (values == np.trunc(values)).all():
         return values.astype(np.int64)
     if values.dtype.kind == "u" and values.size and int(values.max()) > np.iinfo(np.int64).max:
@@ -85,8 +86,14 @@ def _classes(values: NDArray[Any], name: str) -> NDArray[Any]:
 
 def _by_value(classes: NDArray[Any]) -> tuple[Int64, tuple[str, ...]]:
     """Indices and names of classes, integers by value and names by text."""
-    found, indices = np.unique(classes, return_inverse=True)
-    names = [str(value) for value in found.tolist()]
+    if classes.dtype.kind == "O":
+        texts = [str(value).rstrip("\0") for value in classes]  # as NumPy's text, which has no 0 at its end
+        names = sorted(set(texts))
+        place = {text: index for index, text in enumerate(names)}
+        indices = np.fromiter((place[text] for text in texts), np.int64, len(texts))
+    else:
+        found, indices = np.unique(classes, return_inverse=True)
+        names = [str(value) for value in found.tolist()]
     if classes.dtype.kind == "i" or not all(_INTEGER.fullmatch(text) for text in names):
         return indices.astype(np.int64, copy=False), tuple(names)
     order = sorted(range(len(names)), key=lambda place: (int(names[place]), names[place]))

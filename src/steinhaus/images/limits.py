@@ -17,7 +17,8 @@ class Limits:
     Attributes
     ----------
     memory
-        Bytes that the pixels of a whole source may take in memory. A memory-mapped file is exempt.
+        Bytes that the pixels of a whole source, and the labels of a table, may take in memory. A memory-mapped file is
+        exempt.
     picture
         Pixels (width x height) of one picture file, asked of its header before anything is decoded. Pillow itself
         refuses pictures of more than 179 million pixels, whatever is allowed here.

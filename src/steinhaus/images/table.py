@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ _BLOCK = 4 * MEBIBYTE  # bytes of text parsed in one go
 _DELIMITERS = (",", ";", "\t")
 _LABEL_NAMES = ("label", "labels", "class", "target", "y", "digit")
 _ROW_NUMBER_NAMES = ("", "id", "index", "imageid", "unnamed: 0")
+_LABEL = 8  # bytes of a reference to a label
 _SMALLEST_SIDE = 4  # fewer than 16 columns are features, not a picture
 
 _Line = tuple[int, str]  # number in the file, from 1, and text
@@ -91,12 +93,17 @@ def read(
             raise DataError(f"{content.name} holds only blank lines.")
         layout = _layout(top, labels, content.name)
         found: list[str] = []
+        texts: dict[str, str] = {}  # each label once
         blocks: list[NDArray[Any]] = []
+        held = 0
         for block in _blocks(top[1:] if layout.header else top, lines):
             parts = [layout.parted(line) for _, line in block]
-            found.extend(label for label, _ in parts)
+            new = {label for label, _ in parts} - texts.keys()
+            texts.update(zip(new, new, strict=True))
+            found.extend(texts[label] for label, _ in parts)
             blocks.append(_parsed([rest for _, rest in parts], block, layout, content.name))
-            limits.check_memory(content.name, sum(values.nbytes for values in blocks))
+            held += blocks[-1].nbytes + _LABEL * len(parts) + sum(sys.getsizeof(label) + 2 * _LABEL for label in new)
+            limits.check_memory(content.name, held)
         if layout.label is not None and "" in found:
             raise DataError(
                 f"{content.name}: the label of image {found.index('') + 1} is empty; every image needs one, or none."

@@ -114,7 +114,7 @@ def _label(data: bytes, ending: str) -> str | None:
         return text
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     found = document.get("label", document.get("cls")) if isinstance(document, dict) else None
     return None if found is None else str(found)
