@@ -23,7 +23,7 @@ _BLOCK = 4 * MEBIBYTE  # bytes of text parsed in one go
 _DELIMITERS = (",", ";", "\t")
 _LABEL_NAMES = ("label", "labels", "class", "target", "y", "digit")
 _ROW_NUMBER_NAMES = ("", "id", "index", "imageid", "unnamed: 0")
-_LABEL = 8  # bytes of a reference to a label
+_REFERENCE = 8  # bytes that a list or a dict takes for one of its items
 _SMALLEST_SIDE = 4  # fewer than 16 columns are features, not a picture
 
 _Line = tuple[int, str]  # number in the file, from 1, and text
@@ -98,13 +98,15 @@ def read(
         held = 0
         for block in _blocks(top[1:] if layout.header else top, lines):
             parts = [layout.parted(line) for _, line in block]
-            new = {label for label, _ in parts} - texts.keys()
-            texts.update(zip(new, new, strict=True))
-            found.extend(texts[label] for label, _ in parts)
+            if layout.label is not None:
+                new = {label for label, _ in parts} - texts.keys()
+                texts.update(zip(new, new, strict=True))
+                found.extend(texts[label] for label, _ in parts)
+                held += _REFERENCE * len(parts) + sum(sys.getsizeof(label) + 2 * _REFERENCE for label in new)
             blocks.append(_parsed([rest for _, rest in parts], block, layout, content.name))
-            held += blocks[-1].nbytes + _LABEL * len(parts) + sum(sys.getsizeof(label) + 2 * _LABEL for label in new)
+            held += blocks[-1].nbytes
             limits.check_memory(content.name, held)
-        if layout.label is not None and "" in found:
+        if "" in texts:
             raise DataError(
                 f"{content.name}: the label of image {found.index('') + 1} is empty; every image needs one, or none."
             )
