@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -76,6 +77,17 @@ def test_a_member_that_points_outside_is_refused(tmp_path, x, name):
 )
 def test_a_label_that_is_no_json_is_none(tmp_path, x, label):
     assert open_images(shard(tmp_path / "s.tar", [("0.png", png(x[0])), ("0.json", label)])).labels is None
+
+
+def test_members_are_forgotten_as_soon_as_they_are_read(tmp_path, x):
+    """A shard of millions of them takes no more memory than one of few."""
+    path = shard(tmp_path / "s.tar", [("0.png", png(x[0]))] + [(f"{row}.txt", b"") for row in range(20_000)])
+    open_images(path)
+    tracemalloc.start()
+    assert open_images(path).n == 1
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 3 << 20
 
 
 def test_what_is_wrong_names_the_shard(tmp_path, x):

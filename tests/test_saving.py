@@ -60,6 +60,16 @@ def test_a_model_of_version_1_predicts_for_ever():
     assert model.labels_.tolist() == [0, 0, 0, 1, 1, 1, 2, 2]
 
 
+def test_a_file_over_the_limit_is_refused_before_it_is_read(model):
+    size = model.stat().st_size
+    with pytest.raises(ModelError, match=rf"the limit is {size - 1:,}.*load\(path, limit={size}\)"):
+        steinhaus.load(model, limit=size - 1)
+    assert steinhaus.load(model, limit=size).n_clusters == 4
+    os.truncate(model, 1 << 40)
+    with pytest.raises(ModelError, match=r"has 1,099,511,627,776 bytes, and the limit is 8,589,934,592"):
+        steinhaus.load(model)
+
+
 def test_names_of_features_and_an_array_as_init_come_back(x, tmp_path):
     frame = pd.DataFrame(x, columns=[f"f{t}" for t in range(6)])
     kmeans = KMeans(3, init=x[:3]).fit(frame)

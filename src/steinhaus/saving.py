@@ -7,9 +7,9 @@ it and the tensors. The same model gives the same bytes.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import math
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -54,13 +54,15 @@ def save(estimator: Any, path: str | Path) -> None:
     write(Path(path), pack(arrays, about))
 
 
-def load(path: str | Path) -> Any:
+def load(path: str | Path, *, limit: int = 8 << 30) -> Any:
     """Read a fitted estimator that `save` wrote.
 
     Parameters
     ----------
     path
         The file.
+    limit
+        The most bytes that it may have: a larger one is refused before it is read.
 
     Returns
     -------
@@ -70,9 +72,9 @@ def load(path: str | Path) -> Any:
     Raises
     ------
     ModelError
-        The file cannot be read, or is not in every part what `save` writes.
+        The file cannot be read, is over the limit, or is not in every part what `save` writes.
     """
-    data = _read(Path(path))
+    data = _read(Path(path), limit)
     try:
         arrays, about = unpack(data, TYPES)
         return _restore(arrays, about)
@@ -135,9 +137,17 @@ def _demand(condition: bool, reason: str) -> None:
         raise ValueError(reason)
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, limit: int) -> bytes:
+    size = 0
+    with contextlib.suppress(OSError):  # `files.read` says what is wrong then
+        size = path.stat().st_size
+    if size > limit:
+        raise ModelError(
+            f"{path} has {size:,} bytes, and the limit is {limit:,}. If you trust it, raise the limit: "
+            f"load(path, limit={size})."
+        )
     try:
-        return files.read(path, sys.maxsize)
+        return files.read(path, limit)
     except FileNotFoundError as error:
         raise ModelError(f"Cannot read {path}: {error.strerror}. Check the name.") from error
     except StoreError as error:

@@ -77,7 +77,8 @@ def _archive(stream: BinaryIO) -> tarfile.TarFile:
 def _samples(archive: tarfile.TarFile, file: Path, labels: bool, limits: Limits) -> Iterator[Encoded]:
     """Members of one name are neighbours; a sample ends where the name changes."""
     key, picture, label = "", None, None
-    for member in archive:
+    for member in iter(archive.next, None):
+        archive.members.clear()  # type: ignore[attr-defined]  # which tarfile keeps, for whoever wants to go back
         if not member.isreg():
             continue
         if points_outside(member.name):
