@@ -12,13 +12,13 @@ from __future__ import annotations
 import numpy as np
 
 from steinhaus import simd as v
-from steinhaus.compiled import compiled, inlined, inner
+from steinhaus.compiled import compiled, inner
 
 _SPLITTER = 2.0**27 + 1.0
 _LIMB = 2.0**32
 
 
-@inlined
+@inner
 def two_sum(a, b):
     """A sum and its rounding error, exactly."""
     s = v.add(a, b)
@@ -26,14 +26,14 @@ def two_sum(a, b):
     return s, v.add(v.subtract(a, v.subtract(s, t)), v.subtract(b, t))
 
 
-@inlined
+@inner
 def _halves(a):
     t = v.multiply(v.constant(_SPLITTER, a), a)
     high = v.subtract(t, v.subtract(t, a))
     return high, v.subtract(a, high)
 
 
-@inlined
+@inner
 def two_product(a, b):
     """A product and its rounding error, exactly."""
     p = v.multiply(a, b)
@@ -44,7 +44,7 @@ def two_product(a, b):
     return p, v.add(e, v.multiply(a2, b2))
 
 
-@inlined
+@inner
 def _joined(high, low):
     return two_sum(v.multiply(high, v.constant(_LIMB, high)), low)
 
@@ -69,7 +69,7 @@ def _values(sums, upper, at):
     return _joined(high, low)
 
 
-@inlined
+@inner
 def _mean(s, r, n, offset, step):
     q = v.divide(s, n)
     p, e = two_product(q, n)
@@ -103,7 +103,7 @@ def means(limbs, counts, offset, step, centroids):
             out[at + t] = _mean(s, r, n, offset[t], step[t])
 
 
-@inlined
+@inner
 def _cost(high, low, s, r, n, c):
     # Add c (n c - 2 S) to a two-float.
     two = v.constant(2.0, s)

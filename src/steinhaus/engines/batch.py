@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from steinhaus.engines import records
 from steinhaus.engines.records import TILE
+from steinhaus.handing import Handed
 from steinhaus.points import Float64, Int32, Int64
 
+_PAIRS = 4.0  # a tile is computed from the features where more than so many pairs a candidate are open, of 32
 _FEW = 16  # so few candidates are computed from the features without a look at the directions
 _VAIN = 0.5  # of all rows of products: where more than that is computed from the features, gaps are of no use
 
@@ -37,14 +39,32 @@ class Batch:
     gaps: records.Gaps
     costs: Float64  # (R,) what the last full pass cost
     debts: Float64  # (R,) what has been paid since for the anchors' age
-    changes: list[records.Change]  # one a worker
-    scratch: list[records.Scratch]  # one a worker
-    straight: Int64  # (R,) candidates of a tile for which a full pass does not look at the directions first
+    workers: list[records.Worker]
+    orders: records.Orders
     vain: Float64  # (R,) how many rows of products a pass with gaps may take before it rests
     resting: Int64  # (R,) passes for which gaps and anchors are left alone
     rests: Int64  # (R,) how long the last rest was
     anchored: NDArray[np.float32]  # (H,) the gaps' `travelled` at each run's anchors
     passes: int = 0
+
+    def __post_init__(self) -> None:
+        self.handed_workers = [Handed(worker) for worker in self.workers]
+        self.handed_changes = [Handed(worker.change) for worker in self.workers]
+        self.handed_orders = Handed(self.orders)
+
+    def handed(self, known: records.Known) -> Handed:
+        """The kernels' view of it: good until one of its arrays is another."""
+        tiles, wide = self.anchors.used.shape[1], int(self.columns[-1])
+        sizes = records.Sizes(
+            len(self.rooms) - 1, len(self.counts), tiles, wide, int(self.rooms[-1]), len(self.gaps.gaps) > 0,
+            np.float32(_PAIRS),
+        )  # fmt: skip
+        return Handed(
+            records.View(
+                known, self.firsts, self.columns, self.rooms, self.labels, self.exact, self.factors, self.plain,
+                self.fine, self.drift, self.far, self.anchors, self.gaps, sizes,
+            )
+        )  # fmt: skip
 
 
 def batch_of(
@@ -114,9 +134,21 @@ def batch_of(
         ),
         costs=np.zeros(runs),
         debts=np.full(runs, np.inf),
-        changes=[records.change_of(limbs, k, d, runs, np.int32 if narrow else np.int64) for _ in range(workers)],
-        scratch=[records.room_of(k, d, bytewise) for _ in range(workers)],
-        straight=np.full(runs, _FEW),
+        workers=[
+            records.Worker(
+                records.room_of(k, d, bytewise),
+                records.change_of(limbs, k, d, runs, np.int32 if narrow else np.int64),
+            )
+            for _ in range(workers)
+        ],
+        orders=records.Orders(
+            queue=np.zeros(3, np.int64),
+            many=np.zeros(1, np.int64),
+            active=np.zeros(runs, np.int64),
+            modes=np.zeros(runs, np.int8),
+            spare=np.zeros(runs, np.float32),
+            straight=np.full(runs, _FEW),
+        ),
         vain=_VAIN * (sizes * tiles).astype(np.float64),
         resting=np.zeros(runs, np.int64),
         rests=np.full(runs, 2),

@@ -1,6 +1,6 @@
 """The passes of Lloyd's algorithm: bounds for centroids, labels for points, and what they change in the tallies.
 
-Numba leaf functions: arrays in, arrays out.
+Numba leaf functions; see `records` for what they are handed.
 """
 
 from __future__ import annotations
@@ -20,11 +20,7 @@ from steinhaus.engines.records import (
     PLAIN,
     SCREENED,
     SPREADS,
-    Gaps,
-    factors_at,
-    known_at,
-    rows_at,
-    scores_at,
+    WORKS,
 )
 from steinhaus.engines.screening import (
     FAR,
@@ -51,52 +47,29 @@ from steinhaus.engines.tiles import (
     tile_size,
     uppers,
 )
+from steinhaus.handing import taken
 
 
 @compiled
-def assign(
-    x, queue, runs, firsts, columns, rooms, modes, spare, straight, exact, factors, plain, fine, drift, far, anchors,
-    gaps, known, labels, limit, scratch, change,
-):  # fmt: skip
+def assign(points, view, orders, worker):
     """Label the points of all tiles that this worker comes to, for some runs: screen, then settle; and note what that
     changes in the tallies.
 
-    x: Rows. queue: (3,) int64, the next tile that is free, how many there are, how many to take at once; shared by all
-    workers. runs: (A,) the active runs' rows; firsts, columns, rooms: (R + 1,) where each run's
-    centroids begin among the K, their columns among the H, their kept products among the M. modes: (R,); spare: (R,)
-    float32, how far centroids may go until the next anchors: products are kept of what may be candidates by then.
-    straight: (R,) int64, how many candidates of a tile are computed from the features at once, in a full pass, without
-    a look at the directions first. exact: (K, d) float64 centroids; factors: Factors, the same in the frame; plain,
-    fine, drift, far: their Scores; anchors: Anchors, renewed where a run's mode is PLAIN; gaps: Gaps. labels: (R, N)
-    int32, by position. limit: pairs a candidate above which a tile's products are computed from the features after
-    all. scratch: Scratch; change: Change.
+    points: Rows; view: View, whose anchors are renewed where a run's mode is PLAIN; orders: Orders; worker: Worker; all
+    of them handed over.
     """
-    d = exact.shape[1]
-    positions, many_tiles = labels.shape[1], anchors.used.shape[1]
-    wide, room_wide = columns[-1], rooms[-1]
-    kept_gaps = gaps.gaps.shape[0] > 0
-    other = exact.shape[0] * d  # from a high limb to its low limb
-    line = 64 // x.values.itemsize  # values in a line of the cache
-    n = x.n
+    x, orders, worker = taken(points), taken(orders), taken(worker)
+    known, firsts, columns, rooms, labels, exact, factors, plain, fine, drift, far, anchors, gaps, sizes = taken(view)
+    queue, active, modes, spare, straight = orders.queue, orders.active, orders.modes, orders.spare, orders.straight
+    lanes, quads, out, upper, chosen, near, others, kept_ones, least, found, starts = worker.scratch
+    sums, counts, touched, work = worker.change
+    slots, used, kept_products = anchors.slots, anchors.used, anchors.products
+    d, n, line, runs, positions, many_tiles, wide = x.d, x.n, x.line, sizes.runs, 32 * sizes.tiles, sizes.tiles, sizes.wide
+    kept_gaps = sizes.gapped
+    other = sizes.k * d  # from a high limb to its low limb
     full = False  # whether all tiles' features are needed
-    for r in runs:
-        full |= modes[r] == PLAIN or modes[r] == FULL
-    x, known = rows_at(x), known_at(known)
-    plain, fine, drift, far = scores_at(plain), scores_at(fine), scores_at(drift), scores_at(far)
-    gaps = Gaps(
-        v.pointer(gaps.gaps), v.pointer(gaps.present), v.pointer(gaps.sunk), v.pointer(gaps.size), v.pointer(gaps.fall),
-        v.pointer(gaps.travelled), v.pointer(gaps.risen), v.pointer(gaps.rows), v.pointer(gaps.norms),
-    )  # fmt: skip
-    factors, anchor_factors, slots = factors_at(factors), factors_at(anchors.factors), v.pointer(anchors.slots)
-    used, kept_products = v.pointer(anchors.used), v.pointer(anchors.products)
-    exact, labels = v.pointer(exact), v.pointer(labels)
-    lanes, quads = v.pointer(scratch.lanes), v.pointer(scratch.quads)
-    out, upper = v.pointer(scratch.out), v.pointer(scratch.upper)
-    chosen, least, found = v.pointer(scratch.chosen), v.pointer(scratch.least), v.pointer(scratch.found)
-    near, starts = v.pointer(scratch.near), v.pointer(scratch.starts)
-    others, kept_ones = v.pointer(scratch.others[0]), v.pointer(scratch.others[1])
-    sums, counts, touched = v.pointer(change.sums), v.pointer(change.counts), v.pointer(change.touched)
-    queue = v.pointer(queue)
+    for a in range(orders.many[0]):
+        full |= modes[active[a]] == PLAIN or modes[active[a]] == FULL
     all_tiles, step = queue[1], queue[2]
     tile = upto = np.int64(0)
     while True:
@@ -113,7 +86,8 @@ def assign(
             for lane in range(32, 64):
                 for t in range(0, d, line):
                     v.prefetch(x.values, known.order[base + lane] * d + t)
-        for r in runs:
+        for a in range(orders.many[0]):
+            r = active[a]
             first, end = firsts[r], firsts[r + 1]
             mode, opened, count = modes[r], present, end - first
             bounded = kept_gaps and mode in (PLAIN, DRIFT)
@@ -122,7 +96,7 @@ def assign(
             column, width, at = columns[r], columns[r + 1] - columns[r], tile * wide + columns[r]
             at_tile = r * many_tiles + tile
             room = rooms[r + 1] - rooms[r]
-            products_at = v.offset(kept_products, 32 * (tile * room_wide + rooms[r]))
+            products_at = v.offset(kept_products, 32 * (tile * sizes.room + rooms[r]))
             sunk = np.float32(0)
             if bounded:
                 gaps.sunk[at_tile] += sink(gaps, at, column, width, size) * np.float32(1.00001)
@@ -154,7 +128,7 @@ def assign(
                     else:
                         direct_products(tile, known, far.rows, others, many, out)
                         bounds(out, others, many, first, far, known, base, upper, found, least)
-                    change.work[SCREENED, r] += count
+                    work[SCREENED * runs + r] += count
                     count = drop(chosen, count, others, many, upper, least, first, gaps, at, column, size, sunk)
             if count == 1:
                 opened = np.uint32(0)
@@ -172,26 +146,26 @@ def assign(
                     if not spread_yet:
                         spread(x, known.order, base, lanes, quads, starts)
                         spread_yet = True
-                        change.work[SPREADS, r] += 1
+                        work[SPREADS * runs + r] += 1
                     to = v.offset(products_at, 32 * kept)
-                    full_products(x, lanes, quads, anchor_factors, others, missing, to)
-                    change.work[COMPUTED, r] += missing
+                    full_products(x, lanes, quads, anchors.factors, others, missing, to)
+                    work[COMPUTED * runs + r] += missing
                     for o in range(missing):
                         slots[at + others[o] - first] = kept + o + 1
                     used[at_tile] = kept + missing
                 if mode == DRIFT:
                     drift_products(tile, known, drift.rows, chosen, count, first, slots, at, products_at, out)
-                    change.work[SCREENED, r] += count
+                    work[SCREENED * runs + r] += count
                     opened &= bounds(out, chosen, count, first, drift, known, base, upper, found, least)
-                    if opened and count_pairs(upper, count, least, opened) > limit * count:
+                    if opened and count_pairs(upper, count, least, opened) > sizes.limit * count:
                         mode = PLAIN
             if mode == PLAIN and count > 1:
                 if not spread_yet:
                     spread(x, known.order, base, lanes, quads, starts)
                     spread_yet = True
-                    change.work[SPREADS, r] += 1
+                    work[SPREADS * runs + r] += 1
                 full_products(x, lanes, quads, factors, chosen, count, out)
-                change.work[COMPUTED, r] += count
+                work[COMPUTED * runs + r] += count
                 opened = present & bounds(out, chosen, count, first, plain, known, base, upper, found, least)
             if bounded and count > 1:
                 measure(upper, least, chosen, count, first, gaps, at, column, size, sunk, near)
@@ -208,14 +182,14 @@ def assign(
                         i = known.order[base + lane]
                         if mode == BRUTE:
                             found[lane] = nearest(x, i, exact, first, end)
-                            change.work[PAIRS, r] += end - first
+                            work[PAIRS * runs + r] += end - first
                         else:
                             label, pairs = settle(
                                 x, i, base + lane, lane, exact, factors, fine, chosen, count, first, known, upper,
                                 least[lane],
                             )  # fmt: skip
                             found[lane] = label
-                            change.work[PAIRS, r] += pairs
+                            work[PAIRS * runs + r] += pairs
             here = r * positions + base
             moved = v.bits(v.differs(v.load(found, 0), v.load(labels, here)))
             moved |= v.bits(v.differs(v.load(found, 16), v.load(labels, here + 16))) << np.uint32(16)
@@ -232,7 +206,7 @@ def assign(
                         counts[first + new] += 1
                         touched[first + new] = 1
                         labels[here + lane] = new
-                        change.work[MOVED, r] += 1
+                        work[MOVED * runs + r] += 1
             if bounded and (moved or modes[r] == PLAIN):
                 for q in range(width):
                     gaps.present[at + q] = 0
@@ -262,8 +236,9 @@ def add_row(x, i, sign, sums, other, at):
 
 
 @compiled
-def collect(change, sums, counts):
+def collect(view, change, sums, counts):
     """Add a worker's changes to the sums and counts of all clusters, and clear them."""
+    view, change = taken(view), taken(change)
     limbs, k, d = sums.shape
     for j in range(k):
         if change.touched[j]:
@@ -271,82 +246,66 @@ def collect(change, sums, counts):
             change.counts[j] = 0
             change.touched[j] = 0
             for limb in range(limbs):
+                at = (limb * k + j) * d
                 for t in range(d):
-                    sums[limb, j, t] += change.sums[limb, j, t]
-                    change.sums[limb, j, t] = 0
-    for what in range(change.work.shape[0]):
-        for r in range(change.work.shape[1]):
-            change.work[what, r] = 0
+                    sums[limb, j, t] += change.sums[at + t]
+                    change.sums[at + t] = 0
+    for what in range(WORKS * view.sizes.runs):
+        change.work[what] = 0
 
 
 @compiled_loosely
-def prepare(
-    first,
-    end,
-    column,
-    exact,
-    offset,
-    scale,
-    reference,
-    directions,
-    rates,
-    fresh,
-    factors,
-    plain,
-    fine,
-    drift,
-    far,
-    anchors,
-    gaps,
-):
-    """Bounds for the centroids first <= j < end of a run, (K, d) float64, whose columns begin at `column`.
+def prepare(view, lens, first, end, column, fresh):
+    """Work out the bounds of the centroids first <= j < end of a run, whose columns begin at `column`: the View's
+    factors, scores, and gaps (how far the centroids went in this step), in place.
 
-    offset, reference: (d,) float64; directions: (d, p) float64, p a multiple of 16 -> factors: Factors; plain, fine,
-    drift, far: Scores; gaps: Gaps (how far the centroids went in this step), all in place. Where `fresh`, the
-    centroids become the run's anchors.
+    view: View, lens: Lens, handed over. Where `fresh`, the centroids become the run's anchors.
     """
-    d, p = directions.shape
-    along, row = np.empty(p), np.empty(d)
+    view, lens = taken(view), taken(lens)
+    exact, factors, plain, fine, drift, far = view.exact, view.factors, view.plain, view.fine, view.drift, view.far
+    anchors, gaps = view.anchors, view.gaps
+    offset, scale, reference, directions, d, p, width, rates = lens
+    along_, row_ = np.empty(p), np.empty(d)
+    along, row = v.pointer(along_), v.pointer(row_)
     for j in range(first, end):
         square = half = moved = lean = step = turned = 0.0
         for t in range(d):
-            e = (exact[j, t] - offset[t]) * scale - reference[t]
+            e = (exact[j * d + t] - offset[t]) * scale - reference[t]
             if fresh:
-                anchors.rows[j, t] = e
-            last = gaps.rows[j, t]
-            delta = e - anchors.rows[j, t]
+                anchors.rows[j * d + t] = e
+            last = gaps.rows[j * d + t]
+            delta = e - anchors.rows[j * d + t]
             square += e * e
             half += reference[t] * e
             moved += delta * delta
             lean += reference[t] * delta
             step += (e - last) * (e - last)
             turned += (e + last) * (e - last)
-            factors.rows[j, t] = e
+            factors.rows[j * d + t] = e
             row[t] = e
-        _along(v.pointer(row), v.pointer(directions), d, p, v.pointer(along))
+        _along(row, directions, d, p, along)
         norm, half = np.sqrt(square), half + 0.5 * square
-        rest = halve(row, j, d, factors) if factors.limbs.shape[2] else 0.0
-        taken = product_slope(norm * SLACK, rest, rates.plain, rates)
+        rest = halve(row, j, d, factors) if width else 0.0
+        slope = product_slope(norm * SLACK, rest, rates.plain, rates)
         if fresh:
-            anchors.norms[j], anchors.slopes[j] = norm, taken
+            anchors.norms[j], anchors.slopes[j] = norm, slope
             for q in range(p):
-                anchors.along[j, q] = along[q]
+                anchors.along[j * p + q] = along[q]
             for t in range(d):
-                anchors.factors.rows[j, t] = factors.rows[j, t]
+                anchors.factors.rows[j * d + t] = factors.rows[j * d + t]
             anchors.factors.scales[j] = factors.scales[j]
-            for limb in range(2):
-                for t in range(factors.limbs.shape[2]):
-                    anchors.factors.limbs[j, limb, t] = factors.limbs[j, limb, t]
+            for t in range(2 * j * width, 2 * (j + 1) * width):
+                anchors.factors.limbs[t] = factors.limbs[t]
         size, whole, held = 0.0, 0.0, anchors.norms[j]
         for q in range(p):
-            b = along[q] - anchors.along[j, q]
-            drift.rows[j, q], far.rows[j, q] = b, along[q]
+            b = along[q] - anchors.along[j * p + q]
+            drift.rows[j * p + q], far.rows[j * p + q] = b, along[q]
             size += b * b
             whole += along[q] * along[q]
         across = across_bound(moved, size, norm + held, p, rates)
         plain.half[j] = fine.half[j] = half
         plain.floor[j] = fine.floor[j] = plain_floor(norm * SLACK, half, rates)
-        plain.slope[j], fine.slope[j] = taken, product_slope(norm * SLACK, rest, rates.fine, rates)
+        plain.slope[j], fine.slope[j] = slope, product_slope(norm * SLACK, rest, rates.fine, rates)
         drift.half[j] = half - lean
         drift.slope[j], drift.lag[j], drift.floor[j] = drift_bound(
             norm * SLACK, held * SLACK, anchors.slopes[j], np.sqrt(size) * SLACK, across, half - lean, p, rates
@@ -360,10 +319,10 @@ def prepare(
         beyond = not (norm < FAR and held < FAR)
         if beyond:
             for t in range(d):
-                factors.rows[j, t] = anchors.factors.rows[j, t] = 0.0
+                factors.rows[j * d + t] = anchors.factors.rows[j * d + t] = 0.0
             factors.scales[j] = anchors.factors.scales[j] = 0.0
             for q in range(p):
-                drift.rows[j, q] = far.rows[j, q] = 0.0
+                drift.rows[j * p + q] = far.rows[j * p + q] = 0.0
             plain.half[j] = fine.half[j] = drift.half[j] = far.half[j] = 0.0
             plain.slope[j] = fine.slope[j] = drift.slope[j] = drift.lag[j] = far.slope[j] = far.lag[j] = 0.0
             plain.floor[j] = fine.floor[j] = drift.floor[j] = far.floor[j] = UNKNOWN
@@ -375,7 +334,7 @@ def prepare(
         gaps.risen[h] += np.float32(rise) + np.float32(1e-6) * abs(gaps.risen[h])
         gaps.norms[j] = norm
         for t in range(d):
-            gaps.rows[j, t] = row[t]
+            gaps.rows[j * d + t] = row[t]
 
 
 @inner
@@ -409,28 +368,24 @@ def all_distances(x, first, end, centroids, out):
 
 
 @compiled
-def distances_below(
-    x, tiles, order, lengths, below, centroids, factors, norms, squares, slopes, floors, floor, scratch, out
-):  # fmt: skip
-    """Squared distances of the points of some tiles to every centroid, (k, n) float64, where they can be below a limit.
+def distances_below(points, known, within, scratch, first, end, out):
+    """Squared distances of the points of the tiles first <= tile < end to every centroid, (k, n) float64, where they
+    can be below a limit.
 
     |x' - c'|^2 = |x'|^2 + |c'|^2 - 2 x' . c', where the product is off by at most |x'| slope + floor. Elsewhere they
-    are infinite.
-
-    x: Rows. order: (N,) int64; lengths: (n,) |x'|^2; below: (n,) the limits, in the frame; centroids: (k, d), factors:
-    Factors, the same in the frame; norms, squares: (k,) their lengths there, slopes, floors: (k,) of the products;
-    floor: float64's, relative to (|x'| + |c'|)^2.
+    are infinite. points: Rows, known: Known, within: Within, scratch: Scratch, handed over.
     """
-    k, d, n = centroids.shape[0], x.d, x.n
-    view, rows, of = rows_at(x), v.pointer(centroids), factors_at(factors)
-    lanes, quads, found = v.pointer(scratch.lanes), v.pointer(scratch.quads), v.pointer(scratch.out)
+    x, known = taken(points), taken(known)
+    k, lengths, below, exact, factors, norms, squares, slopes, floors, floor = taken(within)
+    lanes, quads, found, _, chosen, _, _, _, _, _, starts = taken(scratch)
+    d, n = x.d, x.n
     for j in range(k):
-        scratch.chosen[j] = j
-    for tile in range(tiles[0], tiles[1]):
-        spread(view, v.pointer(order), tile * 32, lanes, quads, v.pointer(scratch.starts))
-        full_products(view, lanes, quads, of, v.pointer(scratch.chosen), k, found)
+        chosen[j] = j
+    for tile in range(first, end):
+        spread(x, known.order, tile * 32, lanes, quads, starts)
+        full_products(x, lanes, quads, factors, chosen, k, found)
         for lane in range(min(32, n - tile * 32)):
-            i = order[tile * 32 + lane]
+            i = known.order[tile * 32 + lane]
             length = np.sqrt(lengths[i]) * SLACK
             for j in range(k):
                 size = length + norms[j]
@@ -439,4 +394,4 @@ def distances_below(
                 if least > below[i] and least > 2.0**-100:
                     out[j, i] = np.inf
                 else:
-                    out[j, i] = squared_distance(view.values, i * d, rows, j * d, d)
+                    out[j, i] = squared_distance(x.values, i * d, exact, j * d, d)

@@ -17,11 +17,11 @@ from steinhaus.engines.parts import chances
 from steinhaus.engines.records import BRUTE, DRIFT, FULL, PLAIN, TILE
 from steinhaus.engines.survey import survey
 from steinhaus.engines.workers import Workers
+from steinhaus.handing import Handed
 from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally
 
 Screen = Literal["auto", "drift", "plain", "none"]
 
-_PAIRS = 4.0  # a tile is computed from the features where more than so many pairs a candidate are open, of 32
 _FEW_CENTROIDS, _FEW_DIRECTIONS, _DIRECTIONS = 20, 32, 48
 _STEP = 4096  # points a task, for what is done seldom
 _TASKS = 4  # tasks a worker, in a pass over the points
@@ -83,7 +83,7 @@ class MemoryPoints:
         self._tiles_at_once = max(1, min(32, self._tiles // (_TASKS * self._workers.count)))
         self._survey = survey(x, self._workers, grid)
         self.grid, self.totals = self._survey.grid, self._survey.totals
-        self._rows = self._survey.rows
+        self._rows, self._points = self._survey.rows, Handed(self._survey.rows)
         self._take_basis(screening.Basis(np.empty((self.d, 0), np.float32), 0.0))
         frame, width = self._survey.frame, self._tiles * TILE
         norms = screening.upward(np.sqrt(self._survey.lengths) * (1 + 1e-6))
@@ -99,6 +99,7 @@ class MemoryPoints:
         )
         self._shapeless = False  # whether leading directions were found to be of no use
         self._batch: Batch | None = None
+        self._view: Handed | None = None  # the kernels' view of it
         self.work = np.zeros((5, 0), np.int64)  # of the last pass, a column a run: see records.Change
 
     def assign(self, runs: Sequence[Run]) -> list[Tally]:
@@ -114,32 +115,30 @@ class MemoryPoints:
         batch = self._remember(runs)
         active = np.array([batch.rows[run.key] for run in runs], np.int64)
         modes = self._modes(batch)
-        self._prepare(batch, runs, active, modes)
+        view = self._view_of(batch)
+        self._prepare(batch, view, runs, active, modes)
         fresh = active[modes[active] == PLAIN]
-        spare = self._spare(batch, fresh)
-
-        queue = np.array([0, self._tiles, self._tiles_at_once])
+        orders = batch.orders
+        orders.queue[:] = 0, self._tiles, self._tiles_at_once
+        orders.many[0] = len(active)
+        orders.active[: len(active)], orders.modes[:], orders.spare[:] = active, modes, self._spare(batch, fresh)
 
         def label(worker: int, _first: int, _end: int) -> None:
-            kernels.assign(
-                self._rows, queue, active, batch.firsts, batch.columns, batch.rooms, modes, spare, batch.straight,
-                batch.exact, batch.factors, batch.plain, batch.fine, batch.drift, batch.far, batch.anchors, batch.gaps,
-                self._known, batch.labels, _PAIRS, batch.scratch[worker], batch.changes[worker],
-            )  # fmt: skip
+            kernels.assign(self._points, view, batch.handed_orders, batch.handed_workers[worker])
 
         self._workers.each(label, min(self._workers.count, -(-self._tiles // self._tiles_at_once)), 1)
-        self.work = work = np.sum([change.work for change in batch.changes], axis=0)
+        self.work = work = np.sum([worker.change.work for worker in batch.workers], axis=0)
         cost = _SPREAD * work[records.SPREADS] + _PRODUCTS * work[records.COMPUTED]
         batch.debts[active] += cost[active] + work[records.PAIRS][active]
         batch.costs[fresh], batch.debts[fresh] = cost[fresh], 0.0
         screened = work[records.SCREENED, fresh]
         spared = screened - work[records.COMPUTED, fresh]
-        batch.straight[fresh[spared * self.d < screened * self._known.p]] = len(batch.counts)
+        orders.straight[fresh[spared * self.d < screened * self._known.p]] = len(batch.counts)
         if self._screen == "auto" and (batch.resting.any() or (work[records.COMPUTED] > batch.vain).any()):
             self._rest(batch, modes, work)
         moved = work[records.MOVED].tolist()
-        for change in batch.changes:
-            kernels.collect(change, batch.sums, batch.counts)
+        for change in batch.handed_changes:
+            kernels.collect(view, change, batch.sums, batch.counts)
         return [self._tally(batch, row, moved[row]) for row in active.tolist()]
 
     def farthest(self, run: Run, wanted: int) -> tuple[Int64, Float64]:
@@ -221,20 +220,23 @@ class MemoryPoints:
         placed = (chosen - frame.offset) * frame.scale
         factors = records.factors_of(m, d, frame.bytewise)
         factors.rows[:] = placed
-        rests = products.halved(placed, factors) if frame.bytewise else np.zeros(m)
+        rests = products.halved(placed, Handed(factors)) if frame.bytewise else np.zeros(m)
         squares = np.square(placed).sum(axis=1)
         norms = np.sqrt(squares) * screening.SLACK
         slopes = screening.product_slope.py_func(norms, rests, self._rates.plain, self._rates)
         floors = screening.plain_floor.py_func(norms, 0.0, self._rates)
         with np.errstate(over="ignore", under="ignore"):
             limits = below * frame.scale**2
-        rooms = [records.room_of(m, d, frame.bytewise) for _ in range(self._workers.count)]
+        rooms = [Handed(records.room_of(m, d, frame.bytewise)) for _ in range(self._workers.count)]
+        known, within = Handed(self._known), Handed(
+            records.Within(
+                m, self._survey.lengths, limits, chosen, factors, norms, squares, slopes, floors,
+                screening.float64_floor(d),
+            )
+        )  # fmt: skip
 
         def screen(worker: int, first: int, end: int) -> None:
-            kernels.distances_below(
-                self._rows, (first, end), self._known.order, self._survey.lengths, limits, chosen, factors, norms,
-                squares, slopes, floors, screening.float64_floor(d), rooms[worker], out,
-            )  # fmt: skip
+            kernels.distances_below(self._points, known, within, rooms[worker], first, end, out)
 
         self._workers.each(screen, self._tiles, self._tiles_a_task)
         return out
@@ -281,6 +283,7 @@ class MemoryPoints:
         flat = self._x.reshape(-1).view()
         flat.flags.writeable = False
         self._rows = self._rows._replace(values=flat)
+        self._points = Handed(self._rows)
         self._survey = replace(self._survey, rows=self._rows)
 
     def _remember(self, runs: Sequence[Run]) -> Batch:
@@ -300,6 +303,7 @@ class MemoryPoints:
             bytewise=self._survey.frame.bytewise,
             narrow=self._x.dtype.itemsize == 1 and self.n < 2**23,  # then n x 255 < 2^31
         )
+        self._view = None
         return self._batch
 
     def _wanted(self, sizes: Int64) -> Int64:
@@ -368,10 +372,13 @@ class MemoryPoints:
         rounded_up = -(-self.d // 16) * 16
         return int(rounded_up if self.d <= most else min(most, self.n // 16 * 16))
 
-    def _prepare(self, batch: Batch, runs: Sequence[Run], active: Int64, modes: NDArray[np.int8]) -> None:
-        """Work out the bounds of the active runs' centroids."""
-        frame = self._survey.frame
+    def _view_of(self, batch: Batch) -> Handed:
+        if self._view is None:
+            self._view = batch.handed(self._known)
+        return self._view
 
+    def _prepare(self, batch: Batch, view: Handed, runs: Sequence[Run], active: Int64, modes: NDArray[np.int8]) -> None:
+        """Work out the bounds of the active runs' centroids."""
         parts = []
         for run, row in zip(runs, active.tolist(), strict=True):
             first, end = int(batch.firsts[row]), int(batch.firsts[row + 1])
@@ -382,11 +389,7 @@ class MemoryPoints:
 
         def prepare(_: int, first: int, end: int) -> None:
             for j0, j1, column, fresh in parts[first:end]:
-                kernels.prepare(
-                    j0, j1, column, batch.exact, frame.offset, frame.scale, frame.reference, self._directions,
-                    self._rates, fresh, batch.factors, batch.plain, batch.fine, batch.drift, batch.far, batch.anchors,
-                    batch.gaps,
-                )  # fmt: skip
+                kernels.prepare(view, self._lens, j0, j1, column, fresh)
 
         self._workers.each(prepare, len(parts), 1)
 
@@ -395,9 +398,15 @@ class MemoryPoints:
         return Tally(batch.sums[:, part].copy(), batch.counts[part].copy(), moved)
 
     def _take_basis(self, basis: screening.Basis) -> None:
+        frame = self._survey.frame
         self._basis = basis
-        self._directions = basis.directions.astype(np.float64)
-        self._rates = screening.rates(self._survey.frame, basis)
+        self._rates = screening.rates(frame, basis)
+        self._lens = Handed(
+            records.Lens(
+                frame.offset, frame.scale, frame.reference, basis.directions.astype(np.float64), self.d, basis.p,
+                records.width_of(self.d, frame.bytewise), self._rates,
+            )
+        )  # fmt: skip
 
     def _take_outline(self, batch: Batch, p: int) -> None:
         """Look for p leading directions; where they tell something, bring what is known into the points' new order."""
@@ -408,6 +417,7 @@ class MemoryPoints:
         if found:
             self._take_basis(found.basis)
             self._known = found.known
+            self._view = None
             batch.labels = np.ascontiguousarray(batch.labels[:, found.known.order])
 
     def _take_up_gaps(self, batch: Batch) -> None:
@@ -417,6 +427,7 @@ class MemoryPoints:
         batch.anchors = batch.anchors._replace(along=np.zeros((k, p)))
         batch.gaps = batch.gaps._replace(gaps=np.full((self._tiles, int(batch.columns[-1])), -np.inf, np.float32))
         batch.debts[:] = np.inf
+        self._view = None
 
 
 def _bytes_of(held: Any) -> int:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steinhaus.engines import nearest_kernels
+from steinhaus.engines.nearest_kernels import Sought
 from steinhaus.engines.products import halved
 from steinhaus.engines.records import TILE, Factors, Rows, Scores, factors_of
 from steinhaus.engines.screening import (
@@ -32,6 +33,7 @@ from steinhaus.engines.screening import (
 from steinhaus.engines.survey import are_integers
 from steinhaus.engines.workers import Workers, available_cores
 from steinhaus.errors import DataError
+from steinhaus.handing import Handed
 from steinhaus.points import Float64, Int32
 from steinhaus.simd import takes_bytes
 
@@ -63,27 +65,29 @@ def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) 
     with np.errstate(all="ignore"):  # what overflows is settled
         frame = _frame(x.dtype, centroids)
         factors, plain, fine = _scores(frame, centroids)
-    rows = np.zeros((len(centroids), -(-d // 16) * 16), np.float32)
+    width = -(-d // 16) * 16
+    rows = np.zeros((len(centroids), width), np.float32)
     rows[:, :d] = factors.rows
     kind = x.dtype if x.dtype.kind == "f" else np.dtype(np.float64)
     flat = x.reshape(-1).view()
     flat.flags.writeable = False  # one type of array for all callers, so that kernels are compiled once
     none = np.empty(0)
-    view = Rows(
-        flat, n, d, are_integers(x.dtype), frame.offset.astype(kind), kind.type(frame.scale), none, none
+    points = Handed(
+        Rows(
+            flat, n, d, are_integers(x.dtype), frame.offset.astype(kind), kind.type(frame.scale), none, none,
+            64 // x.itemsize,
+        )
     )  # fmt: skip
     reach, floor = upward(np.array([frame.reach, 2.0 * float64_floor(d)]))
     stretch = SLACK * (1.0 + gamma(d / 16 + 21))
+    sought = Handed(Sought(len(centroids), width, rows, factors, plain, fine, centroids, reach, floor, stretch))
     labels = np.empty(n, np.int32)
     step = max(1, _FEATURES // (TILE * d)) * TILE
     workers = Workers(min(threads or available_cores(), -(-n // step)))
     bad = np.full(workers.count, n, np.int64)
 
     def label(worker: int, first: int, end: int) -> None:
-        found = nearest_kernels.label(
-            view, first, end, rows, factors, plain, fine, centroids, reach, floor, stretch, labels
-        )
-        bad[worker] = min(bad[worker], found)
+        bad[worker] = min(bad[worker], nearest_kernels.label(points, sought, first, end, labels))
 
     workers.each(label, n, step)
     workers.close()
@@ -117,7 +121,7 @@ def _scores(frame: Frame, centroids: Float64) -> tuple[Factors, Scores, Scores]:
     floor = np.where(near, plain_floor.py_func(norms, half, factors), UNKNOWN)
     single = factors_of(k, d, frame.bytewise)
     single.rows[:] = placed
-    rest = halved(placed, single) if frame.bytewise else np.zeros(k)
+    rest = halved(placed, Handed(single)) if frame.bytewise else np.zeros(k)
 
     def scores(rate: float, rest: Float64) -> Scores:
         slope = product_slope.py_func(norms, rest, rate, factors)

@@ -6,6 +6,8 @@ be brought into lanes of their own, which for few centroids takes longer than th
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -15,9 +17,10 @@ from numba.extending import intrinsic
 from steinhaus import simd as v
 from steinhaus.compiled import compiled, inner
 from steinhaus.engines.products import framed
-from steinhaus.engines.records import TILE, Known, factors_at, rows_at, scores_at
+from steinhaus.engines.records import TILE, Factors, Known, Scores
 from steinhaus.engines.screening import FAR
 from steinhaus.engines.tiles import bounds, nearest, settle
+from steinhaus.handing import taken
 
 CHAIN = 1024  # features summed at a time: four points and a few centroids stay in 32 KiB
 TINY = 2.0**-60  # more than the norm of a point whose squares have all underflowed
@@ -135,30 +138,43 @@ def _is_finite(x, i):
     return total == 0.0
 
 
+class Sought(NamedTuple):
+    """The centroids that points are to be labelled with."""
+
+    k: int
+    width: int  # d rounded up to a multiple of 16
+    placed: np.ndarray  # (k, width) float32, the centroids in the frame, filled up with zeros
+    factors: Factors  # the same for single points
+    plain: Scores
+    fine: Scores
+    exact: np.ndarray  # (k, d) float64, the centroids
+    reach: np.float32  # as in Known
+    floor: np.float32
+    stretch: float  # what makes a computed norm an upper bound
+
+
 @compiled
-def label(x, first, end, rows, factors, plain, fine, centroids, reach, floor, stretch, labels):
+def label(points, sought, first, end, labels):
     """Label the points first <= i < end: screened by products of all features, settled where that leaves it open.
 
-    x: Rows. rows: (k, width) float32, the centroids, (k, d) float64, in the frame, filled up with zeros to a multiple
-    of 16. factors: Factors, the same for single points; plain, fine: their Scores. reach, floor: as in Known. stretch:
-    what makes a computed norm an upper bound. labels: (n,) int32. Returns the first point that is not finite, or n.
+    points: Rows, sought: Sought, handed over; labels: (n,) int32. Returns the first point that is not finite, or n.
     """
-    k, d, n, width = centroids.shape[0], x.d, x.n, rows.shape[1]
+    x = taken(points)
+    k, width, placed, factors, plain, fine, exact, reach, floor, stretch = taken(sought)
+    d, n = x.d, x.n
     tables = np.empty((2, TILE * k), np.float32)
     four, lines = np.empty(4 * width, np.float32), np.zeros((3, TILE), np.float32)
     numbers, found_ = np.arange(k), np.empty(TILE, np.int32)
-    out, upper, points = v.pointer(tables[0]), v.pointer(tables[1]), v.pointer(four)
+    out, upper, row = v.pointer(tables[0]), v.pointer(tables[1]), v.pointer(four)
     norms, none, least = v.pointer(lines[0]), v.pointer(lines[1]), v.pointer(lines[2])
     chosen, found = v.pointer(numbers), v.pointer(found_)
     known = Known(chosen, norms, none, none, 0, reach, floor)
-    x, plain, fine, exact, placed = rows_at(x), scores_at(plain), scores_at(fine), v.pointer(centroids), v.pointer(rows)
-    factors = factors_at(factors)
     for base in range(first, end, TILE):
         present = min(TILE, end - base)
         for lane in range(0, present, 4):
             for q in range(lane, lane + 4):
-                norms[q] = _place(x, min(base + q, n - 1) * d, width, v.offset(points, (q - lane) * width))
-            _products(points, placed, width, k, v.offset(out, lane))
+                norms[q] = _place(x, min(base + q, n - 1) * d, width, v.offset(row, (q - lane) * width))
+            _products(row, placed, width, k, v.offset(out, lane))
         beyond = np.uint32(0)
         for lane in range(present):
             norm = np.float32((np.sqrt(np.float64(norms[lane])) + TINY) * stretch)

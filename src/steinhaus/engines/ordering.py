@@ -10,7 +10,8 @@ import numpy as np
 from steinhaus import simd as v
 from steinhaus.compiled import compiled, compiled_loosely, inner
 from steinhaus.engines.products import framed, full_products, products, spread
-from steinhaus.engines.records import TILE, factors_at, rows_at
+from steinhaus.engines.records import TILE
+from steinhaus.handing import taken
 
 
 @compiled
@@ -108,21 +109,21 @@ def energy(lanes, directions):
 
 
 @compiled
-def project(x, order, tiles, factors, shift, scratch, coordinates, squares, along_reference):
-    """Coordinates of the points along the leading directions, less the reference point's.
+def project(points, known, factors, shift, scratch, first, end, coordinates, squares, along_reference):
+    """Coordinates of the points of the tiles first <= tile < end along the leading directions, less the reference's.
 
-    x: Rows. order: (N,) int64, which point stands where. factors: of p + 1 rows, the directions and then the
-    reference point; shift: (p,) float32, the reference's coordinates -> coordinates (N, p) float32, b;
-    squares (N,) float64, |b|^2; along_reference (N,) float64, z . m.
+    points: Rows, known: Known, factors: Factors of p + 1 rows, the directions and then the reference point, scratch:
+    Scratch, handed over; shift: (p,) float32, the reference's coordinates -> coordinates (N, p) float32, b; squares
+    (N,) float64, |b|^2; along_reference (N,) float64, z . m.
     """
-    p = factors.rows.shape[0] - 1
-    view, lanes, table, out = rows_at(x), v.pointer(scratch.lanes), v.pointer(scratch.out), scratch.out
-    quads, factors = v.pointer(scratch.quads), factors_at(factors)
+    x, order, factors = taken(points), taken(known).order, taken(factors)
+    lanes, quads, out, _, chosen, _, _, _, _, _, starts = taken(scratch)
+    p = len(shift)
     for q in range(p + 1):
-        scratch.chosen[q] = q
-    for tile in range(tiles[0], tiles[1]):
-        spread(view, v.pointer(order), tile * TILE, lanes, quads, v.pointer(scratch.starts))
-        full_products(view, lanes, quads, factors, v.pointer(scratch.chosen), p + 1, table)
+        chosen[q] = q
+    for tile in range(first, end):
+        spread(x, order, tile * TILE, lanes, quads, starts)
+        full_products(x, lanes, quads, factors, chosen, p + 1, out)
         for lane in range(TILE):
             at = tile * TILE + lane
             along_reference[at] = out[TILE * p + lane]

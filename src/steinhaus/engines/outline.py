@@ -12,6 +12,7 @@ from steinhaus.engines import ordering, products
 from steinhaus.engines.records import TILE, Known, Rows, factors_of, room_of
 from steinhaus.engines.screening import SLACK, Basis, Frame, residuals
 from steinhaus.engines.workers import Workers
+from steinhaus.handing import Handed
 from steinhaus.points import Int32, Int64
 
 _AXES = 16  # leading directions that points are ordered by
@@ -60,30 +61,25 @@ def outline(
     if basis is None:
         return None
     factors = factors_of(p + 1, d, frame.bytewise)
+    handed = Handed(factors)
     factors.rows[:p], factors.rows[p] = basis.directions.T, frame.reference
     rest = 0.0
     if frame.bytewise:  # the directions are what bytes make of them
-        rest = float(products.halved(factors.rows.astype(np.float64), factors)[p])
+        rest = float(products.halved(factors.rows.astype(np.float64), handed)[p])
         high, low = factors.limbs[:p, 0, :d].astype(np.float32), factors.limbs[:p, 1, :d]
         factors.rows[:p] = factors.scales[:p, np.newaxis] * (128 * high + low)
         basis = _basis_of(factors.rows[:p])
-    shift = np.einsum("pd,d->p", factors.rows[:p], frame.reference)  # not by BLAS, whose threads stay awake for a while
+    # not by BLAS, whose threads stay awake for a while
+    shift = np.einsum("pd,d->p", factors.rows[:p], frame.reference).astype(np.float32)
     coordinates = np.empty((tiles * TILE, p), np.float32)
     along, squares = np.empty((2, tiles * TILE))
-    rooms = [room_of(p + 1, d, frame.bytewise) for _ in range(workers.count)]
+    points, places = Handed(rows), Handed(known)
+    rooms = [Handed(room_of(p + 1, d, frame.bytewise)) for _ in range(workers.count)]
 
     def project(worker: int, first: int, end: int) -> None:
         ordering.project(
-            rows,
-            known.order,
-            (first, end),
-            factors,
-            shift.astype(np.float32),
-            rooms[worker],
-            coordinates,
-            squares,
-            along,
-        )
+            points, places, handed, shift, rooms[worker], first, end, coordinates, squares, along,
+        )  # fmt: skip
 
     workers.each(project, tiles, step)
     rests = residuals(frame, basis, known.norms.astype(np.float64), along, rest, squares)

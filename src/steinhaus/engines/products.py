@@ -12,6 +12,7 @@ import numpy as np
 from steinhaus import simd as v
 from steinhaus.compiled import by_type_of_points, compiled, inlined, inner
 from steinhaus.engines.screening import BYTES, CHUNK, MOST
+from steinhaus.handing import taken
 
 
 @inner
@@ -203,11 +204,12 @@ def halve(row, j, d, factors):
     if most > 2.0**-90:
         scale = math.ldexp(1.0, math.frexp(most / MOST)[1])
         per_scale = 1.0 / scale
-    rest = 0.0
+    rest, width = 0.0, (d + 63) // 64 * 64
+    at = 2 * j * width
     for t in range(d):
         q = np.int32(np.rint(row[t] * per_scale))
         high = (q + 64) >> 7
-        factors.limbs[j, 0, t], factors.limbs[j, 1, t] = high, q - 128 * high
+        factors.limbs[at + t], factors.limbs[at + width + t] = high, q - 128 * high
         off = row[t] - scale * q
         rest += off * off
     factors.scales[j] = scale
@@ -216,8 +218,9 @@ def halve(row, j, d, factors):
 
 @compiled
 def halved(rows, factors):
-    """Round rows, (k, d) float64, to the factors' bytes; returns by how much, (k,) float64."""
-    rest = np.empty(len(rows))
-    for j in range(len(rows)):
-        rest[j] = halve(rows[j], j, rows.shape[1], factors)
+    """Round rows, (k, d) float64, to the bytes of Factors, handed over; returns by how much, (k,) float64."""
+    k, d = rows.shape
+    rest, factors, view = np.empty(k), taken(factors), v.pointer(rows)
+    for j in range(k):
+        rest[j] = halve(v.offset(view, j * d), j, d, factors)
     return rest

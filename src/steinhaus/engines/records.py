@@ -1,11 +1,8 @@
 """What the kernels are handed: records of arrays, and the room they work in.
 
 Shapes: n points, d features, R runs, K centroids of all runs together, T tiles, N = 32 T >= n, p directions. A tile is
-32 consecutive points, in two groups of 16 lanes.
-
-Outer kernels take arrays; inner ones take addresses (`simd.pointer`), indexed like the flat array, because an array
-passed between compiled functions costs two atomic updates of its reference count, more than the work on a tile:
-`rows_at` and its like turn the one into the other.
+32 consecutive points, in two groups of 16 lanes. Inside the kernels arrays are addresses, indexed like the flat array:
+see `handing`.
 """
 
 from __future__ import annotations
@@ -15,14 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from steinhaus import simd as v
-from steinhaus.compiled import inlined
+from steinhaus.engines.screening import Rates
 
 TILE = 32
 MANY_SLOTS = 255  # anchors' products that a tile can keep of a run: their numbers are bytes
 # Rows of `Change.work`: points that changed their label; pairs settled; tiles whose features were needed; rows of
 # products computed from the features of a tile, and from the directions.
 MOVED, PAIRS, SPREADS, COMPUTED, SCREENED = range(5)
+WORKS = 5
 # How a run is screened: not at all; from the features, taking new anchors; from its anchors; from the features alone.
 BRUTE, PLAIN, DRIFT, FULL = 0, 1, 2, 3
 _LINES = 128  # bytes that a processor fetches together, at most
@@ -39,6 +36,7 @@ class Rows(NamedTuple):
     scale: float  # of the points' type
     grid_offset: np.ndarray  # (d,) float64; the grid is (x - grid_offset) * per_step
     per_step: np.ndarray  # (d,) float64
+    line: int  # values in a line of the cache
 
 
 class Known(NamedTuple):
@@ -116,7 +114,8 @@ class Scratch(NamedTuple):
     upper: np.ndarray  # (32 K,) float32, upper bounds
     chosen: np.ndarray  # (K,) int64, candidates of a tile
     near: np.ndarray  # (K,) float32, their gaps now
-    others: np.ndarray  # (2, K) int64, candidates whose products are not kept, and those whose are
+    others: np.ndarray  # (K,) int64, candidates whose products are not kept
+    kept: np.ndarray  # (K,) int64, and those whose are
     least: np.ndarray  # (32,) float32
     found: np.ndarray  # (32,) int32
     starts: np.ndarray  # (16,) int64
@@ -128,7 +127,86 @@ class Change(NamedTuple):
     sums: np.ndarray  # (limbs, K, d) int64, or int32 where no sum of a pass can overflow it
     counts: np.ndarray  # (K,) int64
     touched: np.ndarray  # (K,) uint8
-    work: np.ndarray  # (5, R) int64, what was done: MOVED, PAIRS, SPREADS, COMPUTED, SCREENED
+    work: np.ndarray  # (WORKS, R) int64, what was done: MOVED, PAIRS, SPREADS, COMPUTED, SCREENED
+
+
+class Worker(NamedTuple):
+    """What is one worker's own."""
+
+    scratch: Scratch
+    change: Change
+
+
+class Sizes(NamedTuple):
+    """How much there is of what."""
+
+    runs: int  # R
+    k: int  # K
+    tiles: int  # T
+    wide: int  # H
+    room: int  # M
+    gapped: bool  # whether gaps and anchors are kept
+    limit: np.float32  # pairs a candidate above which a tile's products are computed from the features after all
+
+
+class View(NamedTuple):
+    """What is remembered of the points and of a batch of runs, from pass to pass."""
+
+    known: Known
+    firsts: np.ndarray  # (R + 1,) int64, where each run's centroids begin among the K
+    columns: np.ndarray  # (R + 1,) int64, where its columns begin among the H
+    rooms: np.ndarray  # (R + 1,) int64, where its kept products begin among the M
+    labels: np.ndarray  # (R, N) int32, by position; -1: none yet
+    exact: np.ndarray  # (K, d) float64, the centroids of this pass
+    factors: Factors  # the same in the frame
+    plain: Scores
+    fine: Scores
+    drift: Scores
+    far: Scores
+    anchors: Anchors
+    gaps: Gaps
+    sizes: Sizes
+
+
+class Orders(NamedTuple):
+    """What is to be done in a pass."""
+
+    queue: np.ndarray  # (3,) int64, the next tile that is free, how many there are, how many to take at once
+    many: np.ndarray  # (1,) int64, how many runs are active
+    active: np.ndarray  # (R,) int64, their rows, the first so many
+    modes: np.ndarray  # (R,) int8
+    spare: np.ndarray  # (R,) float32, how far centroids may go until the next anchors: products are kept of what may be
+    # candidates by then
+    straight: np.ndarray  # (R,) int64, how many candidates of a tile are computed from the features at once, in a full
+    # pass, without a look at the directions first
+
+
+class Lens(NamedTuple):
+    """How centroids are seen: the frame and the leading directions of the points."""
+
+    offset: np.ndarray  # (d,) float64
+    scale: float
+    reference: np.ndarray  # (d,) float64
+    directions: np.ndarray  # (d, p) float64
+    d: int
+    p: int  # a multiple of 16
+    width: int  # bytes of a row in products of bytes; 0 where they are not used
+    rates: Rates
+
+
+class Within(NamedTuple):
+    """Points and centroids whose distances are of interest where they are small."""
+
+    k: int
+    lengths: np.ndarray  # (n,) float64, |x'|^2
+    below: np.ndarray  # (n,) float64, the limits, in the frame
+    exact: np.ndarray  # (k, d) float64, the centroids
+    factors: Factors  # the same in the frame
+    norms: np.ndarray  # (k,) float64, their lengths there
+    squares: np.ndarray  # (k,) float64
+    slopes: np.ndarray  # (k,) float64, of the products
+    floors: np.ndarray  # (k,) float64
+    floor: float  # float64's, relative to (|x'| + |c'|)^2
 
 
 def room_of(k: int, d: int, bytewise: bool) -> Scratch:
@@ -140,7 +218,8 @@ def room_of(k: int, d: int, bytewise: bool) -> Scratch:
         upper=apart(TILE * k, np.float32),
         chosen=apart(k, np.int64),
         near=apart(k, np.float32),
-        others=apart((2, k), np.int64),
+        others=apart(k, np.int64),
+        kept=apart(k, np.int64),
         least=apart(TILE, np.float32),
         found=apart(TILE, np.int32),
         starts=apart(16, np.int64),
@@ -150,7 +229,7 @@ def room_of(k: int, d: int, bytewise: bool) -> Scratch:
 def change_of(limbs: int, k: int, d: int, runs: int, dtype: Any) -> Change:
     """No change yet, for one worker; the sums are of this type."""
     counts, touched = apart(k, np.int64), apart(k, np.uint8)
-    return Change(apart((limbs, k, d), dtype), counts, touched, apart((5, runs), np.int64))
+    return Change(apart((limbs, k, d), dtype), counts, touched, apart((WORKS, runs), np.int64))
 
 
 def factors_of(k: int, d: int, bytewise: bool) -> Factors:
@@ -176,36 +255,3 @@ def apart(shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
     room = np.zeros(size + 2 * _LINES, np.uint8)
     start = -room.ctypes.data % _LINES
     return room[start : start + size].view(kind).reshape(shape)
-
-
-@inlined
-def rows_at(x):
-    """Rows by address."""
-    return Rows(
-        v.pointer(x.values), x.n, x.d, x.integers, v.pointer(x.offset), x.scale, v.pointer(x.grid_offset),
-        v.pointer(x.per_step),
-    )  # fmt: skip
-
-
-@inlined
-def known_at(known):
-    """Known by address."""
-    return Known(
-        v.pointer(known.order), v.pointer(known.norms), v.pointer(known.residuals), v.pointer(known.projections),
-        known.p, known.reach, known.floor,
-    )  # fmt: skip
-
-
-@inlined
-def scores_at(scores):
-    """Scores by address."""
-    return Scores(
-        v.pointer(scores.rows), v.pointer(scores.half), v.pointer(scores.slope), v.pointer(scores.lag),
-        v.pointer(scores.floor),
-    )  # fmt: skip
-
-
-@inlined
-def factors_at(factors):
-    """Factors by address."""
-    return Factors(v.pointer(factors.rows), v.pointer(factors.limbs), v.pointer(factors.scales))
