@@ -11,65 +11,65 @@ from hypothesis import strategies as st
 from numba import njit
 
 from steinhaus import simd
-from steinhaus.engines import choose, outline, products, records, screening, tiles
+from steinhaus.engines import choose, outline, products, screening, tiles
+from steinhaus.handing import Handed, taken
 from steinhaus.points import Run
 
 KINDS = ("plain", "fine", "drift", "far")
 
 
 @njit
-def _plain(x, known, factors, chosen, scratch):
-    view, lanes, out = records.rows_at(x), simd.pointer(scratch.lanes), simd.pointer(scratch.out)
-    quads, of = simd.pointer(scratch.quads), records.factors_at(factors)
-    products.spread(view, simd.pointer(known.order), 0, lanes, quads, simd.pointer(scratch.starts))
-    products.full_products(view, lanes, quads, of, simd.pointer(chosen), len(chosen), out)
+def _plain(points, known, factors, chosen, scratch):
+    x, known, room, rows = taken(points), taken(known), taken(scratch), simd.pointer(chosen)
+    products.spread(x, known.order, 0, room.lanes, room.quads, room.starts)
+    products.full_products(x, room.lanes, room.quads, taken(factors), rows, len(chosen), room.out)
 
 
 @njit
-def _fine(x, known, factors, chosen, scratch):
-    view, of = records.rows_at(x), records.factors_at(factors)
+def _fine(points, known, factors, chosen, scratch):
+    x, known, factors, room = taken(points), taken(known), taken(factors), taken(scratch)
     for c in range(len(chosen)):
         for lane in range(32):
-            at = known.order[lane]
-            scratch.out[32 * c + lane] = products.product(view, at, of, chosen[c])
+            room.out[32 * c + lane] = products.product(x, known.order[lane], factors, chosen[c])
 
 
 @njit
 def _drift(known, scores, anchors, chosen, scratch):
-    slots, kept, out = simd.pointer(anchors.slots), simd.pointer(anchors.products), simd.pointer(scratch.out)
-    rows = simd.pointer(scores.rows)
-    tiles.drift_products(0, records.known_at(known), rows, simd.pointer(chosen), len(chosen), 0, slots, 0, kept, out)
+    rows, anchors, out, chosen_ = taken(scores).rows, taken(anchors), taken(scratch).out, simd.pointer(chosen)
+    kept = anchors.products
+    tiles.drift_products(0, taken(known), rows, chosen_, len(chosen), 0, anchors.slots, 0, kept, out)
 
 
 @njit
 def _far(known, scores, chosen, scratch):
-    rows, out = simd.pointer(scores.rows), simd.pointer(scratch.out)
-    tiles.direct_products(0, records.known_at(known), rows, simd.pointer(chosen), len(chosen), out)
+    rows, out = taken(scores).rows, taken(scratch).out
+    tiles.direct_products(0, taken(known), rows, simd.pointer(chosen), len(chosen), out)
 
 
 @njit
 def _bounds(known, scores, chosen, scratch):
-    out, upper, row = simd.pointer(scratch.out), simd.pointer(scratch.upper), simd.pointer(chosen)
-    found, least = simd.pointer(scratch.found), simd.pointer(scratch.least)
-    view = records.known_at(known)
-    return tiles.bounds(out, row, len(chosen), 0, records.scores_at(scores), view, 0, upper, found, least)
+    room, rows = taken(scratch), simd.pointer(chosen)
+    return tiles.bounds(
+        room.out, rows, len(chosen), 0, taken(scores), taken(known), 0, room.upper, room.found, room.least
+    )
 
 
 def bounds(points, kind):
     """Upper bounds (k, 32) and the best lower bound (32,) of the first tile, and the order of its points."""
-    batch, known, rows = points._batch, points._known, points._rows
-    chosen, scratch = np.arange(len(batch.counts)), batch.scratch[0]
-    scores = getattr(batch, kind)
+    batch, rows, chosen = points._batch, Handed(points._rows), np.arange(len(points._batch.counts))
+    known, factors, anchors = Handed(points._known), Handed(batch.factors), Handed(batch.anchors)
+    scratch = batch.workers[0].scratch
+    scores, room = Handed(getattr(batch, kind)), Handed(scratch)
     if kind == "plain":
-        _plain(rows, known, batch.factors, chosen, scratch)
+        _plain(rows, known, factors, chosen, room)
     elif kind == "fine":
-        _fine(rows, known, batch.factors, chosen, scratch)
+        _fine(rows, known, factors, chosen, room)
     elif kind == "drift":
-        _drift(known, scores, batch.anchors, chosen, scratch)
+        _drift(known, scores, anchors, chosen, room)
     else:
-        _far(known, scores, chosen, scratch)
-    _bounds(known, scores, chosen, scratch)
-    return scratch.upper.reshape(-1, 32), scratch.least, known.order[:32]
+        _far(known, scores, chosen, room)
+    _bounds(known, scores, chosen, room)
+    return scratch.upper.reshape(-1, 32), scratch.least, points._known.order[:32]
 
 
 def exact_scores(points, x, centroids):

@@ -64,8 +64,8 @@ def assign(points, view, orders, worker):
     lanes, quads, out, upper, chosen, near, others, kept_ones, least, found, starts = worker.scratch
     sums, counts, touched, work = worker.change
     slots, used, kept_products = anchors.slots, anchors.used, anchors.products
-    d, n, line, runs, positions, many_tiles, wide = x.d, x.n, x.line, sizes.runs, 32 * sizes.tiles, sizes.tiles, sizes.wide
-    kept_gaps = sizes.gapped
+    d, n, line, runs, wide, kept_gaps = x.d, x.n, x.line, sizes.runs, sizes.wide, sizes.gapped
+    positions, many_tiles = 32 * sizes.tiles, sizes.tiles
     other = sizes.k * d  # from a high limb to its low limb
     full = False  # whether all tiles' features are needed
     for a in range(orders.many[0]):
