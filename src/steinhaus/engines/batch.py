@@ -43,7 +43,7 @@ class Batch:
     orders: records.Orders
     vain: Float64  # (R,) how many rows of products a pass with gaps may take before it rests
     resting: Int64  # (R,) passes for which gaps and anchors are left alone
-    rests: Int64  # (R,) how long the last rest was
+    rests: Int64  # (R,) how long the next rest will be
     anchored: NDArray[np.float32]  # (H,) the gaps' `travelled` at each run's anchors
     passes: int = 0
 
@@ -151,6 +151,6 @@ def batch_of(
         ),
         vain=_VAIN * (sizes * tiles).astype(np.float64),
         resting=np.zeros(runs, np.int64),
-        rests=np.full(runs, 2),
+        rests=np.zeros(runs, np.int64),
         anchored=np.zeros(wide, np.float32),
     )

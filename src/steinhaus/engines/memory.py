@@ -23,6 +23,7 @@ from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally
 Screen = Literal["auto", "drift", "plain", "none"]
 
 _FEW_CENTROIDS, _FEW_DIRECTIONS, _DIRECTIONS = 20, 32, 48
+_FEW_FEATURES = 128  # a million embeddings of so many, K = 256: 32 directions are as fast as 48, and are smaller tables
 _STEP = 4096  # points a task, for what is done seldom
 _TASKS = 4  # tasks a worker, in a pass over the points
 _CENTROIDS = 64  # centroids a task, when bounds are worked out
@@ -347,11 +348,13 @@ class MemoryPoints:
         return np.where(batch.resting > 0, FULL, np.where(due < 1, DRIFT, PLAIN)).astype(np.int8)
 
     def _rest(self, batch: Batch, modes: NDArray[np.int8], work: Int64) -> None:
-        """Leave gaps and anchors alone for some passes, twice as many each time, where they spare too little."""
+        """Where gaps and anchors spare too little, renew them; where they do so again, leave them alone for some
+        passes first, each time for twice as many.
+        """
         vain = (modes == DRIFT) & (work[records.COMPUTED] > batch.vain)
-        batch.rests = np.where(vain, 2 * batch.rests, batch.rests)
-        woken = (modes == FULL) & (batch.resting == 1)
+        woken = vain & (batch.rests == 0) | (modes == FULL) & (batch.resting == 1)
         batch.resting = np.where(vain, batch.rests, np.maximum(batch.resting - 1, 0))
+        batch.rests = np.where(vain, 2 * batch.rests + 1, batch.rests)
         for row in np.flatnonzero(woken):  # what was recorded before the rest is of no use after it
             batch.gaps.gaps[:, batch.columns[row] : batch.columns[row + 1]] = -np.inf
             batch.debts[row] = np.inf
@@ -368,9 +371,10 @@ class MemoryPoints:
 
     def _how_many_directions(self, k: int) -> int:
         """How many leading directions to take for k centroids: a multiple of 16, 0 for none."""
-        most = _DIRECTIONS if k > _FEW_CENTROIDS else _FEW_DIRECTIONS
-        rounded_up = -(-self.d // 16) * 16
-        return int(rounded_up if self.d <= most else min(most, self.n // 16 * 16))
+        if self.d <= _FEW_DIRECTIONS:
+            return -(-self.d // 16) * 16
+        most = _FEW_DIRECTIONS if k <= _FEW_CENTROIDS or self.d <= _FEW_FEATURES else _DIRECTIONS
+        return min(most, self.n // 16 * 16)
 
     def _view_of(self, batch: Batch) -> Handed:
         if self._view is None:
@@ -412,7 +416,10 @@ class MemoryPoints:
         """Look for p leading directions; where they tell something, bring what is known into the points' new order."""
         alone = len(batch.labels) == 1 and batch.passes > 0 and self.n >= _CLUSTER * len(batch.counts)
         labels, forced = batch.labels[0, : self.n] if alone else None, self._screen == "drift"
-        found = outline(self._rows, self._survey.frame, self._known, p, self._workers, labels=labels, forced=forced)
+        room = batch.anchors.products  # nothing is in it before the next pass
+        found = outline(
+            self._rows, self._survey.frame, self._known, p, self._workers, labels=labels, forced=forced, room=room
+        )
         self._shapeless = found is None
         if found:
             self._take_basis(found.basis)

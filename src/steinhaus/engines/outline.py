@@ -37,6 +37,7 @@ def outline(
     *,
     labels: Int32 | None = None,
     forced: bool = False,
+    room: NDArray[np.float32],
 ) -> Outline | None:
     """Take leading directions, project the points on them, and order the points by them into tiles of near ones.
 
@@ -50,6 +51,8 @@ def outline(
         (n,) where one run is alone: points of a cluster stand together then, and near ones within it.
     forced
         Whether directions are taken though they tell little.
+    room
+        To work in, where it is large enough: memory that was never used costs more than what is computed in it.
 
     Returns
     -------
@@ -71,7 +74,9 @@ def outline(
         basis = _basis_of(factors.rows[:p])
     # not by BLAS, whose threads stay awake for a while
     shift = np.einsum("pd,d->p", factors.rows[:p], frame.reference).astype(np.float32)
-    coordinates = np.empty((tiles * TILE, p), np.float32)
+    if room.size < tiles * TILE * p:
+        room = np.empty(tiles * TILE * p, np.float32)
+    coordinates = room.reshape(-1)[: tiles * TILE * p].reshape(-1, p)
     along, squares = np.empty((2, tiles * TILE))
     points, places = Handed(rows), Handed(known)
     rooms = [Handed(room_of(p + 1, d, frame.bytewise)) for _ in range(workers.count)]
