@@ -11,7 +11,7 @@ import numpy as np
 
 from steinhaus import simd as v
 from steinhaus.compiled import by_type_of_points, compiled, inlined, inner
-from steinhaus.engines.screening import BYTES, CHUNK, MOST
+from steinhaus.engines.screening import BYTES, MOST, chunk
 from steinhaus.handing import taken
 
 
@@ -189,9 +189,9 @@ def _full_products_of_bytes(x, lanes, quads, factors, chosen, count, out):
 
 
 def _full_products_of_floats(x, lanes, quads, factors, chosen, count, out):
-    d = x.d
-    for t in range(0, d, CHUNK):
-        products(lanes, 16 * t, 16 * d, factors.rows, chosen, d, t, min(CHUNK, d - t), count, out, t == 0)
+    d, size = x.d, chunk(x.d)
+    for t in range(0, d, size):
+        products(lanes, 16 * t, 16 * d, factors.rows, chosen, d, t, min(size, d - t), count, out, t == 0)
 
 
 @inner

@@ -44,7 +44,7 @@ Float64 = NDArray[np.float64]
 
 BYTES = 2**15  # features whose products of bytes are summed exactly, in int32
 MOST = 127 * 128  # the largest integer of a row for products of bytes: 128 high + low, two signed bytes
-CHUNK = 112  # features summed at a time by `products.full_products`: lanes and rows of a chunk stay in 32 KiB
+_CHUNK = 112  # features summed at a time by `products.full_products`, about: lanes and rows stay in 32 KiB
 UNIT32 = 2.0**-24
 UNIT64 = 2.0**-53
 SLACK = 1.0 + 1e-4
@@ -59,9 +59,19 @@ def gamma(q: float, unit: float = UNIT32) -> float:
     return q * unit / (1.0 - q * unit) if q * unit < 1.0 else np.inf
 
 
+@inlined
+def chunk(d: int) -> int:
+    """How many features of d are summed at a time: a multiple of 16, in parts about alike (a million embeddings of 128
+    features, K = 256: 5.8 s in one part, 6.3 s in parts of 112 and 16).
+    """
+    parts = max(1, (d + _CHUNK // 2) // _CHUNK)
+    return ((d + parts - 1) // parts + 15) // 16 * 16
+
+
 def chunked(d: int) -> int:
     """The longest chain of roundings in a product over d features as `products.full_products` sums it."""
-    return min(d, CHUNK) + -(-d // CHUNK) + 1
+    size = int(chunk.py_func(d))
+    return min(d, size) + -(-d // size) + 1
 
 
 def byted(d: int) -> float:
