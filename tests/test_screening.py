@@ -160,7 +160,7 @@ def test_gamma(q, expected):
 def test_leading_directions_find_the_plane_that_points_lie_in(rng):
     plane = np.linalg.qr(rng.normal(size=(40, 16)))[0]
     points = choose(rng.normal(size=(200, 16)) @ plane.T, threads=1)
-    basis = outline.leading_directions(points._rows, points._survey.frame, 16)
+    basis = outline.leading_directions(points._rows, points._survey.frame, 16, points._workers)
     points.close()
     inside = plane.T @ basis.directions
     np.testing.assert_allclose(np.linalg.svd(inside)[1], 1.0, atol=1e-5)

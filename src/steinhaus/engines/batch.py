@@ -132,7 +132,7 @@ def batch_of(
             rows=np.zeros((k, d)),
             norms=np.zeros(k),
         ),
-        costs=np.zeros(runs),
+        costs=np.ones(runs),
         debts=np.full(runs, np.inf),
         workers=[
             records.Worker(

@@ -236,8 +236,11 @@ def add_row(x, i, sign, sums, other, at):
 
 
 @compiled
-def collect(view, change, sums, counts):
-    """Add a worker's changes to the sums and counts of all clusters, and clear them."""
+def collect(view, change, sums, counts, work):
+    """Add a worker's changes to the sums and counts of all clusters, and its work to all that was done; clear them.
+
+    view: View, change: Change, handed over; sums: (limbs, K, d) int64, counts: (K,) int64, work: (WORKS, R) int64.
+    """
     view, change = taken(view), taken(change)
     limbs, k, d = sums.shape
     for j in range(k):
@@ -250,8 +253,11 @@ def collect(view, change, sums, counts):
                 for t in range(d):
                     sums[limb, j, t] += change.sums[at + t]
                     change.sums[at + t] = 0
-    for what in range(WORKS * view.sizes.runs):
-        change.work[what] = 0
+    runs = view.sizes.runs
+    for what in range(WORKS):
+        for r in range(runs):
+            work[what, r] += change.work[what * runs + r]
+            change.work[what * runs + r] = 0
 
 
 @compiled_loosely
@@ -340,14 +346,22 @@ def prepare(view, lens, first, end, column, fresh):
 @inner
 def _along(row, directions, d, p, out):
     """Coordinates of a row along the directions, (d, p) float64 with p a multiple of 16 -> (p,) float64."""
+    half = d // 2 * p
     for q in range(0, p, 16):
-        low, high = v.zeros64(), v.zeros64()
-        for t in range(d):
-            e = v.constant(row[t], low)
-            low = v.multiply_add(e, v.load_float64(directions, t * p + q), low)
-            high = v.multiply_add(e, v.load_float64(directions, t * p + q + 8), high)
-        v.store(out, q, low)
-        v.store(out, q + 8, high)
+        low, high, lower, higher = v.zeros64(), v.zeros64(), v.zeros64(), v.zeros64()
+        for t in range(d // 2):  # two halves, so that a sum need not wait for the one before
+            at = t * p + q
+            e, f = v.constant(row[t], low), v.constant(row[d // 2 + t], low)
+            low = v.multiply_add(e, v.load_float64(directions, at), low)
+            high = v.multiply_add(e, v.load_float64(directions, at + 8), high)
+            lower = v.multiply_add(f, v.load_float64(directions, half + at), lower)
+            higher = v.multiply_add(f, v.load_float64(directions, half + at + 8), higher)
+        if d % 2:
+            e, at = v.constant(row[d - 1], low), (d - 1) * p + q
+            low = v.multiply_add(e, v.load_float64(directions, at), low)
+            high = v.multiply_add(e, v.load_float64(directions, at + 8), high)
+        v.store(out, q, v.add(low, lower))
+        v.store(out, q + 8, v.add(high, higher))
 
 
 @compiled

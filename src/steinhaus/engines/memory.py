@@ -122,24 +122,27 @@ class MemoryPoints:
         orders = batch.orders
         orders.queue[:] = 0, self._tiles, self._tiles_at_once
         orders.many[0] = len(active)
-        orders.active[: len(active)], orders.modes[:], orders.spare[:] = active, modes, self._spare(batch, fresh)
+        orders.active[: len(active)], orders.modes[:] = active, modes
+        if len(fresh):
+            orders.spare[:] = self._spare(batch, fresh)
 
         def label(worker: int, _first: int, _end: int) -> None:
             kernels.assign(self._points, view, batch.handed_orders, batch.handed_workers[worker])
 
         self._workers.each(label, min(self._workers.count, -(-self._tiles // self._tiles_at_once)), 1)
-        self.work = work = np.sum([worker.change.work for worker in batch.workers], axis=0)
+        self.work = work = np.zeros((records.WORKS, len(modes)), np.int64)
+        for change in batch.handed_changes:
+            kernels.collect(view, change, batch.sums, batch.counts, work)
         cost = _SPREAD * work[records.SPREADS] + _PRODUCTS * work[records.COMPUTED]
-        batch.debts[active] += cost[active] + work[records.PAIRS][active]
-        batch.costs[fresh], batch.debts[fresh] = cost[fresh], 0.0
-        screened = work[records.SCREENED, fresh]
-        spared = screened - work[records.COMPUTED, fresh]
-        orders.straight[fresh[spared * self.d < screened * self._known.p]] = len(batch.counts)
+        batch.debts += cost + work[records.PAIRS]
+        if len(fresh):
+            batch.costs[fresh], batch.debts[fresh] = np.maximum(cost[fresh], 1.0), 0.0
+            screened = work[records.SCREENED, fresh]
+            spared = screened - work[records.COMPUTED, fresh]
+            orders.straight[fresh[spared * self.d < screened * self._known.p]] = len(batch.counts)
         if self._screen == "auto" and (batch.resting.any() or (work[records.COMPUTED] > batch.vain).any()):
             self._rest(batch, modes, work)
         moved = work[records.MOVED].tolist()
-        for change in batch.handed_changes:
-            kernels.collect(view, change, batch.sums, batch.counts)
         return [self._tally(batch, row, moved[row]) for row in active.tolist()]
 
     def farthest(self, run: Run, wanted: int) -> tuple[Int64, Float64]:
@@ -342,7 +345,7 @@ class MemoryPoints:
             if not len(batch.gaps.gaps):
                 self._take_up_gaps(batch)
         batch.passes += 1
-        due = batch.debts / np.maximum(batch.costs, 1.0)
+        due = batch.debts / batch.costs
         if (due >= 1).any():
             due /= _COMPANY
         return np.where(batch.resting > 0, FULL, np.where(due < 1, DRIFT, PLAIN)).astype(np.int8)
@@ -372,9 +375,9 @@ class MemoryPoints:
     def _how_many_directions(self, k: int) -> int:
         """How many leading directions to take for k centroids: a multiple of 16, 0 for none."""
         if self.d <= _FEW_DIRECTIONS:
-            return -(-self.d // 16) * 16
+            return int(-(-self.d // 16) * 16)
         most = _FEW_DIRECTIONS if k <= _FEW_CENTROIDS or self.d <= _FEW_FEATURES else _DIRECTIONS
-        return min(most, self.n // 16 * 16)
+        return int(min(most, self.n // 16 * 16))
 
     def _view_of(self, batch: Batch) -> Handed:
         if self._view is None:

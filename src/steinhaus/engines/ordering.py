@@ -15,12 +15,13 @@ from steinhaus.handing import taken
 
 
 @compiled
-def gather(x, indices, reference, lanes, columns):
-    """Bring a sample of points, less the reference point (d,), into the two layouts of `lead`.
+def gather(points, indices, reference, first, end, lanes, columns):
+    """Bring the points first <= s < end of a sample, less the reference point (d,), into the two layouts of `lead`.
 
-    x: Rows; indices: (32 S,) int64; columns may be empty.
+    points: Rows, handed over; indices: (32 S,) int64; columns may be empty.
     """
-    for s in range(len(indices)):
+    x = taken(points)
+    for s in range(first, end):
         at = indices[s] * x.d
         for t in range(x.d):
             value = framed(x, at + t, t) - reference[t]

@@ -60,7 +60,10 @@ def outline(
         None where leading directions hold too little of the points.
     """
     d, tiles, step = rows.d, len(known.order) // TILE, max(1, min(512, len(known.order) // (4 * TILE * workers.count)))
-    basis = Basis(np.eye(d, p, dtype=np.float32), 0.0) if d <= p else leading_directions(rows, frame, p, forced=forced)
+    if d <= p:
+        basis: Basis | None = Basis(np.eye(d, p, dtype=np.float32), 0.0)
+    else:
+        basis = leading_directions(rows, frame, p, workers, forced=forced)
     if basis is None:
         return None
     factors = factors_of(p + 1, d, frame.bytewise)
@@ -102,7 +105,7 @@ def outline(
     )
 
 
-def leading_directions(rows: Rows, frame: Frame, p: int, *, forced: bool = False) -> Basis | None:
+def leading_directions(rows: Rows, frame: Frame, p: int, workers: Workers, *, forced: bool = False) -> Basis | None:
     """Leading principal directions of a sample of y; None where they hold too little of another one, unless forced.
 
     How good they are decides how much the screen certifies, never what it certifies.
@@ -112,8 +115,13 @@ def leading_directions(rows: Rows, frame: Frame, p: int, *, forced: bool = False
     sample = np.linspace(0, n - 1, 2 * TILE * tiles).astype(np.int64)
     taken, held = np.empty((2, tiles, 2, d, 16), np.float32)
     columns = np.zeros((-(-d // TILE), 2, TILE * tiles, 16), np.float32)
-    ordering.gather(rows, sample[::2].copy(), reference, taken, columns)
-    ordering.gather(rows, sample[1::2].copy(), reference, held, columns[:0])
+    points, some, others = Handed(rows), sample[::2].copy(), sample[1::2].copy()
+
+    def gather(_: int, first: int, end: int) -> None:
+        ordering.gather(points, some, reference, first, end, taken, columns)
+        ordering.gather(points, others, reference, first, end, held, columns[:0])
+
+    workers.each(gather, TILE * tiles, TILE)
     directions = np.ascontiguousarray(columns.transpose(2, 0, 1, 3)[:p]).reshape(p, -1)
     ordering.lead(taken, columns, directions, _SWEEPS)
     if not forced and ordering.energy(held, directions) < _SHARE * float(np.square(held, dtype=np.float64).sum()):
