@@ -312,7 +312,7 @@ class MemoryPoints:
 
     def _wanted(self, sizes: Int64) -> Int64:
         """How many products to keep for each run in every tile, (R,): of all few centroids, of the nearest of many."""
-        return np.minimum(np.minimum(sizes, 32 + sizes // 16), records.MANY_SLOTS)
+        return np.minimum(np.minimum(sizes, 16 + sizes // 16), records.MANY_SLOTS)
 
     def _table_bytes(self, sizes: Int64) -> int:
         """What gaps, anchors' products and projections of runs of these sizes take."""
