@@ -21,7 +21,8 @@ import numpy as np
 
 import steinhaus
 from steinhaus.cli.places import Size
-from steinhaus.engines import choose, warm_up
+from steinhaus.engines import choose
+from steinhaus.engines.warming import warm_up
 from steinhaus.images.stored import StoredPixels
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Run

@@ -44,6 +44,11 @@ def compiled(function: Callable[..., Any], **options: Any) -> Any:
     return dispatcher
 
 
+def is_cached(function: Any) -> bool:
+    """Whether the disk holds a compiled function of these very sources, for whatever types."""
+    return any(key[-1] == _CONTENTS for key in function._cache._cache_file._load_index())
+
+
 def compiled_loosely(function: Callable[..., Any]) -> Any:
     """Compile a function whose sums may be reordered and fused: for bounds, which allow for any order."""
     return compiled(function, fastmath={"reassoc", "contract", "nsz"})

@@ -107,14 +107,14 @@ def study(
             images = open_source(source, place.reading(source, reading), watch)
             stages.ended("open the images")
 
-            from steinhaus import engines
+            from steinhaus.engines.warming import is_warm, warm_up
             from steinhaus.study.run import run_study
 
             folder = wanted.folder(images) if out is None else Path(out).expanduser()
             stages.ended("name the study")
-            if not engines.is_warm():
-                watch.step("compiling kernels for this machine, once (~20 s)", 0, None, "")
-                engines.warm_up()
+            if not is_warm():
+                watch.step("compiling kernels for this machine, once (~10 s)", 0, None, "")
+                warm_up()
                 stages.ended("compile the kernels")
             with place.opened(watch.say) as choose:
                 told = _both(stages.event, watch.event)

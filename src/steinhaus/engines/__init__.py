@@ -99,25 +99,3 @@ def distances(x: Any, rows: Float64, *, threads: int | None = None) -> Float64:
     workers.each(lambda _, first, end: kernels.all_distances(view, first, end, rows, out.T), len(x), 1024)
     workers.close()
     return np.sqrt(out, out=out)
-
-
-def warm_up() -> None:
-    """Compile the kernels for pixels, or load them from Numba's cache, on a few points; before threads start."""
-    import numpy as np
-
-    from steinhaus.lloyd import lloyd
-    from steinhaus.points import Run
-
-    x = np.arange(64 * 64, dtype=np.uint8).reshape(64, 64)
-    points = choose(x, threads=1, screen="drift")
-    list(lloyd(points, [Run(0, points.rows(np.arange(2)))], max_iter=2))
-    points.close()
-
-
-def is_warm() -> bool:
-    """Whether Numba's cache holds the kernels for pixels, so that nothing needs to be compiled."""
-    from pathlib import Path
-
-    from steinhaus.engines import kernels
-
-    return any(Path(kernels.assign.stats.cache_path).glob("kernels.assign-*.nbi"))

@@ -145,6 +145,25 @@ class MemoryPoints:
         moved = work[records.MOVED].tolist()
         return [self._tally(batch, row, moved[row]) for row in active.tolist()]
 
+    def without_the_pass(self, runs: Sequence[Run]) -> list[Tally]:
+        """Do what comes before and after the kernels' pass, to compile it (see `warming`); tallies are empty."""
+        batch = self._remember(runs)
+        active = np.arange(len(runs))
+        self._take_outline(batch, self._how_many_directions(len(batch.counts)))
+        self._take_up_gaps(batch)
+        view = self._view_of(batch)
+        self._prepare(batch, view, runs, active, np.full(len(runs), PLAIN, np.int8))
+        work = np.zeros((records.WORKS, len(runs)), np.int64)
+        for change in batch.handed_changes:
+            kernels.collect(view, change, batch.sums, batch.counts, work)
+        self._batch = None
+        return [self._tally(batch, row, 0) for row in active.tolist()]
+
+    def types_of_pass(self, runs: Sequence[Run]) -> tuple[Any, ...]:
+        """The types of what `kernels.assign` is called with."""
+        batch = self._remember(runs)
+        return self._points.kind, self._view_of(batch).kind, batch.handed_orders.kind, batch.handed_workers[0].kind
+
     def farthest(self, run: Run, wanted: int) -> tuple[Int64, Float64]:
         """The points that lie farthest from their centroids, for a run that was just assigned.
 
