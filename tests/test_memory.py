@@ -15,7 +15,7 @@ from steinhaus.errors import DataError
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Run
 
-SCREENS = ("auto", "drift", "plain", "none")
+SCREENS = ("auto", "drift", "plain", "none", "zeros")
 
 
 def run(x, start, *, screen="auto", threads=1, max_iter=20, tol=0.0, company=()):
@@ -127,6 +127,20 @@ def test_auto_leaves_noise_to_the_plain_screen(rng):
     for _ in range(3):
         points.assign(runs)
         assert points.work[SCREENED].sum() == 0
+
+
+@pytest.mark.parametrize(("dtype", "share"), [(np.float32, 0.02), (np.float64, 0.02), (np.uint8, 0.005)])
+def test_points_that_are_mostly_zeros_are_found(rng, dtype, share):
+    x = np.zeros((400, 2000), dtype)
+    some = int(share * x.size)
+    x.reshape(-1)[rng.choice(x.size, some, replace=False)] = 1 + rng.integers(0, 200, some)
+    points = choose(x)
+    assert f"they are {some:,} of 800,000, {share:.1%}" in points.explain(10)
+    start = x[:4].astype(float)
+    assert run(x, start) == run(x, start, screen="plain") == run(x, start, screen="zeros", threads=3)
+    x[:, ::20] = 1
+    assert "not 0" not in choose(x).explain(10)
+    assert "not 0" not in choose(x[:, :60]).explain(10)
 
 
 def test_explain_says_what_happens(rng):

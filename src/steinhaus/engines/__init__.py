@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from steinhaus.engines.memory import Screen
     from steinhaus.points import Float64, Points
 
 
-def choose(x: Any, *, threads: int | None = None, memory: int | None = None, screen: Screen = "auto") -> Any:
+def choose(
+    x: Any, *, threads: int | None = None, memory: int | None = None, screen: Screen | Literal["zeros"] = "auto"
+) -> Any:
     """Choose the engine, a `Points`, for (n, d) points.
 
-    Arrays get `MemoryPoints`, whose parameters these are. Pixels that stay where they are stored get `BlockPoints`, and
+    Arrays get `MemoryPoints`, whose parameters these are, or where they are mostly zeros (or `screen` is
+    "zeros") `MostlyZeroPoints`. Pixels that stay where they are stored get `BlockPoints`, and
     `memory` is all that it may use; Dask collections get `DaskPoints`, whose workers have threads and memory of
     their own.
     """
@@ -29,8 +32,12 @@ def choose(x: Any, *, threads: int | None = None, memory: int | None = None, scr
 
         return BlockPoints(x.source, take=x.take, threads=threads, memory=memory)
     from steinhaus.engines.memory import MemoryPoints
+    from steinhaus.engines.zeros import MostlyZeroPoints, is_mostly_zeros
 
-    return MemoryPoints(np.ascontiguousarray(x), threads=threads, memory=memory, screen=screen)
+    x = np.ascontiguousarray(x)
+    if screen == "zeros" or (screen == "auto" and is_mostly_zeros(x, memory)):
+        return MostlyZeroPoints(x, threads=threads)
+    return MemoryPoints(x, threads=threads, memory=memory, screen=screen)
 
 
 def is_collection(x: Any) -> bool:

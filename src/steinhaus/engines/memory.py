@@ -164,8 +164,8 @@ class MemoryPoints:
         batch = self._remember(runs)
         return self._points.kind, self._view_of(batch).kind, batch.handed_orders.kind, batch.handed_workers[0].kind
 
-    def farthest(self, run: Run, wanted: int) -> tuple[Int64, Float64]:
-        """The points that lie farthest from their centroids, for a run that was just assigned.
+    def farthest(self, run: Run, wanted: int, labels: Int32 | None = None) -> tuple[Int64, Float64]:
+        """The points that lie farthest from their centroids, for a run that was just assigned, or by given labels.
 
         Returns
         -------
@@ -174,7 +174,8 @@ class MemoryPoints:
         (e,) float64
             Their squared distances.
         """
-        labels, distances = self.labels(run.key), self.own_distances(run)
+        labels = self.labels(run.key) if labels is None else labels
+        distances = self.own_distances(run, labels)
         order = np.argsort(-distances, kind="stable")[:wanted]
         order = order[distances[order] > 0]
         return np.stack([order, labels[order].astype(np.int64)], axis=1), distances[order]
@@ -207,9 +208,11 @@ class MemoryPoints:
             f"Tables: {tables:,.0f} MiB. A run takes new anchors when what their age costs comes to what they cost."
         )
 
-    def own_distances(self, run: Run) -> Float64:
-        """The squared distance of each point to its own centroid, (n,) float64, for a run that was just assigned."""
-        labels, distances = self.labels(run.key), np.empty(self.n)
+    def own_distances(self, run: Run, labels: Int32 | None = None) -> Float64:
+        """The squared distance of each point to its own centroid, (n,) float64, for a run that was just assigned, or by
+        given labels, (n,).
+        """
+        distances, labels = np.empty(self.n), self.labels(run.key) if labels is None else labels
 
         def measure(_: int, first: int, end: int) -> None:
             kernels.own_distances(self._rows, first, end, labels, run.centroids, distances)

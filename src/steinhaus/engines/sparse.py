@@ -39,6 +39,94 @@ class _Held:
     counts: Int64  # (k,)
 
 
+class SparseRuns:
+    """Labels and sums of runs over points in compressed sparse rows.
+
+    Parameters
+    ----------
+    rows
+        The points.
+    weights
+        (n,) or (1,) what each counts for.
+    workers
+        Threads to use.
+    """
+
+    def __init__(self, rows: sparse_kernels.Rows, weights: Int64, workers: Workers) -> None:
+        self.rows = rows
+        self.n = len(rows.starts) - 1
+        self._weights = weights
+        self._workers = workers
+        self.norms = np.empty(self.n)  # squared
+        sparse_kernels.lengths(rows, self.norms)
+        self.lengths = np.sqrt(self.norms) * (1.0 + 1e-6)
+        self._held: dict[Hashable, _Held] = {}
+
+    @property
+    def bound(self) -> float:
+        """E relative to M; see the module. The factor covers the rounding of norms and of the bound itself."""
+        return float(2.0 * (self.rows.d + 16) * UNIT64)
+
+    def assign(self, runs: Sequence[Run]) -> list[Tally]:
+        """As `Points.assign`, but `farthest` stays out, and sums are those of the integers less those of 0."""
+        for run in runs:
+            if run.key not in self._held:
+                self._held[run.key] = self._nothing(len(run.centroids))
+        labels = self._label(runs)
+        moved = np.zeros(len(runs), np.int64)
+
+        def move(_: int, first: int, end: int) -> None:
+            for place in range(first, end):
+                held = self._held[runs[place].key]
+                moved[place] = sparse_kernels.move(
+                    self.rows, self._weights, held.labels, labels[place], held.sums, held.counts
+                )
+                held.labels = labels[place]
+
+        self._workers.each(move, len(runs), 1)
+        tallied = [self._held[run.key] for run in runs]
+        pairs = zip(tallied, moved.tolist(), strict=True)
+        return [Tally(held.sums.copy(), held.counts.copy(), count) for held, count in pairs]
+
+    def labels(self, key: Hashable) -> Int32:
+        """See `Points.labels`."""
+        if key not in self._held:
+            raise KeyError(f"No labels of run {key!r} are remembered: it was never assigned, or has been forgotten.")
+        return self._held[key].labels.copy()
+
+    def forget(self, key: Hashable) -> None:
+        """See `Points.forget`."""
+        self._held.pop(key, None)
+
+    def clear(self) -> None:
+        """Forget all runs."""
+        self._held.clear()
+
+    def _nothing(self, k: int) -> _Held:
+        labels, limb_count = np.full(self.n, -1, np.int32), 1 if self.rows.integers else 2
+        return _Held(labels, np.zeros((limb_count, k, self.rows.d), np.int64), np.zeros(k, np.int64))
+
+    def _label(self, runs: Sequence[Run]) -> Int32:
+        """The labels of all points for all runs, (R, n) int32."""
+        exact = np.concatenate([run.centroids for run in runs])
+        firsts = np.cumsum([0, *(len(run.centroids) for run in runs)])
+        squares = np.empty(len(exact))
+        sparse_kernels.square_sum(exact, squares)
+        half, most = squares / 2.0, np.sqrt(np.maximum.reduceat(squares, firsts[:-1])) * (1.0 + 1e-6)
+        across = np.ascontiguousarray(exact.T)
+        labels = np.empty((len(runs), self.n), np.int32)
+        scratch = [(np.empty(len(exact)), np.zeros(self.rows.d)) for _ in range(self._workers.count)]
+
+        def label(worker: int, first: int, end: int) -> None:
+            sparse_kernels.label(
+                self.rows, first, end, across, half, firsts, most, self.lengths, self.bound, exact, *scratch[worker],
+                labels,
+            )  # fmt: skip
+
+        self._workers.each(label, self.n, _STEP)
+        return labels
+
+
 class SparsePoints:
     """An (n, d) CSR matrix or array of SciPy. See `Points` for the contract.
 
@@ -70,35 +158,18 @@ class SparsePoints:
         self._x = x
         integers = are_integers(x.dtype)
         self._rows = sparse_kernels.Rows(
-            x.data, x.indices, x.indptr.astype(np.int64), self.d, np.ones(self.d), integers
+            x.data, x.indices, x.indptr.astype(np.int64), self.d, np.zeros(self.d), np.ones(self.d),
+            np.zeros(self.d, np.int64), integers,
         )  # fmt: skip
         self.grid = Grid(np.zeros(self.d), np.ones(self.d)) if integers else self._grid()
         self._rows = self._rows._replace(per_step=1.0 / self.grid.step)
         self.totals = self._totals(unit)
-        self._norms = np.empty(self.n)  # squared
-        sparse_kernels.lengths(self._rows, self._norms)
-        self._lengths = np.sqrt(self._norms) * (1.0 + 1e-6)
         self._workers = Workers(threads)
-        self._held: dict[Hashable, _Held] = {}
+        self._runs = SparseRuns(self._rows, self._counts, self._workers)
 
     def assign(self, runs: Sequence[Run]) -> list[Tally]:
         """See `Points.assign`."""
-        for run in runs:
-            if run.key not in self._held:
-                self._held[run.key] = self._nothing(len(run.centroids))
-        labels = self._label(runs)
-        moved = np.zeros(len(runs), np.int64)
-
-        def move(_: int, first: int, end: int) -> None:
-            for place in range(first, end):
-                held = self._held[runs[place].key]
-                moved[place] = sparse_kernels.move(
-                    self._rows, self._counts, held.labels, labels[place], held.sums, held.counts
-                )
-                held.labels = labels[place]
-
-        self._workers.each(move, len(runs), 1)
-        return [self._tally(run, count) for run, count in zip(runs, moved.tolist(), strict=True)]
+        return [self._filled(run, tally) for run, tally in zip(runs, self._runs.assign(runs), strict=True)]
 
     def rows(self, indices: Int64) -> Float64:
         """See `Points.rows`."""
@@ -116,60 +187,27 @@ class SparsePoints:
         out = np.empty((len(to), self.n))
 
         def measure(_: int, first: int, end: int) -> None:
-            sparse_kernels.distances(self._rows, first, end, to, squares, self._norms, out)
+            sparse_kernels.distances(self._rows, first, end, to, squares, self._runs.norms, out)
 
         self._workers.each(measure, self.n, _STEP)
         return out
 
     def labels(self, key: Hashable) -> Int32:
         """See `Points.labels`."""
-        if key not in self._held:
-            raise KeyError(f"No labels of run {key!r} are remembered: it was never assigned, or has been forgotten.")
-        return self._held[key].labels.copy()
+        return self._runs.labels(key)
 
     def forget(self, key: Hashable) -> None:
         """See `Points.forget`."""
-        self._held.pop(key, None)
+        self._runs.forget(key)
 
     def close(self) -> None:
         """See `Points.close`."""
         self._workers.close()
-        self._held.clear()
+        self._runs.clear()
 
-    @property
-    def _bound(self) -> float:
-        """E relative to M; see the module. The factor covers the rounding of norms and of the bound itself."""
-        return float(2.0 * (self.d + 16) * UNIT64)
-
-    def _nothing(self, k: int) -> _Held:
-        labels = np.full(self.n, -1, np.int32)
-        return _Held(labels, np.zeros((self.totals.sums.shape[0], k, self.d), np.int64), np.zeros(k, np.int64))
-
-    def _label(self, runs: Sequence[Run]) -> Int32:
-        """The labels of all points for all runs, (R, n) int32."""
-        exact = np.concatenate([run.centroids for run in runs])
-        firsts = np.cumsum([0, *(len(run.centroids) for run in runs)])
-        squares = np.empty(len(exact))
-        sparse_kernels.square_sum(exact, squares)
-        half, most = squares / 2.0, np.sqrt(np.maximum.reduceat(squares, firsts[:-1])) * (1.0 + 1e-6)
-        across = np.ascontiguousarray(exact.T)
-        labels = np.empty((len(runs), self.n), np.int32)
-        scratch = [(np.empty(len(exact)), np.zeros(self.d)) for _ in range(self._workers.count)]
-
-        def label(worker: int, first: int, end: int) -> None:
-            sparse_kernels.label(
-                self._rows, first, end, across, half, firsts, most, self._lengths, self._bound, exact,
-                *scratch[worker], labels,
-            )  # fmt: skip
-
-        self._workers.each(label, self.n, _STEP)
-        return labels
-
-    def _tally(self, run: Run, moved: int) -> Tally:
-        held = self._held[run.key]
-        tally = Tally(held.sums.copy(), held.counts.copy(), moved)
-        if empty := int(np.count_nonzero(held.counts == 0)):
-            return replace(tally, farthest=self._farthest(held.labels, run.centroids, empty))
+    def _filled(self, run: Run, tally: Tally) -> Tally:
+        if empty := int(np.count_nonzero(tally.counts == 0)):
+            return replace(tally, farthest=self._farthest(self.labels(run.key), run.centroids, empty))
         return tally
 
     def _farthest(self, labels: Int32, centroids: Float64, wanted: int) -> Int64:
@@ -186,8 +224,8 @@ class SparsePoints:
             sparse_kernels.own_scores(self._rows, first, end, labels, centroids, half, scores)
 
         self._workers.each(score, self.n, _STEP)
-        error = 4.0 * self._bound * (self._lengths + np.sqrt(squares)[labels]) ** 2 + 2.0**-1000
-        about = self._norms - 2.0 * scores
+        error = 4.0 * self._runs.bound * (self._runs.lengths + np.sqrt(squares)[labels]) ** 2 + 2.0**-1000
+        about = self._runs.norms - 2.0 * scores
         if self.weights is not None:
             about[self.weights == 0] = -np.inf
         lower = about - error

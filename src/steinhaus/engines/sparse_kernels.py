@@ -23,16 +23,19 @@ class Rows(NamedTuple):
     columns: np.ndarray  # (entries,) int32 or int64
     starts: np.ndarray  # (n + 1,) int64
     d: int
-    per_step: np.ndarray  # (d,) float64; the grid is x * per_step
+    offset: np.ndarray  # (d,) float64; the grid is (x - offset) * per_step
+    per_step: np.ndarray  # (d,) float64
+    zeros: np.ndarray  # (d,) int64, the grid's integer of 0
     integers: bool  # small integers: their own grid, sums have one limb
 
 
 @inlined
 def integer(x, e):
-    """The grid's integer of an entry."""
+    """The grid's integer of an entry, less that of 0."""
     if x.integers:
         return np.int64(x.values[e])
-    return np.int64(np.rint(np.float64(x.values[e]) * x.per_step[x.columns[e]]))
+    t = x.columns[e]
+    return np.int64(np.rint((np.float64(x.values[e]) - x.offset[t]) * x.per_step[t])) - x.zeros[t]
 
 
 @compiled
@@ -89,7 +92,8 @@ def _spread(x, i, row):
 
 @compiled
 def move(x, weights, old, new, sums, counts):
-    """Take the points whose label has changed out of their old cluster's sums, and add them to their new one's.
+    """Take the points whose label has changed out of their old cluster's sums, and add them to their new one's: as
+    far as their integers differ from those of 0.
 
     weights: (n,) int64, or one number for all. old: (n,) int32, -1 for none yet; new: (n,). sums: (limbs, k, d),
     counts: (k,) int64, in place. Returns how many moved.
@@ -183,6 +187,28 @@ def totals(x, weights, sums, squares):
             else:
                 limbs.add(q, weight, 1, flat, t, other)
             limbs.add_square(q, weight, squares, t)
+
+
+@compiled
+def count_values(x, d, first, end, starts):
+    """How many values of the rows first <= i < end of a dense array, flat, are not 0: into starts[i + 1]."""
+    for i in range(first, end):
+        found = 0
+        for t in range(d):
+            found += x[i * d + t] != 0
+        starts[i + 1] = found
+
+
+@compiled
+def take_values(x, d, first, end, starts, values, columns):
+    """Write the values of these rows that are not 0, and their columns, from starts[i] on."""
+    for i in range(first, end):
+        e = starts[i]
+        for t in range(d):
+            value = x[i * d + t]
+            if value != 0:
+                values[e], columns[e] = value, t
+                e += 1
 
 
 @compiled
