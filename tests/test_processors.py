@@ -34,7 +34,7 @@ for fit in lloyd(points, [Run(k, points.rows(np.arange(k))) for k in (3, 8)]):
     parts = (fit.centroids, np.array(fit.history), points.labels(fit.key))
     out.append(hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest())
 points.close()
-print(json.dumps([simd._BYTE_LANES, out]))
+print(json.dumps([simd.products._BYTE_LANES, out]))
 """
 
 
@@ -61,9 +61,9 @@ def test_the_oldest_instructions_give_the_same_bits(tmp_path, native):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(simd._BYTE_LANES != 16, reason="needs AVX-512 VNNI")
+@pytest.mark.skipif(simd.products._BYTE_LANES != 16, reason="needs AVX-512 VNNI")
 def test_bytes_multiplied_in_halves_of_a_register_give_the_same_bits(tmp_path, native):
-    lanes, halves = fitted(tmp_path, before="simd._BYTE_LANES = 8")
+    lanes, halves = fitted(tmp_path, before="simd.products._BYTE_LANES = 8")
     assert lanes == 8
     assert halves == native
 

@@ -22,9 +22,9 @@ from killing import PROGRAM
 from pictures import npy_header, write
 from soaking import soak
 from steinhaus import KMeans, engines
+from steinhaus.cli import blas as blas_module
 from steinhaus.cli import memory
-from steinhaus.engines import blas as blas_module
-from steinhaus.engines.blas import blas_threads
+from steinhaus.cli.blas import blas_threads
 from steinhaus.engines.workers import available_cores
 from steinhaus.images import Images
 from steinhaus.points import Run

@@ -21,7 +21,12 @@ from numba.extending import overload
 from steinhaus.simd import takes_bytes
 
 _HOME = Path(__file__).parent
-_MODULES = (_HOME / "arithmetic.py", _HOME / "handing.py", _HOME / "simd.py", *sorted((_HOME / "engines").glob("*.py")))
+_MODULES = (
+    _HOME / "arithmetic.py",
+    _HOME / "handing.py",
+    *sorted((_HOME / "simd").glob("*.py")),
+    *sorted((_HOME / "engines").glob("*.py")),
+)
 _CONTENTS = hashlib.sha256(b"".join(module.read_bytes() for module in _MODULES)).hexdigest()
 
 

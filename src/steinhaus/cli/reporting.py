@@ -176,7 +176,7 @@ def draw(
         Draws the figures of a finished study meanwhile.
     """
     from steinhaus import report
-    from steinhaus.engines.blas import blas_threads
+    from steinhaus.cli.blas import blas_threads
     from steinhaus.engines.workers import available_cores
 
     data = report.from_result(result)

@@ -9,10 +9,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
 from steinhaus import simd as v
 from steinhaus.compiled import compiled, inner
@@ -24,58 +20,6 @@ from steinhaus.handing import taken
 
 CHAIN = 1024  # features summed at a time: four points and a few centroids stay in 32 KiB
 TINY = 2.0**-60  # more than the norm of a point whose squares have all underflowed
-
-
-def _row_tile(module, size, kinds):
-    """The function that `row_tile` calls: one a module for each size, never inlined, so that it is compiled once."""
-    name = f"steinhaus.row_tile.{size}"
-    if name in module.globals:
-        return module.globals[name]
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), name)
-    function.linkage = "linkonce_odr"
-    function.attributes.add("noinline")
-    builder = ir.IRBuilder(function.append_basic_block())
-    points, rows, width, first, end, out = function.args
-    vector = ir.VectorType(ir.FloatType(), 16)
-
-    def starts(pointer, count):
-        return [builder.gep(pointer, [builder.mul(width, ir.Constant(width.type, i))]) for i in range(count)]
-
-    def read(pointer, index):
-        return builder.load(builder.bitcast(builder.gep(pointer, [index]), vector.as_pointer()), align=4)
-
-    fours, tile = starts(points, 4), starts(rows, size)
-    sums = [cgutils.alloca_once_value(builder, ir.Constant(vector, None)) for _ in range(4 * size)]
-    fuse = cgutils.get_or_insert_function(module, ir.FunctionType(vector, [vector] * 3), "llvm.fmuladd.v16f32")
-    with cgutils.for_range_slice(builder, first, end, ir.Constant(first.type, 16)) as (t, _):
-        here = [read(pointer, t) for pointer in fours]
-        for j, pointer in enumerate(tile):
-            row = read(pointer, t)
-            for i, point in enumerate(here):
-                builder.store(builder.call(fuse, [point, row, builder.load(sums[4 * j + i])]), sums[4 * j + i])
-    for j in range(size):
-        for i in range(4):
-            place = builder.gep(out, [ir.Constant(width.type, 32 * j + i)])
-            total = v._fold(builder, builder.load(sums[4 * j + i]), v._fadd)
-            builder.store(builder.fadd(builder.load(place), total), place)
-    builder.ret_void()
-    return function
-
-
-@intrinsic(prefer_literal=True)
-def row_tile(typingctx, size, points, rows, width, first, end, out):
-    """Add the products of four points with `size` rows, over the features first <= t < end, to `out`: row j's at 32 j.
-
-    points: (4, width), rows: (size, width) float32; first, end: multiples of 16. All sums are in registers, in 16 lanes
-    each.
-    """
-
-    def codegen(context, builder, signature, values):
-        builder.call(_row_tile(builder.module, size.literal_value, [value.type for value in values[1:]]), values[1:])
-        return context.get_dummy_value()
-
-    index = types.intp
-    return types.void(size, points, rows, index, index, index, out), codegen
 
 
 @inner
@@ -91,17 +35,17 @@ def _products(points, rows, width, k, out):
             size = (k - j) // (tiles - tile)
             at, to = v.offset(rows, j * width), v.offset(out, 32 * j)
             if size == 6:
-                row_tile(6, points, at, width, first, end, to)
+                v.row_tile(6, points, at, width, first, end, to)
             elif size == 5:
-                row_tile(5, points, at, width, first, end, to)
+                v.row_tile(5, points, at, width, first, end, to)
             elif size == 4:
-                row_tile(4, points, at, width, first, end, to)
+                v.row_tile(4, points, at, width, first, end, to)
             elif size == 3:
-                row_tile(3, points, at, width, first, end, to)
+                v.row_tile(3, points, at, width, first, end, to)
             elif size == 2:
-                row_tile(2, points, at, width, first, end, to)
+                v.row_tile(2, points, at, width, first, end, to)
             else:
-                row_tile(1, points, at, width, first, end, to)
+                v.row_tile(1, points, at, width, first, end, to)
             j += size
 
 

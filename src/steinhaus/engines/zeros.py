@@ -33,7 +33,7 @@ _STEP = 4096  # points a task
 def share_of_values(x: NDArray[Any]) -> float:
     """The share of values that are not 0, of a sample of points (n, d) spread evenly."""
     rows = np.linspace(0, len(x) - 1, min(len(x), _SAMPLE)).astype(np.int64)
-    return int(np.count_nonzero(x[rows])) / (len(rows) * x.shape[1])
+    return float(np.count_nonzero(x[rows]) / (len(rows) * x.shape[1]))
 
 
 def is_mostly_zeros(x: NDArray[Any], memory: int | None) -> bool:
