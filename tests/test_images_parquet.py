@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -128,3 +129,11 @@ def test_a_row_group_over_the_limit_is_not_read(tmp_path, monkeypatch):
     monkeypatch.setattr(pq.ParquetFile, "read_row_group", lambda *_, **__: pytest.fail("it was read"))
     with pytest.raises(DataError, match=r"row group 0 would take 2.1 MB of memory, and the limit is 1.0 MB"):
         open_images(path, stored=True, limits=Limits(memory=10**6, ratio_free=1))
+
+
+@pytest.mark.parametrize("stored", [None, True, False])
+def test_lists_of_fewer_than_no_values_are_refused(tmp_path, stored):
+    path = tmp_path / "x.parquet"
+    path.write_bytes((Path(__file__).parent / "corpus" / "parquet-b07477aa").read_bytes())
+    with pytest.raises(DataError, match=r"column x declares lists of -1,072,889,844 values"):
+        open_images(path, stored=stored)

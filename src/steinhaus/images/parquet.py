@@ -238,9 +238,9 @@ def _layout(schema: Any, first: str, images: str | None, labels: Any) -> _Layout
             )
         layout = _Layout("encoded", (chosen,), 0, np.dtype(np.uint8), label)
     elif _is_nested(kind):
-        layout = _Layout(
-            "list", (chosen,), getattr(kind, "list_size", 0), np.dtype(kind.value_type.to_pandas_dtype()), label
-        )
+        if (d := getattr(kind, "list_size", 0)) < 0:
+            raise DataError(f"{first}: column {chosen} declares lists of {d:,} values: the file is damaged.")
+        layout = _Layout("list", (chosen,), d, np.dtype(kind.value_type.to_pandas_dtype()), label)
     else:
         raise DataError(f"{first}: column {chosen} holds {kind}, neither lists of numbers nor pictures.")
     return layout

@@ -22,6 +22,7 @@ DISCS = (6.0, 22.0)  # radius of the smallest and the largest disc
 LETTER = 7.4  # width of a letter of a name, about
 CROWD = 30  # more discs than this are smaller and bear no names
 LOG_FLOOR = 1e-5  # of the best inertia: excesses below it lie on the log chart's floor
+LOG_CEILING = 1e300  # and above it on its ceiling: a best run that ends at almost nothing
 
 Line = tuple[str, Sequence[tuple[int, float]]]  # a name, and values by K
 
@@ -37,7 +38,8 @@ def inertia_curves(runs: Sequence[RunRecord], best: BestRecord, *, log: bool) ->
     curves = [np.asarray(r.inertia) for r in runs]
     if log:
         floor = best.inertia or 1.0
-        curves = [np.maximum((c - best.inertia) / floor, LOG_FLOOR) for c in curves]
+        with np.errstate(over="ignore"):
+            curves = [np.clip((c - best.inertia) / floor, LOG_FLOOR, LOG_CEILING) for c in curves]
         y = frame.y(LOG_FLOOR, max(10 * LOG_FLOOR, *(float(c.max()) for c in curves)), log=True)
         y_ticks = [(t, f"{100 * t:.10g}\u202f%") for t in y.ticks()]
         y_title = "above the best run's end"
