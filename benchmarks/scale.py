@@ -68,8 +68,8 @@ class Beginning:
         self.shape, self.dtype = (n, source.shape[1]), source.dtype
         self.bounds = np.unique(np.minimum(source.bounds, n))
 
-    def read(self, first, end):
-        return self.source.read(first, end) if self.held is None else self.held[first:end]
+    def read(self, first, end, out=None):
+        return self.source.read(first, end, out) if self.held is None else self.held[first:end]
 
     def pick(self, rows):
         return self.source.pick(rows) if self.held is None else self.held[rows]

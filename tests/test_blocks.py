@@ -24,9 +24,12 @@ class Stored:
         self.bounds = np.unique(np.r_[0, np.asarray(pieces, np.int64), len(x)])
         self.read_rows = 0
 
-    def read(self, first, end):
+    def read(self, first, end, out=None):
         self.read_rows += end - first
-        return self.x[first:end].copy()
+        if out is None:
+            return self.x[first:end].copy()
+        out[:] = self.x[first:end]
+        return out
 
     def pick(self, rows):
         return self.x[rows]
@@ -116,10 +119,10 @@ def test_an_error_of_the_source_ends_the_pass(rng):
     x = rng.integers(0, 9, (100, 4)).astype(np.uint8)
 
     class Broken(Stored):
-        def read(self, first, end):
+        def read(self, first, end, out=None):
             if first >= 50:
                 raise DataError("The piece from row 50 on is damaged.")
-            return super().read(first, end)
+            return super().read(first, end, out)
 
     points = BlockPoints(Broken(x, [50]), memory=enough(x))
     with pytest.raises(DataError, match="from row 50"):

@@ -1,72 +1,29 @@
-"""Points that stay where they are stored, and are read block by block: while one is worked on, the next is read."""
+"""Points that stay where they are stored, and are read block by block, once a pass."""
 
 from __future__ import annotations
 
-import itertools
 import os
-import time
-from collections import deque
-from collections.abc import Hashable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from steinhaus.engines import parts
 from steinhaus.engines.memory import MemoryPoints
+from steinhaus.engines.reading import IN_FLIGHT, Reader, Reading, Source
 from steinhaus.engines.survey import Ranges, are_integers, grid_of, ranges
 from steinhaus.engines.workers import Workers
 from steinhaus.errors import PlanError
 from steinhaus.points import Float64, Int32, Int64, Run, Tally, Totals
 
 _BLOCK = 64 * 2**20  # bytes of a block where memory allows it
-_IN_FLIGHT = (
-    4  # blocks that are there at once: one read, one waiting, one worked on, and a copy where points are picked
-)
 _FINER = 4  # of `Workers`: reading takes a share of the cores; passes from Zarr took 1.75 s without it, 1.55 s with it
-_AHEAD = 2  # blocks asked for before they are needed
 _SHARE = 16  # a block is at most this part of the memory
 _DIRECTIONS = 48  # of `MemoryPoints`
 _POINT = 40  # bytes a point that are held without screens: its place in a part, and what a first pass finds of it
-
-
-class Source(Protocol):
-    """Rows that stand elsewhere."""
-
-    shape: tuple[int, int]  # (n, d)
-    dtype: np.dtype[Any]
-    bounds: Int64  # (b + 1,) where the pieces begin that are read as a whole, and where the last one ends
-
-    def read(self, first: int, end: int) -> NDArray[Any]:
-        """The rows first..end, (end - first, d) in C order."""
-        ...
-
-    def pick(self, rows: Int64) -> NDArray[Any]:
-        """These few rows, (m, d)."""
-        ...
-
-
-@dataclass
-class Reading:
-    """How long blocks took, for those who ask whether the disk or the processor is the limit."""
-
-    read: int = 0  # bytes
-    passes: int = 0
-    reading: float = 0.0  # seconds that reads took, beside the work or not
-    waiting: float = 0.0  # seconds that the work stood still for them
-    working: float = 0.0  # seconds of work
-
-    def text(self) -> str:
-        """A sentence about speed, and about what the limit is."""
-        speed = self.read / 1e6 / self.reading if self.reading else 0.0
-        bound = "reading" if self.waiting > self.working / 4 else "computing"
-        return (
-            f"{self.passes} passes read {self.read / 1e9:.2f} GB at {speed:,.0f} MB/s; {self.working:.1f} s of work, "
-            f"{self.waiting:.1f} s of waiting for data: {bound} is the limit."
-        )
 
 
 class BlockPoints:
@@ -107,16 +64,14 @@ class BlockPoints:
             )
         self._layout = parts.Layout(parts.grouped(source.bounds, most // row), take)
         self.n = self._layout.n
-        self._room = self._memory - _IN_FLIGHT * most
+        self._room = self._memory - IN_FLIGHT * most
         self._held: list[MemoryPoints | None] = [None] * len(self._layout)
         self._bytes = np.zeros(len(self._layout), np.int64)  # of what is held
         self._sums: list[parts.Sums | None] = [None] * len(self._layout)
         self._totals: Totals | None = None
         self._last: dict[Hashable, Run] = {}
-        self._backwards = False
-        self.reading = Reading()
         self._workers = Workers(threads, finer=_FINER)
-        self._reader = ThreadPoolExecutor(1, "steinhaus-reading")
+        self._reader = Reader(source, self._layout)
         try:
             self.grid = grid_of(source.dtype, self._ranges(), self.d)
         except BaseException:
@@ -127,7 +82,7 @@ class BlockPoints:
     def totals(self) -> Totals:
         """See `Points`. The first assignment finds them by the way; asked before, they take a pass of their own."""
         if self._totals is None:
-            for part, x in self._blocks():
+            for part, x in self._reader.parts():
                 self._keep(part, self._part(part, x, []))
             self._totals = parts.totals(sums for sums in self._sums if sums)
         return self._totals
@@ -151,7 +106,7 @@ class BlockPoints:
         """See `Points.squared_distances`."""
         chosen = self.rows(indices)
         out = np.empty((len(chosen), self.n))
-        for part, x in self._blocks():
+        for part, x in self._reader.parts():
             engine = self._part(part, x, [])
             members = self._layout.members(part)
             out[:, members] = engine.squared_distances_to(chosen, None if below is None else below[members])
@@ -161,7 +116,7 @@ class BlockPoints:
     def sample(self, run: Run, factor: float, seed: int) -> Int64:
         """See `seeding.Sampled`."""
         drawn = []
-        for part, x in self._blocks():
+        for part, x in self._reader.parts():
             engine = self._part(part, x, [run])
             if not engine.knows(run):
                 engine.tallies([run])
@@ -182,7 +137,7 @@ class BlockPoints:
                 out[self._layout.members(part)] = engine.labels(key)
             else:
                 lost.append(part)
-        for part, x in self._blocks(lost):
+        for part, x in self._reader.parts(lost):
             engine = MemoryPoints(x, grid=self.grid, workers=self._workers, memory=0)
             engine.tallies([run])
             out[self._layout.members(part)] = engine.labels(key)
@@ -197,9 +152,14 @@ class BlockPoints:
 
     def close(self) -> None:
         """See `Points.close`."""
-        self._reader.shutdown(cancel_futures=True)
+        self._reader.close()
         self._workers.close()
         self._held = [None] * len(self._layout)
+
+    @property
+    def reading(self) -> Reading:
+        """How long reading took."""
+        return self._reader.times
 
     @property
     def nbytes(self) -> int:
@@ -210,12 +170,12 @@ class BlockPoints:
         """What the points spread over; None for small integers, which need no look."""
         if are_integers(self._source.dtype):
             return None
-        found = [ranges(x, self._workers) for _, x in self._blocks(range(len(self._layout)))]
+        found = [ranges(x, self._workers) for _, x in self._reader.parts(range(len(self._layout)))]
         return parts.checked(found, self._layout, "row")
 
     def _tallies(self, runs: Sequence[Run]) -> Iterator[list[Tally]]:
         """The tallies of every part, in one pass."""
-        for part, x in self._blocks():
+        for part, x in self._reader.parts():
             engine = self._part(part, x, runs)
             yield engine.tallies(runs)
             self._keep(part, engine)
@@ -223,7 +183,7 @@ class BlockPoints:
     def _farthest(self, runs: Sequence[Run], wanted: Sequence[int]) -> list[Int64]:
         """The farthest points of runs whose tallies were just taken, for each run, in one more pass."""
         found: list[list[parts.Far]] = [[] for _ in runs]
-        for part, x in self._blocks():
+        for part, x in self._reader.parts():
             engine = self._part(part, x, runs)
             if not all(engine.knows(run) for run in runs):
                 engine.tallies(runs)
@@ -259,43 +219,6 @@ class BlockPoints:
         if kept := int(self._bytes.sum()) + engine.nbytes <= self._room:
             self._bytes[part] = engine.nbytes
         self._held[part] = engine if kept else None
-
-    def _blocks(self, chosen: Iterable[int] | None = None) -> Iterator[tuple[int, NDArray[Any]]]:
-        """Parts and their rows, read ahead. All parts come in turn from either end: what was read last may still be
-        cached.
-        """
-        if chosen is None:
-            self._backwards = not self._backwards
-            everything = range(len(self._layout))
-            chosen = everything if self._backwards else reversed(everything)
-            self.reading.passes += 1
-        order = iter(chosen)
-        waiting: deque[tuple[int, Future[NDArray[Any]]]] = deque()
-        try:
-            for part in itertools.islice(order, _AHEAD):
-                waiting.append((part, self._reader.submit(self._load, part)))
-            while waiting:
-                part, future = waiting.popleft()
-                began = time.perf_counter()
-                x = future.result()
-                ready = time.perf_counter()
-                if (following := next(order, None)) is not None:
-                    waiting.append((following, self._reader.submit(self._load, following)))
-                yield part, x
-                del x
-                self.reading.waiting += ready - began
-                self.reading.working += time.perf_counter() - ready
-        finally:
-            for _, future in waiting:
-                future.cancel()
-
-    def _load(self, part: int) -> NDArray[Any]:
-        began = time.perf_counter()
-        stretch = self._source.read(int(self._layout.firsts[part]), int(self._layout.ends[part]))
-        picks = self._layout.picks(part)
-        self.reading.reading += time.perf_counter() - began
-        self.reading.read += stretch.nbytes
-        return stretch if picks is None else stretch.take(picks, axis=0)
 
 
 def free_memory() -> int:

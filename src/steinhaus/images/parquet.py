@@ -57,9 +57,9 @@ class ParquetStore:
         self._d = layout.d or self._group(0).shape[1] if groups else layout.d
         self.shape = (int(self.bounds[-1]), self._d)
 
-    def read(self, first: int, end: int) -> NDArray[Any]:
+    def read(self, first: int, end: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
         """See `Store.read`."""
-        out = np.empty((end - first, self._d), self.dtype)
+        out = np.empty((end - first, self._d), self.dtype) if out is None else out
         for group in self._between(first, end):
             start = int(self.bounds[group])
             stop = int(self.bounds[group + 1])

@@ -25,8 +25,8 @@ class Store(Protocol):
     dtype: np.dtype[Any]  # uint8, float32 or float64
     bounds: Int64  # (b + 1,) where the pieces begin that are read as a whole, and where the last one ends
 
-    def read(self, first: int, end: int) -> NDArray[Any]:
-        """The rows first..end, in C order."""
+    def read(self, first: int, end: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """The rows first..end, in C order; `out` is an array of their shape to put them into."""
         ...
 
     def pick(self, rows: Int64) -> NDArray[Any]:
@@ -112,9 +112,9 @@ class FileStore:
         self.shape = (shape[0], math.prod(shape[1:]))
         self.bounds = np.array([0, shape[0]], np.int64)
 
-    def read(self, first: int, end: int) -> NDArray[Any]:
+    def read(self, first: int, end: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
         """See `Store.read`."""
-        out = np.empty((end - first, self.shape[1]), self.dtype)
+        out = np.empty((end - first, self.shape[1]), self.dtype) if out is None else out
         self._fill(out, [first], end - first)
         return out
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import os
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
@@ -38,20 +39,26 @@ class ZarrStore:
         step = int((array.shards or array.chunks)[0])
         self.bounds: Int64 = np.array([*range(0, self.shape[0], step), self.shape[0]], np.int64)
 
-    def read(self, first: int, end: int) -> NDArray[Any]:
+    def read(self, first: int, end: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
         """See `Store.read`."""
-        return self._rows(lambda: self._array[first:end], first, end)
+        from zarr.buffer.cpu import NDBuffer
+
+        out = np.empty((end - first, self.shape[1]), self.dtype) if out is None else out
+        buffer = NDBuffer.from_ndarray_like(out.reshape(end - first, *self._array.shape[1:]))
+        self._read(lambda: self._array.get_basic_selection(slice(first, end), out=buffer), first, end)
+        return out
 
     def pick(self, rows: Int64) -> NDArray[Any]:
         """See `Store.pick`."""
         if not len(rows):
             return np.empty((0, self.shape[1]), self.dtype)
-        return self._rows(lambda: self._array.oindex[rows], int(rows.min()), int(rows.max()) + 1)
+        picked = self._read(lambda: self._array.oindex[rows], int(rows.min()), int(rows.max()) + 1)
+        return np.ascontiguousarray(picked).reshape(-1, self.shape[1])
 
-    def _rows(self, get: Any, first: int, end: int) -> NDArray[Any]:
+    def _read(self, get: Callable[[], Any], first: int, end: int) -> Any:
         try:
             with self._pace():
-                return np.ascontiguousarray(get()).reshape(-1, self.shape[1])
+                return get()
         except Exception as error:  # codecs and stores raise whatever they trip over, and ask for what damage declares
             raise DataError(self._damage(first, end, error)) from error
 
