@@ -22,6 +22,8 @@ import numpy as np
 import steinhaus
 from steinhaus.cli.places import Size
 from steinhaus.engines import choose
+from steinhaus.engines.parts import Layout, grouped
+from steinhaus.engines.reading import Reader
 from steinhaus.engines.warming import warm_up
 from steinhaus.images.stored import StoredPixels
 from steinhaus.lloyd import lloyd
@@ -69,7 +71,10 @@ class Beginning:
         self.bounds = np.unique(np.minimum(source.bounds, n))
 
     def read(self, first, end, out=None):
-        return self.source.read(first, end, out) if self.held is None else self.held[first:end]
+        return self.source.read(first, end, out)
+
+    def view(self, first, end):
+        return self.source.view(first, end) if self.held is None else self.held[first:end]
 
     def pick(self, rows):
         return self.source.pick(rows) if self.held is None else self.held[rows]
@@ -91,10 +96,12 @@ def blocks(arguments):
         told(what=what, n=points.n, seconds=seconds, peak=peak(), reading=points.reading.text(), held=points.nbytes)
         points.close()
     source = rows_of(arguments.store, arguments.images).source
-    began = time.perf_counter()
-    for first in range(0, source.shape[0], step := 81_920):
-        source.read(first, min(first + step, source.shape[0]))
-    told(what="reading alone", seconds=time.perf_counter() - began)
+    reader = Reader(source, Layout(grouped(source.bounds, 2**26 // 784)))
+    for _ in range(3):
+        began = time.perf_counter()
+        held = [part for part, _ in reader.parts()]
+        told(what="reading alone", seconds=time.perf_counter() - began, blocks=len(held))
+    reader.close()
 
 
 @contextmanager

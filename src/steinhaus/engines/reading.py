@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from steinhaus.engines.parts import Layout
 from steinhaus.points import Int64
 
+_Loaded = tuple[NDArray[Any], NDArray[Any] | None]  # the rows of a part, and the buffer that they are in
+
 _AHEAD = 2  # parts asked for before they are needed
 IN_FLIGHT = _AHEAD + 2  # buffers that are there at once: those, the part that is worked on, and one to pick from
 
@@ -29,6 +31,10 @@ class Source(Protocol):
 
     def read(self, first: int, end: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
         """The rows first..end, (end - first, d) in C order; `out` is an array of that shape to put them into."""
+        ...
+
+    def view(self, first: int, end: int) -> NDArray[Any] | None:
+        """The same where they lie, read-only, for as long as they are held; None where they have to be read."""
         ...
 
     def pick(self, rows: Int64) -> NDArray[Any]:
@@ -87,7 +93,7 @@ class Reader:
             chosen = everything if self._backwards else reversed(everything)
             self.times.passes += 1
         order = iter(chosen)
-        waiting: deque[tuple[int, Future[tuple[NDArray[Any], NDArray[Any]]]]] = deque()
+        waiting: deque[tuple[int, Future[_Loaded]]] = deque()
         try:
             for part in itertools.islice(order, _AHEAD):
                 waiting.append((part, self._thread.submit(self._load, part)))
@@ -99,7 +105,8 @@ class Reader:
                 if (following := next(order, None)) is not None:
                     waiting.append((following, self._thread.submit(self._load, following)))
                 yield part, x
-                self._free.append(buffer)
+                del x
+                self._give_back(buffer)
                 self.times.waiting += ready - began
                 self.times.working += time.perf_counter() - ready
         finally:
@@ -111,17 +118,18 @@ class Reader:
         self._thread.shutdown(cancel_futures=True)
         self._free.clear()
 
-    def _load(self, part: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        """The rows of a part, and the buffer that they are in."""
+    def _load(self, part: int) -> _Loaded:
         began = time.perf_counter()
         first, end = int(self._layout.firsts[part]), int(self._layout.ends[part])
-        buffer = self._taken()
-        x = self._source.read(first, end, buffer[: end - first])
+        buffer = None
+        if (x := self._source.view(first, end)) is None:
+            buffer = self._taken()
+            x = self._source.read(first, end, buffer[: end - first])
         self.times.read += x.nbytes
         if (picks := self._layout.picks(part)) is not None:
             stretch, buffer = buffer, self._taken()
             x = np.take(x, picks, axis=0, out=buffer[: len(picks)], mode="clip")  # "raise" makes one more copy
-            self._free.append(stretch)
+            self._give_back(stretch)
         self.times.reading += time.perf_counter() - began
         return x, buffer
 
@@ -130,3 +138,7 @@ class Reader:
             return self._free.pop()
         except IndexError:
             return np.empty(self._buffer, self._source.dtype)
+
+    def _give_back(self, buffer: NDArray[Any] | None) -> None:
+        if buffer is not None:
+            self._free.append(buffer)

@@ -67,6 +67,9 @@ class ParquetStore:
             out[low - first : high - first] = self._group(group)[low - start : high - start]
         return out
 
+    def view(self, first: int, end: int) -> None:
+        """See `Store.view`: row groups are always decoded."""
+
     def pick(self, rows: Int64) -> NDArray[Any]:
         """See `Store.pick`."""
         out = np.empty((len(rows), self._d), self.dtype)

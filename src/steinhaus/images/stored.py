@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from steinhaus.errors import DataError
 from steinhaus.images.files import open_regular, reading, shown
 from steinhaus.images.labels import Int64
+from steinhaus.images.mapping import mapped
 
 STRETCH = 32 << 20  # bytes read in one go
 
@@ -27,6 +28,10 @@ class Store(Protocol):
 
     def read(self, first: int, end: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
         """The rows first..end, in C order; `out` is an array of their shape to put them into."""
+        ...
+
+    def view(self, first: int, end: int) -> NDArray[Any] | None:
+        """The same where they lie, read-only; None where they have to be read."""
         ...
 
     def pick(self, rows: Int64) -> NDArray[Any]:
@@ -117,6 +122,11 @@ class FileStore:
         out = np.empty((end - first, self.shape[1]), self.dtype) if out is None else out
         self._fill(out, [first], end - first)
         return out
+
+    def view(self, first: int, end: int) -> NDArray[Any] | None:
+        """See `Store.view`."""
+        d = self.shape[1]
+        return mapped(self.path, self.offset + first * d * self.dtype.itemsize, (end - first, d), self.dtype)
 
     def pick(self, rows: Int64) -> NDArray[Any]:
         """See `Store.pick`."""
