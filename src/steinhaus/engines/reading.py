@@ -79,6 +79,7 @@ class Reader:
         self._layout = layout
         self._buffer = int((layout.ends - layout.firsts).max()), source.shape[1]
         self._free: deque[NDArray[Any]] = deque()  # buffers: pages that are new each time cost as much as reading does
+        self._done: deque[NDArray[Any]] = deque()
         self._backwards = False
         self._thread = ThreadPoolExecutor(1, "steinhaus-reading")
 
@@ -105,8 +106,9 @@ class Reader:
                 if (following := next(order, None)) is not None:
                     waiting.append((following, self._thread.submit(self._load, following)))
                 yield part, x
-                del x
                 self._give_back(buffer)
+                self._done.append(x)
+                del x, future
                 self.times.waiting += ready - began
                 self.times.working += time.perf_counter() - ready
         finally:
@@ -117,9 +119,12 @@ class Reader:
         """End the thread."""
         self._thread.shutdown(cancel_futures=True)
         self._free.clear()
+        self._done.clear()
 
     def _load(self, part: int) -> _Loaded:
         began = time.perf_counter()
+        while len(self._done) > 1:  # a mapping ends here and not on the thread that works: that takes a while
+            self._done.popleft()
         first, end = int(self._layout.firsts[part]), int(self._layout.ends[part])
         buffer = None
         if (x := self._source.view(first, end)) is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 import mmap
 import sys
@@ -34,8 +35,12 @@ def mapped(path: Path, first: int, shape: tuple[int, int], dtype: np.dtype[Any])
     try:
         with open_regular(path) as file:
             region = mmap.mmap(file.fileno(), skipped + size, prot=mmap.PROT_READ, offset=first - skipped)
-        region.madvise(mmap.MADV_WILLNEED)
-        region.madvise(_POPULATE_READ)
     except (OSError, ValueError, DataError):
+        return None
+    whole = np.frombuffer(region, np.uint8)
+    address, length = ctypes.c_void_p(whole.ctypes.data), ctypes.c_size_t(len(whole))
+    advise = ctypes.CDLL(None).madvise  # not the mmap module's, which keeps other threads waiting while a disk is read
+    advise(address, length, mmap.MADV_WILLNEED)
+    if advise(address, length, _POPULATE_READ):
         return None
     return np.frombuffer(region, dtype, math.prod(shape), skipped).reshape(shape)
