@@ -17,6 +17,7 @@ from steinhaus.engines import choose
 from steinhaus.engines.dask import DaskPoints, spread
 from steinhaus.errors import DataError
 from steinhaus.images import open_images
+from steinhaus.lloyd import lloyd
 from steinhaus.points import Run
 from steinhaus.seeding import Stream, starts
 
@@ -25,6 +26,14 @@ from steinhaus.seeding import Stream, starts
 def client():
     with cluster(2) as started:
         yield started
+
+
+@pytest.fixture(params=["each worker has all points", "each has its parts"])
+def spreading(request, monkeypatch):
+    """Both ways of a pass."""
+    if request.param == "each has its parts":
+        monkeypatch.setattr("steinhaus.engines.dask_ahead._FEW", 0)
+    return request.param
 
 
 def seeded(points, ks=(5, 9)):
@@ -48,7 +57,7 @@ def hard(rng, dtype, n=1500, d=40):
     ],
     ids=["small", "even", "uneven", "split features"],
 )
-def test_chunks_are_as_memory_bit_for_bit(client, dtype, chunks, rng):
+def test_chunks_are_as_memory_bit_for_bit(client, dtype, chunks, spreading, rng):
     x = hard(rng, dtype)
     points = DaskPoints(da.from_array(x, chunks=chunks), client=client)
     inside = choose(x)
@@ -59,13 +68,65 @@ def test_chunks_are_as_memory_bit_for_bit(client, dtype, chunks, rng):
 
 
 @pytest.mark.parametrize("init", ["k-means++", "k-means||"])
-def test_seeding_by_distances_and_tolerance(client, init, rng):
+def test_seeding_by_distances_and_tolerance(client, init, spreading, rng):
     x = hard(rng, np.float64, 400, 7)
 
     def study(points):
         return outcomes(points, [Run(0, starts(points, 6, init, Stream(0, 6, 0)))], tol=1e-2)
 
     assert study(DaskPoints(da.from_array(x, chunks=(90, 7)), client=client)) == study(choose(x))
+
+
+def counted(points, monkeypatch):
+    """How many messages its passes took, as a list that grows."""
+    messages, results = [], points._cluster.results
+
+    def counting(ask):
+        messages.append(ask)
+        return results(ask)
+
+    monkeypatch.setattr(points._cluster, "results", counting)
+    return messages
+
+
+def test_workers_with_all_points_go_ahead_and_the_runs_are_theirs(client, monkeypatch, rng):
+    x = rng.integers(0, 255, (3000, 40)).astype(np.uint8)
+    points, inside = DaskPoints(da.from_array(x, chunks=(500, 40)), client=client), choose(x)
+    messages = counted(points, monkeypatch)
+    runs = seeded(inside)
+    iterations = []
+    for engine in (points, inside):
+        fits = {fit.key: fit for fit in lloyd(engine, runs)}
+        iterations.append({key: (fit.history, fit.inertia, fit.stop) for key, fit in fits.items()})
+    assert iterations[0] == iterations[1]
+    longest = max(len(history) for history, *_ in iterations[0].values())
+    assert longest > 16
+    assert len(messages) <= 8
+    assert set(points.speeds) == set(client.nthreads()), "both workers had some of the runs"
+    assert points._ahead._known == {}, "nothing is remembered of runs that ended"
+    points.close()
+
+
+def test_what_was_known_ahead_and_not_wanted_changes_nothing(client, monkeypatch, rng):
+    x = rng.integers(0, 255, (3000, 40)).astype(np.uint8)
+    points, inside = DaskPoints(da.from_array(x, chunks=(500, 40)), client=client), choose(x)
+    messages = counted(points, monkeypatch)
+    how = {"max_iter": 9, "project": np.round}
+    found = [[(fit.key, fit.history, fit.inertia) for fit in lloyd(e, seeded(inside), **how)] for e in (points, inside)]
+    assert found[0] == found[1]
+    assert len(messages) >= 9
+    points.close()
+
+
+def test_large_k_is_worked_on_by_all_workers(client, rng):
+    x = rng.integers(0, 255, (40_000, 64)).astype(np.uint8)
+    points = DaskPoints(da.from_array(x, chunks=(5000, 64)), client=client)
+    large, small = Run("large", x[:2000].astype(float)), Run("small", x[:10].astype(float))
+    assert points._ahead.pays([small])
+    assert not points._ahead.pays([large])
+    assert not points._ahead.pays([large])
+    assert points._ahead.pays([Run(key, small.centroids) for key in range(4)])
+    points.close()
 
 
 def test_labels_stay_on_the_workers_until_asked_for(client, rng):

@@ -34,7 +34,9 @@ def points_of(rng, n=20_000):
     return x, [Run(k, x[:k].astype(float)) for k in (20, 30)]
 
 
-def test_workers_killed_through_a_fit_change_no_bit(rng):
+@pytest.mark.parametrize("few", [64 * 2**20, 0], ids=["each worker has all points", "each has its parts"])
+def test_workers_killed_through_a_fit_change_no_bit(few, monkeypatch, rng):
+    monkeypatch.setattr("steinhaus.engines.dask_ahead._FEW", few)
     x, runs = points_of(rng)
     killed, ended = [], threading.Event()
 

@@ -20,6 +20,7 @@ from distributed import Client, Future, futures_of
 
 from steinhaus.engines import dask_tasks as tasks
 from steinhaus.engines import parts
+from steinhaus.engines.dask_ahead import Ahead
 from steinhaus.engines.dask_arrays import collected, grouped, stretches
 from steinhaus.engines.dask_cluster import Cluster
 from steinhaus.engines.dask_tasks import Speed
@@ -73,19 +74,23 @@ class DaskPoints:
         self._last: dict[Hashable, Run] = {}
         persisted = self._client.persist(x.map_blocks(np.ascontiguousarray, dtype=x.dtype))
         self._blocks = self._cluster.kept = _futures(persisted, self._client)
-        self._share = -(-len(self._blocks) // self._cluster.workers)
+        self._share = -(-len(self._blocks) // max(1, len(self._cluster.workers)))
         self.grid = grid_of(x.dtype, self._ranges(x.dtype), self.d)
         self.totals: Totals = parts.totals(self._results(tasks.measure, None))
+        self._ahead = Ahead(
+            self._cluster,
+            self._blocks,
+            shape=(self.n, self.d),
+            nbytes=self.n * self.d * x.dtype.itemsize,
+            asked=self._given,
+            speeds=self.speeds,
+        )
 
     def assign(self, runs: Sequence[Run]) -> list[Tally]:
         """See `Points.assign`."""
         runs = [replace(run, history=()) for run in runs]
         self._last.update((run.key, run) for run in runs)
-        weight = sum(run.centroids.nbytes for run in runs)
-        found = tasks.add(self._cluster.results(lambda: self._summed(self._each(tasks.assign, runs, weight=weight))))
-        for worker, speed in found.speeds.items():
-            self.speeds[worker] = self.speeds.get(worker, Speed()) + speed
-        tallies = list(found.tallies)
+        tallies = self._ahead.tallies(runs) if self._ahead.pays(runs) else self._tallies(runs)
         wanted = parts.empties(tallies)
         if wanted:
             asked = [(runs[place], empty) for place, empty in wanted.items()]
@@ -146,15 +151,24 @@ class DaskPoints:
     def forget(self, key: Hashable) -> None:
         """See `Points.forget`. The workers hear of it with the next pass."""
         self._last.pop(key, None)
+        self._ahead.forget(key)
 
     def close(self) -> None:
         """See `Points.close`. The cluster stays."""
         blocks, self._blocks = self._blocks, []
         if self._client.status == "running":
+            self._ahead.close()
             for future in blocks:
                 future.release()
             with suppress(OSError, TimeoutError, ValueError):  # a cluster that goes takes along what it remembered
                 self._client.run(tasks.drop, self._token, on_error="ignore")
+
+    def _tallies(self, runs: Sequence[Run]) -> list[Tally]:
+        """The tallies of all parts."""
+        weight = sum(run.centroids.nbytes for run in runs)
+        found = tasks.add(self._cluster.results(lambda: self._summed(self._each(tasks.assign, runs, weight=weight))))
+        tasks.add_speeds(self.speeds, found.speeds)
+        return list(found.tallies)
 
     def _ranges(self, dtype: np.dtype[Any]) -> Ranges | None:
         if are_integers(dtype):
@@ -181,11 +195,15 @@ class DaskPoints:
         """
         self._asked += 1
         name = f"{self._token}-{task.__name__}-{self._asked}"
-        asked: Any = tasks.Asked(self._token, getattr(self, "grid", None), self._share, tuple(self._last), what)
+        asked: Any = self._given(what, self._share)
         if weight * len(self._blocks) > _LIGHT:
             asked = self._client.submit(tasks.given, asked, key=f"{name}-given")
         keys = [f"{name}-{part}" for part in range(len(self._blocks))]
         return self._client.map(task, self._blocks, range(len(keys)), *own, key=keys, asked=asked)  # type: ignore[no-any-return]
+
+    def _given(self, what: Any, share: int) -> tasks.Asked:
+        """What tasks are given, of which so many share a worker's memory."""
+        return tasks.Asked(self._token, getattr(self, "grid", None), share, tuple(self._last), what)
 
     def _summed(self, futures: list[Future]) -> list[Future]:
         """Have what parts found added up on the workers, until a few are left."""

@@ -52,9 +52,9 @@ class Cluster:
         self._where = f"at {self.client.scheduler.address}"
 
     @property
-    def workers(self) -> int:
-        """How many workers there are, at least 1."""
-        return max(1, len(self.client.nthreads()))
+    def workers(self) -> list[str]:
+        """The addresses of the workers."""
+        return sorted(map(str, self.client.nthreads()))
 
     @property
     def threads(self) -> int:

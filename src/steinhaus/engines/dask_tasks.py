@@ -6,18 +6,20 @@ afresh, to the same bits.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from distributed import get_worker
 from numpy.typing import NDArray
 
+from steinhaus.centroids import means
 from steinhaus.engines import parts
 from steinhaus.engines.memory import MemoryPoints
 from steinhaus.engines.survey import Ranges, ranges
@@ -57,6 +59,15 @@ class Found:
 
     tallies: Sequence[Tally]
     speeds: dict[str, Speed]
+
+
+@dataclass(frozen=True)
+class Advanced:
+    """Tallies of some iterations of some runs, over all points, and who worked them out."""
+
+    ahead: dict[Hashable, dict[bytes, Tally]]  # run -> centroids -> tally
+    worker: str
+    speed: Speed
 
 
 @dataclass
@@ -135,9 +146,46 @@ def add(found: Sequence[Found]) -> Found:
     """What some parts found, as one."""
     speeds: dict[str, Speed] = {}
     for some in found:
-        for worker, speed in some.speeds.items():
-            speeds[worker] = speeds.get(worker, Speed()) + speed
+        add_speeds(speeds, some.speeds)
     return Found(parts.added(some.tallies for some in found), speeds)
+
+
+def add_speeds(speeds: dict[str, Speed], more: dict[str, Speed]) -> None:
+    """Add the work of some workers to what is known of it."""
+    for worker, speed in more.items():
+        speeds[worker] = speeds.get(worker, Speed()) + speed
+
+
+def together(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Some parts as one."""
+    return np.concatenate(parts)
+
+
+def advance(x: NDArray[Any], part: int, asked: Asked) -> Advanced:
+    """The tallies of some runs, and of the iterations that follow, where x are all points.
+
+    A run goes on while its centroids move, and none of its clusters is empty.
+    """
+    runs, steps = asked.what
+    ahead: dict[Hashable, dict[bytes, Tally]] = {run.key: {} for run in runs}
+    began = time.perf_counter()
+    done = 0
+    with _engine(x, part, asked) as engine:
+        while runs and done < steps:
+            following = []
+            for run, tally in zip(runs, engine.tallies(runs), strict=True):
+                ahead[run.key][digest(run.centroids)] = tally
+                centroids = means(engine.grid, tally, run.centroids)
+                if tally.counts.all() and not np.array_equal(centroids, run.centroids):
+                    following.append(replace(run, centroids=centroids))
+            runs = following
+            done += 1
+    return Advanced(ahead, get_worker().address, Speed(len(x) * done, time.perf_counter() - began))
+
+
+def digest(centroids: Float64) -> bytes:
+    """What tells centroids from others."""
+    return hashlib.blake2b(centroids.tobytes(), digest_size=16).digest()
 
 
 def farthest(x: NDArray[Any], part: int, asked: Asked) -> list[parts.Far]:
