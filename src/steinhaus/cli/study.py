@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -68,6 +68,13 @@ if TYPE_CHECKING:
 @arguments.threads_option
 @place_options
 @click.option("--out", metavar="DIR", help="[default: studies/<source>-<digest of plan and data>]")
+@click.option(
+    "--assignments",
+    type=click.Choice(["csv", "parquet"]),
+    default="csv",
+    show_default=True,
+    help="The table of clusters: one file, or a folder of Parquet files that Dask workers write themselves.",
+)
 @arguments.reading_options
 @click.option("--break-lock", is_flag=True, help="Go on in a folder that a dead process of another machine locked.")
 @arguments.quiet_option
@@ -80,6 +87,7 @@ def study(
     out: str | None,
     reading: dict[str, Any],
     place: Place,
+    assignments: Literal["csv", "parquet"],
     break_lock: bool,
     quiet: bool,
     as_json: bool,
@@ -118,7 +126,8 @@ def study(
                 stages.ended("compile the kernels")
             with place.opened(watch.say) as choose:
                 told = _both(stages.event, watch.event)
-                result = run_study(wanted, images, folder, told, break_lock=break_lock, choose=choose)
+                how: dict[str, Any] = {"break_lock": break_lock, "choose": choose, "assignments": assignments}
+                result = run_study(wanted, images, folder, told, **how)
             pages = draw(result, folder, helper=helper)
             stages.ended("draw the report")
     except MemoryError as error:

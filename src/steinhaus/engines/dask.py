@@ -148,6 +148,29 @@ class DaskPoints:
         pieces = [da.from_delayed(future, (size,), np.int32) for future, size in zip(futures, sizes, strict=True)]
         return da.concatenate(pieces)
 
+    def with_labels(
+        self, runs: Sequence[Run], work: Callable[[Int32, Any], Any], own: Callable[[int, Int64], Any]
+    ) -> list[Any]:
+        """Have something done with the labels of each part where these are.
+
+        Parameters
+        ----------
+        runs
+            Those of the last assignment.
+        work
+            Is given the labels, (runs, m) int32, and what is the part's own.
+        own
+            Makes that of the part's number and its points, (m,).
+
+        Returns
+        -------
+        list
+            What `work` returned, part by part.
+        """
+        owns = [own(part, self._layout.members(part)) for part in range(len(self._layout))]
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):  # a few bytes a point
+            return self._cluster.results(lambda: self._each(tasks.with_labels, (runs, work), owns))
+
     def forget(self, key: Hashable) -> None:
         """See `Points.forget`. The workers hear of it with the next pass."""
         self._last.pop(key, None)

@@ -203,6 +203,15 @@ def labels(x: NDArray[Any], part: int, asked: Asked) -> Int32:
         return engine.labels(asked.what.key)
 
 
+def with_labels(x: NDArray[Any], part: int, own: Any, asked: Asked) -> Any:
+    """What comes of a part's labels: see `DaskPoints.with_labels`."""
+    runs, work = asked.what
+    with _engine(x, part, asked) as engine:
+        _assigned(engine, runs)
+        found = np.stack([engine.labels(run.key) for run in runs])
+    return work(found, own)
+
+
 def sample(x: NDArray[Any], part: int, span: Any, asked: Asked) -> Int64:
     """Points of a part, drawn by their distances: see `seeding.Sampled`. span: its points, or from where to where."""
     run, factor, seed = asked.what

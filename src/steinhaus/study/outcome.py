@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from steinhaus import naming
-from steinhaus.points import Fit, Int32, Int64
+from steinhaus.points import Fit, Int64
 from steinhaus.study.events import Key
 from steinhaus.study.record import Agreement, BestRecord, DataRecord, RunRecord
 
@@ -77,30 +77,25 @@ def best_runs(runs: Iterable[RunRecord]) -> tuple[BestRecord, ...]:
     )
 
 
-def with_test_sizes(best: BestRecord, test: Int32) -> BestRecord:
+def with_test_sizes(best: BestRecord, sizes: tuple[int, ...]) -> BestRecord:
     """The same with the sizes of its clusters in the test part."""
-    return replace(best, test_sizes=tuple(np.bincount(test, minlength=best.k).tolist()))
+    return replace(best, test_sizes=sizes)
 
 
-def named(best: BestRecord, split: Split, train: Int32, test: Int32 | None) -> BestRecord:
+def named(best: BestRecord, train: Int64, test: Int64 | None) -> BestRecord:
     """The same with what labels say: mappings fitted on the training part, measured on both.
 
     Parameters
     ----------
     best
         The best run of one K.
-    split
-        The images, with labels.
     train, test
-        (n_train,) and (n_test,) clusters.
+        How many images of each label are in each cluster, (K, labels).
     """
-    table = _table(split.train, train, best.k)
-    majority = naming.majorities(table)
-    one_to_one = naming.one_to_one(table)
-    of_train = _agreement(table, majority.mapping, one_to_one)
-    of_test = None
-    if test is not None and split.test is not None:
-        of_test = _agreement(_table(split.test, test, best.k), majority.mapping, one_to_one)
+    majority = naming.majorities(train)
+    one_to_one = naming.one_to_one(train)
+    of_train = _agreement(train, majority.mapping, one_to_one)
+    of_test = None if test is None else _agreement(test, majority.mapping, one_to_one)
     return replace(
         best,
         train_accuracy=of_train.accuracy,
@@ -110,12 +105,6 @@ def named(best: BestRecord, split: Split, train: Int32, test: Int32 | None) -> B
         train=of_train,
         test=of_test,
     )
-
-
-def _table(images: Images, clusters: Int32, k: int) -> Int64:
-    if images.labels is None or images.label_names is None:
-        raise ValueError("clusters are named only where there are labels")
-    return naming.confusion(images.labels, clusters, k, len(images.label_names))
 
 
 def _agreement(table: Int64, majority: naming.Mapping, one_to_one: naming.Mapping) -> Agreement:

@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from steinhaus import engines, seeding
 from steinhaus.errors import PlanError, StoreError
 from steinhaus.lloyd import lloyd
-from steinhaus.points import Fit, Float64, Int32, Points, Run
-from steinhaus.study import events, files, outcome
-from steinhaus.study.assignments import Assignments
+from steinhaus.points import Fit, Float64, Int64, Points, Run
+from steinhaus.study import events, files, outcome, pieces
+from steinhaus.study.assigning import Assigning, Counted, Here, There
 from steinhaus.study.events import Event, Key
 from steinhaus.study.lock import Lock
 from steinhaus.study.machine import machine, versions
@@ -42,6 +42,7 @@ def run_study(
     break_lock: bool = False,
     checkpoint_every: float = 2.0,
     choose: Choose | None = None,
+    assignments: Literal["csv", "parquet"] = "csv",
 ) -> StudyResult:
     """Run a study; `Study.run` says how. `choose` makes the engine of an (n, d) array, `engines.choose` by default."""
     path = None if out is None else Path(out)
@@ -49,20 +50,23 @@ def run_study(
         if watch:
             watch(events.Finished(len(done.record.runs), from_disk=True))
         return StudyResult(done.record, done, out=path, split=lambda: images.split(train=study.train, seed=study.seed))
+    if assignments == "parquet":
+        pieces.needed()
     split = images.split(train=study.train, seed=study.seed)
     _check_fit(study, split)
     record = _opening_record(study, images, split)
     how: dict[str, Any] = {"watch": watch, "checkpoint_every": checkpoint_every, "choose": choose or engines.choose}
     if path is None:
         store: Store = Memory(record)
-        _Session(study, split, store, **how).run([])
+        _Session(study, split, store, Here(split, store), **how).run([])
         return StudyResult(store.record, store, split=lambda: split)
     _refuse_another(Folder.find(path), record)
     files.make_folder(path)
     with Lock(path, break_lock=break_lock) as lock:
         folder = _open(path, record, lock)
         if not folder.is_whole:
-            _Session(study, split, folder, **how).run([lock.taken_over] if lock.taken_over else [])
+            assigning = There(split, folder) if assignments == "parquet" else Here(split, folder)
+            _Session(study, split, folder, assigning, **how).run([lock.taken_over] if lock.taken_over else [])
     return StudyResult(folder.record, folder, out=path, split=lambda: split)
 
 
@@ -154,6 +158,7 @@ class _Session:
         study: Plan,
         split: Split,
         store: Store,
+        assigning: Assigning,
         *,
         watch: Callable[[Event], None] | None,
         checkpoint_every: float,
@@ -167,9 +172,7 @@ class _Session:
         self.choose = choose
         self.began = self.kept = time.monotonic()
         self.square = split.train.full_scale**2
-        self.labels: dict[
-            int, tuple[float, int, Int32]
-        ] = {}  # K -> inertia, restart, labels of the best run of this session
+        self.assigning = assigning
         self.active: Sequence[Run] = ()
 
     def run(self, notes: list[str]) -> None:
@@ -196,7 +199,7 @@ class _Session:
             runs = tuple(outcome.run_record(key, fits[key], self.split.train.full_scale) for key in self.study.keys)
             best = outcome.best_runs(runs)
             ends = [Run((run.k, run.restart), fits[run.k, run.restart].centroids) for run in best]
-            train = self._labels(points, ends)
+            train = self.assigning.part("train", points, ends)
         self._finish(runs, best, ends, train)
         self.tell(events.Finished(len(fits)))
 
@@ -242,7 +245,7 @@ class _Session:
             self.store.save_fit(key, fit)
             fits[key] = fit
             self.active = [run for run in self.active if run.key != key]
-            self._remember(key, fit, points)
+            self.assigning.remember(key, fit, points)
             self.tell(events.RunFinished(k, restart, fit.iterations, fit.inertia / self.square, fit.stop.name))
 
     def _on_iteration(self, active: Sequence[Run]) -> None:
@@ -257,43 +260,21 @@ class _Session:
         k, restart = cast(Key, run.key)
         return events.Progress(k, restart, len(run.history), run.history[-1] / self.square)
 
-    def _remember(self, key: Key, fit: Fit, points: Points) -> None:
-        """Keep the labels of the best run of each K while the engine still has them."""
-        k, restart = key
-        if k not in self.labels or (fit.inertia, restart) < self.labels[k][:2]:
-            self.labels[k] = (fit.inertia, restart, np.array(points.labels(key), np.int32))
-
-    def _labels(self, points: Points, ends: Sequence[Run]) -> dict[int, Int32]:
-        """K -> labels of the training part in the best run; found anew where it ended in an earlier session."""
-        kept = {(k, restart): labels for k, (_, restart, labels) in self.labels.items()}
-        return _by_k(kept | _assign(points, [run for run in ends if run.key not in kept]), ends)
-
     def _finish(
         self,
         runs: tuple[RunRecord, ...],
         best: tuple[BestRecord, ...],
         ends: Sequence[Run],
-        train: dict[int, Int32],
+        train: dict[int, Counted],
     ) -> None:
         """Assign the test part, name the clusters, keep it all."""
-        test = None
+        test: dict[int, Counted] = {}
         if self.split.test is not None:
             with closing(self.choose(self.split.test.rows, threads=self.study.threads)) as others:
-                test = _by_k(_assign(others, ends), ends)
-            best = tuple(outcome.with_test_sizes(run, test[run.k]) for run in best)
+                test = self.assigning.part("test", others, ends)
+            best = tuple(outcome.with_test_sizes(run, test[run.k].sizes) for run in best)
         if self.split.train.labels is not None:
-            best = tuple(outcome.named(run, self.split, train[run.k], test[run.k] if test else None) for run in best)
-        record = replace(self.store.record, runs=runs, best=best, complete=True)
-        self.store.finish(record, Assignments(train, test), self.split)
-
-
-def _assign(points: Points, runs: Sequence[Run]) -> dict[Key, Int32]:
-    """The labels of one assignment to these centroids: those that the runs ended with, bit for bit."""
-    if runs:
-        points.assign(runs)
-    return {cast(Key, run.key): np.array(points.labels(run.key), np.int32) for run in runs}
-
-
-def _by_k(labels: dict[Key, Int32], runs: Iterable[Run]) -> dict[int, Int32]:
-    keys = [cast(Key, run.key) for run in runs]
-    return {key[0]: labels[key] for key in keys}
+            best = tuple(
+                outcome.named(run, cast(Int64, train[run.k].table), test[run.k].table if test else None) for run in best
+            )
+        self.assigning.finish(replace(self.store.record, runs=runs, best=best, complete=True))

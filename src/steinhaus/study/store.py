@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from steinhaus.errors import StoreError
 from steinhaus.points import Fit, Run
 from steinhaus.study import assignments as table
-from steinhaus.study import events, files, schema, tensors
+from steinhaus.study import events, files, pieces, schema, tensors
 from steinhaus.study.assignments import Assignments
 from steinhaus.study.events import Key
 from steinhaus.study.lock import LOCK, Lock
@@ -165,7 +165,9 @@ class Folder:
     def is_whole(self) -> bool:
         """Whether the study is complete, and nothing of it was taken away."""
         runs = {_run_name(key) for key in self._keys}
-        return self.record.complete and ASSIGNMENTS in files.names(self.path) and runs <= set(files.names(self._runs))
+        tables = {self.path / name for name in pieces.names_of(self._files) or [ASSIGNMENTS]}
+        there = {folder / name for folder in {path.parent for path in tables} for name in files.names(folder)}
+        return self.record.complete and tables <= there and runs <= set(files.names(self._runs))
 
     @property
     def is_locked(self) -> bool:
@@ -196,10 +198,13 @@ class Folder:
             raise StoreError(
                 f"The study in {self.path} is not finished: its assignments are not known yet. Run it to its end."
             )
-        path = self.path / ASSIGNMENTS
+        in_pieces = bool(pieces.names_of(self._files))
+        path = self.path / (pieces.PIECES if in_pieces else ASSIGNMENTS)
         data, ks = self.record.data, schema.plan_of(self.record.plan).ks
         with _sound(path, f"{AGAIN}: it is then written anew."):
             most = (data.n_train + data.n_test + 1) * (MOST_ROW + 12 * len(ks))
+            if in_pieces:
+                return pieces.read(self.path, self._files, data, ks, most)
             sha = hashlib.sha256()
             found = table.decode(_digested(files.read_blocks(path, most), sha), data, ks)
             if sha.hexdigest() != self._files.get(ASSIGNMENTS):
@@ -225,6 +230,32 @@ class Folder:
         sha = hashlib.sha256()
         files.write_blocks(self.path / ASSIGNMENTS, _digested(table.encode(split, assignments), sha))
         self._save_document(record, {ASSIGNMENTS: sha.hexdigest()})
+        self._clear_pieces()
+
+    def pieces(self) -> Path:
+        """The folder, made, in which whoever has them writes the pieces of the table; as any machine may call it."""
+        self._own()
+        folder = self.path.absolute() / pieces.PIECES
+        files.make_folder(folder)
+        return folder
+
+    def finish_pieces(self, record: StudyRecord, digests: dict[str, str]) -> None:
+        """As `finish`, where the table is written in pieces: name -> sha256."""
+        self._own()
+        files.remove(self.path / CHECKPOINT)
+        self._save_document(record, digests)
+        self._clear_pieces()
+        files.remove(self.path / ASSIGNMENTS)
+
+    def _clear_pieces(self) -> None:
+        """Remove pieces of a table that was written before, and are none of this one."""
+        folder = self.path / pieces.PIECES
+        for name in files.names(folder):
+            if f"{pieces.PIECES}/{name}" not in self._files:
+                files.remove(folder / name)
+        if not pieces.names_of(self._files):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
     def reopen(self) -> None:
         """Make a complete study an unfinished one again, because something of it was taken away."""
@@ -242,6 +273,9 @@ class Folder:
         for name in files.names(self._runs):
             if re.fullmatch(r"\.k\d+-r\d+\.safetensors\.tmp", name):
                 files.remove(self._runs / name)
+        for name in files.names(self.path / pieces.PIECES):
+            if re.fullmatch(r"\.(train|test)-\d+\.parquet\.tmp", name):
+                files.remove(self.path / pieces.PIECES / name)
 
     def _save_document(self, record: StudyRecord, others: dict[str, str]) -> None:
         self._write(self.path / STUDY, schema.encode(schema.Document(record, others)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from steinhaus.study.plan import Plan
 
@@ -64,6 +64,7 @@ class Study(Plan):
         *,
         break_lock: bool = False,
         checkpoint_every: float = 2.0,
+        assignments: Literal["csv", "parquet"] = "csv",
     ) -> StudyResult:
         """Run the study, or go on with it, or read it where it is done.
 
@@ -79,6 +80,9 @@ class Study(Plan):
             Go on although the folder is locked by a process of another machine that can no longer be asked.
         checkpoint_every
             Seconds between two checkpoints of the active runs.
+        assignments
+            The folder's table of clusters: one file, "csv", or a folder of files, "parquet", which workers of a cluster
+            write themselves.
 
         Raises
         ------
@@ -89,4 +93,5 @@ class Study(Plan):
         """
         from steinhaus.study.run import run_study
 
-        return run_study(self, images, out, watch, break_lock=break_lock, checkpoint_every=checkpoint_every)
+        how: dict[str, Any] = {"checkpoint_every": checkpoint_every, "assignments": assignments}
+        return run_study(self, images, out, watch, break_lock=break_lock, **how)
