@@ -74,6 +74,7 @@ ARROWS: dict[str, set[str]] = {
         "engines.tiles",
         "points",
         "errors",
+        "centroids",  # for workers that go ahead
     },
     "engines.warming": {"compiled", "engines", "engines.kernels", "lloyd", "centroids", "points"},
     "study.files": {"errors"},
