@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steinhaus.errors import DataError
-from steinhaus.images import folder, parquet, tar
+from steinhaus.images import folder, parquet, parquet_files, tar
 from steinhaus.images.collection import Images, Skipped
 from steinhaus.images.encoded import Encoded, differing, pictures_of, whole
 from steinhaus.images.files import shown, source_name
@@ -116,8 +116,8 @@ def _pictures(
         shards = tar.shards(path)
         return source_name(path), tar.encoded(shards, True, limits), _state(shards), []
     if kind == "parquet":
-        shards = parquet.shards(path)
-        layout = parquet.layout_of(shards, None, None)
+        shards = parquet_files.shards(path)
+        layout = parquet_files.layout_of(shards, None, None)
         if layout.kind == "encoded":
             return source_name(path), parquet.encoded(shards, layout.columns[0], layout.label), _state(shards), []
     return source_name(path), None, [], []

@@ -4,9 +4,7 @@ path).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,39 +14,26 @@ from numpy.typing import NDArray
 from steinhaus.errors import DataError
 from steinhaus.images.collection import Images
 from steinhaus.images.encoded import Encoded, decode_all
-from steinhaus.images.files import damage_named, natural, open_regular, reading, shown, source_name
+from steinhaus.images.files import damage_named, shown, source_name
 from steinhaus.images.labels import Int64
 from steinhaus.images.limits import Limits
+from steinhaus.images.parquet_files import Layout, check_sizes, column, layout_of, opened, read_group, shards
 from steinhaus.images.pictures import Look
 from steinhaus.images.progress import Progress
 from steinhaus.images.staying import stored_images
-
-PIXELS = ("pixels", "image", "images", "img", "x", "data", "embedding", "embeddings", "vector")
-LABELS = ("label", "labels", "class", "target", "y", "digit")
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """Which columns of a table are pixels, and how."""
-
-    kind: str  # "list", "wide" or "encoded"
-    columns: tuple[str, ...]
-    d: int  # 0: known only when rows are read
-    dtype: np.dtype[Any]
-    label: str | None
 
 
 class ParquetStore:
     """The rows of some Parquet files, (n, d). See `stored.Store`."""
 
-    def __init__(self, files: Sequence[Path], layout: _Layout) -> None:
+    def __init__(self, files: Sequence[Path], layout: Layout) -> None:
         self._files = tuple(files)
         self._layout = layout
         self.dtype = layout.dtype
         groups: list[tuple[int, int]] = []  # file, row group within it
         sizes: list[int] = []
         for place, file in enumerate(files):
-            metadata = _opened(file).metadata
+            metadata = opened(file).metadata
             for group in range(metadata.num_row_groups):
                 groups.append((place, group))
                 sizes.append(metadata.row_group(group).num_rows)
@@ -89,7 +74,7 @@ class ParquetStore:
         file = self._files[place]
         where = f"{shown(file)}, row group {number}"
         with damage_named(where, "Parquet"):
-            return self._rows(_read(file, number, self._layout.columns), where)
+            return self._rows(read_group(file, number, self._layout.columns), where)
 
     def _rows(self, table: Any, where: str) -> NDArray[Any]:
         if nulls := [name for name in self._layout.columns if table.column(name).null_count]:
@@ -149,9 +134,9 @@ def read(
     """
     files = shards(path)
     layout = layout_of(files, images, labels)
-    _check_sizes(files, layout, limits)
+    check_sizes(files, layout, limits)
     given: dict[str, Any] = {"name": source_name(path), "shape": shape, "full_scale": full_scale}
-    found = None if layout.label is None else _column(files, layout.label)
+    found = None if layout.label is None else column(files, layout.label)
     if layout.kind == "encoded":
         if stored:
             raise DataError(
@@ -172,8 +157,8 @@ def read(
 def encoded(files: Sequence[Path], column: str, label: str | None) -> Iterator[Encoded]:
     """The encoded pictures of some files, one after the other."""
     for file in files:
-        for group in range(_opened(file).num_row_groups):
-            table = _read(file, group, [column, *([label] if label else [])])
+        for group in range(opened(file).num_row_groups):
+            table = read_group(file, group, [column, *([label] if label else [])])
             names = table.column(label).to_pylist() if label else [None] * len(table)
             for row, (picture, name) in enumerate(zip(table.column(column).to_pylist(), names, strict=True)):
                 where = f"{file.name}, row group {group}, row {row}"
@@ -189,144 +174,3 @@ def _content(picture: dict[str, Any] | None, file: Path, where: str) -> bytes | 
     if place.is_absolute() or ".." in place.parts:
         raise DataError(f"{where}: its picture is {shown(name)!r}, which points outside; no such file is opened.")
     return file.parent / place if name else b""
-
-
-def shards(path: Path) -> list[Path]:
-    """The Parquet files of a path, in natural order."""
-    if not path.is_dir():
-        return [path]
-    names = [name for name in os.listdir(path) if name.endswith(".parquet") and not name.startswith((".", "_"))]
-    return [path / name for name in sorted(names, key=natural)]
-
-
-def layout_of(files: Sequence[Path], images: str | None, labels: Any) -> _Layout:
-    """Tell by the first file's schema what is what, and hold the others against it."""
-    with damage_named(shown(files[0]), "Parquet"):
-        layout = _layout(_opened(files[0]).schema_arrow, shown(files[0]), images, labels)
-    _check_alike(files, layout)
-    return layout
-
-
-def _layout(schema: Any, first: str, images: str | None, labels: Any) -> _Layout:
-    import pyarrow as pa
-
-    label = labels if isinstance(labels, str) else None
-    for name in (images, label):
-        if name is not None and name not in schema.names:
-            raise DataError(f"{first} has no column {name!r}; it has {', '.join(schema.names[:8])}.")
-    if label is None and labels is not False:
-        label = next((name for name in schema.names if name.lower() in LABELS), None)
-    others = [name for name in schema.names if name != label]
-    chosen = images or next(
-        (name for name in others if name.lower() in PIXELS and _is_nested(schema.field(name).type)), None
-    )
-    if chosen is None and len(others) == 1 and _is_nested(schema.field(others[0]).type):
-        chosen = others[0]
-    if chosen is None:
-        columns = tuple(
-            name
-            for name in others
-            if pa.types.is_integer(kind := schema.field(name).type) or pa.types.is_floating(kind)
-        )
-        if not columns:
-            raise DataError(
-                f"{first} has no column of pixels; it has {', '.join(schema.names[:8])}. Name it: images=..."
-            )
-        dtype = np.result_type(*(schema.field(name).type.to_pandas_dtype() for name in columns))
-        layout = _Layout("wide", columns, len(columns), dtype, label)
-    elif pa.types.is_struct(kind := schema.field(chosen).type):
-        if "bytes" not in {kind.field(place).name for place in range(kind.num_fields)}:
-            raise DataError(
-                f"{first}: column {chosen} is a struct without bytes; pictures are a struct of bytes and path."
-            )
-        layout = _Layout("encoded", (chosen,), 0, np.dtype(np.uint8), label)
-    elif _is_nested(kind):
-        if (d := getattr(kind, "list_size", 0)) < 0:
-            raise DataError(f"{first}: column {chosen} declares lists of {d:,} values: the file is damaged.")
-        layout = _Layout("list", (chosen,), d, np.dtype(kind.value_type.to_pandas_dtype()), label)
-    else:
-        raise DataError(f"{first}: column {chosen} holds {kind}, neither lists of numbers nor pictures.")
-    return layout
-
-
-def _check_sizes(files: Sequence[Path], layout: _Layout, limits: Limits) -> None:
-    """Refuse row groups that take more memory than allowed, or that declare fewer than no rows.
-
-    What a group says of its columns is not asked: pyarrow ends the process where that is damaged.
-    """
-    for file in files:
-        metadata = _opened(file).metadata
-        for number in range(metadata.num_row_groups):
-            where = f"{shown(file)}, row group {number}"
-            with damage_named(where, "Parquet"):
-                group = metadata.row_group(number)
-                rows, n_bytes = group.num_rows, group.total_byte_size
-            if min(rows, n_bytes) < 0:
-                raise DataError(f"{where}: it declares sizes below 0: the file is damaged.")
-            if (size := max(n_bytes, rows * max(1, layout.d) * layout.dtype.itemsize)) > limits.ratio_free:
-                limits.check_memory(where, size)
-
-
-def _check_alike(files: Sequence[Path], layout: _Layout) -> None:
-    """Refuse shards whose columns are not those of the first."""
-    first, schema = shown(files[0]), _opened(files[0]).schema_arrow
-    for file in files[1:]:
-        there = _opened(file).schema_arrow
-        for name in (*layout.columns, *([layout.label] if layout.label else [])):
-            if name not in there.names:
-                raise DataError(
-                    f"{shown(file)} has no column {name}, which {first} has. All shards must have the same columns."
-                )
-            if there.field(name).type != schema.field(name).type:
-                raise DataError(
-                    f"{shown(file)}: column {name} is {there.field(name).type}, but {schema.field(name).type} in "
-                    f"{first}. All shards must have the same columns."
-                )
-
-
-def _is_nested(kind: Any) -> bool:
-    import pyarrow as pa
-
-    return bool(
-        pa.types.is_struct(kind)
-        or pa.types.is_list(kind)
-        or pa.types.is_large_list(kind)
-        or pa.types.is_fixed_size_list(kind)
-    )
-
-
-def _column(files: Sequence[Path], name: str) -> NDArray[Any]:
-    """A column of labels, over all files."""
-    values: list[NDArray[Any]] = []
-    for file in files:
-        for group in range(_opened(file).num_row_groups):
-            where = f"{shown(file)}, row group {group}"
-            with damage_named(where, "Parquet"):
-                column = _read(file, group, [name]).column(name)
-                if column.null_count:
-                    raise DataError(f"{where}: column {name} holds nulls; every image needs a label.")
-                values.append(column.to_numpy())
-    return np.concatenate(values) if values else np.empty(0, np.int64)
-
-
-def _opened(file: Path) -> Any:
-    try:
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise DataError(
-            f"{shown(file)} is a Parquet file; reading it needs the package pyarrow: pip install 'steinhaus[parquet]'."
-        ) from None
-    with reading(file), open_regular(file):  # a pipe would be waited for
-        pass
-    with damage_named(shown(file), "Parquet"):
-        return pq.ParquetFile(file)
-
-
-def _read(file: Path, group: int, columns: Sequence[str]) -> Any:
-    where = f"{shown(file)}, row group {group}"
-    with damage_named(where, "Parquet"):
-        opened = _opened(file)
-        table = opened.read_row_group(group, columns=list(columns))
-        if len(table) != opened.metadata.row_group(group).num_rows:
-            raise DataError(f"{where}: it holds another number of rows than it declares: the file is damaged.")
-        return table

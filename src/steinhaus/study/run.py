@@ -22,10 +22,11 @@ from steinhaus.study.assigning import Assigning, Counted, Here, There
 from steinhaus.study.events import Event, Key
 from steinhaus.study.lock import Lock
 from steinhaus.study.machine import machine, versions
+from steinhaus.study.memory import Memory
 from steinhaus.study.plan import Plan
 from steinhaus.study.record import SCHEMA, BestRecord, RunRecord, StudyRecord
 from steinhaus.study.result import StudyResult
-from steinhaus.study.store import Folder, Memory, Store
+from steinhaus.study.store import Folder, Store
 
 if TYPE_CHECKING:
     from steinhaus.images import Images, Split

@@ -85,43 +85,6 @@ class Store(Protocol):
         ...
 
 
-class Memory:
-    """A study in memory alone; `Store` says what each method does."""
-
-    def __init__(self, record: StudyRecord) -> None:
-        self.record = record
-        self._fits: dict[Key, Fit] = {}
-        self._assignments = Assignments({}, None)
-        self._events: list[dict[str, Any]] = []
-
-    def fits(self) -> dict[Key, Fit]:  # noqa: D102
-        return dict(self._fits)
-
-    def fit(self, key: Key) -> Fit:  # noqa: D102
-        return self._fits[key]
-
-    def checkpoint(self) -> dict[Key, Run]:  # noqa: D102
-        return {}
-
-    def assignments(self) -> Assignments:  # noqa: D102
-        return self._assignments
-
-    def events(self) -> list[dict[str, Any]]:  # noqa: D102
-        return list(self._events)
-
-    def save_fit(self, key: Key, fit: Fit) -> None:  # noqa: D102
-        self._fits[key] = fit
-
-    def save_checkpoint(self, active: Sequence[Run]) -> None:
-        """Nothing: memory does not outlive its process."""
-
-    def finish(self, record: StudyRecord, assignments: Assignments, split: Split) -> None:  # noqa: D102
-        self.record, self._assignments = record, assignments
-
-    def append(self, line: Mapping[str, Any]) -> None:  # noqa: D102
-        self._events.append(dict(line))
-
-
 class Folder:
     """A study in a folder; `Store` says what each method does, and each raises StoreError where a file is damaged.
 
