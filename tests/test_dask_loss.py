@@ -19,7 +19,7 @@ import dask.array as da
 from distributed import Client
 
 from dask_cases import cluster, outcomes, processes
-from steinhaus.engines import choose
+from steinhaus.engines import choose, warm_up
 from steinhaus.engines.dask import DaskPoints
 from steinhaus.errors import ClusterError
 from steinhaus.points import Run
@@ -37,6 +37,7 @@ def points_of(rng, n=20_000):
 @pytest.mark.parametrize("few", [64 * 2**20, 0], ids=["each worker has all points", "each has its parts"])
 def test_workers_killed_through_a_fit_change_no_bit(few, monkeypatch, rng):
     monkeypatch.setattr("steinhaus.engines.dask_ahead._FEW", few)
+    warm_up()  # a worker that is killed every few seconds never gets its kernels compiled
     x, runs = points_of(rng)
     killed, ended = [], threading.Event()
 
