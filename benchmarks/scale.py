@@ -4,7 +4,7 @@ python benchmarks/scale.py blocks scale.zarr --memory 2GB       # reading, compu
 python benchmarks/scale.py workers scale.zarr                   # 1, 2 and 4 workers, three sizes
 python benchmarks/scale.py overhead                             # an iteration of next to nothing, in 64 chunks
 python benchmarks/scale.py mnist                                # MNIST in memory, and on 2 workers
-python benchmarks/scale.py peers scale.zarr --images 500000     # MiniBatchKMeans and, where it is there, dask-ml
+python benchmarks/scale.py peers scale.zarr --images 200000 --iterations 20   # MiniBatchKMeans and dask-ml beside
 """
 
 from __future__ import annotations
@@ -189,44 +189,47 @@ def cost(rows, centres):
     )
 
 
-def peers(arguments):
-    """K = 10 from the same start, 20 iterations each; three times over the data for mini-batches. Reading included."""
+def steinhaus_fit(rows, start, arguments):
+    points = choose(rows, memory=arguments.memory)
+    (fit,) = lloyd(points, [Run(0, start * 255)], max_iter=arguments.iterations)
+    points.close()
+    return fit.centroids / 255, fit.iterations, 0
+
+
+def mini_batch_fit(rows, start, arguments):
+    """Three times over the data."""
     from sklearn.cluster import MiniBatchKMeans
 
-    rows = rows_of(arguments.store, arguments.images)
-    warm_up()
-    began = time.perf_counter()
-    points = choose(rows, memory=arguments.memory)
-    run = Run(0, starts(points, 10, "random", Stream(0, 10, 0)))
-    (fit,) = lloyd(points, [run], max_iter=20)
-    seconds, held = time.perf_counter() - began, peak()
-    told(what="steinhaus", seconds=seconds, inertia=cost(rows, fit.centroids / 255), peak=held, iterations=20)
-    points.close()
-    began = time.perf_counter()
-    mini = MiniBatchKMeans(10, init=run.centroids / 255, n_init=1, batch_size=8192, max_iter=1, compute_labels=False)
+    mini = MiniBatchKMeans(10, init=start, n_init=1, batch_size=8192, max_iter=1, compute_labels=False)
     for _ in range(3):
         for stretch in rows.stretches():
             mini.partial_fit((stretch / np.float32(255)).astype(np.float32))
-    seconds = time.perf_counter() - began
-    told(what="MiniBatchKMeans", seconds=seconds, inertia=cost(rows, mini.cluster_centers_), peak=peak())
-    try:
-        import dask.array as da
-        from dask_ml.cluster import KMeans
-    except ImportError:
-        told(what="dask-ml", note="not installed")
-        return
+    return mini.cluster_centers_, 3, 0
+
+
+def dask_ml_fit(rows, start, arguments):
+    """On 2 workers; points stay in their memory where they fit, as float32."""
+    import dask.array as da
+    from dask_ml.cluster import KMeans
+
     with cluster(2) as client:
+        x = da.from_zarr(arguments.store)[: rows.shape[0]].reshape(-1, 784).astype(np.float32) / 255
+        x = x.persist() if x.nbytes < 2**33 else x
+        peer = KMeans(10, init=start, max_iter=arguments.iterations, tol=0).fit(x)
+        return peer.cluster_centers_, peer.n_iter_, sum(client.run(peak).values())
+
+
+def peers(arguments):
+    """K = 10 from the same start. Reading included."""
+    rows = rows_of(arguments.store, arguments.images)
+    warm_up()
+    start = rows.source.pick(Stream(0, 10, 0).distinct(10, rows.shape[0])) / 255
+    fits = {"steinhaus": steinhaus_fit, "MiniBatchKMeans": mini_batch_fit, "dask-ml": dask_ml_fit}
+    for what in arguments.who or fits:
         began = time.perf_counter()
-        x = da.from_zarr(arguments.store)[: rows.shape[0]].reshape(-1, 784).astype(np.float32).persist() / 255
-        peer = KMeans(10, init=run.centroids / 255, max_iter=20, tol=0).fit(x)
-        seconds, held = time.perf_counter() - began, sum(client.run(peak).values())
-        told(
-            what="dask-ml",
-            seconds=seconds,
-            inertia=cost(rows, peer.cluster_centers_),
-            peak=held,
-            iterations=peer.n_iter_,
-        )
+        centres, iterations, of_workers = fits[what](rows, start, arguments)
+        seconds, held = time.perf_counter() - began, of_workers or peak()
+        told(what=what, seconds=seconds, iterations=iterations, peak=held, inertia=cost(rows, centres))
 
 
 def main():
@@ -235,6 +238,7 @@ def main():
     parser.add_argument("store", nargs="?")
     parser.add_argument("--memory", type=lambda text: Size().convert(text, None, None), default=2 * 10**9)
     parser.add_argument("--iterations", type=int, default=5)
+    parser.add_argument("--who", type=lambda text: text.split(","), help="of steinhaus,MiniBatchKMeans,dask-ml")
     parser.add_argument("--images", type=int, help="only so many, from the first on")
     parser.add_argument(
         "--sizes", type=lambda text: [int(size) for size in text.split(",")], default=[30_000, 120_000, 480_000]
