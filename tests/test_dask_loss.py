@@ -19,8 +19,9 @@ import dask.array as da
 from distributed import Client
 
 from dask_cases import cluster, outcomes, processes
-from steinhaus.engines import choose, warm_up
+from steinhaus.engines import choose
 from steinhaus.engines.dask import DaskPoints
+from steinhaus.engines.warming import warm_up
 from steinhaus.errors import ClusterError
 from steinhaus.points import Run
 from steinhaus.study import load
