@@ -62,7 +62,7 @@ def assign(points, view, orders, worker):
     known, firsts, columns, rooms, labels, exact, factors, plain, fine, drift, far, anchors, gaps, sizes = taken(view)
     queue, active, modes, spare, straight = orders.queue, orders.active, orders.modes, orders.spare, orders.straight
     lanes, quads, out, upper, chosen, near, others, kept_ones, least, found, starts = worker.scratch
-    sums, counts, touched, work = worker.change
+    change, work = worker.change, worker.change.work
     slots, used, kept_products = anchors.slots, anchors.used, anchors.products
     d, n, line, runs, wide, kept_gaps = x.d, x.n, x.line, sizes.runs, sizes.wide, sizes.gapped
     positions, many_tiles = 32 * sizes.tiles, sizes.tiles
@@ -83,9 +83,7 @@ def assign(points, view, orders, worker):
         size, floor = tile_size(known, base)
         spread_yet = False
         if full and tile + 1 < upto:
-            for lane in range(32, 64):
-                for t in range(0, d, line):
-                    v.prefetch(x.values, known.order[base + lane] * d + t)
+            fetch(x, known, base + 32, np.uint32(0xFFFFFFFF), line)
         for a in range(orders.many[0]):
             r = active[a]
             first, end = firsts[r], firsts[r + 1]
@@ -172,47 +170,78 @@ def assign(points, view, orders, worker):
                 if modes[r] == PLAIN:
                     used[at_tile] = keep(out, chosen, count, first, near, slots, at, products_at, room)
             if opened:
-                for lane in range(32):
-                    if (opened >> np.uint32(lane)) & np.uint32(1):
-                        i = known.order[base + lane]
-                        for t in range(0, d, line):
-                            v.prefetch(x.values, i * d + t)
-                for lane in range(32):
-                    if (opened >> np.uint32(lane)) & np.uint32(1):
-                        i = known.order[base + lane]
-                        if mode == BRUTE:
-                            found[lane] = nearest(x, i, exact, first, end)
-                            work[PAIRS * runs + r] += end - first
-                        else:
-                            label, pairs = settle(
-                                x, i, base + lane, lane, exact, factors, fine, chosen, count, first, known, upper,
-                                least[lane],
-                            )  # fmt: skip
-                            found[lane] = label
-                            work[PAIRS * runs + r] += pairs
-            here = r * positions + base
-            moved = v.bits(v.differs(v.load(found, 0), v.load(labels, here)))
-            moved |= v.bits(v.differs(v.load(found, 16), v.load(labels, here + 16))) << np.uint32(16)
-            moved &= present
-            if moved:
-                for lane in range(32):
-                    if (moved >> np.uint32(lane)) & np.uint32(1):
-                        i, old, new = known.order[base + lane], labels[here + lane], found[lane]
-                        if old >= 0:
-                            add_row(x, i, -1, sums, other, (first + old) * d)
-                            counts[first + old] -= 1
-                            touched[first + old] = 1
-                        add_row(x, i, 1, sums, other, (first + new) * d)
-                        counts[first + new] += 1
-                        touched[first + new] = 1
-                        labels[here + lane] = new
-                        work[MOVED * runs + r] += 1
+                fetch(x, known, base, opened, line)
+                if mode == BRUTE:
+                    work[PAIRS * runs + r] += settle_all(x, known, base, opened, exact, first, end, found)
+                else:
+                    work[PAIRS * runs + r] += settle_open(
+                        x, known, base, opened, exact, factors, fine, chosen, count, first, upper, least, found
+                    )
+            moved = move(x, known, base, present, found, labels, r * positions + base, change, first, other)
+            work[MOVED * runs + r] += moved
             if bounded and (moved or modes[r] == PLAIN):
                 for q in range(width):
                     gaps.present[at + q] = 0
                 for lane in range(32):
                     gaps.present[at + found[lane]] = 1
         tile += 1
+
+
+@inner
+def fetch(x, known, base, lanes, line):
+    """Ask for the features of the points in some lanes, given as bits, of the tile at `base`."""
+    for lane in range(32):
+        if (lanes >> np.uint32(lane)) & np.uint32(1):
+            at = known.order[base + lane] * x.d
+            for t in range(0, x.d, line):
+                v.prefetch(x.values, at + t)
+
+
+@inner
+def settle_all(x, known, base, opened, exact, first, end, found):
+    """Settle the open lanes among all centroids of a run. Returns how many pairs were looked at."""
+    pairs = np.int64(0)
+    for lane in range(32):
+        if (opened >> np.uint32(lane)) & np.uint32(1):
+            found[lane] = nearest(x, known.order[base + lane], exact, first, end)
+            pairs += end - first
+    return pairs
+
+
+@inner
+def settle_open(x, known, base, opened, exact, factors, fine, chosen, count, first, upper, least, found):
+    """Settle the open lanes among their candidates: see `settle`. Returns how many pairs were looked at."""
+    pairs = np.int64(0)
+    for lane in range(32):
+        if (opened >> np.uint32(lane)) & np.uint32(1):
+            i = known.order[base + lane]
+            label, looked = settle(
+                x, i, base + lane, lane, exact, factors, fine, chosen, count, first, known, upper, least[lane]
+            )
+            found[lane] = label
+            pairs += looked
+    return pairs
+
+
+@inner
+def move(x, known, base, present, found, labels, here, change, first, other):
+    """Note the points of a tile whose label, at `here` and after, is another now. Returns how many."""
+    moved = v.bits(v.differs(v.load(found, 0), v.load(labels, here)))
+    moved |= v.bits(v.differs(v.load(found, 16), v.load(labels, here + 16))) << np.uint32(16)
+    moved &= present
+    if moved:
+        for lane in range(32):
+            if (moved >> np.uint32(lane)) & np.uint32(1):
+                i, old, new = known.order[base + lane], labels[here + lane], found[lane]
+                if old >= 0:
+                    add_row(x, i, -1, change.sums, other, (first + old) * x.d)
+                    change.counts[first + old] -= 1
+                    change.touched[first + old] = 1
+                add_row(x, i, 1, change.sums, other, (first + new) * x.d)
+                change.counts[first + new] += 1
+                change.touched[first + new] = 1
+                labels[here + lane] = new
+    return v.count(moved)
 
 
 @inner
