@@ -39,13 +39,15 @@ def test_two_processes_share_the_work(tmp_path):
 
 def test_without_the_other_process_all_is_compiled_here(monkeypatch):
     monkeypatch.setattr(warming, "is_warm", lambda: False)
-    monkeypatch.setattr(warming, "_OTHER", "raise SystemExit(1)")
+    monkeypatch.setattr(warming, "__name__", "steinhaus.engines.nothing")
     warming.warm_up()
     assert kernels.assign.overloads
 
 
-def test_a_process_that_hangs_is_ended(monkeypatch):
+def test_a_process_that_hangs_is_ended(monkeypatch, tmp_path):
     started = []
+    (tmp_path / "hangs.py").write_text("import time; time.sleep(1000)")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
     class Noted(subprocess.Popen):
         def __init__(self, *arguments, **options):
@@ -55,7 +57,7 @@ def test_a_process_that_hangs_is_ended(monkeypatch):
     monkeypatch.setattr(warming.subprocess, "Popen", Noted)
     monkeypatch.setattr(warming, "is_warm", lambda: False)
     monkeypatch.setattr(warming, "available_cores", lambda: 2)
-    monkeypatch.setattr(warming, "_OTHER", "import time; time.sleep(1000)")
+    monkeypatch.setattr(warming, "__name__", "hangs")
     monkeypatch.setattr(warming, "_PATIENCE", 0.1)
     warming.warm_up()
     assert started[0].returncode is not None

@@ -20,7 +20,6 @@ from steinhaus.lloyd import lloyd
 from steinhaus.points import Run
 
 _PATIENCE = 120.0  # seconds for the other process; after that the function is compiled here
-_OTHER = "from steinhaus.engines.warming import compile_pass; compile_pass()"
 
 
 def is_warm() -> bool:
@@ -33,7 +32,7 @@ def warm_up() -> None:
     other = None
     if available_cores() > 1 and sys.executable and not is_warm():
         other = subprocess.Popen(
-            [sys.executable, "-P", "-c", _OTHER],
+            [sys.executable, "-P", "-m", __name__],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
     points, run = _few()
@@ -68,3 +67,7 @@ def compile_pass() -> None:
 def _few() -> tuple[MemoryPoints, Run]:
     points = MemoryPoints(np.arange(64 * 64, dtype=np.uint8).reshape(64, 64), threads=1, screen="drift")
     return points, Run(0, points.rows(np.arange(2)))
+
+
+if __name__ == "__main__":
+    compile_pass()
