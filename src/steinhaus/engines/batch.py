@@ -9,12 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steinhaus.engines import records
-from steinhaus.engines.records import TILE
+from steinhaus.engines.records import (
+    COMPUTED,
+    DRIFT,
+    FULL,
+    PAIRS,
+    PLAIN,
+    SCREENED,
+    SPREADS,
+    TILE,
+)
 from steinhaus.handing import Handed
 from steinhaus.points import Float64, Int32, Int64
 
 _PAIRS = 4.0  # a tile is computed from the features where more than so many pairs a candidate are open, of 32
 _FEW = 16  # so few candidates are computed from the features without a look at the directions
+_SPARE = np.float32(2.0)
+_COMPANY = 0.6  # a run takes new anchors early, when another does, once so much of its own cost is reached
+# What work costs, in pairs settled (about 0.1 us): bringing a tile into lanes, a row of its products from the features
+# (of 784), settling a pair.
+_SPREAD, _PRODUCTS = 30.0, 4.5
 _VAIN = 0.5  # of all rows of products: where more than that is computed from the features, gaps are of no use
 
 
@@ -51,6 +65,51 @@ class Batch:
         self.handed_workers = [Handed(worker) for worker in self.workers]
         self.handed_changes = [Handed(worker.change) for worker in self.workers]
         self.handed_orders = Handed(self.orders)
+
+    def modes(self) -> NDArray[np.int8]:
+        """How each run is screened next: from its anchors, or from the features where their age has cost what new ones
+        cost, or where they are left alone.
+        """
+        due = self.debts / self.costs
+        if (due >= 1).any():
+            due /= _COMPANY
+        return np.where(self.resting > 0, FULL, np.where(due < 1, DRIFT, PLAIN)).astype(np.int8)
+
+    def account(self, work: Int64, fresh: Int64, share: float) -> None:
+        """Note what a pass cost, and took new anchors for these runs; share: a product along the directions costs so
+        much of one over all features.
+        """
+        cost = _SPREAD * work[SPREADS] + _PRODUCTS * work[COMPUTED]
+        self.debts += cost + work[PAIRS]
+        if len(fresh):
+            self.costs[fresh], self.debts[fresh] = np.maximum(cost[fresh], 1.0), 0.0
+            screened = work[SCREENED, fresh]
+            spared = screened - work[COMPUTED, fresh]
+            self.orders.straight[fresh[spared < screened * share]] = len(self.counts)
+
+    def rest(self, modes: NDArray[np.int8], work: Int64) -> None:
+        """Where gaps and anchors spare too little, renew them; where they do so again, leave them alone for some
+        passes first, each time for twice as many.
+        """
+        vain = (modes == DRIFT) & (work[COMPUTED] > self.vain)
+        if not vain.any() and not self.resting.any():
+            return
+        woken = (vain & (self.rests == 0)) | ((modes == FULL) & (self.resting == 1))
+        self.resting = np.where(vain, self.rests, np.maximum(self.resting - 1, 0))
+        self.rests = np.where(vain, 2 * self.rests + 1, self.rests)
+        for row in np.flatnonzero(woken):  # what was recorded before the rest is of no use after it
+            self.gaps.gaps[:, self.columns[row] : self.columns[row + 1]] = -np.inf
+            self.debts[row] = np.inf
+
+    def spare(self, fresh: Int64) -> NDArray[np.float32]:
+        """How far each run's centroids may go until its next anchors: as far again as since the last ones, and back,
+        (R,).
+        """
+        gone = np.maximum.reduceat(self.gaps.travelled - self.anchored, self.columns[:-1])
+        for row in fresh.tolist():
+            part = slice(self.columns[row], self.columns[row + 1])
+            self.anchored[part] = self.gaps.travelled[part]
+        return _SPARE * gone
 
     def handed(self, known: records.Known) -> Handed:
         """The kernels' view of it: good until one of its arrays is another."""

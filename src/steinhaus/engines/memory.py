@@ -14,7 +14,7 @@ from steinhaus.engines import kernels, products, records, screening
 from steinhaus.engines.batch import Batch, batch_of
 from steinhaus.engines.outline import outline
 from steinhaus.engines.parts import chances
-from steinhaus.engines.records import BRUTE, DRIFT, FULL, PLAIN, TILE
+from steinhaus.engines.records import BRUTE, FULL, PLAIN, TILE
 from steinhaus.engines.survey import survey
 from steinhaus.engines.workers import Workers
 from steinhaus.handing import Handed
@@ -30,12 +30,6 @@ _CENTROIDS = 64  # centroids a task, when bounds are worked out
 # Points a cluster, on average, from which on it pays to order points by their cluster first: a million embeddings, K =
 # 256, 5.7 s instead of 6.5; MNIST, K = 100, 0.73 s instead of 0.79; K = 1000, 60 points a cluster, no gain.
 _CLUSTER = 128
-_SPARE = np.float32(2.0)
-_COMPANY = 0.6  # a run takes new anchors early, when another does, once so much of its own cost is reached
-
-# What work costs, in pairs settled (about 0.1 us): bringing a tile into lanes, a row of its products from the features
-# (of 784), settling a pair.
-_SPREAD, _PRODUCTS = 30.0, 4.5
 
 
 class MemoryPoints:
@@ -124,7 +118,7 @@ class MemoryPoints:
         orders.many[0] = len(active)
         orders.active[: len(active)], orders.modes[:] = active, modes
         if len(fresh):
-            orders.spare[:] = self._spare(batch, fresh)
+            orders.spare[:] = batch.spare(fresh)
 
         def label(worker: int, _first: int, _end: int) -> None:
             kernels.assign(self._points, view, batch.handed_orders, batch.handed_workers[worker])
@@ -133,15 +127,9 @@ class MemoryPoints:
         self.work = work = np.zeros((records.WORKS, len(modes)), np.int64)
         for change in batch.handed_changes:
             kernels.collect(view, change, batch.sums, batch.counts, work)
-        cost = _SPREAD * work[records.SPREADS] + _PRODUCTS * work[records.COMPUTED]
-        batch.debts += cost + work[records.PAIRS]
-        if len(fresh):
-            batch.costs[fresh], batch.debts[fresh] = np.maximum(cost[fresh], 1.0), 0.0
-            screened = work[records.SCREENED, fresh]
-            spared = screened - work[records.COMPUTED, fresh]
-            orders.straight[fresh[spared * self.d < screened * self._known.p]] = len(batch.counts)
-        if self._screen == "auto" and (batch.resting.any() or (work[records.COMPUTED] > batch.vain).any()):
-            self._rest(batch, modes, work)
+        batch.account(work, fresh, self._known.p / self.d)
+        if self._screen == "auto":
+            batch.rest(modes, work)
         moved = work[records.MOVED].tolist()
         return [self._tally(batch, row, moved[row]) for row in active.tolist()]
 
@@ -367,32 +355,7 @@ class MemoryPoints:
             if not len(batch.gaps.gaps):
                 self._take_up_gaps(batch)
         batch.passes += 1
-        due = batch.debts / batch.costs
-        if (due >= 1).any():
-            due /= _COMPANY
-        return np.where(batch.resting > 0, FULL, np.where(due < 1, DRIFT, PLAIN)).astype(np.int8)
-
-    def _rest(self, batch: Batch, modes: NDArray[np.int8], work: Int64) -> None:
-        """Where gaps and anchors spare too little, renew them; where they do so again, leave them alone for some
-        passes first, each time for twice as many.
-        """
-        vain = (modes == DRIFT) & (work[records.COMPUTED] > batch.vain)
-        woken = vain & (batch.rests == 0) | (modes == FULL) & (batch.resting == 1)
-        batch.resting = np.where(vain, batch.rests, np.maximum(batch.resting - 1, 0))
-        batch.rests = np.where(vain, 2 * batch.rests + 1, batch.rests)
-        for row in np.flatnonzero(woken):  # what was recorded before the rest is of no use after it
-            batch.gaps.gaps[:, batch.columns[row] : batch.columns[row + 1]] = -np.inf
-            batch.debts[row] = np.inf
-
-    def _spare(self, batch: Batch, fresh: Int64) -> NDArray[np.float32]:
-        """How far each run's centroids may go until its next anchors: as far again as since the last ones, and back,
-        (R,).
-        """
-        gone = np.maximum.reduceat(batch.gaps.travelled - batch.anchored, batch.columns[:-1])
-        for row in fresh.tolist():
-            part = slice(batch.columns[row], batch.columns[row + 1])
-            batch.anchored[part] = batch.gaps.travelled[part]
-        return _SPARE * gone
+        return batch.modes()
 
     def _how_many_directions(self, k: int) -> int:
         """How many leading directions to take for k centroids: a multiple of 16, 0 for none."""
