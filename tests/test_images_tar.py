@@ -81,13 +81,13 @@ def test_a_label_that_is_no_json_is_none(tmp_path, x, label):
 
 def test_members_are_forgotten_as_soon_as_they_are_read(tmp_path, x):
     """A shard of millions of them takes no more memory than one of few."""
-    path = shard(tmp_path / "s.tar", [("0.png", png(x[0]))] + [(f"{row}.txt", b"") for row in range(20_000)])
+    path = shard(tmp_path / "s.tar", [("0.png", png(x[0]))] + [(f"{row}.txt", b"") for row in range(40_000)])
     open_images(path)
     tracemalloc.start()
     assert open_images(path).n == 1
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert most < 10 << 20, "a table of names that Python keeps may grow"
+    assert most < 14 << 20, "a table of names that Python keeps may grow"
 
 
 def test_what_is_wrong_names_the_shard(tmp_path, x):
