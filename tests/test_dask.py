@@ -103,6 +103,7 @@ def test_workers_with_all_points_go_ahead_and_the_runs_are_theirs(client, monkey
     assert longest > 16
     assert len(messages) <= 8
     assert set(points.speeds) == set(client.nthreads()), "both workers had some of the runs"
+    assert len(points._ahead._copies) == 2
     assert points._ahead._known == {}, "nothing is remembered of runs that ended"
     points.close()
 
@@ -126,6 +127,10 @@ def test_large_k_is_worked_on_by_all_workers(client, rng):
     assert not points._ahead.pays([large])
     assert not points._ahead.pays([large])
     assert points._ahead.pays([Run(key, small.centroids) for key in range(4)])
+    points.assign([small])
+    assert len(points._ahead._copies) == 1, "one run needs no second copy"
+    points.assign([Run(key, small.centroids) for key in range(4)])
+    assert len(points._ahead._copies) == 2
     points.close()
 
 

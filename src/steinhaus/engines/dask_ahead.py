@@ -58,7 +58,7 @@ class Ahead:
         self._shape = shape
         self._few = nbytes <= _FEW
         self._asked = asked
-        self._copies: list[Future] = []  # of all points, one a worker
+        self._copies: list[Future] = []  # of all points, each on another worker
         self._groups: dict[Hashable, int] = {}  # run -> the group that it is in; a group is a task
         self._known: dict[Hashable, dict[bytes, Tally]] = {}  # run -> centroids -> tally
         self._steps = _FIRST
@@ -99,17 +99,21 @@ class Ahead:
         self._copies = []
 
     def _copy(self) -> None:
-        """Bring all points to every worker; where one dies, Dask brings its copy to another."""
+        """Bring all points to as many workers as there are groups; where one dies, Dask brings its copy to another."""
         submit = self._cluster.client.submit
-        self._copies = [
-            submit(tasks.together, self._blocks, workers=[worker], allow_other_workers=True, pure=False)
-            for worker in self._cluster.workers
+        addresses = self._cluster.workers[len(self._copies) : 1 + max(self._groups.values())]
+        more = [
+            submit(tasks.together, self._blocks, workers=[address], allow_other_workers=True, pure=False)
+            for address in addresses
         ]
-        self._cluster.kept = [*self._cluster.kept, *self._copies]
+        if not self._copies + more:  # all workers are gone; the next one gets it, if one comes
+            more = [submit(tasks.together, self._blocks, pure=False)]
+        self._copies += more
+        self._cluster.kept = [*self._cluster.kept, *more]
 
     def _advance(self, runs: Sequence[Run]) -> None:
         """Have the workers advance these runs."""
-        if not self._copies:
+        if len(self._copies) <= max(self._groups.values()):
             self._copy()
         if any(self._known.get(run.key) for run in runs):  # what was known was not what was wanted
             self._steps = 1
