@@ -126,7 +126,18 @@ def test_a_process_that_may_use_one_core_uses_one_thread(images: Images) -> None
 )
 def test_a_container_has_the_cores_that_its_group_has(tmp_path: Path, said: str, cores: int | None) -> None:
     (tmp_path / "cpu.max").write_text(said)
-    assert available_cores(tmp_path / "cpu.max") == (cores or available_cores(tmp_path / "none"))
+    assert available_cores(tmp_path) == (cores or available_cores(tmp_path / "none"))
+
+
+@pytest.mark.parametrize(("quota", "cores"), [("-1\n", None), ("100000\n", 1), ("20000\n", 1), ("10000000\n", None)])
+def test_a_container_of_version_1_has_the_cores_that_its_group_has(
+    tmp_path: Path, quota: str, cores: int | None
+) -> None:
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu/cpu.cfs_quota_us").write_text(quota)
+    assert available_cores(tmp_path) == available_cores(tmp_path / "none")
+    (tmp_path / "cpu/cpu.cfs_period_us").write_text("100000\n")
+    assert available_cores(tmp_path) == (cores or available_cores(tmp_path / "none"))
 
 
 def test_inside_dask_workers_there_are_no_threads_but_theirs(images: Images) -> None:

@@ -12,17 +12,20 @@ from pathlib import Path
 _MOST = 1024  # threads, whoever asks for more: each needs memory of its own
 
 
-def available_cores(limits: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+def available_cores(groups: Path = Path("/sys/fs/cgroup")) -> int:
     """How many cores this process may use: by its affinity and its control group, not the machine's count.
 
-    `limits` is where version 2 of control groups says what a container may use: "200000 100000" is two cores.
+    Control groups say what a container may use in `cpu.max`, "200000 100000" is two cores, or with version 1 in the
+    two files below `cpu`.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = limits.read_text().split()
-        cores = min(cores, math.ceil(int(quota) / int(period)))
-    except (OSError, ValueError, ZeroDivisionError):  # no control groups here, or "max": no limit
-        pass
+    for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+        try:
+            quota, period = " ".join((groups / name).read_text() for name in names).split()
+            if int(quota) > 0:  # -1 is no limit
+                cores = min(cores, math.ceil(int(quota) / int(period)))
+        except (OSError, ValueError, ZeroDivisionError):  # no control groups here, or "max": no limit
+            pass
     return max(1, cores)
 
 
