@@ -46,8 +46,9 @@ def problems(draw):
 @given(problems(), st.booleans(), st.sampled_from([1e-4, 0.0, 1e-2]), st.sampled_from([1, 2, 7]))
 def test_the_trajectory_is_scikit_learns(problem, sparse, tol, threads):
     x, weights, start = problem
-    if np.abs(start).max() > 2 * np.abs(x).max():
-        # Once a cluster has been refilled, ours may end where no centroid moves; theirs may still move by rounding.
+    if np.abs(start).max() > 2 * np.abs(x).max() or len(np.unique(x, axis=0)) < len(x):
+        # Once a cluster has been refilled, ours may end where no centroid moves; theirs may still move by rounding. A
+        # cluster comes out empty where it starts far away, or where several start near the copies of one row.
         tol = max(tol, 1e-12)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
