@@ -143,6 +143,14 @@ def test_points_that_are_mostly_zeros_are_found(rng, dtype, share):
     assert "not 0" not in choose(x[:, :60]).explain(10)
 
 
+def test_where_no_value_is_zero_the_integer_of_zero_may_be_out_of_reach():
+    x = np.zeros((40, 3), np.float32)
+    x[:, 0] = np.float32(6.369617e29)
+    x[:20, 1], x[::3, 2] = np.linspace(-1, 5, 20), 1e-30
+    start = x[[1, 25]].astype(float)
+    assert run(x, start, screen="zeros") == run(x, start, screen="none")
+
+
 def test_explain_says_what_happens(rng):
     x = rng.random((4000, 256), dtype=np.float32)
     assert "32 leading directions" in choose(x).explain(10)

@@ -19,7 +19,7 @@ from steinhaus.engines.memory import MemoryPoints
 from steinhaus.engines.parts import chances
 from steinhaus.engines.sparse import SparseRuns
 from steinhaus.engines.workers import Workers
-from steinhaus.points import Float64, Int32, Int64, Run, Tally
+from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally
 
 # Up to this share of values that are not 0, by the bytes of a value. The engine for dense points over this one, 20
 # iterations and all that comes before, K = 10 and K = 100: float32, 1 %: 1.0, 3.0; 2.5 %: 1.0, 2.3; 5 %: 0.9, 1.3;
@@ -45,6 +45,13 @@ def is_mostly_zeros(x: NDArray[Any], memory: int | None) -> bool:
     return fits and share <= MOST[x.dtype.itemsize]
 
 
+def _integers_of_zero(grid: Grid) -> Int64:
+    """The grid's integer of 0 in each column, (d,); 0 where that is out of reach, because no value is 0 there."""
+    with np.errstate(over="ignore"):
+        exact = np.rint(-grid.offset / grid.step)
+    return np.where(np.abs(exact) <= 2.0**49, exact, 0.0).astype(np.int64)
+
+
 class MostlyZeroPoints:
     """An (n, d) array that is mostly zeros. See `Points` for the contract.
 
@@ -55,8 +62,10 @@ class MostlyZeroPoints:
         self._workers = Workers(threads)
         self._dense = MemoryPoints(x, memory=0, screen="plain", workers=self._workers)
         self.n, self.d, self.grid, self.totals = self._dense.n, self._dense.d, self._dense.grid, self._dense.totals
-        zeros = self.grid.limbs(np.zeros((1, self.d)), 1)[0, 0]
-        self._zeros = self.grid.limbs(np.zeros((1, self.d)), len(self.totals.sums))  # (limbs, 1, d)
+        zeros = _integers_of_zero(self.grid)
+        self._zeros = zeros[np.newaxis, np.newaxis]  # (limbs, 1, d)
+        if len(self.totals.sums) == 2:
+            self._zeros = np.stack([self._zeros[0] >> 32, self._zeros[0] & 0xFFFFFFFF])
         self._runs = SparseRuns(self._entries(x, zeros), np.ones(1, np.int64), self._workers)
 
     def assign(self, runs: Sequence[Run]) -> list[Tally]:
