@@ -22,6 +22,7 @@ from steinhaus.engines.records import (
 from steinhaus.handing import Handed
 from steinhaus.points import Float64, Int32, Int64
 
+# Measured: docs/benchmarks.md, "Thresholds". All are at flat places.
 _PAIRS = 4.0  # a tile is computed from the features where more than so many pairs a candidate are open, of 32
 _FEW = 16  # so few candidates are computed from the features without a look at the directions
 _SPARE = np.float32(2.0)
