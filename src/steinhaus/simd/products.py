@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -30,6 +30,17 @@ def _before(builder: ir.IRBuilder, wide: ir.Value, fresh: ir.Value) -> ir.Value:
     """What sixteen products have come to so far: nothing, where they are `fresh`."""
     nothing = ir.Constant(float32x16.llvm, None)
     return builder.select(builder.trunc(fresh, ir.IntType(1)), nothing, builder.load(wide, align=4))
+
+
+def _calling(make: Callable[..., ir.Function], tile: Any) -> Callable[..., ir.Value]:
+    """What an intrinsic emits that calls the function of `tile` rows."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:
+        function = make(builder.module, int(tile.literal_value), [value.type for value in values[1:]])
+        builder.call(function, values[1:])
+        return context.get_dummy_value()
+
+    return codegen
 
 
 def _dot_tile(module: ir.Module, size: int, kinds: Sequence[ir.Type]) -> ir.Function:
@@ -73,17 +84,10 @@ def dot_tile(
     row j at `j length`, of which the features from `column` on are used; the tile's rows are chosen[c], chosen[c +
     1], ...; out is float32, 32 products a row, the tile's first at flat index `to`.
     """
-    size = int(tile.literal_value)
-
-    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:
-        function = _dot_tile(builder.module, size, [value.type for value in values[1:]])
-        builder.call(function, values[1:])
-        return context.get_dummy_value()
-
     index = types.intp
     return types.void(
         tile, lanes, index, index, rows, chosen, index, index, index, index, out, index, types.boolean
-    ), codegen
+    ), _calling(_dot_tile, tile)
 
 
 def _byte_lanes() -> int:
@@ -168,17 +172,10 @@ def byte_tile(
     low `width` further on; the tile's rows are chosen[c], chosen[c + 1], ...; out is as in `dot_tile`. Sums are exact
     for up to 2^15 features; then come two conversions, a fused sum and a fused product.
     """
-    size = int(tile.literal_value)
-
-    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:
-        function = _byte_tile(builder.module, size, [value.type for value in values[1:]])
-        builder.call(function, values[1:])
-        return context.get_dummy_value()
-
     index = types.intp
     return types.void(
         tile, quads, index, index, limbs, scales, chosen, index, index, index, index, out, index, types.boolean
-    ), codegen
+    ), _calling(_byte_tile, tile)
 
 
 @intrinsic
@@ -229,11 +226,5 @@ def row_tile(typingctx: Any, tile: Any, points: Any, rows: Any, width: Any, firs
     points: (4, width), rows: (tile, width) float32; first, end: multiples of 16. All sums are in registers, in 16 lanes
     each, the features in lanes.
     """
-    size = int(tile.literal_value)
-
-    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:
-        builder.call(_row_tile(builder.module, size, [value.type for value in values[1:]]), values[1:])
-        return context.get_dummy_value()
-
     index = types.intp
-    return types.void(tile, points, rows, index, index, index, out), codegen
+    return types.void(tile, points, rows, index, index, index, out), _calling(_row_tile, tile)
