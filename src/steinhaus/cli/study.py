@@ -120,7 +120,7 @@ def study(
 
             folder = wanted.folder(images) if out is None else Path(out).expanduser()
             stages.ended("name the study")
-            if not is_warm():
+            if images.pixels.dtype == "uint8" and not is_warm():  # floats have kernels of their own
                 watch.step("compiling kernels for this machine, once (~10 s)", 0, None, "")
                 warm_up()
                 stages.ended("compile the kernels")
