@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 
@@ -19,6 +17,7 @@ import dask.array as da
 from distributed import Client
 
 from dask_cases import cluster, outcomes, processes
+from killing import PROGRAM, program
 from steinhaus.engines import choose
 from steinhaus.engines.dask import DaskPoints
 from steinhaus.engines.warming import warm_up
@@ -28,6 +27,20 @@ from steinhaus.study import load
 from study_cases import content
 
 pytestmark = pytest.mark.slow
+
+# A checkpoint is kept after the first iteration; nothing goes on before the file GO is there.
+HELD = f"""
+import functools, os, time
+from steinhaus.study import files, run
+write = files.write
+def held(path, data, **how):
+    write(path, data, **how)
+    while path.name == "checkpoint.safetensors" and not os.path.exists(os.environ["GO"]):
+        time.sleep(0.01)
+files.write = held
+run.run_study = functools.partial(run.run_study, checkpoint_every=0.0)
+{PROGRAM}
+"""
 
 
 def points_of(rng, n=20_000):
@@ -80,13 +93,19 @@ def test_a_lost_cluster_is_a_clear_error_within_30_seconds(tmp_path, lost, rng):
 
 @pytest.fixture(scope="module")
 def noise(tmp_path_factory):
-    """A set that takes a while, and its study in memory, as a command and as a folder's content."""
+    """Arguments of a study whose runs take many iterations, and its content when nothing happens to it."""
     folder = tmp_path_factory.mktemp("noise")
-    np.save(folder / "noise.npy", np.random.default_rng(0).integers(0, 256, (100_000, 8, 8)).astype(np.uint8))
-    command = [sys.executable, "-m", "steinhaus", "study", folder / "noise.npy", "--k", "20,30", "--restarts", "2"]
-    command += ["--max-iter", "100", "--quiet", "--out"]
-    subprocess.run([*command, folder / "whole"], check=True, capture_output=True)
-    return command, content_of_study(folder / "whole")
+    np.save(folder / "noise.npy", np.random.default_rng(0).integers(0, 256, (20_000, 8, 8)).astype(np.uint8))
+    study = ["study", str(folder / "noise.npy"), "--k", "20,30", "--restarts", "2", "--max-iter", "40", "--quiet"]
+    ended(program(*study, "--out", str(folder / "whole")))
+    return study, content_of_study(folder / "whole")
+
+
+def ended(process, code=0):
+    """What a command that ends in this way has said."""
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == code, said
+    return said
 
 
 def content_of_study(folder):
@@ -95,27 +114,28 @@ def content_of_study(folder):
 
 
 @pytest.mark.parametrize("lost", ["workers", "scheduler"])
-def test_a_study_whose_cluster_is_killed_goes_on_with_on_another(tmp_path, lost, noise):
-    command, whole = noise
-    out = tmp_path / "study"
+def test_a_study_whose_cluster_is_killed_goes_on_with_on_another(tmp_path, lost, noise, monkeypatch):
+    study, whole = noise
+    out, go = tmp_path / "study", tmp_path / "go"
+    monkeypatch.setenv("GO", str(go))
     with processes(tmp_path) as (started, file):
-        study = subprocess.Popen([*command, out, "--scheduler", address(file)], stderr=subprocess.PIPE, text=True)
+        command = program(*study, "--out", str(out), "--scheduler", address(file), code=HELD)
         deadline = time.monotonic() + 120
         while not (out / "checkpoint.safetensors").exists():
-            assert study.poll() is None, study.communicate()
+            assert command.poll() is None, command.communicate()
             assert time.monotonic() < deadline
             time.sleep(0.05)
         for process in started[1:] if lost == "workers" else started[:1]:
             process.kill()
+        go.touch()
         began = time.monotonic()
-        _, said = study.communicate(timeout=60)
+        said = ended(command, 1)
         assert time.monotonic() - began < 30
-    assert study.returncode == 1, said
     assert "The Dask cluster at tcp://127.0.0.1" in said
     assert "goes on where it stopped" in " ".join(said.split())
     assert "Traceback" not in said, said
     with processes(tmp_path) as (_, file):
-        subprocess.run([*command, out, "--scheduler", address(file)], check=True, capture_output=True)
+        ended(program(*study, "--out", str(out), "--scheduler", address(file)))
     assert any(line["event"] == "started" and line["resumed"] for line in load(out).events())
     assert content_of_study(out) == whole
 
