@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -137,3 +138,17 @@ def test_lists_of_fewer_than_no_values_are_refused(tmp_path, stored):
     path.write_bytes((Path(__file__).parent / "corpus" / "parquet-b07477aa").read_bytes())
     with pytest.raises(DataError, match=r"column x declares lists of -1,072,889,844 values"):
         open_images(path, stored=stored)
+
+
+def test_a_page_that_asks_for_more_memory_than_its_row_group_declares_is_refused(tmp_path):
+    """A page of 2 GiB, in a row group of 277 bytes."""
+    path = tmp_path / "page.parquet"
+    path.write_bytes((Path(__file__).parent / "corpus" / "parquet-68743962").read_bytes())
+    mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (mapped + 2**30, hard))
+    try:
+        with pytest.raises(DataError, match=r"row group 1: it asks for more memory than it declares \(malloc of size"):
+            open_images(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

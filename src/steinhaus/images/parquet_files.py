@@ -167,7 +167,13 @@ def read_group(file: Path, group: int, columns: Sequence[str]) -> Any:
     where = f"{shown(file)}, row group {group}"
     with damage_named(where, "Parquet"):
         whole = opened(file)
-        table = whole.read_row_group(group, columns=list(columns))
-        if len(table) != whole.metadata.row_group(group).num_rows:
+        declared = whole.metadata.row_group(group)
+        try:
+            table = whole.read_row_group(group, columns=list(columns))
+        except MemoryError as error:  # a page may ask for any size
+            np.empty(declared.total_byte_size, np.uint8)  # MemoryError, if what was declared is already too much
+            reason = f"it asks for more memory than it declares ({error}): the file is damaged"
+            raise DataError(f"{where}: {reason}.") from None
+        if len(table) != declared.num_rows:
             raise DataError(f"{where}: it holds another number of rows than it declares: the file is damaged.")
         return table
