@@ -10,7 +10,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -302,7 +302,12 @@ def targets() -> list[Target]:
         model_target(),
         image_source("tar", "x.tar", containers.tar_seeds(picture("PNG")), containers.tar),
         *(
-            [image_source("parquet", "x.parquet", containers.parquet_seeds(picture("PNG")), containers.parquet)]
+            [
+                replace(
+                    image_source("parquet", "x.parquet", containers.parquet_seeds(picture("PNG")), containers.parquet),
+                    decoders_ask=True,
+                )
+            ]
             if containers.installed("pyarrow") else []
         ),
         *([zarr_target()] if containers.installed("zarr") else []),
