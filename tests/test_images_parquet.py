@@ -152,3 +152,11 @@ def test_a_page_that_asks_for_more_memory_than_its_row_group_declares_is_refused
             open_images(path)
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def test_a_footer_that_declares_more_items_than_it_has_bytes_is_refused(tmp_path):
+    """A list of about a million, for which pyarrow by itself takes 60 MiB, in a file of 1,430 bytes."""
+    path = tmp_path / "footer.parquet"
+    path.write_bytes((Path(__file__).parent / "corpus" / "parquet-774384d2").read_bytes())
+    with pytest.raises(DataError, match=r"footer\.parquet cannot be read as Parquet: .*Exceeded size limit"):
+        open_images(path)

@@ -147,6 +147,22 @@ def test_sizes_that_are_declared_are_held_against_limits_first(tmp_path, picture
         open_images(path)
 
 
+def test_labels_that_are_not_there_are_not_asked_for_one_by_one(tmp_path, pictures, monkeypatch):
+    path = saved(tmp_path / "a.zarr", pictures, np.arange(100))
+    file = path / "labels/zarr.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"shape": [1 << 20]}))
+    with monkeypatch.context() as patched:
+        patched.setattr(zarr.Array, "__getitem__", lambda *_: pytest.fail("they were read"))
+        with pytest.raises(DataError, match="1,048,576 labels for 100 images"):
+            open_images(path)
+        saved(tmp_path / "b.zarr", np.zeros((1100, 2), np.uint8), np.zeros(1100), chunk=1100)
+        group = zarr.open_group(tmp_path / "b.zarr", mode="a")
+        group.create_array("labels", shape=(1100,), chunks=(1,), dtype=np.int64, overwrite=True)
+        with pytest.raises(DataError, match=r"over 1,000 of the 1,100 chunks of its labels are missing"):
+            open_images(tmp_path / "b.zarr")
+    assert not open_images(tmp_path / "b.zarr", missing=True).labels.any()
+
+
 @pytest.mark.parametrize("about", [[1], {"complete": 1, "full_scale": "x"}, {"complete": 1, "label_names": [1]}])
 def test_what_is_said_of_the_pixels_is_checked(tmp_path, pictures, about):
     path = saved(tmp_path / "a.zarr", pictures, np.arange(100))

@@ -51,17 +51,22 @@ def encode(labels: Any, n: int, name: str, names: Sequence[str] | None = None) -
         )
     if values.ndim != 1:
         raise DataError(f"{name}: labels must be one-dimensional, one an image, but have shape {values.shape}.")
-    if len(values) != n:
-        raise DataError(
-            f"{name}: there are {len(values):,} labels for {n:,} images; there must be one for each. "
-            f"Do the labels belong to these images?"
-        )
+    check_count(len(values), n, name)
     classes = _classes(values, name)
     if names is None:
         return _by_value(classes)
     if classes.dtype.kind != "i" or (n and not 0 <= int(classes.min()) <= int(classes.max()) < len(names)):
         raise DataError(f"{name}: with label_names, labels must be integers from 0 to {len(names) - 1}.")
     return classes, tuple(names)
+
+
+def check_count(count: int, n: int, name: str) -> None:
+    """Refuse labels that are not as many as the images."""
+    if count != n:
+        raise DataError(
+            f"{name}: there are {count:,} labels for {n:,} images; there must be one for each. "
+            f"Do the labels belong to these images?"
+        )
 
 
 def _classes(values: NDArray[Any], name: str) -> NDArray[Any]:

@@ -17,6 +17,8 @@ from steinhaus.images.limits import Limits
 
 PIXELS = ("pixels", "image", "images", "img", "x", "data", "embedding", "embeddings", "vector")
 LABELS = ("label", "labels", "class", "target", "y", "digit")
+_STRING = 100 << 20  # bytes of a text in a footer, and items of a list in it, as pyarrow has them by itself
+_ITEMS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -156,10 +158,14 @@ def opened(file: Path) -> Any:
         raise DataError(
             f"{shown(file)} is a Parquet file; reading it needs the package pyarrow: pip install 'steinhaus[parquet]'."
         ) from None
-    with reading(file), open_regular(file):  # a pipe would be waited for
-        pass
+    with reading(file), open_regular(file) as opened_file:  # a pipe would be waited for
+        size = max(1, os.fstat(opened_file.fileno()).st_size)
     with damage_named(shown(file), "Parquet"):
-        return pq.ParquetFile(file)
+        return pq.ParquetFile(
+            file,
+            thrift_string_size_limit=min(size, _STRING),
+            thrift_container_size_limit=min(size, _ITEMS),  # each takes a byte at least
+        )
 
 
 def read_group(file: Path, group: int, columns: Sequence[str]) -> Any:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from steinhaus.errors import DataError
 from steinhaus.images.collection import Images
 from steinhaus.images.files import damage_named, shown, source_name
+from steinhaus.images.labels import check_count
 from steinhaus.images.limits import Limits
 from steinhaus.images.progress import Progress
 from steinhaus.images.staying import stored_images
@@ -23,6 +24,7 @@ PIXELS = ("pixels", "images", "x", "X", "data")
 LABELS = ("labels", "label", "y", "target")
 ABOUT = "steinhaus"  # the attribute in which `importing` says what the pixels are
 _CHUNK_NAME = 64  # bytes that the name of a chunk takes in memory
+_BLANK = 1000  # chunks of labels that may be left out because they are blank: Zarr takes 0.2 ms for each
 
 
 def read(
@@ -54,7 +56,7 @@ def read(
         memory. Only uint8, float32 and float64 can.
     missing
         Whether chunks that are not there are full of the array's fill value, as Zarr has it. Otherwise they are an
-        error.
+        error, but for up to 1,000 chunks of labels: Zarr does not write those that are blank.
 
     Raises
     ------
@@ -72,8 +74,17 @@ def read(
         n_bytes = math.prod(pixels.shape) * np.dtype(pixels.dtype).itemsize
         if not missing:
             _check_chunks(pixels, path, name, limits)
-        given_labels = labels is not None and not isinstance(labels, str | bool)
-        found = labels if given_labels else _labels(opened, labels, name, limits)
+        found = labels
+        if labels is False:
+            found = None
+        elif labels is None or isinstance(labels, str | bool):
+            found = _member(opened, labels if isinstance(labels, str) else None, LABELS, name, "labels")
+            if found is not None:
+                _check_codecs(found, name, limits)
+                check_count(int(found.shape[0]), int(pixels.shape[0]), name)
+                if not missing:
+                    _check_blank(found, path, name, limits)
+                found = _labels(found, name, limits)
     names = about.get("label_names") if isinstance(labels, str | None) else None
     given: dict[str, Any] = {
         "name": about.get("name") or source_name(Path(str(path))),
@@ -148,13 +159,7 @@ def _member(opened: Any, wanted: str | None, known: tuple[str, ...], name: str, 
     return None
 
 
-def _labels(opened: Any, wanted: str | bool | None, name: str, limits: Limits) -> NDArray[Any] | None:
-    if wanted is False:
-        return None
-    array = _member(opened, wanted if isinstance(wanted, str) else None, LABELS, name, "labels")
-    if array is None:
-        return None
-    _check_codecs(array, name, limits)
+def _labels(array: Any, name: str, limits: Limits) -> NDArray[Any]:
     limits.check_memory(f"{name}: its labels", math.prod(array.shape) * np.dtype(array.dtype).itemsize)
     try:
         return np.asarray(array[:])
@@ -164,16 +169,36 @@ def _labels(opened: Any, wanted: str | bool | None, name: str, limits: Limits) -
         ) from error
 
 
+def _check_blank(array: Any, path: Path | str, name: str, limits: Limits) -> None:
+    """Refuse labels of which so many chunks are not there that reading none of them would take long."""
+    counts = _counts(array)
+    wanted = math.prod(counts)
+    if wanted - _stored(array, counts, path, name, limits) > _BLANK:
+        raise DataError(
+            f"{name}: over {_BLANK:,} of the {wanted:,} chunks of its labels are missing. Restore what is lost; or, "
+            "where chunks are empty on purpose, open it with missing=True."
+        )
+
+
+def _counts(array: Any) -> list[int]:
+    """Along each axis, how many files of chunks there should be."""
+    return [-(-side // chunk) for side, chunk in zip(array.shape, array.shards or array.chunks, strict=True)]
+
+
+def _stored(array: Any, counts: list[int], path: Path | str, name: str, limits: Limits) -> int:
+    """How many files there are of an array; elsewhere than on this machine's disks all that there should be."""
+    if isinstance(path, Path):
+        return sum(len(names) for _, _, names in os.walk(path / array.path))
+    limits.check_memory(f"{name}: the list of its chunks", _CHUNK_NAME * math.prod(counts))
+    return math.prod(counts)
+
+
 def _check_chunks(array: Any, path: Path | str, name: str, limits: Limits) -> None:
     """Refuse an array with chunks that are not there, and say which."""
     files = array.shards or array.chunks
-    counts = [-(-side // chunk) for side, chunk in zip(array.shape, files, strict=True)]
+    counts = _counts(array)
     wanted = math.prod(counts)
-    if isinstance(path, Path):
-        stored = sum(len(names) for _, _, names in os.walk(path / array.path))
-    else:
-        limits.check_memory(f"{name}: the list of its chunks", _CHUNK_NAME * wanted)
-        stored = wanted
+    stored = _stored(array, counts, path, name, limits)
     if stored >= wanted and array.nchunks_initialized >= array.nchunks:  # Zarr lists all chunks that there should be
         return
     which = f"some of {wanted} chunks are"
