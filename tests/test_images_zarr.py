@@ -10,6 +10,8 @@ import pytest
 
 zarr = pytest.importorskip("zarr", reason="needs the extra `zarr`")
 
+import numcodecs  # noqa: E402
+
 from steinhaus.errors import DataError  # noqa: E402
 from steinhaus.images import Images, Limits, open_images  # noqa: E402
 from steinhaus.images.stored import StoredPixels  # noqa: E402
@@ -124,6 +126,27 @@ def test_a_pickle_is_never_loaded(tmp_path, pictures, monkeypatch, place):
     (path / "labels/.zarray").write_text(json.dumps(old | about))
     (path / "labels/0").write_bytes(pickle.dumps(list("abc")))
     with pytest.raises(DataError, match="never loads one"):
+        open_images(path)
+
+
+BLOSC = {
+    "2": {"zarr_format": 2, "compressors": numcodecs.Blosc()},
+    "3": {"compressors": zarr.codecs.BloscCodec()},
+    "3, in shards": {"compressors": zarr.codecs.BloscCodec(), "shards": (60, 6, 5)},
+}
+
+
+@pytest.mark.parametrize("kind", BLOSC)
+@pytest.mark.parametrize("damage", ["length", "end"])
+def test_a_blosc_frame_that_is_shorter_than_it_declares_is_refused(tmp_path, pictures, kind, damage):
+    """Numcodecs would read past its end, and end the process."""
+    path = saved(tmp_path / "a.zarr", pictures, **BLOSC[kind])
+    assert open_images(path).pixels.tolist() == pictures.tolist()
+    chunk = path / ("0.0.0" if kind == "2" else "c/0/0/0")
+    frame = bytearray(chunk.read_bytes())
+    frame[12:16] = (len(frame) + 1 if damage == "length" else 10**9).to_bytes(4, "little")
+    chunk.write_bytes(frame)
+    with pytest.raises(DataError, match=r"images 0 to [25]9 cannot be read: it is shorter than it declares"):
         open_images(path)
 
 

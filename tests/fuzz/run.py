@@ -10,10 +10,12 @@ from __future__ import annotations
 import argparse
 import hashlib
 import itertools
+import mmap
 import multiprocessing
 import os
 import resource
 import sys
+import tempfile
 import time
 import traceback
 import warnings
@@ -27,6 +29,7 @@ from fuzz.targets import CORPUS, MEMORY, Target, clean, targets  # noqa: E402
 SECOND = 1.0  # the longest that a call may take
 SLACK = 8 << 20  # bytes that a process of Python gains by itself
 MOST = 2 * MEMORY + SLACK  # bytes that inputs may add to it
+LARGEST = 1 << 24  # bytes of an input, and more
 STRETCH = 256  # inputs after which memory is counted anew: the allocator's own stock grows and shrinks by tens of MiB
 
 
@@ -56,8 +59,18 @@ def count_memory_anew() -> int:
     return resident
 
 
-def fuzz(target: Target, *, inputs: int, seconds: float, seed: int) -> dict[str, float]:
-    """Feed one target; raises the first failure, with its input kept in the corpus."""
+def kept(name: str, data: bytes) -> Path:
+    """An input that failed, in the corpus."""
+    path = CORPUS / f"{name}-{hashlib.sha256(data).hexdigest()[:8]}"
+    path.write_bytes(data)
+    return path
+
+
+def fuzz(target: Target, last: mmap.mmap, *, inputs: int, seconds: float, seed: int) -> dict[str, float]:
+    """Feed one target; raises the first failure, with its input kept in the corpus.
+
+    Each input goes to `last` first, its length before it.
+    """
     warnings.simplefilter("error")
     for data in target.seeds:
         target.feed(data)
@@ -67,6 +80,7 @@ def fuzz(target: Target, *, inputs: int, seconds: float, seed: int) -> dict[str,
     source = target.inputs(Random(f"{target.name} {seed}"))
     for n in itertools.count(1):
         data = next(source)
+        last[: 8 + len(data)] = len(data).to_bytes(8, "little") + data
         stretch_ends = n % STRETCH == 0 or n >= inputs
         start = time.process_time()
         try:
@@ -77,9 +91,7 @@ def fuzz(target: Target, *, inputs: int, seconds: float, seed: int) -> dict[str,
                 largest = max(largest, peak() - before)
                 assert largest < MOST, f"it took {largest >> 20} MiB"
         except BaseException:
-            path = CORPUS / f"{target.name}-{hashlib.sha256(data).hexdigest()[:8]}"
-            path.write_bytes(data)
-            print(f"{target.name}: input {n} failed, and is kept as {path}", flush=True)
+            print(f"{target.name}: input {n} failed, and is kept as {kept(target.name, data)}", flush=True)
             raise
         slowest = max(slowest, taken)
         if n >= inputs or (stretch_ends and time.process_time() - began > seconds):
@@ -95,11 +107,12 @@ def fuzz(target: Target, *, inputs: int, seconds: float, seed: int) -> dict[str,
     }
 
 
-def fuzz_alone(name: str, options: dict[str, float]) -> None:
-    """One target in a process of its own."""
+def fuzz_alone(name: str, last: Path, options: dict[str, float]) -> None:
+    """One target in a process of its own, whose last input is in a file whatever becomes of it."""
     try:
         (target,) = [target for target in targets() if target.name == name]
-        print(f"{name:12} {fuzz(target, **options)}", flush=True)
+        with last.open("r+b") as file, mmap.mmap(file.fileno(), 0) as shared:
+            print(f"{name:12} {fuzz(target, shared, **options)}", flush=True)
     except BaseException:
         traceback.print_exc()
         sys.exit(1)
@@ -121,13 +134,20 @@ def main() -> None:
     os.environ["ZARR_THREADING__MAX_WORKERS"] = "1"  # each hand-over to another thread takes longer than what it does
     failed = []
     context = multiprocessing.get_context("spawn")
-    for name in names:
-        how = {"inputs": options.inputs, "seconds": options.seconds, "seed": options.seed}
-        process = context.Process(target=fuzz_alone, args=(name, how))
-        process.start()
-        process.join()
-        if process.exitcode:
-            failed.append(name)
+    how = {"inputs": options.inputs, "seconds": options.seconds, "seed": options.seed}
+    with tempfile.NamedTemporaryFile() as last:
+        for name in names:
+            last.truncate(0)
+            last.truncate(LARGEST)
+            process = context.Process(target=fuzz_alone, args=(name, Path(last.name), how))
+            process.start()
+            process.join()
+            if process.exitcode:
+                failed.append(name)
+            if (process.exitcode or 0) < 0:
+                data = Path(last.name).read_bytes()
+                path = kept(name, data[8 : 8 + int.from_bytes(data[:8], "little")])
+                print(f"{name}: its process was ended by signal {-process.exitcode}; the input is kept as {path}")
     sys.exit(f"failed: {', '.join(failed)}" if failed else 0)
 
 

@@ -18,6 +18,7 @@ from steinhaus.images.labels import check_count
 from steinhaus.images.limits import Limits
 from steinhaus.images.progress import Progress
 from steinhaus.images.staying import stored_images
+from steinhaus.images.zarr_blosc import check_frames
 from steinhaus.images.zarr_store import ZarrStore
 
 PIXELS = ("pixels", "images", "x", "X", "data")
@@ -161,6 +162,7 @@ def _member(opened: Any, wanted: str | None, known: tuple[str, ...], name: str, 
 
 def _labels(array: Any, name: str, limits: Limits) -> NDArray[Any]:
     limits.check_memory(f"{name}: its labels", math.prod(array.shape) * np.dtype(array.dtype).itemsize)
+    check_frames()
     try:
         return np.asarray(array[:])
     except Exception as error:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from steinhaus.errors import DataError
 from steinhaus.images.labels import Int64
 from steinhaus.images.mapping import mapped
+from steinhaus.images.zarr_blosc import check_frames
 
 
 class ZarrStore:
@@ -78,6 +79,7 @@ class ZarrStore:
         return np.asarray(picked).reshape(len(rows), -1)
 
     def _read(self, get: Callable[[], Any], first: int, end: int) -> Any:
+        check_frames()
         try:
             with self._pace():
                 return get()
