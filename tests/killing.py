@@ -26,8 +26,12 @@ MARK = "STEINHAUS_TEST_MARK"
 PROGRAM = "import sys; from steinhaus.cli import main; sys.exit(main())"
 
 
-def program(*arguments: str, code: str = PROGRAM, mark: str = "") -> subprocess.Popen[str]:
-    """The command in a process of its own; it and all that it starts can be found by the mark."""
+def program(
+    *arguments: str, code: str = PROGRAM, mark: str = "", process_group: int | None = None
+) -> subprocess.Popen[str]:
+    """The command in a process of its own, and with 0 in a group of its own, as a shell has it; it and all that it
+    starts can be found by the mark.
+    """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path), MARK: mark}
     return subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
@@ -35,6 +39,7 @@ def program(*arguments: str, code: str = PROGRAM, mark: str = "") -> subprocess.
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
+        process_group=process_group,
     )
 
 

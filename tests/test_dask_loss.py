@@ -28,15 +28,22 @@ from study_cases import content
 
 pytestmark = pytest.mark.slow
 
-# A checkpoint is kept after the first iteration; nothing goes on before the file GO is there.
+# A checkpoint is kept after the first iteration; nothing goes on before the file GO is there. Then, and at the end,
+# Dask's loggers get what they may get when a cluster is lost.
 HELD = f"""
-import functools, os, time
+import atexit, functools, logging, os, time
 from steinhaus.study import files, run
 write = files.write
 def held(path, data, **how):
     write(path, data, **how)
     while path.name == "checkpoint.safetensors" and not os.path.exists(os.environ["GO"]):
         time.sleep(0.01)
+    if path.name == "checkpoint.safetensors":
+        log()
+def log():
+    for name in ("distributed.batched", "distributed.client", "tornado.application", "asyncio"):
+        logging.getLogger(name).error("a Traceback")
+atexit.register(log)
 files.write = held
 run.run_study = functools.partial(run.run_study, checkpoint_every=0.0)
 {PROGRAM}

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
 from steinhaus.cli.arguments import Size
+from steinhaus.cli.quiet import uninterrupted, unlogged
 from steinhaus.errors import DataError
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, LocalCluster
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -26,6 +28,7 @@ class Place:
     memory: int | None = None  # bytes to stay within, here
     workers: int | None = None  # of a cluster on this machine
     scheduler: str | None = None  # of a cluster that is there
+    debug: bool = False  # whether what Dask logs is shown
     points: list[Any] = field(default_factory=list)  # the engines that were used
 
     @property
@@ -81,34 +84,53 @@ class Place:
     @contextmanager
     def _client(self) -> Iterator[Client]:
         try:
-            import dask
-            from distributed import Client, LocalCluster
+            from distributed import Client
         except ImportError:
             raise DataError("Clusters need the package distributed: pip install 'steinhaus[dask]'.") from None
-        if self.scheduler is not None:
+        with nullcontext() if self.debug else unlogged():
+            if self.scheduler is None:
+                with self._cluster() as cluster, Client(cluster) as client:
+                    yield client
+                return
             try:
                 client = Client(self.scheduler, timeout=10)
             except (OSError, ValueError) as error:
                 raise DataError(f"There is no Dask scheduler at {self.scheduler}: {error}.") from None
             with client:
                 yield client
-            return
+
+    @contextmanager
+    def _cluster(self) -> Iterator[LocalCluster]:
+        """Workers on this machine, which end when we do and not by a Ctrl-C that is ours to answer."""
+        import dask
+        from distributed import LocalCluster
+        from distributed.gc import disable_gc_diagnosis
+        from distributed.utils import LoopRunner
+
         from steinhaus.engines.workers import available_cores
 
         patient = {"distributed.scheduler.allowed-failures": 20}
         threads = max(1, available_cores() // cast(int, self.workers))
-        with (
-            dask.config.set(patient),
-            LocalCluster(
-                n_workers=self.workers,
-                threads_per_worker=threads,
-                host="127.0.0.1",
-                dashboard_address=None,
-                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
-            ) as cluster,
-            Client(cluster) as client,
-        ):
-            yield client
+        runner = LoopRunner()
+        with uninterrupted():
+            runner.start()  # the thread that starts the workers, now and where some die
+        try:
+            with (
+                dask.config.set(patient),
+                LocalCluster(
+                    n_workers=self.workers,
+                    threads_per_worker=threads,
+                    host="127.0.0.1",
+                    dashboard_address=None,
+                    scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+                    loop=runner.loop,
+                    silence_logs=logging.WARNING if self.debug else logging.CRITICAL,  # in workers too
+                ) as cluster,
+            ):
+                disable_gc_diagnosis(force=True)  # Python drops an interrupt that comes in a call of its collector
+                yield cluster
+        finally:
+            runner.stop()
 
 
 def place_options(command: Command) -> Command:
@@ -116,7 +138,8 @@ def place_options(command: Command) -> Command:
 
     @functools.wraps(command)
     def with_place(**options: Any) -> Any:
-        place = Place(options.pop("memory"), options.pop("workers"), options.pop("scheduler"))
+        debug = click.get_current_context().obj["debug"]
+        place = Place(options.pop("memory"), options.pop("workers"), options.pop("scheduler"), debug)
         if place.workers is not None and place.scheduler is not None:
             raise click.UsageError("--workers starts a cluster, --scheduler names one: give one of them.")
         return command(place=place, **options)
