@@ -137,17 +137,35 @@ BLOSC = {
 
 
 @pytest.mark.parametrize("kind", BLOSC)
-@pytest.mark.parametrize("damage", ["length", "end"])
-def test_a_blosc_frame_that_is_shorter_than_it_declares_is_refused(tmp_path, pictures, kind, damage):
+@pytest.mark.parametrize("more", [1, 10**9])
+def test_a_blosc_frame_that_is_shorter_than_it_declares_is_refused(tmp_path, pictures, kind, more):
     """Numcodecs would read past its end, and end the process."""
     path = saved(tmp_path / "a.zarr", pictures, **BLOSC[kind])
     assert open_images(path).pixels.tolist() == pictures.tolist()
     chunk = path / ("0.0.0" if kind == "2" else "c/0/0/0")
     frame = bytearray(chunk.read_bytes())
-    frame[12:16] = (len(frame) + 1 if damage == "length" else 10**9).to_bytes(4, "little")
+    frame[12:16] = (len(frame) + more).to_bytes(4, "little")
     chunk.write_bytes(frame)
-    with pytest.raises(DataError, match=r"images 0 to [25]9 cannot be read: it is shorter than it declares"):
+    with pytest.raises(DataError, match=r"images 0 to [25]9 cannot be read: it does not end where it declares to end"):
         open_images(path)
+
+
+def test_zstandard_frames_end_where_the_chunk_ends(tmp_path, pictures):
+    """Numcodecs would wait for the rest of another frame without end, and nothing could stop it."""
+    path = saved(tmp_path / "a.zarr", pictures, chunk=100, compressors=zarr.codecs.ZstdCodec(checksum=True))
+    chunk = path / "c/0/0/0"
+    skipped = b"\x50\x2a\x4d\x18" + (3).to_bytes(4, "little") + b"abc"
+    rows = pictures.tobytes()  # in two frames that don't say how much they hold
+    frames = [
+        b"\x28\xb5\x2f\xfd\0\x58" + (1 | len(part) << 3).to_bytes(3, "little") + part for part in (rows[:50], rows[50:])
+    ]
+    for data in (chunk.read_bytes(), b"".join(frames), b"".join([frames[0], skipped, frames[1]])):
+        chunk.write_bytes(data)
+        assert open_images(path).pixels.tolist() == pictures.tolist()
+        for end in (b"\x28", skipped[:1], skipped[:9], frames[1][:-1], frames[1][:8]):
+            chunk.write_bytes(data + end)
+            with pytest.raises(DataError, match="it does not end where it declares to end"):
+                open_images(path)
 
 
 def declared(path, **about):

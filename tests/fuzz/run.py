@@ -14,6 +14,7 @@ import mmap
 import multiprocessing
 import os
 import resource
+import signal
 import sys
 import tempfile
 import time
@@ -27,6 +28,7 @@ sys.path[:0] = [str(Path(__file__).parent.parent)]
 from fuzz.targets import CORPUS, MEMORY, Target, clean, targets  # noqa: E402
 
 SECOND = 1.0  # the longest that a call may take
+ENDLESS = 20.0  # seconds of processor time after which a call will not end
 SLACK = 8 << 20  # bytes that a process of Python gains by itself
 MOST = 2 * MEMORY + SLACK  # bytes that inputs may add to it
 LARGEST = 1 << 24  # bytes of an input, and more
@@ -82,6 +84,7 @@ def fuzz(target: Target, last: mmap.mmap, *, inputs: int, seconds: float, seed: 
         data = next(source)
         last[: 8 + len(data)] = len(data).to_bytes(8, "little") + data
         stretch_ends = n % STRETCH == 0 or n >= inputs
+        signal.setitimer(signal.ITIMER_PROF, ENDLESS)  # a signal that ends the process, whatever code it is in
         start = time.process_time()
         try:
             accepted += target.feed(data)
@@ -98,6 +101,7 @@ def fuzz(target: Target, last: mmap.mmap, *, inputs: int, seconds: float, seed: 
             break
         if stretch_ends:
             before = count_memory_anew()
+    signal.setitimer(signal.ITIMER_PROF, 0)
     return {
         "inputs": n,
         "cpu_seconds": round(time.process_time() - began, 1),

@@ -18,7 +18,7 @@ from steinhaus.images.labels import check_count
 from steinhaus.images.limits import Limits
 from steinhaus.images.progress import Progress
 from steinhaus.images.staying import stored_images
-from steinhaus.images.zarr_blosc import check_frames
+from steinhaus.images.zarr_frames import check_frames
 from steinhaus.images.zarr_store import ZarrStore
 
 PIXELS = ("pixels", "images", "x", "X", "data")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from steinhaus.errors import DataError
 from steinhaus.images.labels import Int64
 from steinhaus.images.mapping import mapped
-from steinhaus.images.zarr_blosc import check_frames
+from steinhaus.images.zarr_frames import check_frames
 
 
 class ZarrStore:
