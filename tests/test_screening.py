@@ -21,8 +21,8 @@ KINDS = ("plain", "fine", "drift", "far")
 @njit
 def _plain(points, known, factors, chosen, scratch):
     x, known, room, rows = taken(points), taken(known), taken(scratch), simd.pointer(chosen)
-    products.spread(x, known.order, 0, room.lanes, room.quads, room.starts)
-    products.full_products(x, room.lanes, room.quads, taken(factors), rows, len(chosen), room.out)
+    products.spread(x, known, 0, room)
+    products.full_products(x, room, taken(factors), rows, len(chosen), room.out)
 
 
 @njit
@@ -47,16 +47,27 @@ def _far(known, scores, chosen, scratch):
 
 
 @njit
-def _bounds(known, scores, chosen, scratch):
-    room, rows = taken(scratch), simd.pointer(chosen)
+def _bounds(known, scores, chosen, scratch, coarse):
+    known, room, rows = taken(known), taken(scratch), simd.pointer(chosen)
+    norms = known.coarse if coarse else known.norms
     return tiles.bounds(
-        room.out, rows, len(chosen), 0, taken(scores), taken(known), 0, room.upper, room.found, room.least
+        room.out, rows, len(chosen), 0, taken(scores), known, norms, 0, room.upper, room.found, room.least
     )
+
+
+@njit
+def _narrow(points, known, scores, anchors, chosen, scratch, wide, now):
+    room, rows, every = taken(scratch), simd.pointer(chosen), np.uint32(0xFFFFFFFF)
+    many = tiles.list_open(room.upper, len(chosen), room.least, every, room.others, room.kept)
+    return many, tiles.narrow(
+        taken(points), taken(known), 0, every, rows, 0, taken(scores), taken(anchors), wide, now, room.out, room.found,
+        room.others, room.kept, many,
+    )  # fmt: skip
 
 
 def bounds(points, kind):
     """Upper bounds (k, 32) and the best lower bound (32,) of the first tile, and the order of its points."""
-    batch, rows, chosen = points._batch, Handed(points._rows), np.arange(len(points._batch.counts))
+    batch, rows, chosen = points._batch, points._points, np.arange(len(points._batch.counts))
     known, factors, anchors = Handed(points._known), Handed(batch.factors), Handed(batch.anchors)
     scratch = batch.workers[0].scratch
     scores, room = Handed(getattr(batch, kind)), Handed(scratch)
@@ -68,7 +79,7 @@ def bounds(points, kind):
         _drift(known, scores, anchors, chosen, room)
     else:
         _far(known, scores, chosen, room)
-    _bounds(known, scores, chosen, room)
+    _bounds(known, scores, chosen, room, kind in ("plain", "drift"))
     return scratch.upper.reshape(-1, 32), scratch.least, points._known.order[:32]
 
 
@@ -138,6 +149,76 @@ def test_no_bound_is_ever_broken(attack):
             assert all(Fraction(float(upper[j, lane])) >= exact[i][j] for j in range(len(after))), kind
             assert Fraction(float(least[lane])) <= max(exact[i]), kind
     points.close()
+
+
+def check_narrowed(points, x, after):
+    """Pairs that `narrow` takes off must be farther than the best, in exact arithmetic; returns how many it took."""
+    batch, chosen = points._batch, np.arange(len(after))
+    exact, room = exact_scores(points, x, after), batch.workers[0].scratch
+    anchored, off = (batch.anchors.slots[0, : len(after)] > 0).all(), 0
+    for kind in ("plain", "drift") if anchored else ("plain",):
+        upper, least, order = bounds(points, kind)
+        listed = upper >= least
+        many, opened = _narrow(
+            points._points, Handed(points._known), Handed(getattr(batch, kind)), Handed(batch.anchors), chosen,
+            Handed(room), batch.anchors.apart.shape[1], kind == "plain",
+        )  # fmt: skip
+        left = dict(zip(room.others[:many].tolist(), room.kept[:many].tolist(), strict=True))
+        for lane, i in enumerate(order.tolist()):
+            best = int(room.found[lane])
+            for j in range(len(after)):
+                if j != best and not left.get(j, 0) >> lane & 1:
+                    assert exact[i][j] < exact[i][best], kind
+                    off += bool(listed[j, lane])
+            assert opened >> lane & 1 or not any(mask >> lane & 1 for mask in left.values())
+    return off
+
+
+@settings(max_examples=60, deadline=None)
+@given(attacks())
+def test_what_is_taken_off_of_rounded_points_is_farther(attack):
+    x, before, after = attack
+    points = choose(x, threads=1, screen="drift")
+    points.assign([Run(0, before)])
+    points.assign([Run(0, after)])
+    check_narrowed(points, x, after)
+    points.close()
+
+
+@pytest.mark.parametrize("moved", [0.0, 0.05])
+@pytest.mark.parametrize("apart", [1e-3, 0.1, 4.0, 16.0])
+def test_points_that_are_rounded_alike_but_lie_on_both_sides(rng, apart, moved):
+    """Rounding takes off these points what decides between the two centroids."""
+    d = 64
+    q = rng.integers(-100, 100, d).astype(float)
+    some = q + np.linspace(0.0, 0.4, 15)[:, np.newaxis]
+    x = np.concatenate([some, -some, [np.full(d, -127.0), np.full(d, 127.0)]])  # steps of 1 around 0
+    before = np.stack([q + 0.2 - apart, q + 0.2 + apart])
+    points = choose(x.astype(np.float32), threads=1, screen="drift")
+    points.assign([Run(0, before)])
+    points.assign([Run(0, before + moved)])
+    check_narrowed(points, x.astype(np.float32), before + moved)
+    points.close()
+
+
+def test_rounded_points_leave_less_open_where_rows_are_near(rng):
+    """Two rows nearly alike: their scores change together."""
+    x = rng.normal(size=(32, 64)).astype(np.float32)
+    points = choose(x, threads=1, screen="drift")
+    centroids = np.stack([x[0], x[0] + 0.02, -x[0]]).astype(float)
+    points.assign([Run(0, centroids)])
+    if not points._grain.step:
+        pytest.skip("this processor does not multiply bytes")
+    bounds(points, "plain")
+    room, batch = points._batch.workers[0].scratch, points._batch
+    pairs = [0, 0]
+    for place, wide in enumerate((0, batch.anchors.apart.shape[1])):
+        many, _ = _narrow(
+            points._points, Handed(points._known), Handed(batch.plain), Handed(batch.anchors), np.arange(3),
+            Handed(room), wide, True,
+        )  # fmt: skip
+        pairs[place] = sum(mask.bit_count() for mask in room.kept[:many].tolist())
+    assert 0 < 2 * pairs[1] < pairs[0]
 
 
 def test_bounds_are_sharp_enough_to_be_of_use(rng):

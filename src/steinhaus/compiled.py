@@ -77,7 +77,8 @@ def by_type_of_points(chooser: Callable[..., Any]) -> Callable[..., Any]:
 
     def choose(*arguments: Any) -> Any:
         of_bytes, of_others = chooser(*arguments)
-        return of_bytes if takes_bytes(arguments[0].types[0].dtype) else of_others
+        chosen = of_bytes if takes_bytes(arguments[0].types[0].dtype) else of_others
+        return getattr(chosen, "py_func", chosen)
 
     choose.__signature__ = signature(chooser)  # type: ignore[attr-defined]
     overload(function, jit_options={"nogil": True, "error_model": "numpy"}, strict=False)(choose)

@@ -96,13 +96,13 @@ def distances(x: Any, rows: Float64, *, threads: int | None = None) -> Float64:
         squares = points.distances_to(rows)
         points.close()
         return np.sqrt(np.ascontiguousarray(squares.T))
-    from steinhaus.engines import kernels
+    from steinhaus.engines import distance_kernels
     from steinhaus.engines.weighted import dense_rows
     from steinhaus.engines.workers import Workers
 
     out = np.empty((len(x), len(rows)))
     view = dense_rows(np.ascontiguousarray(x), Grid(np.zeros(x.shape[1]), np.ones(x.shape[1])))
     workers = Workers(threads)
-    workers.each(lambda _, first, end: kernels.all_distances(view, first, end, rows, out.T), len(x), 1024)
+    workers.each(lambda _, first, end: distance_kernels.all_distances(view, first, end, rows, out.T), len(x), 1024)
     workers.close()
     return np.sqrt(out, out=out)

@@ -30,6 +30,7 @@ _COMPANY = 0.6  # a run takes new anchors early, when another does, once so much
 # What work costs, in pairs settled (about 0.1 us): bringing a tile into lanes, a row of its products from the features
 # (of 784), settling a pair.
 _SPREAD, _PRODUCTS = 30.0, 4.5
+_APART = 2**22  # distances between anchors that are worth their memory
 _VAIN = 0.5  # of all rows of products: where more than that is computed from the features, gaps are of no use
 
 
@@ -116,8 +117,8 @@ class Batch:
         """The kernels' view of it: good until one of its arrays is another."""
         tiles, wide = self.anchors.used.shape[1], int(self.columns[-1])
         sizes = records.Sizes(
-            len(self.rooms) - 1, len(self.counts), tiles, wide, int(self.rooms[-1]), len(self.gaps.gaps) > 0,
-            np.float32(_PAIRS),
+            len(self.rooms) - 1, len(self.counts), tiles, wide, self.anchors.apart.shape[1], int(self.rooms[-1]),
+            len(self.gaps.gaps) > 0, np.float32(_PAIRS),
         )  # fmt: skip
         return Handed(
             records.View(
@@ -138,6 +139,7 @@ def batch_of(
     tiles: int,
     workers: int,
     bytewise: bool,
+    grained: bool,
     narrow: bool,
 ) -> Batch:
     """A batch of runs that were never assigned.
@@ -149,14 +151,14 @@ def batch_of(
         gaps and anchors are not kept.
     limbs, d, p, tiles, workers
         How many there are: of the grid's limbs, features, directions, tiles, workers.
-    bytewise
-        Whether products of all features are those of bytes.
+    bytewise, grained
+        Whether products of all features are those of bytes: of points that are bytes, of points rounded to such.
     narrow
         Whether no sum of a pass overflows an int32.
     """
     runs, k, columns = len(keys), int(sizes.sum()), np.cumsum([0, *(-(-sizes // 16) * 16)])
-    wide, kept = int(columns[-1]), tiles if rooms.any() else 0
-    factors = records.factors_of(k, d, bytewise)
+    wide, kept, most = int(columns[-1]), tiles if rooms.any() else 0, int(sizes.max())
+    factors = records.factors_of(k, d, bytewise or grained)
     return Batch(
         rows={key: row for row, key in enumerate(keys)},
         firsts=np.cumsum([0, *sizes]),
@@ -173,10 +175,13 @@ def batch_of(
         far=records.scores_of(np.empty((k, p), np.float32)),
         anchors=records.Anchors(
             rows=np.zeros((k, d)),
-            factors=records.factors_of(k, d, bytewise),
+            factors=records.factors_of(k, d, bytewise or grained),
             along=np.zeros((k, p)),
             norms=np.zeros(k),
+            base=np.zeros(k),
             slopes=np.zeros(k),
+            moved=np.zeros(k, np.float32),
+            apart=np.zeros((k, most if grained and kept and most * k <= _APART else 0), np.float32),
             slots=np.zeros((kept, wide), np.uint8),
             used=np.zeros((runs, tiles), np.uint8),
             products=np.empty((kept, int(rooms.sum()), TILE), np.float32),
@@ -196,7 +201,7 @@ def batch_of(
         debts=np.full(runs, np.inf),
         workers=[
             records.Worker(
-                records.room_of(k, d, bytewise),
+                records.room_of(k, d, bytewise, grained),
                 records.change_of(limbs, k, d, runs, np.int32 if narrow else np.int64),
             )
             for _ in range(workers)

@@ -1,4 +1,4 @@
-"""The passes of Lloyd's algorithm: bounds for centroids, labels for points, and what they change in the tallies.
+"""The passes of Lloyd's algorithm: labels for points, and what they change in the tallies.
 
 Numba leaf functions; see `records` for what they are handed.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from steinhaus import simd as v
-from steinhaus.compiled import compiled, compiled_loosely, inner
-from steinhaus.engines.products import full_products, halve, spread, squared_distance
+from steinhaus.compiled import compiled, inner
+from steinhaus.engines.products import full_products, spread
 from steinhaus.engines.records import (
     BRUTE,
     COMPUTED,
@@ -22,16 +22,6 @@ from steinhaus.engines.records import (
     SPREADS,
     WORKS,
 )
-from steinhaus.engines.screening import (
-    FAR,
-    SLACK,
-    UNKNOWN,
-    across_bound,
-    drift_bound,
-    plain_floor,
-    product_slope,
-    step_bound,
-)
 from steinhaus.engines.tiles import (
     bounds,
     count_pairs,
@@ -39,7 +29,9 @@ from steinhaus.engines.tiles import (
     drift_products,
     drop,
     keep,
+    list_open,
     measure,
+    narrow,
     nearest,
     select,
     settle,
@@ -61,7 +53,8 @@ def assign(points, view, orders, worker):
     x, orders, worker = taken(points), taken(orders), taken(worker)
     known, firsts, columns, rooms, labels, exact, factors, plain, fine, drift, far, anchors, gaps, sizes = taken(view)
     queue, active, modes, spare, straight = orders.queue, orders.active, orders.modes, orders.spare, orders.straight
-    lanes, quads, out, upper, chosen, near, others, kept_ones, least, found, starts = worker.scratch
+    scratch = worker.scratch
+    _, _, out, upper, chosen, near, others, kept_ones, least, found, _ = scratch
     change, work = worker.change, worker.change.work
     slots, used, kept_products = anchors.slots, anchors.used, anchors.products
     d, n, line, runs, wide, kept_gaps = x.d, x.n, x.line, sizes.runs, sizes.wide, sizes.gapped
@@ -95,7 +88,7 @@ def assign(points, view, orders, worker):
             at_tile = r * many_tiles + tile
             room = rooms[r + 1] - rooms[r]
             products_at = v.offset(kept_products, 32 * (tile * sizes.room + rooms[r]))
-            sunk = np.float32(0)
+            sunk, many = np.float32(0), np.int64(0)
             if bounded:
                 gaps.sunk[at_tile] += sink(gaps, at, column, width, size) * np.float32(1.00001)
                 sunk = gaps.sunk[at_tile] + floor
@@ -109,7 +102,7 @@ def assign(points, view, orders, worker):
                 for q in range(width):
                     slots[at + q] = 0
             if bounded and count > (1 if mode == DRIFT else straight[r]):
-                ours = many = np.int64(0)  # those whose products are kept, ahead in `chosen`'s copy; and the others
+                ours = np.int64(0)  # those whose products are kept, ahead in `chosen`'s copy; and the others
                 for c in range(count):
                     if slots[at + chosen[c] - first] == 0:
                         others[many] = chosen[c]
@@ -120,12 +113,12 @@ def assign(points, view, orders, worker):
                 if many:
                     if ours:
                         drift_products(tile, known, drift.rows, kept_ones, ours, first, slots, at, products_at, out)
-                        bounds(out, kept_ones, ours, first, drift, known, base, upper, found, least)
+                        bounds(out, kept_ones, ours, first, drift, known, known.coarse, base, upper, found, least)
                         direct_products(tile, known, far.rows, others, many, out)
                         uppers(out, others, many, far, known, base, upper)
                     else:
                         direct_products(tile, known, far.rows, others, many, out)
-                        bounds(out, others, many, first, far, known, base, upper, found, least)
+                        bounds(out, others, many, first, far, known, known.norms, base, upper, found, least)
                     work[SCREENED * runs + r] += count
                     count = drop(chosen, count, others, many, upper, least, first, gaps, at, column, size, sunk)
             if count == 1:
@@ -142,11 +135,11 @@ def assign(points, view, orders, worker):
                     mode = PLAIN
                 elif missing:
                     if not spread_yet:
-                        spread(x, known.order, base, lanes, quads, starts)
+                        spread(x, known, base, scratch)
                         spread_yet = True
                         work[SPREADS * runs + r] += 1
                     to = v.offset(products_at, 32 * kept)
-                    full_products(x, lanes, quads, anchors.factors, others, missing, to)
+                    full_products(x, scratch, anchors.factors, others, missing, to)
                     work[COMPUTED * runs + r] += missing
                     for o in range(missing):
                         slots[at + others[o] - first] = kept + o + 1
@@ -154,28 +147,80 @@ def assign(points, view, orders, worker):
                 if mode == DRIFT:
                     drift_products(tile, known, drift.rows, chosen, count, first, slots, at, products_at, out)
                     work[SCREENED * runs + r] += count
-                    opened &= bounds(out, chosen, count, first, drift, known, base, upper, found, least)
-                    if opened and count_pairs(upper, count, least, opened) > sizes.limit * count:
+                    opened &= bounds(out, chosen, count, first, drift, known, known.coarse, base, upper, found, least)
+                    measure(upper, least, chosen, count, first, gaps, at, column, size, sunk, near)
+                    many = list_open(upper, count, least, opened, others, kept_ones)
+                    opened = narrow(
+                        x,
+                        known,
+                        base,
+                        opened,
+                        chosen,
+                        first,
+                        drift,
+                        anchors,
+                        sizes.apart,
+                        False,
+                        out,
+                        found,
+                        others,
+                        kept_ones,
+                        many,
+                    )
+                    if opened and count_pairs(kept_ones, many) > sizes.limit * count:
                         mode = PLAIN
             if mode == PLAIN and count > 1:
                 if not spread_yet:
-                    spread(x, known.order, base, lanes, quads, starts)
+                    spread(x, known, base, scratch)
                     spread_yet = True
                     work[SPREADS * runs + r] += 1
-                full_products(x, lanes, quads, factors, chosen, count, out)
+                full_products(x, scratch, factors, chosen, count, out)
                 work[COMPUTED * runs + r] += count
-                opened = present & bounds(out, chosen, count, first, plain, known, base, upper, found, least)
-            if bounded and count > 1:
-                measure(upper, least, chosen, count, first, gaps, at, column, size, sunk, near)
-                if modes[r] == PLAIN:
-                    used[at_tile] = keep(out, chosen, count, first, near, slots, at, products_at, room)
+                opened = present & bounds(
+                    out, chosen, count, first, plain, known, known.coarse, base, upper, found, least
+                )
+                if bounded:
+                    measure(upper, least, chosen, count, first, gaps, at, column, size, sunk, near)
+                    if modes[r] == PLAIN:
+                        used[at_tile] = keep(out, chosen, count, first, near, slots, at, products_at, room)
+                many = list_open(upper, count, least, opened, others, kept_ones)
+                opened = narrow(
+                    x,
+                    known,
+                    base,
+                    opened,
+                    chosen,
+                    first,
+                    plain,
+                    anchors,
+                    sizes.apart,
+                    True,
+                    out,
+                    found,
+                    others,
+                    kept_ones,
+                    many,
+                )
             if opened:
                 fetch(x, known, base, opened, line)
                 if mode == BRUTE:
                     work[PAIRS * runs + r] += settle_all(x, known, base, opened, exact, first, end, found)
                 else:
                     work[PAIRS * runs + r] += settle_open(
-                        x, known, base, opened, exact, factors, fine, chosen, count, first, upper, least, found
+                        x,
+                        known,
+                        base,
+                        opened,
+                        exact,
+                        factors,
+                        fine,
+                        chosen,
+                        first,
+                        upper,
+                        found,
+                        others,
+                        kept_ones,
+                        many,
                     )
             moved = move(x, known, base, present, found, labels, r * positions + base, change, first, other)
             work[MOVED * runs + r] += moved
@@ -209,14 +254,14 @@ def settle_all(x, known, base, opened, exact, first, end, found):
 
 
 @inner
-def settle_open(x, known, base, opened, exact, factors, fine, chosen, count, first, upper, least, found):
+def settle_open(x, known, base, opened, exact, factors, fine, chosen, first, upper, found, listed, lanes, many):
     """Settle the open lanes among their candidates: see `settle`. Returns how many pairs were looked at."""
     pairs = np.int64(0)
     for lane in range(32):
         if (opened >> np.uint32(lane)) & np.uint32(1):
             i = known.order[base + lane]
             label, looked = settle(
-                x, i, base + lane, lane, exact, factors, fine, chosen, count, first, known, upper, least[lane]
+                x, i, base + lane, lane, exact, factors, fine, chosen, first, known, upper, listed, lanes, many
             )
             found[lane] = label
             pairs += looked
@@ -287,154 +332,3 @@ def collect(view, change, sums, counts, work):
         for r in range(runs):
             work[what, r] += change.work[what * runs + r]
             change.work[what * runs + r] = 0
-
-
-@compiled_loosely
-def prepare(view, lens, first, end, column, fresh):
-    """Work out the bounds of the centroids first <= j < end of a run, whose columns begin at `column`: the View's
-    factors, scores, and gaps (how far the centroids went in this step), in place.
-
-    view: View, lens: Lens, handed over. Where `fresh`, the centroids become the run's anchors.
-    """
-    view, lens = taken(view), taken(lens)
-    exact, factors, plain, fine, drift, far = view.exact, view.factors, view.plain, view.fine, view.drift, view.far
-    anchors, gaps = view.anchors, view.gaps
-    offset, scale, reference, directions, d, p, width, rates = lens
-    along_, row_ = np.empty(p), np.empty(d)
-    along, row = v.pointer(along_), v.pointer(row_)
-    for j in range(first, end):
-        square = half = moved = lean = step = turned = 0.0
-        for t in range(d):
-            e = (exact[j * d + t] - offset[t]) * scale - reference[t]
-            if fresh:
-                anchors.rows[j * d + t] = e
-            last = gaps.rows[j * d + t]
-            delta = e - anchors.rows[j * d + t]
-            square += e * e
-            half += reference[t] * e
-            moved += delta * delta
-            lean += reference[t] * delta
-            step += (e - last) * (e - last)
-            turned += (e + last) * (e - last)
-            factors.rows[j * d + t] = e
-            row[t] = e
-        _along(row, directions, d, p, along)
-        norm, half = np.sqrt(square), half + 0.5 * square
-        rest = halve(row, j, d, factors) if width else 0.0
-        slope = product_slope(norm * SLACK, rest, rates.plain, rates)
-        if fresh:
-            anchors.norms[j], anchors.slopes[j] = norm, slope
-            for q in range(p):
-                anchors.along[j * p + q] = along[q]
-            for t in range(d):
-                anchors.factors.rows[j * d + t] = factors.rows[j * d + t]
-            anchors.factors.scales[j] = factors.scales[j]
-            for t in range(2 * j * width, 2 * (j + 1) * width):
-                anchors.factors.limbs[t] = factors.limbs[t]
-        size, whole, held = 0.0, 0.0, anchors.norms[j]
-        for q in range(p):
-            b = along[q] - anchors.along[j * p + q]
-            drift.rows[j * p + q], far.rows[j * p + q] = b, along[q]
-            size += b * b
-            whole += along[q] * along[q]
-        across = across_bound(moved, size, norm + held, p, rates)
-        plain.half[j] = fine.half[j] = half
-        plain.floor[j] = fine.floor[j] = plain_floor(norm * SLACK, half, rates)
-        plain.slope[j], fine.slope[j] = slope, product_slope(norm * SLACK, rest, rates.fine, rates)
-        drift.half[j] = half - lean
-        drift.slope[j], drift.lag[j], drift.floor[j] = drift_bound(
-            norm * SLACK, held * SLACK, anchors.slopes[j], np.sqrt(size) * SLACK, across, half - lean, p, rates
-        )
-        across = across_bound(square, whole, norm, p, rates)
-        far.half[j] = 0.5 * square
-        far.slope[j], far.lag[j], far.floor[j] = drift_bound(
-            norm * SLACK, 0.0, 0.0, np.sqrt(whole) * SLACK, across, 0.5 * square, p, rates
-        )
-        length, rise, fall = step_bound(np.sqrt(step), 0.5 * turned, norm + gaps.norms[j], rates)
-        beyond = not (norm < FAR and held < FAR)
-        if beyond:
-            for t in range(d):
-                factors.rows[j * d + t] = anchors.factors.rows[j * d + t] = 0.0
-            factors.scales[j] = anchors.factors.scales[j] = 0.0
-            for q in range(p):
-                drift.rows[j * p + q] = far.rows[j * p + q] = 0.0
-            plain.half[j] = fine.half[j] = drift.half[j] = far.half[j] = 0.0
-            plain.slope[j] = fine.slope[j] = drift.slope[j] = drift.lag[j] = far.slope[j] = far.lag[j] = 0.0
-            plain.floor[j] = fine.floor[j] = drift.floor[j] = far.floor[j] = UNKNOWN
-        if beyond or not gaps.norms[j] < FAR:
-            length, rise, fall = 0.0, UNKNOWN, UNKNOWN
-        h = column + j - first
-        gaps.size[h], gaps.fall[h] = length, fall
-        gaps.travelled[h] = gaps.travelled[h] * np.float32(1.000001) + np.float32(length)
-        gaps.risen[h] += np.float32(rise) + np.float32(1e-6) * abs(gaps.risen[h])
-        gaps.norms[j] = norm
-        for t in range(d):
-            gaps.rows[j * d + t] = row[t]
-
-
-@inner
-def _along(row, directions, d, p, out):
-    """Coordinates of a row along the directions, (d, p) float64 with p a multiple of 16 -> (p,) float64."""
-    half = d // 2 * p
-    for q in range(0, p, 16):
-        low, high, lower, higher = v.zeros64(), v.zeros64(), v.zeros64(), v.zeros64()
-        for t in range(d // 2):  # two halves, so that a sum need not wait for the one before
-            at = t * p + q
-            e, f = v.constant(row[t], low), v.constant(row[d // 2 + t], low)
-            low = v.multiply_add(e, v.load_float64(directions, at), low)
-            high = v.multiply_add(e, v.load_float64(directions, at + 8), high)
-            lower = v.multiply_add(f, v.load_float64(directions, half + at), lower)
-            higher = v.multiply_add(f, v.load_float64(directions, half + at + 8), higher)
-        if d % 2:
-            e, at = v.constant(row[d - 1], low), (d - 1) * p + q
-            low = v.multiply_add(e, v.load_float64(directions, at), low)
-            high = v.multiply_add(e, v.load_float64(directions, at + 8), high)
-        v.store(out, q, v.add(low, lower))
-        v.store(out, q + 8, v.add(high, higher))
-
-
-@compiled
-def own_distances(x, first, end, labels, centroids, out):
-    """Squared distance of each point to the centroid of its label, (n,) float64."""
-    values, rows = v.pointer(x.values), v.pointer(centroids)
-    for i in range(first, end):
-        out[i] = squared_distance(values, i * x.d, rows, labels[i] * x.d, x.d)
-
-
-@compiled
-def all_distances(x, first, end, centroids, out):
-    """Squared distance of each point to every centroid, (k, n) float64."""
-    values, rows = v.pointer(x.values), v.pointer(centroids)
-    for i in range(first, end):
-        for j in range(centroids.shape[0]):
-            out[j, i] = squared_distance(values, i * x.d, rows, j * x.d, x.d)
-
-
-@compiled
-def distances_below(points, known, within, scratch, first, end, out):
-    """Squared distances of the points of the tiles first <= tile < end to every centroid, (k, n) float64, where they
-    can be below a limit.
-
-    |x' - c'|^2 = |x'|^2 + |c'|^2 - 2 x' . c', where the product is off by at most |x'| slope + floor. Elsewhere they
-    are infinite. points: Rows, known: Known, within: Within, scratch: Scratch, handed over.
-    """
-    x, known = taken(points), taken(known)
-    k, lengths, below, exact, factors, norms, squares, slopes, floors, floor = taken(within)
-    lanes, quads, found, _, chosen, _, _, _, _, _, starts = taken(scratch)
-    d, n = x.d, x.n
-    for j in range(k):
-        chosen[j] = j
-    for tile in range(first, end):
-        spread(x, known.order, tile * 32, lanes, quads, starts)
-        full_products(x, lanes, quads, factors, chosen, k, found)
-        for lane in range(min(32, n - tile * 32)):
-            i = known.order[tile * 32 + lane]
-            length = np.sqrt(lengths[i]) * SLACK
-            for j in range(k):
-                size = length + norms[j]
-                error = 2.0 * (length * slopes[j] + floors[j]) + floor * size * size
-                least = lengths[i] + squares[j] - 2.0 * np.float64(found[32 * j + lane]) - error
-                if least > below[i] and least > 2.0**-100:
-                    out[j, i] = np.inf
-                else:
-                    out[j, i] = squared_distance(x.values, i * d, exact, j * d, d)

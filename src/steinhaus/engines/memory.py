@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Literal
@@ -10,7 +10,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from steinhaus.engines import kernels, products, records, screening
+from steinhaus.engines import (
+    centroid_kernels,
+    distance_kernels,
+    kernels,
+    products,
+    records,
+    rounding,
+    screening,
+)
 from steinhaus.engines.batch import Batch, batch_of
 from steinhaus.engines.outline import outline
 from steinhaus.engines.parts import chances
@@ -25,6 +33,7 @@ Screen = Literal["auto", "drift", "plain", "none"]
 _FEW_CENTROIDS, _FEW_DIRECTIONS, _DIRECTIONS = 20, 32, 48
 _FEW_FEATURES = 128  # a million embeddings of so many, K = 256: 32 directions are as fast as 48, and are smaller tables
 _STEP = 4096  # points a task, for what is done seldom
+_SAMPLE = 1024  # points that tell how long a step of such bytes is
 _TASKS = 4  # tasks a worker, in a pass over the points
 _CENTROIDS = 64  # centroids a task, when bounds are worked out
 # Points a cluster, on average, from which on it pays to order points by their cluster first: a million embeddings, K =
@@ -79,7 +88,8 @@ class MemoryPoints:
         self._survey = survey(x, self._workers, grid)
         self.grid, self.totals = self._survey.grid, self._survey.totals
         self._rows, self._points = self._survey.rows, Handed(self._survey.rows)
-        self._take_basis(screening.Basis(np.empty((self.d, 0), np.float32), 0.0))
+        self._basis, self._grain = screening.Basis(np.empty((self.d, 0), np.float32), 0.0), rounding.NO_GRAIN
+        self._look()
         frame, width = self._survey.frame, self._tiles * TILE
         norms = screening.upward(np.sqrt(self._survey.lengths) * (1 + 1e-6))
         order = np.minimum(np.arange(width), self.n - 1)
@@ -91,7 +101,9 @@ class MemoryPoints:
             p=0,
             reach=screening.upward(np.array([frame.reach]))[0],
             floor=screening.upward(np.array([2.0 * screening.float64_floor(self.d)]))[0],
+            coarse=norms[order],
         )
+        self._rounding_pays = True  # nothing else was found
         self._shapeless = False  # whether leading directions were found to be of no use
         self._batch: Batch | None = None
         self._view: Handed | None = None  # the kernels' view of it
@@ -129,6 +141,12 @@ class MemoryPoints:
             kernels.collect(view, change, batch.sums, batch.counts, work)
         batch.account(work, fresh, self._known.p / self.d)
         if self._screen == "auto":
+            full = (modes == PLAIN) | (modes == FULL)
+            pairs, computed = work[records.PAIRS, full].sum(), work[records.COMPUTED, full].sum()
+            if self._grain.step and not rounding.pays(int(pairs), int(computed), self.d):
+                self._rounding_pays = False
+                self._take_grain(False)
+                batch.debts[:] = np.inf  # products that are kept are those of rounded points
             batch.rest(modes, work)
         moved = work[records.MOVED].tolist()
         return [self._tally(batch, row, moved[row]) for row in active.tolist()]
@@ -173,7 +191,7 @@ class MemoryPoints:
         sizes = np.full(runs, k)
         p = self._how_many_directions(k * runs)
         tables = self._table_bytes(sizes) / 2**20
-        kind = "bytes" if self._survey.frame.bytewise else "float32"
+        kind = "bytes" if self._survey.frame.bytewise or self._is_rounded(k * runs) else "float32"
         if self._screen in ("plain", "none"):
             return f"Asked for: {self._screen}."
         if not p:
@@ -203,7 +221,7 @@ class MemoryPoints:
         distances, labels = np.empty(self.n), self.labels(run.key) if labels is None else labels
 
         def measure(_: int, first: int, end: int) -> None:
-            kernels.own_distances(self._rows, first, end, labels, run.centroids, distances)
+            distance_kernels.own_distances(self._rows, first, end, labels, run.centroids, distances)
 
         self._workers.each(measure, self.n, _STEP)
         return distances
@@ -226,7 +244,7 @@ class MemoryPoints:
         if below is None or self._screen == "none":
 
             def measure(_: int, first: int, end: int) -> None:
-                kernels.all_distances(self._rows, first, end, chosen, out)
+                distance_kernels.all_distances(self._rows, first, end, chosen, out)
 
             self._workers.each(measure, self.n, _STEP)
             return out
@@ -242,7 +260,7 @@ class MemoryPoints:
         with np.errstate(over="ignore", under="ignore"):
             limits = below * frame.scale**2
         rooms = [Handed(records.room_of(m, d, frame.bytewise)) for _ in range(self._workers.count)]
-        known, within = Handed(self._known), Handed(
+        points, known, within = Handed(self._rows), Handed(self._known), Handed(
             records.Within(
                 m, self._survey.lengths, limits, chosen, factors, norms, squares, slopes, floors,
                 screening.float64_floor(d),
@@ -250,7 +268,7 @@ class MemoryPoints:
         )  # fmt: skip
 
         def screen(worker: int, first: int, end: int) -> None:
-            kernels.distances_below(self._points, known, within, rooms[worker], first, end, out)
+            distance_kernels.distances_below(points, known, within, rooms[worker], first, end, out)
 
         self._workers.each(screen, self._tiles, self._tiles_a_task)
         return out
@@ -297,7 +315,7 @@ class MemoryPoints:
         flat = self._x.reshape(-1).view()
         flat.flags.writeable = False
         self._rows = self._rows._replace(values=flat)
-        self._points = Handed(self._rows)
+        self._points = Handed(self._rows._replace(grain=self._grain))
         self._survey = replace(self._survey, rows=self._rows)
 
     def _remember(self, runs: Sequence[Run]) -> Batch:
@@ -305,6 +323,7 @@ class MemoryPoints:
         if self._batch is not None and all(run.key in self._batch.rows for run in runs):
             return self._batch
         sizes = np.array([len(run.centroids) for run in runs])
+        self._take_grain(self._is_rounded(int(sizes.sum())))
         self._batch = batch_of(
             [run.key for run in runs],
             sizes,
@@ -315,6 +334,7 @@ class MemoryPoints:
             tiles=self._tiles,
             workers=self._workers.count,
             bytewise=self._survey.frame.bytewise,
+            grained=bool(self._grain.step),
             narrow=self._x.dtype.itemsize == 1 and self.n < 2**23,  # then n x 255 < 2^31
         )
         self._view = None
@@ -381,24 +401,65 @@ class MemoryPoints:
 
         def prepare(_: int, first: int, end: int) -> None:
             for j0, j1, column, fresh in parts[first:end]:
-                kernels.prepare(view, self._lens, j0, j1, column, fresh)
+                centroid_kernels.prepare(view, self._lens, j0, j1, column, fresh)
 
         self._workers.each(prepare, len(parts), 1)
+        if batch.anchors.apart.size and any(fresh for *_, fresh in parts):
+            self._space(batch, view, active[modes[active] == PLAIN])
+
+    def _space(self, batch: Batch, view: Handed, fresh: Int64) -> None:
+        """Measure how far apart the new anchors of these runs are."""
+        runs = [(int(batch.firsts[row]), int(batch.firsts[row + 1])) for row in fresh]
+        parts = [
+            (j, min(j + _CENTROIDS, end), first, end) for first, end in runs for j in range(first, end, _CENTROIDS)
+        ]
+
+        def space(_: int, first: int, end: int) -> None:
+            for part in parts[first:end]:
+                centroid_kernels.space(view, self.d, *part)
+
+        self._workers.each(space, len(parts), 1)
 
     def _tally(self, batch: Batch, row: int, moved: int) -> Tally:
         part = slice(batch.firsts[row], batch.firsts[row + 1])
         return Tally(batch.sums[:, part].copy(), batch.counts[part].copy(), moved)
 
-    def _take_basis(self, basis: screening.Basis) -> None:
-        frame = self._survey.frame
-        self._basis = basis
+    def _look(self) -> None:
+        """See centroids by the frame, the basis and the grain as they are now."""
+        frame, basis, step = self._survey.frame, self._basis, float(self._grain.step)
         self._rates = screening.rates(frame, basis)
         self._lens = Handed(
             records.Lens(
                 frame.offset, frame.scale, frame.reference, basis.directions.astype(np.float64), self.d, basis.p,
-                records.width_of(self.d, frame.bytewise), self._rates,
+                records.width_of(self.d, frame.bytewise or step > 0), step,
+                screening.rates(frame, basis, self._grain.rate) if step else self._rates,
             )
         )  # fmt: skip
+
+    def _is_rounded(self, k: int) -> bool:
+        """Whether points of floats are to be rounded to bytes, for k centroids."""
+        if not products.TAKES_BYTES or self._rows.integers:
+            return False
+        if self._screen == "auto":
+            return self._rounding_pays and rounding.may_pay(self.d, k)
+        return self._screen == "drift"
+
+    def _take_grain(self, rounded: bool) -> None:
+        """From now on round points to bytes, or multiply them as they are."""
+        if rounded == bool(self._grain.step):
+            return
+        self._grain = rounding.NO_GRAIN
+        if rounded:
+            frame, some = self._survey.frame, np.linspace(0, self.n - 1, min(self.n, _SAMPLE)).astype(np.int64)
+            self._grain = rounding.grain_of(frame, frame.place(self.rows(some)))
+        self._known = self._known._replace(coarse=self._coarse(self._known.norms))
+        self._points = Handed(self._rows._replace(grain=self._grain))
+        self._view = None
+        self._look()
+
+    def _coarse(self, norms: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What stands in place of the points' norms where they are rounded: not known before they are."""
+        return np.full_like(norms, np.inf) if self._grain.step else norms
 
     def _take_outline(self, batch: Batch, p: int) -> None:
         """Look for p leading directions; where they tell something, bring what is known into the points' new order."""
@@ -410,8 +471,8 @@ class MemoryPoints:
         )
         self._shapeless = found is None
         if found:
-            self._take_basis(found.basis)
-            self._known = found.known
+            self._basis, self._known = found.basis, found.known._replace(coarse=self._coarse(found.known.norms))
+            self._look()
             self._view = None
             batch.labels = np.ascontiguousarray(batch.labels[:, found.known.order])
 
@@ -427,8 +488,11 @@ class MemoryPoints:
 
 def _bytes_of(held: Any) -> int:
     """Bytes of the arrays in a record, and in the records within it."""
+    return sum({id(array): array.nbytes for array in _arrays_of(held)}.values())
+
+
+def _arrays_of(held: Any) -> Iterator[NDArray[Any]]:
     if isinstance(held, np.ndarray):
-        return held.nbytes
-    return sum(
-        map(_bytes_of, held.values() if isinstance(held, dict) else held if isinstance(held, tuple | list) else ())
-    )
+        yield held
+    for part in held.values() if isinstance(held, dict) else held if isinstance(held, tuple | list) else ():
+        yield from _arrays_of(part)

@@ -75,7 +75,7 @@ def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) 
     points = Handed(
         Rows(
             flat, n, d, are_integers(x.dtype), frame.offset.astype(kind), kind.type(frame.scale), none, none,
-            64 // x.itemsize,
+            64 // x.itemsize, np.empty(0, np.float32),
         )
     )  # fmt: skip
     reach, floor = upward(np.array([frame.reach, 2.0 * float64_floor(d)]))

@@ -15,7 +15,7 @@ from steinhaus.compiled import compiled, inner
 from steinhaus.engines.products import framed
 from steinhaus.engines.records import TILE, Factors, Known, Scores
 from steinhaus.engines.screening import FAR
-from steinhaus.engines.tiles import bounds, nearest, settle
+from steinhaus.engines.tiles import bounds, list_open, nearest, settle
 from steinhaus.handing import taken
 
 CHAIN = 1024  # features summed at a time: four points and a few centroids stay in 32 KiB
@@ -108,11 +108,12 @@ def label(points, sought, first, end, labels):
     d, n = x.d, x.n
     tables = np.empty((2, TILE * k), np.float32)
     four, lines = np.empty(4 * width, np.float32), np.zeros((3, TILE), np.float32)
-    numbers, found_ = np.arange(k), np.empty(TILE, np.int32)
+    numbers, found_, lists = np.arange(k), np.empty(TILE, np.int32), np.empty((2, k), np.int64)
+    listed, lanes = v.pointer(lists[0]), v.pointer(lists[1])
     out, upper, row = v.pointer(tables[0]), v.pointer(tables[1]), v.pointer(four)
     norms, none, least = v.pointer(lines[0]), v.pointer(lines[1]), v.pointer(lines[2])
     chosen, found = v.pointer(numbers), v.pointer(found_)
-    known = Known(chosen, norms, none, none, 0, reach, floor)
+    known = Known(chosen, norms, none, none, 0, reach, floor, norms)
     for base in range(first, end, TILE):
         present = min(TILE, end - base)
         for lane in range(0, present, 4):
@@ -126,7 +127,9 @@ def label(points, sought, first, end, labels):
                 beyond |= np.uint32(1) << np.uint32(lane)
                 norm = np.float32(0)
             norms[lane] = norm
-        opened = bounds(out, chosen, k, 0, plain, known, 0, upper, found, least) | beyond
+        opened = bounds(out, chosen, k, 0, plain, known, norms, 0, upper, found, least)
+        many = list_open(upper, k, least, opened, listed, lanes)
+        opened |= beyond
         for lane in range(present):
             if (opened >> np.uint32(lane)) & np.uint32(1):
                 i = base + lane
@@ -136,7 +139,7 @@ def label(points, sought, first, end, labels):
                     found[lane] = nearest(x, i, exact, 0, k)
                 else:
                     found[lane] = settle(
-                        x, i, lane, lane, exact, factors, fine, chosen, k, 0, known, upper, least[lane]
+                        x, i, lane, lane, exact, factors, fine, chosen, 0, known, upper, listed, lanes, many
                     )[0]
             labels[base + lane] = found[lane]
     return n

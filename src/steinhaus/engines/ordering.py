@@ -117,14 +117,14 @@ def project(points, known, factors, shift, scratch, first, end, coordinates, squ
     Scratch, handed over; shift: (p,) float32, the reference's coordinates -> coordinates (N, p) float32, b; squares
     (N,) float64, |b|^2; along_reference (N,) float64, z . m.
     """
-    x, order, factors = taken(points), taken(known).order, taken(factors)
-    lanes, quads, out, _, chosen, _, _, _, _, _, starts = taken(scratch)
+    x, known, factors, scratch = taken(points), taken(known), taken(factors), taken(scratch)
+    out, chosen = scratch.out, scratch.chosen
     p = len(shift)
     for q in range(p + 1):
         chosen[q] = q
     for tile in range(first, end):
-        spread(x, order, tile * TILE, lanes, quads, starts)
-        full_products(x, lanes, quads, factors, chosen, p + 1, out)
+        spread(x, known, tile * TILE, scratch)
+        full_products(x, scratch, factors, chosen, p + 1, out)
         for lane in range(TILE):
             at = tile * TILE + lane
             along_reference[at] = out[TILE * p + lane]

@@ -14,6 +14,8 @@ from steinhaus.compiled import by_type_of_points, compiled, inlined, inner
 from steinhaus.engines.screening import BYTES, MOST, chunk
 from steinhaus.handing import taken
 
+TAKES_BYTES = v.takes_bytes("uint8")  # whether this processor multiplies bytes
+
 
 @inner
 def squared_distance(x, a, c, b, d):
@@ -93,15 +95,15 @@ def _product_of_floats(x, i, factors, j):
 
 
 @by_type_of_points
-def spread(x, order, base, lanes, quads, starts):
-    """Bring the 32 points at positions `base` and after into lanes, (2, d, 16) float32, or into quads, (2, W / 4, 16,
-    4) uint8: what `full_products` takes of these points. starts: (16,) int64 scratch.
+def spread(x, known, base, scratch):
+    """Bring the 32 points at positions `base` and after into lanes, (2, d, 16) float32, or quads, (2, W / 4, 16, 4)
+    uint8: what `full_products` takes of these points. Those that are rounded get their `coarse`.
     """
-    return _spread_bytes, _spread_floats
+    return _spread_bytes, _spread_rounded if TAKES_BYTES else _spread_floats
 
 
-def _spread_bytes(x, order, base, lanes, quads, starts):
-    d = x.d
+def _spread_bytes(x, known, base, scratch):
+    d, order, quads, starts = x.d, known.order, scratch.quads, scratch.starts
     for group in range(2):
         for lane in range(16):
             starts[lane] = order[base + 16 * group + lane] * d
@@ -117,8 +119,44 @@ def _spread_bytes(x, order, base, lanes, quads, starts):
                 quads[to + 64 * (t // 4) + 4 * lane + t % 4] = x.values[starts[lane] + t]
 
 
-def _spread_floats(x, order, base, lanes, quads, starts):
-    d = x.d
+def _spread_rounded(x, known, base, scratch):
+    _spread_floats(x, known, base, scratch)
+    if x.grain.step > 0:
+        _round(x, known, base, scratch.lanes, scratch.quads)
+
+
+@inner
+def _round(x, known, base, lanes, quads):
+    """Round the lanes of the tile at `base` to bytes, into quads, and note by how much: see `rounding`."""
+    d, grain, width = x.d, x.grain, (x.d + 63) // 64 * 64
+    for group in range(2):
+        at, to, squares = 16 * d * group, 16 * width * group, v.splat(np.float32(0))
+        for t in range(0, d, 4):
+            low = high = v.splat(np.float32(0))
+            for i in range(min(4, d - t)):
+                y = v.subtract(v.load(lanes, at + 16 * (t + i)), v.splat(x.reference[t + i]))
+                q = v.whole(v.multiply(y, v.splat(grain.per_step)))
+                q = v.minimum(v.maximum(q, v.splat(np.float32(-128))), v.splat(np.float32(127)))
+                off = v.multiply_add(q, v.splat(-grain.step), y)
+                squares = v.multiply_add(off, off, squares)
+                q = v.add(q, v.splat(np.float32(128)))
+                if i % 2:
+                    q = v.multiply(q, v.splat(np.float32(256)))
+                if i < 2:
+                    low = v.add(low, q)
+                else:
+                    high = v.add(high, q)
+            upper = v.times(v.as_int(high), v.splat_int(np.int32(65536)))
+            v.store(quads, to + 16 * t, v.plus(v.as_int(low), upper))
+        size = v.add(v.load(known.norms, base + 16 * group), v.splat(known.reach))
+        rho = v.multiply(v.root(squares), v.splat(grain.factor))
+        whole = v.multiply_add(size, v.splat(grain.share), v.add(rho, v.splat(grain.tail)))
+        v.store(known.coarse, base + 16 * group, whole)
+
+
+@inlined
+def _spread_floats(x, known, base, scratch):
+    d, order, lanes, starts = x.d, known.order, scratch.lanes, scratch.starts
     for group in range(2):
         for lane in range(16):
             starts[lane] = order[base + 16 * group + lane] * d
@@ -176,22 +214,31 @@ def byte_products(quads, at, stride, factors, chosen, width, column, quarter, co
 
 
 @by_type_of_points
-def full_products(x, lanes, quads, factors, chosen, count, out):
+def full_products(x, scratch, factors, chosen, count, out):
     """Write the products of a tile, once `spread`, with some rows into `out`, summed in chunks of features."""
-    return _full_products_of_bytes, _full_products_of_floats
+    return _products_of_bytes, _products_of_rounded if TAKES_BYTES else _products_of_floats
 
 
-def _full_products_of_bytes(x, lanes, quads, factors, chosen, count, out):
+@inlined
+def _products_of_bytes(x, scratch, factors, chosen, count, out):
     d, width = x.d, (x.d + 63) // 64 * 64
     for t in range(0, d, BYTES):
         quarter = (min(BYTES, d - t) + 3) // 4
-        byte_products(quads, 16 * t, 16 * width, factors, chosen, width, t, quarter, count, out, t == 0)
+        byte_products(scratch.quads, 16 * t, 16 * width, factors, chosen, width, t, quarter, count, out, t == 0)
 
 
-def _full_products_of_floats(x, lanes, quads, factors, chosen, count, out):
+def _products_of_rounded(x, scratch, factors, chosen, count, out):
+    if x.grain.step == 0:
+        _products_of_floats(x, scratch, factors, chosen, count, out)
+    else:
+        _products_of_bytes(x, scratch, factors, chosen, count, out)
+
+
+@inlined
+def _products_of_floats(x, scratch, factors, chosen, count, out):
     d, size = x.d, chunk(x.d)
     for t in range(0, d, size):
-        products(lanes, 16 * t, 16 * d, factors.rows, chosen, d, t, min(size, d - t), count, out, t == 0)
+        products(scratch.lanes, 16 * t, 16 * d, factors.rows, chosen, d, t, min(size, d - t), count, out, t == 0)
 
 
 @inner
@@ -214,6 +261,15 @@ def halve(row, j, d, factors):
         rest += off * off
     factors.scales[j] = scale
     return math.sqrt(rest)
+
+
+@inner
+def total(factors, j, d):
+    """The sum of row j, as `halve` rounded it."""
+    width, whole = (d + 63) // 64 * 64, np.int64(0)
+    for t in range(2 * j * width, 2 * j * width + d):
+        whole += 128 * np.int64(factors.limbs[t]) + factors.limbs[t + width]
+    return np.float64(factors.scales[j]) * whole
 
 
 @compiled

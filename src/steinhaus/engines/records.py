@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from steinhaus.engines.rounding import NO_GRAIN, Grain
 from steinhaus.engines.screening import Rates
 
 TILE = 32
@@ -37,6 +38,8 @@ class Rows(NamedTuple):
     grid_offset: np.ndarray  # (d,) float64; the grid is (x - grid_offset) * per_step
     per_step: np.ndarray  # (d,) float64
     line: int  # values in a line of the cache
+    reference: np.ndarray  # (d,) float32, the reference point
+    grain: Grain = NO_GRAIN  # how points that are not bytes are rounded to such
 
 
 class Known(NamedTuple):
@@ -51,6 +54,7 @@ class Known(NamedTuple):
     p: int
     reach: np.float32  # at least the norm of the reference point
     floor: np.float32  # float64's own rounding, relative to (|z_i| + reach)^2
+    coarse: np.ndarray  # (N,) float32: in place of `norms` where points are rounded to bytes, once they were
 
 
 class Scores(NamedTuple):
@@ -81,7 +85,10 @@ class Anchors(NamedTuple):
     factors: Factors  # a_j
     along: np.ndarray  # (K, p) float64, P'a_j
     norms: np.ndarray  # (K,) float64
+    base: np.ndarray  # (K,) float64, what the products are more than y_i . a_j
     slopes: np.ndarray  # (K,) float64, of the products
+    moved: np.ndarray  # (K,) float32, at least |e_j - a_j|
+    apart: np.ndarray  # (K, S) float32, at least |a_j - a_k|, k counted from the run's first; S = 0: not known
     slots: np.ndarray  # (T, H) uint8: which product of the tile is that with a_j, from 1; 0: it is not kept
     used: np.ndarray  # (R, T) uint8: how many are kept
     products: np.ndarray  # (T, M, 32) float32, x_i . a_j
@@ -144,6 +151,7 @@ class Sizes(NamedTuple):
     k: int  # K
     tiles: int  # T
     wide: int  # H
+    apart: int  # S
     room: int  # M
     gapped: bool  # whether gaps and anchors are kept
     limit: np.float32  # pairs a candidate above which a tile's products are computed from the features after all
@@ -191,6 +199,7 @@ class Lens(NamedTuple):
     d: int
     p: int  # a multiple of 16
     width: int  # bytes of a row in products of bytes; 0 where they are not used
+    step: float  # of the grain
     rates: Rates
 
 
@@ -209,11 +218,11 @@ class Within(NamedTuple):
     floor: float  # float64's, relative to (|x'| + |c'|)^2
 
 
-def room_of(k: int, d: int, bytewise: bool) -> Scratch:
-    """Room for one worker, for tiles and k rows."""
+def room_of(k: int, d: int, bytewise: bool, grained: bool = False) -> Scratch:
+    """Room for one worker, for tiles and k rows; bytewise: points are bytes, grained: they are rounded to such."""
     return Scratch(
         lanes=apart(0 if bytewise else TILE * d, np.float32),
-        quads=apart(TILE * width_of(d, bytewise), np.uint8),
+        quads=apart(TILE * width_of(d, bytewise or grained), np.uint8),
         out=apart(TILE * k, np.float32),
         upper=apart(TILE * k, np.float32),
         chosen=apart(k, np.int64),

@@ -25,7 +25,7 @@ T x K numbers, and loops that stay dense.
 
 The error of a score has three parts, n slope_j + r lag_j + floor_j, with n >= |z| and r >= |y - P b| of the point.
 Each part is computed in float64, enlarged by `SLACK` for its own rounding, and rounded up to float32; that the
-kernels add them in float32, and subtract and add them to the score, is covered by `_OPS` roundings of the terms.
+kernels add them in float32, and subtract and add them to the score, is covered by `OPS` roundings of the terms.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ UNIT64 = 2.0**-53
 SLACK = 1.0 + 1e-4
 FAR = 2.0**40  # centroids of a greater norm in the frame are not screened: no product may overflow float32
 UNKNOWN = np.float32(2.0**120)  # the error of such a centroid's score: it is a candidate of every point
-_OPS = 10
+OPS = 10
 _TINY = 2.0**-120  # more than d underflows can add up to, for values of magnitude about 1
 
 
@@ -117,20 +117,20 @@ class Rates(NamedTuple):
     skew: float  # of the basis
 
 
-def rates(frame: Frame, basis: Basis) -> Rates:
-    """The factors for a frame and a basis.
+def rates(frame: Frame, basis: Basis, rounded: float = 0.0) -> Rates:
+    """The factors for a frame and a basis; rounded: the `rate` of the grain, where points are rounded to bytes.
 
     plain, fine: |fl(z . e32) - x' . e| <= |z - x'| |e| + |z| |e32 - e| + gamma_q |z| |e32| <= n |e| (entry + u +
-    gamma_q), and `_OPS` more. Of bytes, |e~ - e| takes the place of |e32 - e|: see `product_slope`. leak: see
-    `Basis.leak`; the sum of p products adds gamma_(p + 2) |b| |P'delta|, |b| <= 1.01 (n + |m|), and `_OPS` more.
+    gamma_q), and `OPS` more. Of bytes, |e~ - e| takes the place of |e32 - e|: see `product_slope`. leak: see
+    `Basis.leak`; the sum of p products adds gamma_(p + 2) |b| |P'delta|, |b| <= 1.01 (n + |m|), and `OPS` more.
     """
     d = len(frame.reference)
-    common = frame.entry + (_OPS + 1) * UNIT32
+    common = frame.entry + (OPS + 1) * UNIT32
     return Rates(
-        plain=common + gamma(frame.chain),
+        plain=rounded or common + gamma(frame.chain),
         fine=common + gamma(frame.chain if frame.bytewise else laned(d)),
-        leak=basis.leak(frame) + 1.01 * gamma(basis.p + 2) + _OPS * UNIT32,
-        half=_OPS * UNIT32,
+        leak=basis.leak(frame) + 1.01 * gamma(basis.p + 2) + OPS * UNIT32,
+        half=OPS * UNIT32,
         exact=float64_floor(d),
         reach=frame.reach,
         skew=basis.skew,

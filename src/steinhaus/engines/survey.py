@@ -66,13 +66,15 @@ def survey(x: NDArray[Any], workers: Workers, grid: Grid | None = None) -> Surve
     flat.flags.writeable = False  # one type of array for all callers, so that kernels are compiled once
     n, d = x.shape
     offset, line = grid.offset.astype(kind), 64 // x.itemsize
-    rows = Rows(flat, n, d, integers, offset, kind.type(scale), grid.offset, per_step, line)
+    reference = np.zeros(d, np.float32)  # not known yet
+    rows = Rows(flat, n, d, integers, offset, kind.type(scale), grid.offset, per_step, line, reference)
     lengths = np.empty(len(x))
     sums, squares = (_integer_totals if integers else _grid_totals)(rows, grid, workers, lengths)
     totals = Totals(sums, two_float(squares), len(x))
     limbs = totals.sums[:, 0].astype(np.float64)
     mean = (limbs[-1] if len(limbs) == 1 else limbs[0] * 2.0**32 + limbs[1]) / totals.n
     frame = Frame(grid.offset, scale, mean * grid.step * scale, not integers, takes_bytes(x.dtype))
+    reference[:] = frame.reference
     return Survey(grid, totals, squares, frame, rows, lengths)
 
 

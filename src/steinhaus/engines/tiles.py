@@ -9,22 +9,23 @@ from __future__ import annotations
 import numpy as np
 
 from steinhaus import simd as v
-from steinhaus.compiled import inlined, inner
+from steinhaus.compiled import by_type_of_points, inlined, inner
 from steinhaus.engines.products import product, products, squared_distance
+from steinhaus.engines.rounding import BLUR
 
 
 @inner
-def bounds(out, chosen, count, first, scores, known, base, upper, found, least):
+def bounds(out, chosen, count, first, scores, known, norms, base, upper, found, least):
     """From products to upper bounds; the best lower bound of each lane, its label, and who is open.
 
     A lane is certified where every other centroid's upper bound is below its best lower bound by more than the rounding
     of the distances that would settle it. `least` (32,) gets the bound that a candidate's upper bound must reach,
-    `found` (32,) the best centroid, less `first`. Returns the open lanes as bits.
+    `found` (32,) the best centroid, less `first`. norms: those that the slopes are for. Returns the open lanes as bits.
     """
     opened = np.uint32(0)
     for group in range(2):
         side = 16 * group
-        norm = v.load(known.norms, base + side)
+        norm = v.load(norms, base + side)
         residual = v.load(known.residuals, base + side)
         low = v.splat(np.float32(-np.inf))
         high = second = low
@@ -41,7 +42,7 @@ def bounds(out, chosen, count, first, scores, known, base, upper, found, least):
             high = v.select(better, above, high)
             low = v.select(better, lower, low)
             label = v.select(better, v.splat_int(np.int32(j - first)), label)
-        size = v.add(norm, v.splat(known.reach))
+        size = v.add(v.load(known.norms, base + side), v.splat(known.reach))
         need = v.subtract(low, v.multiply(v.multiply(size, size), v.splat(known.floor)))
         v.store(least, side, need)
         v.store(found, side, label)
@@ -63,17 +64,80 @@ def uppers(out, chosen, count, scores, known, base, upper):
 
 
 @inner
-def count_pairs(upper, count, least, opened):
-    """How many (lane, centroid) pairs of the open lanes would have to be settled."""
+def list_open(upper, count, least, opened, listed, lanes):
+    """List the candidates c whose upper bound reaches `least` in an open lane, and in `lanes` those lanes, as bits.
+    Returns how many.
+    """
+    many = 0
+    need0, need1 = v.load(least, 0), v.load(least, 16)
+    for c in range(count):
+        below = v.bits(v.greater(need0, v.load(upper, 32 * c)))
+        below |= v.bits(v.greater(need1, v.load(upper, 32 * c + 16))) << np.uint32(16)
+        if opened & ~below:
+            listed[many], lanes[many] = c, opened & ~below
+            many += 1
+    return many
+
+
+@inner
+def count_pairs(lanes, many):
+    """How many (lane, centroid) pairs would have to be settled."""
     pairs = np.int64(0)
-    for group in range(2):
-        here = (opened >> np.uint32(16 * group)) & np.uint32(0xFFFF)
-        if here == 0:
-            continue
-        need = v.load(least, 16 * group)
-        for c in range(count):
-            pairs += v.count(here & ~v.bits(v.greater(need, v.load(upper, 32 * c + 16 * group))))
+    for o in range(many):
+        pairs += v.count(np.uint32(lanes[o]))
     return pairs
+
+
+@by_type_of_points
+def narrow(x, known, base, opened, chosen, first, scores, anchors, wide, now, out, found, listed, lanes, many):
+    """Close lanes of points rounded to bytes whose other candidates are certainly farther than the best one: what
+    rounding took off a point changes two scores alike where their rows are near (see `rounding`).
+
+    out, found: as `bounds` left them; listed, lanes, many: as `list_open` did; pairs that are out of the question are
+    taken off. now: whether the products are those of the centroids, not of their anchors; wide: 0 where the anchors'
+    distances are not known. Returns the lanes that stay open.
+    """
+    return _leave, _narrow
+
+
+def _leave(x, known, base, opened, chosen, first, scores, anchors, wide, now, out, found, listed, lanes, many):
+    return opened
+
+
+def _narrow(x, known, base, opened, chosen, first, scores, anchors, wide, now, out, found, listed, lanes, many):
+    grain = x.grain
+    if many == 0 or wide == 0 or grain.step == 0:
+        return opened
+    for lane in range(32):
+        if not (opened >> np.uint32(lane)) & np.uint32(1):
+            continue
+        b, best = first + found[lane], np.float32(0)
+        for o in range(many):
+            if chosen[listed[o]] == b:
+                best = out[32 * listed[o] + lane] - scores.half[b]
+        size = known.norms[base + lane] + known.reach
+        whole = size * grain.share + grain.tail
+        rho = (known.coarse[base + lane] - whole) * grain.back + size * np.float32(BLUR)
+        whole += rho
+        lag = known.residuals[base + lane]
+        ours = whole * scores.slope[b] + lag * scores.lag[b] + scores.floor[b] + size * size * known.floor
+        left, bit = 0, np.int64(1) << lane
+        for o in range(many):
+            j = chosen[listed[o]]
+            if lanes[o] & bit and j != b:
+                far = anchors.apart[b * wide + j - first]
+                if now:
+                    far += anchors.moved[b] + anchors.moved[j]
+                theirs = whole * scores.slope[j] + lag * scores.lag[j] + scores.floor[j] + rho * far
+                if out[32 * listed[o] + lane] - scores.half[j] - best + ours + theirs < 0:
+                    lanes[o] &= ~bit
+                else:
+                    left += 1
+        if left == 0:
+            opened &= ~(np.uint32(1) << np.uint32(lane))
+            for o in range(many):
+                lanes[o] &= ~bit
+    return opened
 
 
 # Candidates of a tile: see `screening`, "Gaps"
@@ -218,39 +282,36 @@ def keep(out, chosen, count, first, near, slots, at, table, room):
 
 
 @inner
-def settle(x, i, position, lane, exact, factors, fine, chosen, count, first, known, upper, least):
+def settle(x, i, position, lane, exact, factors, fine, chosen, first, known, upper, listed, lanes, many):
     """The label of a point among its candidates: a finer screen, then float64.
 
-    Candidates are the listed centroids whose upper bound, in column `lane` of `upper` (32 a row), reaches `least`;
-    exact is (K, d) float64, factors the same in the frame, fine the Scores of their `product`. Returns the label, less
-    `first`, and how many pairs were looked at.
+    Candidates are those that are listed for its lane, see `list_open`; upper is scratch, (32, ...); exact is (K, d)
+    float64, factors the same in the frame, fine the Scores of their `product`. Returns the label, less `first`, and how
+    many pairs were looked at.
     """
-    d = x.d
+    d, bit = x.d, np.int64(1) << lane
     norm = known.norms[position]
     margin = (norm + known.reach) * (norm + known.reach) * known.floor
     pairs, low = 0, np.float32(-np.inf)
-    for c in range(count):
-        at = 32 * c + lane
-        if upper[at] >= least:
-            j = chosen[c]
+    for o in range(many):
+        if lanes[o] & bit:
+            j = chosen[listed[o]]
             pairs += 1
             score = product(x, i, factors, j) - fine.half[j]
             error = norm * fine.slope[j] + fine.floor[j]
             low = max(low, score - error - margin)
-            upper[at] = score + error
-        else:
-            upper[at] = -np.inf
+            upper[32 * listed[o] + lane] = score + error
     left, label = 0, np.int64(-1)
-    for c in range(count):
-        if upper[32 * c + lane] >= low:
-            left, label = left + 1, chosen[c]
+    for o in range(many):
+        if lanes[o] & bit and upper[32 * listed[o] + lane] >= low:
+            left, label = left + 1, chosen[listed[o]]
     if left != 1:
         best, label = np.inf, np.int64(-1)
-        for c in range(count):
-            if upper[32 * c + lane] >= low:
-                distance = squared_distance(x.values, i * d, exact, chosen[c] * d, d)
+        for o in range(many):
+            if lanes[o] & bit and upper[32 * listed[o] + lane] >= low:
+                distance = squared_distance(x.values, i * d, exact, chosen[listed[o]] * d, d)
                 if distance < best or label < 0:
-                    best, label = distance, chosen[c]
+                    best, label = distance, chosen[listed[o]]
     return label - first, pairs
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from steinhaus.engines import dense_kernels, kernels, limbs
+from steinhaus.engines import dense_kernels, distance_kernels, limbs
 from steinhaus.engines.survey import are_integers
 from steinhaus.engines.workers import Workers
 from steinhaus.points import Float64, Grid, Int32, Int64, Points, Run, Tally
@@ -122,7 +122,7 @@ class WeightedPoints:
         distances = np.empty(self.n)
 
         def measure(_: int, first: int, end: int) -> None:
-            kernels.own_distances(self._rows, first, end, labels, centroids, distances)
+            distance_kernels.own_distances(self._rows, first, end, labels, centroids, distances)
 
         self._workers.each(measure, self.n, _STEP)
         distances[self._weights == 0] = 0.0

@@ -15,6 +15,7 @@ from steinhaus.simd.vectors import (
     add,
     add_to,
     as_float,
+    as_int,
     bits,
     claim,
     constant,
@@ -40,6 +41,7 @@ from steinhaus.simd.vectors import (
     plus,
     pointer,
     prefetch,
+    root,
     rounded,
     select,
     shifted,
@@ -48,6 +50,7 @@ from steinhaus.simd.vectors import (
     store,
     subtract,
     times,
+    whole,
     zeros64,
 )
 
@@ -56,6 +59,7 @@ __all__ = [
     "add_bytes",
     "add_to",
     "as_float",
+    "as_int",
     "bits",
     "byte_tile",
     "claim",
@@ -84,6 +88,7 @@ __all__ = [
     "plus",
     "pointer",
     "prefetch",
+    "root",
     "rounded",
     "row_tile",
     "select",
@@ -96,5 +101,6 @@ __all__ = [
     "times",
     "transpose",
     "transpose_bytes",
+    "whole",
     "zeros64",
 ]

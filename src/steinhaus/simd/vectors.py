@@ -73,6 +73,11 @@ def _rounded(builder: ir.IRBuilder, a: ir.Value) -> ir.Value:
     return builder.fptosi(near, int64x8.llvm)
 
 
+def _of_sixteen(builder: ir.IRBuilder, name: str, a: ir.Value) -> ir.Value:
+    kind = ir.FunctionType(a.type, [a.type])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.v16f32"), [a])
+
+
 def _bits64(value: int) -> ir.Constant:
     return ir.Constant(int64x8.llvm, [value] * 8)
 
@@ -124,11 +129,20 @@ constant = _operation(
 splat = _operation(lambda a: float32x16, lambda builder, a: _splat(builder, a, 16), "Sixteen copies of a float32.")
 splat_int = _operation(lambda a: int32x16, lambda builder, a: _splat(builder, a, 16), "Sixteen copies of an int32.")
 rounded = _operation(lambda a: int64x8, _rounded, "Eight float64 as the nearest int64, ties to even.")
+whole = _operation(
+    _same,
+    lambda builder, a: _of_sixteen(builder, "rint", a),
+    "Sixteen float32, each the nearest whole number, ties to even.",
+)
 plus = _operation(_same, lambda builder, a, b: builder.add(a, b), "a + b, integers.")
 times = _operation(_same, lambda builder, a, b: builder.mul(a, b), "a * b, integers.")
 as_float = _operation(
     lambda a: float32x16, lambda builder, a: builder.sitofp(a, float32x16.llvm), "Sixteen int32 as float32."
 )
+as_int = _operation(
+    lambda a: int32x16, lambda builder, a: builder.fptosi(a, int32x16.llvm), "Sixteen float32, whole numbers, as int32."
+)
+root = _operation(_same, lambda builder, a: _of_sixteen(builder, "sqrt", a), "The square root of sixteen float32.")
 add = _operation(_same, lambda builder, a, b: builder.fadd(a, b), "a + b, vectors or floats.")
 subtract = _operation(_same, lambda builder, a, b: builder.fsub(a, b), "a - b, vectors or floats.")
 multiply = _operation(_same, lambda builder, a, b: builder.fmul(a, b), "a * b, vectors or floats.")
