@@ -11,6 +11,7 @@ import naive
 from problems import ALL_DTYPES, problems
 from steinhaus.engines import choose
 from steinhaus.engines.kernels import PAIRS, SCREENED
+from steinhaus.engines.products import TAKES_BYTES
 from steinhaus.errors import DataError
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Run
@@ -149,6 +150,21 @@ def test_where_no_value_is_zero_the_integer_of_zero_may_be_out_of_reach():
     x[:20, 1], x[::3, 2] = np.linspace(-1, 5, 20), 1e-30
     start = x[[1, 25]].astype(float)
     assert run(x, start, screen="zeros") == run(x, start, screen="none")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("alike", [False, True])
+def test_floats_are_rounded_to_bytes_where_that_pays(rng, dtype, alike):
+    """Alike: points of a cluster differ by less than a step, which is all that rounding leaves of them."""
+    centres, kinds = rng.normal(size=(64, 64)), rng.integers(0, 64, 4000)
+    x = (centres[kinds] + rng.normal(size=(4000, 64)) * (1e-4 if alike else 0.5)).astype(dtype)
+    start = x[1:65].astype(float) if alike else x[rng.choice(4000, 64, replace=False)].astype(float)
+    points = choose(x, threads=2)
+    points.assign([Run(0, start)])
+    assert bool(points._grain.step) == (TAKES_BYTES and not alike)
+    assert ("points are rounded" in points.explain(64)) == bool(points._grain.step)
+    points.close()
+    assert run(x, start, threads=2) == run(x, start, screen="none")
 
 
 def test_explain_says_what_happens(rng):

@@ -191,7 +191,9 @@ class MemoryPoints:
         sizes = np.full(runs, k)
         p = self._how_many_directions(k * runs)
         tables = self._table_bytes(sizes) / 2**20
-        kind = "bytes" if self._survey.frame.bytewise or self._is_rounded(k * runs) else "float32"
+        kind = "bytes" if self._survey.frame.bytewise else "float32"
+        if self._is_rounded(k * runs):
+            kind = "bytes (points are rounded to them)"
         if self._screen in ("plain", "none"):
             return f"Asked for: {self._screen}."
         if not p:
