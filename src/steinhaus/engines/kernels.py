@@ -29,9 +29,8 @@ from steinhaus.engines.tiles import (
     drift_products,
     drop,
     keep,
-    list_open,
+    leave_open,
     measure,
-    narrow,
     nearest,
     select,
     settle,
@@ -149,24 +148,10 @@ def assign(points, view, orders, worker):
                     work[SCREENED * runs + r] += count
                     opened &= bounds(out, chosen, count, first, drift, known, known.coarse, base, upper, found, least)
                     measure(upper, least, chosen, count, first, gaps, at, column, size, sunk, near)
-                    many = list_open(upper, count, least, opened, others, kept_ones)
-                    opened = narrow(
-                        x,
-                        known,
-                        base,
-                        opened,
-                        chosen,
-                        first,
-                        drift,
-                        anchors,
-                        sizes.apart,
-                        False,
-                        out,
-                        found,
-                        others,
-                        kept_ones,
-                        many,
-                    )
+                    many, opened = leave_open(
+                        x, known, base, opened, chosen, count, first, drift, anchors, sizes.apart, False, out, upper,
+                        least, found, others, kept_ones,
+                    )  # fmt: skip
                     if opened and count_pairs(kept_ones, many) > sizes.limit * count:
                         mode = PLAIN
             if mode == PLAIN and count > 1:
@@ -183,45 +168,19 @@ def assign(points, view, orders, worker):
                     measure(upper, least, chosen, count, first, gaps, at, column, size, sunk, near)
                     if modes[r] == PLAIN:
                         used[at_tile] = keep(out, chosen, count, first, near, slots, at, products_at, room)
-                many = list_open(upper, count, least, opened, others, kept_ones)
-                opened = narrow(
-                    x,
-                    known,
-                    base,
-                    opened,
-                    chosen,
-                    first,
-                    plain,
-                    anchors,
-                    sizes.apart,
-                    True,
-                    out,
-                    found,
-                    others,
-                    kept_ones,
-                    many,
-                )
+                many, opened = leave_open(
+                    x, known, base, opened, chosen, count, first, plain, anchors, sizes.apart, True, out, upper, least,
+                    found, others, kept_ones,
+                )  # fmt: skip
             if opened:
                 fetch(x, known, base, opened, line)
                 if mode == BRUTE:
                     work[PAIRS * runs + r] += settle_all(x, known, base, opened, exact, first, end, found)
                 else:
                     work[PAIRS * runs + r] += settle_open(
-                        x,
-                        known,
-                        base,
-                        opened,
-                        exact,
-                        factors,
-                        fine,
-                        chosen,
-                        first,
-                        upper,
-                        found,
-                        others,
-                        kept_ones,
+                        x, known, base, opened, exact, factors, fine, chosen, first, upper, found, others, kept_ones,
                         many,
-                    )
+                    )  # fmt: skip
             moved = move(x, known, base, present, found, labels, r * positions + base, change, first, other)
             work[MOVED * runs + r] += moved
             if bounded and (moved or modes[r] == PLAIN):

@@ -80,6 +80,17 @@ def list_open(upper, count, least, opened, listed, lanes):
 
 
 @inner
+def leave_open(
+    x, known, base, opened, chosen, count, first, scores, anchors, wide, now, out, upper, least, found, listed, lanes
+):
+    """What `bounds` has left open: see `list_open` and `narrow`. Returns how many candidates, and the lanes."""
+    many = list_open(upper, count, least, opened, listed, lanes)
+    return many, narrow(
+        x, known, base, opened, chosen, first, scores, anchors, wide, now, out, found, listed, lanes, many
+    )
+
+
+@inner
 def count_pairs(lanes, many):
     """How many (lane, centroid) pairs would have to be settled."""
     pairs = np.int64(0)
