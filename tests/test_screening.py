@@ -151,27 +151,28 @@ def test_no_bound_is_ever_broken(attack):
     points.close()
 
 
+def narrowed(points, kind, wide):
+    """What `narrow` leaves of the first tile, after `bounds`: candidates and their lanes, and the lanes still open."""
+    batch, room = points._batch, points._batch.workers[0].scratch
+    many, opened = _narrow(
+        points._points, Handed(points._known), Handed(getattr(batch, kind)), Handed(batch.anchors),
+        np.arange(len(batch.counts)), Handed(room), wide, kind == "plain",
+    )  # fmt: skip
+    return dict(zip(room.others[:many].tolist(), room.kept[:many].tolist(), strict=True)), opened
+
+
 def check_narrowed(points, x, after):
-    """Pairs that `narrow` takes off must be farther than the best, in exact arithmetic; returns how many it took."""
-    batch, chosen = points._batch, np.arange(len(after))
-    exact, room = exact_scores(points, x, after), batch.workers[0].scratch
-    anchored, off = (batch.anchors.slots[0, : len(after)] > 0).all(), 0
+    """Pairs that `narrow` takes off must be farther than the best, in exact arithmetic."""
+    anchors, found = points._batch.anchors, points._batch.workers[0].scratch.found
+    exact, anchored = exact_scores(points, x, after), (anchors.slots[0, : len(after)] > 0).all()
     for kind in ("plain", "drift") if anchored else ("plain",):
-        upper, least, order = bounds(points, kind)
-        listed = upper >= least
-        many, opened = _narrow(
-            points._points, Handed(points._known), Handed(getattr(batch, kind)), Handed(batch.anchors), chosen,
-            Handed(room), batch.anchors.apart.shape[1], kind == "plain",
-        )  # fmt: skip
-        left = dict(zip(room.others[:many].tolist(), room.kept[:many].tolist(), strict=True))
+        _, _, order = bounds(points, kind)
+        left, opened = narrowed(points, kind, anchors.apart.shape[1])
         for lane, i in enumerate(order.tolist()):
-            best = int(room.found[lane])
+            best = int(found[lane])
             for j in range(len(after)):
-                if j != best and not left.get(j, 0) >> lane & 1:
-                    assert exact[i][j] < exact[i][best], kind
-                    off += bool(listed[j, lane])
+                assert j == best or left.get(j, 0) >> lane & 1 or exact[i][j] < exact[i][best], kind
             assert opened >> lane & 1 or not any(mask >> lane & 1 for mask in left.values())
-    return off
 
 
 @settings(max_examples=60, deadline=None)
@@ -210,14 +211,10 @@ def test_rounded_points_leave_less_open_where_rows_are_near(rng):
     if not points._grain.step:
         pytest.skip("this processor does not multiply bytes")
     bounds(points, "plain")
-    room, batch = points._batch.workers[0].scratch, points._batch
-    pairs = [0, 0]
-    for place, wide in enumerate((0, batch.anchors.apart.shape[1])):
-        many, _ = _narrow(
-            points._points, Handed(points._known), Handed(batch.plain), Handed(batch.anchors), np.arange(3),
-            Handed(room), wide, True,
-        )  # fmt: skip
-        pairs[place] = sum(mask.bit_count() for mask in room.kept[:many].tolist())
+    pairs = [
+        sum(mask.bit_count() for mask in narrowed(points, "plain", wide)[0].values())
+        for wide in (0, points._batch.anchors.apart.shape[1])
+    ]
     assert 0 < 2 * pairs[1] < pairs[0]
 
 
