@@ -93,17 +93,18 @@ class MemoryPoints:
         frame, width = self._survey.frame, self._tiles * TILE
         norms = screening.upward(np.sqrt(self._survey.lengths) * (1 + 1e-6))
         order = np.minimum(np.arange(width), self.n - 1)
+        placed = norms[order]
         self._known = records.Known(
             order=order,
-            norms=norms[order],
-            residuals=screening.upward(norms[order].astype(np.float64) + frame.reach),
+            norms=placed,
+            residuals=screening.upward(placed.astype(np.float64) + frame.reach),
             projections=np.empty((self._tiles, 2, 0, 16), np.float32),
             p=0,
             reach=screening.upward(np.array([frame.reach]))[0],
             floor=screening.upward(np.array([2.0 * screening.float64_floor(self.d)]))[0],
-            coarse=norms[order],
+            coarse=placed,
         )
-        self._rounding_pays = True  # nothing else was found
+        self._rounding_pays = True  # until a pass shows otherwise
         self._shapeless = False  # whether leading directions were found to be of no use
         self._batch: Batch | None = None
         self._view: Handed | None = None  # the kernels' view of it
