@@ -10,19 +10,6 @@ point is
 so that |x' - c'_j|^2 = |x' - m|^2 + 2 x' . m - |m|^2 - 2 s_j ... differs from -2 s_j by what does not depend on j:
 the nearest centroid has the largest score, and a gap of g between scores is one of 2 g between squared distances.
 
-Rounding. u = 2^-24 in float32, 2^-53 in float64; a sum of q products has |fl(x . y) - x . y| <= gamma_q |x|.|y| <=
-gamma_q |x| |y|, gamma_q = q u / (1 - q u), in any order, with or without fused products (N. J. Higham, Accuracy and
-Stability of Numerical Algorithms, 2nd ed. 2002, sections 3.1 and 3.5; |.| of vectors componentwise, then
-Cauchy-Schwarz). For a product summed in parts, q is the longest chain of additions that any term goes through.
-
-Gaps. Where points stand in tiles near to each other, most centroids are out of the question for a whole tile.
-Whenever a tile's bounds for centroid j are computed, it records a gap: every lane's best score exceeds s_j by at
-least so much. Until the next time, s_j rises, step by step, by at most what `step_bound` says for the tile's largest
-|y|, and the best score of any lane sinks by at most what that of the worst label present in the tile sinks. While the
-gap is greater than both sums, j is no candidate for any lane. This is Elkan's lower bound (C. Elkan, Using the
-triangle inequality to accelerate k-means, ICML 2003) in scores instead of distances and for tiles instead of points:
-T x K numbers, and loops that stay dense.
-
 The error of a score has three parts, n slope_j + r lag_j + floor_j, with n >= |z| and r >= |y - P b| of the point.
 Each part is computed in float64, enlarged by `SLACK` for its own rounding, and rounded up to float32; that the
 kernels add them in float32, and subtract and add them to the score, is covered by `OPS` roundings of the terms.
@@ -35,86 +22,38 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from steinhaus.compiled import inlined
+from steinhaus.engines.bounds.rounding import (
+    OPS,
+    SLACK,
+    TINY,
+    UNIT32,
+    Float32,
+    Float64,
+    byted,
+    chunked,
+    float64_floor,
+    gamma,
+    laned,
+    upward,
+)
+from steinhaus.jit.build import inlined
+from steinhaus.jit.types import f64, i64
 
-Float32 = NDArray[np.float32]
-Float64 = NDArray[np.float64]
-
-BYTES = 2**15  # features whose products of bytes are summed exactly, in int32
-MOST = 127 * 128  # the largest integer of a row for products of bytes: 128 high + low, two signed bytes
-_CHUNK = 112  # features summed at a time by `products.full_products`, about: lanes and rows stay in 32 KiB
-UNIT32 = 2.0**-24
-UNIT64 = 2.0**-53
-SLACK = 1.0 + 1e-4
 FAR = 2.0**40  # centroids of a greater norm in the frame are not screened: no product may overflow float32
-UNKNOWN = np.float32(2.0**120)  # the error of such a centroid's score: it is a candidate of every point
-OPS = 10
-_TINY = 2.0**-120  # more than d underflows can add up to, for values of magnitude about 1
-
-
-def gamma(q: float, unit: float = UNIT32) -> float:
-    """Higham's gamma_q = q u / (1 - q u); infinite where q u reaches 1, so that nothing is certified."""
-    return q * unit / (1.0 - q * unit) if q * unit < 1.0 else np.inf
-
-
-@inlined
-def chunk(d: int) -> int:
-    """How many features of d are summed at a time: a multiple of 16, in parts about alike (a million embeddings of 128
-    features, K = 256: 5.8 s in one part, 6.3 s in parts of 112 and 16).
-    """
-    parts = max(1, (d + _CHUNK // 2) // _CHUNK)
-    return ((d + parts - 1) // parts + 15) // 16 * 16
-
-
-def chunked(d: int) -> int:
-    """The longest chain of roundings in a product over d features as `products.full_products` sums it."""
-    size = int(chunk.py_func(d))
-    return min(d, size) + -(-d // size) + 1
-
-
-def byted(d: int) -> float:
-    """The same for products of bytes, z . e~ with e~ = s (128 high + low) and s a power of two, in units of u |z| |e~|.
-
-    The sums H of z high and L of z low are exact. Conversions, 128 H + L, a fold of lanes where there is one, and the
-    sum of c parts are rounded: in all, at most (8 + c) u s (sum of 128 |H| + |L|) <= (8 + c) u |z| (|128 s high| + |s
-    low|) <= (8 + c) u |z| (|e~| + 2 |s low|). As |low| <= 64 and s <= 2 max |e| / MOST, |s low| <= |e| sqrt(d) / 127.
-    """
-    return (-(-d // BYTES) + 8) * (1.0 + math.sqrt(d) / 60.0)
-
-
-def laned(d: int) -> int:
-    """The longest chain in a product over d features as `products.product` sums it: 64 lanes, folded, then the rest."""
-    return d // 64 + 6 + 1 + d % 64
-
-
-def float64_floor(d: int) -> float:
-    """What float64's own rounding can make of a score's gap, relative to (|z| + |m|)^2 and to |e_j|^2.
-
-    `products.squared_distance` is off by gamma_(d + 3) of the distance D, relatively, and D <= 2 |y|^2 + 2 |e|^2; both
-    sides of a comparison count, and half of that is a gap of scores. e, h and m carry a few roundings of (|c'| +
-    |m|)^2 more.
-    """
-    return 8.0 * (d + 16) * UNIT64
-
-
-def upward(values: Float64) -> Float32:
-    """Round to float32, never down."""
-    with np.errstate(over="ignore"):
-        return np.nextafter(np.asarray(values).astype(np.float32), np.float32(np.inf))
+UNKNOWN = 2.0**120  # the error of such a centroid's score: it is a candidate of every point
 
 
 class Rates(NamedTuple):
     """The factors of the bounds that depend on no centroid."""
 
-    plain: float  # of n |e|, products in chunks
-    fine: float  # of n |e|, products in lanes
-    leak: float  # of (n + |m|) |P'delta|
-    half: float  # of |h|
-    exact: float  # float64's floor
-    reach: float  # at least |m|
-    skew: float  # of the basis
+    plain: f64  # of n |e|, products in chunks
+    fine: f64  # of n |e|, products in lanes
+    leak: f64  # of (n + |m|) |P'delta|
+    half: f64  # of |h|
+    exact: f64  # float64's floor
+    reach: f64  # at least |m|
+    skew: f64  # of the basis
 
 
 def rates(frame: Frame, basis: Basis, rounded: float = 0.0) -> Rates:
@@ -138,7 +77,7 @@ def rates(frame: Frame, basis: Basis, rounded: float = 0.0) -> Rates:
 
 
 @inlined
-def product_slope(norm: float, rest: float, rate: float, rates: Rates) -> float:
+def product_slope(norm: f64, rest: f64, rate: f64, rates: Rates) -> f64:
     """Slope of a product computed from the features, norm |e_j|: rate is `Rates.plain` or `Rates.fine`, rest what
     the row was rounded by to two bytes a feature, |e~_j - e_j|, as computed in float64; 0 where it was not.
     """
@@ -146,25 +85,25 @@ def product_slope(norm: float, rest: float, rate: float, rates: Rates) -> float:
 
 
 @inlined
-def plain_floor(norm: float, half: float, rates: Rates) -> float:
+def plain_floor(norm: f64, half: f64, rates: Rates) -> f64:
     """Floor of a score computed from the features: norm |e_j|, half h_j."""
-    return (abs(half) * rates.half + rates.exact * norm * norm + _TINY * (1.0 + norm)) * SLACK
+    return (abs(half) * rates.half + rates.exact * norm * norm + TINY * (1.0 + norm)) * SLACK
 
 
 @inlined
-def across_bound(moved: float, size: float, scale: float, p: int, rates: Rates) -> float:
+def across_bound(moved: f64, size: f64, scale: f64, p: i64, rates: Rates) -> f64:
     """At least |delta - P P'delta|, from moved |delta|^2, size |P'delta|^2 and scale |e| + |a|.
 
     |delta - P P'delta|^2 = |delta|^2 - 2 |P'delta|^2 + P'delta . P'P P'delta <= |delta|^2 - (1 - skew) |P'delta|^2;
     P'delta is a difference of two products, off by float64's gamma_d scale.
     """
-    return math.sqrt(max(moved - (1.0 - rates.skew) * size, 0.0) + rates.exact * (1.0 + p) * scale * math.sqrt(size))
+    return math.sqrt(max(moved - (1.0 - rates.skew) * size, 0.0) + rates.exact * (1.0 + f64(p)) * scale * math.sqrt(size))
 
 
 @inlined
 def drift_bound(
-    norm: float, held: float, taken: float, size: float, across: float, half: float, p: int, rates: Rates
-) -> tuple[float, float, float]:
+    norm: f64, held: f64, taken: f64, size: f64, across: f64, half: f64, p: i64, rates: Rates
+) -> tuple[f64, f64, f64]:
     """Slope, lag and floor of a score from anchors: x' . e_j = x' . a_j + m . delta_j + y . delta_j, delta_j = e_j -
     a_j.
 
@@ -183,22 +122,9 @@ def drift_bound(
     """
     leak = size * rates.leak
     whole = norm + held + size + across
-    floor = abs(half) * rates.half + rates.reach * leak + rates.exact * whole * (whole + (1.0 + p) * rates.reach)
-    slope = taken + leak + rates.exact * (1.0 + p) * (norm + held)
-    return slope * SLACK, across * SLACK, (floor + _TINY * (1.0 + norm + held)) * SLACK
-
-
-@inlined
-def step_bound(moved: float, turned: float, scale: float, rates: Rates) -> tuple[float, float, float]:
-    """How much a score can change as a centroid takes a step: by at most |y| size + rise up, |y| size + fall down.
-
-    s_j - s_j(before) = y . (e_j - f_j) - (|e_j|^2 - |f_j|^2) / 2 for a step from f to e, and the second term is
-    (e_j + f_j) . (e_j - f_j) / 2. Float64's floor covers the rounding of the terms, and what settling j would round.
-
-    moved |e_j - f_j|, turned (e_j + f_j) . (e_j - f_j) / 2, scale |e_j| + |f_j| -> size, rise, fall.
-    """
-    slack = abs(turned) * 4.0 * UNIT32 + 4.0 * rates.exact * scale * scale + _TINY
-    return moved * SLACK * SLACK, slack - turned, slack + turned
+    floor = abs(half) * rates.half + rates.reach * leak + rates.exact * whole * (whole + (1.0 + f64(p)) * rates.reach)
+    slope = taken + leak + rates.exact * (1.0 + f64(p)) * (norm + held)
+    return slope * SLACK, across * SLACK, (floor + TINY * (1.0 + norm + held)) * SLACK
 
 
 @dataclass(frozen=True)
@@ -273,4 +199,4 @@ def residuals(
     slack = 3.0 * basis.leak(frame) + 2.0 * (gamma(frame.chain) + frame.entry + 4 * UNIT32) + 4.0 * float64_floor(d)
     square = norms**2 - 2.0 * along_reference + float(np.square(frame.reference).sum()) - squares + slack * size
     square += 2.0 * rest * SLACK * norms
-    return upward(np.sqrt(np.maximum(square, 0.0)) * SLACK + _TINY)
+    return upward(np.sqrt(np.maximum(square, 0.0)) * SLACK + TINY)

@@ -20,7 +20,7 @@ Of two candidates, rho moves the scores alike where their rows are near: s_j - s
 |rho| (|e_j| + |e_k|). That closes most of what rounding leaves open: see `tiles.narrow`.
 
 rho is computed in float32, as z - m - w (q - 128): off by at most 8 u (|z| + |m|) + 3 u |rho|, and the sum of its
-squares by gamma_(d / 16 + 6). `Grain.factor` is enlarged by two `SLACK` for the latter; `BLUR` (|z| + |m|) is added.
+squares by gamma_(d / 16 + 6). `Quantiser.factor` is enlarged by two `SLACK` for the latter; `BLUR` (|z| + |m|) is added.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from steinhaus.engines.screening import OPS, SLACK, UNIT32, Float64, Frame, byted, gamma, upward
+from steinhaus.engines.bounds.rounding import OPS, SLACK, UNIT32, Float64, byted, gamma, upward
+from steinhaus.engines.bounds.scores import Frame
+from steinhaus.jit.types import f32, f64
 
 BLUR = 16.0 * UNIT32
 _MOST = 2**14  # features of points that are rounded: `SLACK` covers the sum of their squares
@@ -41,24 +43,24 @@ _FEATURES, _CENTROIDS = range(64, 1025), 64
 _SAVED_FEATURE, _PAIR, _PAIR_FEATURE = 0.00036, 0.1, 0.0003
 
 
-class Grain(NamedTuple):
+class Quantiser(NamedTuple):
     """How points are rounded: n' = (|z| + |m|) share + tail + |rho| factor."""
 
-    step: np.float32  # w; 0: they are not rounded
-    per_step: np.float32
-    factor: np.float32
-    share: np.float32
-    tail: np.float32
-    back: np.float32  # |rho| over |rho| factor
-    rate: float
+    step: f32  # w; 0: they are not rounded
+    per_step: f32
+    factor: f32
+    share: f32
+    tail: f32
+    back: f32  # |rho| over |rho| factor
+    rate: f64
 
 
 _NOUGHT = np.float32(0)
-NO_GRAIN = Grain(_NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, 0.0)
+NOT_ROUNDED = Quantiser(_NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, 0.0)
 
 
-def grain_of(frame: Frame, sample: Float64) -> Grain:
-    """A grain for points of which this is a sample, (m, d) in the frame less the reference; none where it would not do.
+def quantiser_of(frame: Frame, sample: Float64) -> Quantiser:
+    """A quantiser for points of which this is a sample, (m, d) in the frame less the reference; none where it would not do.
 
     The step is such that none of the sample is cut off; of points beyond it, rho is large, and they are settled.
     """
@@ -66,13 +68,13 @@ def grain_of(frame: Frame, sample: Float64) -> Grain:
     step = np.float32(np.abs(sample).max() / 127.0)
     size = math.sqrt(float(np.square(sample).sum()) / m) + frame.reach
     if not (2.0**-60 < step < 2.0**60 and size < 2.0**60 and d <= _MOST):
-        return NO_GRAIN
+        return NOT_ROUNDED
     least = frame.entry + (OPS + 1) * UNIT32 + gamma(byted(d))
     rate = least + float(step) * math.sqrt(d / 12.0) / size / 32.0
     factor = (1.0 + 1.0 / rate) * SLACK * SLACK
     tail = 128.0 * float(step) * math.sqrt(d) * least / rate
     factor_, share, tail_, back = upward(np.array([factor, 1.0 + BLUR * factor, tail, rate / (1.0 + rate)]))
-    return Grain(step, np.float32(1.0 / step), factor_, share, tail_, back, rate)
+    return Quantiser(step, np.float32(1.0 / step), factor_, share, tail_, back, rate)
 
 
 def may_pay(d: int, k: int) -> bool:

@@ -1,0 +1,49 @@
+"""The squared distance that decides every label, and the distances of many points to centroids."""
+
+from __future__ import annotations
+
+from steinhaus.engines.exact.rows import DenseRows
+from steinhaus.jit.build import inner, kernel
+from steinhaus.jit.operations import convert, fold, load, splat
+from steinhaus.jit.types import Array, Point, f64, i32, i64
+
+
+@inner
+def squared_distance(x: Array[Point], c: Array[f64], d: i64) -> f64:
+    """The squared distance of two rows of d features: the function that decides every label.
+
+    Sixteen running sums over the features taken sixteen at a time, folded by halves; then the rest in order. No
+    product is fused with a sum.
+
+    x: (d,) of any real type; c: (d,).
+    """
+    low = splat(0.0, f64, 8)
+    high = splat(0.0, f64, 8)
+    whole = d - d % 16
+    for t in range(0, whole, 16):
+        e = convert(load(x, t, 8), f64) - load(c, t, 8)
+        low = low + e * e
+        e = convert(load(x, t + 8, 8), f64) - load(c, t + 8, 8)
+        high = high + e * e
+    total = fold(low + high)
+    for t in range(whole, d):
+        r = f64(x[t]) - c[t]
+        total += r * r
+    return total
+
+
+@kernel
+def own_distances(
+    x: DenseRows, first: i64, end: i64, labels: Array[i32], centroids: Array[f64], out: Array[f64]
+) -> None:
+    """Squared distance of each point first <= i < end to the centroid of its label: centroids (k, d), out (n,)."""
+    for i in range(first, end):
+        out[i] = squared_distance(x.values + i * x.d, centroids + i64(labels[i]) * x.d, x.d)
+
+
+@kernel
+def all_distances(x: DenseRows, first: i64, end: i64, centroids: Array[f64], k: i64, out: Array[f64]) -> None:
+    """Squared distance of the points first <= i < end to every centroid: centroids (k, d), out (k, n)."""
+    for i in range(first, end):
+        for j in range(k):
+            out[j * x.n + i] = squared_distance(x.values + i * x.d, centroids + j * x.d, x.d)

@@ -1,0 +1,245 @@
+"""Kernels as machine code: compiled on first use, kept in the user's cache, called by address.
+
+The kernels of a module that share a binding of their type variables are compiled together, with all that they call.
+The machine code is kept under a digest of every source file of the package, of the processor and of LLVM; so stale code
+is never run. A file that is cut short or damaged is compiled anew, and where nothing can be written, code lives in
+memory alone.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import sys
+import tempfile
+import threading
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import llvmlite.binding as llvm
+import numpy as np
+
+from steinhaus.jit import target
+from steinhaus.jit.handed import Handed, address_of
+from steinhaus.jit.translate import Declared, Unit
+from steinhaus.jit.types import Scalar, f32, f64, scalar_of
+
+VARIABLE = "STEINHAUS_CACHE"
+_LOOSE = "reassoc nsz contract "
+_PACKAGE = Path(__file__).parents[1]
+_CTYPES = {
+    "int8": ctypes.c_int8, "int16": ctypes.c_int16, "int32": ctypes.c_int32, "int64": ctypes.c_int64,
+    "uint8": ctypes.c_uint8, "uint16": ctypes.c_uint16, "uint32": ctypes.c_uint32, "uint64": ctypes.c_uint64,
+    "float32": ctypes.c_float, "float64": ctypes.c_double,
+}  # fmt: skip
+_kernels: dict[str, list[Kernel]] = {}  # module -> its kernels
+_loaded: dict[tuple[str, tuple[tuple[str, Scalar], ...]], _Machine] = {}
+_lock = threading.RLock()
+
+
+class Bound:
+    """A kernel for given types, callable from Python; arrays and `Handed` records go by address."""
+
+    def __init__(self, kernel: Kernel, address: int, bindings: dict[str, Scalar]) -> None:
+        kinds, result = kernel.signature(bindings)
+        self.address = address
+        self._names = list(kinds)
+        self._kinds = list(kinds.values())
+        self._label = kernel.label
+        passed = [_CTYPES[kind.name] if isinstance(kind, Scalar) else ctypes.c_void_p for kind in self._kinds]
+        self._call = ctypes.CFUNCTYPE(None if result is None else _CTYPES[result.name], *passed)(address)
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Run the kernel, without the interpreter's lock.
+
+        Raises
+        ------
+        TypeError
+            There are too few or too many arguments, or an array's type is not the parameter's.
+        ValueError
+            An array is not contiguous.
+        """
+        return self._call(
+            *[
+                of.address if isinstance(of, Handed)
+                else address_of(of, kind, f"{name} of {self._label}") if isinstance(of, np.ndarray)
+                else of
+                for of, kind, name in zip(arguments, self._kinds, self._names, strict=True)
+            ]
+        )  # fmt: skip
+
+
+class Kernel(Declared):
+    """A function that is called from Python as machine code."""
+
+    def __init__(self, function: Callable[..., Any], fast: str = "") -> None:
+        super().__init__(function)
+        self.fast = fast
+        self._bound: dict[Any, Bound] = {}
+        _kernels.setdefault(function.__module__, []).append(self)
+
+    def __getitem__(self, types: Any) -> Bound:
+        """The kernel for points of a type, or for points and columns of two."""
+        if types not in self._bound:
+            names = types if isinstance(types, tuple) else (types,)
+            bindings = {name: scalar_of(of) for name, of in zip(("Point", "Column"), names, strict=False)}
+            if "Point" in bindings:
+                bindings["Origin"] = f32 if bindings["Point"] == f32 else f64
+            self._bound[types] = Bound(self, _machine(self.__module__, bindings).address(self.label), bindings)
+        return self._bound[types]
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Run it, where it reads no points."""
+        return self[()](*arguments)
+
+
+def kernel(function: Callable[..., Any]) -> Kernel:
+    """A function that Python calls."""
+    return Kernel(function)
+
+
+def loose_kernel(function: Callable[..., Any]) -> Kernel:
+    """One whose sums may be reordered and fused: for bounds, which allow for any order."""
+    return Kernel(function, fast=_LOOSE)
+
+
+def inner(function: Callable[..., Any]) -> Declared:
+    """A function that kernels call; of numbers alone, it is plain Python too."""
+    return Declared(function)
+
+
+def loose(function: Callable[..., Any]) -> Declared:
+    """A function that kernels call, whose sums may be reordered and fused."""
+    declared = Declared(function)
+    declared.fast = _LOOSE
+    return declared
+
+
+def inlined(function: Callable[..., Any]) -> Declared:
+    """The same, always put into its callers."""
+    return Declared(function, inline=True)
+
+
+def apart(function: Callable[..., Any]) -> Declared:
+    """The same, never put into its callers."""
+    return Declared(function, inline=False)
+
+
+class _Machine:
+    """Machine code that was loaded."""
+
+    def __init__(self, code: bytes) -> None:
+        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target.machine())
+        self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+        self._engine.finalize_object()
+
+    def address(self, name: str) -> int:
+        return int(self._engine.get_function_address(name))
+
+
+def _machine(module: str, bindings: dict[str, Scalar]) -> _Machine:
+    """The machine code of a module's kernels for these types."""
+    key = (module, tuple(sorted(bindings.items(), key=str)))
+    with _lock:
+        if key not in _loaded:
+            digest = hashlib.sha256(f"{_sources()} {module} {sorted(bindings.items(), key=str)}".encode()).hexdigest()
+            code = _read(digest)
+            if code is None:
+                code = compiled(module, bindings)
+                _write(digest, code)
+            _loaded[key] = _Machine(code)
+        return _loaded[key]
+
+
+def assembly(module: str, bindings: dict[str, Scalar]) -> str:
+    """The kernels of a module in LLVM's language."""
+    unit = Unit(bindings)
+    for each in _kernels[module]:
+        unit.name(each, exported=True)
+    return unit.finish()
+
+
+def compiled(module: str, bindings: dict[str, Scalar]) -> bytes:
+    """The kernels of a module as machine code."""
+    text = assembly(module, bindings)
+    machine = target.machine()
+    context = llvm.create_context()
+    parsed = llvm.parse_assembly(text, context)
+    parsed.verify()
+    tuning = llvm.create_pipeline_tuning_options(speed_level=3)
+    tuning.loop_vectorization, tuning.slp_vectorization = True, False
+    builder = llvm.create_pass_builder(machine, tuning)
+    builder.getModulePassManager().run(parsed, builder)
+    return bytes(machine.emit_object(parsed))
+
+
+@cache
+def _sources() -> str:
+    """What compiled code depends on: all our sources, the processor, LLVM, Python."""
+    told = hashlib.sha256(f"{llvmlite.__version__} {target.CPU} {target.FEATURES} {sys.version_info[:2]}".encode())
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        told.update(path.relative_to(_PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
+    return told.hexdigest()
+
+
+@cache
+def _folder() -> Path | None:
+    """Where machine code is kept; None, with a warning, where nothing can be written."""
+    named = os.environ.get(VARIABLE)
+    if named:
+        places = [Path(named)]
+    else:
+        base = os.environ.get("XDG_CACHE_HOME")
+        places = [Path(base) / "steinhaus" / "kernels"] if base else []
+        with suppress(RuntimeError):  # there is no home
+            places.append(Path.home() / ".cache" / "steinhaus" / "kernels")
+    for place in places:
+        try:
+            place.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if os.access(place, os.W_OK | os.X_OK):
+                return place
+        except OSError:
+            continue
+    warnings.warn(
+        f"Compiled kernels cannot be kept ({', '.join(map(str, places)) or 'there is no home folder'}), so that every "
+        f"process compiles them anew. Set {VARIABLE} to a folder that can be written.",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    return None
+
+
+def _read(digest: str) -> bytes | None:
+    """The machine code under a digest; None where there is none, or none that is whole."""
+    folder = _folder()
+    if folder is None:
+        return None
+    try:
+        kept = (folder / digest).read_bytes()
+    except OSError:
+        return None
+    check, code = kept[:32], kept[32:]
+    return code if check == hashlib.sha256(code).digest() else None
+
+
+def _write(digest: str, code: bytes) -> None:
+    """Keep machine code, if that can be done."""
+    folder = _folder()
+    if folder is None:
+        return
+    with suppress(OSError):  # a full disk, say: code lives in memory then
+        handle, name = tempfile.mkstemp(dir=folder)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(hashlib.sha256(code).digest() + code)
+            os.replace(name, folder / digest)
+        except OSError:
+            with suppress(OSError):
+                os.unlink(name)
+            raise
