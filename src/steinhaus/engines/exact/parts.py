@@ -8,7 +8,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from steinhaus.engines.survey import Ranges, two_float
+from steinhaus.engines.exact.grid import Ranges
+from steinhaus.engines.exact.totals import two_float
 from steinhaus.errors import DataError
 from steinhaus.points import Float64, Int64, Tally, Totals
 
@@ -81,13 +82,12 @@ def added(parts: Iterable[Sequence[Tally]]) -> list[Tally]:
     whole: list[Tally] = []
     for tallies in parts:
         if not whole:
-            whole = [Tally(tally.sums.copy(), tally.counts.copy(), tally.moved) for tally in tallies]
+            whole = [Tally(tally.sums.copy(), tally.counts.copy()) for tally in tallies]
             continue
         for place, tally in enumerate(tallies):
             of_all = whole[place]
             of_all.sums.__iadd__(tally.sums)
             of_all.counts.__iadd__(tally.counts)
-            whole[place] = Tally(of_all.sums, of_all.counts, of_all.moved + tally.moved)
     return whole
 
 
