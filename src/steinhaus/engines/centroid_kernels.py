@@ -18,7 +18,9 @@ from steinhaus.engines.screening import (
     drift_bound,
     plain_floor,
     product_slope,
+    risen_after,
     step_bound,
+    travelled_after,
 )
 from steinhaus.handing import taken
 
@@ -104,8 +106,8 @@ def prepare(view, lens, first, end, column, fresh):
             length, rise, fall = 0.0, UNKNOWN, UNKNOWN
         h = column + j - first
         gaps.size[h], gaps.fall[h] = length, fall
-        gaps.travelled[h] = gaps.travelled[h] * np.float32(1.000001) + np.float32(length)
-        gaps.risen[h] += np.float32(rise) + np.float32(1e-6) * abs(gaps.risen[h])
+        gaps.travelled[h] = travelled_after(gaps.travelled[h], np.float32(length))
+        gaps.risen[h] = risen_after(gaps.risen[h], np.float32(rise))
         gaps.norms[j] = norm
         for t in range(d):
             gaps.rows[j * d + t] = row[t]

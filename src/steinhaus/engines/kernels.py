@@ -22,6 +22,7 @@ from steinhaus.engines.records import (
     SPREADS,
     WORKS,
 )
+from steinhaus.engines.screening import sunk_after
 from steinhaus.engines.tiles import (
     bounds,
     count_pairs,
@@ -89,7 +90,7 @@ def assign(points, view, orders, worker):
             products_at = v.offset(kept_products, 32 * (tile * sizes.room + rooms[r]))
             sunk, many = np.float32(0), np.int64(0)
             if bounded:
-                gaps.sunk[at_tile] += sink(gaps, at, column, width, size) * np.float32(1.00001)
+                gaps.sunk[at_tile] = sunk_after(gaps.sunk[at_tile], sink(gaps, at, column, width, size))
                 sunk = gaps.sunk[at_tile] + floor
                 ahead = spare[r] * size if mode == PLAIN else np.float32(0)
                 count = select(gaps, at, column, first, count, size, sunk + ahead, chosen)

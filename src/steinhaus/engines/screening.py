@@ -201,6 +201,33 @@ def step_bound(moved: float, turned: float, scale: float, rates: Rates) -> tuple
     return moved * SLACK * SLACK, slack - turned, slack + turned
 
 
+@inlined
+def sunk_after(total: np.float32, step: np.float32) -> np.float32:
+    """How much the best score of a tile can have sunk, after one more step."""
+    return np.float32(total + step * np.float32(1.00001))
+
+
+@inlined
+def travelled_after(total: np.float32, step: np.float32) -> np.float32:
+    """How far a centroid can have gone, after one more step."""
+    return np.float32(total * np.float32(1.000001) + step)
+
+
+@inlined
+def risen_after(total: np.float32, step: np.float32) -> np.float32:
+    """How much a score can have risen beside that, after one more step; may be negative."""
+    return np.float32(total + (step + np.float32(1e-6) * abs(total)))
+
+
+@inlined
+def recorded(
+    gap: np.float32, size: np.float32, travelled: np.float32, risen: np.float32, sunk: np.float32
+) -> np.float32:
+    """What a gap is written down as, relative to all steps so far."""
+    since = size * travelled + risen + sunk
+    return np.float32(gap + since - np.float32(2.0**-20) * (abs(gap) + abs(since)))
+
+
 @dataclass(frozen=True)
 class Frame:
     """Where the screens see the points from: x' = (x - offset) * scale, and the reference point m in these

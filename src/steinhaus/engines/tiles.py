@@ -12,6 +12,7 @@ from steinhaus import simd as v
 from steinhaus.compiled import by_type_of_points, inlined, inner
 from steinhaus.engines.products import product, products, squared_distance
 from steinhaus.engines.rounding import BLUR
+from steinhaus.engines.screening import recorded
 
 
 @inner
@@ -204,8 +205,7 @@ def gap_now(upper, c, low0, low1):
 @inlined
 def record(gap, q, gaps, at, column, size, sunk):
     """Write a gap into the table, relative to all steps so far."""
-    since = size * gaps.travelled[column + q] + gaps.risen[column + q] + sunk
-    gaps.gaps[at + q] = gap + since - np.float32(2.0**-20) * (abs(gap) + abs(since))
+    gaps.gaps[at + q] = recorded(gap, size, gaps.travelled[column + q], gaps.risen[column + q], sunk)
 
 
 @inner
