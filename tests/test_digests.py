@@ -7,8 +7,8 @@ pairs settled, tiles spread, products computed, products screened. Work depends 
 has (whether products are fused or made of bytes, in which order bounds are summed), so it is compared where these are
 the same. It depends on no number of threads.
 
-`python tests/test_digests.py record` records what is missing; `record --again` all, over what is there, and needs a
-reason in the commit that does so.
+`python tests/test_digests.py record` records what is missing; `record --work` the work on this processor again, which
+needs a reason in the commit that does so. Results are never recorded again: one that is another is refused.
 """
 
 from __future__ import annotations
@@ -169,8 +169,10 @@ def test_there_are_many_problems():
 
 
 def record(again):
-    """Write what is missing; or all."""
-    kept = {"results": {}, "work": {}} if again else recorded()
+    """Write what is missing; again: and all work on this processor."""
+    kept = recorded()
+    if again:
+        kept["work"].pop(instructions(), None)
     here = kept["work"].setdefault(instructions(), {})
     for data in DATA:
         x, starts = data.points(), data.starts()
@@ -188,6 +190,6 @@ def record(again):
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] != ["record"] or sys.argv[2:] not in ([], ["--again"]):
+    if sys.argv[1:2] != ["record"] or sys.argv[2:] not in ([], ["--work"]):
         raise SystemExit(__doc__)
     record(again=bool(sys.argv[2:]))

@@ -14,13 +14,12 @@ from steinhaus.engines.screening import (
     FAR,
     SLACK,
     UNKNOWN,
+    accumulated,
     across_bound,
     drift_bound,
     plain_floor,
     product_slope,
-    risen_after,
     step_bound,
-    travelled_after,
 )
 from steinhaus.handing import taken
 
@@ -106,8 +105,8 @@ def prepare(view, lens, first, end, column, fresh):
             length, rise, fall = 0.0, UNKNOWN, UNKNOWN
         h = column + j - first
         gaps.size[h], gaps.fall[h] = length, fall
-        gaps.travelled[h] = travelled_after(gaps.travelled[h], np.float32(length))
-        gaps.risen[h] = risen_after(gaps.risen[h], np.float32(rise))
+        gaps.travelled[h] = accumulated(gaps.travelled[h], np.float32(length))
+        gaps.risen[h] = accumulated(gaps.risen[h], np.float32(rise))
         gaps.norms[j] = norm
         for t in range(d):
             gaps.rows[j * d + t] = row[t]

@@ -22,7 +22,7 @@ from steinhaus.engines.records import (
     SPREADS,
     WORKS,
 )
-from steinhaus.engines.screening import sunk_after
+from steinhaus.engines.screening import accumulated
 from steinhaus.engines.tiles import (
     bounds,
     count_pairs,
@@ -73,7 +73,7 @@ def assign(points, view, orders, worker):
                 break
         base = tile * 32
         present = np.uint32(0xFFFFFFFF) >> np.uint32(32 - min(32, n - base))
-        size, floor = tile_size(known, base)
+        size = tile_size(known, base)
         spread_yet = False
         if full and tile + 1 < upto:
             fetch(x, known, base + 32, np.uint32(0xFFFFFFFF), line)
@@ -90,8 +90,7 @@ def assign(points, view, orders, worker):
             products_at = v.offset(kept_products, 32 * (tile * sizes.room + rooms[r]))
             sunk, many = np.float32(0), np.int64(0)
             if bounded:
-                gaps.sunk[at_tile] = sunk_after(gaps.sunk[at_tile], sink(gaps, at, column, width, size))
-                sunk = gaps.sunk[at_tile] + floor
+                gaps.sunk[at_tile] = sunk = accumulated(gaps.sunk[at_tile], sink(gaps, at, column, width, size))
                 ahead = spare[r] * size if mode == PLAIN else np.float32(0)
                 count = select(gaps, at, column, first, count, size, sunk + ahead, chosen)
             else:

@@ -51,6 +51,7 @@ SLACK = 1.0 + 1e-4
 FAR = 2.0**40  # centroids of a greater norm in the frame are not screened: no product may overflow float32
 UNKNOWN = np.float32(2.0**120)  # the error of such a centroid's score: it is a candidate of every point
 OPS = 10
+SURPLUS = 2.0**-20
 _TINY = 2.0**-120  # more than d underflows can add up to, for values of magnitude about 1
 
 
@@ -198,25 +199,13 @@ def step_bound(moved: float, turned: float, scale: float, rates: Rates) -> tuple
     moved |e_j - f_j|, turned (e_j + f_j) . (e_j - f_j) / 2, scale |e_j| + |f_j| -> size, rise, fall.
     """
     slack = abs(turned) * 4.0 * UNIT32 + 4.0 * rates.exact * scale * scale + _TINY
-    return moved * SLACK * SLACK, slack - turned, slack + turned
+    return moved * SLACK * SLACK + _TINY, slack - turned, slack + turned
 
 
 @inlined
-def sunk_after(total: np.float32, step: np.float32) -> np.float32:
-    """How much the best score of a tile can have sunk, after one more step."""
-    return np.float32(total + step * np.float32(1.00001))
-
-
-@inlined
-def travelled_after(total: np.float32, step: np.float32) -> np.float32:
-    """How far a centroid can have gone, after one more step."""
-    return np.float32(total * np.float32(1.000001) + step)
-
-
-@inlined
-def risen_after(total: np.float32, step: np.float32) -> np.float32:
-    """How much a score can have risen beside that, after one more step; may be negative."""
-    return np.float32(total + (step + np.float32(1e-6) * abs(total)))
+def accumulated(total: np.float32, step: np.float32) -> np.float32:
+    """A sum of steps after one more, float32: it exceeds total + step by at least 12 u (|total| + |step|)."""
+    return np.float32(total + step + np.float32(SURPLUS) * (abs(total) + abs(step)))
 
 
 @inlined
@@ -225,7 +214,7 @@ def recorded(
 ) -> np.float32:
     """What a gap is written down as, relative to all steps so far."""
     since = size * travelled + risen + sunk
-    return np.float32(gap + since - np.float32(2.0**-20) * (abs(gap) + abs(since)))
+    return np.float32(gap + since - np.float32(SURPLUS) * (abs(gap) + abs(since)))
 
 
 @dataclass(frozen=True)

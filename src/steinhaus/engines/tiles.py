@@ -157,10 +157,8 @@ def _narrow(x, known, base, opened, chosen, first, scores, anchors, wide, now, o
 
 @inner
 def tile_size(known, base):
-    """At least |y| of every lane of a tile, and the rounding of float64 to allow for: reach + |z| bounds |y|."""
-    norm = v.largest(v.maximum(v.load(known.norms, base), v.load(known.norms, base + 16)))
-    size = norm + known.reach
-    return size, size * size * known.floor
+    """At least |y| of every lane of a tile: reach + |z| bounds |y|."""
+    return v.largest(v.maximum(v.load(known.norms, base), v.load(known.norms, base + 16))) + known.reach
 
 
 @inner
