@@ -23,6 +23,29 @@ gap is greater than both sums, j is no candidate for any lane. This is Elkan's l
 triangle inequality to accelerate k-means, ICML 2003) in scores instead of distances and for tiles instead of points:
 T x K numbers, and loops that stay dense.
 
+Gaps in float32. A tile whose size is at least |y| of its lanes and a centroid have three sums over all steps: travelled,
+of the centroid's lengths; risen, of its rises; sunk, of the greatest size length + fall among the labels present, or 0.
+With S = size travelled + risen + sunk, a gap g at step R is written down as G = g + S_R, less a slack, and at a step T >
+R the centroid is no candidate where G > S_T. It must follow that g > D, the exact sum of size length + rise +
+sink over the steps after R up to T. Write M for size travelled + |risen| + sunk, and m for size length + |rise| + sink.
+
+1. A step. Length, rise and fall are rounded to the nearest float32, and size length + fall is rounded once or twice.
+   Length carries two `SLACK`, rise and fall 4 u |turned|; that takes less of either. `_TINY` keeps a length from
+   underflow, and a rise exceeds what it must be by so much.
+2. A sum. `accumulated` adds total, step and 16 u of |total| and |step| in some order. Three roundings of partial sums
+   below 1.001 (|total| + |step|) take at most 3.1 u of these, so 12 u and more are left over. Hence S_t - S_(t - 1) >=
+   size length + rise + sink + 12 u (M_(t - 1) + m_t), while M_t <= (1 + 20 u) (M_(t - 1) + m_t). Over all steps,
+   S_T - S_R >= D + 6 u M_R + 5.9 u M_T: one step has both parts in its 12 u, of several the first has one and the
+   last the other.
+3. A comparison. A product and two sums, fused or not, take at most 3.1 u M from S. (`select` adds to sunk how far
+   centroids may go until the next anchors; that is at least 0, and more than what rounding takes from it.)
+4. A record. G = g + S_R - 16 u (|g| + |S_R|), S_R as in 3, by three more sums: G <= g + S_R + 3.1 u M_R, exactly.
+
+Where G > S_T as computed, g > S_T - S_R - 3.1 u M_R - 3.1 u M_T >= D. This holds however large S is beside g, and for
+any number of steps. An underflow takes 2^-149 (2^-126, were subnormal numbers flushed to 0), less than the `_TINY` of
+the rise pays for; a sum that overflows is infinite or not a number, so that G > S is false, and the centroid stays a
+candidate.
+
 The error of a score has three parts, n slope_j + r lag_j + floor_j, with n >= |z| and r >= |y - P b| of the point.
 Each part is computed in float64, enlarged by `SLACK` for its own rounding, and rounded up to float32; that the
 kernels add them in float32, and subtract and add them to the score, is covered by `OPS` roundings of the terms.
