@@ -36,7 +36,7 @@ ARROWS: dict[str, set[str]] = {
     "engines.records": {"engines.rounding", "engines.screening"},
     "engines.counting": {"compiled", "simd"},
     "engines.products": {"compiled", "handing", "simd", "engines.screening"},
-    "engines.tiles": {"compiled", "simd", "engines.products", "engines.rounding"},
+    "engines.tiles": {"compiled", "simd", "engines.products", "engines.rounding", "engines.screening"},
     "engines.ordering": {"compiled", "handing", "simd", "engines.products", "engines.records"},
     "engines.kernels": {
         "compiled",
@@ -44,6 +44,7 @@ ARROWS: dict[str, set[str]] = {
         "simd",
         "engines.products",
         "engines.records",
+        "engines.screening",
         "engines.tiles",
     },
     "engines.centroid_kernels": {"compiled", "handing", "simd", "engines.products", "engines.screening"},

@@ -5,7 +5,7 @@ See `bounds.gaps`. Notation as in `bounds.scores`.
 
 from __future__ import annotations
 
-from steinhaus.engines.bounds.gaps import gap_floor, recorded
+from steinhaus.engines.bounds.gaps import accumulated, gap_floor, recorded
 from steinhaus.engines.dense.certifying import bounds, uppers
 from steinhaus.engines.dense.products import products
 from steinhaus.engines.dense.records import ANCHORED, RENEW, SCREENED, Change, Gaps, Orders, Tiles, View
@@ -23,9 +23,9 @@ def select_candidates(
 ) -> i64:
     """List a tile's candidates in `chosen`, ascending. Returns how many."""
     gaps, chosen = view.gaps, s.scratch.chosen
-    gaps.fallen[run.at_tile] += _fall(gaps, tile, run) * f32(1.00001)
+    gaps.fallen[run.at_tile] = accumulated(gaps.fallen[run.at_tile], _fall(gaps, tile, run))
     ahead = orders.spare[run.run] * tile.size if mode == RENEW else f32(0.0)
-    count = _open_gaps(gaps, tile, run, fallen(gaps, tile, run) + ahead, chosen)
+    count = _open_gaps(gaps, tile, run, gaps.fallen[run.at_tile] + ahead, chosen)
     if mode == RENEW:
         view.anchors.used[run.at_tile] = 0
         for q in range(run.width):
@@ -33,12 +33,6 @@ def select_candidates(
     if count > (1 if mode == ANCHORED else orders.straight[run.run]):
         count = _screen_by_directions(s, view, change, tile, run, count)
     return count
-
-
-@inlined
-def fallen(gaps: Gaps, tile: Tile, run: RunSlice) -> f32:
-    """At most how much the best score of any lane has fallen over all steps, and what float64 would round."""
-    return gaps.fallen[run.at_tile] + tile.floor
 
 
 @inner
@@ -149,8 +143,10 @@ def _gap(upper: Array[f32], c: i64, low0: F32x16, low1: F32x16) -> f32:
 @inlined
 def _record(gap: f32, q: i64, gaps: Gaps, tile: Tile, run: RunSlice) -> None:
     """Write a gap into the table, relative to all steps so far."""
-    since = tile.size * gaps.travelled[run.column + q] + gaps.risen[run.column + q] + fallen(gaps, tile, run)
-    gaps.gaps[run.at + q] = recorded(gap, since)
+    column = run.column + q
+    gaps.gaps[run.at + q] = recorded(
+        gap, tile.size, gaps.travelled[column], gaps.risen[column], gaps.fallen[run.at_tile]
+    )
 
 
 # Products with the directions, and from anchors

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from steinhaus.engines.bounds.gaps import step_bound
+from steinhaus.engines.bounds.gaps import accumulated, step_bound
 from steinhaus.engines.bounds.rounding import SLACK
 from steinhaus.engines.bounds.scores import FAR, UNKNOWN, across_bound, drift_bound, plain_floor, product_slope
 from steinhaus.engines.dense.products import halve, halved_sum
@@ -152,8 +152,8 @@ def _advance_gaps(
     if not (norm < FAR and held < FAR and gaps.norms[j] < FAR):
         length, rise, fall = 0.0, UNKNOWN, UNKNOWN
     gaps.size[h], gaps.fall[h] = f32(length), f32(fall)
-    gaps.travelled[h] = gaps.travelled[h] * f32(1.000001) + f32(length)
-    gaps.risen[h] += f32(rise) + f32(1e-6) * abs(gaps.risen[h])
+    gaps.travelled[h] = accumulated(gaps.travelled[h], f32(length))
+    gaps.risen[h] = accumulated(gaps.risen[h], f32(rise))
     gaps.norms[j] = norm
     for t in range(frame.d):
         gaps.rows[j * frame.d + t] = row[t]

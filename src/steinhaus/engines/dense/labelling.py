@@ -63,7 +63,7 @@ def assign(points: Framed, readers: Readers, view: View, orders: Orders, worker:
             present = u32(0xFFFFFFFF) >> u32(32 - min(32, points.rows.n - base))
             norm = largest(maximum(load(tiles.norms, base, 16), load(tiles.norms, base + 16, 16)))
             size = norm + tiles.reach
-            tile = Tile(number, base, present, size, size * size * tiles.floor)
+            tile = Tile(number, base, present, size)
             gathered = False
             for a in range(orders.many[0]):
                 gathered = _label(source, view, orders, worker.change, tile, orders.active[a], gathered)

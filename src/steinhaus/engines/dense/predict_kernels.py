@@ -67,7 +67,7 @@ def label(
                 beyond = beyond | u32(1) << u32(lane)
                 norm = 0.0
             tiles.norms[lane] = norm
-        tile = Tile(0, 0, u32(0), f32(0.0), f32(0.0))
+        tile = Tile(0, 0, u32(0), f32(0.0))
         opened = bounds(s, tile, run, sought.plain, tiles.norms, scratch.chosen, k)
         many = list_open(s, k, opened)
         opened = (opened | beyond) & (u32(0xFFFFFFFF) >> u32(32 - present))
