@@ -1,7 +1,7 @@
 """What kernels can do beyond arithmetic: vectors, memory, and a few functions of numbers.
 
-Each name here is used in kernels as a function. Lane arithmetic is IEEE 754 in one order, so results are the same on all
-processors; only `fma` may or may not round its product, and is for bounds alone.
+Each name here is used in kernels as a function. Lane arithmetic is IEEE 754 in one order, so results are the same on
+all processors; only `fma` may or may not round its product, and is for bounds alone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from steinhaus.jit import target
 from steinhaus.jit.target import BYTE_LANES
 from steinhaus.jit.translate import Const, Local, Value, _align, _Translator, constant
-from steinhaus.jit.types import Array, Scalar, Vector, boolean, f32, i32, i64, u8, u16, u32
+from steinhaus.jit.types import Array, Scalar, Vector, boolean, i32, i64, u8, u16, u32
 
 OPERATIONS: dict[Any, Callable[..., Any]] = {}
 
@@ -218,8 +218,8 @@ def load(t: _Translator, node: Any, array: Value, index: Any, lanes: Any) -> Val
 @operation
 def store(t: _Translator, node: Any, array: Value, index: Any, vector: Value) -> Const:
     """Write a vector into an array of its type, from an index on."""
-    vector = t.typed(vector, vector.type, node)
-    if array.type.element not in (vector.type.element, u8):
+    element = vector.type.element if isinstance(vector.type, Vector) else vector.type
+    if array.type.element not in (element, u8):
         raise t.error(node, f"{vector.type} does not fit into {array.type}")
     _, at = t._address(node, array, index)
     t.emit(f"store {vector.type.llvm} {vector.text}, ptr {at}, align {array.type.element.size}")
@@ -264,11 +264,10 @@ def largest(t: _Translator, node: Any, a: Value) -> Value:
 
 def _folded(t: _Translator, a: Value, join: Callable[[Value, Value], Value]) -> Value:
     lanes, element = a.type.lanes, a.type.element
-    while lanes > 1:
+    while lanes > 2:
         lanes //= 2
-        low, high = (_shuffled(t, a, a, range(first, first + lanes)) for first in (0, lanes))
-        a = join(low, high)
-    return t.new(element, f"extractelement {a.type.llvm} {a.text}, i32 0")
+        a = join(*(_shuffled(t, a, a, range(first, first + lanes)) for first in (0, lanes)))
+    return join(*(t.new(element, f"extractelement {a.type.llvm} {a.text}, i32 {lane}") for lane in (0, 1)))
 
 
 def _shuffled(t: _Translator, a: Value, b: Value, picks: Any) -> Value:

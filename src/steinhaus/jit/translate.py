@@ -25,6 +25,7 @@ from steinhaus.jit.types import (
     Bundle,
     Function,
     Literal,
+    Number,
     Record,
     Scalar,
     Variable,
@@ -33,7 +34,6 @@ from steinhaus.jit.types import (
     bound,
     f64,
     hints,
-    u8,
 )
 from steinhaus.jit.types import i64 as _i64
 
@@ -105,13 +105,19 @@ class Declared:
         result = told.pop("return", None)
         return told, result
 
-
     def bound_by(self, arguments: list[Any], bindings: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
-        """The bindings of a call: an array's type variable takes the type of the array that is passed."""
-        for told, argument in zip(hints(self.function).values(), arguments, strict=False):
-            if isinstance(told, Array) and isinstance(told.element, Variable) and isinstance(argument, Value):
-                if isinstance(argument.type, Array) and bindings.get(told.element.name, u8) != argument.type.element:
-                    bindings = {**bindings, told.element.name: argument.type.element}
+        """The bindings of a call: an array's type variable takes the type of the array that is passed, `Number` that
+        of the first vector, or where there is none, of the first number.
+        """
+        pairs = list(zip(hints(self.function).values(), arguments, strict=False))
+        numbers = [given.type for told, given in pairs if told is Number and isinstance(given, Value)]
+        if numbers:
+            number = next((kind for kind in numbers if isinstance(kind, Vector)), numbers[0])
+            bindings = {**bindings, Number.name: number}
+        for told, argument in pairs:
+            generic = isinstance(told, Array) and isinstance(told.element, Variable)
+            if generic and isinstance(argument, Value) and isinstance(argument.type, Array):
+                bindings = {**bindings, told.element.name: argument.type.element}
         return bindings
 
 
@@ -380,8 +386,8 @@ class _Translator:
             kind, whole = llvm_of(self.result), "undef"
             parts = self._parts(node, self.expression(node.value))
             for place, (part, of) in enumerate(zip(parts, self.result.__args__, strict=True)):
-                part = self.typed(part, of, node)
-                whole = self.new(None, f"insertvalue {kind} {whole}, {of.llvm} {part.text}, {place}").text
+                text = self.typed(part, of, node).text
+                whole = self.new(None, f"insertvalue {kind} {whole}, {of.llvm} {text}, {place}").text
             self.emit(f"ret {kind} {whole}")
         else:
             value = self.typed(self.expression(node.value), self.result, node)
@@ -839,6 +845,8 @@ class _Translator:
 
     def splat(self, value: Value, lanes: int) -> Value:
         """A number in every lane."""
+        if lanes == 1:
+            return value
         kind = value.type.of(lanes)
         single = self.new(kind, f"insertelement {kind.llvm} undef, {value.type.llvm} {value.text}, i32 0")
         return self.new(

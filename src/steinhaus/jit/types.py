@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import GenericAlias
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Scalar:
-    """A number. Vectors of so many lanes are made of it by `of(lanes)`."""
+    """A number, which is its own vector of one lane; others are made by `of(lanes)`."""
 
     name: str
     llvm: str
@@ -30,9 +31,9 @@ class Scalar:
         """Whether this is a floating-point number."""
         return self.kind == "f"
 
-    def of(self, lanes: int) -> Vector:
+    def of(self, lanes: int) -> Scalar | Vector:
         """The vector of so many of these."""
-        return Vector(self, lanes)
+        return self if lanes == 1 else Vector(self, lanes)
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,7 @@ literal = Literal()
 Point = Variable("Point")  # the type of the points' values
 Origin = Variable("Origin")  # the type in which these are brought into the frame: float32 for float32, else float64
 Column = Variable("Column")  # the type of the column numbers of sparse points
+Number = Variable("Number")  # a number's or a vector's: the type of the arguments of each call, one for all of them
 
 _SCALARS = {kind.name: kind for kind in (boolean, i8, i16, i32, i64, u8, u16, u32, u64, f32, f64)}
 
@@ -148,7 +150,7 @@ def scalar_of(dtype: Any) -> Scalar:
     return _SCALARS[np.dtype(dtype).name]
 
 
-def bound(kind: Any, bindings: Mapping[str, Scalar]) -> Any:
+def bound(kind: Any, bindings: Mapping[str, Any]) -> Any:
     """A type with its variables replaced; NamedTuple classes become records."""
     if isinstance(kind, Variable):
         return bindings.get(kind.name, u8)  # a kernel that reads no points may be handed records with any
@@ -158,6 +160,8 @@ def bound(kind: Any, bindings: Mapping[str, Scalar]) -> Any:
         return Record(kind, tuple((name, bound(field, bindings)) for name, field in hints(kind).items()))
     if isinstance(kind, type) and hasattr(kind, "is_bundle"):
         return Bundle(kind, tuple((name, bound(field, bindings)) for name, field in hints(kind).items()))
+    if isinstance(kind, GenericAlias):
+        return tuple[tuple(bound(part, bindings) for part in kind.__args__)]  # type: ignore[misc]
     return kind
 
 
