@@ -104,8 +104,9 @@ ARROWS: dict[str, set[str]] = {
         "errors",
         "__init__",
     },
-    "displays": {"errors", "points", "engines", "study.record", "naming"},
-    "report": {"study.record", "study.files", "errors"},
+    "plots": set(),
+    "displays": {"errors", "points", "engines", "study.record", "naming", "plots"},
+    "report": {"study.record", "study.files", "errors", "plots"},
     "cli": {"report", "study", "study.record", "engines", "engines.warming", "images", "points", "errors", "__init__"},
     "__main__": {"cli"},
 }
