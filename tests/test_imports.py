@@ -22,6 +22,7 @@ PACKAGE = Path(steinhaus.__file__).parent
 ARROWS: dict[str, set[str]] = {
     "__init__": {"errors", "images", "study", "estimators", "saving", "displays"},
     "errors": set(),
+    "resources": set(),
     "points": set(),
     "simd": set(),
     "compiled": {"simd"},
@@ -61,6 +62,7 @@ ARROWS: dict[str, set[str]] = {
     },
     "engines.sparse_kernels": {"compiled", "simd", "engines.limbs", "engines.products"},
     "engines": {
+        "resources",
         "handing",
         "simd",
         "engines.centroid_kernels",
@@ -107,7 +109,18 @@ ARROWS: dict[str, set[str]] = {
     "plots": set(),
     "displays": {"errors", "points", "engines", "study.record", "naming", "plots"},
     "report": {"study.record", "study.files", "errors", "plots"},
-    "cli": {"report", "study", "study.record", "engines", "engines.warming", "images", "points", "errors", "__init__"},
+    "cli": {
+        "report",
+        "study",
+        "study.record",
+        "engines",
+        "engines.warming",
+        "images",
+        "points",
+        "resources",
+        "errors",
+        "__init__",
+    },
     "__main__": {"cli"},
 }
 
@@ -132,6 +145,7 @@ HEAVY = {
 LIGHT = [
     "__init__",
     "errors",
+    "resources",
     "points",
     "seeding",
     "images.__init__",

@@ -23,11 +23,11 @@ from pictures import npy_header, write
 from soaking import soak
 from steinhaus import KMeans, engines
 from steinhaus.cli import blas as blas_module
-from steinhaus.cli import memory
 from steinhaus.cli.blas import blas_threads
 from steinhaus.engines.workers import available_cores
 from steinhaus.images import Images
 from steinhaus.points import Run
+from steinhaus.resources import free_memory
 from steinhaus.study import Study
 
 MEBIBYTE = 1 << 20
@@ -319,13 +319,13 @@ def test_a_study_that_does_not_fit_says_what_would(tmp_path: Path) -> None:
 def test_what_is_free_is_the_least_of_all_limits(tmp_path: Path) -> None:
     write(tmp_path / "proc/meminfo", b"MemTotal: 9000 kB\nMemAvailable:    5000 kB\n")
     write(tmp_path / "proc/self/status", b"VmPeak: 2 kB\nVmSize:\t1 kB\n")
-    assert memory.free(tmp_path) == 5000 * 1024
+    assert free_memory(tmp_path) == 5000 * 1024
     write(tmp_path / "sys/fs/cgroup/memory.max", b"max\n")
     write(tmp_path / "sys/fs/cgroup/memory.current", b"1000000\n")
-    assert memory.free(tmp_path) == 5000 * 1024
+    assert free_memory(tmp_path) == 5000 * 1024
     write(tmp_path / "sys/fs/cgroup/memory.max", b"3000000\n")
-    assert memory.free(tmp_path) == 2_000_000
-    assert memory.free(tmp_path / "nothing") is None
+    assert free_memory(tmp_path) == 2_000_000
+    assert free_memory(tmp_path / "nothing") is None
 
 
 # What is left behind

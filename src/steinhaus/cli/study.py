@@ -19,6 +19,7 @@ from steinhaus.cli.reporting import draw, where
 from steinhaus.cli.sources import open_source
 from steinhaus.cli.words import tell
 from steinhaus.errors import SteinhausError
+from steinhaus.resources import free_memory
 
 if TYPE_CHECKING:
     from steinhaus.images import Images
@@ -108,7 +109,7 @@ def study(
     stages = Stages()
     folder: Path | None = None
     images: Images | None = None
-    free = memory.free()
+    free = free_memory()
     try:
         alone = place.is_chosen or plan["threads"] == 1
         with draughtsman(wanted=not alone) as helper, watching(quiet, as_json) as watch:
