@@ -24,10 +24,9 @@ from soaking import soak
 from steinhaus import KMeans, engines
 from steinhaus.cli import blas as blas_module
 from steinhaus.cli.blas import blas_threads
-from steinhaus.engines.workers import available_cores
 from steinhaus.images import Images
 from steinhaus.points import Run
-from steinhaus.resources import free_memory
+from steinhaus.resources import available_cores, free_memory
 from steinhaus.study import Study
 
 MEBIBYTE = 1 << 20
@@ -120,24 +119,37 @@ def test_a_process_that_may_use_one_core_uses_one_thread(images: Images) -> None
         os.sched_setaffinity(0, allowed)
 
 
+GROUPS = Path("/sys/fs/cgroup")
+
+
 @pytest.mark.parametrize(
-    ("said", "cores"),
-    [("max 100000", None), ("100000 100000", 1), ("20000 100000", 1), ("10000000 100000", None), ("", None)],
+    ("files", "cores"),
+    [
+        ({"cpu.max": "max 100000"}, None),
+        ({"cpu.max": "100000 100000"}, 1),
+        ({"cpu.max": "20000 100000"}, 1),
+        ({"cpu.max": "10000000 100000"}, None),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
+        ({"cpu/cpu.cfs_quota_us": "100000", "cpu/cpu.cfs_period_us": "100000"}, 1),
+        ({"cpu/cpu.cfs_quota_us": "100000"}, None),
+        ({}, None),
+    ],
 )
-def test_a_container_has_the_cores_that_its_group_has(tmp_path: Path, said: str, cores: int | None) -> None:
-    (tmp_path / "cpu.max").write_text(said)
-    assert available_cores(tmp_path) == (cores or available_cores(tmp_path / "none"))
-
-
-@pytest.mark.parametrize(("quota", "cores"), [("-1\n", None), ("100000\n", 1), ("20000\n", 1), ("10000000\n", None)])
-def test_a_container_of_version_1_has_the_cores_that_its_group_has(
-    tmp_path: Path, quota: str, cores: int | None
+def test_a_container_has_the_cores_that_its_group_has(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, files: dict[str, str], cores: int | None
 ) -> None:
-    (tmp_path / "cpu").mkdir()
-    (tmp_path / "cpu/cpu.cfs_quota_us").write_text(quota)
-    assert available_cores(tmp_path) == available_cores(tmp_path / "none")
-    (tmp_path / "cpu/cpu.cfs_period_us").write_text("100000\n")
-    assert available_cores(tmp_path) == (cores or available_cores(tmp_path / "none"))
+    """Of both versions of control groups: joblib's count, with files of ours in place of the system's."""
+    for name, text in files.items():
+        write(tmp_path / name, text.encode())
+
+    def there(path: object) -> object:
+        moved = isinstance(path, str) and Path(path).is_relative_to(GROUPS)
+        return tmp_path / Path(str(path)).relative_to(GROUPS) if moved else path
+
+    exists, opened = os.path.exists, open
+    monkeypatch.setattr("os.path.exists", lambda path: exists(there(path)))
+    monkeypatch.setattr("builtins.open", lambda path, *how, **options: opened(there(path), *how, **options))
+    assert available_cores() == (cores or len(os.sched_getaffinity(0)))
 
 
 def test_inside_dask_workers_there_are_no_threads_but_theirs(images: Images) -> None:

@@ -1,8 +1,19 @@
-"""What this process may use of the machine."""
+"""What this process may use of the machine: cores, and memory that is free."""
 
 from __future__ import annotations
 
 from pathlib import Path
+
+
+def available_cores() -> int:
+    """How many cores this process may use: by its affinity and its control group, not the machine's count.
+
+    joblib counts them. It reads control groups of versions 1 and 2, rounds parts of a core up, and allows at most
+    LOKY_MAX_CPU_COUNT where that is set.
+    """
+    from joblib import cpu_count
+
+    return int(cpu_count())
 
 
 def free_memory(root: Path = Path("/")) -> int | None:

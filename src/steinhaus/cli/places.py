@@ -107,7 +107,7 @@ class Place:
         from distributed.gc import disable_gc_diagnosis
         from distributed.utils import LoopRunner
 
-        from steinhaus.engines.workers import available_cores
+        from steinhaus.resources import available_cores
 
         patient = {"distributed.scheduler.allowed-failures": 20}
         threads = max(1, available_cores() // cast(int, self.workers))

@@ -177,7 +177,7 @@ def draw(
     """
     from steinhaus import report
     from steinhaus.cli.blas import blas_threads
-    from steinhaus.engines.workers import available_cores
+    from steinhaus.resources import available_cores
 
     data = report.from_result(result)
     if helper is None or not result.record.complete:
