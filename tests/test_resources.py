@@ -22,8 +22,6 @@ from killing import PROGRAM
 from pictures import npy_header, write
 from soaking import soak
 from steinhaus import KMeans, engines
-from steinhaus.cli import blas as blas_module
-from steinhaus.cli.blas import blas_threads
 from steinhaus.images import Images
 from steinhaus.points import Run
 from steinhaus.resources import available_cores, free_memory
@@ -197,23 +195,6 @@ def blas() -> set[int]:
     return {pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"}
 
 
-def test_limits_of_blas_that_overlap_in_time(images: Images) -> None:
-    with threadpoolctl.threadpool_limits(3, "blas"):
-        two, one = blas_threads(2), blas_threads(1)
-        two.__enter__()
-        assert blas() == {2}
-        one.__enter__()
-        assert blas() == {1}, "nobody gets more than was asked for"
-        two.__exit__(None, None, None)
-        assert blas() == {1}, "one is still at it"
-        with blas_threads(2):
-            assert blas() == {1}, "nobody takes more than another one allows"
-        one.__exit__(None, None, None)
-        assert blas() == {3}, "what was there before the first"
-        with blas_threads(None):
-            assert blas() == {3}
-
-
 def test_blas_has_its_threads_again(images: Images) -> None:
     with threadpoolctl.threadpool_limits(2, "blas"), ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: outcome(images, 1), range(16)))
@@ -253,20 +234,6 @@ def test_points_made_before_a_fork_have_threads_in_the_child(images: Images) -> 
     assert in_a_child(go_on) == 0
     assert points.assign([run])[0].counts.tolist() == expected, "the parent's threads are still its own"
     points.close()
-
-
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
-def test_a_fork_while_another_thread_holds_blas() -> None:
-    with threadpoolctl.threadpool_limits(3, "blas"), blas_threads(1):
-
-        def limit_again() -> bool:
-            with blas_threads(2):
-                there = blas()
-            return there == {2} and blas() == {3}
-
-        with blas_module._lock:
-            assert in_a_child(limit_again) == 0
-        assert blas() == {1}
 
 
 # Memory
