@@ -28,7 +28,7 @@ from steinhaus.centroids import inertia
 from steinhaus.engines import distances, is_collection, opened
 from steinhaus.engines.nearest import nearest
 from steinhaus.errors import DataError
-from steinhaus.points import Float64, Int32, Points, Run
+from steinhaus.points import Float64, Int32, LabelsArray, Points, Run
 from steinhaus.resources import available_cores
 
 Init = str | Callable[..., ArrayLike] | ArrayLike  # where centroids begin
@@ -264,7 +264,7 @@ def assigned(points: Points, key: Hashable, centroids: Float64) -> float:
 
 def labels_of(points: Points, key: Hashable) -> Any:
     """The labels of a run, (n,) int32; a Dask array, left on the workers, where the points are there."""
-    return points.labels_array(key) if hasattr(points, "labels_array") else points.labels(key)
+    return points.labels_array(key) if isinstance(points, LabelsArray) else points.labels(key)
 
 
 def check_enough(x: Any, n_clusters: int) -> None:
