@@ -22,11 +22,12 @@ from steinhaus.engines.dense.products import halve_rows
 from steinhaus.engines.dense.records import TILE, Factors, Framed, Scores, Tiles, apart, factors_of, scratch_of
 from steinhaus.engines.exact.grid import are_integers, unit_grid
 from steinhaus.engines.exact.rows import dense_rows
-from steinhaus.engines.workers import Workers, available_cores
+from steinhaus.engines.workers import Workers
 from steinhaus.errors import DataError
 from steinhaus.jit.handed import Handed
 from steinhaus.jit.target import takes_bytes
 from steinhaus.points import Float64, Int32
+from steinhaus.resources import available_cores
 
 _FEATURES = 2**19  # a task: so many features of points
 

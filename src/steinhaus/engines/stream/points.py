@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,10 +18,12 @@ from steinhaus.engines.workers import Workers
 from steinhaus.errors import PlanError
 from steinhaus.jit.target import takes_bytes
 from steinhaus.points import Float64, Int32, Int64, Run, Tally, Totals
+from steinhaus.resources import free_memory
 
 _BLOCK = 64 * 2**20  # bytes of a block where memory allows it
 _FINER = 4  # of `Workers`: reading takes a share of the cores; passes from Zarr took 1.75 s without it, 1.55 s with it
 _SHARE = 16  # a block is at most this part of the memory
+_UNKNOWN = 2**32  # bytes that are taken to be free where the system does not tell
 _POINT = 40  # bytes a point that are held without screens: its place in a part, and what a first pass finds of it
 
 
@@ -55,7 +55,7 @@ class BlockPoints:
     ) -> None:
         self._source = source
         self.d = source.shape[1]
-        self._memory = free_memory() // 2 if memory is None else memory
+        self._memory = (free_memory() or _UNKNOWN) // 2 if memory is None else memory
         row = self.d * source.dtype.itemsize
         most = min(_BLOCK, self._memory // _SHARE)
         if most < 32 * row:
@@ -234,18 +234,3 @@ class BlockPoints:
         if kept := int(self._bytes.sum()) + engine.nbytes <= self._room:
             self._bytes[part] = engine.nbytes
         self._held[part] = engine if kept else None
-
-
-def free_memory() -> int:
-    """Bytes of memory that are free, or can be freed: as Linux tells, else half of all there is."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-    try:  # a container's own limit (cgroup v2)
-        most = Path("/sys/fs/cgroup/memory.max").read_text().strip()
-        used = int(Path("/sys/fs/cgroup/memory.current").read_text())
-    except (OSError, ValueError):
-        return free
-    return free if most == "max" else min(free, max(0, int(most) - used))
