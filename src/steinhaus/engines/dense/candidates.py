@@ -10,14 +10,14 @@ from steinhaus.engines.dense.certifying import bounds, uppers
 from steinhaus.engines.dense.products import products
 from steinhaus.engines.dense.records import ANCHORED, RENEW, SCREENED, Change, Gaps, Orders, Tiles, View
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
-from steinhaus.jit.build import inlined, inner
+from steinhaus.jit.build import apart, inlined, inner
 from steinhaus.jit.operations import bits_of, fma, largest, least, load, lowest_one, maximum, minimum, select, splat, store
 from steinhaus.jit.types import Array, F32x16, f32, i64, u8, u32
 
 INFINITY = float("inf")
 
 
-@inner
+@apart
 def select_candidates(
     s: Source, view: View, orders: Orders, change: Change, tile: Tile, run: RunSlice, mode: i64
 ) -> i64:
@@ -62,7 +62,7 @@ def _open_gaps(gaps: Gaps, tile: Tile, run: RunSlice, since: f32, chosen: Array[
     return found
 
 
-@inner
+@apart
 def _screen_by_directions(s: Source, view: View, change: Change, tile: Tile, run: RunSlice, count: i64) -> i64:
     """Drop candidates without an anchor in this tile that are out of the question by the directions. Returns how many
     stay.
@@ -122,7 +122,7 @@ def _drop(s: Source, gaps: Gaps, tile: Tile, run: RunSlice, count: i64, many: i6
     return stay
 
 
-@inner
+@apart
 def measure_gaps(s: Source, gaps: Gaps, tile: Tile, run: RunSlice, count: i64) -> None:
     """Record the gaps of the candidates as they are now; `near` gets them bare."""
     scratch = s.scratch
@@ -162,7 +162,7 @@ def _directed_products(
     products(low, low + 16 * p, rows, p, chosen, count, p, out, p > 0)
 
 
-@inner
+@apart
 def anchored_products(s: Source, view: View, tile: Tile, run: RunSlice, chosen: Array[i64], count: i64) -> None:
     """Write the products of a tile with listed centroids from their anchors, x . a + b . P'delta, into `out`."""
     out = s.scratch.out
@@ -173,7 +173,7 @@ def anchored_products(s: Source, view: View, tile: Tile, run: RunSlice, chosen: 
         store(out, 32 * c + 16, load(out, 32 * c + 16, 16) + load(run.kept, slot + 16, 16))
 
 
-@inner
+@apart
 def keep_products(s: Source, view: View, run: RunSlice, count: i64) -> i64:
     """Keep the products of the candidates that are nearest, as many as there is room for. Returns how many."""
     near, out, room = s.scratch.near, s.scratch.out, run.room

@@ -35,7 +35,7 @@ from steinhaus.engines.dense.records import (
     Worker,
 )
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
-from steinhaus.jit.build import inner, kernel
+from steinhaus.jit.build import apart, inner, kernel
 from steinhaus.jit.operations import as_bytes, bits_of, claim, count_ones, largest, load, lowest_one, maximum, prefetch
 from steinhaus.jit.types import Array, boolean, f32, i32, i64, u8, u32
 
@@ -128,7 +128,7 @@ def _gather(s: Source, change: Change, view: View, tile: Tile, run: RunSlice) ->
     change.work[GATHERED * view.sizes.runs + run.run] += 1
 
 
-@inner
+@apart
 def _from_anchors(
     s: Source, view: View, change: Change, tile: Tile, run: RunSlice, count: i64, gathered: boolean
 ) -> tuple[u32, i64, boolean]:
@@ -164,7 +164,7 @@ def _from_anchors(
     return opened, many, gathered
 
 
-@inner
+@apart
 def _from_features(
     s: Source, view: View, change: Change, tile: Tile, run: RunSlice, count: i64, mode: i64
 ) -> tuple[u32, i64]:
@@ -183,7 +183,7 @@ def _from_features(
     return opened, many
 
 
-@inner
+@apart
 def _settle(
     s: Source, view: View, change: Change, tile: Tile, run: RunSlice, mode: i64, opened: u32, many: i64
 ) -> None:
@@ -215,7 +215,7 @@ def _fetch(x: Framed, tiles: Tiles, base: i64, lanes: u32) -> None:
             prefetch(values, at + byte)
 
 
-@inner
+@apart
 def _move(s: Source, view: View, change: Change, tile: Tile, run: RunSlice) -> i64:
     """Note the points of a tile whose label is another now. Returns how many."""
     sizes, d, found = view.sizes, s.x.rows.d, s.scratch.found
