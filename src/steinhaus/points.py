@@ -115,7 +115,6 @@ class Tally:
 
     sums: Int64  # (limbs, k, d): the integer sums of each cluster's points; one limb, or two: value = high * 2^32 + low
     counts: Int64  # (k,) points, or the whole numbers that their weights amount to
-    moved: int  # points whose label differs from the engine's last one; depends on the cache, so only for display
     farthest: Int64 = field(
         default_factory=lambda: np.empty((0, 2), np.int64)
     )  # (e, 2) point, its cluster: see Points.assign

@@ -17,14 +17,15 @@ import dask
 import dask.array as da
 import numpy as np
 from distributed import Client, Future, futures_of
-
-from steinhaus.engines import dask_tasks as tasks
-from steinhaus.engines import parts
 from steinhaus.engines.dask_ahead import Ahead
 from steinhaus.engines.dask_arrays import collected, grouped, stretches
 from steinhaus.engines.dask_cluster import Cluster
 from steinhaus.engines.dask_tasks import Speed
 from steinhaus.engines.survey import Ranges, are_integers, grid_of
+
+from steinhaus.engines import dask_tasks as tasks
+from steinhaus.engines import parts
+from steinhaus.engines.exact.held import no_labels
 from steinhaus.points import Float64, Int32, Int64, Run, Tally, Totals
 
 _FAN = 8  # tallies that are added in one task, or here
@@ -204,7 +205,7 @@ class DaskPoints:
 
     def _run(self, key: Hashable) -> Run:
         if key not in self._last:
-            raise KeyError(f"No labels of run {key!r} are remembered: it was never assigned, or has been forgotten.")
+            raise no_labels(key)
         return self._last[key]
 
     def _results(self, task: Callable[..., Any], what: Any) -> list[Any]:

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from steinhaus.engines import parts
 from steinhaus.engines.memory import MemoryPoints
 from steinhaus.engines.reading import IN_FLIGHT, Reader, Reading, Source
 from steinhaus.engines.survey import Ranges, are_integers, grid_of, ranges
+
+from steinhaus.engines import parts
+from steinhaus.engines.exact.held import no_labels
 from steinhaus.engines.workers import Workers
 from steinhaus.errors import PlanError
 from steinhaus.points import Float64, Int32, Int64, Run, Tally, Totals
@@ -128,7 +129,7 @@ class BlockPoints:
     def labels(self, key: Hashable) -> Int32:
         """See `Points.labels`."""
         if key not in self._last:
-            raise KeyError(f"No labels of run {key!r} are remembered: it was never assigned, or has been forgotten.")
+            raise no_labels(key)
         run = self._last[key]
         out = np.empty(self.n, np.int32)
         lost = []
