@@ -27,6 +27,7 @@ from steinhaus.engines.cluster.connection import Cluster
 from steinhaus.engines.cluster.tasks import Speed
 from steinhaus.engines.exact.grid import Ranges, are_integers, grid_of
 from steinhaus.jit.target import takes_bytes
+from steinhaus.engines.exact.held import no_labels
 from steinhaus.points import Float64, Int32, Int64, Run, Tally, Totals
 
 _FAN = 8  # tallies that are added in one task, or here
@@ -217,7 +218,7 @@ class DaskPoints:
 
     def _run(self, key: Hashable) -> Run:
         if key not in self._last:
-            raise KeyError(f"No labels of run {key!r} are remembered: it was never assigned, or has been forgotten.")
+            raise no_labels(key)
         return self._last[key]
 
     def _results(self, task: Callable[..., Any], what: Any) -> list[Any]:

@@ -20,8 +20,9 @@ from steinhaus.engines.dense.predict import framed
 from steinhaus.engines.dense.products import halve_rows
 from steinhaus.engines.dense.records import BRUTE, FEATURES, RENEW, TILE, Limited, Tiles
 from steinhaus.engines.dense.state import Batch, batch_of
-from steinhaus.engines.exact.distances import all_distances, own_distances
+from steinhaus.engines.exact.distances import all_distances, farthest, own_distances
 from steinhaus.engines.exact.grid import GRID_BITS, are_integers, grid_of, ranges
+from steinhaus.engines.exact.held import no_labels
 from steinhaus.engines.exact.parts import chances
 from steinhaus.engines.exact.rows import dense_rows
 from steinhaus.engines.exact.totals import measure, two_float
@@ -143,10 +144,7 @@ class MemoryPoints:
         (e,) float64
             Their squared distances.
         """
-        labels, distances = self.labels(run.key), self.own_distances(run)
-        order = np.argsort(-distances, kind="stable")[:wanted]
-        order = order[distances[order] > 0]
-        return np.stack([order, labels[order].astype(np.int64)], axis=1), distances[order]
+        return farthest(self.own_distances(run), self.labels(run.key), wanted)
 
     def explain(self, k: int, runs: int = 1) -> str:
         """See `Explained.explain`."""
@@ -195,7 +193,7 @@ class MemoryPoints:
     def labels(self, key: Hashable) -> Int32:
         """See `Points.labels`."""
         if self._batch is None or key not in self._batch.rows:
-            raise KeyError(f"No labels of run {key!r} are remembered: it was never assigned, or has been forgotten.")
+            raise no_labels(key)
         by_position = self._batch.labels[self._batch.rows[key]]
         labels = np.empty(self.n, np.int32)
         labels[self._tiles.order[: self.n]] = by_position[: self.n]

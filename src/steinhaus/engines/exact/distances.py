@@ -13,7 +13,7 @@ from steinhaus.jit.build import inner, kernel
 from steinhaus.jit.handed import Handed
 from steinhaus.jit.operations import convert, fold, load, splat
 from steinhaus.jit.types import Array, Point, f64, i32, i64
-from steinhaus.points import Float64, Grid
+from steinhaus.points import Float64, Grid, Int32, Int64
 
 
 @inner
@@ -72,3 +72,32 @@ def table_of_distances(x: NDArray[Any], rows: Float64, workers: Workers) -> Floa
     measure = distance_rows[x.dtype]
     workers.each(lambda _, first, end: measure(points, first, end, rows, len(rows), out), len(x), 1024)
     return out
+
+
+def farthest(
+    distances: Float64, labels: Int32 | Int64, wanted: int, points: Int64 | None = None
+) -> tuple[Int64, Float64]:
+    """The points that lie farthest from their centroids, farthest first, ties to the lowest; none at distance 0.
+
+    Parameters
+    ----------
+    distances
+        (n,) squared, of each point to its centroid.
+    labels
+        (n,) its cluster.
+    wanted
+        How many, at most.
+    points
+        (n,) their numbers, ascending; None: 0 to n - 1.
+
+    Returns
+    -------
+    (e, 2) int64, e <= wanted
+        The points and their clusters.
+    (e,) float64
+        Their squared distances.
+    """
+    order = np.argsort(-distances, kind="stable")[:wanted]
+    order = order[distances[order] > 0]
+    numbers = order if points is None else points[order]
+    return np.stack([numbers, labels[order].astype(np.int64)], axis=1), distances[order]

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from steinhaus.engines.exact import distances
 from steinhaus.engines.exact.grid import Ranges
 from steinhaus.engines.exact.totals import two_float
 from steinhaus.errors import DataError
@@ -84,8 +85,7 @@ def added(parts: Iterable[Sequence[Tally]]) -> list[Tally]:
         if not whole:
             whole = [Tally(tally.sums.copy(), tally.counts.copy()) for tally in tallies]
             continue
-        for place, tally in enumerate(tallies):
-            of_all = whole[place]
+        for of_all, tally in zip(whole, tallies, strict=True):
             of_all.sums.__iadd__(tally.sums)
             of_all.counts.__iadd__(tally.counts)
     return whole
@@ -101,8 +101,10 @@ def farthest(parts: Iterable[Far], wanted: int) -> Int64:
     """The farthest points of all from those of each part, (e, 2), e <= wanted: farthest first, ties to the lowest
     point.
     """
-    pairs, distances = (np.concatenate(found) for found in zip(*parts, strict=True))
-    return pairs[np.lexsort((pairs[:, 0], -distances))[:wanted]]
+    pairs, measured = (np.concatenate(found) for found in zip(*parts, strict=True))
+    order = np.argsort(pairs[:, 0])
+    points, labels = pairs[order].T
+    return distances.farthest(measured[order], labels, wanted, points)[0]
 
 
 def chances(seed: int, points: Int64) -> Float64:

@@ -81,9 +81,7 @@ def extremes(x: DenseRows, first: i64, end: i64, least: Array[Point], most: Arra
 
 
 @kernel
-def integer_totals(
-    x: DenseRows, first: i64, end: i64, block: Array[i32], sums: Array[i64], lengths: Array[f64]
-) -> i64:
+def integer_totals(x: DenseRows, first: i64, end: i64, block: Array[i32], sums: Array[i64], lengths: Array[f64]) -> i64:
     """Add the columns of small integers to `sums`, (d,); write the points' squared norms, return their sum.
 
     block: (d,) zeros, to work in. At most 2^13 rows, so that no int32 overflows.

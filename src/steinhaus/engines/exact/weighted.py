@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from steinhaus.engines import dense_kernels, distance_kernels, limbs
-from steinhaus.engines.survey import are_integers
+from steinhaus.engines.exact import limbs, weighted_kernels
+from steinhaus.engines.exact.distances import farthest, own_distances
+from steinhaus.engines.exact.held import Held
+from steinhaus.engines.exact.rows import dense_rows
 from steinhaus.engines.workers import Workers
-from steinhaus.points import Float64, Grid, Int32, Int64, Points, Run, Tally
+from steinhaus.jit.handed import Handed
+from steinhaus.points import Float64, Int32, Int64, Points, Run, Tally
 
 _STEP = 4096  # points a task
-
-
-@dataclass
-class _Held:
-    """What is remembered of a run."""
-
-    labels: Int32  # (n,), -1: none yet
-    sums: Int64  # (limbs, k, d)
-    counts: Int64  # (k,)
 
 
 class WeightedPoints:
@@ -53,16 +47,16 @@ class WeightedPoints:
         self.n, self.d, self.grid = points.n, points.d, points.grid
         self._weights = counts
         self._workers = Workers(threads)
-        self._rows = dense_rows(x, points.grid)
+        self._kind, self._rows = x.dtype, Handed(dense_rows(x, points.grid))
         squares = np.zeros((self._workers.count, 3, limbs.PIECES, self.d), np.int64)
 
         def add(worker: int, first: int, end: int) -> None:
-            dense_kernels.weighted_squares(self._rows, counts, first, end, squares[worker])
+            weighted_kernels.squares[self._kind](self._rows, counts, first, end, squares[worker])
 
         self._workers.each(add, self.n, _STEP)
         weighted = limbs.squares_of(squares.sum(axis=0), self.grid.step)
         self.totals = replace(points.totals, weights=counts, weighted=weighted, unit=unit)
-        self._held: dict[Hashable, _Held] = {}
+        self._held: dict[Hashable, Held] = {}
 
     def assign(self, runs: Sequence[Run]) -> list[Tally]:
         """See `Points.assign`."""
@@ -93,46 +87,33 @@ class WeightedPoints:
         self._points.close()
 
     def _tally(self, run: Run) -> Tally:
-        held = self._held.get(run.key) or self._nothing(len(run.centroids))
+        k, limb_count = len(run.centroids), len(self.totals.sums)
+        held = self._held.get(run.key) or Held.nothing(self.n, limb_count, k, self.d)
         labels = self._points.labels(run.key)
         sums = np.zeros((self._workers.count, *held.sums.shape), np.int64)
         counts = np.zeros((self._workers.count, *held.counts.shape), np.int64)
-        moved = np.zeros(self._workers.count, np.int64)
+        other = (limb_count - 1) * k * self.d
 
         def move(worker: int, first: int, end: int) -> None:
-            moved[worker] += dense_kernels.move(
-                self._rows, self._weights, first, end, held.labels, labels, sums[worker], counts[worker]
+            weighted_kernels.move[self._kind](
+                self._rows, self._weights, first, end, held.labels, labels, other, sums[worker], counts[worker]
             )
 
         self._workers.each(move, self.n, _STEP)
-        held = _Held(labels, held.sums + sums.sum(axis=0), held.counts + counts.sum(axis=0))
+        held = Held(labels, held.sums + sums.sum(axis=0), held.counts + counts.sum(axis=0))
         self._held[run.key] = held
-        tally = Tally(held.sums, held.counts, int(moved.sum()))
+        tally = Tally(held.sums, held.counts)
         if empty := int(np.count_nonzero(held.counts == 0)):
             return replace(tally, farthest=self._farthest(labels, run.centroids, empty))
         return tally
-
-    def _nothing(self, k: int) -> _Held:
-        limb_count = len(self.totals.sums)
-        labels = np.full(self.n, -1, np.int32)
-        return _Held(labels, np.zeros((limb_count, k, self.d), np.int64), np.zeros(k, np.int64))
 
     def _farthest(self, labels: Int32, centroids: Float64, wanted: int) -> Int64:
         """The farthest points that have weight, and their clusters, (e, 2); e <= wanted."""
         distances = np.empty(self.n)
 
         def measure(_: int, first: int, end: int) -> None:
-            distance_kernels.own_distances(self._rows, first, end, labels, centroids, distances)
+            own_distances[self._kind](self._rows, first, end, labels, centroids, distances)
 
         self._workers.each(measure, self.n, _STEP)
         distances[self._weights == 0] = 0.0
-        order = np.argsort(-distances, kind="stable")[:wanted]
-        order = order[distances[order] > 0]
-        return np.stack([order, labels[order].astype(np.int64)], axis=1)
-
-
-def dense_rows(x: NDArray[Any], grid: Grid) -> dense_kernels.Rows:
-    """What the kernels need of points in memory, (n, d) C-contiguous, and their grid."""
-    flat = x.reshape(-1).view()
-    flat.flags.writeable = False  # one type of array for all callers, so that kernels are compiled once
-    return dense_kernels.Rows(flat, x.shape[1], grid.offset, 1.0 / grid.step, are_integers(x.dtype))
+        return farthest(distances, labels, wanted)[0]

@@ -14,6 +14,7 @@ from steinhaus.engines.dense.policy import Policy
 from steinhaus.engines.exact import parts
 from steinhaus.engines.exact.grid import Ranges, are_integers, grid_of, ranges
 from steinhaus.engines.stream.reading import IN_FLIGHT, Reader, Reading, Source
+from steinhaus.engines.exact.held import no_labels
 from steinhaus.engines.workers import Workers
 from steinhaus.errors import PlanError
 from steinhaus.jit.target import takes_bytes
@@ -129,7 +130,7 @@ class BlockPoints:
     def labels(self, key: Hashable) -> Int32:
         """See `Points.labels`."""
         if key not in self._last:
-            raise KeyError(f"No labels of run {key!r} are remembered: it was never assigned, or has been forgotten.")
+            raise no_labels(key)
         run = self._last[key]
         out = np.empty(self.n, np.int32)
         lost = []
