@@ -1,8 +1,8 @@
 """Where points live and passes happen: the data decides the engine.
 
-`bounds` holds every slack of the screens, derived; `exact` the arithmetic that decides labels and sums. Engines stand on
-both: `dense` for arrays in memory, `sparse` for compressed rows; `stream`, for points read from disk, and `cluster`, for
-points on Dask's workers, use `dense` for each part. No engine is used but through `Points`.
+`bounds` holds every slack of the screens, derived; `exact` the arithmetic that decides labels and sums. Engines stand
+on both: `dense` for arrays in memory, `sparse` for compressed rows; `stream`, for points read from disk, and `cluster`,
+for points on Dask's workers, use `dense` for each part. No engine is used but through `Points`.
 """
 
 from __future__ import annotations

@@ -30,7 +30,6 @@ from steinhaus.engines.dense.predict import nearest
 from steinhaus.errors import DataError
 from steinhaus.points import Float64, Int32, LabelsArray, Points, Run
 from steinhaus.resources import available_cores
-from steinhaus.resources import available_cores
 
 Init = str | Callable[..., ArrayLike] | ArrayLike  # where centroids begin
 DTYPES = [np.float64, np.float32, np.uint8, np.int8, np.uint16, np.int16, np.int32, np.uint32, np.int64, np.uint64]

@@ -20,7 +20,8 @@ Of two candidates, rho moves the scores alike where their rows are near: s_j - s
 |rho| (|e_j| + |e_k|). That closes most of what rounding leaves open: see `tiles.narrow`.
 
 rho is computed in float32, as z - m - w (q - 128): off by at most 8 u (|z| + |m|) + 3 u |rho|, and the sum of its
-squares by gamma_(d / 16 + 6). `Quantiser.factor` is enlarged by two `SLACK` for the latter; `BLUR` (|z| + |m|) is added.
+squares by gamma_(d / 16 + 6). `Quantiser.factor` is enlarged by two `SLACK` for the latter; `BLUR` (|z| + |m|) is
+added.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ NOT_ROUNDED = Quantiser(_NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, 0.
 
 
 def quantiser_of(frame: Frame, sample: Float64) -> Quantiser:
-    """A quantiser for points of which this is a sample, (m, d) in the frame less the reference; none where it would not do.
+    """A quantiser for points of which this is a sample, (m, d) in the frame less the reference; none where none would do.
 
     The step is such that none of the sample is cut off; of points beyond it, rho is large, and they are settled.
     """

@@ -19,15 +19,15 @@ import numpy as np
 from distributed import Client, Future, futures_of
 
 from steinhaus.engines.cluster import tasks
-from steinhaus.engines.dense.policy import Policy
-from steinhaus.engines.exact import parts
 from steinhaus.engines.cluster.ahead import Ahead
 from steinhaus.engines.cluster.arrays import collected, grouped, stretches
 from steinhaus.engines.cluster.connection import Cluster
 from steinhaus.engines.cluster.tasks import Speed
+from steinhaus.engines.dense.policy import Policy
+from steinhaus.engines.exact import parts
 from steinhaus.engines.exact.grid import Ranges, are_integers, grid_of
-from steinhaus.jit.target import takes_bytes
 from steinhaus.engines.exact.held import no_labels
+from steinhaus.jit.target import takes_bytes
 from steinhaus.points import Float64, Int32, Int64, Run, Tally, Totals
 
 _FAN = 8  # tallies that are added in one task, or here
@@ -180,8 +180,8 @@ class DaskPoints:
         largest, kind = int(self._layout.sizes.max()), self._kind
         policy = Policy(largest, self.d, 2**62, "auto", takes_bytes(kind), are_integers(kind))
         return (
-            f"{len(self._blocks)} parts on {len(self._cluster.workers)} workers, each assigned where it lies, as far as "
-            f"its worker's memory goes; tallies are added on the way here. The largest part: "
+            f"{len(self._blocks)} parts on {len(self._cluster.workers)} workers, each assigned where it lies, within "
+            f"its worker's memory; tallies are added on the way here. The largest part: "
             f"{policy.explain(k, runs, pays=True, shapeless=False)}"
         )
 

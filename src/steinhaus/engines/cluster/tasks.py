@@ -12,15 +12,15 @@ import time
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from distributed import get_worker
 from numpy.typing import NDArray
 
-from steinhaus.engines.exact import parts
 from steinhaus.engines.dense.points import MemoryPoints
+from steinhaus.engines.exact import parts
 from steinhaus.engines.exact.grid import Ranges, ranges
 from steinhaus.engines.workers import Workers
 from steinhaus.lloyd import lloyd

@@ -11,7 +11,19 @@ from steinhaus.engines.dense.products import products
 from steinhaus.engines.dense.records import ANCHORED, RENEW, SCREENED, Change, Gaps, Orders, Tiles, View
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
 from steinhaus.jit.build import apart, inlined, inner
-from steinhaus.jit.operations import bits_of, fma, largest, least, load, lowest_one, maximum, minimum, select, splat, store
+from steinhaus.jit.operations import (
+    bits_of,
+    fma,
+    largest,
+    least,
+    load,
+    lowest_one,
+    maximum,
+    minimum,
+    select,
+    splat,
+    store,
+)
 from steinhaus.jit.types import Array, F32x16, f32, i64, u8, u32
 
 INFINITY = float("inf")

@@ -6,14 +6,12 @@ concatenated centroids of all runs is c_j, its screened form e_j.
 
 from __future__ import annotations
 
-import numpy as np
-
 from steinhaus.engines.bounds.bytes import BLUR
 from steinhaus.engines.dense.records import Anchors, Factors, Scores
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
 from steinhaus.jit.build import apart, inner
 from steinhaus.jit.operations import bits_of, count_ones, fma, load, lowest_one, maximum, select, splat, store
-from steinhaus.jit.types import Array, boolean, f32, f64, i32, i64, u32
+from steinhaus.jit.types import Array, f32, f64, i32, i64, u32
 
 INFINITY = float("inf")
 
@@ -73,8 +71,8 @@ def uppers(s: Source, tile: Tile, scores: Scores, chosen: Array[i64], count: i64
 
 @apart
 def list_open(s: Source, count: i64, opened: u32) -> i64:
-    """List the candidates c whose upper bound reaches `least` in an open lane in `others`, and in `kept` those lanes, as
-    bits. Returns how many.
+    """List the candidates c whose upper bound reaches `least` in an open lane in `others`, and those lanes, as bits,
+    in `kept`. Returns how many.
     """
     scratch, many = s.scratch, 0
     need0, need1 = load(scratch.least, 0, 16), load(scratch.least, 16, 16)
@@ -151,8 +149,8 @@ def settle(
 ) -> tuple[i64, i64]:
     """The centroid of a point among its candidates: a finer screen, then float64.
 
-    Candidates are those that `list_open` listed for its lane; exact is (K, d), factors the same in the frame, single the
-    Scores of their `lanes.product`. Returns the centroid, and how many pairs were looked at.
+    Candidates are those that `list_open` listed for its lane; exact is (K, d), factors the same in the frame, single
+    the Scores of their `lanes.product`. Returns the centroid, and how many pairs were looked at.
     """
     scratch, tiles = s.scratch, s.tiles
     i, bit = tiles.order[position], i64(1) << lane

@@ -84,9 +84,7 @@ def projected(
     order = near_order(coordinates[:n], workers, labels)
     order = np.concatenate([order, np.repeat(order[-1:], tiles * TILE - n)])
     projections = np.empty((tiles, 2, p, 16), np.float32)
-    workers.each(
-        lambda _, first, end: kernels.regroup(coordinates, p, order, first, end, projections), tiles, step
-    )
+    workers.each(lambda _, first, end: kernels.regroup(coordinates, p, order, first, end, projections), tiles, step)
     placed = of.tiles._replace(
         order=order, norms=of.tiles.norms[order], residuals=rests[order], projections=projections, p=p
     )
@@ -144,7 +142,9 @@ def near_order(coordinates: NDArray[np.float32], workers: Workers, labels: Int32
     n, p = coordinates.shape
     order, keys, parts = np.arange(n), np.empty(n, np.float32), [(0, n)]
     if labels is not None:
-        order = np.argsort(labels.astype(np.min_scalar_type(labels.max())), kind="stable")  # by digits, if there are few
+        order = np.argsort(
+            labels.astype(np.min_scalar_type(labels.max())), kind="stable"
+        )  # by digits, if there are few
         ends = (np.cumsum(np.bincount(labels)) + TILE // 2) // TILE * TILE
         parts = list(itertools.pairwise(np.unique([0, *ends[ends < n], n]).tolist()))
 

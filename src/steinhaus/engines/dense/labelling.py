@@ -1,7 +1,7 @@
 """A pass of Lloyd's algorithm: labels for points, and what they change in the tallies.
 
-For every tile and run, four phases: select candidates, screen them, certify or compute, settle and move. `assign` is the
-loop, `_label` a tile and a run.
+For every tile and run, four phases: select candidates, screen them, certify or compute, settle and move. `assign` is
+the loop, `_label` a tile and a run.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ from steinhaus.jit.types import Array, boolean, f32, i32, i64, u8, u32
 
 @kernel
 def assign(points: Framed, readers: Readers, view: View, orders: Orders, worker: Worker) -> None:
-    """Label the points of all tiles that this worker comes to, for some runs, and note what that changes in the tallies.
+    """Label the points of all tiles that this worker comes to, for some runs, and note what changes in the tallies.
 
     View's anchors are renewed where a run's mode is RENEW.
     """
-    tiles, sizes = view.tiles, view.sizes
+    tiles = view.tiles
     source = Source(points, readers, tiles, worker.scratch)
     full = False  # whether all tiles' features are needed
     for a in range(orders.many[0]):
@@ -72,9 +72,7 @@ def assign(points: Framed, readers: Readers, view: View, orders: Orders, worker:
 
 
 @inner
-def _label(
-    s: Source, view: View, orders: Orders, change: Change, tile: Tile, r: i64, gathered: boolean
-) -> boolean:
+def _label(s: Source, view: View, orders: Orders, change: Change, tile: Tile, r: i64, gathered: boolean) -> boolean:
     """Label a tile's points for one run. Returns whether the tile's features were gathered by now."""
     sizes = view.sizes
     first, column = view.firsts[r], view.columns[r]
@@ -249,7 +247,9 @@ def _add(s: Source, change: Change, i: i64, sign: i64, j: i64, other: i64) -> No
 
 
 @kernel
-def collect(view: View, change: Change, d: i64, limbs: i64, sums: Array[i64], counts: Array[i64], work: Array[i64]) -> None:
+def collect(
+    view: View, change: Change, d: i64, limbs: i64, sums: Array[i64], counts: Array[i64], work: Array[i64]
+) -> None:
     """Add a worker's changes to the sums and counts of all clusters, and its work to all that was done; clear them.
 
     sums: (limbs, K, d), counts: (K,), work: (WORKS, R).

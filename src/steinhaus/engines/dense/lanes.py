@@ -36,7 +36,7 @@ from steinhaus.jit.operations import (
 )
 from steinhaus.jit.target import BYTE_LANES
 from steinhaus.jit.translate import unroll
-from steinhaus.jit.types import Array, F32x16, Function, Point, f32, f64, i32, i64, literal, u8
+from steinhaus.jit.types import Array, F32x16, Function, Point, f32, f64, i32, i64, u8
 
 
 @inlined

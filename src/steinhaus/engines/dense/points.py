@@ -183,9 +183,7 @@ class MemoryPoints:
         points = Handed(self._framed._replace(quantiser=rounding.NOT_ROUNDED))
 
         def screen(worker: int, first: int, end: int) -> None:
-            limited.distances_below(
-                points, self._handed_readers, tiles, handed, scratch[worker], first, end, out
-            )
+            limited.distances_below(points, self._handed_readers, tiles, handed, scratch[worker], first, end, out)
 
         self._workers.each(screen, self._policy.tiles, self._tiles_a_task)
         return out

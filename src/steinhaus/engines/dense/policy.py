@@ -24,7 +24,8 @@ class Thresholds(NamedTuple):
     few_centroids: int = 20
     few_directions: int = 32
     directions: int = 48
-    # Features up to which few directions are taken: a million embeddings of 128, K = 256, are as fast with 32 as with 48.
+    # Features up to which few directions are taken: a million embeddings of 128, K = 256, are as fast with 32 as with
+    # 48.
     few_features: int = 128
     # Points a cluster from which on points are ordered by their cluster first: a million embeddings, K = 256, 5.7 s
     # instead of 6.5; MNIST, K = 100, 0.73 s instead of 0.79; K = 1000, 60 points a cluster, no gain.
@@ -38,7 +39,8 @@ class Thresholds(NamedTuple):
     spare: float = 2.0
     # A run takes new anchors early, when another does, once so much of its own cost is reached.
     company: float = 0.6
-    # Costs of work, in pairs settled (about 0.1 us): gathering a tile; a row of its products from the features (of 784).
+    # Costs of work, in pairs settled (about 0.1 us): gathering a tile; a row of its products from the features (of
+    # 784).
     gathering: float = 30.0
     products: float = 4.5
     # Distances between anchors that are worth their memory.
@@ -142,8 +144,8 @@ class Policy:
             return f"{every_time}: leading directions hold too little of these points."
         if not self.fits(sizes):
             return (
-                f"{every_time}: gaps and anchors would take {tables:,.0f} MiB of the {self.memory / 2**20:,.0f} MiB that "
-                "screening may use. Allow more with memory=."
+                f"{every_time}: gaps and anchors would take {tables:,.0f} MiB of the {self.memory / 2**20:,.0f} MiB "
+                "that screening may use. Allow more with memory=."
             )
         return (
             f"First pass: products of all {self.d} features in {kind}. Then {p} leading directions are taken, and the "

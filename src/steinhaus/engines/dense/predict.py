@@ -1,9 +1,9 @@
 """Labels alone, in one pass: for points that are not fitted, and so need no grid, no sums and no cache.
 
 Tiles of 32 points are screened by float32 products of all features, and what is close is settled, by the functions
-and bounds of a fit's pass. The frame of floats is about the centroids, its unit the longest of them: o their mean, m = 0.
-So a point that is not finite has no finite norm there, and the look at every value that finds such points is the screen's
-own.
+and bounds of a fit's pass. The frame of floats is about the centroids, its unit the longest of them: o their mean, m =
+0. So a point that is not finite has no finite norm there, and the look at every value that finds such points is the
+screen's own.
 """
 
 from __future__ import annotations

@@ -32,7 +32,9 @@ _Floats, _Bytes = Array[f32], Array[i8]
 
 
 @shared_kernel
-def full_products(x: Framed, scratch: Scratch, factors: Factors, chosen: Array[i64], count: i64, out: Array[f32]) -> None:
+def full_products(
+    x: Framed, scratch: Scratch, factors: Factors, chosen: Array[i64], count: i64, out: Array[f32]
+) -> None:
     """Write the products of a tile, once gathered, with the rows chosen[c] into `out`, 32 a row, summed in chunks of
     features.
     """
@@ -62,8 +64,8 @@ def products(
     out: Array[f32],
     fresh: boolean,
 ) -> None:
-    """Add the products of two groups of sixteen points with the rows chosen[c], c < count, over p features, to `out`; or
-    write them there, where `fresh`.
+    """Add the products of two groups of sixteen points with the rows chosen[c], c < count, over p features, to `out`;
+    or write them there, where `fresh`.
 
     low, high: (p, 16) the groups; rows: row j at `j length`; out: 32 products a row.
     """

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-
 from steinhaus.engines.dense.policy import THRESHOLDS, Capacity
 from steinhaus.engines.dense.records import (
     ANCHORED,

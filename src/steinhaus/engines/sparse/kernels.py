@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from steinhaus.engines.products import squared_distance
 
 from steinhaus import simd as v
 from steinhaus.compiled import compiled, inlined
 from steinhaus.engines import limbs
-from steinhaus.engines.products import squared_distance
 
 
 class Rows(NamedTuple):

@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-
-from steinhaus.engines import limbs, sparse_kernels
 from steinhaus.engines.screening import UNIT64
 from steinhaus.engines.survey import are_integers
 from steinhaus.engines.weighing import Weights
+
+from steinhaus.engines import limbs, sparse_kernels
 from steinhaus.engines.workers import Workers
 from steinhaus.errors import DataError
 from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally, Totals

@@ -13,8 +13,8 @@ from steinhaus.engines.dense.points import MemoryPoints
 from steinhaus.engines.dense.policy import Policy
 from steinhaus.engines.exact import parts
 from steinhaus.engines.exact.grid import Ranges, are_integers, grid_of, ranges
-from steinhaus.engines.stream.reading import IN_FLIGHT, Reader, Reading, Source
 from steinhaus.engines.exact.held import no_labels
+from steinhaus.engines.stream.reading import IN_FLIGHT, Reader, Reading, Source
 from steinhaus.engines.workers import Workers
 from steinhaus.errors import PlanError
 from steinhaus.jit.target import takes_bytes
