@@ -28,7 +28,7 @@ from digest_problems import DATA
 from steinhaus.engines import choose, opened
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Run
-from steinhaus.simd import takes_bytes
+from steinhaus.jit.target import takes_bytes
 
 RECORDED = Path(__file__).with_name("digests.json")
 SCREENS, THREADS = ("auto", "drift", "plain", "none"), (1, 2, 7)

@@ -277,8 +277,6 @@ def test_images_that_do_not_fit_are_said_not_to(tmp_path: Path) -> None:
 NEEDS = """
 from pathlib import Path
 import PIL, steinhaus.study.run, steinhaus.images.npy
-from steinhaus.engines.warming import warm_up
-warm_up()
 print(next(line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if "VmPeak" in line))
 """
 

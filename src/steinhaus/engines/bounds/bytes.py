@@ -56,7 +56,7 @@ NOT_ROUNDED = Quantiser(_NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, 0.
 
 
 def quantiser_of(frame: Frame, sample: Float64) -> Quantiser:
-    """A quantiser for points of which this is a sample, (m, d) in the frame less the reference; none where none would do.
+    """A quantiser for points of which this is a sample, (m, d) in the frame less the reference; `NOT_ROUNDED` if none would do.
 
     The step is such that none of the sample is cut off; of points beyond it, rho is large, and they are settled.
     """

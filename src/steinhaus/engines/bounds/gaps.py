@@ -10,10 +10,10 @@ T x K numbers, and loops that stay dense.
 
 Gaps in float32. A tile whose size is at least |y| of its lanes and a centroid have three sums over all steps:
 travelled, of the centroid's lengths; risen, of its rises; fallen, of the greatest size length + fall among the labels
-present, or 0. With S = size travelled + risen + fallen, a gap g at step R is written down as G = g + S_R, less a slack, and at a
-step T > R the centroid is no candidate where G > S_T. It must follow that g > D, the exact sum of size length + rise +
-fall over the steps after R up to T. Write M for size travelled + |risen| + fallen, and m for size length + |rise| +
-fall.
+present, or 0. With S = size travelled + risen + fallen, a gap g at step R is written down as G = g + S_R, less a slack,
+and at a step T > R the centroid is no candidate where G > S_T. It must follow that g > D, the exact sum of size length
++ rise + fall over the steps after R up to T. Write M for size travelled + |risen| + fallen, and m for size length +
+|rise| + fall.
 
 1. A step. Length, rise and fall are rounded to the nearest float32, and size length + fall is rounded once or twice.
    Length carries two `SLACK`, rise and fall 4 u |turned|; that takes less of either. `TINY` keeps a length from
@@ -24,7 +24,7 @@ fall.
    S_T - S_R >= D + 6 u M_R + 5.9 u M_T: one step has both parts in its 12 u, of several the first has one and the
    last the other.
 3. A comparison. A product and two sums, fused or not, take at most 3.1 u M from S. (`candidates.select_candidates` adds to
-   fallen how far centroids may go until the next anchors; that is at least 0, and more than rounding takes from it.)
+   fallen how far centroids may go until the next anchors: at least 0, and more than rounding takes from it.)
 4. A record. G = g + S_R - 16 u (|g| + |S_R|), S_R as in 3, by three more sums: G <= g + S_R + 3.1 u M_R, exactly.
 
 Where G > S_T as computed, g > S_T - S_R - 3.1 u M_R - 3.1 u M_T >= D. This holds however large S is beside g, and for

@@ -77,7 +77,8 @@ class WeightedPoints:
 
     def explain(self, k: int, runs: int = 1) -> str:
         """See `Points.explain`."""
-        return f"Labels do not depend on weights; points whose label changes are added up by them. {self._points.explain(k, runs)}"
+        told = self._points.explain(k, runs)
+        return f"Labels do not depend on weights; points whose label changes are added up by them. {told}"
 
     def forget(self, key: Hashable) -> None:
         """See `Points.forget`."""
