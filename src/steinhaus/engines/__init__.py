@@ -4,40 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from steinhaus.engines.memory import Screen
+    from steinhaus.engines.dense.points import Screen
     from steinhaus.points import Float64, Points
 
 
-def choose(
-    x: Any, *, threads: int | None = None, memory: int | None = None, screen: Screen | Literal["zeros"] = "auto"
-) -> Any:
+def choose(x: Any, *, threads: int | None = None, memory: int | None = None, screen: Screen = "auto") -> Any:
     """Choose the engine, a `Points`, for (n, d) points.
 
-    Arrays get `MemoryPoints`, whose parameters these are, or where they are mostly zeros (or `screen` is
-    "zeros") `MostlyZeroPoints`. Pixels that stay where they are stored get `BlockPoints`, and
-    `memory` is all that it may use; Dask collections get `DaskPoints`, whose workers have threads and memory of
-    their own.
+    Arrays get `MemoryPoints`, whose parameters these are. Pixels that stay where they are stored get `BlockPoints`, and
+    `memory` is all that it may use; Dask collections get `DaskPoints`, whose workers have threads and memory of their
+    own.
     """
     import numpy as np
 
     if is_collection(x):
-        from steinhaus.engines.dask import DaskPoints
+        from steinhaus.engines.cluster.points import DaskPoints
 
         return DaskPoints(x)
     if hasattr(x, "source"):
-        from steinhaus.engines.blocks import BlockPoints
+        from steinhaus.engines.stream.points import BlockPoints
 
         return BlockPoints(x.source, take=x.take, threads=threads, memory=memory)
-    from steinhaus.engines.memory import MemoryPoints
-    from steinhaus.engines.zeros import MostlyZeroPoints, is_mostly_zeros
+    from steinhaus.engines.dense.points import MemoryPoints
 
-    x = np.ascontiguousarray(x)
-    if screen == "zeros" or (screen == "auto" and is_mostly_zeros(x, memory)):
-        return MostlyZeroPoints(x, threads=threads)
-    return MemoryPoints(x, threads=threads, memory=memory, screen=screen)
+    return MemoryPoints(np.ascontiguousarray(x), threads=threads, memory=memory, screen=screen)
 
 
 def is_collection(x: Any) -> bool:
@@ -56,7 +49,7 @@ def opened(x: Any, *, weights: Float64 | None = None, threads: int | None = None
     threads
         Threads to use, the calling one included; None: one a core.
     """
-    from steinhaus.engines.weighing import weigh
+    from steinhaus.engines.exact.weighing import weigh
     from steinhaus.errors import DataError
 
     if weights is not None and (is_collection(x) or hasattr(x, "source")):
@@ -64,13 +57,13 @@ def opened(x: Any, *, weights: Float64 | None = None, threads: int | None = None
     put = weigh(weights)
     points: Any
     if hasattr(x, "indptr"):
-        from steinhaus.engines.sparse import SparsePoints
+        from steinhaus.engines.sparse.points import SparsePoints
 
         points = SparsePoints(x, weights=put, threads=threads)
     else:
         points = choose(x, threads=threads)
         if put.counts is not None:
-            from steinhaus.engines.weighted import WeightedPoints
+            from steinhaus.engines.exact.weighted import WeightedPoints
 
             points = WeightedPoints(points, x, counts=put.counts, unit=put.unit, threads=threads)
     try:
@@ -87,22 +80,23 @@ def distances(x: Any, rows: Float64, *, threads: int | None = None) -> Float64:
     """
     import numpy as np
 
-    from steinhaus.points import Grid
-
     if hasattr(x, "indptr"):
-        from steinhaus.engines.sparse import SparsePoints
+        from steinhaus.engines.sparse.points import SparsePoints
 
         points = SparsePoints(x, threads=threads)
         squares = points.distances_to(rows)
         points.close()
         return np.sqrt(np.ascontiguousarray(squares.T))
-    from steinhaus.engines import distance_kernels
-    from steinhaus.engines.weighted import dense_rows
+    from steinhaus.engines.exact.distances import all_distances
+    from steinhaus.engines.exact.grid import unit_grid
+    from steinhaus.engines.exact.rows import dense_rows
     from steinhaus.engines.workers import Workers
+    from steinhaus.jit.handed import Handed
 
-    out = np.empty((len(x), len(rows)))
-    view = dense_rows(np.ascontiguousarray(x), Grid(np.zeros(x.shape[1]), np.ones(x.shape[1])))
+    out, rows = np.empty((len(rows), len(x))), np.ascontiguousarray(rows)
+    x = np.ascontiguousarray(x)
+    view, measure = Handed(dense_rows(x, unit_grid(x.shape[1]))), all_distances[x.dtype]
     workers = Workers(threads)
-    workers.each(lambda _, first, end: distance_kernels.all_distances(view, first, end, rows, out.T), len(x), 1024)
+    workers.each(lambda _, first, end: measure(view, first, end, rows, len(rows), out), len(x), 1024)
     workers.close()
-    return np.sqrt(out, out=out)
+    return np.sqrt(np.ascontiguousarray(out.T))
