@@ -93,10 +93,15 @@ def distances(x: Any, rows: Float64, *, threads: int | None = None) -> Float64:
     from steinhaus.engines.workers import Workers
     from steinhaus.jit.handed import Handed
 
-    out, rows = np.empty((len(rows), len(x))), np.ascontiguousarray(rows)
-    x = np.ascontiguousarray(x)
-    view, measure = Handed(dense_rows(x, unit_grid(x.shape[1]))), all_distances[x.dtype]
+    x, rows, grid = np.ascontiguousarray(x), np.ascontiguousarray(rows), unit_grid(x.shape[1])
+    out = np.empty((len(x), len(rows)))
+
+    def measure(_: int, first: int, end: int) -> None:
+        part, found = Handed(dense_rows(x[first:end], grid)), np.empty((len(rows), end - first))
+        all_distances[x.dtype](part, 0, end - first, rows, len(rows), found)
+        np.sqrt(found.T, out=out[first:end])
+
     workers = Workers(threads)
-    workers.each(lambda _, first, end: measure(view, first, end, rows, len(rows), out), len(x), 1024)
+    workers.each(measure, len(x), 1024)
     workers.close()
-    return np.sqrt(np.ascontiguousarray(out.T))
+    return out
