@@ -21,7 +21,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished study of `digits`, without figures."""
     folder = tmp_path_factory.mktemp("study")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("steinhaus.engines.workers.available_cores", lambda: 1)
+        patch.setattr("steinhaus.resources.available_cores", lambda: 1)
         patch.setattr("steinhaus.report.save_figures", lambda *_: [])
         arguments = ["study", "digits", "--k", "2,3", "--restarts", "2", "--quiet", "--out", str(folder)]
         assert main(arguments) == 0
@@ -58,7 +58,7 @@ def test_where_it_cannot_start_there_is_none(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_on_one_core_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("steinhaus.engines.workers.available_cores", lambda: 1)
+    monkeypatch.setattr("steinhaus.resources.available_cores", lambda: 1)
     with drawing.draughtsman() as helper:
         assert helper is None
 

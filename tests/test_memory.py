@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 import naive
 from problems import ALL_DTYPES, problems
 from steinhaus.engines import choose
-from steinhaus.engines.kernels import PAIRS, SCREENED
-from steinhaus.engines.products import TAKES_BYTES
+from steinhaus.engines.dense.records import PAIRS, SCREENED
+from steinhaus.jit.target import BYTE_LANES
 from steinhaus.errors import DataError
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Run
@@ -161,7 +161,7 @@ def test_floats_are_rounded_to_bytes_where_that_pays(rng, dtype, alike):
     start = x[1:65].astype(float) if alike else x[rng.choice(4000, 64, replace=False)].astype(float)
     points = choose(x, threads=2)
     points.assign([Run(0, start)])
-    assert bool(points._grain.step) == (TAKES_BYTES and not alike)
+    assert bool(points._grain.step) == (BYTE_LANES and not alike)
     assert ("points are rounded" in points.explain(64)) == bool(points._grain.step)
     points.close()
     assert run(x, start, threads=2) == run(x, start, screen="none")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import naive
 from problems import problems
-from steinhaus.engines.nearest import nearest
+from steinhaus.engines.dense.predict import nearest
 from steinhaus.errors import DataError
 
 

@@ -15,7 +15,7 @@ import naive
 from problems import problems
 from steinhaus import KMeans, MiniBatchKMeans, SphericalKMeans, seeding
 from steinhaus.engines import choose, opened
-from steinhaus.engines.memory import MemoryPoints
+from steinhaus.engines.dense.points import MemoryPoints
 from steinhaus.errors import DataError, PlanError
 from steinhaus.images import Images
 from steinhaus.lloyd import lloyd

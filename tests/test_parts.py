@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from steinhaus.engines import choose, parts
-from steinhaus.engines.memory import MemoryPoints
+from steinhaus.engines.dense.points import MemoryPoints
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Run
 

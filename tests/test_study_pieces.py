@@ -125,7 +125,7 @@ def test_pieces_that_are_none_of_this_study(tmp_path, images):
 def test_the_workers_write_them_and_no_label_comes_here(tmp_path, images, monkeypatch):
     pytest.importorskip("distributed", reason="needs the extra `dask`")
     from dask_cases import cluster
-    from steinhaus.engines.dask import DaskPoints, spread
+    from steinhaus.engines.cluster.points import DaskPoints, spread
 
     monkeypatch.setattr(DaskPoints, "labels", None)
     np.save(tmp_path / "set.npy", images.pixels)

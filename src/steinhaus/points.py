@@ -7,10 +7,10 @@ result.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -155,10 +155,69 @@ class Points(Protocol):
         """The labels of the last assignment of a run, (n,) int32."""
         ...
 
+    def explain(self, k: int, runs: int = 1) -> str:
+        """Say how `runs` runs with k centroids each would be labelled, and why in this way."""
+        ...
+
     def forget(self, key: Hashable) -> None:
         """Drop what is remembered of a run."""
         ...
 
     def close(self) -> None:
         """Give back threads and caches."""
+        ...
+
+
+# Abilities that some engines have besides. Callers ask for them by type: isinstance(points, Sampling).
+
+
+@runtime_checkable
+class Sampling(Protocol):
+    """Points that can be drawn by their squared distances to the nearest centroid."""
+
+    def sample(self, run: Run, factor: float, seed: int) -> Int64:
+        """Draw each point with a chance of `factor` times its squared distance to its centroid, ascending.
+
+        The run was just assigned. Whether a point is drawn depends on the seed, its number and this chance alone.
+        """
+        ...
+
+
+@runtime_checkable
+class LabelsArray(Protocol):
+    """Points whose labels can stay where the points are."""
+
+    def labels_array(self, key: Hashable) -> Any:
+        """The labels of the last assignment of a run, as a Dask array, (n,) int32."""
+        ...
+
+
+@runtime_checkable
+class WithLabels(Protocol):
+    """Points in parts, where work can be done beside the labels of each part."""
+
+    def with_labels(
+        self, runs: Sequence[Run], work: Callable[[Int32, Any], Any], own: Callable[[int, Int64], Any]
+    ) -> list[Any]:
+        """Have something done with the labels of each part; what came of it, part by part.
+
+        Parameters
+        ----------
+        runs
+            Those of the last assignment.
+        work
+            Is given the labels, (runs, m) int32, and the part's own argument.
+        own
+            Makes that argument of the part's number and its points, (m,).
+        """
+        ...
+
+
+@runtime_checkable
+class TimedReading(Protocol):
+    """Points that are read from disk in every pass."""
+
+    @property
+    def reading(self) -> Any:
+        """How long reading took; its `text()` says it in a sentence."""
         ...

@@ -7,12 +7,12 @@ nothing else in its study, on no number of threads and on no engine.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, cast
+from typing import Literal, cast
 
 import numpy as np
 
 from steinhaus.errors import PlanError
-from steinhaus.points import Float64, Int64, Points, Run
+from steinhaus.points import Float64, Int64, Points, Run, Sampling
 
 Init = Literal["random", "k-means++", "k-means||"]
 _ROUNDS = 5  # of k-means||, each of which draws _OVER * k points, more or less
@@ -105,9 +105,9 @@ def starts(points: Points, k: int, init: Init, stream: Stream, *, weights: Int64
     if init == "k-means++":
         return points.rows(plus_plus(points, k, stream, weights))
     if init == "k-means||":
-        if weights is not None or not hasattr(points, "sample"):
+        if weights is not None or not isinstance(points, Sampling):
             raise PlanError('init="k-means||" needs dense points without weights, so far. Use "k-means++".')
-        return scalable(cast(Sampled, points), k, stream)
+        return scalable(points, k, stream)
     return points.rows(stream.distinct(k, points.n) if weights is None else _distinct(weights, k, stream))
 
 
@@ -152,18 +152,7 @@ def plus_plus(points: Points, k: int, stream: Stream, weights: Int64 | None = No
     return np.array(chosen, np.int64)
 
 
-class Sampled(Points, Protocol):
-    """Points that can be drawn by their squared distances to the nearest centroid."""
-
-    def sample(self, run: Run, factor: float, seed: int) -> Int64:
-        """Draw each point with a chance of `factor` times its squared distance to its centroid, ascending.
-
-        The run was just assigned. Whether a point is drawn depends on the seed, its number and this chance alone.
-        """
-        ...
-
-
-def scalable(points: Sampled, k: int, stream: Stream) -> Float64:
+def scalable(points: Points, k: int, stream: Stream) -> Float64:
     """Choose k rows by k-means||, (k, d) float64, in a dozen passes over the points, whatever k is.
 
     B. Bahmani et al., Scalable k-means++, PVLDB 5(7), 2012: from one row on, five rounds draw about 2k rows each, a row
@@ -172,6 +161,7 @@ def scalable(points: Sampled, k: int, stream: Stream) -> Float64:
     """
     from steinhaus import arithmetic
 
+    assert isinstance(points, Sampling)
     chosen = stream.integers(1, points.n)
     for number in range(_ROUNDS):
         run = Run(("k-means||", number), points.rows(chosen))

@@ -61,7 +61,7 @@ class Draughtsman:
 @contextmanager
 def draughtsman(*, wanted: bool = True) -> Iterator[Draughtsman | None]:
     """The second process for as long as a command may need it; None where no core is left for it, or it can't start."""
-    from steinhaus.engines.workers import available_cores
+    from steinhaus.resources import available_cores
 
     if not wanted or available_cores() < 2:
         yield None

@@ -175,16 +175,17 @@ def draw(
     helper
         Draws the figures of a finished study meanwhile.
     """
+    from threadpoolctl import threadpool_limits
+
     from steinhaus import report
-    from steinhaus.cli.blas import blas_threads
-    from steinhaus.engines.workers import available_cores
+    from steinhaus.resources import available_cores
 
     data = report.from_result(result)
     if helper is None or not result.record.complete:
         page = _page(data, folder, whole)
         return {"report": [page], "figures": report.save_figures(data, folder / "figures", formats)}
     helper.begin(folder, formats, data.flows)
-    with blas_threads(max(1, available_cores() - helper.PROCESSES)):
+    with threadpool_limits(max(1, available_cores() - helper.PROCESSES), "blas"):
         page = _page(data, folder, whole)
     drawn = helper.drawn() or report.save_figures(data, folder / "figures", formats)
     return {"report": [page], "figures": drawn}

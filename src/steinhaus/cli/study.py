@@ -19,6 +19,7 @@ from steinhaus.cli.reporting import draw, where
 from steinhaus.cli.sources import open_source
 from steinhaus.cli.words import tell
 from steinhaus.errors import SteinhausError
+from steinhaus.resources import free_memory
 
 if TYPE_CHECKING:
     from steinhaus.images import Images
@@ -108,22 +109,17 @@ def study(
     stages = Stages()
     folder: Path | None = None
     images: Images | None = None
-    free = memory.free()
+    free = free_memory()
     try:
         alone = place.is_chosen or plan["threads"] == 1
         with draughtsman(wanted=not alone) as helper, watching(quiet, as_json) as watch:
             images = open_source(source, place.reading(source, reading), watch)
             stages.ended("open the images")
 
-            from steinhaus.engines.warming import is_warm, warm_up
             from steinhaus.study.run import run_study
 
             folder = wanted.folder(images) if out is None else Path(out).expanduser()
             stages.ended("name the study")
-            if images.pixels.dtype == "uint8" and not is_warm():  # floats have kernels of their own
-                watch.step("compiling kernels for this machine, once (~10 s)", 0, None, "")
-                warm_up()
-                stages.ended("compile the kernels")
             with place.opened(watch.say) as choose:
                 told = _both(stages.event, watch.event)
                 how: dict[str, Any] = {"break_lock": break_lock, "choose": choose, "assignments": assignments}

@@ -3,30 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+
+from steinhaus.resources import available_cores
 
 _MOST = 1024  # threads, whoever asks for more: each needs memory of its own
-
-
-def available_cores(groups: Path = Path("/sys/fs/cgroup")) -> int:
-    """How many cores this process may use: by its affinity and its control group, not the machine's count.
-
-    Control groups say what a container may use in `cpu.max`, "200000 100000" is two cores, or with version 1 in the
-    two files below `cpu`.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
-        try:
-            quota, period = " ".join((groups / name).read_text() for name in names).split()
-            if int(quota) > 0:  # -1 is no limit
-                cores = min(cores, math.ceil(int(quota) / int(period)))
-        except (OSError, ValueError, ZeroDivisionError):  # no control groups here, or "max": no limit
-            pass
-    return max(1, cores)
 
 
 class Workers:

@@ -26,10 +26,10 @@ from sklearn.utils.validation import (
 
 from steinhaus.centroids import inertia
 from steinhaus.engines import distances, is_collection, opened
-from steinhaus.engines.nearest import nearest
-from steinhaus.engines.workers import available_cores
+from steinhaus.engines.dense.predict import nearest
 from steinhaus.errors import DataError
-from steinhaus.points import Float64, Int32, Points, Run
+from steinhaus.points import Float64, Int32, LabelsArray, Points, Run
+from steinhaus.resources import available_cores
 
 Init = str | Callable[..., ArrayLike] | ArrayLike  # where centroids begin
 DTYPES = [np.float64, np.float32, np.uint8, np.int8, np.uint16, np.int16, np.int32, np.uint32, np.int64, np.uint64]
@@ -164,7 +164,7 @@ class Clusterer(
         through for values that are not, because the engine will do so: see `named_by_scikit_learn`.
         """
         if is_collection(X):
-            from steinhaus.engines.dask_arrays import collected
+            from steinhaus.engines.cluster.arrays import collected
 
             x = collected(X)
             _check_feature_names(self, getattr(X, "_meta", X), reset=reset)  # a data frame's names are its empty one's
@@ -264,7 +264,7 @@ def assigned(points: Points, key: Hashable, centroids: Float64) -> float:
 
 def labels_of(points: Points, key: Hashable) -> Any:
     """The labels of a run, (n,) int32; a Dask array, left on the workers, where the points are there."""
-    return points.labels_array(key) if hasattr(points, "labels_array") else points.labels(key)
+    return points.labels_array(key) if isinstance(points, LabelsArray) else points.labels(key)
 
 
 def check_enough(x: Any, n_clusters: int) -> None:

@@ -31,6 +31,7 @@ from steinhaus.jit.translate import Declared, Unit
 from steinhaus.jit.types import Scalar, f32, f64, scalar_of
 
 VARIABLE = "STEINHAUS_CACHE"
+_LEVEL = 2  # of optimisation
 _LOOSE = "reassoc nsz contract "
 _PACKAGE = Path(__file__).parents[1]
 _CTYPES = {
@@ -104,6 +105,13 @@ def kernel(function: Callable[..., Any]) -> Kernel:
     return Kernel(function)
 
 
+def shared_kernel(function: Callable[..., Any]) -> Kernel:
+    """One that reads no points, and that kernels of other modules call: it is compiled once for all of them."""
+    made = Kernel(function)
+    made.linked = True
+    return made
+
+
 def loose_kernel(function: Callable[..., Any]) -> Kernel:
     """One whose sums may be reordered and fused: for bounds, which allow for any order."""
     return Kernel(function, fast=_LOOSE)
@@ -132,12 +140,15 @@ def apart(function: Callable[..., Any]) -> Declared:
 
 
 class _Machine:
-    """Machine code that was loaded."""
+    """Machine code that was loaded; shared kernels can be called by what is loaded later."""
 
-    def __init__(self, code: bytes) -> None:
+    def __init__(self, module: str, code: bytes) -> None:
         self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target.machine())
         self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         self._engine.finalize_object()
+        for each in _kernels[module]:
+            if each.linked:
+                llvm.add_symbol(each.label, self.address(each.label))
 
     def address(self, name: str) -> int:
         return int(self._engine.get_function_address(name))
@@ -148,35 +159,37 @@ def _machine(module: str, bindings: dict[str, Scalar]) -> _Machine:
     key = (module, tuple(sorted(bindings.items(), key=str)))
     with _lock:
         if key not in _loaded:
-            digest = hashlib.sha256(f"{_sources()} {module} {sorted(bindings.items(), key=str)}".encode()).hexdigest()
-            code = _read(digest)
-            if code is None:
-                code = compiled(module, bindings)
-                _write(digest, code)
-            _loaded[key] = _Machine(code)
+            digest = hashlib.sha256(f"{_sources()} {key}".encode()).hexdigest()
+            kept = _read(digest)
+            if kept is None:
+                kept = compiled(module, bindings)
+                _write(digest, kept)
+            needs, _, code = kept.partition(b"\n")
+            for other in needs.decode().split():
+                _machine(other, {})
+            _loaded[key] = _Machine(module, code)
         return _loaded[key]
 
 
-def assembly(module: str, bindings: dict[str, Scalar]) -> str:
-    """The kernels of a module in LLVM's language."""
-    unit = Unit(bindings)
+def assembly(module: str, bindings: dict[str, Scalar]) -> tuple[str, set[str]]:
+    """The kernels of a module in LLVM's language, and the modules whose shared kernels they call."""
+    unit = Unit(bindings, module)
     for each in _kernels[module]:
         unit.name(each, exported=True)
-    return unit.finish()
+    return unit.finish(), unit.needs
 
 
 def compiled(module: str, bindings: dict[str, Scalar]) -> bytes:
-    """The kernels of a module as machine code."""
-    text = assembly(module, bindings)
+    """The names of the modules that a module's kernels need, a line, and the machine code of its kernels."""
+    text, needs = assembly(module, bindings)
     machine = target.machine()
-    context = llvm.create_context()
-    parsed = llvm.parse_assembly(text, context)
+    parsed = llvm.parse_assembly(text, llvm.create_context())
     parsed.verify()
-    tuning = llvm.create_pipeline_tuning_options(speed_level=3)
+    tuning = llvm.create_pipeline_tuning_options(speed_level=_LEVEL)
     tuning.loop_vectorization, tuning.slp_vectorization = True, False
     builder = llvm.create_pass_builder(machine, tuning)
     builder.getModulePassManager().run(parsed, builder)
-    return bytes(machine.emit_object(parsed))
+    return " ".join(sorted(needs)).encode() + b"\n" + bytes(machine.emit_object(parsed))
 
 
 @cache

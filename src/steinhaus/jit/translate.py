@@ -81,6 +81,7 @@ class Declared:
         self.function = function
         self.inline = inline
         self.fast = ""  # LLVM's flags for floating-point arithmetic
+        self.linked = False  # whether other modules call this one's code instead of a copy of their own
         self.__name__, self.__doc__, self.__module__ = function.__name__, function.__doc__, function.__module__
         self.__wrapped__ = function
 
@@ -151,8 +152,10 @@ def constant(value: Any, kind: Any) -> str:
 class Unit:
     """The text of one LLVM module: some kernels, and all functions that they call."""
 
-    def __init__(self, bindings: Mapping[str, Scalar]) -> None:
+    def __init__(self, bindings: Mapping[str, Scalar], module: str = "") -> None:
         self.bindings = bindings
+        self.module = module
+        self.needs: set[str] = set()  # modules whose kernels are called
         self.text: list[str] = []
         self.declarations: dict[str, str] = {}
         self._names: dict[tuple[Any, ...], str] = {}
@@ -168,6 +171,12 @@ class Unit:
     ) -> str:
         """The name of a function in this module; it is translated where it is new."""
         bindings = self.bindings if bindings is None else bindings
+        if declared.linked and declared.__module__ != self.module:
+            kinds, result = declared.signature({})
+            self.needs.add(declared.__module__)
+            passed = ", ".join(kind.llvm for kind in kinds.values())
+            self.declarations[declared.label] = f'declare {llvm_of(result)} @"{declared.label}"({passed})'
+            return f'@"{declared.label}"'
         key = (declared, literals, tuple(sorted(bindings.items(), key=str)))
         if key not in self._names:
             suffix = "" if exported else f".{len(self._names)}"

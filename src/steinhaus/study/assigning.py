@@ -11,7 +11,7 @@ import numpy as np
 
 from steinhaus import naming
 from steinhaus.errors import StoreError
-from steinhaus.points import Fit, Int32, Int64, Points, Run
+from steinhaus.points import Fit, Int32, Int64, Points, Run, WithLabels
 from steinhaus.study import pieces
 from steinhaus.study.assignments import Assignments
 from steinhaus.study.events import Key
@@ -105,8 +105,11 @@ class There:
             names = None if images.files is None else [images.files[member] for member in members.tolist()]
             return pieces.Rows(number, members, index[members], labels, names)
 
-        there: Any = getattr(points, "with_labels", None)
-        written: list[pieces.Piece] = there(ends, write, rows) if there else _written_here(points, ends, write, rows)
+        written: list[pieces.Piece] = (
+            points.with_labels(ends, write, rows)
+            if isinstance(points, WithLabels)
+            else _written_here(points, ends, write, rows)
+        )
         self._digests |= {piece.name: piece.sha256 for piece in written}
         if missing := [piece.name for piece in written if not (self._folder.path / piece.name).exists()]:
             raise StoreError(

@@ -1,4 +1,4 @@
-"""Points of floats, rounded to bytes: how, what a product of them can be off by, and where it pays. Mathematics only.
+"""Points of floats, rounded to bytes: how, and what a product of them can be off by. Mathematics only.
 
 Products of bytes are twice as fast as those of float32, so where there are many to make, points are rounded on their
 way into lanes: y = x' - m = w (q - 128) + rho, q in 0 .. 255, one step w for all features, and |rho| known of every
@@ -20,7 +20,8 @@ Of two candidates, rho moves the scores alike where their rows are near: s_j - s
 |rho| (|e_j| + |e_k|). That closes most of what rounding leaves open: see `tiles.narrow`.
 
 rho is computed in float32, as z - m - w (q - 128): off by at most 8 u (|z| + |m|) + 3 u |rho|, and the sum of its
-squares by gamma_(d / 16 + 6). `Quantiser.factor` is enlarged by two `SLACK` for the latter; `BLUR` (|z| + |m|) is added.
+squares by gamma_(d / 16 + 6). `Quantiser.factor` is enlarged by two `SLACK` for the latter; `BLUR` (|z| + |m|) is
+added.
 """
 
 from __future__ import annotations
@@ -36,11 +37,6 @@ from steinhaus.jit.types import f32, f64
 
 BLUR = 16.0 * UNIT32
 _MOST = 2**14  # features of points that are rounded: `SLACK` covers the sum of their squares
-# Where it pays. Measured: docs/benchmarks.md, "Thresholds".
-_FEATURES, _CENTROIDS = range(64, 1025), 64
-# A row of products of a tile of rounded points takes so much less time, a feature, than one of floats; to settle a pair
-# takes so much, and so much a feature (all in us, one core).
-_SAVED_FEATURE, _PAIR, _PAIR_FEATURE = 0.00036, 0.1, 0.0003
 
 
 class Quantiser(NamedTuple):
@@ -60,7 +56,7 @@ NOT_ROUNDED = Quantiser(_NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, 0.
 
 
 def quantiser_of(frame: Frame, sample: Float64) -> Quantiser:
-    """A quantiser for points of which this is a sample, (m, d) in the frame less the reference; none where it would not do.
+    """A quantiser for points of which this is a sample, (m, d) in the frame less the reference; `NOT_ROUNDED` if none would do.
 
     The step is such that none of the sample is cut off; of points beyond it, rho is large, and they are settled.
     """
@@ -75,13 +71,3 @@ def quantiser_of(frame: Frame, sample: Float64) -> Quantiser:
     tail = 128.0 * float(step) * math.sqrt(d) * least / rate
     factor_, share, tail_, back = upward(np.array([factor, 1.0 + BLUR * factor, tail, rate / (1.0 + rate)]))
     return Quantiser(step, np.float32(1.0 / step), factor_, share, tail_, back, rate)
-
-
-def may_pay(d: int, k: int) -> bool:
-    """Whether it is worth a try, for d features and k centroids in all."""
-    return d in _FEATURES and k >= _CENTROIDS
-
-
-def pays(pairs: int, computed: int, d: int) -> bool:
-    """Whether what these products of rounded points have saved is more than it took to settle what they left open."""
-    return pairs * (_PAIR + _PAIR_FEATURE * d) <= computed * _SAVED_FEATURE * d

@@ -8,6 +8,29 @@ gap is greater than both sums, j is no candidate for any lane. This is Elkan's l
 triangle inequality to accelerate k-means, ICML 2003) in scores instead of distances and for tiles instead of points:
 T x K numbers, and loops that stay dense.
 
+Gaps in float32. A tile whose size is at least |y| of its lanes and a centroid have three sums over all steps:
+travelled, of the centroid's lengths; risen, of its rises; fallen, of the greatest size length + fall among the labels
+present, or 0. With S = size travelled + risen + fallen, a gap g at step R is written down as G = g + S_R, less a slack,
+and at a step T > R the centroid is no candidate where G > S_T. It must follow that g > D, the exact sum of size length
++ rise + fall over the steps after R up to T. Write M for size travelled + |risen| + fallen, and m for size length +
+|rise| + fall.
+
+1. A step. Length, rise and fall are rounded to the nearest float32, and size length + fall is rounded once or twice.
+   Length carries two `SLACK`, rise and fall 4 u |turned|; that takes less of either. `TINY` keeps a length from
+   underflow, and a rise exceeds what it must be by so much.
+2. A sum. `accumulated` adds total, step and 16 u of |total| and |step| in some order. Three roundings of partial sums
+   below 1.001 (|total| + |step|) take at most 3.1 u of these, so 12 u and more are left over. Hence S_t - S_(t - 1) >=
+   size length + rise + fall + 12 u (M_(t - 1) + m_t), while M_t <= (1 + 20 u) (M_(t - 1) + m_t). Over all steps,
+   S_T - S_R >= D + 6 u M_R + 5.9 u M_T: one step has both parts in its 12 u, of several the first has one and the
+   last the other.
+3. A comparison. A product and two sums, fused or not, take at most 3.1 u M from S. (`candidates.select_candidates` adds to
+   fallen how far centroids may go until the next anchors: at least 0, and more than rounding takes from it.)
+4. A record. G = g + S_R - 16 u (|g| + |S_R|), S_R as in 3, by three more sums: G <= g + S_R + 3.1 u M_R, exactly.
+
+Where G > S_T as computed, g > S_T - S_R - 3.1 u M_R - 3.1 u M_T >= D. This holds however large S is beside g, and for
+any number of steps. An underflow takes 2^-149 (2^-126, were subnormal numbers flushed to 0), less than the `TINY` of
+the rise pays for; a sum that overflows is infinite or not a number, so that G > S is false, and the centroid stays a
+candidate.
 """
 
 from __future__ import annotations
@@ -17,7 +40,7 @@ from steinhaus.engines.bounds.scores import Rates
 from steinhaus.jit.build import inlined
 from steinhaus.jit.types import F32x16, f32, f64
 
-GAP_SLACK = 2.0**-20
+SURPLUS = 2.0**-20
 
 
 @inlined
@@ -30,16 +53,23 @@ def step_bound(moved: f64, turned: f64, scale: f64, rates: Rates) -> tuple[f64, 
     moved |e_j - f_j|, turned (e_j + f_j) . (e_j - f_j) / 2, scale |e_j| + |f_j| -> size, rise, fall.
     """
     slack = abs(turned) * 4.0 * UNIT32 + 4.0 * rates.exact * scale * scale + TINY
-    return moved * SLACK * SLACK, slack - turned, slack + turned
+    return moved * SLACK * SLACK + TINY, slack - turned, slack + turned
 
 
 @inlined
 def gap_floor(low: F32x16, above: F32x16) -> F32x16:
     """At most how far a lower bound of the best score exceeds an upper bound of another, lane by lane."""
-    return (low - above) - (abs(low) + abs(above)) * GAP_SLACK
+    return (low - above) - (abs(low) + abs(above)) * SURPLUS
 
 
 @inlined
-def recorded(gap: f32, since: f32) -> f32:
-    """A gap as it is recorded, relative to all steps so far."""
-    return gap + since - GAP_SLACK * (abs(gap) + abs(since))
+def accumulated(total: f32, step: f32) -> f32:
+    """A sum of steps after one more: it exceeds total + step by at least 12 u (|total| + |step|)."""
+    return total + step + SURPLUS * (abs(total) + abs(step))
+
+
+@inlined
+def recorded(gap: f32, size: f32, travelled: f32, risen: f32, fallen: f32) -> f32:
+    """A gap as it is written down, relative to all steps so far."""
+    since = size * travelled + risen + fallen
+    return gap + since - SURPLUS * (abs(gap) + abs(since))

@@ -1,9 +1,9 @@
 """Rounding: units, Higham's gamma, and how computed bounds are made to hold.
 
-u = 2^-24 in float32, 2^-53 in float64. A sum of q products has |fl(x . y) - x . y| <= gamma_q |x|.|y| <= gamma_q |x| |y|,
-gamma_q = q u / (1 - q u), in any order, with or without fused products (N. J. Higham, Accuracy and Stability of Numerical
-Algorithms, 2nd ed. 2002, sections 3.1 and 3.5; |.| of vectors componentwise, then Cauchy-Schwarz). For a product summed in
-parts, q is the longest chain of additions that any term goes through.
+u = 2^-24 in float32, 2^-53 in float64. A sum of q products has |fl(x . y) - x . y| <= gamma_q |x|.|y| <= gamma_q |x|
+|y|, gamma_q = q u / (1 - q u), in any order, with or without fused products (N. J. Higham, Accuracy and Stability of
+Numerical Algorithms, 2nd ed. 2002, sections 3.1 and 3.5; |.| of vectors componentwise, then Cauchy-Schwarz). For a
+product summed in parts, q is the longest chain of additions that any term goes through.
 """
 
 from __future__ import annotations

@@ -97,7 +97,9 @@ def across_bound(moved: f64, size: f64, scale: f64, p: i64, rates: Rates) -> f64
     |delta - P P'delta|^2 = |delta|^2 - 2 |P'delta|^2 + P'delta . P'P P'delta <= |delta|^2 - (1 - skew) |P'delta|^2;
     P'delta is a difference of two products, off by float64's gamma_d scale.
     """
-    return math.sqrt(max(moved - (1.0 - rates.skew) * size, 0.0) + rates.exact * (1.0 + f64(p)) * scale * math.sqrt(size))
+    return math.sqrt(
+        max(moved - (1.0 - rates.skew) * size, 0.0) + rates.exact * (1.0 + f64(p)) * scale * math.sqrt(size)
+    )
 
 
 @inlined

@@ -13,9 +13,9 @@ from typing import Any
 
 from distributed import Future
 
-from steinhaus.engines import dask_tasks as tasks
-from steinhaus.engines.dask_cluster import Cluster
-from steinhaus.engines.dask_tasks import Asked, Speed
+from steinhaus.engines.cluster import tasks
+from steinhaus.engines.cluster.connection import Cluster
+from steinhaus.engines.cluster.tasks import Asked, Speed
 from steinhaus.points import Run, Tally
 
 _FEW = 64 * 2**20  # bytes of points of which every worker may have a copy

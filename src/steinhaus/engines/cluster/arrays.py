@@ -8,8 +8,8 @@ import dask.array as da
 import numpy as np
 from dask import delayed
 
-from steinhaus.engines import dask_tasks as tasks
-from steinhaus.engines import parts
+from steinhaus.engines.cluster import tasks
+from steinhaus.engines.exact import parts
 from steinhaus.errors import DataError
 
 _LARGEST = 256 * 2**20  # bytes of a part put together from chunks

@@ -1,8 +1,8 @@
 """Points in a Dask collection: every worker assigns the parts that lie with it, and integer tallies are added on the
 way here.
 
-Tasks and futures of dask.distributed, and nothing else: `dask_tasks` is what workers do, `dask_cluster` what is done
-where they die, `dask_arrays` how collections become parts.
+Tasks and futures of dask.distributed, and nothing else: `tasks` is what workers do, `connection` what is done
+where they die, `arrays` how collections become parts.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ import dask
 import dask.array as da
 import numpy as np
 from distributed import Client, Future, futures_of
-from steinhaus.engines.dask_ahead import Ahead
-from steinhaus.engines.dask_arrays import collected, grouped, stretches
-from steinhaus.engines.dask_cluster import Cluster
-from steinhaus.engines.dask_tasks import Speed
-from steinhaus.engines.survey import Ranges, are_integers, grid_of
 
-from steinhaus.engines import dask_tasks as tasks
-from steinhaus.engines import parts
+from steinhaus.engines.cluster import tasks
+from steinhaus.engines.cluster.ahead import Ahead
+from steinhaus.engines.cluster.arrays import collected, grouped, stretches
+from steinhaus.engines.cluster.connection import Cluster
+from steinhaus.engines.cluster.tasks import Speed
+from steinhaus.engines.dense.policy import Policy
+from steinhaus.engines.exact import parts
+from steinhaus.engines.exact.grid import Ranges, are_integers, grid_of
 from steinhaus.engines.exact.held import no_labels
+from steinhaus.jit.target import takes_bytes
 from steinhaus.points import Float64, Int32, Int64, Run, Tally, Totals
 
 _FAN = 8  # tallies that are added in one task, or here
@@ -70,6 +72,7 @@ class DaskPoints:
             layout = parts.Layout(np.cumsum([0, *x.chunks[0]]))
         self._layout = layout
         self.n, self.d = self._layout.n, int(x.shape[1])
+        self._kind = np.dtype(x.dtype)
         self._token = f"steinhaus-{uuid.uuid4().hex[:12]}"
         self._asked = 0
         self._last: dict[Hashable, Run] = {}
@@ -171,6 +174,16 @@ class DaskPoints:
         owns = [own(part, self._layout.members(part)) for part in range(len(self._layout))]
         with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):  # a few bytes a point
             return self._cluster.results(lambda: self._each(tasks.with_labels, (runs, work), owns))
+
+    def explain(self, k: int, runs: int = 1) -> str:
+        """See `Points.explain`."""
+        largest, kind = int(self._layout.sizes.max()), self._kind
+        policy = Policy(largest, self.d, 2**62, "auto", takes_bytes(kind), are_integers(kind))
+        return (
+            f"{len(self._blocks)} parts on {len(self._cluster.workers)} workers, each assigned where it lies, within "
+            f"its worker's memory; tallies are added on the way here. The largest part: "
+            f"{policy.explain(k, runs, pays=True, shapeless=False)}"
+        )
 
     def forget(self, key: Hashable) -> None:
         """See `Points.forget`. The workers hear of it with the next pass."""

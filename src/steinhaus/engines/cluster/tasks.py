@@ -12,18 +12,18 @@ import time
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from distributed import get_worker
 from numpy.typing import NDArray
 
-from steinhaus.centroids import means
-from steinhaus.engines import parts
-from steinhaus.engines.memory import MemoryPoints
-from steinhaus.engines.survey import Ranges, ranges
+from steinhaus.engines.dense.points import MemoryPoints
+from steinhaus.engines.exact import parts
+from steinhaus.engines.exact.grid import Ranges, ranges
 from steinhaus.engines.workers import Workers
+from steinhaus.lloyd import lloyd
 from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally
 
 _CACHED = 4  # engines of which a worker remembers parts; older ones are dropped
@@ -161,26 +161,36 @@ def together(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
     return np.concatenate(parts)
 
 
-def advance(x: NDArray[Any], part: int, asked: Asked) -> Advanced:
-    """The tallies of some runs, and of the iterations that follow, where x are all points.
+class _Recording:
+    """An engine on a worker, as `lloyd` sees it, that keeps the tallies of every assignment and forgets no run."""
 
-    A run goes on while its centroids move, and none of its clusters is empty.
-    """
+    def __init__(self, engine: MemoryPoints) -> None:
+        self._engine = engine
+        self.grid, self.totals, self.rows = engine.grid, engine.totals, engine.rows
+        self.ahead: dict[Hashable, dict[bytes, Tally]] = {}
+        self.passes = 0
+
+    def assign(self, runs: Sequence[Run]) -> list[Tally]:
+        """See `Points.assign`."""
+        tallies = self._engine.assign(runs)
+        for run, tally in zip(runs, tallies, strict=True):
+            self.ahead.setdefault(run.key, {})[digest(run.centroids)] = tally
+        self.passes += 1
+        return tallies
+
+    def forget(self, key: Hashable) -> None:
+        """Keep the run: it may go on."""
+
+
+def advance(x: NDArray[Any], part: int, asked: Asked) -> Advanced:
+    """The tallies of some runs, and of the iterations that follow, where x are all points."""
     runs, steps = asked.what
-    ahead: dict[Hashable, dict[bytes, Tally]] = {run.key: {} for run in runs}
     began = time.perf_counter()
-    done = 0
     with _engine(x, part, asked) as engine:
-        while runs and done < steps:
-            following = []
-            for run, tally in zip(runs, engine.tallies(runs), strict=True):
-                ahead[run.key][digest(run.centroids)] = tally
-                centroids = means(engine.grid, tally, run.centroids)
-                if tally.counts.all() and not np.array_equal(centroids, run.centroids):
-                    following.append(replace(run, centroids=centroids))
-            runs = following
-            done += 1
-    return Advanced(ahead, get_worker().address, Speed(len(x) * done, time.perf_counter() - began))
+        points: Any = _Recording(engine)
+        for _ in lloyd(points, runs, max_iter=steps):
+            pass
+    return Advanced(points.ahead, get_worker().address, Speed(len(x) * points.passes, time.perf_counter() - began))
 
 
 def digest(centroids: Float64) -> bytes:

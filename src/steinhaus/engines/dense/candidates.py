@@ -5,27 +5,39 @@ See `bounds.gaps`. Notation as in `bounds.scores`.
 
 from __future__ import annotations
 
-from steinhaus.engines.bounds.gaps import gap_floor, recorded
+from steinhaus.engines.bounds.gaps import accumulated, gap_floor, recorded
 from steinhaus.engines.dense.certifying import bounds, uppers
 from steinhaus.engines.dense.products import products
 from steinhaus.engines.dense.records import ANCHORED, RENEW, SCREENED, Change, Gaps, Orders, Tiles, View
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
-from steinhaus.jit.build import inlined, inner
-from steinhaus.jit.operations import bits_of, fma, largest, least, load, lowest_one, maximum, minimum, select, splat, store
+from steinhaus.jit.build import apart, inlined, inner
+from steinhaus.jit.operations import (
+    bits_of,
+    fma,
+    largest,
+    least,
+    load,
+    lowest_one,
+    maximum,
+    minimum,
+    select,
+    splat,
+    store,
+)
 from steinhaus.jit.types import Array, F32x16, f32, i64, u8, u32
 
 INFINITY = float("inf")
 
 
-@inner
+@apart
 def select_candidates(
     s: Source, view: View, orders: Orders, change: Change, tile: Tile, run: RunSlice, mode: i64
 ) -> i64:
     """List a tile's candidates in `chosen`, ascending. Returns how many."""
     gaps, chosen = view.gaps, s.scratch.chosen
-    gaps.fallen[run.at_tile] += _fall(gaps, tile, run) * f32(1.00001)
+    gaps.fallen[run.at_tile] = accumulated(gaps.fallen[run.at_tile], _fall(gaps, tile, run))
     ahead = orders.spare[run.run] * tile.size if mode == RENEW else f32(0.0)
-    count = _open_gaps(gaps, tile, run, fallen(gaps, tile, run) + ahead, chosen)
+    count = _open_gaps(gaps, tile, run, gaps.fallen[run.at_tile] + ahead, chosen)
     if mode == RENEW:
         view.anchors.used[run.at_tile] = 0
         for q in range(run.width):
@@ -33,12 +45,6 @@ def select_candidates(
     if count > (1 if mode == ANCHORED else orders.straight[run.run]):
         count = _screen_by_directions(s, view, change, tile, run, count)
     return count
-
-
-@inlined
-def fallen(gaps: Gaps, tile: Tile, run: RunSlice) -> f32:
-    """At most how much the best score of any lane has fallen over all steps, and what float64 would round."""
-    return gaps.fallen[run.at_tile] + tile.floor
 
 
 @inner
@@ -68,7 +74,7 @@ def _open_gaps(gaps: Gaps, tile: Tile, run: RunSlice, since: f32, chosen: Array[
     return found
 
 
-@inner
+@apart
 def _screen_by_directions(s: Source, view: View, change: Change, tile: Tile, run: RunSlice, count: i64) -> i64:
     """Drop candidates without an anchor in this tile that are out of the question by the directions. Returns how many
     stay.
@@ -128,7 +134,7 @@ def _drop(s: Source, gaps: Gaps, tile: Tile, run: RunSlice, count: i64, many: i6
     return stay
 
 
-@inner
+@apart
 def measure_gaps(s: Source, gaps: Gaps, tile: Tile, run: RunSlice, count: i64) -> None:
     """Record the gaps of the candidates as they are now; `near` gets them bare."""
     scratch = s.scratch
@@ -149,8 +155,10 @@ def _gap(upper: Array[f32], c: i64, low0: F32x16, low1: F32x16) -> f32:
 @inlined
 def _record(gap: f32, q: i64, gaps: Gaps, tile: Tile, run: RunSlice) -> None:
     """Write a gap into the table, relative to all steps so far."""
-    since = tile.size * gaps.travelled[run.column + q] + gaps.risen[run.column + q] + fallen(gaps, tile, run)
-    gaps.gaps[run.at + q] = recorded(gap, since)
+    column = run.column + q
+    gaps.gaps[run.at + q] = recorded(
+        gap, tile.size, gaps.travelled[column], gaps.risen[column], gaps.fallen[run.at_tile]
+    )
 
 
 # Products with the directions, and from anchors
@@ -166,7 +174,7 @@ def _directed_products(
     products(low, low + 16 * p, rows, p, chosen, count, p, out, p > 0)
 
 
-@inner
+@apart
 def anchored_products(s: Source, view: View, tile: Tile, run: RunSlice, chosen: Array[i64], count: i64) -> None:
     """Write the products of a tile with listed centroids from their anchors, x . a + b . P'delta, into `out`."""
     out = s.scratch.out
@@ -177,7 +185,7 @@ def anchored_products(s: Source, view: View, tile: Tile, run: RunSlice, chosen: 
         store(out, 32 * c + 16, load(out, 32 * c + 16, 16) + load(run.kept, slot + 16, 16))
 
 
-@inner
+@apart
 def keep_products(s: Source, view: View, run: RunSlice, count: i64) -> i64:
     """Keep the products of the candidates that are nearest, as many as there is room for. Returns how many."""
     near, out, room = s.scratch.near, s.scratch.out, run.room

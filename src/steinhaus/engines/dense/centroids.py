@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from steinhaus.engines.bounds.gaps import step_bound
+from steinhaus.engines.bounds.gaps import accumulated, step_bound
 from steinhaus.engines.bounds.rounding import SLACK
 from steinhaus.engines.bounds.scores import FAR, UNKNOWN, across_bound, drift_bound, plain_floor, product_slope
 from steinhaus.engines.dense.products import halve, halved_sum
@@ -42,9 +42,7 @@ def prepare(
 
 
 @loose
-def _place(
-    view: View, frame: CentroidFrame, j: i64, fresh: boolean, row: Array[f64]
-) -> tuple[f64, f64, f64, f64, f64]:
+def _place(view: View, frame: CentroidFrame, j: i64, fresh: boolean, row: Array[f64]) -> tuple[f64, f64, f64, f64, f64]:
     """Bring centroid j into the frame: into `row`, the factors, and where `fresh`, the anchors.
 
     Returns |e|^2, m . e, |e - a|^2, |e - f|^2 and (e + f) . (e - f); a is its anchor, f itself before this step.
@@ -84,9 +82,7 @@ def _renew_anchor(
 
 
 @inner
-def _score(
-    view: View, frame: CentroidFrame, j: i64, square: f64, base: f64, half: f64, slope: f64, finer: f64
-) -> None:
+def _score(view: View, frame: CentroidFrame, j: i64, square: f64, base: f64, half: f64, slope: f64, finer: f64) -> None:
     """Scores from products of all features, of tiles and of single points."""
     features, single, rates, norm = view.features, view.single, frame.rates, np.sqrt(square)
     features.half[j], single.half[j] = f32(base + 0.5 * square), f32(half)
@@ -96,9 +92,7 @@ def _score(
 
 
 @inner
-def _score_from_anchor(
-    view: View, frame: CentroidFrame, j: i64, square: f64, moved: f64, along: Array[f64]
-) -> None:
+def _score_from_anchor(view: View, frame: CentroidFrame, j: i64, square: f64, moved: f64, along: Array[f64]) -> None:
     """Scores from the anchor, and from the directions alone."""
     anchors, anchored, directed, rates, p = view.anchors, view.anchored, view.directed, frame.rates, frame.p
     norm, size, whole, held = np.sqrt(square), 0.0, 0.0, anchors.norms[j]
@@ -116,9 +110,7 @@ def _score_from_anchor(
     anchored.half[j] = f32(from_anchor)
     anchored.slope[j], anchored.lag[j], anchored.floor[j] = f32(slope), f32(lag), f32(floor)
     across = across_bound(square, whole, norm, p, rates)
-    slope, lag, floor = drift_bound(
-        norm * SLACK, 0.0, 0.0, np.sqrt(whole) * SLACK, across, 0.5 * square, p, rates
-    )
+    slope, lag, floor = drift_bound(norm * SLACK, 0.0, 0.0, np.sqrt(whole) * SLACK, across, 0.5 * square, p, rates)
     directed.half[j] = f32(0.5 * square)
     directed.slope[j], directed.lag[j], directed.floor[j] = f32(slope), f32(lag), f32(floor)
     if not (norm < FAR and held < FAR):
@@ -152,8 +144,8 @@ def _advance_gaps(
     if not (norm < FAR and held < FAR and gaps.norms[j] < FAR):
         length, rise, fall = 0.0, UNKNOWN, UNKNOWN
     gaps.size[h], gaps.fall[h] = f32(length), f32(fall)
-    gaps.travelled[h] = gaps.travelled[h] * f32(1.000001) + f32(length)
-    gaps.risen[h] += f32(rise) + f32(1e-6) * abs(gaps.risen[h])
+    gaps.travelled[h] = accumulated(gaps.travelled[h], f32(length))
+    gaps.risen[h] = accumulated(gaps.risen[h], f32(rise))
     gaps.norms[j] = norm
     for t in range(frame.d):
         gaps.rows[j * frame.d + t] = row[t]

@@ -6,19 +6,17 @@ concatenated centroids of all runs is c_j, its screened form e_j.
 
 from __future__ import annotations
 
-import numpy as np
-
 from steinhaus.engines.bounds.bytes import BLUR
 from steinhaus.engines.dense.records import Anchors, Factors, Scores
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
-from steinhaus.jit.build import inner
+from steinhaus.jit.build import apart, inner
 from steinhaus.jit.operations import bits_of, count_ones, fma, load, lowest_one, maximum, select, splat, store
-from steinhaus.jit.types import Array, boolean, f32, f64, i32, i64, u32
+from steinhaus.jit.types import Array, f32, f64, i32, i64, u32
 
 INFINITY = float("inf")
 
 
-@inner
+@apart
 def bounds(
     s: Source, tile: Tile, run: RunSlice, scores: Scores, norms: Array[f32], chosen: Array[i64], count: i64
 ) -> u32:
@@ -57,7 +55,7 @@ def bounds(
     return opened
 
 
-@inner
+@apart
 def uppers(s: Source, tile: Tile, scores: Scores, chosen: Array[i64], count: i64) -> None:
     """From products to upper bounds alone."""
     out = s.scratch.out
@@ -71,10 +69,10 @@ def uppers(s: Source, tile: Tile, scores: Scores, chosen: Array[i64], count: i64
             store(s.scratch.upper, at, score + error)
 
 
-@inner
+@apart
 def list_open(s: Source, count: i64, opened: u32) -> i64:
-    """List the candidates c whose upper bound reaches `least` in an open lane in `others`, and in `kept` those lanes, as
-    bits. Returns how many.
+    """List the candidates c whose upper bound reaches `least` in an open lane in `others`, and those lanes, as bits,
+    in `kept`. Returns how many.
     """
     scratch, many = s.scratch, 0
     need0, need1 = load(scratch.least, 0, 16), load(scratch.least, 16, 16)
@@ -97,7 +95,7 @@ def count_pairs(s: Source, many: i64) -> i64:
     return pairs
 
 
-@inner
+@apart
 def narrow(
     s: Source, tile: Tile, run: RunSlice, scores: Scores, anchors: Anchors, between: i64, opened: u32, many: i64
 ) -> u32:
@@ -145,14 +143,14 @@ def narrow(
 # Single points
 
 
-@inner
+@apart
 def settle(
     s: Source, position: i64, lane: i64, exact: Array[f64], factors: Factors, single: Scores, many: i64
 ) -> tuple[i64, i64]:
     """The centroid of a point among its candidates: a finer screen, then float64.
 
-    Candidates are those that `list_open` listed for its lane; exact is (K, d), factors the same in the frame, single the
-    Scores of their `lanes.product`. Returns the centroid, and how many pairs were looked at.
+    Candidates are those that `list_open` listed for its lane; exact is (K, d), factors the same in the frame, single
+    the Scores of their `lanes.product`. Returns the centroid, and how many pairs were looked at.
     """
     scratch, tiles = s.scratch, s.tiles
     i, bit = tiles.order[position], i64(1) << lane
@@ -183,7 +181,7 @@ def settle(
     return label, pairs
 
 
-@inner
+@apart
 def nearest(s: Source, i: i64, exact: Array[f64], first: i64, k: i64) -> i64:
     """The label of a point among k centroids from the first one on, (K, d), all of them settled."""
     best, label = f64(INFINITY), 0

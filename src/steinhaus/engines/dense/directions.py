@@ -1,4 +1,4 @@
-"""The points in outline: leading directions, where points lie along them, and tiles of points near to each other."""
+"""Leading directions, the points' coordinates along them, and tiles of points near to each other."""
 
 from __future__ import annotations
 
@@ -8,45 +8,46 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from steinhaus.engines import ordering, products
-from steinhaus.engines.records import TILE, Known, Rows, factors_of, room_of
-from steinhaus.engines.screening import SLACK, Basis, Frame, residuals
+from steinhaus.engines.bounds.rounding import SLACK
+from steinhaus.engines.bounds.scores import Basis, Frame, residuals
+from steinhaus.engines.dense import direction_kernels as kernels
+from steinhaus.engines.dense.direction_kernels import Projection, halfway
+from steinhaus.engines.dense.lanes import Readers, gather_sample
+from steinhaus.engines.dense.products import halve_rows
+from steinhaus.engines.dense.records import TILE, Factors, Framed, Tiles, factors_of, scratch_of
 from steinhaus.engines.workers import Workers
-from steinhaus.handing import Handed
+from steinhaus.jit.handed import Handed
 from steinhaus.points import Int32, Int64
 
-_AXES = 16  # leading directions that points are ordered by
 _SAMPLE = 512  # points that the leading directions are taken from
 _SWEEPS = 2  # of subspace iteration
 _SHARE = 0.4  # of the points' variance: leading directions that hold less of it tell too little (uniform noise: 0.22)
 
 
-class Outline(NamedTuple):
-    """What `known` of the points becomes with a basis."""
+class Projected(NamedTuple):
+    """A basis, and the points seen along it."""
 
     basis: Basis
-    known: Known
+    tiles: Tiles
 
 
-def outline(
-    rows: Rows,
-    frame: Frame,
-    known: Known,
-    p: int,
-    workers: Workers,
-    *,
-    labels: Int32 | None = None,
-    forced: bool = False,
-    room: NDArray[np.float32],
-) -> Outline | None:
-    """Take leading directions, project the points on them, and order the points by them into tiles of near ones.
+class Reading(NamedTuple):
+    """The points of an engine, as the kernels here need them."""
+
+    points: Framed
+    readers: Readers
+    frame: Frame
+    tiles: Tiles  # of the points in their own order
+    workers: Workers
+
+
+def projected(
+    of: Reading, p: int, *, labels: Int32 | None = None, forced: bool = False, room: NDArray[np.float32]
+) -> Projected | None:
+    """Take p leading directions, a multiple of 16, project the points on them, and order the points into tiles.
 
     Parameters
     ----------
-    known
-        Of the points in their own order.
-    p
-        How many directions: a multiple of 16.
     labels
         (n,) where one run is alone: points of a cluster stand together then, and near ones within it.
     forced
@@ -56,75 +57,79 @@ def outline(
 
     Returns
     -------
-    Outline or None
+    Projected or None
         None where leading directions hold too little of the points.
     """
-    d, tiles, step = rows.d, len(known.order) // TILE, max(1, min(512, len(known.order) // (4 * TILE * workers.count)))
+    d, n, workers = of.points.rows.d, of.points.rows.n, of.workers
+    tiles = len(of.tiles.order) // TILE
+    step = max(1, min(512, tiles // (4 * workers.count)))
     if d <= p:
         basis: Basis | None = Basis(np.eye(d, p, dtype=np.float32), 0.0)
     else:
-        basis = leading_directions(rows, frame, p, workers, forced=forced)
+        basis = leading_directions(of, p, forced=forced)
     if basis is None:
         return None
-    factors = factors_of(p + 1, d, frame.bytewise)
-    handed = Handed(factors)
-    factors.rows[:p], factors.rows[p] = basis.directions.T, frame.reference
-    rest = 0.0
-    if frame.bytewise:  # the directions are what bytes make of them
-        rest = float(products.halved(factors.rows.astype(np.float64), handed)[p])
-        high, low = factors.limbs[:p, 0, :d].astype(np.float32), factors.limbs[:p, 1, :d]
-        factors.rows[:p] = factors.scales[:p, np.newaxis] * (128 * high + low)
-        basis = _basis_of(factors.rows[:p])
-    # not by BLAS, whose threads stay awake for a while
-    shift = np.einsum("pd,d->p", factors.rows[:p], frame.reference).astype(np.float32)
+    basis, factors, rest = _factors(of.frame, basis)
     if room.size < tiles * TILE * p:
         room = np.empty(tiles * TILE * p, np.float32)
     coordinates = room.reshape(-1)[: tiles * TILE * p].reshape(-1, p)
     along, squares = np.empty((2, tiles * TILE))
-    points, places = Handed(rows), Handed(known)
-    rooms = [Handed(room_of(p + 1, d, frame.bytewise)) for _ in range(workers.count)]
-
-    def project(worker: int, first: int, end: int) -> None:
-        ordering.project(
-            points, places, handed, shift, rooms[worker], first, end, coordinates, squares, along,
-        )  # fmt: skip
-
-    workers.each(project, tiles, step)
-    rests = residuals(frame, basis, known.norms.astype(np.float64), along, rest, squares)
-    order = near_order(coordinates[: rows.n], workers, labels)
-    order = np.concatenate([order, np.repeat(order[-1:], tiles * TILE - rows.n)])
+    # not by BLAS, whose threads stay awake for a while
+    shift = np.einsum("pd,d->p", factors.rows[:p], of.frame.reference).astype(np.float32)
+    records = [Handed(record) for record in (of.points, of.readers, of.tiles, factors)]
+    to = Handed(Projection(shift, p, coordinates, squares, along))
+    scratch = [Handed(scratch_of(p + 1, d, of.frame.bytewise)) for _ in range(workers.count)]
+    workers.each(lambda worker, first, end: kernels.project(*records, scratch[worker], to, first, end), tiles, step)
+    rests = residuals(of.frame, basis, of.tiles.norms.astype(np.float64), along, rest, squares)
+    order = near_order(coordinates[:n], workers, labels)
+    order = np.concatenate([order, np.repeat(order[-1:], tiles * TILE - n)])
     projections = np.empty((tiles, 2, p, 16), np.float32)
-
-    def regroup(_: int, first: int, end: int) -> None:
-        ordering.regroup(coordinates, order, (first, end), projections)
-
-    workers.each(regroup, tiles, step)
-    return Outline(
-        basis,
-        known._replace(order=order, norms=known.norms[order], residuals=rests[order], projections=projections, p=p),
+    workers.each(lambda _, first, end: kernels.regroup(coordinates, p, order, first, end, projections), tiles, step)
+    placed = of.tiles._replace(
+        order=order, norms=of.tiles.norms[order], residuals=rests[order], projections=projections, p=p
     )
+    return Projected(basis, placed)
 
 
-def leading_directions(rows: Rows, frame: Frame, p: int, workers: Workers, *, forced: bool = False) -> Basis | None:
+def _factors(frame: Frame, basis: Basis) -> tuple[Basis, Factors, float]:
+    """The basis as points are multiplied with it, with the reference point as one more row, and how far that row was
+    rounded.
+    """
+    d, p = basis.directions.shape
+    factors = factors_of(p + 1, d, frame.bytewise)
+    factors.rows[:p], factors.rows[p] = basis.directions.T, frame.reference
+    if not frame.bytewise:
+        return basis, factors, 0.0
+    rests = np.empty(p + 1)
+    halve_rows(factors.rows.astype(np.float64), p + 1, d, Handed(factors), rests)
+    high, low = factors.limbs[:p, 0, :d].astype(np.float32), factors.limbs[:p, 1, :d]
+    factors.rows[:p] = factors.scales[:p, np.newaxis] * (128 * high + low)
+    return _basis_of(factors.rows[:p]), factors, float(rests[p])
+
+
+def leading_directions(of: Reading, p: int, *, forced: bool = False) -> Basis | None:
     """Leading principal directions of a sample of y; None where they hold too little of another one, unless forced.
 
     How good they are decides how much the screen certifies, never what it certifies.
     """
-    n, d, reference = rows.n, rows.d, frame.reference.astype(np.float32)
+    n, d = of.points.rows.n, of.points.rows.d
     tiles = -(-min(n, 2 * _SAMPLE) // (2 * TILE))
     sample = np.linspace(0, n - 1, 2 * TILE * tiles).astype(np.int64)
     taken, held = np.empty((2, tiles, 2, d, 16), np.float32)
     columns = np.zeros((-(-d // TILE), 2, TILE * tiles, 16), np.float32)
-    points, some, others = Handed(rows), sample[::2].copy(), sample[1::2].copy()
+    points, some, others = Handed(of.points), sample[::2].copy(), sample[1::2].copy()
+    gather = gather_sample[of.points.rows.values.dtype]
 
-    def gather(_: int, first: int, end: int) -> None:
-        ordering.gather(points, some, reference, first, end, taken, columns)
-        ordering.gather(points, others, reference, first, end, held, columns[:0])
+    def take(_: int, first: int, end: int) -> None:
+        gather(points, some, first, end, TILE * tiles, taken, columns)
+        gather(points, others, first, end, 0, held, columns)
 
-    workers.each(gather, TILE * tiles, TILE)
+    of.workers.each(take, TILE * tiles, TILE)
     directions = np.ascontiguousarray(columns.transpose(2, 0, 1, 3)[:p]).reshape(p, -1)
-    ordering.lead(taken, columns, directions, _SWEEPS)
-    if not forced and ordering.energy(held, directions) < _SHARE * float(np.square(held, dtype=np.float64).sum()):
+    work = np.arange(p), np.empty(TILE * p, np.float32), np.empty((p, TILE * tiles), np.float32)
+    kernels.lead(taken, columns, directions, p, d, tiles, _SWEEPS, *work)
+    explained = kernels.energy(held, directions, p, d, tiles, *work)
+    if not forced and explained < _SHARE * float(np.square(held, dtype=np.float64).sum()):
         return None
     return _basis_of(directions[:, :d])
 
@@ -134,7 +139,7 @@ def near_order(coordinates: NDArray[np.float32], workers: Workers, labels: Int32
 
     labels: (n,) clusters that shall stand together, as far as whole tiles allow.
     """
-    n = len(coordinates)
+    n, p = coordinates.shape
     order, keys, parts = np.arange(n), np.empty(n, np.float32), [(0, n)]
     if labels is not None:
         order = np.argsort(
@@ -145,15 +150,15 @@ def near_order(coordinates: NDArray[np.float32], workers: Workers, labels: Int32
 
     def split(_: int, first: int, end: int) -> None:
         for a, b in parts[first:end]:
-            ordering.split(coordinates, _AXES, order, keys, a, int(ordering.halfway(a, b)), b)
+            kernels.split(coordinates, p, order, keys, a, halfway(a, b), b)
 
     def sort(_: int, first: int, end: int) -> None:
         for a, b in parts[first:end]:
-            ordering.near_order(coordinates, _AXES, order, keys, a, b)
+            kernels.near_order(coordinates, p, order, keys, a, b, np.empty(64, np.int64), np.empty(64, np.int64))
 
     while len(parts) < 4 * workers.count and n > 4 * TILE * len(parts):
         workers.each(split, len(parts), 1)
-        halves = [(a, int(ordering.halfway(a, b)), b) for a, b in parts]
+        halves = [(a, halfway(a, b), b) for a, b in parts]
         parts = [part for a, middle, b in halves for part in ((a, middle), (middle, b))]
     workers.each(sort, len(parts), 1)
     return order
@@ -162,4 +167,4 @@ def near_order(coordinates: NDArray[np.float32], workers: Workers, labels: Int32
 def _basis_of(directions: NDArray[Any]) -> Basis:
     """The basis of these rows, (p, d), with its skew measured."""
     rows = np.ascontiguousarray(directions)
-    return Basis(np.ascontiguousarray(rows.T), float(ordering.skew(rows)) * SLACK)
+    return Basis(np.ascontiguousarray(rows.T), float(kernels.skew(rows, *rows.shape)) * SLACK)

@@ -1,7 +1,7 @@
 """A pass of Lloyd's algorithm: labels for points, and what they change in the tallies.
 
-For every tile and run, four phases: select candidates, screen them, certify or compute, settle and move. `assign` is the
-loop, `_label` a tile and a run.
+For every tile and run, four phases: select candidates, screen them, certify or compute, settle and move. `assign` is
+the loop, `_label` a tile and a run.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ from steinhaus.engines.dense.records import (
     Worker,
 )
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
-from steinhaus.jit.build import inner, kernel
+from steinhaus.jit.build import apart, inner, kernel
 from steinhaus.jit.operations import as_bytes, bits_of, claim, count_ones, largest, load, lowest_one, maximum, prefetch
 from steinhaus.jit.types import Array, boolean, f32, i32, i64, u8, u32
 
 
 @kernel
 def assign(points: Framed, readers: Readers, view: View, orders: Orders, worker: Worker) -> None:
-    """Label the points of all tiles that this worker comes to, for some runs, and note what that changes in the tallies.
+    """Label the points of all tiles that this worker comes to, for some runs, and note what changes in the tallies.
 
     View's anchors are renewed where a run's mode is RENEW.
     """
-    tiles, sizes = view.tiles, view.sizes
+    tiles = view.tiles
     source = Source(points, readers, tiles, worker.scratch)
     full = False  # whether all tiles' features are needed
     for a in range(orders.many[0]):
@@ -63,7 +63,7 @@ def assign(points: Framed, readers: Readers, view: View, orders: Orders, worker:
             present = u32(0xFFFFFFFF) >> u32(32 - min(32, points.rows.n - base))
             norm = largest(maximum(load(tiles.norms, base, 16), load(tiles.norms, base + 16, 16)))
             size = norm + tiles.reach
-            tile = Tile(number, base, present, size, size * size * tiles.floor)
+            tile = Tile(number, base, present, size)
             gathered = False
             for a in range(orders.many[0]):
                 gathered = _label(source, view, orders, worker.change, tile, orders.active[a], gathered)
@@ -72,9 +72,7 @@ def assign(points: Framed, readers: Readers, view: View, orders: Orders, worker:
 
 
 @inner
-def _label(
-    s: Source, view: View, orders: Orders, change: Change, tile: Tile, r: i64, gathered: boolean
-) -> boolean:
+def _label(s: Source, view: View, orders: Orders, change: Change, tile: Tile, r: i64, gathered: boolean) -> boolean:
     """Label a tile's points for one run. Returns whether the tile's features were gathered by now."""
     sizes = view.sizes
     first, column = view.firsts[r], view.columns[r]
@@ -128,7 +126,7 @@ def _gather(s: Source, change: Change, view: View, tile: Tile, run: RunSlice) ->
     change.work[GATHERED * view.sizes.runs + run.run] += 1
 
 
-@inner
+@apart
 def _from_anchors(
     s: Source, view: View, change: Change, tile: Tile, run: RunSlice, count: i64, gathered: boolean
 ) -> tuple[u32, i64, boolean]:
@@ -164,7 +162,7 @@ def _from_anchors(
     return opened, many, gathered
 
 
-@inner
+@apart
 def _from_features(
     s: Source, view: View, change: Change, tile: Tile, run: RunSlice, count: i64, mode: i64
 ) -> tuple[u32, i64]:
@@ -183,7 +181,7 @@ def _from_features(
     return opened, many
 
 
-@inner
+@apart
 def _settle(
     s: Source, view: View, change: Change, tile: Tile, run: RunSlice, mode: i64, opened: u32, many: i64
 ) -> None:
@@ -215,7 +213,7 @@ def _fetch(x: Framed, tiles: Tiles, base: i64, lanes: u32) -> None:
             prefetch(values, at + byte)
 
 
-@inner
+@apart
 def _move(s: Source, view: View, change: Change, tile: Tile, run: RunSlice) -> i64:
     """Note the points of a tile whose label is another now. Returns how many."""
     sizes, d, found = view.sizes, s.x.rows.d, s.scratch.found
@@ -249,7 +247,9 @@ def _add(s: Source, change: Change, i: i64, sign: i64, j: i64, other: i64) -> No
 
 
 @kernel
-def collect(view: View, change: Change, d: i64, limbs: i64, sums: Array[i64], counts: Array[i64], work: Array[i64]) -> None:
+def collect(
+    view: View, change: Change, d: i64, limbs: i64, sums: Array[i64], counts: Array[i64], work: Array[i64]
+) -> None:
     """Add a worker's changes to the sums and counts of all clusters, and its work to all that was done; clear them.
 
     sums: (limbs, K, d), counts: (K,), work: (WORKS, R).

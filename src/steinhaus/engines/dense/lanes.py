@@ -36,7 +36,7 @@ from steinhaus.jit.operations import (
 )
 from steinhaus.jit.target import BYTE_LANES
 from steinhaus.jit.translate import unroll
-from steinhaus.jit.types import Array, F32x16, Function, Point, f32, f64, i32, i64, literal, u8
+from steinhaus.jit.types import Array, F32x16, Function, Point, f32, f64, i32, i64, u8
 
 
 @inlined
@@ -174,7 +174,7 @@ def gather_sample(
 
     indices: (32 S,); lanes: (S, 2, d, 16); columns: (features / 32, 2, 32 S, 16), not written where features is 0.
     """
-    d, sample = x.rows.d, end
+    d = x.rows.d
     for s in range(first, end):
         at = indices[s] * d
         for t in range(d):
@@ -286,6 +286,15 @@ def place(x: Framed, i: i64, width: i64, row: Array[f32]) -> f32:
     return square
 
 
+@kernel
+def is_finite(x: Framed, i: i64) -> i64:
+    """Whether all values of point i are finite."""
+    total = 0.0
+    for t in range(i * x.rows.d, (i + 1) * x.rows.d):
+        total += f64(x.rows.values[t]) - f64(x.rows.values[t])
+    return i64(total == 0.0)
+
+
 # Sums
 
 
@@ -322,11 +331,12 @@ class Readers(NamedTuple):
     product: Function(product)  # type: ignore[valid-type]
     distance: Function(distance)  # type: ignore[valid-type]
     place: Function(place)  # type: ignore[valid-type]
+    is_finite: Function(is_finite)  # type: ignore[valid-type]
     add_row: Function(add_row)  # type: ignore[valid-type]
     add_row_narrow: Function(add_row_narrow)  # type: ignore[valid-type]
 
 
 def readers(dtype: Any) -> Readers:
     """Those for an array of points."""
-    of: list[Bound] = [each[dtype] for each in (gather, product, distance, place, add_row, add_row_narrow)]
+    of: list[Bound] = [each[dtype] for each in (gather, product, distance, place, is_finite, add_row, add_row_narrow)]
     return Readers(*(each.address for each in of))

@@ -5,40 +5,36 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from steinhaus.engines import (
-    centroid_kernels,
-    distance_kernels,
-    kernels,
-    products,
-    records,
-    rounding,
-    screening,
-)
-from steinhaus.engines.batch import Batch, batch_of
-from steinhaus.engines.outline import outline
-from steinhaus.engines.parts import chances
-from steinhaus.engines.records import BRUTE, FULL, PLAIN, TILE
-from steinhaus.engines.survey import survey
+from steinhaus.engines.bounds import bytes as rounding
+from steinhaus.engines.bounds import scores
+from steinhaus.engines.bounds.rounding import SLACK, float64_floor, upward
+from steinhaus.engines.dense import centroids, labelling, lanes, limited, records
+from steinhaus.engines.dense.directions import Reading, projected
+from steinhaus.engines.dense.policy import THRESHOLDS, Capacity, Policy, Screen, rounding_pays
+from steinhaus.engines.dense.predict import framed
+from steinhaus.engines.dense.products import halve_rows
+from steinhaus.engines.dense.records import BRUTE, FEATURES, RENEW, TILE, Limited, Tiles
+from steinhaus.engines.dense.state import Batch, batch_of
+from steinhaus.engines.exact.distances import all_distances, farthest, own_distances
+from steinhaus.engines.exact.grid import GRID_BITS, are_integers, grid_of, ranges
+from steinhaus.engines.exact.held import no_labels
+from steinhaus.engines.exact.parts import chances
+from steinhaus.engines.exact.rows import dense_rows
+from steinhaus.engines.exact.totals import measure, two_float
 from steinhaus.engines.workers import Workers
-from steinhaus.handing import Handed
-from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally
+from steinhaus.jit.handed import Handed
+from steinhaus.jit.target import takes_bytes
+from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally, Totals
 
-Screen = Literal["auto", "drift", "plain", "none"]
-
-_FEW_CENTROIDS, _FEW_DIRECTIONS, _DIRECTIONS = 20, 32, 48
-_FEW_FEATURES = 128  # a million embeddings of so many, K = 256: 32 directions are as fast as 48, and are smaller tables
 _STEP = 4096  # points a task, for what is done seldom
 _SAMPLE = 1024  # points that tell how long a step of such bytes is
 _TASKS = 4  # tasks a worker, in a pass over the points
 _CENTROIDS = 64  # centroids a task, when bounds are worked out
-# Points a cluster, on average, from which on it pays to order points by their cluster first: a million embeddings, K =
-# 256, 5.7 s instead of 6.5; MNIST, K = 100, 0.73 s instead of 0.79; K = 1000, 60 points a cluster, no gain.
-_CLUSTER = 128
 
 
 class MemoryPoints:
@@ -80,35 +76,25 @@ class MemoryPoints:
         self._x = x
         self._workers = workers or Workers(threads)
         self._ends_workers = workers is None
-        self._memory = max(2**30, x.nbytes) if memory is None else memory
-        self._screen = screen
-        self._tiles = -(-self.n // TILE)
-        self._tiles_a_task = max(1, min(512, -(-self._tiles // (_TASKS * self._workers.count))))
-        self._tiles_at_once = max(1, min(32, self._tiles // (_TASKS * self._workers.count)))
-        self._survey = survey(x, self._workers, grid)
-        self.grid, self.totals = self._survey.grid, self._survey.totals
-        self._rows, self._points = self._survey.rows, Handed(self._survey.rows)
-        self._basis, self._grain = screening.Basis(np.empty((self.d, 0), np.float32), 0.0), rounding.NO_GRAIN
+        integers = are_integers(x.dtype)
+        self.grid = grid or grid_of(x.dtype, None if integers else ranges(x, self._workers), self.d)
+        self._measure(integers)
+        memory = max(2**30, x.nbytes) if memory is None else memory
+        self._policy = Policy(self.n, self.d, memory, screen, self._frame.bytewise, integers)
+        self._tiles_a_task = max(1, min(512, -(-self._policy.tiles // (_TASKS * self._workers.count))))
+        self._tiles_at_once = max(1, min(32, self._policy.tiles // (_TASKS * self._workers.count)))
+        self._readers = lanes.readers(x.dtype)
+        self._handed_readers = Handed(self._readers)
+        self._framed = framed(x, self._frame)._replace(rows=dense_rows(x, self.grid))
+        self._points = Handed(self._framed)
+        self._basis = scores.Basis(np.empty((self.d, 0), np.float32), 0.0)
         self._look()
-        frame, width = self._survey.frame, self._tiles * TILE
-        norms = screening.upward(np.sqrt(self._survey.lengths) * (1 + 1e-6))
-        order = np.minimum(np.arange(width), self.n - 1)
-        placed = norms[order]
-        self._known = records.Known(
-            order=order,
-            norms=placed,
-            residuals=screening.upward(placed.astype(np.float64) + frame.reach),
-            projections=np.empty((self._tiles, 2, 0, 16), np.float32),
-            p=0,
-            reach=screening.upward(np.array([frame.reach]))[0],
-            floor=screening.upward(np.array([2.0 * screening.float64_floor(self.d)]))[0],
-            coarse=placed,
-        )
+        self._tiles = self._first_tiles()
         self._rounding_pays = True  # until a pass shows otherwise
         self._shapeless = False  # whether leading directions were found to be of no use
         self._batch: Batch | None = None
         self._view: Handed | None = None  # the kernels' view of it
-        self.work = np.zeros((5, 0), np.int64)  # of the last pass, a column a run: see records.Change
+        self.work = np.zeros((records.WORKS, 0), np.int64)  # of the last pass, a column a run: see records.Change
 
     def assign(self, runs: Sequence[Run]) -> list[Tally]:
         """See `Points.assign`."""
@@ -125,54 +111,31 @@ class MemoryPoints:
         modes = self._modes(batch)
         view = self._view_of(batch)
         self._prepare(batch, view, runs, active, modes)
-        fresh = active[modes[active] == PLAIN]
+        fresh = active[modes[active] == RENEW]
         orders = batch.orders
-        orders.queue[:] = 0, self._tiles, self._tiles_at_once
+        orders.queue[:] = 0, self._policy.tiles, self._tiles_at_once
         orders.many[0] = len(active)
         orders.active[: len(active)], orders.modes[:] = active, modes
         if len(fresh):
             orders.spare[:] = batch.spare(fresh)
 
         def label(worker: int, _first: int, _end: int) -> None:
-            kernels.assign(self._points, view, batch.handed_orders, batch.handed_workers[worker])
+            labelling.assign(
+                self._points, self._handed_readers, view, batch.handed_orders, batch.handed_workers[worker]
+            )
 
-        self._workers.each(label, min(self._workers.count, -(-self._tiles // self._tiles_at_once)), 1)
+        self._workers.each(label, min(self._workers.count, -(-self._policy.tiles // self._tiles_at_once)), 1)
         self.work = work = np.zeros((records.WORKS, len(modes)), np.int64)
         for change in batch.handed_changes:
-            kernels.collect(view, change, batch.sums, batch.counts, work)
-        batch.account(work, fresh, self._known.p / self.d)
-        if self._screen == "auto":
-            full = (modes == PLAIN) | (modes == FULL)
-            pairs, computed = work[records.PAIRS, full].sum(), work[records.COMPUTED, full].sum()
-            if self._grain.step and not rounding.pays(int(pairs), int(computed), self.d):
-                self._rounding_pays = False
-                self._take_grain(False)
-                batch.debts[:] = np.inf  # products that are kept are those of rounded points
+            labelling.collect(view, change, self.d, len(batch.sums), batch.sums, batch.counts, work)
+        batch.account(work, fresh, self._tiles.p / self.d)
+        if self._policy.screen == "auto":
+            self._judge_rounding(batch, modes)
             batch.rest(modes, work)
-        moved = work[records.MOVED].tolist()
-        return [self._tally(batch, row, moved[row]) for row in active.tolist()]
+        return [self._tally(batch, row) for row in active.tolist()]
 
-    def without_the_pass(self, runs: Sequence[Run]) -> list[Tally]:
-        """Do what comes before and after the kernels' pass, to compile it (see `warming`); tallies are empty."""
-        batch = self._remember(runs)
-        active = np.arange(len(runs))
-        self._take_outline(batch, self._how_many_directions(len(batch.counts)))
-        self._take_up_gaps(batch)
-        view = self._view_of(batch)
-        self._prepare(batch, view, runs, active, np.full(len(runs), PLAIN, np.int8))
-        work = np.zeros((records.WORKS, len(runs)), np.int64)
-        for change in batch.handed_changes:
-            kernels.collect(view, change, batch.sums, batch.counts, work)
-        self._batch = None
-        return [self._tally(batch, row, 0) for row in active.tolist()]
-
-    def types_of_pass(self, runs: Sequence[Run]) -> tuple[Any, ...]:
-        """The types of what `kernels.assign` is called with."""
-        batch = self._remember(runs)
-        return self._points.kind, self._view_of(batch).kind, batch.handed_orders.kind, batch.handed_workers[0].kind
-
-    def farthest(self, run: Run, wanted: int, labels: Int32 | None = None) -> tuple[Int64, Float64]:
-        """The points that lie farthest from their centroids, for a run that was just assigned, or by given labels.
+    def farthest(self, run: Run, wanted: int) -> tuple[Int64, Float64]:
+        """The points that lie farthest from their centroids, for a run that was just assigned.
 
         Returns
         -------
@@ -181,56 +144,22 @@ class MemoryPoints:
         (e,) float64
             Their squared distances.
         """
-        labels = self.labels(run.key) if labels is None else labels
-        distances = self.own_distances(run, labels)
-        order = np.argsort(-distances, kind="stable")[:wanted]
-        order = order[distances[order] > 0]
-        return np.stack([order, labels[order].astype(np.int64)], axis=1), distances[order]
+        return farthest(self.own_distances(run), self.labels(run.key), wanted)
 
     def explain(self, k: int, runs: int = 1) -> str:
-        """Say how `runs` runs with k centroids each would be screened, and why."""
-        sizes = np.full(runs, k)
-        p = self._how_many_directions(k * runs)
-        tables = self._table_bytes(sizes) / 2**20
-        kind = "bytes" if self._survey.frame.bytewise else "float32"
-        if self._is_rounded(k * runs):
-            kind = "bytes (points are rounded to them)"
-        if self._screen in ("plain", "none"):
-            return f"Asked for: {self._screen}."
-        if not p:
-            return (
-                f"Products of all features in {kind}, every time: {self.n} points are too few to take directions from."
-            )
-        if self._shapeless:
-            return (
-                f"Products of all features in {kind}, every time: leading directions hold too little of these points."
-            )
-        if not self._fits(sizes):
-            return (
-                f"Products of all features in {kind}, every time: gaps and anchors would take {tables:,.0f} MiB of the "
-                f"{self._memory / 2**20:,.0f} MiB that screening may use. Allow more with memory=."
-            )
-        return (
-            f"First pass: products of all {self.d} features in {kind}. Then {p} leading directions are taken, and the "
-            f"points ordered into {self._tiles:,} tiles of {TILE} near ones. A tile looks only at centroids whose gap "
-            f"may have closed, by the directions and from anchors; what stays open is computed from the features. "
-            f"Tables: {tables:,.0f} MiB. A run takes new anchors when what their age costs comes to what they cost."
-        )
+        """See `Explained.explain`."""
+        return self._policy.explain(k, runs, pays=self._rounding_pays, shapeless=self._shapeless)
 
-    def own_distances(self, run: Run, labels: Int32 | None = None) -> Float64:
-        """The squared distance of each point to its own centroid, (n,) float64, for a run that was just assigned, or by
-        given labels, (n,).
-        """
-        distances, labels = np.empty(self.n), self.labels(run.key) if labels is None else labels
-
-        def measure(_: int, first: int, end: int) -> None:
-            distance_kernels.own_distances(self._rows, first, end, labels, run.centroids, distances)
-
-        self._workers.each(measure, self.n, _STEP)
+    def own_distances(self, run: Run) -> Float64:
+        """The squared distance of each point to its own centroid, (n,) float64, for a run that was just assigned."""
+        distances, labels = np.empty(self.n), self.labels(run.key)
+        rows, measure = Handed(self._framed.rows), own_distances[self._x.dtype]
+        at = np.ascontiguousarray(run.centroids)
+        self._workers.each(lambda _, first, end: measure(rows, first, end, labels, at, distances), self.n, _STEP)
         return distances
 
     def sample(self, run: Run, factor: float, seed: int) -> Int64:
-        """See `seeding.Sampled`."""
+        """See `Sampled.sample`."""
         return np.flatnonzero(chances(seed, np.arange(self.n)) < factor * self.own_distances(run))
 
     def rows(self, indices: Int64) -> Float64:
@@ -244,43 +173,29 @@ class MemoryPoints:
     def squared_distances_to(self, chosen: Float64, below: Float64 | None = None) -> Float64:
         """The squared distances of all points to any others, (m, d) -> (m, n) float64; see `Points` for `below`."""
         m, out = len(chosen), np.empty((len(chosen), self.n))
-        if below is None or self._screen == "none":
-
-            def measure(_: int, first: int, end: int) -> None:
-                distance_kernels.all_distances(self._rows, first, end, chosen, out)
-
-            self._workers.each(measure, self.n, _STEP)
+        if below is None or self._policy.screen == "none":
+            rows, every = Handed(self._framed.rows), all_distances[self._x.dtype]
+            self._workers.each(lambda _, first, end: every(rows, first, end, chosen, m, out), self.n, _STEP)
             return out
-        frame, d = self._survey.frame, self.d
-        placed = (chosen - frame.offset) * frame.scale
-        factors = records.factors_of(m, d, frame.bytewise)
-        factors.rows[:] = placed
-        rests = products.halved(placed, Handed(factors)) if frame.bytewise else np.zeros(m)
-        squares = np.square(placed).sum(axis=1)
-        norms = np.sqrt(squares) * screening.SLACK
-        slopes = screening.product_slope.py_func(norms, rests, self._rates.plain, self._rates)
-        floors = screening.plain_floor.py_func(norms, 0.0, self._rates)
-        with np.errstate(over="ignore", under="ignore"):
-            limits = below * frame.scale**2
-        rooms = [Handed(records.room_of(m, d, frame.bytewise)) for _ in range(self._workers.count)]
-        points, known, within = Handed(self._rows), Handed(self._known), Handed(
-            records.Within(
-                m, self._survey.lengths, limits, chosen, factors, norms, squares, slopes, floors,
-                screening.float64_floor(d),
-            )
-        )  # fmt: skip
+        handed = Handed(self._limited(chosen, below))
+        tiles, bytewise = Handed(self._tiles), self._frame.bytewise
+        scratch = [Handed(records.scratch_of(m, self.d, bytewise)) for _ in range(self._workers.count)]
+        points = Handed(self._framed._replace(quantiser=rounding.NOT_ROUNDED))
 
         def screen(worker: int, first: int, end: int) -> None:
-            distance_kernels.distances_below(points, known, within, rooms[worker], first, end, out)
+            limited.distances_below(points, self._handed_readers, tiles, handed, scratch[worker], first, end, out)
 
-        self._workers.each(screen, self._tiles, self._tiles_a_task)
+        self._workers.each(screen, self._policy.tiles, self._tiles_a_task)
         return out
 
     def labels(self, key: Hashable) -> Int32:
         """See `Points.labels`."""
         if self._batch is None or key not in self._batch.rows:
-            raise KeyError(f"No labels of run {key!r} are remembered: it was never assigned, or has been forgotten.")
-        return self._by_index(self._batch.labels[self._batch.rows[key]])
+            raise no_labels(key)
+        by_position = self._batch.labels[self._batch.rows[key]]
+        labels = np.empty(self.n, np.int32)
+        labels[self._tiles.order[: self.n]] = by_position[: self.n]
+        return labels
 
     def knows(self, run: Run) -> bool:
         """Whether `labels` are those of this run's centroids."""
@@ -303,93 +218,130 @@ class MemoryPoints:
         self._batch = None
 
     @property
-    def squares(self) -> Fraction | int:
-        """What `totals.squares` is rounded from."""
-        return self._survey.squares
-
-    @property
     def nbytes(self) -> int:
         """Bytes of all that is remembered, the points themselves left out."""
-        return _bytes_of([self._survey.lengths, self._basis.directions, self._known, vars(self._batch or self._basis)])
+        return _bytes_of([self._lengths, self._basis.directions, self._tiles, vars(self._batch or self._basis)])
 
     def lend(self, x: NDArray[Any] | None) -> None:
         """Put the same points, read again, in the place of the array that was given; None: let go of it until then."""
         self._x = np.empty((0, self.d), self._x.dtype) if x is None else x
-        flat = self._x.reshape(-1).view()
-        flat.flags.writeable = False
-        self._rows = self._rows._replace(values=flat)
-        self._points = Handed(self._rows._replace(grain=self._grain))
-        self._survey = replace(self._survey, rows=self._rows)
+        self._framed = self._framed._replace(rows=self._framed.rows._replace(values=self._x))
+        self._points = Handed(self._framed)
+
+    @property
+    def squares(self) -> Fraction | int:
+        """`totals.squares` before it is rounded."""
+        return self._squares
+
+    # Points
+
+    def _measure(self, integers: bool) -> None:
+        """Learn the totals and the frame."""
+        step = self.grid.step
+        scale = 1.0 if integers else 2.0 ** -int(np.clip(np.frexp(step.max())[1] + GRID_BITS, -120, 120))
+        measured = measure(dense_rows(self._x, self.grid), step, scale, self._workers)
+        self._squares, self._lengths = measured.squares, measured.lengths
+        self.totals = Totals(measured.sums, two_float(measured.squares), self.n)
+        limbs = measured.sums[:, 0].astype(np.float64)
+        mean = (limbs[-1] if len(limbs) == 1 else limbs[0] * 2.0**32 + limbs[1]) / self.n
+        self._frame = scores.Frame(
+            self.grid.offset, scale, mean * step * scale, not integers, takes_bytes(self._x.dtype)
+        )
+
+    def _first_tiles(self) -> Tiles:
+        """The points in tiles in their own order, without directions."""
+        norms = upward(np.sqrt(self._lengths) * (1 + 1e-6))
+        order = np.minimum(np.arange(self._policy.tiles * TILE), self.n - 1)
+        placed = norms[order]
+        return Tiles(
+            order=order,
+            norms=placed,
+            residuals=upward(placed.astype(np.float64) + self._frame.reach),
+            projections=np.empty((self._policy.tiles, 2, 0, 16), np.float32),
+            p=0,
+            reach=upward(np.array([self._frame.reach]))[0],
+            floor=upward(np.array([2.0 * float64_floor(self.d)]))[0],
+            rounded_norms=placed,
+        )
+
+    def _look(self) -> None:
+        """See centroids by the frame, the basis and the quantiser as they are now."""
+        frame, basis, quantiser = self._frame, self._basis, self._framed.quantiser
+        step = float(quantiser.step)
+        self._rates = scores.rates(frame, basis)
+        width = records.width_of(self.d, frame.bytewise or step > 0)
+        rates = scores.rates(frame, basis, quantiser.rate) if step else self._rates
+        directions = basis.directions.astype(np.float64)
+        self._centroid_frame = Handed(
+            records.CentroidFrame(
+                frame.offset, frame.scale, frame.reference, directions, self.d, basis.p, width, step, rates
+            )
+        )
+
+    def _limited(self, chosen: Float64, below: Float64) -> Limited:
+        """Rows, (m, d), with bounds for the distances to them, and the limits of interest, (n,)."""
+        frame = self._frame
+        placed = (chosen - frame.offset) * frame.scale
+        factors = records.factors_of(*placed.shape, frame.bytewise)
+        factors.rows[:] = placed
+        rests = np.zeros(len(chosen))
+        if frame.bytewise:
+            halve_rows(placed, *placed.shape, Handed(factors), rests)
+        squares = np.square(placed).sum(axis=1)
+        norms = np.sqrt(squares) * SLACK
+        slopes = scores.product_slope(norms, rests, self._rates.plain, self._rates)
+        floors = scores.plain_floor(norms, 0.0, self._rates)
+        with np.errstate(over="ignore", under="ignore"):
+            limits = below * frame.scale**2
+        return Limited(
+            len(chosen), self._lengths, limits, chosen, factors, norms, squares, slopes, floors, float64_floor(self.d)
+        )
+
+    # Runs
 
     def _remember(self, runs: Sequence[Run]) -> Batch:
         """The cache for these runs; a new one where any of them is not in it."""
         if self._batch is not None and all(run.key in self._batch.rows for run in runs):
             return self._batch
         sizes = np.array([len(run.centroids) for run in runs])
-        self._take_grain(self._is_rounded(int(sizes.sum())))
-        self._batch = batch_of(
-            [run.key for run in runs],
-            sizes,
-            self._wanted(sizes) if self._fits(sizes) else np.zeros_like(sizes),
+        self._round(self._policy.rounds(int(sizes.sum()), self._rounding_pays))
+        kept = self._policy.kept(sizes) if self._policy.fits(sizes) else np.zeros_like(sizes)
+        shape = Capacity(
             limbs=len(self.totals.sums),
             d=self.d,
             p=self._basis.p,
-            tiles=self._tiles,
+            tiles=self._policy.tiles,
             workers=self._workers.count,
-            bytewise=self._survey.frame.bytewise,
-            grained=bool(self._grain.step),
+            bytewise=self._frame.bytewise,
+            quantised=bool(self._framed.quantiser.step),
             narrow=self._x.dtype.itemsize == 1 and self.n < 2**23,  # then n x 255 < 2^31
         )
+        self._batch = batch_of([run.key for run in runs], sizes, kept, shape)
         self._view = None
         return self._batch
 
-    def _wanted(self, sizes: Int64) -> Int64:
-        """How many products to keep for each run in every tile, (R,): of all few centroids, of the nearest of many."""
-        return np.minimum(np.minimum(sizes, 16 + sizes // 16), records.MANY_SLOTS)
-
-    def _table_bytes(self, sizes: Int64) -> int:
-        """What gaps, anchors' products and projections of runs of these sizes take."""
-        columns = int((-(-sizes // 16) * 16).sum())
-        floats = TILE * (self._how_many_directions(int(sizes.sum())) + int(self._wanted(sizes).sum()))
-        return int(self._tiles * (columns * (4 + 1 + 1) + 4 * floats))
-
-    def _fits(self, sizes: Int64) -> bool:
-        return self._screen in ("auto", "drift") and self._table_bytes(sizes) <= self._memory
-
-    def _by_index(self, by_position: NDArray[Any]) -> NDArray[Any]:
-        """Bring values from the order of positions into that of the points."""
-        values = np.empty(self.n, by_position.dtype)
-        values[self._known.order[: self.n]] = by_position[: self.n]
-        return values
-
     def _modes(self, batch: Batch) -> NDArray[np.int8]:
-        """How each run is screened in this pass; runs in mode PLAIN take new anchors, where anchors are kept."""
+        """How each run is screened in this pass; runs in mode RENEW take new anchors, where anchors are kept."""
         runs = len(batch.firsts) - 1
-        if self._screen == "none":
+        if self._policy.screen == "none":
             return np.full(runs, BRUTE, np.int8)
-        p = self._how_many_directions(int(batch.firsts[-1]))
+        p = self._policy.directions(int(batch.firsts[-1]))
         if not len(batch.anchors.slots) or not p:
-            return np.full(runs, PLAIN, np.int8)
-        if batch.passes or self._screen == "drift":
+            return np.full(runs, RENEW, np.int8)
+        if batch.passes or self._policy.screen == "drift":
             if not self._basis.p and not self._shapeless:
-                self._take_outline(batch, p)
+                self._take_directions(batch, p)
             if self._shapeless:
-                return np.full(runs, FULL, np.int8)
+                return np.full(runs, FEATURES, np.int8)
             if not len(batch.gaps.gaps):
-                self._take_up_gaps(batch)
+                batch.take_up_gaps(self._basis.p, self._policy.tiles)
+                self._view = None
         batch.passes += 1
         return batch.modes()
 
-    def _how_many_directions(self, k: int) -> int:
-        """How many leading directions to take for k centroids: a multiple of 16, 0 for none."""
-        if self.d <= _FEW_DIRECTIONS:
-            return int(-(-self.d // 16) * 16)
-        most = _FEW_DIRECTIONS if k <= _FEW_CENTROIDS or self.d <= _FEW_FEATURES else _DIRECTIONS
-        return int(min(most, self.n // 16 * 16))
-
     def _view_of(self, batch: Batch) -> Handed:
         if self._view is None:
-            self._view = batch.handed(self._known)
+            self._view = batch.handed(self._tiles)
         return self._view
 
     def _prepare(self, batch: Batch, view: Handed, runs: Sequence[Run], active: Int64, modes: NDArray[np.int8]) -> None:
@@ -400,93 +352,80 @@ class MemoryPoints:
             batch.exact[first:end] = run.centroids
             column = int(batch.columns[row])
             starts = range(first, end, _CENTROIDS)
-            parts += [(j, min(j + _CENTROIDS, end), column + j - first, modes[row] == PLAIN) for j in starts]
+            parts += [(j, min(j + _CENTROIDS, end), column + j - first, int(modes[row] == RENEW)) for j in starts]
 
         def prepare(_: int, first: int, end: int) -> None:
-            for j0, j1, column, fresh in parts[first:end]:
-                centroid_kernels.prepare(view, self._lens, j0, j1, column, fresh)
+            row, along = np.empty(self.d), np.empty(self._basis.p)
+            for part in parts[first:end]:
+                centroids.prepare(view, self._centroid_frame, *part, row, along)
 
         self._workers.each(prepare, len(parts), 1)
-        if batch.anchors.apart.size and any(fresh for *_, fresh in parts):
-            self._space(batch, view, active[modes[active] == PLAIN])
+        if batch.anchors.between.size and any(fresh for *_, fresh in parts):
+            self._measure_between(batch, active[modes[active] == RENEW])
 
-    def _space(self, batch: Batch, view: Handed, fresh: Int64) -> None:
+    def _measure_between(self, batch: Batch, fresh: Int64) -> None:
         """Measure how far apart the new anchors of these runs are."""
+        anchors, wide = Handed(batch.anchors), batch.anchors.between.shape[1]
         runs = [(int(batch.firsts[row]), int(batch.firsts[row + 1])) for row in fresh]
         parts = [
             (j, min(j + _CENTROIDS, end), first, end) for first, end in runs for j in range(first, end, _CENTROIDS)
         ]
 
-        def space(_: int, first: int, end: int) -> None:
+        def between(_: int, first: int, end: int) -> None:
             for part in parts[first:end]:
-                centroid_kernels.space(view, self.d, *part)
+                centroids.measure_between(anchors, self.d, wide, *part)
 
-        self._workers.each(space, len(parts), 1)
+        self._workers.each(between, len(parts), 1)
 
-    def _tally(self, batch: Batch, row: int, moved: int) -> Tally:
+    def _tally(self, batch: Batch, row: int) -> Tally:
         part = slice(batch.firsts[row], batch.firsts[row + 1])
-        return Tally(batch.sums[:, part].copy(), batch.counts[part].copy(), moved)
+        return Tally(batch.sums[:, part].copy(), batch.counts[part].copy())
 
-    def _look(self) -> None:
-        """See centroids by the frame, the basis and the grain as they are now."""
-        frame, basis, step = self._survey.frame, self._basis, float(self._grain.step)
-        self._rates = screening.rates(frame, basis)
-        self._lens = Handed(
-            records.Lens(
-                frame.offset, frame.scale, frame.reference, basis.directions.astype(np.float64), self.d, basis.p,
-                records.width_of(self.d, frame.bytewise or step > 0), step,
-                screening.rates(frame, basis, self._grain.rate) if step else self._rates,
-            )
-        )  # fmt: skip
+    def _judge_rounding(self, batch: Batch, modes: NDArray[np.int8]) -> None:
+        """Give up rounding points to bytes where settling takes longer than it saves."""
+        full = (modes == RENEW) | (modes == FEATURES)
+        pairs, computed = int(self.work[records.PAIRS, full].sum()), int(self.work[records.COMPUTED, full].sum())
+        if self._framed.quantiser.step and not rounding_pays(pairs, computed, self.d):
+            self._rounding_pays = False
+            self._round(False)
+            batch.debts[:] = np.inf  # products that are kept are those of rounded points
 
-    def _is_rounded(self, k: int) -> bool:
-        """Whether points of floats are to be rounded to bytes, for k centroids."""
-        if not products.TAKES_BYTES or self._rows.integers:
-            return False
-        if self._screen == "auto":
-            return self._rounding_pays and rounding.may_pay(self.d, k)
-        return self._screen == "drift"
-
-    def _take_grain(self, rounded: bool) -> None:
+    def _round(self, rounded: bool) -> None:
         """From now on round points to bytes, or multiply them as they are."""
-        if rounded == bool(self._grain.step):
+        if rounded == bool(self._framed.quantiser.step):
             return
-        self._grain = rounding.NO_GRAIN
+        quantiser = rounding.NOT_ROUNDED
         if rounded:
-            frame, some = self._survey.frame, np.linspace(0, self.n - 1, min(self.n, _SAMPLE)).astype(np.int64)
-            self._grain = rounding.grain_of(frame, frame.place(self.rows(some)))
-        self._known = self._known._replace(coarse=self._coarse(self._known.norms))
-        self._points = Handed(self._rows._replace(grain=self._grain))
+            some = np.linspace(0, self.n - 1, min(self.n, _SAMPLE)).astype(np.int64)
+            quantiser = rounding.quantiser_of(self._frame, self._frame.place(self.rows(some)))
+        self._framed = self._framed._replace(quantiser=quantiser)
+        self._points = Handed(self._framed)
+        self._tiles = self._tiles._replace(rounded_norms=self._rounded_norms(self._tiles.norms))
         self._view = None
         self._look()
 
-    def _coarse(self, norms: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _rounded_norms(self, norms: NDArray[np.float32]) -> NDArray[np.float32]:
         """What stands in place of the points' norms where they are rounded: not known before they are."""
-        return np.full_like(norms, np.inf) if self._grain.step else norms
+        return np.full_like(norms, np.inf) if self._framed.quantiser.step else norms
 
-    def _take_outline(self, batch: Batch, p: int) -> None:
+    def _take_directions(self, batch: Batch, p: int) -> None:
         """Look for p leading directions; where they tell something, bring what is known into the points' new order."""
-        alone = len(batch.labels) == 1 and batch.passes > 0 and self.n >= _CLUSTER * len(batch.counts)
-        labels, forced = batch.labels[0, : self.n] if alone else None, self._screen == "drift"
-        room = batch.anchors.products  # nothing is in it before the next pass
-        found = outline(
-            self._rows, self._survey.frame, self._known, p, self._workers, labels=labels, forced=forced, room=room
+        alone = len(batch.labels) == 1 and batch.passes > 0 and self.n >= THRESHOLDS.cluster * len(batch.counts)
+        points = self._framed._replace(quantiser=rounding.NOT_ROUNDED)
+        found = projected(
+            Reading(points, self._readers, self._frame, self._tiles, self._workers),
+            p,
+            labels=batch.labels[0, : self.n] if alone else None,
+            forced=self._policy.screen == "drift",
+            room=batch.anchors.products,  # nothing is in it before the next pass
         )
         self._shapeless = found is None
         if found:
-            self._basis, self._known = found.basis, found.known._replace(coarse=self._coarse(found.known.norms))
+            self._basis = found.basis
+            self._tiles = found.tiles._replace(rounded_norms=self._rounded_norms(found.tiles.norms))
             self._look()
             self._view = None
-            batch.labels = np.ascontiguousarray(batch.labels[:, found.known.order])
-
-    def _take_up_gaps(self, batch: Batch) -> None:
-        """From now on keep gaps and anchors, in the points' new order; the next pass is a full one."""
-        k, p = len(batch.counts), self._basis.p
-        batch.drift, batch.far = (records.scores_of(np.empty((k, p), np.float32)) for _ in range(2))
-        batch.anchors = batch.anchors._replace(along=np.zeros((k, p)))
-        batch.gaps = batch.gaps._replace(gaps=np.full((self._tiles, int(batch.columns[-1])), -np.inf, np.float32))
-        batch.debts[:] = np.inf
-        self._view = None
+            batch.labels = np.ascontiguousarray(batch.labels[:, found.tiles.order])
 
 
 def _bytes_of(held: Any) -> int:

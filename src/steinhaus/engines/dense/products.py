@@ -8,7 +8,7 @@ import numpy as np
 
 from steinhaus.engines.bounds.rounding import BYTES, chunk
 from steinhaus.engines.dense.records import Factors, Framed, Scratch
-from steinhaus.jit.build import apart, inner, kernel
+from steinhaus.jit.build import apart, inner, kernel, shared_kernel
 from steinhaus.jit.operations import (
     add_byte_products,
     bits_of,
@@ -31,8 +31,10 @@ MOST = 127 * 128  # the largest integer of a row for products of bytes: 128 high
 _Floats, _Bytes = Array[f32], Array[i8]
 
 
-@apart
-def full_products(x: Framed, scratch: Scratch, factors: Factors, chosen: Array[i64], count: i64, out: Array[f32]) -> None:
+@shared_kernel
+def full_products(
+    x: Framed, scratch: Scratch, factors: Factors, chosen: Array[i64], count: i64, out: Array[f32]
+) -> None:
     """Write the products of a tile, once gathered, with the rows chosen[c] into `out`, 32 a row, summed in chunks of
     features.
     """
@@ -50,7 +52,7 @@ def full_products(x: Framed, scratch: Scratch, factors: Factors, chosen: Array[i
             products(low, low + 16 * d, factors.rows + t, d, chosen, count, min(size, d - t), out, t == 0)
 
 
-@inner
+@shared_kernel
 def products(
     low: Array[f32],
     high: Array[f32],
@@ -62,8 +64,8 @@ def products(
     out: Array[f32],
     fresh: boolean,
 ) -> None:
-    """Add the products of two groups of sixteen points with the rows chosen[c], c < count, over p features, to `out`; or
-    write them there, where `fresh`.
+    """Add the products of two groups of sixteen points with the rows chosen[c], c < count, over p features, to `out`;
+    or write them there, where `fresh`.
 
     low, high: (p, 16) the groups; rows: row j at `j length`; out: 32 products a row.
     """

@@ -182,9 +182,13 @@ class Orders(NamedTuple):
     many: Array[i64]  # (1,) how many runs are active
     active: Array[i64]  # (R,) their rows, the first so many
     modes: Array[i8]  # (R,)
-    spare: Array[f32]  # (R,) how far centroids may go until the next anchors: products are kept of what may be candidates
+    spare: Array[
+        f32
+    ]  # (R,) how far centroids may go until the next anchors: products are kept of what may be candidates
     # by then
-    straight: Array[i64]  # (R,) up to so many candidates of a tile are computed from the features at once, in a full pass,
+    straight: Array[
+        i64
+    ]  # (R,) up to so many candidates of a tile are computed from the features at once, in a full pass,
     # without a look at the directions first
 
 

@@ -25,7 +25,6 @@ class Tile:
     base: i64  # position of its first point
     present: u32  # its lanes that hold points, as bits
     size: f32  # at least |y| of every lane
-    floor: f32  # what float64's rounding can make of a gap between scores
 
 
 @bundle

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from steinhaus.engines.exact.rows import DenseRows
+import numpy as np
+from numpy.typing import NDArray
+
+from steinhaus.engines.exact.rows import DenseRows, dense_rows
+from steinhaus.engines.workers import Workers
 from steinhaus.jit.build import inner, kernel
+from steinhaus.jit.handed import Handed
 from steinhaus.jit.operations import convert, fold, load, splat
 from steinhaus.jit.types import Array, Point, f64, i32, i64
-from steinhaus.points import Float64, Int32, Int64
+from steinhaus.points import Float64, Grid, Int32, Int64
 
 
 @inner
@@ -50,6 +55,23 @@ def all_distances(x: DenseRows, first: i64, end: i64, centroids: Array[f64], k: 
     for i in range(first, end):
         for j in range(k):
             out[j * x.n + i] = squared_distance(x.values + i * x.d, centroids + j * x.d, x.d)
+
+
+@kernel
+def distance_rows(x: DenseRows, first: i64, end: i64, centroids: Array[f64], k: i64, out: Array[f64]) -> None:
+    """Squared distance of the points first <= i < end to every centroid: centroids (k, d), out (n, k)."""
+    for i in range(first, end):
+        for j in range(k):
+            out[i * k + j] = squared_distance(x.values + i * x.d, centroids + j * x.d, x.d)
+
+
+def table_of_distances(x: NDArray[Any], rows: Float64, workers: Workers) -> Float64:
+    """The squared distances of points, (n, d), to rows, (m, d) -> (n, m) float64."""
+    out = np.empty((len(x), len(rows)))
+    points = Handed(dense_rows(x, Grid(np.zeros(x.shape[1]), np.ones(x.shape[1]))))
+    measure = distance_rows[x.dtype]
+    workers.each(lambda _, first, end: measure(points, first, end, rows, len(rows), out), len(x), 1024)
+    return out
 
 
 def farthest(

@@ -75,6 +75,11 @@ class WeightedPoints:
         """See `Points.labels`."""
         return self._points.labels(key)
 
+    def explain(self, k: int, runs: int = 1) -> str:
+        """See `Points.explain`."""
+        told = self._points.explain(k, runs)
+        return f"Labels do not depend on weights; points whose label changes are added up by them. {told}"
+
     def forget(self, key: Hashable) -> None:
         """See `Points.forget`."""
         self._held.pop(key, None)

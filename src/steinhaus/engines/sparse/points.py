@@ -120,6 +120,14 @@ class SparsePoints:
             raise no_labels(key)
         return self._held[key].labels.copy()
 
+    def explain(self, k: int, runs: int = 1) -> str:
+        """See `Points.explain`."""
+        held = self._x.nnz
+        return (
+            f"Scores in float64 from the entries, every time: they are {held:,} of {self.n * self.d:,} values, "
+            f"{held / (self.n * self.d):.1%}. Labels that scores leave open are settled on rows with their zeros."
+        )
+
     def forget(self, key: Hashable) -> None:
         """See `Points.forget`."""
         self._held.pop(key, None)

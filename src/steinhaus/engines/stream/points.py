@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from steinhaus.engines.memory import MemoryPoints
-from steinhaus.engines.reading import IN_FLIGHT, Reader, Reading, Source
-from steinhaus.engines.survey import Ranges, are_integers, grid_of, ranges
 
-from steinhaus.engines import parts
+from steinhaus.engines.dense.points import MemoryPoints
+from steinhaus.engines.dense.policy import Policy
+from steinhaus.engines.exact import parts
+from steinhaus.engines.exact.grid import Ranges, are_integers, grid_of, ranges
 from steinhaus.engines.exact.held import no_labels
+from steinhaus.engines.stream.reading import IN_FLIGHT, Reader, Reading, Source
 from steinhaus.engines.workers import Workers
 from steinhaus.errors import PlanError
+from steinhaus.jit.target import takes_bytes
 from steinhaus.points import Float64, Int32, Int64, Run, Tally, Totals
+from steinhaus.resources import free_memory
 
 _BLOCK = 64 * 2**20  # bytes of a block where memory allows it
 _FINER = 4  # of `Workers`: reading takes a share of the cores; passes from Zarr took 1.75 s without it, 1.55 s with it
 _SHARE = 16  # a block is at most this part of the memory
-_DIRECTIONS = 48  # of `MemoryPoints`
+_UNKNOWN = 2**32  # bytes that are taken to be free where the system does not tell
 _POINT = 40  # bytes a point that are held without screens: its place in a part, and what a first pass finds of it
 
 
@@ -55,7 +56,7 @@ class BlockPoints:
     ) -> None:
         self._source = source
         self.d = source.shape[1]
-        self._memory = free_memory() // 2 if memory is None else memory
+        self._memory = (free_memory() or _UNKNOWN) // 2 if memory is None else memory
         row = self.d * source.dtype.itemsize
         most = min(_BLOCK, self._memory // _SHARE)
         if most < 32 * row:
@@ -157,6 +158,16 @@ class BlockPoints:
         self._workers.close()
         self._held = [None] * len(self._layout)
 
+    def explain(self, k: int, runs: int = 1) -> str:
+        """See `Points.explain`."""
+        told = self._policy(0).explain(k, runs, pays=True, shapeless=False)
+        sizes = np.full(runs, k)
+        screened = sum(self._screening(part, sizes) > 0 for part in range(len(self._layout)))
+        return (
+            f"The points stay on disk and are read in {len(self._layout)} blocks a pass. There is memory to screen "
+            f"{screened} of them from what earlier passes found. Each block: {told}"
+        )
+
     @property
     def reading(self) -> Reading:
         """How long reading took."""
@@ -199,19 +210,23 @@ class BlockPoints:
         if engine := self._held[part]:
             engine.lend(x)
             return engine
-        k = sum(len(run.centroids) for run in runs)
-        engine = MemoryPoints(x, grid=self.grid, workers=self._workers, memory=self._screening(part, len(runs), k))
+        sizes = np.array([len(run.centroids) for run in runs], np.int64)
+        engine = MemoryPoints(x, grid=self.grid, workers=self._workers, memory=self._screening(part, sizes))
         self._sums[part] = (engine.totals.sums, engine.squares, engine.n)
         if self._totals is None and all(self._sums):
             self._totals = parts.totals(sums for sums in self._sums if sums)
         return engine
 
-    def _screening(self, part: int, runs: int, k: int) -> int:
+    def _screening(self, part: int, sizes: Int64) -> int:
         """Bytes that a part's screens may use: all they want, for as many parts from the first on as there is room."""
+        runs, k = len(sizes), int(sizes.sum())
         bare = self.n * (_POINT + 4 * runs) + len(self._layout) * k * self.d * (40 + 8 * self._workers.count)
-        wanted = 4 * (_DIRECTIONS + k) + k // 4 + 3 * runs  # of a point: directions, products, gaps
-        until = int(self._layout.sizes[: part + 1].sum())
-        return int(self._layout.sizes[part] + 31) * wanted if bare + until * wanted <= self._room else 0
+        wanted = [self._policy(part).table_bytes(sizes) for part in range(part + 1)]
+        return wanted[part] if bare + sum(wanted) <= self._room else 0
+
+    def _policy(self, part: int) -> Policy:
+        kind = self._source.dtype
+        return Policy(int(self._layout.sizes[part]), self.d, self._room, "auto", takes_bytes(kind), are_integers(kind))
 
     def _keep(self, part: int, engine: MemoryPoints) -> None:
         """Remember what a part knows, if there is room; its rows go."""
@@ -220,18 +235,3 @@ class BlockPoints:
         if kept := int(self._bytes.sum()) + engine.nbytes <= self._room:
             self._bytes[part] = engine.nbytes
         self._held[part] = engine if kept else None
-
-
-def free_memory() -> int:
-    """Bytes of memory that are free, or can be freed: as Linux tells, else half of all there is."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-    try:  # a container's own limit (cgroup v2)
-        most = Path("/sys/fs/cgroup/memory.max").read_text().strip()
-        used = int(Path("/sys/fs/cgroup/memory.current").read_text())
-    except (OSError, ValueError):
-        return free
-    return free if most == "max" else min(free, max(0, int(most) - used))

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from steinhaus.engines.parts import Layout
+from steinhaus.engines.exact.parts import Layout
 from steinhaus.points import Int64
 
 _Loaded = tuple[NDArray[Any], NDArray[Any] | None]  # the rows of a part, and the buffer that they are in
