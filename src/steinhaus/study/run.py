@@ -54,7 +54,7 @@ def run_study(
     if assignments == "parquet":
         pieces.needed()
     split = images.split(train=study.train, seed=study.seed)
-    _check_fit(study, split)
+    check_fit(study, split)
     record = _opening_record(study, images, split)
     how: dict[str, Any] = {"watch": watch, "checkpoint_every": checkpoint_every, "choose": choose or engines.choose}
     if path is None:
@@ -115,7 +115,7 @@ def _short(value: Any) -> str:
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
-def _check_fit(study: Plan, split: Split) -> None:
+def check_fit(study: Plan, split: Split) -> None:
     """What a plan asks of its images."""
     n, d = split.train.rows.shape
     if study.ks[-1] > n:
