@@ -39,4 +39,4 @@ def test_an_engine_that_does_not_say_how_it_screens() -> None:
 
 def test_a_plan_that_does_not_fit_the_images() -> None:
     with pytest.raises(PlanError, match="at most the number of training images, 36"):
-        Study(k=37).explain(blobs())
+        Study(k=(37,)).explain(blobs())

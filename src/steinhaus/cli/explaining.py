@@ -29,8 +29,11 @@ def explained(
     if as_json:
         lines = [{"event": "explained", "k": k, "runs": study.restarts, "text": text} for k, text in found.items()]
         return "\n".join(map(json.dumps, lines))
-    runs = counted(study.restarts, "run")
-    parts = [f"K = {k}, {runs}:\n{paragraph(text, sys.stdout, indent=2)}" for k, text in found.items()]
+    alike: dict[str, list[str]] = {}
+    for k, text in found.items():
+        alike.setdefault(text, []).append(str(k))
+    runs = f"{counted(study.restarts, 'run')} each"
+    parts = [f"K = {', '.join(ks)}, {runs}:\n{paragraph(text, sys.stdout, indent=2)}" for text, ks in alike.items()]
     note = "Nothing was run."
     if len(found) > 1:
         note += " Each K is explained as if it were alone; a study runs all of them together, in the same memory."
