@@ -11,7 +11,7 @@ from rich.console import Console
 from steinhaus.cli import bars as drawing
 from steinhaus.cli import progress
 from steinhaus.cli.words import columns, paragraph
-from steinhaus.study.events import Advanced, Event, Finished, Noted, Progress, RunFinished, Started
+from steinhaus.study.events import Advanced, Event, Finished, Noted, RunFinished, RunProgress, Started
 
 RUNS = ((3, 0), (3, 1), (12, 0), (12, 1))
 
@@ -31,7 +31,7 @@ def started(finished: tuple[tuple[int, int], ...] = (), resumed: tuple[tuple[int
 
 
 def advanced(iteration: int) -> Advanced:
-    return Advanced(tuple(Progress(k, restart, iteration, 2_000_000.0 - 1000 * k - restart) for k, restart in RUNS))
+    return Advanced(tuple(RunProgress(k, restart, iteration, 2_000_000.0 - 1000 * k - restart) for k, restart in RUNS))
 
 
 def lines(*events: tuple[float, Event]) -> list[str]:

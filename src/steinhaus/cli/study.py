@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from steinhaus.cli import arguments, memory
-from steinhaus.cli.drawing import draughtsman
+from steinhaus.cli.drawing import figure_process
 from steinhaus.cli.explaining import explained
 from steinhaus.cli.places import Place, place_options
 from steinhaus.cli.progress import watching
@@ -116,7 +116,7 @@ def study(
         click.echo(explained(wanted, source, reading, place, quiet=quiet, as_json=as_json))
         return
     helped = not place.is_chosen and wanted.threads != 1
-    with _early_end(wanted, opened), draughtsman(wanted=helped) as helper, watching(quiet, as_json) as watch:
+    with _early_end(wanted, opened), figure_process(wanted=helped) as helper, watching(quiet, as_json) as watch:
         images = opened.images = open_source(source, place.reading(source, reading), watch)
         stages.ended("open the images")
 
