@@ -33,7 +33,7 @@ import numpy as np
 
 from steinhaus.engines.bounds.rounding import OPS, SLACK, UNIT32, Float64, byted, gamma, upward
 from steinhaus.engines.bounds.scores import Frame
-from steinhaus.jit.types import f32, f64
+from steinhaus.jit.annotations import f32, f64
 
 BLUR = 16.0 * UNIT32
 _MOST = 2**14  # features of points that are rounded: `SLACK` covers the sum of their squares
@@ -56,9 +56,10 @@ NOT_ROUNDED = Quantiser(_NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, 0.
 
 
 def quantiser_of(frame: Frame, sample: Float64) -> Quantiser:
-    """A quantiser for points of which this is a sample, (m, d) in the frame less the reference; `NOT_ROUNDED` if none would do.
+    """A quantiser for points of which this is a sample, (m, d) in the frame less the reference.
 
-    The step is such that none of the sample is cut off; of points beyond it, rho is large, and they are settled.
+    `NOT_ROUNDED` if none would do. The step is such that none of the sample is cut off; of points beyond it, rho is
+    large, and they are settled.
     """
     m, d = sample.shape
     step = np.float32(np.abs(sample).max() / 127.0)

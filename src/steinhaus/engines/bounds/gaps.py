@@ -23,8 +23,8 @@ and at a step T > R the centroid is no candidate where G > S_T. It must follow t
    size length + rise + fall + 12 u (M_(t - 1) + m_t), while M_t <= (1 + 20 u) (M_(t - 1) + m_t). Over all steps,
    S_T - S_R >= D + 6 u M_R + 5.9 u M_T: one step has both parts in its 12 u, of several the first has one and the
    last the other.
-3. A comparison. A product and two sums, fused or not, take at most 3.1 u M from S. (`candidates.select_candidates` adds to
-   fallen how far centroids may go until the next anchors: at least 0, and more than rounding takes from it.)
+3. A comparison. A product and two sums, fused or not, take at most 3.1 u M from S. (`candidates` adds to fallen how
+   far centroids may go until the next anchors: at least 0, and more than rounding takes from it.)
 4. A record. G = g + S_R - 16 u (|g| + |S_R|), S_R as in 3, by three more sums: G <= g + S_R + 3.1 u M_R, exactly.
 
 Where G > S_T as computed, g > S_T - S_R - 3.1 u M_R - 3.1 u M_T >= D. This holds however large S is beside g, and for

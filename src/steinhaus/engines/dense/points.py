@@ -282,11 +282,11 @@ class MemoryPoints:
         """Rows, (m, d), with bounds for the distances to them, and the limits of interest, (n,)."""
         frame = self._frame
         placed = (chosen - frame.offset) * frame.scale
-        factors = records.factors_of(*placed.shape, frame.bytewise)
+        factors = records.factors_of(len(placed), self.d, frame.bytewise)
         factors.rows[:] = placed
         rests = np.zeros(len(chosen))
         if frame.bytewise:
-            halve_rows(placed, *placed.shape, Handed(factors), rests)
+            halve_rows(placed, len(placed), self.d, Handed(factors), rests)
         squares = np.square(placed).sum(axis=1)
         norms = np.sqrt(squares) * SLACK
         slopes = scores.product_slope(norms, rests, self._rates.plain, self._rates)

@@ -15,10 +15,11 @@ from steinhaus.engines.dense.certifying import bounds, list_open, nearest, settl
 from steinhaus.engines.dense.lanes import Readers
 from steinhaus.engines.dense.records import TILE, Factors, Framed, Scores, Scratch, Tiles
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
+from steinhaus.jit.annotations import Array, f32, f64, i32, i64
 from steinhaus.jit.build import apart, inner, kernel
 from steinhaus.jit.operations import fma, fold, load, local, lowest_one, splat, vector
 from steinhaus.jit.translate import unroll
-from steinhaus.jit.types import Array, f32, f64, i32, i64, literal, u32
+from steinhaus.jit.types import literal, u32
 
 CHAIN = 1024  # features summed at a time: four points and a few centroids stay in 32 KiB
 TINY = 2.0**-60  # more than the norm of a point whose squares have all underflowed

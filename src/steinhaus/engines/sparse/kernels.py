@@ -12,10 +12,11 @@ import numpy as np
 
 from steinhaus.engines.exact import limbs
 from steinhaus.engines.exact.distances import squared_distance
+from steinhaus.jit.annotations import Array, Column, Point, f64, i32, i64
 from steinhaus.jit.build import inlined, inner, kernel
 from steinhaus.jit.operations import load, local, small_integer, splat, store, vector
 from steinhaus.jit.translate import unroll
-from steinhaus.jit.types import Array, Column, Point, boolean, f64, i32, i64, literal
+from steinhaus.jit.types import boolean, literal
 
 TINY = 2.0**-1000  # more than underflows can make of a score
 
