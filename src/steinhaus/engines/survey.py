@@ -61,7 +61,7 @@ def survey(x: NDArray[Any], workers: Workers, grid: Grid | None = None) -> Surve
     grid = grid or grid_of(x.dtype, None if integers else ranges(x, workers), x.shape[1])
     per_step = 1.0 / grid.step
     kind = x.dtype if x.dtype.kind == "f" else np.dtype(np.float64)
-    scale = 1.0 if integers else 2.0 ** -int(np.clip(np.frexp(grid.step.max())[1] + _GRID_BITS, -120, 120))
+    scale = 1.0 if integers else _scale_of(float(grid.step.max()), kind)
     flat = x.reshape(-1).view()
     flat.flags.writeable = False  # one type of array for all callers, so that kernels are compiled once
     n, d = x.shape
@@ -76,6 +76,17 @@ def survey(x: NDArray[Any], workers: Workers, grid: Grid | None = None) -> Surve
     frame = Frame(grid.offset, scale, mean * grid.step * scale, not integers, takes_bytes(x.dtype))
     reference[:] = frame.reference
     return Survey(grid, totals, squares, frame, rows, lengths)
+
+
+def _scale_of(step: float, kind: np.dtype[Any]) -> float:
+    """The frame's scale for a grid whose largest step this is, a power of two: points are about 1 there, so that
+    float32 holds them and products with them.
+
+    At most 2^120: the squares of what float32 then holds at all are far from float64's underflow. At least 2^-120 for
+    points of float32, whose scale is a float32 itself.
+    """
+    most = 120 if kind == np.float32 else 500  # points are below 2^480
+    return float(2.0 ** -int(np.clip(np.frexp(step)[1] + _GRID_BITS, -120, most)))
 
 
 def ranges(x: NDArray[Any], workers: Workers) -> Ranges:
