@@ -13,7 +13,7 @@ import pytest
 
 from steinhaus import simd
 from steinhaus.engines import choose
-from steinhaus.engines.screening import BYTES
+from steinhaus.engines.bounds.rounding import BYTES
 from steinhaus.points import Run
 
 FITS = """

@@ -25,7 +25,7 @@ _MODULES = (
     _HOME / "arithmetic.py",
     _HOME / "handing.py",
     *sorted((_HOME / "simd").glob("*.py")),
-    *sorted((_HOME / "engines").glob("*.py")),
+    *sorted((_HOME / "engines").rglob("*.py")),
 )
 _CONTENTS = hashlib.sha256(b"".join(module.read_bytes() for module in _MODULES)).hexdigest()
 

@@ -9,18 +9,10 @@ import numpy as np
 
 from steinhaus import simd as v
 from steinhaus.compiled import compiled, compiled_loosely, inner
+from steinhaus.engines.bounds.gaps import accumulated, step_bound
+from steinhaus.engines.bounds.rounding import SLACK
+from steinhaus.engines.bounds.scores import FAR, UNKNOWN, across_bound, drift_bound, plain_floor, product_slope
 from steinhaus.engines.products import halve, squared_distance, total
-from steinhaus.engines.screening import (
-    FAR,
-    SLACK,
-    UNKNOWN,
-    accumulated,
-    across_bound,
-    drift_bound,
-    plain_floor,
-    product_slope,
-    step_bound,
-)
 from steinhaus.handing import taken
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from steinhaus import simd as v
 from steinhaus.compiled import compiled
+from steinhaus.engines.bounds.rounding import SLACK
 from steinhaus.engines.products import full_products, spread, squared_distance
-from steinhaus.engines.screening import SLACK
 from steinhaus.handing import taken
 
 

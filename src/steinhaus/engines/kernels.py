@@ -9,6 +9,7 @@ import numpy as np
 
 from steinhaus import simd as v
 from steinhaus.compiled import compiled, inner
+from steinhaus.engines.bounds.gaps import accumulated
 from steinhaus.engines.products import full_products, spread
 from steinhaus.engines.records import (
     BRUTE,
@@ -22,7 +23,6 @@ from steinhaus.engines.records import (
     SPREADS,
     WORKS,
 )
-from steinhaus.engines.screening import accumulated
 from steinhaus.engines.tiles import (
     bounds,
     count_pairs,

@@ -16,10 +16,11 @@ from steinhaus.engines import (
     kernels,
     products,
     records,
-    rounding,
-    screening,
 )
 from steinhaus.engines.batch import Batch, batch_of
+from steinhaus.engines.bounds.bytes import NO_GRAIN, grain_of, may_pay, pays
+from steinhaus.engines.bounds.rounding import SLACK, float64_floor, upward
+from steinhaus.engines.bounds.scores import Basis, plain_floor, product_slope, rates
 from steinhaus.engines.outline import outline
 from steinhaus.engines.parts import chances
 from steinhaus.engines.records import BRUTE, FULL, PLAIN, TILE
@@ -88,20 +89,20 @@ class MemoryPoints:
         self._survey = survey(x, self._workers, grid)
         self.grid, self.totals = self._survey.grid, self._survey.totals
         self._rows, self._points = self._survey.rows, Handed(self._survey.rows)
-        self._basis, self._grain = screening.Basis(np.empty((self.d, 0), np.float32), 0.0), rounding.NO_GRAIN
+        self._basis, self._grain = Basis(np.empty((self.d, 0), np.float32), 0.0), NO_GRAIN
         self._look()
         frame, width = self._survey.frame, self._tiles * TILE
-        norms = screening.upward(np.sqrt(self._survey.lengths) * (1 + 1e-6))
+        norms = upward(np.sqrt(self._survey.lengths) * (1 + 1e-6))
         order = np.minimum(np.arange(width), self.n - 1)
         placed = norms[order]
         self._known = records.Known(
             order=order,
             norms=placed,
-            residuals=screening.upward(placed.astype(np.float64) + frame.reach),
+            residuals=upward(placed.astype(np.float64) + frame.reach),
             projections=np.empty((self._tiles, 2, 0, 16), np.float32),
             p=0,
-            reach=screening.upward(np.array([frame.reach]))[0],
-            floor=screening.upward(np.array([2.0 * screening.float64_floor(self.d)]))[0],
+            reach=upward(np.array([frame.reach]))[0],
+            floor=upward(np.array([2.0 * float64_floor(self.d)]))[0],
             coarse=placed,
         )
         self._rounding_pays = True  # until a pass shows otherwise
@@ -144,7 +145,7 @@ class MemoryPoints:
         if self._screen == "auto":
             full = (modes == PLAIN) | (modes == FULL)
             pairs, computed = work[records.PAIRS, full].sum(), work[records.COMPUTED, full].sum()
-            if self._grain.step and not rounding.pays(int(pairs), int(computed), self.d):
+            if self._grain.step and not pays(int(pairs), int(computed), self.d):
                 self._rounding_pays = False
                 self._take_grain(False)
                 batch.debts[:] = np.inf  # products that are kept are those of rounded points
@@ -257,16 +258,16 @@ class MemoryPoints:
         factors.rows[:] = placed
         rests = products.halved(placed, Handed(factors)) if frame.bytewise else np.zeros(m)
         squares = np.square(placed).sum(axis=1)
-        norms = np.sqrt(squares) * screening.SLACK
-        slopes = screening.product_slope.py_func(norms, rests, self._rates.plain, self._rates)
-        floors = screening.plain_floor.py_func(norms, 0.0, self._rates)
+        norms = np.sqrt(squares) * SLACK
+        slopes = product_slope.py_func(norms, rests, self._rates.plain, self._rates)
+        floors = plain_floor.py_func(norms, 0.0, self._rates)
         with np.errstate(over="ignore", under="ignore"):
             limits = below * frame.scale**2
         rooms = [Handed(records.room_of(m, d, frame.bytewise)) for _ in range(self._workers.count)]
         points, known, within = Handed(self._rows), Handed(self._known), Handed(
             records.Within(
                 m, self._survey.lengths, limits, chosen, factors, norms, squares, slopes, floors,
-                screening.float64_floor(d),
+                float64_floor(d),
             )
         )  # fmt: skip
 
@@ -430,12 +431,12 @@ class MemoryPoints:
     def _look(self) -> None:
         """See centroids by the frame, the basis and the grain as they are now."""
         frame, basis, step = self._survey.frame, self._basis, float(self._grain.step)
-        self._rates = screening.rates(frame, basis)
+        self._rates = rates(frame, basis)
         self._lens = Handed(
             records.Lens(
                 frame.offset, frame.scale, frame.reference, basis.directions.astype(np.float64), self.d, basis.p,
                 records.width_of(self.d, frame.bytewise or step > 0), step,
-                screening.rates(frame, basis, self._grain.rate) if step else self._rates,
+                rates(frame, basis, self._grain.rate) if step else self._rates,
             )
         )  # fmt: skip
 
@@ -444,17 +445,17 @@ class MemoryPoints:
         if not products.TAKES_BYTES or self._rows.integers:
             return False
         if self._screen == "auto":
-            return self._rounding_pays and rounding.may_pay(self.d, k)
+            return self._rounding_pays and may_pay(self.d, k)
         return self._screen == "drift"
 
     def _take_grain(self, rounded: bool) -> None:
         """From now on round points to bytes, or multiply them as they are."""
         if rounded == bool(self._grain.step):
             return
-        self._grain = rounding.NO_GRAIN
+        self._grain = NO_GRAIN
         if rounded:
             frame, some = self._survey.frame, np.linspace(0, self.n - 1, min(self.n, _SAMPLE)).astype(np.int64)
-            self._grain = rounding.grain_of(frame, frame.place(self.rows(some)))
+            self._grain = grain_of(frame, frame.place(self.rows(some)))
         self._known = self._known._replace(coarse=self._coarse(self._known.norms))
         self._points = Handed(self._rows._replace(grain=self._grain))
         self._view = None

@@ -14,22 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steinhaus.engines import nearest_kernels
+from steinhaus.engines.bounds.rounding import SLACK, float64_floor, gamma, upward
+from steinhaus.engines.bounds.scores import FAR, UNKNOWN, Basis, Frame, plain_floor, product_slope, rates
 from steinhaus.engines.nearest_kernels import Sought
 from steinhaus.engines.products import halved
 from steinhaus.engines.records import TILE, Factors, Rows, Scores, factors_of
-from steinhaus.engines.screening import (
-    FAR,
-    SLACK,
-    UNKNOWN,
-    Basis,
-    Frame,
-    float64_floor,
-    gamma,
-    plain_floor,
-    product_slope,
-    rates,
-    upward,
-)
 from steinhaus.engines.survey import are_integers
 from steinhaus.engines.workers import Workers, available_cores
 from steinhaus.errors import DataError

@@ -12,9 +12,9 @@ import numpy as np
 
 from steinhaus import simd as v
 from steinhaus.compiled import compiled, inner
+from steinhaus.engines.bounds.scores import FAR
 from steinhaus.engines.products import framed
 from steinhaus.engines.records import TILE, Factors, Known, Scores
-from steinhaus.engines.screening import FAR
 from steinhaus.engines.tiles import bounds, list_open, nearest, settle
 from steinhaus.handing import taken
 

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steinhaus.engines import ordering, products
+from steinhaus.engines.bounds.rounding import SLACK
+from steinhaus.engines.bounds.scores import Basis, Frame, residuals
 from steinhaus.engines.records import TILE, Known, Rows, factors_of, room_of
-from steinhaus.engines.screening import SLACK, Basis, Frame, residuals
 from steinhaus.engines.workers import Workers
 from steinhaus.handing import Handed
 from steinhaus.points import Int32, Int64

@@ -11,7 +11,7 @@ import numpy as np
 
 from steinhaus import simd as v
 from steinhaus.compiled import by_type_of_points, compiled, inlined, inner
-from steinhaus.engines.screening import BYTES, MOST, chunk
+from steinhaus.engines.bounds.rounding import BYTES, MOST, chunk
 from steinhaus.handing import taken
 
 TAKES_BYTES = v.takes_bytes("uint8")  # whether this processor multiplies bytes
@@ -127,7 +127,7 @@ def _spread_rounded(x, known, base, scratch):
 
 @inner
 def _round(x, known, base, lanes, quads):
-    """Round the lanes of the tile at `base` to bytes, into quads, and note by how much: see `rounding`."""
+    """Round the lanes of the tile at `base` to bytes, into quads, and note by how much: see `bounds.bytes`."""
     d, grain, width = x.d, x.grain, (x.d + 63) // 64 * 64
     for group in range(2):
         at, to, squares = 16 * d * group, 16 * width * group, v.splat(np.float32(0))

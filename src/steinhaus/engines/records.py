@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from steinhaus.engines.rounding import NO_GRAIN, Grain
-from steinhaus.engines.screening import Rates
+from steinhaus.engines.bounds.bytes import NO_GRAIN, Grain
+from steinhaus.engines.bounds.scores import Rates
 
 TILE = 32
 MANY_SLOTS = 255  # anchors' products that a tile can keep of a run: their numbers are bytes
@@ -95,7 +95,7 @@ class Anchors(NamedTuple):
 
 
 class Gaps(NamedTuple):
-    """What is out of the question for whole tiles: see `screening`, "Gaps".
+    """What is out of the question for whole tiles: see `bounds.gaps`.
 
     In tables of tiles by centroids a run's columns begin at a multiple of 16 (`columns` in `assign`) and fill it up:
     H in all. size, rise and fall are of the last step; travelled and risen are summed over all steps.

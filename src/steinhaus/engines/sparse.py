@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from steinhaus.engines import limbs, sparse_kernels
-from steinhaus.engines.screening import UNIT64
+from steinhaus.engines.bounds.rounding import UNIT64
 from steinhaus.engines.survey import are_integers
 from steinhaus.engines.weighing import Weights
 from steinhaus.engines.workers import Workers

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steinhaus.engines import counting
+from steinhaus.engines.bounds.scores import Frame
 from steinhaus.engines.records import Rows
-from steinhaus.engines.screening import Frame
 from steinhaus.engines.workers import Workers
 from steinhaus.errors import DataError
 from steinhaus.points import Float64, Grid, Int64, Totals

@@ -1,6 +1,6 @@
 """What is decided for a tile of 32 points: bounds, candidates, and the labels of single points that stay open.
 
-Numba leaf functions. Notation, as in `screening`: point i is x_i, its screened form z_i (float32, in the frame),
+Numba leaf functions. Notation, as in `bounds`: point i is x_i, its screened form z_i (float32, in the frame),
 centroid j of the concatenated centroids of all runs is c_j, its screened form e_j.
 """
 
@@ -10,9 +10,9 @@ import numpy as np
 
 from steinhaus import simd as v
 from steinhaus.compiled import by_type_of_points, inlined, inner
+from steinhaus.engines.bounds.bytes import BLUR
+from steinhaus.engines.bounds.gaps import recorded
 from steinhaus.engines.products import product, products, squared_distance
-from steinhaus.engines.rounding import BLUR
-from steinhaus.engines.screening import recorded
 
 
 @inner
@@ -103,7 +103,7 @@ def count_pairs(lanes, many):
 @by_type_of_points
 def narrow(x, known, base, opened, chosen, first, scores, anchors, wide, now, out, found, listed, lanes, many):
     """Close lanes of points rounded to bytes whose other candidates are certainly farther than the best one: what
-    rounding took off a point changes two scores alike where their rows are near (see `rounding`).
+    rounding took off a point changes two scores alike where their rows are near (see `bounds.bytes`).
 
     out, found: as `bounds` left them; listed, lanes, many: as `list_open` did; pairs that are out of the question are
     taken off. now: whether the products are those of the centroids, not of their anchors; wide: 0 where the anchors'
@@ -152,7 +152,7 @@ def _narrow(x, known, base, opened, chosen, first, scores, anchors, wide, now, o
     return opened
 
 
-# Candidates of a tile: see `screening`, "Gaps"
+# Candidates of a tile: see `bounds.gaps`
 
 
 @inner

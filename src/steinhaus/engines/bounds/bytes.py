@@ -2,7 +2,7 @@
 
 Products of bytes are twice as fast as those of float32, so where there are many to make, points are rounded on their
 way into lanes: y = x' - m = w (q - 128) + rho, q in 0 .. 255, one step w for all features, and |rho| known of every
-point (notation: see `screening`). With e~ = e + r, e rounded to two bytes a feature,
+point. With e~ = e + r, e rounded to two bytes a feature,
 
     w q . e~ - 128 w sum(e~) = (y - rho) . e~ = y . e + y . r - rho . e~,
 
@@ -30,7 +30,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from steinhaus.engines.screening import OPS, SLACK, UNIT32, Float64, Frame, byted, gamma, upward
+from steinhaus.engines.bounds.rounding import OPS, SLACK, UNIT32, Float64, byted, gamma, upward
+from steinhaus.engines.bounds.scores import Frame
 
 BLUR = 16.0 * UNIT32
 _MOST = 2**14  # features of points that are rounded: `SLACK` covers the sum of their squares
