@@ -10,7 +10,7 @@ import numpy as np
 from steinhaus import simd as v
 from steinhaus.compiled import compiled, compiled_loosely, inner
 from steinhaus.engines.bounds.gaps import accumulated, step_bound
-from steinhaus.engines.bounds.rounding import SLACK
+from steinhaus.engines.bounds.rounding import SLACK, length_above
 from steinhaus.engines.bounds.scores import FAR, UNKNOWN, across_bound, drift_bound, plain_floor, product_slope
 from steinhaus.engines.products import halve, squared_distance, total
 from steinhaus.handing import taken
@@ -66,7 +66,7 @@ def prepare(view, lens, first, end, column, fresh):
             drift.rows[j * p + q], far.rows[j * p + q] = b, along[q]
             size += b * b
             whole += along[q] * along[q]
-        anchors.moved[j] = np.float32(np.sqrt(moved) * SLACK)
+        anchors.moved[j] = np.float32(length_above(moved))
         across = across_bound(moved, size, norm + held, p, rates)
         plain.half[j], fine.half[j] = base + 0.5 * square, half
         plain.floor[j] = plain_floor(norm * SLACK, base + 0.5 * square, rates)
@@ -114,8 +114,8 @@ def space(view, d, first, end, start, upto):
     rows, out, wide = view.anchors.rows, view.anchors.apart, view.sizes.apart
     for j in range(first, end):
         for k in range(start, upto):
-            distance = np.sqrt(squared_distance(rows, j * d, rows, k * d, d))
-            out[j * wide + k - start] = np.float32(distance * SLACK + 2.0**-120)
+            square = squared_distance(rows, j * d, rows, k * d, d)
+            out[j * wide + k - start] = np.float32(length_above(square))
 
 
 @inner

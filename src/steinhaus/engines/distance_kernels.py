@@ -9,7 +9,8 @@ import numpy as np
 
 from steinhaus import simd as v
 from steinhaus.compiled import compiled
-from steinhaus.engines.bounds.rounding import SLACK
+from steinhaus.engines.bounds.distances import is_beyond, product_error
+from steinhaus.engines.bounds.rounding import length_above
 from steinhaus.engines.products import full_products, spread, squared_distance
 from steinhaus.handing import taken
 
@@ -51,12 +52,11 @@ def distances_below(points, known, within, scratch, first, end, out):
         full_products(x, scratch, factors, chosen, k, found)
         for lane in range(min(32, n - tile * 32)):
             i = known.order[tile * 32 + lane]
-            length = np.sqrt(lengths[i]) * SLACK
+            length = length_above(lengths[i])
             for j in range(k):
-                size = length + norms[j]
-                error = 2.0 * (length * slopes[j] + floors[j]) + floor * size * size
+                error = product_error(length, norms[j], slopes[j], floors[j], floor)
                 least = lengths[i] + squares[j] - 2.0 * np.float64(found[32 * j + lane]) - error
-                if least > below[i] and least > 2.0**-100:
+                if is_beyond(least, below[i]):
                     out[j, i] = np.inf
                 else:
                     out[j, i] = squared_distance(x.values, i * d, exact, j * d, d)

@@ -19,7 +19,8 @@ from steinhaus.engines import (
 )
 from steinhaus.engines.batch import Batch, batch_of
 from steinhaus.engines.bounds.bytes import NO_GRAIN, grain_of, may_pay, pays
-from steinhaus.engines.bounds.rounding import SLACK, float64_floor, upward
+from steinhaus.engines.bounds.distances import float64_floor, settled_floor
+from steinhaus.engines.bounds.rounding import length_above, norms_above, upward
 from steinhaus.engines.bounds.scores import Basis, plain_floor, product_slope, rates
 from steinhaus.engines.outline import outline
 from steinhaus.engines.parts import chances
@@ -92,7 +93,7 @@ class MemoryPoints:
         self._basis, self._grain = Basis(np.empty((self.d, 0), np.float32), 0.0), NO_GRAIN
         self._look()
         frame, width = self._survey.frame, self._tiles * TILE
-        norms = upward(np.sqrt(self._survey.lengths) * (1 + 1e-6))
+        norms = norms_above(self._survey.lengths)
         order = np.minimum(np.arange(width), self.n - 1)
         placed = norms[order]
         self._known = records.Known(
@@ -102,7 +103,7 @@ class MemoryPoints:
             projections=np.empty((self._tiles, 2, 0, 16), np.float32),
             p=0,
             reach=upward(np.array([frame.reach]))[0],
-            floor=upward(np.array([2.0 * float64_floor(self.d)]))[0],
+            floor=upward(np.array([settled_floor(self.d)]))[0],
             coarse=placed,
         )
         self._rounding_pays = True  # until a pass shows otherwise
@@ -258,7 +259,7 @@ class MemoryPoints:
         factors.rows[:] = placed
         rests = products.halved(placed, Handed(factors)) if frame.bytewise else np.zeros(m)
         squares = np.square(placed).sum(axis=1)
-        norms = np.sqrt(squares) * SLACK
+        norms = length_above.py_func(squares)
         slopes = product_slope.py_func(norms, rests, self._rates.plain, self._rates)
         floors = plain_floor.py_func(norms, 0.0, self._rates)
         with np.errstate(over="ignore", under="ignore"):

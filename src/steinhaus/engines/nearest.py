@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steinhaus.engines import nearest_kernels
-from steinhaus.engines.bounds.rounding import SLACK, float64_floor, gamma, upward
+from steinhaus.engines.bounds.distances import settled_floor
+from steinhaus.engines.bounds.rounding import SLACK, gamma, rowed, stretch, upward
 from steinhaus.engines.bounds.scores import FAR, UNKNOWN, Basis, Frame, plain_floor, product_slope, rates
 from steinhaus.engines.nearest_kernels import Sought
 from steinhaus.engines.products import halved
@@ -67,9 +68,8 @@ def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) 
             64 // x.itemsize, np.empty(0, np.float32),
         )
     )  # fmt: skip
-    reach, floor = upward(np.array([frame.reach, 2.0 * float64_floor(d)]))
-    stretch = SLACK * (1.0 + gamma(d / 16 + 21))
-    sought = Handed(Sought(len(centroids), width, rows, factors, plain, fine, centroids, reach, floor, stretch))
+    reach, floor = upward(np.array([frame.reach, settled_floor(d)]))
+    sought = Handed(Sought(len(centroids), width, rows, factors, plain, fine, centroids, reach, floor, stretch(d)))
     labels = np.empty(n, np.int32)
     step = max(1, _FEATURES // (TILE * d)) * TILE
     workers = Workers(min(threads or available_cores(), -(-n // step)))
@@ -117,5 +117,4 @@ def _scores(frame: Frame, centroids: Float64) -> tuple[Factors, Scores, Scores]:
         lag = np.zeros(k, np.float32)
         return Scores(single.rows, half.astype(np.float32), upward(slope), lag, upward(floor))
 
-    chain = nearest_kernels.CHAIN / 16 + 5 + d // nearest_kernels.CHAIN
-    return single, scores(factors.plain + gamma(chain), np.zeros(k)), scores(factors.fine, rest)
+    return single, scores(factors.plain + gamma(rowed(d)), np.zeros(k)), scores(factors.fine, rest)

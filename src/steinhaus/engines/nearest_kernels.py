@@ -12,14 +12,12 @@ import numpy as np
 
 from steinhaus import simd as v
 from steinhaus.compiled import compiled, inner
+from steinhaus.engines.bounds.rounding import CHAIN, norm_above
 from steinhaus.engines.bounds.scores import FAR
 from steinhaus.engines.products import framed
 from steinhaus.engines.records import TILE, Factors, Known, Scores
 from steinhaus.engines.tiles import bounds, list_open, nearest, settle
 from steinhaus.handing import taken
-
-CHAIN = 1024  # features summed at a time: four points and a few centroids stay in 32 KiB
-TINY = 2.0**-60  # more than the norm of a point whose squares have all underflowed
 
 
 @inner
@@ -122,7 +120,7 @@ def label(points, sought, first, end, labels):
             _products(row, placed, width, k, v.offset(out, lane))
         beyond = np.uint32(0)
         for lane in range(present):
-            norm = np.float32((np.sqrt(np.float64(norms[lane])) + TINY) * stretch)
+            norm = np.float32(norm_above(np.float64(norms[lane]), stretch))
             if not norm < FAR:
                 beyond |= np.uint32(1) << np.uint32(lane)
                 norm = np.float32(0)

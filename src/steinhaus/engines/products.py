@@ -11,7 +11,7 @@ import numpy as np
 
 from steinhaus import simd as v
 from steinhaus.compiled import by_type_of_points, compiled, inlined, inner
-from steinhaus.engines.bounds.rounding import BYTES, MOST, chunk
+from steinhaus.engines.bounds.rounding import BYTES, FLAT, MOST, chunk
 from steinhaus.handing import taken
 
 TAKES_BYTES = v.takes_bytes("uint8")  # whether this processor multiplies bytes
@@ -248,7 +248,7 @@ def halve(row, j, d, factors):
     for t in range(d):
         most = max(most, abs(row[t]))
     scale, per_scale = 1.0, 0.0
-    if most > 2.0**-90:
+    if most > FLAT:
         scale = math.ldexp(1.0, math.frexp(most / MOST)[1])
         per_scale = 1.0 / scale
     rest, width = 0.0, (d + 63) // 64 * 64

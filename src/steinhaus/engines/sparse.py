@@ -1,10 +1,8 @@
 """Points in compressed sparse rows: nothing is done for an entry that is 0.
 
-The screen is the score itself, s_ij = x_i . c_j - |c_j|^2 / 2, in float64 over the entries of x_i. With M = (|x_i| +
-|c_j|)^2 it is off by at most gamma_(d + 4) M / 2 (Higham 2002, section 3.1), and the squared distances that would
-settle the label by gamma_(d + 3) of themselves, which is at most gamma_(d + 3) M; a gap of g between scores is one of
-2 g between squared distances. So scores further apart than 2 E, E = gamma_(d + 5) M, are those of a certified label.
-The rest is settled on the dense row, by `products.squared_distance`, as everywhere.
+The screen is the score itself, s_ij = x_i . c_j - |c_j|^2 / 2, in float64 over the entries of x_i. Scores further apart
+than `bounds.distances` says are those of a certified label. The rest is settled on the dense row, by
+`products.squared_distance`, as everywhere.
 
 Grids have no offset here, so that what is 0 stays 0.
 """
@@ -18,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from steinhaus.engines import limbs, sparse_kernels
-from steinhaus.engines.bounds.rounding import UNIT64
+from steinhaus.engines.bounds.distances import about_error, score_rate
+from steinhaus.engines.bounds.rounding import CLOSE
 from steinhaus.engines.survey import are_integers
 from steinhaus.engines.weighing import Weights
 from steinhaus.engines.workers import Workers
@@ -59,13 +58,9 @@ class SparseRuns:
         self._workers = workers
         self.norms = np.empty(self.n)  # squared
         sparse_kernels.lengths(rows, self.norms)
-        self.lengths = np.sqrt(self.norms) * (1.0 + 1e-6)
+        self.rate = score_rate(rows.d)
+        self.lengths = np.sqrt(self.norms) * CLOSE
         self._held: dict[Hashable, _Held] = {}
-
-    @property
-    def bound(self) -> float:
-        """E relative to M; see the module. The factor covers the rounding of norms and of the bound itself."""
-        return float(2.0 * (self.rows.d + 16) * UNIT64)
 
     def assign(self, runs: Sequence[Run]) -> list[Tally]:
         """As `Points.assign`, but `farthest` stays out, and sums are those of the integers less those of 0."""
@@ -112,14 +107,14 @@ class SparseRuns:
         firsts = np.cumsum([0, *(len(run.centroids) for run in runs)])
         squares = np.empty(len(exact))
         sparse_kernels.square_sum(exact, squares)
-        half, most = squares / 2.0, np.sqrt(np.maximum.reduceat(squares, firsts[:-1])) * (1.0 + 1e-6)
+        half, most = squares / 2.0, np.sqrt(np.maximum.reduceat(squares, firsts[:-1])) * CLOSE
         across = np.ascontiguousarray(exact.T)
         labels = np.empty((len(runs), self.n), np.int32)
         scratch = [(np.empty(len(exact)), np.zeros(self.rows.d)) for _ in range(self._workers.count)]
 
         def label(worker: int, first: int, end: int) -> None:
             sparse_kernels.label(
-                self.rows, first, end, across, half, firsts, most, self.lengths, self.bound, exact, *scratch[worker],
+                self.rows, first, end, across, half, firsts, most, self.lengths, self.rate, exact, *scratch[worker],
                 labels,
             )  # fmt: skip
 
@@ -224,7 +219,7 @@ class SparsePoints:
             sparse_kernels.own_scores(self._rows, first, end, labels, centroids, half, scores)
 
         self._workers.each(score, self.n, _STEP)
-        error = 4.0 * self._runs.bound * (self._runs.lengths + np.sqrt(squares)[labels]) ** 2 + 2.0**-1000
+        error = about_error(self._runs.rate, self._runs.lengths + np.sqrt(squares)[labels] * CLOSE)
         about = self._runs.norms - 2.0 * scores
         if self.weights is not None:
             about[self.weights == 0] = -np.inf

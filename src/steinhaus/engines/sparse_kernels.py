@@ -13,6 +13,7 @@ import numpy as np
 from steinhaus import simd as v
 from steinhaus.compiled import compiled, inlined
 from steinhaus.engines import limbs
+from steinhaus.engines.bounds.distances import score_error
 from steinhaus.engines.products import squared_distance
 
 
@@ -39,12 +40,12 @@ def integer(x, e):
 
 
 @compiled
-def label(x, first, end, across, half, firsts, most, norms, bound, exact, scores, row, labels):  # noqa: PLR0912
+def label(x, first, end, across, half, firsts, most, norms, rate, exact, scores, row, labels):  # noqa: PLR0912
     """Label the points first <= i < end for R runs: scores in float64, then `squared_distance` where they are close.
 
     across: (d, K) float64, the centroids of all runs, transposed; exact: (K, d). half: (K,) half their squared norms.
-    firsts: (R + 1,) where each run's centroids begin; most: (R,) its largest norm. norms: (n,) of the points. bound:
-    the error of a score, relative to the square of both norms' sum. scores: (K,), row: (d,) zeros, float64 scratch.
+    firsts: (R + 1,) where each run's centroids begin; most: (R,) its largest norm. norms: (n,) of the points. rate:
+    of `score_error`. scores: (K,), row: (d,) zeros, float64 scratch.
     labels: (R, n) int32.
     """
     k, d = exact.shape
@@ -64,7 +65,7 @@ def label(x, first, end, across, half, firsts, most, norms, bound, exact, scores
                 if scores[j] > best:
                     best, found = scores[j], j - j0
             reach = norms[i] + most[r]
-            least = best - 2.0 * (bound * reach * reach + 2.0**-1000)
+            least = best - 2.0 * score_error(rate, reach)
             candidates = 0
             for j in range(j0, j1):
                 candidates += scores[j] >= least

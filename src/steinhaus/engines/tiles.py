@@ -11,7 +11,7 @@ import numpy as np
 from steinhaus import simd as v
 from steinhaus.compiled import by_type_of_points, inlined, inner
 from steinhaus.engines.bounds.bytes import BLUR
-from steinhaus.engines.bounds.gaps import recorded
+from steinhaus.engines.bounds.gaps import SURPLUS, recorded
 from steinhaus.engines.products import product, products, squared_distance
 
 
@@ -192,8 +192,10 @@ def select(gaps, at, column, first, count, size, sunk, chosen):
 
 @inlined
 def gap_now(upper, c, low0, low1):
-    """By how much every lane's best score exceeds the upper bound of candidate c; low0, low1: the lanes' `least`."""
-    slack = v.splat(np.float32(2.0**-20))
+    """By how much every lane's best score exceeds the upper bound of candidate c, as `bounds.gaps.gap` has it; low0,
+    low1: the lanes' `least`.
+    """
+    slack = v.splat(np.float32(SURPLUS))
     above0, above1 = v.load(upper, 32 * c), v.load(upper, 32 * c + 16)
     gap0 = v.subtract(v.subtract(low0, above0), v.multiply(v.add(v.magnitude(low0), v.magnitude(above0)), slack))
     gap1 = v.subtract(v.subtract(low1, above1), v.multiply(v.add(v.magnitude(low1), v.magnitude(above1)), slack))

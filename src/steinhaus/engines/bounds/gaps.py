@@ -44,6 +44,12 @@ SURPLUS = 2.0**-20  # 16 u
 
 
 @inlined
+def gap(low: np.float32, above: np.float32) -> np.float32:
+    """At most low - above, float32: three roundings take at most 2.1 u (|low| + |above|)."""
+    return np.float32(low - above - np.float32(SURPLUS) * (abs(low) + abs(above)))
+
+
+@inlined
 def step_bound(moved: float, turned: float, scale: float, rates: Rates) -> tuple[float, float, float]:
     """How much a score can change as a centroid takes a step: by at most |y| size + rise up, |y| size + fall down.
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from steinhaus.compiled import inlined
+from steinhaus.engines.bounds.distances import float64_floor
 from steinhaus.engines.bounds.rounding import (
     OPS,
     SLACK,
@@ -23,7 +24,6 @@ from steinhaus.engines.bounds.rounding import (
     Float64,
     byted,
     chunked,
-    float64_floor,
     gamma,
     laned,
     upward,
