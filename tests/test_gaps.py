@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 import naive
-from steinhaus.engines import choose, screening
+from steinhaus.engines import choose
+from steinhaus.engines.bounds import gaps
+from steinhaus.engines.bounds.scores import UNKNOWN
 from steinhaus.points import Run
 
 
@@ -25,7 +27,7 @@ def lost(total, share, sign=1):
 @pytest.mark.parametrize("share", [0.3, 0.9, 0.999, 1.0, 1.1, 2.9])
 @pytest.mark.parametrize("start", [1.0, 1.9999999, 8450.0, 1e-30, 3e20])
 def test_sums_of_steps_that_are_lost_in_rounding_stay_bounds(start, share):
-    add = plain(screening.accumulated)
+    add = plain(gaps.accumulated)
     total = np.float32(start)
     exact = Fraction(float(total))
     for _ in range(1000):
@@ -37,7 +39,7 @@ def test_sums_of_steps_that_are_lost_in_rounding_stay_bounds(start, share):
 
 @pytest.mark.parametrize("start", [-1.0, -8450.0, 1.0, 0.0])
 def test_rises_that_cancel_stay_bounds(start, rng):
-    add = plain(screening.accumulated)
+    add = plain(gaps.accumulated)
     total = np.float32(start)
     exact = Fraction(float(total))
     for pass_ in range(1000):
@@ -64,7 +66,7 @@ def test_no_gap_is_open_once_it_has_closed(seed):
     share, of = rng.choice([1e-4, 1.0]), rng.choice([-1.0, -1 + 1e-6, -0.5, 0.0, 1.0])
     travelled, sunk = np.float32(share * reach / size), np.float32(reach * rng.choice([0.0, 1e-6, 1.0]))
     risen = np.float32(of * share * reach)
-    add = plain(screening.accumulated)
+    add = plain(gaps.accumulated)
     before = sums = [travelled, risen, sunk]
     closed_by, scale = Fraction(0), reach * 10.0 ** rng.uniform(-9, -3)
     for _ in range(int(rng.choice([1, 2, 30, 300]))):
@@ -79,18 +81,18 @@ def test_no_gap_is_open_once_it_has_closed(seed):
     for less in (0.0, 1e-7, 1e-6, 1e-4):
         gap = np.float32(float(closed_by) - less * abs(float(closed_by)))
         if Fraction(float(gap)) <= closed_by:
-            written = plain(screening.recorded)(gap, size, *before)
+            written = plain(gaps.recorded)(gap, size, *before)
             assert not any(written > now for now in compared(size, *sums)), (gap, written)
 
 
 @np.errstate(over="ignore", invalid="ignore")
 def test_sums_that_overflow_leave_every_gap_open():
     """A centroid that is not screened rises by `UNKNOWN`, pass after pass; the sums become infinite."""
-    add, zero = plain(screening.accumulated), np.float32(0)
+    add, zero = plain(gaps.accumulated), np.float32(0)
     risen = zero
     for _ in range(1000):
-        written = plain(screening.recorded)(np.float32(5), np.float32(1), zero, risen, zero)
-        risen = add(risen, np.float32(screening.UNKNOWN))
+        written = plain(gaps.recorded)(np.float32(5), np.float32(1), zero, risen, zero)
+        risen = add(risen, np.float32(UNKNOWN))
         assert not any(written > now for now in compared(np.float32(1), zero, risen, zero))
     assert np.isinf(risen)
 

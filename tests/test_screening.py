@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from numba import njit
 
 from steinhaus import simd
-from steinhaus.engines import choose, outline, products, screening, tiles
+from steinhaus.engines import choose, outline, products, tiles
+from steinhaus.engines.bounds.rounding import gamma
 from steinhaus.handing import Handed, taken
 from steinhaus.points import Run
 
@@ -232,7 +233,7 @@ def test_bounds_are_sharp_enough_to_be_of_use(rng):
 
 @pytest.mark.parametrize(("q", "expected"), [(1, 2.0**-24), (2**24, np.inf)])
 def test_gamma(q, expected):
-    assert screening.gamma(q) == pytest.approx(expected)
+    assert gamma(q) == pytest.approx(expected)
 
 
 def test_leading_directions_find_the_plane_that_points_lie_in(rng):
