@@ -22,6 +22,9 @@ class Scalar:
     size: int  # bytes in an array
     kind: str  # "i" signed, "u" unsigned, "f" floating, "b" boolean
 
+    def __str__(self) -> str:
+        return self.name
+
     def __call__(self, value: Any) -> Any:
         """The value as this type, in plain Python."""
         return np.dtype(self.name).type(value)
@@ -43,6 +46,9 @@ class Vector:
     element: Scalar
     lanes: int
 
+    def __str__(self) -> str:
+        return f"{self.lanes} lanes of {self.element}"
+
     @property
     def llvm(self) -> str:
         """Its LLVM type."""
@@ -62,6 +68,9 @@ class Array:
 
     llvm = "ptr"
     floating = False
+
+    def __str__(self) -> str:
+        return f"array of {self.element}"
 
     def __class_getitem__(cls, element: Any) -> Array:
         """`Array[f32]` in annotations."""
@@ -84,6 +93,9 @@ class Record:
 
     llvm = "ptr"
     floating = False
+
+    def __str__(self) -> str:
+        return self.python.__name__
 
     @property
     def words(self) -> int:
@@ -108,6 +120,9 @@ class Bundle:
     fields: tuple[tuple[str, Any], ...]
 
     floating = False
+
+    def __str__(self) -> str:
+        return self.python.__name__
 
 
 def bundle(cls: type) -> type:
