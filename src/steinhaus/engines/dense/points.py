@@ -238,7 +238,7 @@ class MemoryPoints:
     def _measure(self, integers: bool) -> None:
         """Learn the totals and the frame."""
         step = self.grid.step
-        scale = 1.0 if integers else 2.0 ** -int(np.clip(np.frexp(step.max())[1] + GRID_BITS, -120, 120))
+        scale = 1.0 if integers else _scale_of(float(step.max()), self._x.dtype)
         measured = measure(dense_rows(self._x, self.grid), step, scale, self._workers)
         self._squares, self._lengths = measured.squares, measured.lengths
         self.totals = Totals(measured.sums, two_float(measured.squares), self.n)
@@ -426,6 +426,17 @@ class MemoryPoints:
             self._look()
             self._view = None
             batch.labels = np.ascontiguousarray(batch.labels[:, found.tiles.order])
+
+
+def _scale_of(step: float, kind: np.dtype[Any]) -> float:
+    """The frame's scale for a grid whose largest step this is, a power of two: points are about 1 there, so that
+    float32 holds them and products with them.
+
+    At most 2^120: the squares of what float32 then holds at all are far from float64's underflow. At least 2^-120 for
+    points of float32, whose scale is a float32 itself.
+    """
+    most = 120 if kind == np.float32 else 500  # points are below 2^480
+    return float(2.0 ** -int(np.clip(np.frexp(step)[1] + GRID_BITS, -120, most)))
 
 
 def _bytes_of(held: Any) -> int:
