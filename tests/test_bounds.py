@@ -9,12 +9,12 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-
-import naive
-from steinhaus.engines.bounds import distances, gaps, rounding, scores
 from steinhaus.engines.products import halved
 from steinhaus.engines.records import factors_of
 from steinhaus.handing import Handed
+
+import naive
+from steinhaus.engines.bounds import distances, gaps, rounding, scores
 
 
 def plain(function):

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
+from steinhaus.handing import Handed, taken
 
 from steinhaus import simd
 from steinhaus.engines import choose, outline, products, tiles
 from steinhaus.engines.bounds.rounding import gamma
-from steinhaus.handing import Handed, taken
 from steinhaus.points import Run
 
 KINDS = ("plain", "fine", "drift", "far")
