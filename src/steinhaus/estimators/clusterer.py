@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
-from numbers import Integral
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,12 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
-from sklearn.utils import Tags, check_array, check_random_state, estimator_html_repr
+from sklearn.utils import Tags, estimator_html_repr
 from sklearn.utils.validation import (
     _check_feature_names,
     _check_n_features,
-    _check_sample_weight,
-    assert_all_finite,
     check_is_fitted,
     validate_data,
 )
@@ -28,6 +24,7 @@ from steinhaus.centroids import inertia
 from steinhaus.engines import distances, is_collection, opened
 from steinhaus.engines.dense.predict import nearest
 from steinhaus.errors import DataError
+from steinhaus.estimators.checking import centroid_dtype, checked_weights, named_by_scikit_learn
 from steinhaus.points import Float64, Int32, LabelsArray, Points, Run
 from steinhaus.resources import available_cores
 
@@ -240,22 +237,6 @@ class Clusterer(
         return tags
 
 
-@contextmanager
-def named_by_scikit_learn(estimator: BaseEstimator, x: Any) -> Iterator[None]:
-    """Where an engine finds a point that is not finite, say so as scikit-learn does, which looks through all of x."""
-    try:
-        yield
-    except DataError:
-        if isinstance(x, np.ndarray):
-            assert_all_finite(x, estimator_name=type(estimator).__name__, input_name="X")
-        raise
-
-
-def centroid_dtype(x: Any) -> np.dtype[Any]:
-    """The type of centroids and distances of these points: float32 for float32, float64 for all others."""
-    return np.dtype(np.float32 if x.dtype == np.float32 else np.float64)
-
-
 def assigned(points: Points, key: Hashable, centroids: Float64) -> float:
     """Label the points by these centroids; their inertia."""
     (tally,) = points.assign([Run(key, centroids)])
@@ -265,38 +246,3 @@ def assigned(points: Points, key: Hashable, centroids: Float64) -> float:
 def labels_of(points: Points, key: Hashable) -> Any:
     """The labels of a run, (n,) int32; a Dask array, left on the workers, where the points are there."""
     return points.labels_array(key) if isinstance(points, LabelsArray) else points.labels(key)
-
-
-def check_enough(x: Any, n_clusters: int) -> None:
-    """ValueError where there are fewer rows than clusters."""
-    if x.shape[0] < n_clusters:
-        raise ValueError(
-            f"n_samples={x.shape[0]} should be >= n_clusters={n_clusters}. Give more rows, or ask for fewer clusters."
-        )
-
-
-def checked_start(start: ArrayLike, k: int, d: int) -> Float64:
-    """The centroids to start from, (k, d) float64, of an array or sparse matrix; ValueError where it is not that."""
-    checked: Any = check_array(start, dtype=np.float64, copy=True, order="C", accept_sparse="csr")
-    rows: Float64 = checked if isinstance(checked, np.ndarray) else checked.toarray()
-    for size, (what, need) in zip(
-        rows.shape, {"number of clusters": k, "number of features of the data": d}.items(), strict=True
-    ):
-        if size != need:
-            raise ValueError(f"The shape of the initial centers {rows.shape} does not match the {what} {need}.")
-    return rows
-
-
-def checked_weights(sample_weight: ArrayLike | None, x: Any) -> Float64 | None:
-    """The weights as (n,) float64, none negative; None for None."""
-    if sample_weight is None:
-        return None
-    weights: Float64 = _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
-    return weights
-
-
-def seed_of(random_state: Any) -> int:
-    """The seed of a fit: an integer is its own seed, other states draw one."""
-    if isinstance(random_state, Integral):
-        return int(random_state)
-    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))

@@ -16,18 +16,15 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from steinhaus.engines import is_collection, opened
-from steinhaus.estimators.clusterer import (
-    Clusterer,
-    Init,
-    assigned,
+from steinhaus.estimators.checking import (
     centroid_dtype,
     check_enough,
     checked_start,
     checked_weights,
-    labels_of,
     named_by_scikit_learn,
     seed_of,
 )
+from steinhaus.estimators.clusterer import Clusterer, Init, assigned, labels_of
 from steinhaus.estimators.listening import Callback, CallbackSupportMixin, Progress
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Fit, Float64, Points, Run, Stop

@@ -12,16 +12,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from steinhaus.centroids import inertia, means
 from steinhaus.engines import opened
-from steinhaus.estimators.clusterer import (
-    Clusterer,
-    Init,
-    assigned,
-    centroid_dtype,
-    check_enough,
-    checked_start,
-    checked_weights,
-    seed_of,
-)
+from steinhaus.estimators.checking import centroid_dtype, check_enough, checked_start, checked_weights, seed_of
+from steinhaus.estimators.clusterer import Clusterer, Init, assigned
 from steinhaus.points import Float64, Run
 from steinhaus.seeding import Stream, starts
 

@@ -154,6 +154,11 @@ class _Machine:
         return int(self._engine.get_function_address(name))
 
 
+def loaded() -> int:
+    """How many modules' kernels were compiled or loaded so far, each for some types."""
+    return len(_loaded)
+
+
 def _machine(module: str, bindings: dict[str, Scalar]) -> _Machine:
     """The machine code of a module's kernels for these types."""
     key = (module, tuple(sorted(bindings.items(), key=str)))

@@ -185,7 +185,7 @@ def size_of(t: _Translator, node: Any, kind: Scalar) -> Const:
 @operation
 def small_integer(t: _Translator, node: Any, kind: Scalar) -> Const:
     """Whether a type is an integer of up to 16 bits, at compile time: points of it are their own grid and frame."""
-    return Const(not kind.floating and kind.size <= 2)
+    return Const(kind.kind in "iu" and kind.size <= 2)
 
 
 @operation

@@ -12,12 +12,11 @@ annotated `literal` makes a function for each of its values.
 from __future__ import annotations
 
 import ast
-import inspect
+import linecache
 import struct
-import textwrap
 import types as python
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 from steinhaus.jit.types import (
@@ -92,8 +91,8 @@ class Declared:
     @cached_property
     def tree(self) -> Any:
         """Its source."""
-        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(self.function))).body
-        return tree
+        code = self.function.__code__
+        return _definitions(code.co_filename)[code.co_firstlineno]
 
     @property
     def label(self) -> str:
@@ -120,6 +119,14 @@ class Declared:
             if generic and isinstance(argument, Value) and isinstance(argument.type, Array):
                 bindings = {**bindings, told.element.name: argument.type.element}
         return bindings
+
+
+@cache
+def _definitions(path: str) -> dict[int, ast.FunctionDef]:
+    """The functions of a source file, by the line that they, or their decorators, begin at."""
+    found = ast.walk(ast.parse("".join(linecache.getlines(path))))
+    functions = [node for node in found if isinstance(node, ast.FunctionDef)]
+    return {min([node.lineno, *(of.lineno for of in node.decorator_list)]): node for node in functions}
 
 
 class KernelError(TypeError):
@@ -272,7 +279,7 @@ class _Translator:
 
     def error(self, node: Any, told: str) -> KernelError:
         """An error that names the place."""
-        line = self.declared.function.__code__.co_firstlineno + getattr(node, "lineno", 1) - 1
+        line = getattr(node, "lineno", self.declared.function.__code__.co_firstlineno)
         return KernelError(f"{self.declared.label}, line {line}: {told}")
 
     def emit(self, line: str) -> None:
