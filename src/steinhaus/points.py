@@ -126,7 +126,11 @@ class Points(Protocol):
     n: int  # points
     d: int  # features
     grid: Grid
-    totals: Totals
+
+    @property
+    def totals(self) -> Totals:
+        """Exact sums over all points."""
+        ...
 
     def assign(self, runs: Sequence[Run]) -> list[Tally]:
         """Give every point the label of its nearest centroid, for every run, in one pass over the data.

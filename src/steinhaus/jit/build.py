@@ -53,8 +53,11 @@ class Bound:
         self._names = list(kinds)
         self._kinds = list(kinds.values())
         self._label = kernel.label
-        passed = [_CTYPES[kind.name] if isinstance(kind, Scalar) else ctypes.c_void_p for kind in self._kinds]
-        self._call = ctypes.CFUNCTYPE(None if result is None else _CTYPES[result.name], *passed)(address)
+        passed: list[Any] = [
+            _CTYPES[kind.name] if isinstance(kind, Scalar) else ctypes.c_void_p for kind in self._kinds
+        ]
+        returned: Any = None if result is None else _CTYPES[result.name]
+        self._call = ctypes.CFUNCTYPE(returned, *passed)(address)
 
     def __call__(self, *arguments: Any) -> Any:
         """Run the kernel, without the interpreter's lock.

@@ -39,7 +39,7 @@ _fields: dict[type, list[tuple[str, Any]]] = {}
 
 def _write(record: Any, words: list[int]) -> None:
     """Append a word for each array and number."""
-    kind = type(record)
+    kind: Any = type(record)
     if kind not in _fields:
         _fields[kind] = list(hints(kind).items())
     for (name, told), value in zip(_fields[kind], record, strict=True):

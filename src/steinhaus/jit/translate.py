@@ -105,7 +105,7 @@ class Declared:
         result = told.pop("return", None)
         return told, result
 
-    def bound_by(self, arguments: list[Any], bindings: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
+    def bound_by(self, arguments: list[Any], bindings: Mapping[str, Any]) -> Mapping[str, Any]:
         """The bindings of a call: an array's type variable takes the type of the array that is passed, `Number` that
         of the first vector, or where there is none, of the first number.
         """
@@ -247,7 +247,7 @@ class _Translator:
 
     def function(self, name: str, exported: bool) -> str:
         """The text of the function."""
-        parameters = []
+        parameters: list[str] = []
         for place, (argument, kind) in enumerate(self.kinds.items()):
             if isinstance(kind, Literal):
                 self.fixed[argument] = Const(next(self.literals))
@@ -258,7 +258,7 @@ class _Translator:
             else:
                 self.fixed[argument] = given
         self.fast = self.declared.fast
-        self.body(self.tree.body)  # type: ignore[attr-defined]
+        self.body(self.tree.body)
         if self.open:
             if self.result is not None:
                 raise self.error(self.tree, "it ends without a result")
@@ -770,7 +770,8 @@ class _Translator:
         kinds, result = called.signature(bindings)
         if len(kinds) != len(arguments):
             raise self.error(node, f"{called.label} takes {len(kinds)} arguments, not {len(arguments)}")
-        literals, passed = [], []
+        literals: list[Any] = []
+        passed: list[str] = []
         for (name, kind), argument in zip(kinds.items(), arguments, strict=True):
             if isinstance(kind, Literal):
                 if not isinstance(argument, Const):

@@ -6,8 +6,6 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from steinhaus import engines
-from steinhaus.errors import DataError
-from steinhaus.points import Explaining
 from steinhaus.study.plan import Plan
 from steinhaus.study.run import Choose, check_fit
 
@@ -20,9 +18,4 @@ def explain(study: Plan, images: Images, choose: Choose | None = None) -> dict[i
     split = images.split(train=study.train, seed=study.seed)
     check_fit(study, split)
     with closing((choose or engines.choose)(split.train.rows, threads=study.threads)) as points:
-        if not isinstance(points, Explaining):
-            raise DataError(
-                f"The engine of these points, {type(points).__name__}, does not say how it screens. Run the study "
-                f"with --timings to see where its time goes."
-            )
         return {k: points.explain(k, study.restarts) for k in study.ks}
