@@ -9,17 +9,12 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from steinhaus.engines.products import halved
-from steinhaus.engines.records import factors_of
-from steinhaus.handing import Handed
 
 import naive
 from steinhaus.engines.bounds import distances, gaps, rounding, scores
-
-
-def plain(function):
-    """The Python of a function that is compiled."""
-    return getattr(function, "py_func", function)
+from steinhaus.engines.dense.products import halve_rows
+from steinhaus.engines.dense.records import factors_of
+from steinhaus.jit.handed import Handed
 
 
 def exactly(row):
@@ -55,9 +50,9 @@ def test_norms_are_those_of_points_as_float32_holds_them(d, scale, rng):
     x = rng.normal(size=(40, d)) * scale
     z = x.astype(np.float32)
     above = rounding.norms_above(np.square(x).sum(axis=1))
-    lengths = plain(rounding.length_above)(np.square(x).sum(axis=1))
+    lengths = rounding.length_above(np.square(x).sum(axis=1))
     squares = np.square(z).sum(axis=1, dtype=np.float32)  # loses what underflows
-    kept = [plain(rounding.norm_above)(np.float64(square), rounding.stretch(d)) for square in squares]
+    kept = [rounding.norm_above(np.float64(square), rounding.stretch(d)) for square in squares]
     for i in range(40):
         placed, held = dot(exactly(x[i]), exactly(x[i])), dot(exactly(z[i]), exactly(z[i]))
         assert Fraction(float(above[i])) ** 2 >= placed
@@ -88,7 +83,7 @@ def test_no_sum_has_a_longer_chain_than_is_counted(d, kind, rng):
             total = total + sums[0]
         return Fraction(float(total))
 
-    chunk = int(plain(rounding.chunk)(d))
+    chunk = int(rounding.chunk(d))
     for found, chain in (
         (summed(1, chunk), rounding.chunked(d)),
         (summed(16, rounding.CHAIN), rounding.rowed(d)),
@@ -102,7 +97,8 @@ def test_rows_are_off_from_two_bytes_a_feature_by_no_more_than_is_said(d, scale,
     rows = rng.normal(size=(6, d)) * scale
     rows[1] *= 2.0 ** -rng.integers(0, 20, d)
     factors = factors_of(6, d, True)
-    rest = halved(rows, Handed(factors))
+    rest = np.empty(6)
+    halve_rows(rows, 6, d, Handed(factors), rest)
     for row, limbs, per, off in zip(rows, factors.limbs, factors.scales, rest, strict=True):
         whole = 128 * limbs[0, :d].astype(np.int64) + limbs[1, :d]
         left = minus(exactly(row), [Fraction(float(per)) * int(value) for value in whole])
@@ -132,7 +128,7 @@ def test_no_score_changes_by_more_than_a_step_allows(kind, seed):
     rates = scores.rates(frame, scores.Basis(np.empty((d, 0), np.float32), 0.0))
     moved, turned = np.sqrt(np.square(after - before).sum()), 0.5 * ((after + before) * (after - before)).sum()
     scale = np.sqrt(np.square(before).sum()) + np.sqrt(np.square(after).sum())
-    length, rise, fall = (np.float32(part) for part in plain(gaps.step_bound)(moved, turned, scale, rates))
+    length, rise, fall = (np.float32(part) for part in gaps.step_bound(moved, turned, scale, rates))
     e, f = exactly(after), exactly(before)
     along = after - before
     for y in (rng.normal(size=d), along, -along, hard(rng, d)):
@@ -150,7 +146,7 @@ def test_a_gap_is_at_most_what_lies_between_two_bounds(rng):
     for _ in range(3000):
         low = np.float32(rng.normal() * 10.0 ** rng.uniform(-30, 30))
         above = np.float32(rng.choice([low * (1 + rng.normal() * 1e-7), -low, rng.normal(), 0.0]))
-        assert Fraction(float(plain(gaps.gap)(low, above))) <= Fraction(float(low)) - Fraction(float(above))
+        assert Fraction(float(gaps.gap(low, above))) <= Fraction(float(low)) - Fraction(float(above))
 
 
 def near_tie(rng, d, scale):
@@ -169,7 +165,7 @@ def test_scores_that_tell_the_nearer_centroid_are_right(scale, rng):
         x, a, b = near_tie(rng, d, scale)
         rate, squares = distances.score_rate(d), [float(np.square(c).sum()) for c in (a, b)]
         reach = np.sqrt(np.square(x).sum()) * rounding.CLOSE + np.sqrt(max(squares)) * rounding.CLOSE
-        error = plain(distances.score_error)(rate, reach)
+        error = distances.score_error(rate, reach)
         first, second = (float((x * c).sum()) - square / 2 for c, square in zip((a, b), squares, strict=True))
         one, other = naive.squared_distances(x[np.newaxis], np.stack([a, b]))[0]
         if first - second > 2 * error:
@@ -208,16 +204,16 @@ def test_distances_that_are_left_out_are_not_below_the_limit(rng):
         c = rng.choice([c, x + hard(rng, d), rng.normal(size=d)])
         frame = scores.Frame(np.zeros(d), 1.0, np.zeros(d), rounded=True)
         rates = scores.rates(frame, scores.Basis(np.empty((d, 0), np.float32), 0.0))
-        length, norm = (plain(rounding.length_above)(np.square(row).sum()) for row in (x, c))
+        length, norm = (rounding.length_above(np.square(row).sum()) for row in (x, c))
         product = np.float64((x.astype(np.float32) * c.astype(np.float32)).sum(dtype=np.float32))
-        slope = plain(scores.product_slope)(norm, 0.0, rates.plain, rates)
-        floor = plain(scores.plain_floor)(norm, 0.0, rates)
-        error = plain(distances.product_error)(length, norm, slope, floor, distances.float64_floor(d))
+        slope = scores.product_slope(norm, 0.0, rates.plain, rates)
+        floor = scores.plain_floor(norm, 0.0, rates)
+        error = distances.product_error(length, norm, slope, floor, distances.float64_floor(d))
         least = np.square(x).sum() + np.square(c).sum() - 2.0 * product - error
         distance = naive.squared_distances(x[np.newaxis], c[np.newaxis])[0, 0]
         assert least <= distance
         for limit in (distance, np.nextafter(distance, np.inf), distance * 1.5, distance / 2):
-            if plain(distances.is_beyond)(least, limit):
+            if distances.is_beyond(least, limit):
                 left_out += 1
                 assert distance >= limit
     assert left_out

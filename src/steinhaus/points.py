@@ -38,7 +38,7 @@ class Run:
     key
         Names the run within its study, (k, restart) there; engines key their caches by it.
     centroids
-        (k, d) float64, in the units of the points.
+        (k, d) float64, C-contiguous, in the units of the points; `lloyd` takes them in any memory order.
     history
         Inertia after each iteration so far, one float an iteration, in squared units of the points.
     stop

@@ -86,10 +86,10 @@ def _screen_by_directions(s: Source, view: View, change: Change, tile: Tile, run
     if ours:
         anchored_products(s, view, tile, run, scratch.kept, ours)
         bounds(s, tile, run, view.anchored, tiles.rounded_norms, scratch.kept, ours)
-        _directed_products(tiles, tile, view.directed.rows, scratch.others, many, scratch.out)
+        directed_products(tiles, tile, view.directed.rows, scratch.others, many, scratch.out)
         uppers(s, tile, view.directed, scratch.others, many)
     else:
-        _directed_products(tiles, tile, view.directed.rows, scratch.others, many, scratch.out)
+        directed_products(tiles, tile, view.directed.rows, scratch.others, many, scratch.out)
         bounds(s, tile, run, view.directed, tiles.norms, scratch.others, many)
     change.work[SCREENED * view.sizes.runs + run.run] += count
     return _drop(s, view.gaps, tile, run, count, many)
@@ -165,7 +165,7 @@ def _record(now: f32, q: i64, gaps: Gaps, tile: Tile, run: RunSlice) -> None:
 
 
 @inlined
-def _directed_products(
+def directed_products(
     tiles: Tiles, tile: Tile, rows: Array[f32], chosen: Array[i64], count: i64, out: Array[f32]
 ) -> None:
     """Write the products of a tile's projections with some rows of (K, p) into `out`."""
@@ -178,7 +178,7 @@ def _directed_products(
 def anchored_products(s: Source, view: View, tile: Tile, run: RunSlice, chosen: Array[i64], count: i64) -> None:
     """Write the products of a tile with listed centroids from their anchors, x . a + b . P'delta, into `out`."""
     out = s.scratch.out
-    _directed_products(s.tiles, tile, view.anchored.rows, chosen, count, out)
+    directed_products(s.tiles, tile, view.anchored.rows, chosen, count, out)
     for c in range(count):
         slot = 32 * (i64(view.anchors.slots[run.at + chosen[c] - run.first]) - 1)
         store(out, 32 * c, load(out, 32 * c, 16) + load(run.kept, slot, 16))
