@@ -15,7 +15,7 @@ step T > R the centroid is no candidate where G > S_T. It must follow that g > D
 sink over the steps after R up to T. Write M for size travelled + |risen| + sunk, m for size length + |rise| + sink.
 
 1. A step. Length, rise and fall are rounded to the nearest float32, and size length + fall is rounded once or twice.
-   Length carries two `SLACK`, rise and fall 4 u |turned|; that takes less of either. `_TINY` keeps a length from
+   Length carries two `SLACK`, rise and fall 4 u |turned|; that takes less of either. `TINY` keeps a length from
    underflow, and a rise exceeds what it must be by so much.
 2. A sum. `accumulated` adds total, step and 16 u of |total| and |step| in some order. Three roundings of partial sums
    below 1.001 (|total| + |step|) take at most 3.1 u of these, so 12 u and more are left over. Hence S_t - S_(t - 1) >=
@@ -27,7 +27,7 @@ sink over the steps after R up to T. Write M for size travelled + |risen| + sunk
 4. A record. G = g + S_R - 16 u (|g| + |S_R|), S_R as in 3, by three more sums: G <= g + S_R + 3.1 u M_R, exactly.
 
 Where G > S_T as computed, g > S_T - S_R - 3.1 u M_R - 3.1 u M_T >= D. This holds however large S is beside g, and for
-any number of steps. An underflow takes 2^-149 (2^-126, were subnormal numbers flushed to 0), less than the `_TINY` of
+any number of steps. An underflow takes 2^-149 (2^-126, were subnormal numbers flushed to 0), less than the `TINY` of
 the rise pays for; a sum that overflows is infinite or not a number, so that G > S is false, and the centroid stays a
 candidate.
 """
