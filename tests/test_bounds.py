@@ -74,7 +74,7 @@ def test_norms_of_points_that_are_all_rounded_up(rng):
 
 
 def test_a_norm_whose_small_squares_are_all_lost():
-    """Of 2^18 features each lane's first is 1, and the squares of the others are below half a unit in its last place."""
+    """Of 2^18 features each lane's first is 1, and the squares of the others are below half its last place."""
     small, many = np.float32(2.0**-12.55), 2**14
     lanes = np.ones(16, np.float32)
     for _ in range(many - 1):
