@@ -1,12 +1,13 @@
 """The screen's inner pass beside a mark: products with leading directions from anchors, bounds, best and second best.
 
-`python benchmarks/mark.py`. The mark is what the same pass took in C++ with AVX-512 intrinsics, on two cores of the
-machine for which the project was planned: 0.7, 5.3 and 44 ms for 60,000 points, 64 directions and K = 10, 100 and
-1000. Here all points and centroids are screened, nothing is skipped.
+`python benchmarks/mark.py`; `--points` and `--rounds` for less. The mark is what the same pass took in C++ with AVX-512
+intrinsics, on two cores of the machine for which the project was planned: 0.7, 5.3 and 44 ms for 60,000 points, 64
+directions and K = 10, 100 and 1000. Here all points and centroids are screened, nothing is skipped.
 """
 
 from __future__ import annotations
 
+import argparse
 import time
 
 import numpy as np
@@ -56,16 +57,16 @@ def screen(
         store(labels, 32 * number + 16, load(scratch.found, 16, 16))
 
 
-def measure(k: int, workers: Workers) -> float:
-    """The median of the seconds that a pass takes."""
-    rng, n_tiles = np.random.default_rng(0), POINTS // TILE
-    ones = np.ones(POINTS, np.float32)
+def measure(k: int, workers: Workers, points: int, rounds: int) -> float:
+    """The median of the seconds that a pass takes, the first two left out."""
+    rng, n_tiles = np.random.default_rng(0), points // TILE
+    ones = np.ones(points, np.float32)
     projections = rng.normal(size=(n_tiles, 2, DIRECTIONS, 16)).astype(np.float32)
-    tiles = Tiles(np.arange(POINTS), ones, ones, projections, DIRECTIONS, np.float32(1), np.float32(0), ones)
+    tiles = Tiles(np.arange(points), ones, ones, projections, DIRECTIONS, np.float32(1), np.float32(0), ones)
     scores = scores_of(rng.normal(size=(k, DIRECTIONS)).astype(np.float32))
     scores.slope[:], scores.lag[:], scores.floor[:] = 1e-4, 1e-2, 1e-6
     kept = rng.normal(size=(n_tiles, k, TILE)).astype(np.float32)
-    labels = apart(POINTS, np.int32)
+    labels = apart(points, np.int32)
     nothing = framed(np.zeros((1, 1)), Frame(np.zeros(1), 1.0, np.zeros(1), rounded=True))  # no feature is read
     scratch = [scratch_of(k, DIRECTIONS, False) for _ in range(workers.count)]
     for one in scratch:
@@ -77,7 +78,7 @@ def measure(k: int, workers: Workers) -> float:
         screen(*handed, handed_scratch[worker], kept, labels, k, first, end)
 
     times = []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         start = time.perf_counter()
         workers.each(work, n_tiles, max(8, n_tiles // (8 * workers.count)))
         times.append(time.perf_counter() - start)
@@ -86,12 +87,16 @@ def measure(k: int, workers: Workers) -> float:
 
 def main() -> None:
     """Print a line for each K."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--points", type=int, default=POINTS, help="a multiple of 32; the mark is for 60,000")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="at least 3")
+    options = parser.parse_args()
     about = machine(2)
     print(", ".join(f"{name} {value}" for name, value in about.items() if isinstance(value, str | int)))
     workers = Workers(2)
     for k, mark in MARK.items():
-        seconds = measure(k, workers)
-        flops, ratio = 2.0 * POINTS * k * DIRECTIONS / seconds / 1e9, seconds / mark
+        seconds = measure(k, workers, options.points, options.rounds)
+        flops, ratio = 2.0 * options.points * k * DIRECTIONS / seconds / 1e9, seconds / mark
         print(f"K = {k:5}: {1e3 * seconds:6.2f} ms, {flops:4.0f} GFLOP/s; the mark {1e3 * mark:5.1f} ms; {ratio:.2f}")
     workers.close()
 
