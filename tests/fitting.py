@@ -11,7 +11,7 @@ from steinhaus.lloyd import lloyd
 from steinhaus.points import Run
 
 DTYPES = (np.uint8, np.int16, np.float32, np.float64)
-SCREENS = ("auto", "drift", "drift", "plain", "none", "zeros")
+SCREENS = ("auto", "drift", "drift", "plain", "none")
 KINDS = (
     "noise", "clusters", "few values", "duplicates", "constant", "mostly zeros", "line", "near ties", "mirrored",
     "mixed columns", "two steps",

@@ -12,8 +12,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from steinhaus.engines.dense.policy import Screen
-    from steinhaus.points import Float64, Points
+    from steinhaus.points import Float64, Int32, Points
 
 
 def choose(x: Any, *, threads: int | None = None, memory: int | None = None, screen: Screen = "auto") -> Points:
@@ -97,6 +99,13 @@ def _weighted(x: Any, weights: Float64, threads: int | None) -> Points:
     from steinhaus.engines.exact.weighted import WeightedPoints
 
     return WeightedPoints(points, x, counts=put.counts, unit=put.unit, threads=threads)
+
+
+def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) -> Int32:
+    """The labels of (n, d) points that are not fitted, in one pass: see `dense.predict.nearest`."""
+    from steinhaus.engines.dense import predict
+
+    return predict.nearest(x, centroids, threads=threads)
 
 
 def distances(x: Any, rows: Float64, *, threads: int | None = None) -> Float64:
