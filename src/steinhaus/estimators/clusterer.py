@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from numbers import Integral
 from pathlib import Path
 from typing import Any, Self
@@ -24,15 +26,14 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from steinhaus.centroids import inertia
 from steinhaus.engines import distances, is_collection, opened
-from steinhaus.engines.dense.predict import nearest
 from steinhaus.errors import DataError
-from steinhaus.points import Float64, Int32, LabelsArray, Points, Run
+from steinhaus.points import Float64, Int32, Int64, LabelsArray, Points, Run
 from steinhaus.resources import available_cores
 
 Init = str | Callable[..., ArrayLike] | ArrayLike  # where centroids begin
 DTYPES = [np.float64, np.float32, np.uint8, np.int8, np.uint16, np.int16, np.int32, np.uint32, np.int64, np.uint64]
+_READ_AS_THEY_ARE = frozenset(map(np.dtype, DTYPES))
 
 
 class Clusterer(
@@ -88,9 +89,11 @@ class Clusterer(
         labels : (n,) int32
             What a float64 brute force gives; a Dask array for Dask collections.
         """
-        check_is_fitted(self)
+        self._check_is_fitted()
         x = self._validated(X, reset=False, finite=False)
         if isinstance(x, np.ndarray):
+            from steinhaus.engines.dense.predict import nearest
+
             with named_by_scikit_learn(self, x):
                 return nearest(x, self._centroids(), threads=self._threads)
         with opened(x, threads=self._threads) as points:
@@ -111,7 +114,7 @@ class Clusterer(
         distances : (n, n_clusters), float32 for float32 X, float64 otherwise
             In the units of X; dense also where X is sparse.
         """
-        check_is_fitted(self)
+        self._check_is_fitted()
         if is_collection(X):
             raise DataError("A Dask collection is transformed block by block: X.map_blocks(kmeans.transform).")
         x = self._validated(X, reset=False)
@@ -129,10 +132,10 @@ class Clusterer(
         sample_weight : (n,) array-like, optional
             Not negative, not all zero; none: 1 each.
         """
-        check_is_fitted(self)
+        self._check_is_fitted()
         x = self._validated(X, reset=False)
         with opened(x, weights=checked_weights(sample_weight, x), threads=self._threads) as points:
-            return -assigned(points, 0, self._centroids())
+            return -assigned(points, 0, self._centroids())[0]
 
     def save(self, path: str | Path) -> None:
         """Write the fitted model to a file in the safetensors format; `steinhaus.load` reads it.
@@ -157,12 +160,31 @@ class Clusterer(
 
         export(self, path)
 
+    @classmethod
+    @cache
+    def _get_param_names(cls) -> list[str]:
+        """The names of the parameters, read from the signature once: every fit asks for them."""
+        names: list[str] = super()._get_param_names()
+        return names
+
+    def _check_is_fitted(self) -> None:
+        """NotFittedError, scikit-learn's, if there are no centroids yet."""
+        if "cluster_centers_" not in vars(self):
+            check_is_fitted(self)
+
     def _validated(self, X: ArrayLike, *, reset: bool, finite: bool = True) -> Any:
         """X as a C-contiguous array or CSR matrix of a type that the engines read; copied only where it is not one.
 
         Dask collections become Dask arrays of known chunks. Where `finite` is not asked for, arrays are not looked
         through for values that are not, because the engine will do so: see `named_by_scikit_learn`.
         """
+        if type(X) is np.ndarray and self._needs_no_change(X, reset=reset):
+            if finite:
+                assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
+            if reset:
+                self.n_features_in_ = X.shape[1]
+                self.__dict__.pop("feature_names_in_", None)
+            return X
         if is_collection(X):
             from steinhaus.engines.cluster.arrays import collected
 
@@ -174,6 +196,19 @@ class Clusterer(
             self, X, reset=reset, accept_sparse="csr", dtype=DTYPES, order="C",
             ensure_all_finite=finite or issparse(X),
         )  # fmt: skip
+
+    def _needs_no_change(self, x: NDArray[Any], *, reset: bool) -> bool:
+        """Whether all that scikit-learn's `validate_data` would do with an array is to look for values not finite.
+
+        For a row or a hundred that function takes longer than all the rest.
+        """
+        return (
+            x.ndim == 2
+            and x.size > 0
+            and x.flags.c_contiguous
+            and x.dtype in _READ_AS_THEY_ARE
+            and (reset or (x.shape[1] == self.n_features_in_ and "feature_names_in_" not in vars(self)))
+        )
 
     @property
     def _threads(self) -> int | None:
@@ -256,15 +291,22 @@ def centroid_dtype(x: Any) -> np.dtype[Any]:
     return np.dtype(np.float32 if x.dtype == np.float32 else np.float64)
 
 
-def assigned(points: Points, key: Hashable, centroids: Float64) -> float:
-    """Label the points by these centroids; their inertia."""
+def assigned(points: Points, key: Hashable, centroids: Float64) -> tuple[float, Int64]:
+    """Label the points by these centroids; their inertia, and the clusters' counts, (k,) int64."""
+    from steinhaus.centroids import inertia
+
     (tally,) = points.assign([Run(key, centroids)])
-    return inertia(points.grid, points.totals, tally, centroids)
+    return inertia(points.grid, points.totals, tally, centroids), tally.counts
 
 
 def labels_of(points: Points, key: Hashable) -> Any:
     """The labels of a run, (n,) int32; a Dask array, left on the workers, where the points are there."""
-    return points.labels_array(key) if isinstance(points, LabelsArray) else points.labels(key)
+    return points.labels_array(key) if _leaves_labels(type(points)) else points.labels(key)  # type: ignore[attr-defined]
+
+
+@cache
+def _leaves_labels(engine: type) -> bool:
+    return issubclass(engine, LabelsArray)  # asked once: a look at a protocol's methods takes 10 us
 
 
 def check_enough(x: Any, n_clusters: int) -> None:
@@ -273,6 +315,23 @@ def check_enough(x: Any, n_clusters: int) -> None:
         raise ValueError(
             f"n_samples={x.shape[0]} should be >= n_clusters={n_clusters}. Give more rows, or ask for fewer clusters."
         )
+
+
+def restarts_of(estimator: Any, several: int) -> int:
+    """The number of restarts; "auto" is 1, or `several` for random rows and functions. An array is one start."""
+    init, asked = estimator.init, estimator.n_init
+    by_name, by_function = isinstance(init, str), callable(init)
+    at_random = by_function or (by_name and init == "random")
+    restarts = int(asked) if not isinstance(asked, str) else several if at_random else 1
+    if by_name or by_function or restarts == 1:
+        return restarts
+    warnings.warn(
+        "Explicit initial center position passed: performing only one init in "
+        f"{type(estimator).__name__} instead of n_init={restarts}.",
+        RuntimeWarning,
+        stacklevel=5,
+    )
+    return 1
 
 
 def checked_start(start: ArrayLike, k: int, d: int) -> Float64:

@@ -217,6 +217,6 @@ class MiniBatchKMeans(Clusterer):
         self.cluster_centers_ = self._centers.astype(centroid_dtype(x))
         self._n_features_out = self.n_clusters
         with opened(x, weights=weights, threads=self._threads) as points:
-            self.inertia_ = assigned(points, 0, self._centroids())
+            self.inertia_, _ = assigned(points, 0, self._centroids())
             self.labels_ = points.labels(0)
         return self

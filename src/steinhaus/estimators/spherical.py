@@ -41,7 +41,8 @@ class SphericalKMeans(KMeans):
         rows: Float64 = unit(super()._checked_start(start, x))
         return rows
 
-    def _project(self, centroids: Float64) -> Float64:
+    @staticmethod
+    def _project(centroids: Float64) -> Float64:
         rows: Float64 = unit(centroids)
         return rows
 
