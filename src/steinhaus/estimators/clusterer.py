@@ -230,15 +230,20 @@ class Clusterer(
         }  # fmt: skip
         if hasattr(self, "feature_names_in_"):
             plain["feature_names_in_"] = self.feature_names_in_.tolist()
-        return plain, {"cluster_centers_": self.cluster_centers_, "labels_": np.asarray(self.labels_)}
+        arrays: dict[str, NDArray[Any]] = {"cluster_centers_": self.cluster_centers_}
+        if hasattr(self, "labels_"):  # a fit may leave them out
+            arrays["labels_"] = np.asarray(self.labels_)
+        return plain, arrays
 
     def _set_state(self, plain: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         """Take back what `_state` gave; ValueError, with what is wrong, where it did not."""
-        centers, labels = arrays.pop("cluster_centers_"), arrays.pop("labels_")
+        centers, labels = arrays.pop("cluster_centers_"), arrays.pop("labels_", None)
         if centers.ndim != 2 or not centers.size or centers.dtype.kind != "f" or not np.isfinite(centers).all():
             raise ValueError("its centroids are not a table of finite numbers")
-        if labels.ndim != 1 or labels.dtype != np.int32 or not ((labels >= 0) & (labels < len(centers))).all():
-            raise ValueError("its labels are not those of its clusters")
+        if labels is not None:
+            if labels.ndim != 1 or labels.dtype != np.int32 or not ((labels >= 0) & (labels < len(centers))).all():
+                raise ValueError("its labels are not those of its clusters")
+            self.labels_ = labels
         if plain["n_features_in_"] != centers.shape[1]:
             raise ValueError("its centroids have another number of features than it says")
         if not isinstance(plain["inertia_"], float) or not plain["inertia_"] >= 0:
@@ -252,7 +257,7 @@ class Clusterer(
             self.feature_names_in_ = np.array(names, object)
         if arrays:
             raise ValueError(f"it holds tensors that its class has not: {', '.join(map(repr, arrays))}")
-        self.cluster_centers_, self.labels_ = centers, labels
+        self.cluster_centers_ = centers
         self.inertia_, self.n_iter_ = plain["inertia_"], plain["n_iter_"]
         self.n_features_in_ = centers.shape[1]
         self._n_features_out = len(centers)
