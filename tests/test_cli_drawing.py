@@ -35,7 +35,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_it_draws_the_same_bytes(study: Path, tmp_path: Path) -> None:
     data = from_result(load(study))
     save_figures(data, tmp_path)
-    with drawing.draughtsman() as helper:
+    with drawing.figure_process() as helper:
         assert helper is not None
         helper.begin(study, ["png"], data.flows)
         drawn = helper.drawn()
@@ -53,13 +53,13 @@ def test_where_it_fails_the_command_draws(study: Path, monkeypatch: pytest.Monke
 
 def test_where_it_cannot_start_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    with drawing.draughtsman() as helper:
+    with drawing.figure_process() as helper:
         assert helper is None
 
 
 def test_on_one_core_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("steinhaus.resources.available_cores", lambda: 1)
-    with drawing.draughtsman() as helper:
+    with drawing.figure_process() as helper:
         assert helper is None
 
 
@@ -73,9 +73,9 @@ def test_it_ends_with_the_command(study: Path, monkeypatch: pytest.MonkeyPatch) 
 
     real = subprocess.Popen
     monkeypatch.setattr(subprocess, "Popen", popen)
-    with drawing.draughtsman():
+    with drawing.figure_process():
         pass
-    with drawing.draughtsman() as helper:
+    with drawing.figure_process() as helper:
         assert helper is not None
         helper.begin(study, ["png"], [])
     assert all(process.poll() is not None for process in started)

@@ -114,7 +114,7 @@ def test_pieces_that_are_none_of_this_study(tmp_path, images):
         pieces.read(tmp_path / "it", one, record.data, (4, 9), 10**6)
     with pytest.raises(ValueError, match="is no piece of a table"):
         pieces.read(tmp_path / "it", digests, record.data, (4, 8), 10**6)
-    rows = pieces.Rows(0, np.arange(1800), np.arange(1800), None, None)
+    rows = pieces.Members(0, np.arange(1800), np.arange(1800), None, None)
     table = pieces.Table(tmp_path / "it/assignments.parquet", "train", (4, 9), None)
     wrong = pieces.write(table, np.full((2, 1800), 4, np.int32), rows)
     with pytest.raises(ValueError, match="names a cluster that there is not"):

@@ -51,7 +51,7 @@ def lloyd(
         While the caller holds it, `points.labels(fit.key)` are its labels; then the engine forgets the run.
     """
     tolerance = tol * mean_variance(points.grid, points.totals) if tol else 0.0
-    active = [replace(run, stop=Stop.MAX_ITER) if len(run.history) >= max_iter else run for run in runs]
+    active = [_begun(run, max_iter) for run in runs]
     while active:
         tallies = points.assign(active)
         outcomes = [
@@ -69,6 +69,12 @@ def lloyd(
             active = list(watch(active) or active)
 
 
+def _begun(run: Run, max_iter: int) -> Run:
+    """The run as the engines take it, whatever the memory order of the caller's centroids."""
+    stop = Stop.MAX_ITER if len(run.history) >= max_iter else run.stop
+    return replace(run, centroids=np.ascontiguousarray(run.centroids), stop=stop)
+
+
 def _advance(
     points: Points,
     run: Run,
@@ -80,7 +86,7 @@ def _advance(
     """Update the centroids; then go on, or end, or owe one more assignment so that labels belong to the centroids."""
     filled = refill(points, tally)
     centroids = means(points.grid, filled, run.centroids)
-    centroids = project(centroids) if project else centroids
+    centroids = np.ascontiguousarray(project(centroids)) if project else centroids
     history = (*run.history, inertia(points.grid, points.totals, filled, centroids))
     following = replace(run, centroids=centroids, history=history)
     if np.array_equal(centroids, run.centroids):

@@ -38,7 +38,7 @@ class Run:
     key
         Names the run within its study, (k, restart) there; engines key their caches by it.
     centroids
-        (k, d) float64, in the units of the points.
+        (k, d) float64, C-contiguous, in the units of the points; `lloyd` takes them in any memory order.
     history
         Inertia after each iteration so far, one float an iteration, in squared units of the points.
     stop
@@ -49,6 +49,10 @@ class Run:
     centroids: Float64  # (k, d)
     history: tuple[float, ...] = ()
     stop: Stop | None = None
+
+    def __post_init__(self) -> None:
+        """Let centroids be contiguous, as kernels read them."""
+        object.__setattr__(self, "centroids", np.ascontiguousarray(self.centroids))
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,11 @@ class Points(Protocol):
     n: int  # points
     d: int  # features
     grid: Grid
-    totals: Totals
+
+    @property
+    def totals(self) -> Totals:
+        """Exact sums over all points."""
+        ...
 
     def assign(self, runs: Sequence[Run]) -> list[Tally]:
         """Give every point the label of its nearest centroid, for every run, in one pass over the data.

@@ -19,7 +19,7 @@ from steinhaus.points import Points, TimedReading
 if TYPE_CHECKING:
     from distributed import Client, LocalCluster
 
-    from steinhaus.engines.dask import DaskPoints
+    from steinhaus.engines.cluster.points import DaskPoints
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from steinhaus.cli import arguments
-from steinhaus.cli.drawing import Draughtsman, draughtsman
+from steinhaus.cli.drawing import FigureProcess, figure_process
 from steinhaus.cli.progress import watching
 from steinhaus.cli.sources import open_source
 from steinhaus.cli.words import tell
@@ -75,7 +75,7 @@ def report(
     else:
         _refuse({"--k": k}, "goes with --export.")
         _refuse({"--out": out}, "goes with several studies, or with --export: a study's report stays in its folder.")
-        with draughtsman() as helper, watching(quiet) as watch:
+        with figure_process() as helper, watching(quiet) as watch:
             result = _with_images(folders[0], source, reading, watch)
             pages = draw(result, Path(folders[0]), formats or ("png",), whole=whole, helper=helper)
         if result.images is None:
@@ -160,7 +160,7 @@ def draw(
     formats: Sequence[str] = ("png",),
     *,
     whole: bool = False,
-    helper: Draughtsman | None = None,
+    helper: FigureProcess | None = None,
 ) -> Pages:
     """Write the report and the figures of a study into its folder.
 

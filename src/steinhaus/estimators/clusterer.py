@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable
 from functools import cache
-from numbers import Integral
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,11 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
-from sklearn.utils import Tags, check_array, check_random_state, estimator_html_repr
+from sklearn.utils import Tags, estimator_html_repr
 from sklearn.utils.validation import (
     _check_feature_names,
     _check_n_features,
-    _check_sample_weight,
     assert_all_finite,
     check_is_fitted,
     validate_data,
@@ -28,6 +24,7 @@ from sklearn.utils.validation import (
 
 from steinhaus.engines import distances, is_collection, opened
 from steinhaus.errors import DataError
+from steinhaus.estimators.checking import centroid_dtype, checked_weights, named_by_scikit_learn
 from steinhaus.points import Float64, Int32, Int64, LabelsArray, Points, Run
 from steinhaus.resources import available_cores
 
@@ -280,22 +277,6 @@ class Clusterer(
         return tags
 
 
-@contextmanager
-def named_by_scikit_learn(estimator: BaseEstimator, x: Any) -> Iterator[None]:
-    """Where an engine finds a point that is not finite, say so as scikit-learn does, which looks through all of x."""
-    try:
-        yield
-    except DataError:
-        if isinstance(x, np.ndarray):
-            assert_all_finite(x, estimator_name=type(estimator).__name__, input_name="X")
-        raise
-
-
-def centroid_dtype(x: Any) -> np.dtype[Any]:
-    """The type of centroids and distances of these points: float32 for float32, float64 for all others."""
-    return np.dtype(np.float32 if x.dtype == np.float32 else np.float64)
-
-
 def assigned(points: Points, key: Hashable, centroids: Float64) -> tuple[float, Int64]:
     """Label the points by these centroids; their inertia, and the clusters' counts, (k,) int64."""
     from steinhaus.centroids import inertia
@@ -312,55 +293,3 @@ def labels_of(points: Points, key: Hashable) -> Any:
 @cache
 def _leaves_labels(engine: type) -> bool:
     return issubclass(engine, LabelsArray)  # asked once: a look at a protocol's methods takes 10 us
-
-
-def check_enough(x: Any, n_clusters: int) -> None:
-    """ValueError where there are fewer rows than clusters."""
-    if x.shape[0] < n_clusters:
-        raise ValueError(
-            f"n_samples={x.shape[0]} should be >= n_clusters={n_clusters}. Give more rows, or ask for fewer clusters."
-        )
-
-
-def restarts_of(estimator: Any, several: int) -> int:
-    """The number of restarts; "auto" is 1, or `several` for random rows and functions. An array is one start."""
-    init, asked = estimator.init, estimator.n_init
-    by_name, by_function = isinstance(init, str), callable(init)
-    at_random = by_function or (by_name and init == "random")
-    restarts = int(asked) if not isinstance(asked, str) else several if at_random else 1
-    if by_name or by_function or restarts == 1:
-        return restarts
-    warnings.warn(
-        "Explicit initial center position passed: performing only one init in "
-        f"{type(estimator).__name__} instead of n_init={restarts}.",
-        RuntimeWarning,
-        stacklevel=5,
-    )
-    return 1
-
-
-def checked_start(start: ArrayLike, k: int, d: int) -> Float64:
-    """The centroids to start from, (k, d) float64, of an array or sparse matrix; ValueError where it is not that."""
-    checked: Any = check_array(start, dtype=np.float64, copy=True, order="C", accept_sparse="csr")
-    rows: Float64 = checked if isinstance(checked, np.ndarray) else checked.toarray()
-    for size, (what, need) in zip(
-        rows.shape, {"number of clusters": k, "number of features of the data": d}.items(), strict=True
-    ):
-        if size != need:
-            raise ValueError(f"The shape of the initial centers {rows.shape} does not match the {what} {need}.")
-    return rows
-
-
-def checked_weights(sample_weight: ArrayLike | None, x: Any) -> Float64 | None:
-    """The weights as (n,) float64, none negative; None for None."""
-    if sample_weight is None:
-        return None
-    weights: Float64 = _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
-    return weights
-
-
-def seed_of(random_state: Any) -> int:
-    """The seed of a fit: an integer is its own seed, other states draw one."""
-    if isinstance(random_state, Integral):
-        return int(random_state)
-    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))

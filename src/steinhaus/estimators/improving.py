@@ -48,7 +48,7 @@ class Improvement:
             return False
         self.smoothed = mean if self._step == 2 else (1.0 - self._rate) * self.smoothed + self._rate * mean
         self._say(f"{told}, ewa inertia: {self.smoothed}")
-        if 0.0 < self._tolerance and moved <= self._tolerance:
+        if self._tolerance > 0.0 and moved <= self._tolerance:
             self._say(f"Converged (small centers change) at step {self._step}/{self._steps}")
             return True
         if self.smoothed < self._least:

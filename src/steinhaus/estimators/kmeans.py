@@ -16,19 +16,16 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from steinhaus.engines import opened
-from steinhaus.estimators.clusterer import (
-    Clusterer,
-    Init,
-    assigned,
+from steinhaus.estimators.checking import (
     centroid_dtype,
     check_enough,
     checked_start,
     checked_weights,
-    labels_of,
     named_by_scikit_learn,
     restarts_of,
     seed_of,
 )
+from steinhaus.estimators.clusterer import Clusterer, Init, assigned, labels_of
 from steinhaus.estimators.listening import Callback, CallbackSupportMixin, Progress
 from steinhaus.points import Fit, Float64, Points, Run, Stop
 from steinhaus.seeding import Stream, starts

@@ -13,12 +13,8 @@ from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from steinhaus.engines import is_collection, opened
-from steinhaus.errors import DataError
-from steinhaus.estimators.clusterer import (
-    Clusterer,
-    Init,
-    assigned,
+from steinhaus.engines import opened
+from steinhaus.estimators.checking import (
     centroid_dtype,
     check_enough,
     checked_start,
@@ -27,8 +23,10 @@ from steinhaus.estimators.clusterer import (
     restarts_of,
     seed_of,
 )
+from steinhaus.estimators.clusterer import Clusterer, Init, assigned
 from steinhaus.estimators.improving import Improvement
-from steinhaus.points import Float64, Int64, Run
+from steinhaus.estimators.supply import Supply
+from steinhaus.points import Float64, Int64
 from steinhaus.seeding import Stream, starts
 
 if TYPE_CHECKING:
@@ -189,17 +187,17 @@ class MiniBatchKMeans(Clusterer):
         weights = checked_weights(sample_weight, x)
         self._check_against(x)
         with named_by_scikit_learn(self, x):
-            source = _Source(x, weights, self._threads)
+            supply = Supply(x, weights, self._threads)
         n, size = x.shape[0], min(self.batch_size, x.shape[0])
-        stream = self._begin(source, self._n_init)
+        stream = self._begin(supply, self._n_init)
         steps = self.max_iter * n // size
         improvement = Improvement(
-            batch_size=size, n=n, steps=steps, tolerance=self.tol and self.tol * source.mean_variance(),
+            batch_size=size, n=n, steps=steps, tolerance=self.tol and self.tol * supply.mean_variance(),
             patience=self.max_no_improvement, verbose=bool(self.verbose),
         )  # fmt: skip
         for _ in range(steps):
-            rows, before = source.drawn(size, stream), self._centers
-            inertia = self._step(source, rows, source.add(rows, before), stream)
+            rows, before = supply.drawn(size, stream), self._centers
+            inertia = self._step(supply, rows, supply.add(rows, before), stream)
             if improvement.ends(inertia, float(np.square(self._centers - before).sum()) if self.tol else 0.0):
                 break
         self.n_iter_ = -(-self.n_steps_ * size // n)
@@ -221,12 +219,11 @@ class MiniBatchKMeans(Clusterer):
         if first:
             self._check_against(x)
         with named_by_scikit_learn(self, x):
-            source = _Source(x, weights, self._threads)
+            supply = Supply(x, weights, self._threads)
         if first:
-            self._begin(source, 1)
-        if weights is None or weights.any():
-            stream = Stream(self._seed, self.n_clusters, 0, self.n_steps_ + 2)
-            self._step(source, np.arange(x.shape[0]), source.add_all(self._centers), stream)
+            self._begin(supply, 1)
+        stream = Stream(self._seed, self.n_clusters, 0, self.n_steps_ + 2)
+        self._step(supply, np.arange(x.shape[0]), supply.add_all(self._centers), stream)
         self.n_iter_ += 1
         self._finish(x, weights)
         return self
@@ -247,16 +244,16 @@ class MiniBatchKMeans(Clusterer):
             size = 3 * self.n_clusters
         self._init_size = min(size, x.shape[0])
 
-    def _begin(self, source: _Source, tries: int) -> Stream:
+    def _begin(self, supply: Supply, tries: int) -> Stream:
         """Choose the first centroids; the stream that batches are drawn from."""
         self._seed = seed_of(self.random_state)
         stream = Stream(self._seed, self.n_clusters, 0, 1)
         random = check_random_state(self.random_state) if callable(self.init) else None
-        found = [self._start(source, Stream(self._seed, self.n_clusters, place), random) for place in range(tries)]
+        found = [self._start(supply, Stream(self._seed, self.n_clusters, place), random) for place in range(tries)]
         best = 0
         if tries > 1:
-            rows = source.drawn(self._init_size, stream)
-            costs = [source.add(rows, start).inertia for start in found]
+            rows = supply.drawn(self._init_size, stream)
+            costs = [supply.add(rows, start).inertia for start in found]
             for place, cost in enumerate(costs):
                 self._say(f"Inertia for init {place + 1}/{tries}: {cost}")
             best = int(np.argmin(costs))
@@ -265,20 +262,20 @@ class MiniBatchKMeans(Clusterer):
         self.n_steps_ = self.n_iter_ = self._since = 0
         return stream
 
-    def _start(self, source: _Source, stream: Stream, random: np.random.RandomState | None) -> Float64:
+    def _start(self, supply: Supply, stream: Stream, random: np.random.RandomState | None) -> Float64:
         """Centroids to begin with, (n_clusters, n_features)."""
         init: Any = self.init
         if isinstance(init, str) or random is not None:
-            rows = source.distinct(self._init_size, self.n_clusters, stream)
-            x = source.x if rows is None else source.x[rows]
+            rows = supply.distinct(self._init_size, self.n_clusters, stream)
+            x = supply.x if rows is None else supply.x[rows]
             if random is None:
-                weights = source.weights if source.weights is None or rows is None else source.weights[rows]
+                weights = supply.weights if supply.weights is None or rows is None else supply.weights[rows]
                 with opened(x, weights=weights, threads=self._threads) as points:
                     return starts(points, self.n_clusters, init, stream, weights=points.totals.weights)
             init = init(x, self.n_clusters, random_state=random)
-        return checked_start(init, self.n_clusters, source.x.shape[1])
+        return checked_start(init, self.n_clusters, supply.x.shape[1])
 
-    def _step(self, source: _Source, rows: Int64, added: Added, stream: Stream) -> float:
+    def _step(self, supply: Supply, rows: Int64, added: Added, stream: Stream) -> float:
         """Learn from a batch; its inertia before that."""
         self._since += min(self.batch_size, len(rows))
         due = not self.counts_.all() or self._since >= 10 * self.n_clusters
@@ -287,18 +284,18 @@ class MiniBatchKMeans(Clusterer):
         self._centers = self._centers + rates[:, np.newaxis] * (added.means - self._centers)
         if due:
             self._since = 0
-            self._reassign(source, rows, stream)
+            self._reassign(supply, rows, stream)
         self.n_steps_ += 1
         return added.inertia
 
-    def _reassign(self, source: _Source, rows: Int64, stream: Stream) -> None:
+    def _reassign(self, supply: Supply, rows: Int64, stream: Stream) -> None:
         """Begin small clusters anew at rows of the batch, at most half of them, the smallest first."""
         small = np.flatnonzero(self.counts_ < self.reassignment_ratio * self.counts_.max())
         small = small[np.argsort(self.counts_[small], kind="stable")]
         small = small[small != np.argmax(self.counts_)][: len(rows) // 2]
         if len(small):
             self._say(f"[MiniBatchKMeans] Reassigning {len(small)} cluster centers.")
-            self._centers[small] = source.values(rows[stream.distinct(len(small), len(rows))])
+            self._centers[small] = supply.values(rows[stream.distinct(len(small), len(rows))])
             self.counts_[small] = np.delete(self.counts_, small).min()  # enough not to be reassigned at once
 
     def _finish(self, x: Any, weights: Float64 | None) -> None:
@@ -336,71 +333,3 @@ class MiniBatchKMeans(Clusterer):
             raise ValueError("its seed, or its rows since clusters were reassigned, is not a whole number")
         self.counts_, self._centers, self.n_steps_ = counts, exact, plain["n_steps_"]
         self._seed, self._since = plain["seed"], plain["since"]
-
-
-class _Source:
-    """Rows that batches are drawn from; those of arrays share a grid, others are opened batch by batch."""
-
-    def __init__(self, x: Any, weights: Float64 | None, threads: int | None) -> None:
-        from steinhaus.engines.dense.batches import Batches
-        from steinhaus.engines.exact.weighing import weigh
-
-        if is_collection(x):
-            raise DataError("A Dask collection is learnt from block by block: partial_fit(block.compute()).")
-        self.x, self.weights, self._threads = x, weights, threads
-        counts = weigh(weights).counts
-        self._ends = None if counts is None else np.cumsum(counts)
-        self._batches = Batches(x, threads=threads) if isinstance(x, np.ndarray) else None
-
-    def drawn(self, m: int, stream: Stream) -> Int64:
-        """Draw m rows with replacement, by weight, (m,) int64."""
-        if self._ends is None:
-            return stream.integers(m, self.x.shape[0])
-        return np.searchsorted(self._ends, stream.integers(m, int(self._ends[-1])), side="right")
-
-    def distinct(self, m: int, least: int, stream: Stream) -> Int64 | None:
-        """Draw m rows without replacement, evenly among those that have weight if these are at least so many; None:
-        all of them.
-        """
-        n = self.x.shape[0]
-        if self.weights is None or (self.weights > 0).sum() < least:
-            return None if m == n else stream.distinct(m, n)
-        heavy = np.flatnonzero(self.weights > 0)
-        return heavy[stream.distinct(min(m, len(heavy)), len(heavy))]
-
-    def add(self, rows: Int64, centroids: Float64) -> Added:
-        """Label and add up some rows, each as often as it is named."""
-        if self._batches is not None:
-            return self._batches.add(rows, centroids)
-        return _added(self.x[rows], None, centroids, self._threads)
-
-    def add_all(self, centroids: Float64) -> Added:
-        """Label and add up all rows, each by its weight."""
-        if self._batches is not None and self._ends is None:
-            return self._batches.add(np.arange(self.x.shape[0]), centroids)
-        return _added(self.x, self.weights, centroids, self._threads)
-
-    def values(self, rows: Int64) -> Float64:
-        """Some rows, (m, d) float64."""
-        found = self.x[rows].astype(np.float64)
-        return found if isinstance(found, np.ndarray) else np.asarray(found.toarray())
-
-    def mean_variance(self) -> float:
-        """The mean of the features' variances, each row counted once."""
-        from steinhaus.centroids import mean_variance
-
-        with opened(self.x, threads=self._threads) as points:
-            return mean_variance(points.grid, points.totals)
-
-
-def _added(x: Any, weights: Float64 | None, centroids: Float64, threads: int | None) -> Added:
-    from steinhaus.centroids import inertia, means
-    from steinhaus.engines.dense.batches import Added
-
-    with opened(x, weights=weights, threads=threads) as points:
-        (tally,) = points.assign([Run(0, centroids)])
-        return Added(
-            means(points.grid, tally, centroids),
-            tally.counts * points.totals.unit,
-            inertia(points.grid, points.totals, tally, centroids),
-        )

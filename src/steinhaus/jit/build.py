@@ -28,7 +28,7 @@ import numpy as np
 from steinhaus.jit import target
 from steinhaus.jit.handed import Handed, address_of
 from steinhaus.jit.translate import Declared, Unit
-from steinhaus.jit.types import Scalar, f32, f64, scalar_of
+from steinhaus.jit.types import Record, Scalar, f32, f64, scalar_of
 
 VARIABLE = "STEINHAUS_CACHE"
 _LEVEL = 2  # of optimisation
@@ -50,11 +50,15 @@ class Bound:
     def __init__(self, kernel: Kernel, address: int, bindings: dict[str, Scalar]) -> None:
         kinds, result = kernel.signature(bindings)
         self.address = address
-        self._names = list(kinds)
-        self._kinds = list(kinds.values())
         self._label = kernel.label
-        passed = [_CTYPES[kind.name] if isinstance(kind, Scalar) else ctypes.c_void_p for kind in self._kinds]
-        self._call = ctypes.CFUNCTYPE(None if result is None else _CTYPES[result.name], *passed)(address)
+        self._names = [f"{name} of {kernel.label}" for name in kinds]
+        self._kinds = list(kinds.values())
+        self._types = {name: kind.name for name, kind in bindings.items()}
+        passed: list[Any] = [
+            _CTYPES[kind.name] if isinstance(kind, Scalar) else ctypes.c_void_p for kind in self._kinds
+        ]
+        returned: Any = None if result is None else _CTYPES[result.name]
+        self._call = ctypes.CFUNCTYPE(returned, *passed)(address)
 
     def __call__(self, *arguments: Any) -> Any:
         """Run the kernel, without the interpreter's lock.
@@ -62,18 +66,26 @@ class Bound:
         Raises
         ------
         TypeError
-            There are too few or too many arguments, or an array's type is not the parameter's.
+            There are too few or too many arguments, or an array's or a record's type is not the parameter's.
         ValueError
             An array is not contiguous.
         """
-        return self._call(
-            *[
-                of.address if isinstance(of, Handed)
-                else address_of(of, kind, f"{name} of {self._label}") if isinstance(of, np.ndarray)
-                else of
-                for of, kind, name in zip(arguments, self._kinds, self._names, strict=True)
-            ]
-        )  # fmt: skip
+        if len(arguments) != len(self._kinds):
+            raise TypeError(f"{self._label} takes {len(self._kinds)} arguments, not {len(arguments)}.")
+        return self._call(*[self._passed(*of) for of in zip(arguments, self._kinds, self._names, strict=True)])
+
+    def _passed(self, given: Any, kind: Any, name: str) -> Any:
+        """An argument as C has it."""
+        if isinstance(given, np.ndarray):
+            return address_of(given, kind, name)
+        if not isinstance(given, Handed):
+            return given
+        if not isinstance(kind, Record) or kind.python is not type(given.record):
+            raise TypeError(f"{name} is a {kind}, but a {type(given.record).__name__} was given.")
+        for variable, of in given.types.items():
+            if self._types.get(variable, of) != of:
+                raise TypeError(f"{name} is for {variable} {self._types[variable]}, but holds arrays of {of}.")
+        return given.address
 
 
 class Kernel(Declared):
@@ -154,12 +166,17 @@ class _Machine:
         return int(self._engine.get_function_address(name))
 
 
+def loaded() -> int:
+    """How many modules' kernels were compiled or loaded so far, each for some types."""
+    return len(_loaded)
+
+
 def _machine(module: str, bindings: dict[str, Scalar]) -> _Machine:
     """The machine code of a module's kernels for these types."""
     key = (module, tuple(sorted(bindings.items(), key=str)))
     with _lock:
         if key not in _loaded:
-            digest = hashlib.sha256(f"{_sources()} {key}".encode()).hexdigest()
+            digest = hashlib.sha256(f"{_sources()} {_outside(module)} {key}".encode()).hexdigest()
             kept = _read(digest)
             if kept is None:
                 kept = compiled(module, bindings)
@@ -199,6 +216,13 @@ def _sources() -> str:
     for path in sorted(_PACKAGE.rglob("*.py")):
         told.update(path.relative_to(_PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
     return told.hexdigest()
+
+
+@cache
+def _outside(module: str) -> str:
+    """The source of a module that is not part of the package, such as a test's or a benchmark's; "" for one that is."""
+    path = Path(sys.modules[module].__file__ or "")
+    return "" if path.is_relative_to(_PACKAGE) else hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @cache

@@ -185,7 +185,7 @@ def size_of(t: _Translator, node: Any, kind: Scalar) -> Const:
 @operation
 def small_integer(t: _Translator, node: Any, kind: Scalar) -> Const:
     """Whether a type is an integer of up to 16 bits, at compile time: points of it are their own grid and frame."""
-    return Const(not kind.floating and kind.size <= 2)
+    return Const(kind.kind in "iu" and kind.size <= 2)
 
 
 @operation
@@ -233,7 +233,7 @@ def local(t: _Translator, node: Any, kind: Any, size: Any) -> Local:
 
 
 @operation
-def vector(t: _Translator, node: Any, element: Scalar, lanes: Const) -> Vector:
+def vector(t: _Translator, node: Any, element: Scalar, lanes: Const) -> Any:
     """The type of a vector, for `local`."""
     return element.of(lanes.value)
 
@@ -325,8 +325,8 @@ def add_byte_products(t: _Translator, node: Any, total: Value, a: Value, b: Valu
 
     if lanes == 16:
         return made(total, a, b)
-    halves = [made(*(_shuffled(t, of, of, range(first, first + 8)) for of in (total, a, b))) for first in (0, 8)]
-    return _shuffled(t, *halves, range(16))
+    low, high = (made(*(_shuffled(t, of, of, range(first, first + 8)) for of in (total, a, b))) for first in (0, 8))
+    return _shuffled(t, low, high, range(16))
 
 
 # Memory

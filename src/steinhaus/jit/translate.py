@@ -3,7 +3,8 @@
 The kernel language is a small part of Python. Parameters and results bear types (`types`); a local variable has the
 type of what is first assigned to it, and keeps it. Numbers of two types are never mixed: conversions are written out,
 `f64(x)`. Literals take the type of what they meet. Statements are assignments, `for` over `range` or `unroll`, `while`,
-`if`, `break`, `continue`, `return` and calls. Division of integers rounds down; indices are flat and are not checked.
+`if`, `break`, `continue`, `return` and calls. Division of integers rounds down; indices are flat and are not checked; a
+step of `range` that is no literal is positive.
 
 A condition that is known at compile time leaves one of its branches out; `unroll(n)` writes a loop out; a parameter
 annotated `literal` makes a function for each of its values.
@@ -12,12 +13,12 @@ annotated `literal` makes a function for each of its values.
 from __future__ import annotations
 
 import ast
-import inspect
+import builtins
+import linecache
 import struct
-import textwrap
 import types as python
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 from steinhaus.jit.types import (
@@ -92,8 +93,8 @@ class Declared:
     @cached_property
     def tree(self) -> Any:
         """Its source."""
-        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(self.function))).body
-        return tree
+        code = self.function.__code__
+        return _definitions(code.co_filename)[code.co_firstlineno]
 
     @property
     def label(self) -> str:
@@ -106,7 +107,7 @@ class Declared:
         result = told.pop("return", None)
         return told, result
 
-    def bound_by(self, arguments: list[Any], bindings: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
+    def bound_by(self, arguments: list[Any], bindings: Mapping[str, Any]) -> Mapping[str, Any]:
         """The bindings of a call: an array's type variable takes the type of the array that is passed, `Number` that
         of the first vector, or where there is none, of the first number.
         """
@@ -120,6 +121,14 @@ class Declared:
             if generic and isinstance(argument, Value) and isinstance(argument.type, Array):
                 bindings = {**bindings, told.element.name: argument.type.element}
         return bindings
+
+
+@cache
+def _definitions(path: str) -> dict[int, ast.FunctionDef]:
+    """The functions of a source file, by the line that they, or their decorators, begin at."""
+    found = ast.walk(ast.parse("".join(linecache.getlines(path))))
+    functions = [node for node in found if isinstance(node, ast.FunctionDef)]
+    return {min([node.lineno, *(of.lineno for of in node.decorator_list)]): node for node in functions}
 
 
 class KernelError(TypeError):
@@ -240,7 +249,7 @@ class _Translator:
 
     def function(self, name: str, exported: bool) -> str:
         """The text of the function."""
-        parameters = []
+        parameters: list[str] = []
         for place, (argument, kind) in enumerate(self.kinds.items()):
             if isinstance(kind, Literal):
                 self.fixed[argument] = Const(next(self.literals))
@@ -251,7 +260,7 @@ class _Translator:
             else:
                 self.fixed[argument] = given
         self.fast = self.declared.fast
-        self.body(self.tree.body)  # type: ignore[attr-defined]
+        self.body(self.tree.body)
         if self.open:
             if self.result is not None:
                 raise self.error(self.tree, "it ends without a result")
@@ -272,7 +281,7 @@ class _Translator:
 
     def error(self, node: Any, told: str) -> KernelError:
         """An error that names the place."""
-        line = self.declared.function.__code__.co_firstlineno + getattr(node, "lineno", 1) - 1
+        line = getattr(node, "lineno", self.declared.function.__code__.co_firstlineno)
         return KernelError(f"{self.declared.label}, line {line}: {told}")
 
     def emit(self, line: str) -> None:
@@ -379,6 +388,10 @@ class _Translator:
         if isinstance(value, Place | Local | Bundled | Declared):
             self.fixed[name] = value
             return
+        if isinstance(value, list) or (isinstance(value, Value) and isinstance(value.type, python.GenericAlias)):
+            raise self.error(node, f"{name} would be a tuple; give each of its values a name")
+        if not isinstance(value, Value | Const):
+            raise self.error(node, f"{name} would be {value!r}, which is no value")
         if name in self.fixed and not isinstance(self.fixed[name], Const):
             raise self.error(node, f"{name} is a record or an array, and stays one")
         if name not in self.variables:
@@ -502,12 +515,14 @@ class _Translator:
             return self.new(kind, f"load {kind.llvm}, ptr {slot}")
         if node.id in self.scope:
             return self._global(self.scope[node.id])
-        builtins = self.scope["__builtins__"]
-        return (builtins if isinstance(builtins, dict) else vars(builtins))[node.id]
+        builtin = getattr(builtins, node.id, None)
+        if builtin is None:
+            raise self.error(node, f"{node.id} is not defined")
+        return builtin
 
     def _global(self, value: Any) -> Any:
         if isinstance(value, Variable):
-            return self.bindings[value.name]
+            return bound(value, self.bindings)
         if isinstance(value, int | float) or hasattr(value, "item"):
             return Const(value.item() if hasattr(value, "item") else value)
         return value
@@ -516,9 +531,11 @@ class _Translator:
         of = self.expression(node.value)
         if isinstance(of, Place):
             return self.field(of, node.attr, node)
-        if isinstance(of, Bundled):
+        if isinstance(of, Bundled) and node.attr in of.parts:
             return of.parts[node.attr]
-        return self._global(getattr(of, node.attr))
+        if isinstance(of, python.ModuleType) and hasattr(of, node.attr):
+            return self._global(getattr(of, node.attr))
+        raise self.error(node, f"{ast.unparse(node.value)} has no {node.attr!r}")
 
     def field(self, of: Place, name: str, node: Any) -> Any:
         """A field of a record, read once, as the function begins."""
@@ -657,6 +674,8 @@ class _Translator:
 
     def compare(self, node: Any, op: ast.cmpop, a: Any, b: Any) -> Any:
         """A comparison; of vectors, a mask."""
+        if type(op) not in _COMPARED:
+            raise self.error(node, f"{type(op).__name__} is not part of the kernel language")
         if not isinstance(a, Value) and not isinstance(b, Value):
             plain = [of.value if isinstance(of, Const) else of for of in (a, b)]
             return Const(_FOLDED[type(op)](*plain))
@@ -763,7 +782,8 @@ class _Translator:
         kinds, result = called.signature(bindings)
         if len(kinds) != len(arguments):
             raise self.error(node, f"{called.label} takes {len(kinds)} arguments, not {len(arguments)}")
-        literals, passed = [], []
+        literals: list[Any] = []
+        passed: list[str] = []
         for (name, kind), argument in zip(kinds.items(), arguments, strict=True):
             if isinstance(kind, Literal):
                 if not isinstance(argument, Const):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import GenericAlias
 from typing import Any
 
@@ -21,6 +22,9 @@ class Scalar:
     llvm: str
     size: int  # bytes in an array
     kind: str  # "i" signed, "u" unsigned, "f" floating, "b" boolean
+
+    def __str__(self) -> str:
+        return self.name
 
     def __call__(self, value: Any) -> Any:
         """The value as this type, in plain Python."""
@@ -43,6 +47,9 @@ class Vector:
     element: Scalar
     lanes: int
 
+    def __str__(self) -> str:
+        return f"{self.lanes} lanes of {self.element}"
+
     @property
     def llvm(self) -> str:
         """Its LLVM type."""
@@ -62,6 +69,9 @@ class Array:
 
     llvm = "ptr"
     floating = False
+
+    def __str__(self) -> str:
+        return f"array of {self.element}"
 
     def __class_getitem__(cls, element: Any) -> Array:
         """`Array[f32]` in annotations."""
@@ -84,6 +94,9 @@ class Record:
 
     llvm = "ptr"
     floating = False
+
+    def __str__(self) -> str:
+        return self.python.__name__
 
     @property
     def words(self) -> int:
@@ -108,6 +121,9 @@ class Bundle:
     fields: tuple[tuple[str, Any], ...]
 
     floating = False
+
+    def __str__(self) -> str:
+        return self.python.__name__
 
 
 def bundle(cls: type) -> type:
@@ -156,15 +172,21 @@ def bound(kind: Any, bindings: Mapping[str, Any]) -> Any:
         return bindings.get(kind.name, u8)  # a kernel that reads no points may be handed records with any
     if isinstance(kind, Array):
         return Array(bound(kind.element, bindings))
-    if isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields"):
-        return Record(kind, tuple((name, bound(field, bindings)) for name, field in hints(kind).items()))
-    if isinstance(kind, type) and hasattr(kind, "is_bundle"):
-        return Bundle(kind, tuple((name, bound(field, bindings)) for name, field in hints(kind).items()))
     if isinstance(kind, GenericAlias):
         return tuple[tuple(bound(part, bindings) for part in kind.__args__)]  # type: ignore[misc]
-    return kind
+    return _made_of(kind, tuple(sorted(bindings.items(), key=str))) if isinstance(kind, type) else kind
 
 
+@cache
+def _made_of(kind: type, bindings: tuple[tuple[str, Any], ...]) -> Any:
+    """A NamedTuple class as a record, a class made by `bundle` as a bundle, any other as it is."""
+    made = Record if issubclass(kind, tuple) else Bundle if hasattr(kind, "is_bundle") else None
+    if made is None:
+        return kind
+    return made(kind, tuple((name, bound(field, dict(bindings))) for name, field in hints(kind).items()))
+
+
+@cache
 def hints(thing: Any) -> dict[str, Any]:
     """The annotations of a function or NamedTuple, evaluated where it was defined."""
     import sys

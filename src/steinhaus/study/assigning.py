@@ -48,7 +48,7 @@ class Assigning(Protocol):
         ...
 
 
-class Here:
+class WholeTable:
     """Clusters come here, and are kept or written as one table."""
 
     def __init__(self, split: Split, store: Store) -> None:
@@ -81,7 +81,7 @@ class Here:
         self._store.finish(record, Assignments(self._labels["train"], self._labels.get("test")), self._split)
 
 
-class There:
+class TableInPieces:
     """Clusters are written in pieces: by the workers that have them, or here where the points are."""
 
     def __init__(self, split: Split, folder: Folder) -> None:
@@ -100,10 +100,10 @@ class There:
         folder = self._folder.pieces()
         write = partial(pieces.write, pieces.Table(folder, name, ks, images.label_names))
 
-        def rows(number: int, members: Int64) -> pieces.Rows:
+        def rows(number: int, members: Int64) -> pieces.Members:
             labels = None if images.labels is None else images.labels[members]
             names = None if images.files is None else [images.files[member] for member in members.tolist()]
-            return pieces.Rows(number, members, index[members], labels, names)
+            return pieces.Members(number, members, index[members], labels, names)
 
         written: list[pieces.Piece] = (
             points.with_labels(ends, write, rows)

@@ -56,6 +56,31 @@ class Study(Plan):
     (2, 3, 4)
     """
 
+    def explain(self, images: Images) -> dict[int, str]:
+        """Say how the training images would be screened for each K, and why. Nothing is run.
+
+        Parameters
+        ----------
+        images
+            What would be clustered.
+
+        Returns
+        -------
+        dict
+            K -> a text on `restarts` runs of that K, as if they were alone: `run` has those of all K go together, and
+            share the memory for screening.
+
+        Raises
+        ------
+        PlanError
+            The plan does not fit the images.
+        DataError
+            The engine of these images does not say how it screens.
+        """
+        from steinhaus.study.explaining import explain
+
+        return explain(self, images)
+
     def run(
         self,
         images: Images,

@@ -17,7 +17,7 @@ for |z|: the fourth term covers |rho| |e|, the fifth with the first three the ro
 |y| rate, and keeps |rho| / rate from enlarging what else is in the slope of a drift.
 
 Of two candidates, rho moves the scores alike where their rows are near: s_j - s_k is off by |rho| |e_j - e_k|, not by
-|rho| (|e_j| + |e_k|). That closes most of what rounding leaves open: see `tiles.narrow`.
+|rho| (|e_j| + |e_k|). That closes most of what rounding leaves open: see `certifying.narrow`.
 
 rho is computed in float32, as z - m - w (q - 128): off by at most 8 u (|z| + |m|) + 3 u |rho|, and the sum of its
 squares by gamma_(d / 16 + 6). `Quantiser.factor` is enlarged by two `SLACK` for the latter; `BLUR` (|z| + |m|) is
@@ -33,7 +33,7 @@ import numpy as np
 
 from steinhaus.engines.bounds.rounding import OPS, SLACK, UNIT32, Float64, byted, gamma, upward
 from steinhaus.engines.bounds.scores import Frame
-from steinhaus.jit.types import f32, f64
+from steinhaus.jit.annotations import f32, f64
 
 BLUR = 16.0 * UNIT32
 _MOST = 2**14  # features of points that are rounded: `SLACK` covers the sum of their squares
@@ -56,9 +56,10 @@ NOT_ROUNDED = Quantiser(_NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, 0.
 
 
 def quantiser_of(frame: Frame, sample: Float64) -> Quantiser:
-    """A quantiser for points of which this is a sample, (m, d) in the frame less the reference; `NOT_ROUNDED` if none would do.
+    """A quantiser for points of which this is a sample, (m, d) in the frame less the reference.
 
-    The step is such that none of the sample is cut off; of points beyond it, rho is large, and they are settled.
+    `NOT_ROUNDED` if none would do. The step is such that none of the sample is cut off; of points beyond it, rho is
+    large, and they are settled.
     """
     m, d = sample.shape
     step = np.float32(np.abs(sample).max() / 127.0)

@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from steinhaus.engines.bounds.distances import float64_floor
 from steinhaus.engines.bounds.rounding import (
     OPS,
     SLACK,
@@ -32,13 +33,12 @@ from steinhaus.engines.bounds.rounding import (
     Float64,
     byted,
     chunked,
-    float64_floor,
     gamma,
     laned,
     upward,
 )
+from steinhaus.jit.annotations import f64, i64
 from steinhaus.jit.build import inlined
-from steinhaus.jit.types import f64, i64
 
 FAR = 2.0**40  # centroids of a greater norm in the frame are not screened: no product may overflow float32
 UNKNOWN = 2.0**120  # the error of such a centroid's score: it is a candidate of every point

@@ -12,14 +12,11 @@ from numpy.typing import NDArray
 
 from steinhaus.centroids import means
 from steinhaus.engines.dense.predict import nearest
-from steinhaus.engines.exact.distances import squared_distance
+from steinhaus.engines.exact.batch_kernels import add_batch
 from steinhaus.engines.exact.grid import are_integers, grid_of, ranges
-from steinhaus.engines.exact.rows import DenseRows, dense_rows, integer
+from steinhaus.engines.exact.rows import dense_rows
 from steinhaus.engines.workers import Workers
-from steinhaus.jit.build import inlined, kernel
 from steinhaus.jit.handed import Handed
-from steinhaus.jit.operations import convert, load, small_integer, store
-from steinhaus.jit.types import Array, Point, f64, i32, i64
 from steinhaus.points import Float64, Int64, Tally
 
 _SCREENED = 2**23  # features of pairs in a batch, from which on screens save more than they cost
@@ -29,7 +26,7 @@ class Added(NamedTuple):
     """What a batch amounts to."""
 
     means: Float64  # (k, d) of each cluster's rows, the old centroid where there are none
-    weights: Float64 | Int64  # (k,) of each cluster's rows
+    weights: NDArray[Any]  # (k,) of each cluster's rows
     inertia: float  # of the batch's labels with the centroids that gave them
 
 
@@ -84,58 +81,3 @@ class Batches:
         )
         inertia = float(np.cumsum(distances)[-1])  # one after the other: the same with every NumPy
         return Added(means(self.grid, tally, centroids), tally.counts, inertia)
-
-
-@kernel
-def add_batch(
-    x: DenseRows,
-    rows: Array[i64],
-    m: i64,
-    centroids: Array[f64],
-    k: i64,
-    labels: Array[i32],
-    distances: Array[f64],
-    low: i64,
-    sums: Array[i64],
-    counts: Array[i64],
-) -> None:
-    """Label m points and add them up; with k = 0, by labels that are given.
-
-    rows: (m,). centroids: (k, d). labels, distances: (m,), squared ones from the nearest centroid. sums: (limbs, k, d),
-    low limbs `low` after high ones; counts: (k,), both zeros before.
-    """
-    d = x.d
-    for i in range(m):
-        point = x.values + rows[i] * d
-        if k > 0:
-            label, least = 0, squared_distance(point, centroids, d)
-            for j in range(1, k):
-                distance = squared_distance(point, centroids + j * d, d)
-                if distance < least:
-                    label, least = j, distance
-            labels[i] = i32(label)
-            distances[i] = least
-        else:
-            label = i64(labels[i])
-            distances[i] = squared_distance(point, centroids + label * d, d)
-        counts[label] += 1
-        _add(x, rows[i] * d, low, sums + label * d)
-
-
-@inlined
-def _add(x: DenseRows, at: i64, low: i64, sums: Array[i64]) -> None:
-    """Add the grid's integers of a point to the sums of a cluster."""
-    if small_integer(Point):
-        for t in range(x.d):
-            sums[t] += i64(x.values[at + t])
-    else:
-        whole = x.d - x.d % 8
-        for t in range(0, whole, 8):
-            e = convert(load(x.values, at + t, 8), f64) - load(x.offset, t, 8)
-            q = convert(np.rint(e * load(x.per_step, t, 8)), i64)
-            store(sums, t, load(sums, t, 8) + (q >> 32))
-            store(sums, low + t, load(sums, low + t, 8) + (q & 0xFFFFFFFF))
-        for t in range(whole, x.d):
-            one = integer(x, at + t, t)
-            sums[t] += one >> 32
-            sums[low + t] += one & 0xFFFFFFFF

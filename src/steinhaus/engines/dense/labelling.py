@@ -87,36 +87,42 @@ def _label(s: Source, view: View, orders: Orders, change: Change, tile: Tile, r:
         view.kept_firsts[r + 1] - view.kept_firsts[r],
         view.anchors.products + 32 * (tile.number * sizes.kept + view.kept_firsts[r]),
     )
-    mode, found, opened, many, count = i64(orders.modes[r]), s.scratch.found, tile.present, 0, run.k
+    mode, count = i64(orders.modes[r]), run.k
     gapped = sizes.gapped != 0 and (mode == RENEW or mode == ANCHORED)
     if gapped:
         count = select_candidates(s, view, orders, change, tile, run, mode)
     else:
         for c in range(count):
             s.scratch.chosen[c] = first + c
-    if count == 1:
-        opened = u32(0)
-        for lane in range(32):
-            found[lane] = i32(s.scratch.chosen[0] - first)
-    elif mode != BRUTE:
-        computes = mode != ANCHORED
-        if mode == ANCHORED:
-            opened, many, gathered = _from_anchors(s, view, change, tile, run, count, gathered)
-            computes = many < 0
-        if computes:
-            if not gathered:
-                _gather(s, change, view, tile, run)
-                gathered = True
-            opened, many = _from_features(s, view, change, tile, run, count, mode)
+    opened, many, gathered = _certify(s, view, change, tile, run, mode, count, gathered)
     if opened:
         _settle(s, view, change, tile, run, mode, opened, many)
-    moved = _move(s, view, change, tile, run)
-    if gapped and (moved > 0 or mode == RENEW):
-        for q in range(run.width):
-            view.gaps.present[run.at + q] = u8(0)
-        for lane in range(32):
-            view.gaps.present[run.at + i64(found[lane])] = u8(1)
+    _move(s, view, change, tile, run, gapped, mode == RENEW)
     return gathered
+
+
+@inner
+def _certify(
+    s: Source, view: View, change: Change, tile: Tile, run: RunSlice, mode: i64, count: i64, gathered: boolean
+) -> tuple[u32, i64, boolean]:
+    """Certify lanes: by the one candidate that is left, from anchors, or by products of all features.
+
+    Returns the open lanes, how many candidates are open, and whether the tile's features were gathered by now.
+    """
+    if count == 1:
+        for lane in range(32):
+            s.scratch.found[lane] = i32(s.scratch.chosen[0] - run.first)
+        return u32(0), 0, gathered
+    if mode == BRUTE:
+        return tile.present, 0, gathered
+    if mode == ANCHORED:
+        opened, many, gathered = _from_anchors(s, view, change, tile, run, count, gathered)
+        if many >= 0:
+            return opened, many, gathered
+    if not gathered:
+        _gather(s, change, view, tile, run)
+    opened, many = _from_features(s, view, change, tile, run, count, mode)
+    return opened, many, True
 
 
 @inner
@@ -214,8 +220,8 @@ def _fetch(x: Framed, tiles: Tiles, base: i64, lanes: u32) -> None:
 
 
 @apart
-def _move(s: Source, view: View, change: Change, tile: Tile, run: RunSlice) -> i64:
-    """Note the points of a tile whose label is another now. Returns how many."""
+def _move(s: Source, view: View, change: Change, tile: Tile, run: RunSlice, gapped: boolean, renewed: boolean) -> None:
+    """Note the points of a tile whose label is another now, and which labels it has where gaps are kept."""
     sizes, d, found = view.sizes, s.x.rows.d, s.scratch.found
     labels = view.labels + (run.run * 32 * sizes.tiles + tile.base)
     moved = bits_of(load(found, 0, 16) != load(labels, 0, 16))
@@ -232,7 +238,11 @@ def _move(s: Source, view: View, change: Change, tile: Tile, run: RunSlice) -> i
         labels[lane] = i32(new)
     many = count_ones(moved)
     change.work[MOVED * sizes.runs + run.run] += many
-    return many
+    if gapped and (many > 0 or renewed):
+        for q in range(run.width):
+            view.gaps.present[run.at + q] = u8(0)
+        for lane in range(32):
+            view.gaps.present[run.at + i64(found[lane])] = u8(1)
 
 
 @inner

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from steinhaus.engines.bounds import bytes as rounding
 from steinhaus.engines.bounds import scores
-from steinhaus.engines.bounds.rounding import SLACK, float64_floor, upward
+from steinhaus.engines.bounds.distances import float64_floor, settled_floor
+from steinhaus.engines.bounds.rounding import length_above, norms_above, upward
 from steinhaus.engines.dense import centroids, labelling, lanes, limited, records
 from steinhaus.engines.dense.directions import Reading, projected
 from steinhaus.engines.dense.policy import THRESHOLDS, Capacity, Policy, Screen, rounding_pays
@@ -238,7 +239,7 @@ class MemoryPoints:
     def _measure(self, integers: bool) -> None:
         """Learn the totals and the frame."""
         step = self.grid.step
-        scale = 1.0 if integers else 2.0 ** -int(np.clip(np.frexp(step.max())[1] + GRID_BITS, -120, 120))
+        scale = 1.0 if integers else _scale_of(float(step.max()), self._x.dtype)
         measured = measure(dense_rows(self._x, self.grid), step, scale, self._workers)
         self._squares, self._lengths = measured.squares, measured.lengths
         self.totals = Totals(measured.sums, two_float(measured.squares), self.n)
@@ -250,7 +251,7 @@ class MemoryPoints:
 
     def _first_tiles(self) -> Tiles:
         """The points in tiles in their own order, without directions."""
-        norms = upward(np.sqrt(self._lengths) * (1 + 1e-6))
+        norms = norms_above(self._lengths)
         order = np.minimum(np.arange(self._policy.tiles * TILE), self.n - 1)
         placed = norms[order]
         return Tiles(
@@ -260,7 +261,7 @@ class MemoryPoints:
             projections=np.empty((self._policy.tiles, 2, 0, 16), np.float32),
             p=0,
             reach=upward(np.array([self._frame.reach]))[0],
-            floor=upward(np.array([2.0 * float64_floor(self.d)]))[0],
+            floor=upward(np.array([settled_floor(self.d)]))[0],
             rounded_norms=placed,
         )
 
@@ -282,13 +283,13 @@ class MemoryPoints:
         """Rows, (m, d), with bounds for the distances to them, and the limits of interest, (n,)."""
         frame = self._frame
         placed = (chosen - frame.offset) * frame.scale
-        factors = records.factors_of(*placed.shape, frame.bytewise)
+        factors = records.factors_of(len(placed), self.d, frame.bytewise)
         factors.rows[:] = placed
         rests = np.zeros(len(chosen))
         if frame.bytewise:
-            halve_rows(placed, *placed.shape, Handed(factors), rests)
+            halve_rows(placed, len(placed), self.d, Handed(factors), rests)
         squares = np.square(placed).sum(axis=1)
-        norms = np.sqrt(squares) * SLACK
+        norms = length_above(squares)
         slopes = scores.product_slope(norms, rests, self._rates.plain, self._rates)
         floors = scores.plain_floor(norms, 0.0, self._rates)
         with np.errstate(over="ignore", under="ignore"):
@@ -426,6 +427,17 @@ class MemoryPoints:
             self._look()
             self._view = None
             batch.labels = np.ascontiguousarray(batch.labels[:, found.tiles.order])
+
+
+def _scale_of(step: float, kind: np.dtype[Any]) -> float:
+    """The frame's scale for a grid whose largest step this is, a power of two: points are about 1 there, so that
+    float32 holds them and products with them.
+
+    At most 2^120: the squares of what float32 then holds at all are far from float64's underflow. At least 2^-120 for
+    points of float32, whose scale is a float32 itself.
+    """
+    most = 120 if kind == np.float32 else 500  # points are below 2^480
+    return float(2.0 ** -int(np.clip(np.frexp(step)[1] + GRID_BITS, -120, most)))
 
 
 def _bytes_of(held: Any) -> int:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from steinhaus.engines.bounds.bytes import NOT_ROUNDED, Quantiser
 from steinhaus.engines.bounds.scores import Rates
 from steinhaus.engines.exact.rows import DenseRows
-from steinhaus.jit.types import Array, Origin, f32, f64, i8, i32, i64, u8
+from steinhaus.jit.annotations import Array, Origin, f32, f64, i8, i32, i64, u8
 
 TILE = 32
 MANY_SLOTS = 255  # anchors' products that a tile can keep of a run: their numbers are bytes

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from steinhaus.jit.annotations import Array, Point, f64, i64
 from steinhaus.jit.build import inlined
 from steinhaus.jit.operations import small_integer
-from steinhaus.jit.types import Array, Point, f64, i64
 from steinhaus.points import Grid
 
 

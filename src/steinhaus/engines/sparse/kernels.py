@@ -1,7 +1,7 @@
-"""Numba leaf functions for points in compressed sparse rows: arrays in, arrays out.
+"""Points in compressed sparse rows: scores, labels, sums and distances from their entries.
 
-Notation as in `sparse`: point i has entries x_t, its centroids are c_j, its score for j is s_j = x . c_j - |c_j|^2 /
-2; the nearest centroid has the largest score.
+Notation as in `points`: point i has entries x_t, the centroids are c_j, its score for j is s_j = x . c_j - |c_j|^2 / 2;
+the nearest centroid has the largest score. Products are summed in the order of the entries.
 """
 
 from __future__ import annotations
@@ -9,223 +9,277 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from steinhaus.engines.products import squared_distance
 
-from steinhaus import simd as v
-from steinhaus.compiled import compiled, inlined
-from steinhaus.engines import limbs
+from steinhaus.engines.bounds.distances import score_error
+from steinhaus.engines.exact import limbs
+from steinhaus.engines.exact.distances import squared_distance
+from steinhaus.jit.annotations import Array, Column, Point, f64, i32, i64
+from steinhaus.jit.build import inlined, inner, kernel
+from steinhaus.jit.operations import load, local, small_integer, splat, store, vector
+from steinhaus.jit.translate import unroll
+from steinhaus.jit.types import boolean, literal
 
 
-class Rows(NamedTuple):
+class SparseRows(NamedTuple):
     """The points: entries of row i stand at starts[i] .. starts[i + 1], columns ascending and distinct."""
 
-    values: np.ndarray  # (entries,) of any real type
-    columns: np.ndarray  # (entries,) int32 or int64
-    starts: np.ndarray  # (n + 1,) int64
-    d: int
-    offset: np.ndarray  # (d,) float64; the grid is (x - offset) * per_step
-    per_step: np.ndarray  # (d,) float64
-    zeros: np.ndarray  # (d,) int64, the grid's integer of 0
-    integers: bool  # small integers: their own grid, sums have one limb
+    values: Array[Point]  # (entries,)
+    columns: Array[Column]  # (entries,)
+    starts: Array[i64]  # (n + 1,)
+    n: i64
+    d: i64
+    per_step: Array[f64]  # (d,); the grid's integers are x * per_step
+
+
+class Sought(NamedTuple):
+    """The centroids of R runs, K in all."""
+
+    runs: i64
+    width: i64  # K rounded up to a multiple of 8
+    d: i64
+    rows: Array[f64]  # (K, d)
+    across: Array[f64]  # (d, width) the same, transposed, and zeros
+    half: Array[f64]  # (K,) half their squared norms
+    firsts: Array[i64]  # (R + 1,) where each run's begin
+    most: Array[f64]  # (R,) at least the largest norm of each run's
+    rate: f64  # of `score_error`
 
 
 @inlined
-def integer(x, e):
-    """The grid's integer of an entry, less that of 0."""
-    if x.integers:
-        return np.int64(x.values[e])
-    t = x.columns[e]
-    return np.int64(np.rint((np.float64(x.values[e]) - x.offset[t]) * x.per_step[t])) - x.zeros[t]
+def _integer(x: SparseRows, e: i64) -> i64:
+    """The grid's integer of an entry."""
+    if small_integer(Point):
+        return i64(x.values[e])
+    return i64(np.rint(f64(x.values[e]) * x.per_step[x.columns[e]]))
 
 
-@compiled
-def label(x, first, end, across, half, firsts, most, norms, bound, exact, scores, row, labels):  # noqa: PLR0912
-    """Label the points first <= i < end for R runs: scores in float64, then `squared_distance` where they are close.
+@kernel
+def label(
+    x: SparseRows,
+    sought: Sought,
+    first: i64,
+    end: i64,
+    norms: Array[f64],
+    scores: Array[f64],
+    row: Array[f64],
+    labels: Array[i32],
+) -> None:
+    """Label the points first <= i < end for every run: by scores, and by `squared_distance` where they are close.
 
-    across: (d, K) float64, the centroids of all runs, transposed; exact: (K, d). half: (K,) half their squared norms.
-    firsts: (R + 1,) where each run's centroids begin; most: (R,) its largest norm. norms: (n,) of the points. bound:
-    the error of a score, relative to the square of both norms' sum. scores: (K,), row: (d,) zeros, float64 scratch.
-    labels: (R, n) int32.
+    norms: (n,) at least those of the points. scores: (width,), row: (d,) zeros, to work in. labels: (R, n).
     """
-    k, d = exact.shape
-    decide_x, decide_c = v.pointer(row), v.pointer(exact)
     for i in range(first, end):
-        scores[:] = 0.0
-        for e in range(x.starts[i], x.starts[i + 1]):
-            t, value = x.columns[e], np.float64(x.values[e])
-            for j in range(k):
-                scores[j] += value * across[t, j]
-        spread = False
-        for r in range(len(most)):
-            j0, j1 = firsts[r], firsts[r + 1]
-            best, found = -np.inf, 0
-            for j in range(j0, j1):
-                scores[j] -= half[j]
-                if scores[j] > best:
-                    best, found = scores[j], j - j0
-            reach = norms[i] + most[r]
-            least = best - 2.0 * (bound * reach * reach + 2.0**-1000)
-            candidates = 0
-            for j in range(j0, j1):
-                candidates += scores[j] >= least
-            if candidates > 1:
-                if not spread:
+        _score(x, i, sought, scores)
+        is_spread = False
+        for r in range(sought.runs):
+            j0, j1 = sought.firsts[r], sought.firsts[r + 1]
+            best, found = _best(scores, sought.half, j0, j1)
+            reach = norms[i] + sought.most[r]
+            least = best - 2.0 * score_error(sought.rate, reach)
+            if _are_several(scores, j0, j1, least):
+                if not is_spread:
                     _spread(x, i, row)
-                    spread = True
-                nearest = np.inf
-                for j in range(j0, j1):
-                    if scores[j] >= least:
-                        distance = squared_distance(decide_x, 0, decide_c, j * d, d)
-                        if distance < nearest:
-                            nearest, found = distance, j - j0
-            labels[r, i] = found
-        if spread:
-            for e in range(x.starts[i], x.starts[i + 1]):
-                row[x.columns[e]] = 0.0
+                    is_spread = True
+                found = _nearest(row, sought, scores, j0, j1, least)
+            labels[r * x.n + i] = i32(found - j0)
+        if is_spread:
+            _clear(x, i, row)
+
+
+@inner
+def _score(x: SparseRows, i: i64, sought: Sought, scores: Array[f64]) -> None:
+    """The products of a point with all centroids."""
+    j = 0
+    while j < sought.width:
+        if sought.width - j >= 32:
+            _products(4, x, i, sought.across + j, sought.width, scores + j)
+            j += 32
+        else:
+            _products(1, x, i, sought.across + j, sought.width, scores + j)
+            j += 8
 
 
 @inlined
-def _spread(x, i, row):
+def _products(size: literal, x: SparseRows, i: i64, across: Array[f64], width: i64, out: Array[f64]) -> None:
+    """The products of a point with 8 `size` centroids, whose sums stay in registers."""
+    sums = local(vector(f64, 8), size)
+    for s in unroll(size):
+        sums[s] = splat(0.0, f64, 8)
     for e in range(x.starts[i], x.starts[i + 1]):
-        row[x.columns[e]] = x.values[e]
+        value, factors = splat(f64(x.values[e]), f64, 8), across + i64(x.columns[e]) * width
+        for s in unroll(size):
+            sums[s] = sums[s] + value * load(factors, 8 * s, 8)
+    for s in unroll(size):
+        store(out, 8 * s, sums[s])
 
 
-@compiled
-def move(x, weights, old, new, sums, counts):
-    """Take the points whose label has changed out of their old cluster's sums, and add them to their new one's: as
-    far as their integers differ from those of 0.
+@inner
+def _best(scores: Array[f64], half: Array[f64], j0: i64, j1: i64) -> tuple[f64, i64]:
+    """Make scores of a run's products, and find the largest."""
+    best, found = -np.inf, j0
+    for j in range(j0, j1):
+        scores[j] -= half[j]
+        if scores[j] > best:
+            best, found = scores[j], j
+    return best, found
 
-    weights: (n,) int64, or one number for all. old: (n,) int32, -1 for none yet; new: (n,). sums: (limbs, k, d),
-    counts: (k,) int64, in place. Returns how many moved.
+
+@inner
+def _are_several(scores: Array[f64], j0: i64, j1: i64, least: f64) -> boolean:
+    candidates = 0
+    for j in range(j0, j1):
+        candidates += i64(scores[j] >= least)
+    return candidates > 1
+
+
+@inner
+def _nearest(row: Array[f64], sought: Sought, scores: Array[f64], j0: i64, j1: i64, least: f64) -> i64:
+    """The nearest of those centroids whose score is not below `least`."""
+    nearest, found = np.inf, j0
+    for j in range(j0, j1):
+        if scores[j] >= least:
+            distance = squared_distance(row, sought.rows + j * sought.d, sought.d)
+            if distance < nearest:
+                nearest, found = distance, j
+    return found
+
+
+@inlined
+def _spread(x: SparseRows, i: i64, row: Array[f64]) -> None:
+    for e in range(x.starts[i], x.starts[i + 1]):
+        row[x.columns[e]] = f64(x.values[e])
+
+
+@inlined
+def _clear(x: SparseRows, i: i64, row: Array[f64]) -> None:
+    for e in range(x.starts[i], x.starts[i + 1]):
+        row[x.columns[e]] = 0.0
+
+
+@kernel
+def move(
+    x: SparseRows,
+    weights: Array[i64],
+    each: i64,
+    old: Array[i32],
+    new: Array[i32],
+    other: i64,
+    sums: Array[i64],
+    counts: Array[i64],
+) -> None:
+    """Take the points whose label has changed out of their old cluster's sums, and add them to their new one's.
+
+    weights: (n,) where `each` is 1, or one number for all where it is 0. old: (n,), -1 for none yet; new: (n,). sums:
+    (limbs, k, d), low limbs `other` after high ones, 0: there is one; counts: (k,), in place.
     """
-    limb_count, k, d = sums.shape
-    flat = sums.reshape(-1)
-    other = (limb_count - 1) * k * d
-    moved = 0
-    for i in range(len(new)):
-        if old[i] == new[i]:
-            continue
-        moved += 1
-        weight = weights[i if len(weights) > 1 else 0]
+    for i in range(x.n):
+        if old[i] != new[i]:
+            weight = weights[i * each]
+            if old[i] >= 0:
+                _add(x, i, weight, -1, sums, i64(old[i]), other)
+                counts[old[i]] -= weight
+            _add(x, i, weight, 1, sums, i64(new[i]), other)
+            counts[new[i]] += weight
+
+
+@inner
+def _add(x: SparseRows, i: i64, weight: i64, sign: i64, sums: Array[i64], j: i64, other: i64) -> None:
+    for e in range(x.starts[i], x.starts[i + 1]):
+        limbs.add(_integer(x, e), weight, sign, sums, j * x.d + i64(x.columns[e]), other)
+
+
+@kernel
+def totals(x: SparseRows, weights: Array[i64], each: i64, other: i64, sums: Array[i64], squares: Array[i64]) -> None:
+    """Sums of the grid's integers, (limbs, d), and of their squares, (3, 4, d), each times its point's weight; weights,
+    `each` and `other` as in `move`.
+    """
+    for i in range(x.n):
+        weight = weights[i * each]
+        _add(x, i, weight, 1, sums, 0, other)
         for e in range(x.starts[i], x.starts[i + 1]):
-            q, t = integer(x, e), x.columns[e]
-            if x.integers:
-                if old[i] >= 0:
-                    flat[old[i] * d + t] -= q * weight
-                flat[new[i] * d + t] += q * weight
-            else:
-                if old[i] >= 0:
-                    limbs.add(q, weight, -1, flat, old[i] * d + t, other)
-                limbs.add(q, weight, 1, flat, new[i] * d + t, other)
-        if old[i] >= 0:
-            counts[old[i]] -= weight
-        counts[new[i]] += weight
-    return moved
+            limbs.add_square(_integer(x, e), weight, squares, i64(x.columns[e]), x.d)
 
 
-@compiled
-def distances(x, first, end, to, squares, norms, out):
-    """Squared distances of points to m rows, |x|^2 + |y|^2 - 2 x . y, at least 0: to (m, d), out (m, n) float64.
+@inlined
+def _product(x: SparseRows, i: i64, row: Array[f64]) -> f64:
+    total = 0.0
+    for e in range(x.starts[i], x.starts[i + 1]):
+        total += f64(x.values[e]) * row[x.columns[e]]
+    return total
 
-    norms: (n,) squared norms of the points, squares: (m,) of the rows, both by `square_sum` or a sum in the same
-    order, so that a point is at distance 0 from itself.
+
+@kernel
+def distances(
+    x: SparseRows,
+    first: i64,
+    end: i64,
+    rows: Array[f64],
+    m: i64,
+    squares: Array[f64],
+    norms: Array[f64],
+    out: Array[f64],
+) -> None:
+    """Squared distances of points to m rows, |x|^2 + |y|^2 - 2 x . y, at least 0: rows (m, d), out (m, n).
+
+    norms: (n,) squared norms of the points, squares: (m,) of the rows, both summed in order, so that a point is at
+    distance 0 from itself.
     """
     for i in range(first, end):
-        for j in range(len(to)):
-            product = 0.0
-            for e in range(x.starts[i], x.starts[i + 1]):
-                product += np.float64(x.values[e]) * to[j, x.columns[e]]
-            out[j, i] = max((norms[i] - product) + (squares[j] - product), 0.0)
+        for j in range(m):
+            product = _product(x, i, rows + j * x.d)
+            out[j * x.n + i] = max((norms[i] - product) + (squares[j] - product), 0.0)
 
 
-@compiled
-def own_scores(x, first, end, labels, exact, half, out):
-    """The score of each point for the centroid of its label, (n,) float64."""
+@kernel
+def own_scores(
+    x: SparseRows, first: i64, end: i64, labels: Array[i32], rows: Array[f64], half: Array[f64], out: Array[f64]
+) -> None:
+    """The score of each point for the centroid of its label, (n,)."""
     for i in range(first, end):
-        j = labels[i]
-        product = 0.0
-        for e in range(x.starts[i], x.starts[i + 1]):
-            product += np.float64(x.values[e]) * exact[j, x.columns[e]]
-        out[i] = product - half[j]
+        j = i64(labels[i])
+        out[i] = _product(x, i, rows + j * x.d) - half[j]
 
 
-@compiled
-def own_distances(x, chosen, labels, exact, out):
-    """Squared distance of each chosen point to the centroid of its label, by `squared_distance`: chosen, out (m,)."""
-    d = x.d
-    row = np.zeros(d)
-    for place, i in enumerate(chosen):
+@kernel
+def own_distances(
+    x: SparseRows, chosen: Array[i64], m: i64, labels: Array[i32], rows: Array[f64], row: Array[f64], out: Array[f64]
+) -> None:
+    """Squared distance of m chosen points to the centroid of their label, by `squared_distance`; row: (d,) zeros."""
+    for place in range(m):
+        i = chosen[place]
         _spread(x, i, row)
-        out[place] = squared_distance(v.pointer(row), 0, v.pointer(exact), labels[i] * d, d)
-        for e in range(x.starts[i], x.starts[i + 1]):
-            row[x.columns[e]] = 0.0
+        out[place] = squared_distance(row, rows + i64(labels[i]) * x.d, x.d)
+        _clear(x, i, row)
 
 
-@compiled
-def ranges(x, reach):
-    """The largest magnitude in each column, (d,) float64; returns the first row with a value not finite, or -1."""
-    for i in range(len(x.starts) - 1):
+@kernel
+def reaches(x: SparseRows, out: Array[f64]) -> i64:
+    """The largest magnitude in each column, (d,); returns the first row with a value that is not finite, or -1."""
+    for i in range(x.n):
         for e in range(x.starts[i], x.starts[i + 1]):
-            value = abs(np.float64(x.values[e]))
+            value, t = abs(f64(x.values[e])), x.columns[e]
             if not value < np.inf:
                 return i
-            reach[x.columns[e]] = max(reach[x.columns[e]], value)
+            out[t] = max(out[t], value)
     return -1
 
 
-@compiled
-def totals(x, weights, sums, squares):
-    """Sums of the grid's integers, (limbs, d), and of their squares, (3, 4, d), each times its point's weight."""
-    flat = sums.reshape(-1)
-    other = (len(sums) - 1) * x.d
-    for i in range(len(x.starts) - 1):
-        weight = weights[i if len(weights) > 1 else 0]
-        for e in range(x.starts[i], x.starts[i + 1]):
-            q, t = integer(x, e), x.columns[e]
-            if x.integers:
-                flat[t] += q * weight
-            else:
-                limbs.add(q, weight, 1, flat, t, other)
-            limbs.add_square(q, weight, squares, t)
-
-
-@compiled
-def count_values(x, d, first, end, starts):
-    """How many values of the rows first <= i < end of a dense array, flat, are not 0: into starts[i + 1]."""
-    for i in range(first, end):
-        found = 0
-        for t in range(d):
-            found += x[i * d + t] != 0
-        starts[i + 1] = found
-
-
-@compiled
-def take_values(x, d, first, end, starts, values, columns):
-    """Write the values of these rows that are not 0, and their columns, from starts[i] on."""
-    for i in range(first, end):
-        e = starts[i]
-        for t in range(d):
-            value = x[i * d + t]
-            if value != 0:
-                values[e], columns[e] = value, t
-                e += 1
-
-
-@compiled
-def lengths(x, out):
-    """The squared norm of each point, (n,) float64, summed in order."""
-    for i in range(len(x.starts) - 1):
+@kernel
+def lengths(x: SparseRows, out: Array[f64]) -> None:
+    """The squared norm of each point, (n,), summed in order."""
+    for i in range(x.n):
         total = 0.0
         for e in range(x.starts[i], x.starts[i + 1]):
-            total += np.float64(x.values[e]) * np.float64(x.values[e])
+            value = f64(x.values[e])
+            total += value * value
         out[i] = total
 
 
-@compiled
-def square_sum(rows, out):
-    """The squared norm of each row, (m, d) -> (m,) float64, summed in order: zeros change nothing."""
-    for j in range(len(rows)):
+@kernel
+def square_sums(rows: Array[f64], m: i64, d: i64, out: Array[f64]) -> None:
+    """The squared norm of each of m rows, (m, d) -> (m,), summed in order: zeros change nothing."""
+    for j in range(m):
         total = 0.0
-        for t in range(rows.shape[1]):
-            total += rows[j, t] * rows[j, t]
+        for t in range(j * d, (j + 1) * d):
+            total += rows[t] * rows[t]
         out[j] = total

@@ -1,10 +1,8 @@
 """Points in compressed sparse rows: nothing is done for an entry that is 0.
 
-The screen is the score itself, s_ij = x_i . c_j - |c_j|^2 / 2, in float64 over the entries of x_i. With M = (|x_i| +
-|c_j|)^2 it is off by at most gamma_(d + 4) M / 2 (Higham 2002, section 3.1), and the squared distances that would
-settle the label by gamma_(d + 3) of themselves, which is at most gamma_(d + 3) M; a gap of g between scores is one of
-2 g between squared distances. So scores further apart than 2 E, E = gamma_(d + 5) M, are those of a certified label.
-The rest is settled on the dense row, by `products.squared_distance`, as everywhere.
+The screen is the score itself, s_ij = x_i . c_j - |c_j|^2 / 2, in float64 over the entries of x_i. Scores further apart
+than `bounds.distances` says are those of a certified label. The rest is settled on the dense row, by
+`exact.distances.squared_distance`, as everywhere.
 
 Grids have no offset here, so that what is 0 stays 0.
 """
@@ -12,119 +10,26 @@ Grids have no offset here, so that what is 0 stays 0.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from steinhaus.engines.screening import UNIT64
-from steinhaus.engines.survey import are_integers
-from steinhaus.engines.weighing import Weights
 
-from steinhaus.engines import limbs, sparse_kernels
+from steinhaus.engines.bounds.distances import about_error, score_rate
+from steinhaus.engines.bounds.rounding import CLOSE
+from steinhaus.engines.exact import limbs
+from steinhaus.engines.exact.distances import farthest
+from steinhaus.engines.exact.grid import are_integers, steps, unit_grid
+from steinhaus.engines.exact.held import Held, no_labels
+from steinhaus.engines.exact.weighing import Weights
+from steinhaus.engines.sparse import kernels
+from steinhaus.engines.sparse.kernels import Sought, SparseRows
 from steinhaus.engines.workers import Workers
 from steinhaus.errors import DataError
+from steinhaus.jit.handed import Handed
 from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally, Totals
 
-_GRID_BITS = 48
-_LARGEST = 2.0**480  # beyond, squares overflow float64
 _STEP = 1024  # points a task
-
-
-@dataclass
-class _Held:
-    """What is remembered of a run."""
-
-    labels: Int32  # (n,), -1: none yet
-    sums: Int64  # (limbs, k, d)
-    counts: Int64  # (k,)
-
-
-class SparseRuns:
-    """Labels and sums of runs over points in compressed sparse rows.
-
-    Parameters
-    ----------
-    rows
-        The points.
-    weights
-        (n,) or (1,) what each counts for.
-    workers
-        Threads to use.
-    """
-
-    def __init__(self, rows: sparse_kernels.Rows, weights: Int64, workers: Workers) -> None:
-        self.rows = rows
-        self.n = len(rows.starts) - 1
-        self._weights = weights
-        self._workers = workers
-        self.norms = np.empty(self.n)  # squared
-        sparse_kernels.lengths(rows, self.norms)
-        self.lengths = np.sqrt(self.norms) * (1.0 + 1e-6)
-        self._held: dict[Hashable, _Held] = {}
-
-    @property
-    def bound(self) -> float:
-        """E relative to M; see the module. The factor covers the rounding of norms and of the bound itself."""
-        return float(2.0 * (self.rows.d + 16) * UNIT64)
-
-    def assign(self, runs: Sequence[Run]) -> list[Tally]:
-        """As `Points.assign`, but `farthest` stays out, and sums are those of the integers less those of 0."""
-        for run in runs:
-            if run.key not in self._held:
-                self._held[run.key] = self._nothing(len(run.centroids))
-        labels = self._label(runs)
-        moved = np.zeros(len(runs), np.int64)
-
-        def move(_: int, first: int, end: int) -> None:
-            for place in range(first, end):
-                held = self._held[runs[place].key]
-                moved[place] = sparse_kernels.move(
-                    self.rows, self._weights, held.labels, labels[place], held.sums, held.counts
-                )
-                held.labels = labels[place]
-
-        self._workers.each(move, len(runs), 1)
-        tallied = [self._held[run.key] for run in runs]
-        pairs = zip(tallied, moved.tolist(), strict=True)
-        return [Tally(held.sums.copy(), held.counts.copy(), count) for held, count in pairs]
-
-    def labels(self, key: Hashable) -> Int32:
-        """See `Points.labels`."""
-        if key not in self._held:
-            raise KeyError(f"No labels of run {key!r} are remembered: it was never assigned, or has been forgotten.")
-        return self._held[key].labels.copy()
-
-    def forget(self, key: Hashable) -> None:
-        """See `Points.forget`."""
-        self._held.pop(key, None)
-
-    def clear(self) -> None:
-        """Forget all runs."""
-        self._held.clear()
-
-    def _nothing(self, k: int) -> _Held:
-        labels, limb_count = np.full(self.n, -1, np.int32), 1 if self.rows.integers else 2
-        return _Held(labels, np.zeros((limb_count, k, self.rows.d), np.int64), np.zeros(k, np.int64))
-
-    def _label(self, runs: Sequence[Run]) -> Int32:
-        """The labels of all points for all runs, (R, n) int32."""
-        exact = np.concatenate([run.centroids for run in runs])
-        firsts = np.cumsum([0, *(len(run.centroids) for run in runs)])
-        squares = np.empty(len(exact))
-        sparse_kernels.square_sum(exact, squares)
-        half, most = squares / 2.0, np.sqrt(np.maximum.reduceat(squares, firsts[:-1])) * (1.0 + 1e-6)
-        across = np.ascontiguousarray(exact.T)
-        labels = np.empty((len(runs), self.n), np.int32)
-        scratch = [(np.empty(len(exact)), np.zeros(self.rows.d)) for _ in range(self._workers.count)]
-
-        def label(worker: int, first: int, end: int) -> None:
-            sparse_kernels.label(
-                self.rows, first, end, across, half, firsts, most, self.lengths, self.bound, exact, *scratch[worker],
-                labels,
-            )  # fmt: skip
-
-        self._workers.each(label, self.n, _STEP)
-        return labels
 
 
 class SparsePoints:
@@ -156,20 +61,35 @@ class SparsePoints:
         self.weights, unit = weights or Weights(None)
         self._counts = np.ones(1, np.int64) if self.weights is None else self.weights
         self._x = x
-        integers = are_integers(x.dtype)
-        self._rows = sparse_kernels.Rows(
-            x.data, x.indices, x.indptr.astype(np.int64), self.d, np.zeros(self.d), np.ones(self.d),
-            np.zeros(self.d, np.int64), integers,
-        )  # fmt: skip
-        self.grid = Grid(np.zeros(self.d), np.ones(self.d)) if integers else self._grid()
-        self._rows = self._rows._replace(per_step=1.0 / self.grid.step)
+        self._types = x.data.dtype, x.indices.dtype
+        self.grid = unit_grid(self.d) if are_integers(x.dtype) else self._grid()
+        self._rows = self._on(self.grid)
+        self._limbs = 1 if are_integers(x.dtype) else 2
         self.totals = self._totals(unit)
+        self._norms = np.empty(self.n)  # squared
+        kernels.lengths[self._types](self._rows, self._norms)
+        self._lengths = np.sqrt(self._norms) * CLOSE
+        self._held: dict[Hashable, Held] = {}
         self._workers = Workers(threads)
-        self._runs = SparseRuns(self._rows, self._counts, self._workers)
 
     def assign(self, runs: Sequence[Run]) -> list[Tally]:
         """See `Points.assign`."""
-        return [self._filled(run, tally) for run, tally in zip(runs, self._runs.assign(runs), strict=True)]
+        for run in runs:
+            if run.key not in self._held:
+                self._held[run.key] = Held.nothing(self.n, self._limbs, len(run.centroids), self.d)
+        labels = self._label(runs)
+
+        def move(_: int, first: int, end: int) -> None:
+            for place in range(first, end):
+                held = self._held[runs[place].key]
+                kernels.move[self._types](
+                    self._rows, self._counts, int(self.weights is not None), held.labels, labels[place],
+                    (self._limbs - 1) * len(held.counts) * self.d, held.sums, held.counts,
+                )  # fmt: skip
+                held.labels = labels[place]
+
+        self._workers.each(move, len(runs), 1)
+        return [self._tally(run) for run in runs]
 
     def rows(self, indices: Int64) -> Float64:
         """See `Points.rows`."""
@@ -180,34 +100,63 @@ class SparsePoints:
         """See `Points.squared_distances`."""
         return self.distances_to(self.rows(indices))
 
-    def distances_to(self, to: Float64) -> Float64:
+    def distances_to(self, rows: Float64) -> Float64:
         """The squared distances of all points to these rows, (m, d) float64 -> (m, n) float64."""
-        squares = np.empty(len(to))
-        sparse_kernels.square_sum(to, squares)
-        out = np.empty((len(to), self.n))
+        rows = np.ascontiguousarray(rows)
+        m, squares, out = len(rows), self._squares(rows), np.empty((len(rows), self.n))
 
         def measure(_: int, first: int, end: int) -> None:
-            sparse_kernels.distances(self._rows, first, end, to, squares, self._runs.norms, out)
+            kernels.distances[self._types](self._rows, first, end, rows, m, squares, self._norms, out)
 
         self._workers.each(measure, self.n, _STEP)
         return out
 
     def labels(self, key: Hashable) -> Int32:
         """See `Points.labels`."""
-        return self._runs.labels(key)
+        if key not in self._held:
+            raise no_labels(key)
+        return self._held[key].labels.copy()
+
+    def explain(self, k: int, runs: int = 1) -> str:
+        """See `Points.explain`."""
+        held = self._x.nnz
+        return (
+            f"Scores in float64 from the entries, every time: they are {held:,} of {self.n * self.d:,} values, "
+            f"{held / (self.n * self.d):.1%}. Labels that scores leave open are settled on rows with their zeros."
+        )
 
     def forget(self, key: Hashable) -> None:
         """See `Points.forget`."""
-        self._runs.forget(key)
+        self._held.pop(key, None)
 
     def close(self) -> None:
         """See `Points.close`."""
         self._workers.close()
-        self._runs.clear()
+        self._held.clear()
 
-    def _filled(self, run: Run, tally: Tally) -> Tally:
+    def _label(self, runs: Sequence[Run]) -> Int32:
+        """The labels of all points for all runs, (R, n) int32."""
+        rows = np.concatenate([run.centroids for run in runs])
+        width, squares = -(-len(rows) // 8) * 8, self._squares(rows)
+        firsts = np.cumsum([0, *(len(run.centroids) for run in runs)])
+        most = np.sqrt(np.maximum.reduceat(squares, firsts[:-1])) * CLOSE
+        across = np.zeros((self.d, width))
+        across[:, : len(rows)] = rows.T
+        sought = Handed(Sought(len(runs), width, self.d, rows, across, squares / 2.0, firsts, most, score_rate(self.d)))
+        labels = np.empty((len(runs), self.n), np.int32)
+        scratch = [(np.empty(width), np.zeros(self.d)) for _ in range(self._workers.count)]
+
+        def label(worker: int, first: int, end: int) -> None:
+            kernels.label[self._types](self._rows, sought, first, end, self._lengths, *scratch[worker], labels)
+
+        self._workers.each(label, self.n, _STEP)
+        return labels
+
+    def _tally(self, run: Run) -> Tally:
+        held = self._held[run.key]
+        tally = Tally(held.sums.copy(), held.counts.copy())
         if empty := int(np.count_nonzero(tally.counts == 0)):
-            return replace(tally, farthest=self._farthest(self.labels(run.key), run.centroids, empty))
+            return replace(tally, farthest=self._farthest(held.labels, run.centroids, empty))
         return tally
 
     def _farthest(self, labels: Int32, centroids: Float64, wanted: int) -> Int64:
@@ -216,48 +165,54 @@ class SparsePoints:
         Found by scores, then measured: a squared distance is |x|^2 - 2 s, so one that scores leave below the wanted
         ones by more than the bounds need not be measured.
         """
-        squares, scores = np.empty(len(centroids)), np.empty(self.n)
-        sparse_kernels.square_sum(centroids, squares)
+        squares, scores = self._squares(centroids), np.empty(self.n)
         half = squares / 2.0
 
         def score(_: int, first: int, end: int) -> None:
-            sparse_kernels.own_scores(self._rows, first, end, labels, centroids, half, scores)
+            kernels.own_scores[self._types](self._rows, first, end, labels, centroids, half, scores)
 
         self._workers.each(score, self.n, _STEP)
-        error = 4.0 * self._runs.bound * (self._runs.lengths + np.sqrt(squares)[labels]) ** 2 + 2.0**-1000
-        about = self._runs.norms - 2.0 * scores
+        error = about_error(score_rate(self.d), self._lengths + np.sqrt(squares)[labels] * CLOSE)
+        about = self._norms - 2.0 * scores
         if self.weights is not None:
             about[self.weights == 0] = -np.inf
         lower = about - error
         least = np.partition(lower, self.n - wanted)[self.n - wanted] if wanted < self.n else -np.inf
         chosen = np.flatnonzero((about + error >= least) & (about > -np.inf))
         distances = np.empty(len(chosen))
-        sparse_kernels.own_distances(self._rows, chosen, labels, centroids, distances)
-        order = np.argsort(-distances, kind="stable")[:wanted]
-        order = order[distances[order] > 0]
-        return np.stack([chosen[order], labels[chosen[order]].astype(np.int64)], axis=1)
+        kernels.own_distances[self._types](
+            self._rows, chosen, len(chosen), labels, centroids, np.zeros(self.d), distances
+        )
+        return farthest(distances, labels[chosen], wanted, chosen)[0]
+
+    def _on(self, grid: Grid) -> Handed:
+        """The points on a grid, as kernels read them."""
+        x = self._x
+        return Handed(SparseRows(x.data, x.indices, x.indptr.astype(np.int64), self.n, self.d, 1.0 / grid.step))
 
     def _grid(self) -> Grid:
         """A column's step is the power of two that puts its values within 2^48 steps of 0."""
         reach = np.zeros(self.d)
-        if (row := sparse_kernels.ranges(self._rows, reach)) >= 0:
+        if (row := kernels.reaches[self._types](self._on(unit_grid(self.d)), reach)) >= 0:
             raise DataError(
                 f"Points must be finite, but row {row} holds a value that is not. Remove the row, or replace it."
             )
-        if (largest := float(reach.max())) > _LARGEST:
-            raise DataError(f"Points must be below 2^480 in magnitude, but one holds {largest:.3g}. Scale them down.")
-        exponent = np.where(reach > 0, np.frexp(reach)[1] - _GRID_BITS, -_GRID_BITS)
-        return Grid(np.zeros(self.d), np.ldexp(1.0, np.maximum(exponent, -500)))
+        return Grid(np.zeros(self.d), steps(reach, reach))
 
     def _totals(self, unit: float) -> Totals:
-        limb_count = 1 if self._rows.integers else 2
-
         def total(weights: Int64) -> tuple[Int64, Float64]:
-            sums = np.zeros((limb_count, self.d), np.int64)
+            sums = np.zeros((self._limbs, 1, self.d), np.int64)
             squares = np.zeros((3, limbs.PIECES, self.d), np.int64)
-            sparse_kernels.totals(self._rows, weights, sums, squares)
-            return sums[:, np.newaxis], limbs.squares_of(squares, self.grid.step)
+            each, other = int(len(weights) > 1), (self._limbs - 1) * self.d
+            kernels.totals[self._types](self._rows, weights, each, other, sums, squares)
+            return sums, limbs.squares_of(squares, self.grid.step)
 
         sums, squares = total(np.ones(1, np.int64))
         weighted = None if self.weights is None else total(self.weights)[1]
         return Totals(sums, squares, self.n, self.weights, weighted, unit)
+
+    def _squares(self, rows: Float64) -> Float64:
+        """The squared norms of some rows, (m, d) -> (m,)."""
+        out = np.empty(len(rows))
+        kernels.square_sums[self._types](rows, *rows.shape, out)
+        return out
