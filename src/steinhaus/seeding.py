@@ -126,15 +126,17 @@ def _distinct(weights: Int64, k: int, stream: Stream) -> Int64:
     return chosen
 
 
-def plus_plus(points: Points, k: int, stream: Stream, weights: Int64 | None = None) -> Int64:
+def plus_plus(
+    points: Points, k: int, stream: Stream, weights: Int64 | None = None, *, trials: int | None = None
+) -> Int64:
     """Choose k rows by greedy k-means++, (k,) int64.
 
     A row is drawn with a probability proportional to its squared distance from the nearest row chosen so far, times its
     weight. These products become integers, as fine as 62 bits allow for their sum, so that their sums have no order.
     Where all of them are 0, every distinct row that has weight has been chosen: the rest is drawn evenly from the
-    rows not chosen.
+    rows not chosen. trials: how many candidates are drawn for each row, of which the best is taken; None: 2 + ln k.
     """
-    trials = 2 + int(np.log(k))
+    trials = trials or 2 + int(np.log(k))
     times = 1.0 if weights is None else weights.astype(np.float64)
     chosen = [int((stream.integers(1, points.n) if weights is None else _distinct(weights, 1, stream))[0])]
     closest = points.squared_distances(np.array(chosen))[0]
