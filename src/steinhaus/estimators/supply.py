@@ -39,8 +39,8 @@ class Supply:
 
         if is_collection(x):
             raise DataError("A Dask collection is learnt from block by block: partial_fit(block.compute()).")
-        self.x, self.weights, self._threads = x, weights, threads
-        counts = weigh(weights).counts
+        counts = weigh(weights).counts  # None also where all weights are 1
+        self.x, self.weights, self._threads = x, None if counts is None else weights, threads
         self._ends = None if counts is None else np.cumsum(counts)
         self._batches = Batches(x, threads=threads) if isinstance(x, np.ndarray) else None
 
@@ -54,11 +54,12 @@ class Supply:
         """Draw m rows without replacement, evenly among those that have weight if these are at least so many; None:
         all of them.
         """
-        n = self.x.shape[0]
-        if self.weights is None or (self.weights > 0).sum() < least:
-            return None if m == n else stream.distinct(m, n)
-        heavy = np.flatnonzero(self.weights > 0)
-        return heavy[stream.distinct(min(m, len(heavy)), len(heavy))]
+        rows = np.arange(self.x.shape[0]) if self.weights is None else np.flatnonzero(self.weights > 0)
+        if len(rows) < least:
+            rows = np.arange(self.x.shape[0])
+        if m < len(rows):
+            return rows[stream.distinct(m, len(rows))]
+        return None if len(rows) == self.x.shape[0] else rows
 
     def add(self, rows: Int64, centroids: Float64) -> Added:
         """Label and add up some rows, each as often as it is named."""
