@@ -58,6 +58,19 @@ def test_unit_rows(dtype, rng):
     assert np.array_equal(sparse.toarray(), rows)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(1, 1), (7, 3), (8, 17), (70_001, 5)])
+def test_lengths_are_summed_in_the_order_of_the_features(dtype, shape, rng):
+    x = np.where(rng.random((shape[0], 1)) < 0.1, 0, 100 * rng.random(shape)).astype(dtype)
+    squares = np.zeros(shape[0])
+    for column in x.astype(np.float64).T:
+        squares += column * column
+    lengths = np.sqrt(np.where(squares > 0, squares, 1.0))
+    wanted = (x.astype(np.float64) / lengths[:, np.newaxis]).astype(np.float32 if dtype is np.float32 else np.float64)
+    for threads in (1, 3):
+        assert unit(x, threads=threads).tobytes() == wanted.tobytes()
+
+
 def test_spherical_models_are_saved(x, tmp_path):
     spherical = SphericalKMeans(3, random_state=0).fit(x)
     spherical.save(tmp_path / "a")
