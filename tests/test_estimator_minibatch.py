@@ -13,6 +13,7 @@ import naive
 import steinhaus
 from steinhaus import KMeans, MiniBatchKMeans
 from steinhaus.estimators.improving import Improvement
+from steinhaus.estimators.supply import Supply
 from steinhaus.seeding import Stream
 
 
@@ -175,6 +176,16 @@ def test_rows_are_drawn_by_weight(x, rng):
     assert kmeans.inertia_ < 1.1 * full.inertia_
     few = np.eye(500)[:3].sum(0)
     assert MiniBatchKMeans(5, random_state=0).fit(x, sample_weight=few).cluster_centers_.shape == (5, 10)
+
+
+@pytest.mark.parametrize(("m", "n"), [(1, 2), (2, 4), (3, 5), (5, 10), (4, 40)])
+def test_rows_to_start_from_are_drawn_evenly(m, n):
+    supply = Supply(np.zeros((n, 1)), None, 1)
+    drawn = np.array([supply.distinct(m, 1, Stream(seed)) for seed in range(3000)])
+    assert all(len(set(rows)) == m for rows in drawn.tolist())
+    for place in range(m):  # each row in each place as often as any other, within five standard deviations
+        counts = np.bincount(drawn[:, place], minlength=n)
+        assert np.abs(counts - 3000 / n).max() < 5 * np.sqrt(3000 / n)
 
 
 def test_init_may_be_a_function_of_the_rows_that_are_looked_at(x):

@@ -58,7 +58,7 @@ class Supply:
         if len(rows) < least:
             rows = np.arange(self.x.shape[0])
         if m < len(rows):
-            return rows[stream.distinct(m, len(rows))]
+            return rows[_distinct(m, len(rows), stream)]
         return None if len(rows) == self.x.shape[0] else rows
 
     def add(self, rows: Int64, centroids: Float64) -> Added:
@@ -84,6 +84,16 @@ class Supply:
 
         with opened(self.x, threads=self._threads) as points:
             return mean_variance(points.grid, points.totals)
+
+
+def _distinct(m: int, n: int, stream: Stream) -> Int64:
+    """Draw m of the integers 0..n-1 without replacement, in random order, (m,) int64: of few the first that differ."""
+    if 2 * m > n:
+        return stream.distinct(m, n)
+    drawn = stream.integers(2 * m, n)
+    while len(firsts := np.unique(drawn, return_index=True)[1]) < m:
+        drawn = np.concatenate([drawn, stream.integers(m, n)])
+    return drawn[np.sort(firsts)[:m]]
 
 
 def _added(x: Any, weights: Float64 | None, centroids: Float64, threads: int | None) -> Added:
