@@ -50,6 +50,10 @@ class Run:
     history: tuple[float, ...] = ()
     stop: Stop | None = None
 
+    def __post_init__(self) -> None:
+        """Let centroids be contiguous, as kernels read them."""
+        object.__setattr__(self, "centroids", np.ascontiguousarray(self.centroids))
+
 
 @dataclass(frozen=True)
 class Fit:

@@ -26,9 +26,9 @@ import llvmlite.binding as llvm
 import numpy as np
 
 from steinhaus.jit import target
-from steinhaus.jit.handed import Handed, address_of
+from steinhaus.jit.handed import Handed, address_of, dtype_of
 from steinhaus.jit.translate import Declared, Unit
-from steinhaus.jit.types import Scalar, f32, f64, scalar_of
+from steinhaus.jit.types import Record, Scalar, f32, f64, scalar_of
 
 VARIABLE = "STEINHAUS_CACHE"
 _LEVEL = 2  # of optimisation
@@ -50,9 +50,12 @@ class Bound:
     def __init__(self, kernel: Kernel, address: int, bindings: dict[str, Scalar]) -> None:
         kinds, result = kernel.signature(bindings)
         self.address = address
-        self._names = list(kinds)
-        self._kinds = list(kinds.values())
         self._label = kernel.label
+        self._names = [f"{name} of {kernel.label}" for name in kinds]
+        self._kinds = list(kinds.values())
+        self._types = {name: kind.name for name, kind in bindings.items()}
+        self._dtypes = [dtype_of(kind) for kind in self._kinds]
+        self._records = [kind.python if isinstance(kind, Record) else None for kind in self._kinds]
         passed: list[Any] = [
             _CTYPES[kind.name] if isinstance(kind, Scalar) else ctypes.c_void_p for kind in self._kinds
         ]
@@ -65,18 +68,36 @@ class Bound:
         Raises
         ------
         TypeError
-            There are too few or too many arguments, or an array's type is not the parameter's.
+            There are too few or too many arguments, or an array's or a record's type is not the parameter's.
         ValueError
             An array is not contiguous.
         """
-        return self._call(
-            *[
-                of.address if isinstance(of, Handed)
-                else address_of(of, kind, f"{name} of {self._label}") if isinstance(of, np.ndarray)
-                else of
-                for of, kind, name in zip(arguments, self._kinds, self._names, strict=True)
-            ]
-        )  # fmt: skip
+        passed = list(arguments)
+        if len(passed) != len(self._kinds):
+            raise TypeError(f"{self._label} takes {len(self._kinds)} arguments, not {len(passed)}.")
+        for place, given in enumerate(passed):
+            kind = type(given)
+            if kind is int or kind is float:
+                continue
+            if kind is Handed:
+                if self._records[place] is not given.kind or given.types:
+                    self._check_record(given, place)
+                passed[place] = given.address
+            elif isinstance(given, np.ndarray):
+                if given.dtype is not self._dtypes[place] or not given.flags.c_contiguous:
+                    address_of(given, self._kinds[place], self._names[place])
+                passed[place] = given.__array_interface__["data"][0]
+        return self._call(*passed)
+
+    def _check_record(self, given: Handed, place: int) -> None:
+        """TypeError where this is not the record that a parameter is for, or holds points of another type."""
+        if self._records[place] is not given.kind:
+            raise TypeError(f"{self._names[place]} is a {self._kinds[place]}, but a {given.kind.__name__} was given.")
+        for variable, of in given.types.items():
+            if self._types.get(variable, of) != of:
+                raise TypeError(
+                    f"{self._names[place]} is for {variable} {self._types[variable]}, but holds arrays of {of}."
+                )
 
 
 class Kernel(Declared):

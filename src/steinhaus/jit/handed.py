@@ -18,6 +18,13 @@ class Handed:
 
     Numbers are those of now; what is in the arrays may change. The arrays live as long as this.
 
+    Attributes
+    ----------
+    address
+        Where its words are.
+    types
+        The types of arrays whose element is a type variable, by its name: {"Point": "float32"}.
+
     Raises
     ------
     TypeError
@@ -28,8 +35,10 @@ class Handed:
 
     def __init__(self, record: NamedTuple) -> None:
         self.record = record
+        self.kind: Any = type(record)
+        self.types: dict[str, str] = {}
         words: list[int] = []
-        _write(record, words)
+        _write(record, words, self.types)
         self._words = np.array(words, np.uint64)
         self.address = int(self._words.ctypes.data)
 
@@ -37,15 +46,17 @@ class Handed:
 _fields: dict[type, list[tuple[str, Any]]] = {}
 
 
-def _write(record: Any, words: list[int]) -> None:
-    """Append a word for each array and number."""
+def _write(record: Any, words: list[int], types: dict[str, str]) -> None:
+    """Append a word for each array and number, and note what type variables stand for."""
     kind: Any = type(record)
     if kind not in _fields:
         _fields[kind] = list(hints(kind).items())
     for (name, told), value in zip(_fields[kind], record, strict=True):
         if isinstance(value, tuple):
-            _write(value, words)
+            _write(value, words, types)
         elif isinstance(told, Array):
+            if isinstance(told.element, Variable):
+                types[told.element.name] = value.dtype.name
             words.append(address_of(value, told, f"{kind.__name__}.{name}"))
         elif isinstance(told, Scalar | Variable):
             number = np.array([value], told.name if isinstance(told, Scalar) else None)
@@ -56,10 +67,18 @@ def _write(record: Any, words: list[int]) -> None:
             words.append(int(value))  # the address of a function
 
 
-def address_of(array: Any, told: Array, name: str) -> int:
+def dtype_of(told: Any) -> np.dtype[Any] | None:
+    """The only type that arrays for this may have; None: any type, or they are no arrays."""
+    return np.dtype(told.element.name) if isinstance(told, Array) and isinstance(told.element, Scalar) else None
+
+
+def address_of(array: Any, told: Any, name: str) -> int:
     """The address of an array whose type was checked."""
-    if not isinstance(told.element, Variable) and array.dtype.name != told.element.name:
-        raise TypeError(f"{name} is an array of {told.element.name}, but one of {array.dtype} was given.")
+    if not isinstance(told, Array):
+        raise TypeError(f"{name} is no array, but one of {array.dtype} was given.")
+    wanted = array.dtype.name if isinstance(told.element, Variable) else told.element.name
+    if array.dtype.name != wanted or not array.dtype.isnative:
+        raise TypeError(f"{name} is an array of {wanted}, but one of {array.dtype} was given.")
     if not array.flags.c_contiguous:
         raise ValueError(f"{name} is handed over by address, but an array of shape {array.shape} is not contiguous.")
     return int(array.__array_interface__["data"][0])

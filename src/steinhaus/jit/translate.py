@@ -3,7 +3,8 @@
 The kernel language is a small part of Python. Parameters and results bear types (`types`); a local variable has the
 type of what is first assigned to it, and keeps it. Numbers of two types are never mixed: conversions are written out,
 `f64(x)`. Literals take the type of what they meet. Statements are assignments, `for` over `range` or `unroll`, `while`,
-`if`, `break`, `continue`, `return` and calls. Division of integers rounds down; indices are flat and are not checked.
+`if`, `break`, `continue`, `return` and calls. Division of integers rounds down; indices are flat and are not checked; a
+step of `range` that is no literal is positive.
 
 A condition that is known at compile time leaves one of its branches out; `unroll(n)` writes a loop out; a parameter
 annotated `literal` makes a function for each of its values.
@@ -12,6 +13,7 @@ annotated `literal` makes a function for each of its values.
 from __future__ import annotations
 
 import ast
+import builtins
 import linecache
 import struct
 import types as python
@@ -386,6 +388,10 @@ class _Translator:
         if isinstance(value, Place | Local | Bundled | Declared):
             self.fixed[name] = value
             return
+        if isinstance(value, list) or (isinstance(value, Value) and isinstance(value.type, python.GenericAlias)):
+            raise self.error(node, f"{name} would be a tuple; give each of its values a name")
+        if not isinstance(value, Value | Const):
+            raise self.error(node, f"{name} would be {value!r}, which is no value")
         if name in self.fixed and not isinstance(self.fixed[name], Const):
             raise self.error(node, f"{name} is a record or an array, and stays one")
         if name not in self.variables:
@@ -509,12 +515,14 @@ class _Translator:
             return self.new(kind, f"load {kind.llvm}, ptr {slot}")
         if node.id in self.scope:
             return self._global(self.scope[node.id])
-        builtins = self.scope["__builtins__"]
-        return (builtins if isinstance(builtins, dict) else vars(builtins))[node.id]
+        builtin = getattr(builtins, node.id, None)
+        if builtin is None:
+            raise self.error(node, f"{node.id} is not defined")
+        return builtin
 
     def _global(self, value: Any) -> Any:
         if isinstance(value, Variable):
-            return self.bindings[value.name]
+            return bound(value, self.bindings)
         if isinstance(value, int | float) or hasattr(value, "item"):
             return Const(value.item() if hasattr(value, "item") else value)
         return value
@@ -523,9 +531,11 @@ class _Translator:
         of = self.expression(node.value)
         if isinstance(of, Place):
             return self.field(of, node.attr, node)
-        if isinstance(of, Bundled):
+        if isinstance(of, Bundled) and node.attr in of.parts:
             return of.parts[node.attr]
-        return self._global(getattr(of, node.attr))
+        if isinstance(of, python.ModuleType) and hasattr(of, node.attr):
+            return self._global(getattr(of, node.attr))
+        raise self.error(node, f"{ast.unparse(node.value)} has no {node.attr!r}")
 
     def field(self, of: Place, name: str, node: Any) -> Any:
         """A field of a record, read once, as the function begins."""
@@ -664,6 +674,8 @@ class _Translator:
 
     def compare(self, node: Any, op: ast.cmpop, a: Any, b: Any) -> Any:
         """A comparison; of vectors, a mask."""
+        if type(op) not in _COMPARED:
+            raise self.error(node, f"{type(op).__name__} is not part of the kernel language")
         if not isinstance(a, Value) and not isinstance(b, Value):
             plain = [of.value if isinstance(of, Const) else of for of in (a, b)]
             return Const(_FOLDED[type(op)](*plain))

@@ -23,6 +23,9 @@ class Scalar:
     size: int  # bytes in an array
     kind: str  # "i" signed, "u" unsigned, "f" floating, "b" boolean
 
+    def __str__(self) -> str:
+        return self.name
+
     def __call__(self, value: Any) -> Any:
         """The value as this type, in plain Python."""
         return np.dtype(self.name).type(value)
@@ -44,6 +47,9 @@ class Vector:
     element: Scalar
     lanes: int
 
+    def __str__(self) -> str:
+        return f"{self.lanes} lanes of {self.element}"
+
     @property
     def llvm(self) -> str:
         """Its LLVM type."""
@@ -63,6 +69,9 @@ class Array:
 
     llvm = "ptr"
     floating = False
+
+    def __str__(self) -> str:
+        return f"array of {self.element}"
 
     def __class_getitem__(cls, element: Any) -> Array:
         """`Array[f32]` in annotations."""
@@ -85,6 +94,9 @@ class Record:
 
     llvm = "ptr"
     floating = False
+
+    def __str__(self) -> str:
+        return self.python.__name__
 
     @property
     def words(self) -> int:
@@ -109,6 +121,9 @@ class Bundle:
     fields: tuple[tuple[str, Any], ...]
 
     floating = False
+
+    def __str__(self) -> str:
+        return self.python.__name__
 
 
 def bundle(cls: type) -> type:

@@ -144,7 +144,7 @@ class SparsePoints:
 
     def _label(self, runs: Sequence[Run]) -> Int32:
         """The labels of all points for all runs, (R, n) int32."""
-        rows = np.ascontiguousarray(np.concatenate([run.centroids for run in runs]))
+        rows = np.concatenate([run.centroids for run in runs])
         width, squares = -(-len(rows) // 8) * 8, self._squares(rows)
         firsts = np.cumsum([0, *(len(run.centroids) for run in runs)])
         most = np.sqrt(np.maximum.reduceat(squares, firsts[:-1])) * _SLACK
@@ -164,7 +164,7 @@ class SparsePoints:
         held = self._held[run.key]
         tally = Tally(held.sums.copy(), held.counts.copy())
         if empty := int(np.count_nonzero(tally.counts == 0)):
-            return replace(tally, farthest=self._farthest(held.labels, np.ascontiguousarray(run.centroids), empty))
+            return replace(tally, farthest=self._farthest(held.labels, run.centroids, empty))
         return tally
 
     def _farthest(self, labels: Int32, centroids: Float64, wanted: int) -> Int64:
