@@ -12,7 +12,7 @@ from typing import Literal, cast
 import numpy as np
 
 from steinhaus.errors import PlanError
-from steinhaus.points import Float64, Int64, Points, Run, Sampling
+from steinhaus.points import Float64, Int64, Points, Run, Sampling, Seeding
 
 Init = Literal["random", "k-means++", "k-means||"]
 _ROUNDS = 5  # of k-means||, each of which draws _OVER * k points, more or less
@@ -43,6 +43,16 @@ class Stream:
     def raw(self, n: int) -> UInt64:
         """Draw n words of 64 random bits, (n,) uint64."""
         return np.asarray(self._bits.random_raw(n), dtype=np.uint64)
+
+    def ahead(self, n: int) -> UInt64:
+        """The next n words, (n,) uint64, which are not drawn: they will come again."""
+        words = self.raw(n)
+        self._bits.advance(-n)
+        return words
+
+    def skip(self, n: int) -> None:
+        """Draw n words that are known from `ahead`."""
+        self._bits.advance(n)
 
     def uniform(self) -> float:
         """Draw a float in [0, 1), a multiple of 2^-53."""
@@ -134,22 +144,35 @@ def plus_plus(points: Points, k: int, stream: Stream, weights: Int64 | None = No
     Where all of them are 0, every distinct row that has weight has been chosen: the rest is drawn evenly from the
     rows not chosen.
     """
-    trials = 2 + int(np.log(k))
     times = 1.0 if weights is None else weights.astype(np.float64)
-    chosen = [int((stream.integers(1, points.n) if weights is None else _distinct(weights, 1, stream))[0])]
-    closest = points.squared_distances(np.array(chosen))[0]
+    chosen = points.plus_plus(k, stream, weights).tolist() if isinstance(points, Seeding) else []
+    if not chosen:
+        chosen = [first_row(points.n, stream, weights)]
+    if len(chosen) == k:
+        return np.array(chosen, np.int64)
+    closest = points.squared_distances(np.array(chosen)).min(axis=0)
     while len(chosen) < k:
         ends = np.cumsum(_integers(closest * times))
         if not ends[-1]:
             rest = np.setdiff1d(np.arange(points.n), chosen)
             return np.concatenate([chosen, rest[stream.distinct(k - len(chosen), len(rest))]])
-        candidates = np.searchsorted(ends, stream.integers(trials, int(ends[-1])), side="right")
+        candidates = np.searchsorted(ends, stream.integers(trials_of(k), int(ends[-1])), side="right")
         nearer = np.minimum(points.squared_distances(candidates, closest), closest)
         largest = float((closest * times).max())
         best = int(np.argmin([_integers(row * times, largest).sum() for row in nearer]))
         chosen.append(int(candidates[best]))
         closest = nearer[best]
     return np.array(chosen, np.int64)
+
+
+def trials_of(k: int) -> int:
+    """How many candidates greedy k-means++ draws for each row, of k."""
+    return 2 + int(np.log(k))
+
+
+def first_row(n: int, stream: Stream, weights: Int64 | None) -> int:
+    """The row that k-means++ begins with: of n, each drawn by its weight."""
+    return int((stream.integers(1, n) if weights is None else _distinct(weights, 1, stream))[0])
 
 
 def scalable(points: Points, k: int, stream: Stream) -> Float64:
@@ -202,6 +225,10 @@ class _Few:
 def _integers(distances: Float64, largest: float | None = None) -> Int64:
     """Squared distances as integers, scaled by a power of two so that the sum of all stays below 2^62."""
     largest = float(distances.max()) if largest is None else largest
-    bits = 62 - int(np.ceil(np.log2(len(distances) + 1)))
-    scale = np.ldexp(1.0, bits - 1 - int(np.frexp(largest)[1])) if largest else 0.0
+    scale = np.ldexp(1.0, sum_bits(len(distances)) - 1 - int(np.frexp(largest)[1])) if largest else 0.0
     return np.floor(distances * scale).astype(np.int64)
+
+
+def sum_bits(n: int) -> int:
+    """The bits that each of n integers may have, so that the sum of all stays below 2^62."""
+    return 62 - int(np.ceil(np.log2(n + 1)))

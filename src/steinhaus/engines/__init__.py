@@ -37,9 +37,18 @@ def choose(x: Any, *, threads: int | None = None, memory: int | None = None, scr
         from steinhaus.engines.sparse.points import SparsePoints
 
         return SparsePoints(x, threads=threads)
+    if screen == "compact" or (screen == "auto" and memory is None and compact_pays(*x.shape)):
+        from steinhaus.engines.compact.points import CompactPoints
+
+        return CompactPoints(np.ascontiguousarray(x), threads=threads)
     from steinhaus.engines.dense.points import MemoryPoints
 
     return MemoryPoints(np.ascontiguousarray(x), threads=threads, memory=memory, screen=screen)
+
+
+def compact_pays(n: int, d: int) -> bool:
+    """Whether all distances of (n, d) points are measured sooner than a screen spares them."""
+    return d <= 16 or n * d <= 2**18
 
 
 def is_collection(x: Any) -> bool:

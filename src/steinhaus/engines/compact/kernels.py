@@ -74,7 +74,7 @@ def turn(rows: Array[Point], x: Lanes, first: i64, end: i64, least: Array[f64], 
 
 @kernel
 def totals(x: Lanes, first: i64, end: i64, inside: Array[i64], sums: Array[i64], squares: Array[i64]) -> None:
-    """Add up the grid's integers q of some tiles, at most `BLOCK`, and their squares, in three parts: a^2, ab, b^2, q =
+    """Add up the grid's integers q of some tiles, at most `BLOCK`, and their squares, in three parts: a^2, 2ab, b^2, q =
     a 2^24 + b. sums: (2, d), in two limbs; squares: (3, 2, d), in two limbs each; inside: (16,) a mask of the last
     tile's points.
     """
@@ -88,7 +88,7 @@ def totals(x: Lanes, first: i64, end: i64, inside: Array[i64], sums: Array[i64],
             a, b = q >> 24, q & 0xFFFFFF
             total = total + q
             upper = upper + a * a
-            across = across + a * b
+            across = across + 2 * a * b
             lower = lower + b * b
         _add(sums, 0, d, t, fold(total >> 32), fold(total & 0xFFFFFFFF))
         _add(squares, 0, d, t, fold(upper >> 32), fold(upper & 0xFFFFFFFF))

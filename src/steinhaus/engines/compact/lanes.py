@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from steinhaus.jit.build import inlined, inner
+from steinhaus.jit.build import apart, inlined, inner
 from steinhaus.jit.operations import convert, load, local, select, small_integer, splat, store, vector
 from steinhaus.jit.translate import unroll
 from steinhaus.jit.types import Array, F64x8, I64x8, Point, f64, i32, i64
@@ -55,7 +55,7 @@ def few_distances(tile: Array[Point], row: Array[f64], d: i64) -> F64x16:
     return total
 
 
-@inner
+@apart
 def many_distances(tile: Array[Point], row: Array[f64], d: i64) -> F64x8:
     """The squared distances of half a tile to a row of sixteen features or more: sixteen running sums, folded by
     halves; then the rest in order.
@@ -80,7 +80,7 @@ def many_distances(tile: Array[Point], row: Array[f64], d: i64) -> F64x8:
     return total
 
 
-@inner
+@apart
 def distances(tile: Array[Point], row: Array[f64], d: i64, out: Array[f64]) -> None:
     """Write the squared distances of a tile's points to a row, (16,)."""
     if d < 16:
@@ -100,7 +100,7 @@ def nearest(tile: Array[Point], rows: Array[f64], k: i64, d: i64, labels: Array[
         store(labels, 8, convert(_nearest_of_many(tile + 8, rows, k, d), i32))
 
 
-@inner
+@apart
 def _nearest_of_few(tile: Array[Point], rows: Array[f64], k: i64, d: i64) -> I64x16:
     best, label = splat(inf, f64, TILE), splat(0, i64, TILE)
     for j in range(0, k, TOGETHER):
@@ -120,7 +120,7 @@ def _nearest_of_few(tile: Array[Point], rows: Array[f64], k: i64, d: i64) -> I64
     return label
 
 
-@inner
+@apart
 def _nearest_of_many(tile: Array[Point], rows: Array[f64], k: i64, d: i64) -> I64x8:
     best, label = splat(inf, f64, 8), splat(0, i64, 8)
     for j in range(k):

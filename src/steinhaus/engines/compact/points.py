@@ -1,0 +1,284 @@
+"""Points in memory, of few features or few in number: brought into lanes, labelled by all squared distances in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steinhaus.engines.compact import kernels, seeding
+from steinhaus.engines.compact.lanes import TILE, Lanes, centroid_rows
+from steinhaus.engines.exact.distances import farthest, own_distances
+from steinhaus.engines.exact.grid import Ranges, are_integers, grid_of
+from steinhaus.engines.exact.held import no_labels
+from steinhaus.engines.exact.parts import chances
+from steinhaus.engines.exact.rows import dense_rows
+from steinhaus.engines.exact.totals import squares_of, two_float
+from steinhaus.engines.workers import Workers
+from steinhaus.jit.handed import Handed
+from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally, Totals
+from steinhaus.seeding import Stream, first_row, sum_bits, trials_of
+
+_TASK = 2.0**18  # what a task amounts to, in values of points times centroids: some 50 us
+_ALONE = 2.0**21  # up to so many of them an iteration, one thread goes ahead by itself
+_BLOCK = 32 * kernels.BLOCK  # tiles a task at most, for what is done once
+
+
+class CompactPoints:
+    """An (n, d) array of points in lanes. See `Points` for the contract.
+
+    Parameters
+    ----------
+    x
+        (n, d) array of a real type, C-contiguous, n >= 1, d >= 1.
+    threads
+        Threads to use, the calling one included; None: one a core.
+
+    Raises
+    ------
+    DataError
+        A point is not finite, or too large to be squared.
+    """
+
+    def __init__(self, x: NDArray[Any], *, threads: int | None = None) -> None:
+        self.n, self.d = x.shape
+        self._x, self._kind = x, x.dtype
+        self._workers = Workers(threads)
+        self._tiles = -(-self.n // TILE)
+        self._values = np.empty((self._tiles, self.d, TILE), x.dtype)
+        self.grid = self._turned()
+        self._per_step = 1.0 / self.grid.step
+        self._lanes = Handed(Lanes(self._values, self.n, self.d, self.grid.offset, self._per_step))
+        self.totals = self._summed()
+        self._held: dict[Hashable, _Held] = {}
+
+    def assign(self, runs: Sequence[Run]) -> list[Tally]:
+        """See `Points.assign`."""
+        return [self._tally(run) for run in runs]
+
+    def advance(self, runs: Sequence[Run], *, tolerance: float, most: Sequence[int]) -> list[Run]:
+        """See `Advancing.advance`."""
+        work = np.array([run.centroids.size for run in runs]) * self.n
+        if len(runs) == 1:
+            return [self._advance(runs[0], tolerance, most[0]) if work[0] <= _ALONE else runs[0]]
+        following = list(runs)
+
+        def go(_: int, first: int, end: int) -> None:
+            for place in range(first, end):
+                following[place] = self._advance(runs[place], tolerance, most[place])
+
+        if len(runs) and work.max() <= _ALONE:
+            for run in runs:
+                self._remember(run)
+            Workers.each(self._workers, go, len(runs), 1 if work.sum() > _TASK else len(runs))
+        return following
+
+    def plus_plus(self, k: int, stream: Stream, weights: Int64 | None) -> Int64:
+        """See `Seeding.plus_plus`."""
+        trials, kernel = trials_of(k), seeding.choose[self._kind]
+        times = np.zeros(self._tiles * TILE)
+        times[: self.n] = 1.0 if weights is None else weights
+        chosen = np.empty(k, np.int64)
+        chosen[0] = first_row(self.n, stream, weights)
+        count, state = 2 * trials * (k - 1) + 16, np.array([1, 0])
+        draw = seeding.Draw(
+            closest=np.full(self._tiles * TILE, np.inf),
+            times=times,
+            sums=np.empty(-(-self._tiles // seeding.BLOCK), np.int64),
+            words=stream.ahead(count),
+            rows=np.empty((trials, self.d)),
+            costs=np.empty((trials, TILE), np.int64),
+            candidates=np.empty(trials, np.int64),
+            chosen=chosen,
+            state=state,
+            near=np.empty(TILE),
+        )
+        while kernel(self._lanes, Handed(draw), k, trials, sum_bits(self.n), count):
+            count *= 2
+            draw = draw._replace(words=stream.ahead(count))
+        stream.skip(int(state[1]))
+        return chosen[: int(state[0])]
+
+    def rows(self, indices: Int64) -> Float64:
+        """See `Points.rows`."""
+        return self._x[indices].astype(np.float64)
+
+    def squared_distances(self, indices: Int64, below: Float64 | None = None) -> Float64:
+        """See `Points.squared_distances`."""
+        rows, wide = self.rows(indices), self._tiles * TILE
+        out = np.empty((len(rows), wide))
+        measure = kernels.to_rows[self._kind]
+        self._workers.each(
+            lambda _, first, end: measure(self._lanes, first, end, rows, len(rows), out, wide),
+            self._tiles,
+            self._step(len(rows)),
+        )
+        return out[:, : self.n]
+
+    def sample(self, run: Run, factor: float, seed: int) -> Int64:
+        """See `Sampling.sample`."""
+        return np.flatnonzero(chances(seed, np.arange(self.n)) < factor * self._own_distances(run))
+
+    def labels(self, key: Hashable) -> Int32:
+        """See `Points.labels`."""
+        if key not in self._held:
+            raise no_labels(key)
+        return self._held[key].labels[: self.n].copy()
+
+    def explain(self, k: int, runs: int = 1) -> str:
+        """See `Points.explain`."""
+        several = f" {runs} runs are labelled one after the other." if runs > 1 else ""
+        return (
+            f"All squared distances in float64: {self.d} features of {self.n} points are compared with {k} centroids, "
+            f"sixteen points at once; a screen would cost more than it saves.{several}"
+        )
+
+    def forget(self, key: Hashable) -> None:
+        """See `Points.forget`."""
+        self._held.pop(key, None)
+
+    def close(self) -> None:
+        """See `Points.close`."""
+        self._held.clear()
+        self._workers.close()
+
+    # Points
+
+    def _turned(self) -> Grid:
+        """Bring the points into lanes; their grid."""
+        integers, kind, workers = are_integers(self._kind), self._kind, self._workers.count
+        unit = Handed(Lanes(self._values, self.n, self.d, np.zeros(self.d), np.ones(self.d)))
+        first_row = self._x[0].astype(np.float64)
+        least = np.repeat(first_row, TILE)[np.newaxis].repeat(workers, 0)
+        most, bad, turn = least.copy(), np.zeros(workers, np.int64), kernels.turn[kind]
+
+        def bring(worker: int, first: int, end: int) -> None:
+            bad[worker] |= turn(self._x, unit, first, end, least[worker], most[worker])
+
+        self._workers.each(bring, self._tiles, self._step(2))
+        if integers:
+            return grid_of(kind, None, self.d)
+        place = None
+        if bad.any():
+            row, column = np.argwhere(~np.isfinite(self._x))[0].tolist()
+            place = row, column, float(self._x[row, column])
+        lanes = (workers * TILE, self.d)
+        lows, highs = (of.reshape(workers, self.d, TILE).swapaxes(1, 2).reshape(lanes) for of in (least, most))
+        return grid_of(kind, Ranges(lows.min(0), highs.max(0), place), self.d)
+
+    def _summed(self) -> Totals:
+        """Exact sums of all points and of their squares."""
+        workers = self._workers.count
+        sums, squares = np.zeros((workers, 2, self.d), np.int64), np.zeros((workers, 6, self.d), np.int64)
+        inside = np.where(np.arange(TILE) < self.n - (self._tiles - 1) * TILE, -1, 0)
+        add = kernels.totals[self._kind]
+
+        def total(worker: int, first: int, end: int) -> None:
+            for begin in range(first, end, kernels.BLOCK):
+                add(self._lanes, begin, min(begin + kernels.BLOCK, end), inside, sums[worker], squares[worker])
+
+        self._workers.each(total, self._tiles, self._step(2))
+        high, low = sums.sum(0)
+        of_all = ((high << 32) + low)[np.newaxis] if are_integers(self._kind) else np.stack([high, low])
+        return Totals(of_all[:, np.newaxis], two_float(squares_of(squares.sum(0), self.grid.step)), self.n)
+
+    def _step(self, k: int) -> int:
+        """Tiles a task, where each point is compared with k rows."""
+        return max(1, min(_BLOCK, int(_TASK / (k * self.d * TILE))))
+
+    # Runs
+
+    def _tally(self, run: Run) -> Tally:
+        """Label the points by a run's centroids, if they are not."""
+        held = self._remember(run)
+        if not held.are_of(run.centroids):
+            held.place(run.centroids)
+            self._label(held)
+        sums, counts = held.sums.copy(), held.counts.copy()
+        tally = Tally(sums, counts)
+        if empty := int(np.count_nonzero(counts == 0)):
+            return replace(tally, farthest=farthest(self._own_distances(run), held.labels[: self.n], empty)[0])
+        return tally
+
+    def _remember(self, run: Run) -> _Held:
+        held = self._held.get(run.key)
+        if held is None or held.k != len(run.centroids):
+            held = self._held[run.key] = _Held(self._tiles, len(self.totals.sums), len(run.centroids), self.d)
+        return held
+
+    def _label(self, held: _Held) -> None:
+        """Label all points by the centroids that are placed."""
+        label, step = kernels.label[self._kind], self._step(held.k)
+        helpers = min(self._workers.count, -(-self._tiles // step)) - 1
+        parts = [held.handed] + [Handed(held.part()) for _ in range(helpers)]
+
+        def find(worker: int, first: int, end: int) -> None:
+            label(self._lanes, parts[worker], held.limbs, first, end, held.centroids, held.k)
+
+        self._workers.each(find, self._tiles, step)
+        for part in parts[1:]:
+            held.sums += part.record.sums
+            held.counts += part.record.counts
+
+    def _advance(self, run: Run, tolerance: float, most: int) -> Run:
+        held = self._remember(run)
+        held.place(run.centroids)
+        history = np.empty(most)
+        steps = kernels.Steps(
+            squares=self.totals.squares,
+            step=self.grid.step,
+            centroids=held.centroids,
+            following=np.empty((held.k, self.d)),
+            table=np.empty((2, self.d)),
+            history=history,
+        )
+        done = kernels.advance[self._kind](
+            self._lanes, held.handed, held.limbs, held.k, Handed(steps), tolerance, most
+        )
+        held.labelled = done < most
+        told = (history[:done] * self.totals.unit).tolist()
+        return replace(run, centroids=held.centroids[: held.k].copy(), history=(*run.history, *told))
+
+    def _own_distances(self, run: Run) -> Float64:
+        """The squared distance of each point to its own centroid, (n,), for a run that was just assigned."""
+        rows, out = Handed(dense_rows(self._x, self.grid)), np.empty(self.n)
+        own_distances[self._kind](rows, 0, self.n, self._held[run.key].labels, np.ascontiguousarray(run.centroids), out)
+        return out
+
+
+class _Held:
+    """What is remembered of a run: its labels, what points come to by them, and the centroids that they are of."""
+
+    def __init__(self, tiles: int, limbs: int, k: int, d: int) -> None:
+        self.k, self.d, self.limbs = k, d, limbs
+        self.labels = np.full(tiles * TILE, -1, np.int32)
+        self.centroids = np.empty((centroid_rows(k), d))
+        self.labelled = False  # whether labels are those of the centroids
+        own = self.part()
+        self.sums, self.counts = own.sums, own.counts
+        self.handed = Handed(own)
+
+    def part(self) -> kernels.Labels:
+        """What a thread works with."""
+        return kernels.Labels(
+            labels=self.labels,
+            sums=np.zeros((self.limbs, self.k, self.d), np.int64),
+            counts=np.zeros(self.k, np.int64),
+            added=np.zeros((self.k, self.d), np.int64),
+            found=np.empty(TILE, np.int32),
+            whole=np.empty((self.d, TILE), np.int64),
+        )
+
+    def place(self, centroids: Float64) -> None:
+        """Make these the centroids."""
+        if not self.are_of(centroids):
+            self.centroids[: self.k] = centroids
+            self.centroids[self.k :] = centroids[-1]
+            self.labelled = False
+
+    def are_of(self, centroids: Float64) -> bool:
+        """Whether labels are those of these centroids."""
+        return self.labelled and np.array_equal(self.centroids[: self.k], centroids)
