@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import NamedTuple
 
-import numpy as np
-
 from steinhaus import arithmetic
-from steinhaus.engines.compact.lanes import TILE, TOGETHER, Lanes, distances, integers, nearest
-from steinhaus.jit.build import inlined, inner, kernel
+from steinhaus.engines.compact.lanes import (
+    BOX,
+    GROUP,
+    TILE,
+    TOGETHER,
+    Lanes,
+    Sites,
+    candidates,
+    distances,
+    integers,
+    nearest,
+    row_at,
+)
+from steinhaus.jit.build import apart, inlined, inner, kernel
 from steinhaus.jit.operations import (
     bits_of,
     convert,
     floating,
     fold,
+    largest,
+    least,
     load,
     lowest_one,
     maximum,
@@ -37,6 +50,18 @@ class Labels(NamedTuple):
     added: Array[i64]  # (k, d) zeros between calls
     found: Array[i32]  # (16,) to work in
     whole: Array[i64]  # (d, 16) to work in
+    some: Sites  # to work in: centroids that may be nearest
+    bounds: Array[f64]  # (k rounded up to 16,) to work in
+
+
+class Cells(NamedTuple):
+    """Cells of a grid over the features, which is halved along one feature after the other."""
+
+    low: Array[f64]  # (d,) where it begins
+    scale: Array[f64]  # (d,) cells a unit
+    most: Array[f64]  # (d,) the last cell
+    feature: Array[i64]  # (bits,) which one is halved
+    shift: Array[i64]  # (bits,) the bit of its cell that tells the halves apart
 
 
 class Steps(NamedTuple):
@@ -44,14 +69,14 @@ class Steps(NamedTuple):
 
     squares: Array[f64]  # (2,) of all points
     step: Array[f64]  # (d,) of the grid
-    centroids: Array[f64]  # (centroid_rows(k), d)
+    sites: Sites  # the centroids
     following: Array[f64]  # (k, d) to work in
     table: Array[f64]  # (2, d) to work in
     history: Array[f64]  # one an iteration
 
 
 @kernel
-def turn(rows: Array[Point], x: Lanes, first: i64, end: i64, least: Array[f64], most: Array[f64]) -> i64:
+def turn(rows: Array[Point], x: Lanes, first: i64, end: i64, lowest: Array[f64], highest: Array[f64]) -> i64:
     """Bring tiles into lanes, and note the least and greatest value of each feature, (d, 16); 1 where a value is not
     finite, else 0.
     """
@@ -59,14 +84,14 @@ def turn(rows: Array[Point], x: Lanes, first: i64, end: i64, least: Array[f64], 
     for tile in range(first, end):
         to = x.values + TILE * d * tile
         for lane in range(TILE):
-            row = rows + min(TILE * tile + lane, x.n - 1) * d
+            row = rows + row_at(x, TILE * tile + lane) * d
             for t in range(d):
                 to[TILE * t + lane] = row[t]
         if not small_integer(Point):
             for t in range(d):
                 value = convert(load(to, TILE * t, TILE), f64)
-                store(least, TILE * t, minimum(load(least, TILE * t, TILE), value))
-                store(most, TILE * t, maximum(load(most, TILE * t, TILE), value))
+                store(lowest, TILE * t, minimum(load(lowest, TILE * t, TILE), value))
+                store(highest, TILE * t, maximum(load(highest, TILE * t, TILE), value))
                 if floating(Point):
                     bad = bad + (value - value)
     return 0 if fold(bad) == 0.0 else 1
@@ -103,26 +128,61 @@ def _add(sums: Array[i64], part: i64, d: i64, t: i64, high: i64, low: i64) -> No
 
 
 @kernel
-def label(x: Lanes, run: Labels, limbs: i64, first: i64, end: i64, centroids: Array[f64], k: i64) -> None:
-    """Label the points of some tiles, and move those whose label has changed from cluster to cluster.
+def enclose(x: Lanes, first: i64, end: i64) -> None:
+    """Find the bounds of some boxes; of those after the last, bounds that nothing is near to."""
+    d, tiles = x.d, (x.n + TILE - 1) // TILE
+    for box in range(first, end):
+        for t in range(d):
+            low, high = splat(inf, f64, TILE), splat(-inf, f64, TILE)
+            for tile in range(BOX * box, min(BOX * (box + 1), tiles)):
+                value = convert(load(x.values, TILE * (d * tile + t), TILE), f64)
+                low, high = minimum(low, value), maximum(high, value)
+            at = (box // GROUP * d + t) * GROUP + box % GROUP
+            x.low[at], x.high[at] = least(low), largest(high)
 
-    centroids: (centroid_rows(k), d).
-    """
-    d, waiting = x.d, 0
+
+@kernel
+def keys(x: Lanes, first: i64, end: i64, cells: Cells, bits: i64, out: Array[i64]) -> None:
+    """Number the cells of a grid that the points of some tiles stand in, so that cells with near numbers are near."""
     for tile in range(first, end):
-        values = x.values + TILE * d * tile
-        nearest(values, centroids, k, d, run.found)
-        new = load(run.found, 0, TILE)
-        changed = i64(bits_of(new != load(run.labels, TILE * tile, TILE)))
-        if TILE * (tile + 1) > x.n:
-            changed = changed & ((1 << (x.n - TILE * tile)) - 1)
-        if changed != 0:
-            _move(x, values, run, tile, changed)
-            store(run.labels, TILE * tile, new)
-            waiting += 1
-            if waiting == BLOCK:
-                _put_down(run, limbs, k * d)
-                waiting = 0
+        key = splat(0, i64, TILE)
+        for b in range(bits):
+            t = cells.feature[b]
+            value = convert(load(x.values, TILE * (x.d * tile + t), TILE), f64)
+            place = minimum((value - cells.low[t]) * cells.scale[t], splat(cells.most[t], f64, TILE))
+            cell = convert(maximum(place, splat(0.0, f64, TILE)), i64)
+            key = key + key + ((cell >> cells.shift[b]) & 1)
+        store(out, TILE * tile, key)
+
+
+@kernel
+def label(x: Lanes, run: Labels, limbs: i64, first: i64, end: i64, sites: Sites, k: i64, boxes: i64) -> None:
+    """Label the points of some boxes, and move those whose label has changed from cluster to cluster.
+
+    boxes: whether to look at boxes first.
+    """
+    d, waiting, tiles = x.d, 0, (x.n + TILE - 1) // TILE
+    for box in range(first, end):
+        found = k
+        if boxes != 0:
+            found = candidates(x, box, sites, k, run.bounds, run.some)
+        for tile in range(BOX * box, min(BOX * (box + 1), tiles)):
+            values = x.values + TILE * d * tile
+            if boxes != 0:
+                nearest(values, run.some, found, d, run.found)
+            else:
+                nearest(values, sites, k, d, run.found)
+            new = load(run.found, 0, TILE)
+            changed = i64(bits_of(new != load(run.labels, TILE * tile, TILE)))
+            if TILE * (tile + 1) > x.n:
+                changed = changed & ((1 << (x.n - TILE * tile)) - 1)
+            if changed != 0:
+                _move(x, values, run, tile, changed)
+                store(run.labels, TILE * tile, new)
+                waiting += 1
+                if waiting == BLOCK:
+                    _put_down(run, limbs, k * d)
+                    waiting = 0
     if waiting > 0:
         _put_down(run, limbs, k * d)
 
@@ -160,42 +220,58 @@ def _put_down(run: Labels, limbs: i64, size: i64) -> None:
 
 
 @kernel
-def advance(x: Lanes, run: Labels, limbs: i64, k: i64, steps: Steps, tolerance: f64, most: i64) -> i64:
+def advance(
+    x: Lanes, run: Labels, limbs: i64, k: i64, boxes: i64, steps: Steps, tolerance: f64, most: i64
+) -> i64:
     """Do complete iterations, `most` of them or as many as there are before one that would end the run or that has an
     empty cluster: that one is begun, so that labels and sums are those of the centroids. Returns how many.
     """
-    d, tiles = x.d, (x.n + TILE - 1) // TILE
+    count = (x.n + TILE * BOX - 1) // (TILE * BOX)
     for done in range(most):
-        label(x, run, limbs, 0, tiles, steps.centroids, k)
-        for j in range(k):
-            if run.counts[j] == 0:
-                return done
+        label(x, run, limbs, 0, count, steps.sites, k, boxes)
         if not _update(x, run, limbs, k, steps, tolerance, done):
             return done
-        for j in range(k, (k + TOGETHER - 1) // TOGETHER * TOGETHER):
-            for t in range(d):
-                steps.centroids[j * d + t] = steps.centroids[(k - 1) * d + t]
     return most
 
 
-@inner
+@kernel
+def update(x: Lanes, run: Labels, limbs: i64, k: i64, steps: Steps, tolerance: f64, done: i64) -> i64:
+    """Complete an iteration whose points are labelled, by a thread or several; 0 where that is left undone."""
+    return 1 if _update(x, run, limbs, k, steps, tolerance, done) else 0
+
+
+@apart
 def _update(x: Lanes, run: Labels, limbs: i64, k: i64, steps: Steps, tolerance: f64, done: i64) -> boolean:
-    """Replace the centroids by the means; no, where that would end the run."""
-    d = x.d
+    """Replace the centroids by the means; no, where that would end the run, or where a cluster is empty."""
+    d, rows = x.d, steps.sites.rows
+    for j in range(k):
+        if run.counts[j] == 0:
+            return False
     arithmetic.mean_rows(run.sums, limbs, k, d, run.counts, x.offset, steps.step, steps.following)
     same = True
     for at in range(k * d):
-        if steps.following[at] != steps.centroids[at]:
+        if steps.following[at] != rows[at]:
             same = False
             break
-    if same or arithmetic.moved(steps.centroids, steps.following, k * d) <= tolerance:
+    if same or arithmetic.moved(rows, steps.following, k * d) <= tolerance:
         return False
     steps.history[done] = arithmetic.cost(
         steps.squares, run.sums, limbs, k, d, run.counts, steps.following, x.offset, steps.step, steps.table
     )
-    for at in range(k * d):
-        steps.centroids[at] = steps.following[at]
+    place(steps.following, k, d, steps.sites)
     return True
+
+
+@kernel
+def place(centroids: Array[f64], k: i64, d: i64, sites: Sites) -> None:
+    """Write centroids, (k, d), where they are compared with points."""
+    wide = (k + GROUP - 1) // GROUP * GROUP
+    for j in range(wide):
+        for t in range(d):
+            value = centroids[min(j, k - 1) * d + t]
+            sites.across[t * wide + j] = value
+            if j < (k + TOGETHER - 1) // TOGETHER * TOGETHER:
+                sites.rows[j * d + t] = value
 
 
 @kernel

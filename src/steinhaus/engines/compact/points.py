@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steinhaus.engines.compact import kernels, seeding
-from steinhaus.engines.compact.lanes import TILE, Lanes, centroid_rows
+from steinhaus.engines.compact.lanes import BOX, FEW, GROUP, TILE, Lanes, Sites, centroid_rows
 from steinhaus.engines.exact.distances import farthest, own_distances
 from steinhaus.engines.exact.grid import Ranges, are_integers, grid_of
 from steinhaus.engines.exact.held import no_labels
@@ -24,6 +24,8 @@ from steinhaus.seeding import Stream, first_row, sum_bits, trials_of
 
 _TASK = 2.0**18  # what a task amounts to, in values of points times centroids: some 50 us
 _ALONE = 2.0**21  # up to so many of them an iteration, one thread goes ahead by itself
+_ORDERED_POINTS, _ORDERED_CENTROIDS = 4096, 16  # from which on it pays to put near points next to each other
+_SAMPLE = 1024  # points that tell how far they spread
 _BLOCK = 32 * kernels.BLOCK  # tiles a task at most, for what is done once
 
 
@@ -47,11 +49,24 @@ class CompactPoints:
         self.n, self.d = x.shape
         self._x, self._kind = x, x.dtype
         self._workers = Workers(threads)
-        self._tiles = -(-self.n // TILE)
-        self._values = np.empty((self._tiles, self.d, TILE), x.dtype)
+        self._tiles, self._boxes = -(-self.n // TILE), -(-self.n // (TILE * BOX))
+        groups = -(-self._boxes // GROUP) if self.d < FEW else 0
+        self._record = Lanes(
+            values=np.empty((self._tiles, self.d, TILE), x.dtype),
+            n=self.n,
+            d=self.d,
+            offset=np.zeros(self.d),
+            per_step=np.ones(self.d),
+            order=np.empty(0, np.int64),
+            ordered=0,
+            low=np.empty((groups, self.d, GROUP)),
+            high=np.empty((groups, self.d, GROUP)),
+        )
+        self._boxed = False  # whether bounds of boxes are known
+        self._lanes = Handed(self._record)
         self.grid = self._turned()
-        self._per_step = 1.0 / self.grid.step
-        self._lanes = Handed(Lanes(self._values, self.n, self.d, self.grid.offset, self._per_step))
+        self._record = self._record._replace(offset=self.grid.offset, per_step=1.0 / self.grid.step)
+        self._lanes = Handed(self._record)
         self.totals = self._summed()
         self._held: dict[Hashable, _Held] = {}
 
@@ -78,25 +93,30 @@ class CompactPoints:
 
     def plus_plus(self, k: int, stream: Stream, weights: Int64 | None) -> Int64:
         """See `Seeding.plus_plus`."""
+        self._look(k)
         trials, kernel = trials_of(k), seeding.choose[self._kind]
         times = np.zeros(self._tiles * TILE)
-        times[: self.n] = 1.0 if weights is None else weights
+        times[: self.n] = 1.0 if weights is None else self._placed(weights)
         chosen = np.empty(k, np.int64)
         chosen[0] = first_row(self.n, stream, weights)
         count, state = 2 * trials * (k - 1) + 16, np.array([1, 0])
+        wide = -(-self._boxes // GROUP) * GROUP
         draw = seeding.Draw(
             closest=np.full(self._tiles * TILE, np.inf),
             times=times,
-            sums=np.empty(-(-self._tiles // seeding.BLOCK), np.int64),
+            far=np.where(np.arange(wide) < self._boxes, np.inf, -1.0),
+            most=np.zeros(wide),
+            inside=np.full(wide, -1),
+            integers=np.zeros(self.n, np.int64),
+            sums=np.zeros(-(-self.n // seeding.BLOCK), np.int64),
             words=stream.ahead(count),
             rows=np.empty((trials, self.d)),
-            costs=np.empty((trials, TILE), np.int64),
             candidates=np.empty(trials, np.int64),
             chosen=chosen,
             state=state,
             near=np.empty(TILE),
         )
-        while kernel(self._lanes, Handed(draw), k, trials, sum_bits(self.n), count):
+        while kernel(self._lanes, self._x, Handed(draw), k, trials, sum_bits(self.n), count):
             count *= 2
             draw = draw._replace(words=stream.ahead(count))
         stream.skip(int(state[1]))
@@ -116,7 +136,11 @@ class CompactPoints:
             self._tiles,
             self._step(len(rows)),
         )
-        return out[:, : self.n]
+        if not self._record.ordered:
+            return out[:, : self.n]
+        found = np.empty((len(rows), self.n))
+        found[:, self._record.order] = out[:, : self.n]
+        return found
 
     def sample(self, run: Run, factor: float, seed: int) -> Int64:
         """See `Sampling.sample`."""
@@ -126,7 +150,12 @@ class CompactPoints:
         """See `Points.labels`."""
         if key not in self._held:
             raise no_labels(key)
-        return self._held[key].labels[: self.n].copy()
+        labels = self._held[key].labels[: self.n]
+        if not self._record.ordered:
+            return labels.copy()
+        found = np.empty(self.n, np.int32)
+        found[self._record.order] = labels
+        return found
 
     def explain(self, k: int, runs: int = 1) -> str:
         """See `Points.explain`."""
@@ -150,13 +179,11 @@ class CompactPoints:
     def _turned(self) -> Grid:
         """Bring the points into lanes; their grid."""
         integers, kind, workers = are_integers(self._kind), self._kind, self._workers.count
-        unit = Handed(Lanes(self._values, self.n, self.d, np.zeros(self.d), np.ones(self.d)))
-        first_row = self._x[0].astype(np.float64)
-        least = np.repeat(first_row, TILE)[np.newaxis].repeat(workers, 0)
-        most, bad, turn = least.copy(), np.zeros(workers, np.int64), kernels.turn[kind]
+        lowest = np.repeat(self._x[0].astype(np.float64), TILE)[np.newaxis].repeat(workers, 0)
+        highest, bad, turn = lowest.copy(), np.zeros(workers, np.int64), kernels.turn[kind]
 
         def bring(worker: int, first: int, end: int) -> None:
-            bad[worker] |= turn(self._x, unit, first, end, least[worker], most[worker])
+            bad[worker] |= turn(self._x, self._lanes, first, end, lowest[worker], highest[worker])
 
         self._workers.each(bring, self._tiles, self._step(2))
         if integers:
@@ -166,7 +193,7 @@ class CompactPoints:
             row, column = np.argwhere(~np.isfinite(self._x))[0].tolist()
             place = row, column, float(self._x[row, column])
         lanes = (workers * TILE, self.d)
-        lows, highs = (of.reshape(workers, self.d, TILE).swapaxes(1, 2).reshape(lanes) for of in (least, most))
+        lows, highs = (of.reshape(workers, self.d, TILE).swapaxes(1, 2).reshape(lanes) for of in (lowest, highest))
         return grid_of(kind, Ranges(lows.min(0), highs.max(0), place), self.d)
 
     def _summed(self) -> Totals:
@@ -189,6 +216,51 @@ class CompactPoints:
         """Tiles a task, where each point is compared with k rows."""
         return max(1, min(_BLOCK, int(_TASK / (k * self.d * TILE))))
 
+    def _look(self, k: int) -> None:
+        """Put near points next to each other, and see which boxes they fill, where that pays for k centroids."""
+        if self.d >= FEW or self._boxed and (self._record.ordered or not self._order_pays(k)):
+            return
+        if self._order_pays(k):
+            order = self._near_ones()
+            for held in self._held.values():
+                held.labels[: self.n] = held.labels[: self.n][order]
+            self._record = self._record._replace(order=order, ordered=1)
+            self._lanes = Handed(self._record)
+            self._turned()
+        enclose, boxes = kernels.enclose[self._kind], self._record.low.shape[0] * GROUP
+        self._workers.each(lambda _, first, end: enclose(self._lanes, first, end), boxes, self._step(2))
+        self._boxed = True
+
+    def _order_pays(self, k: int) -> bool:
+        return self.d < FEW and self.n >= _ORDERED_POINTS and k >= _ORDERED_CENTROIDS
+
+    def _near_ones(self) -> Int64:
+        """The rows in an order in which neighbours are near, (n,): by cells of a grid, whose longest side is halved
+        again and again.
+        """
+        some = self._x[np.linspace(0, self.n - 1, min(self.n, _SAMPLE)).astype(np.int64)].astype(np.float64)
+        low, high = np.quantile(some, [0.01, 0.99], axis=0)
+        sides, features = high - low, []
+        for _ in range(min(32, int(np.log2(self.n)) + 2)):
+            features.append(int(sides.argmax()))
+            sides[features[-1]] /= 2
+        halved = np.bincount(features, minlength=self.d)
+        left, shifts = halved.copy(), []
+        for t in features:
+            left[t] -= 1
+            shifts.append(left[t])
+        scale = np.divide(2.0**halved, high - low, out=np.zeros(self.d), where=high > low)
+        cells = Handed(kernels.Cells(low, scale, 2.0**halved - 1, np.array(features), np.array(shifts)))
+        out, number = np.empty(self._tiles * TILE, np.int64), kernels.keys[self._kind]
+        self._workers.each(
+            lambda _, first, end: number(self._lanes, first, end, cells, len(features), out), self._tiles, self._step(4)
+        )
+        return np.argsort(out[: self.n].astype(np.uint32))
+
+    def _placed(self, of_rows: NDArray[Any]) -> NDArray[Any]:
+        """What belongs to rows, (n,), in the order in which they stand here."""
+        return of_rows[self._record.order] if self._record.ordered else of_rows
+
     # Runs
 
     def _tally(self, run: Run) -> Tally:
@@ -200,25 +272,27 @@ class CompactPoints:
         sums, counts = held.sums.copy(), held.counts.copy()
         tally = Tally(sums, counts)
         if empty := int(np.count_nonzero(counts == 0)):
-            return replace(tally, farthest=farthest(self._own_distances(run), held.labels[: self.n], empty)[0])
+            return replace(tally, farthest=farthest(self._own_distances(run), self.labels(run.key), empty)[0])
         return tally
 
     def _remember(self, run: Run) -> _Held:
         held = self._held.get(run.key)
         if held is None or held.k != len(run.centroids):
+            self._look(len(run.centroids))
             held = self._held[run.key] = _Held(self._tiles, len(self.totals.sums), len(run.centroids), self.d)
         return held
 
     def _label(self, held: _Held) -> None:
         """Label all points by the centroids that are placed."""
-        label, step = kernels.label[self._kind], self._step(held.k)
-        helpers = min(self._workers.count, -(-self._tiles // step)) - 1
+        label, step = kernels.label[self._kind], max(1, self._step(held.k) // BOX)
+        helpers = min(self._workers.count, -(-self._boxes // step)) - 1
         parts = [held.handed] + [Handed(held.part()) for _ in range(helpers)]
+        boxes = self._order_pays(held.k)
 
         def find(worker: int, first: int, end: int) -> None:
-            label(self._lanes, parts[worker], held.limbs, first, end, held.centroids, held.k)
+            label(self._lanes, parts[worker], held.limbs, first, end, held.handed_sites, held.k, boxes)
 
-        self._workers.each(find, self._tiles, step)
+        self._workers.each(find, self._boxes, step)
         for part in parts[1:]:
             held.sums += part.record.sums
             held.counts += part.record.counts
@@ -230,22 +304,22 @@ class CompactPoints:
         steps = kernels.Steps(
             squares=self.totals.squares,
             step=self.grid.step,
-            centroids=held.centroids,
+            sites=held.sites,
             following=np.empty((held.k, self.d)),
             table=np.empty((2, self.d)),
             history=history,
         )
         done = kernels.advance[self._kind](
-            self._lanes, held.handed, held.limbs, held.k, Handed(steps), tolerance, most
+            self._lanes, held.handed, held.limbs, held.k, self._order_pays(held.k), Handed(steps), tolerance, most
         )
         held.labelled = done < most
         told = (history[:done] * self.totals.unit).tolist()
-        return replace(run, centroids=held.centroids[: held.k].copy(), history=(*run.history, *told))
+        return replace(run, centroids=held.centroids.copy(), history=(*run.history, *told))
 
     def _own_distances(self, run: Run) -> Float64:
         """The squared distance of each point to its own centroid, (n,), for a run that was just assigned."""
         rows, out = Handed(dense_rows(self._x, self.grid)), np.empty(self.n)
-        own_distances[self._kind](rows, 0, self.n, self._held[run.key].labels, np.ascontiguousarray(run.centroids), out)
+        own_distances[self._kind](rows, 0, self.n, self.labels(run.key), np.ascontiguousarray(run.centroids), out)
         return out
 
 
@@ -255,7 +329,9 @@ class _Held:
     def __init__(self, tiles: int, limbs: int, k: int, d: int) -> None:
         self.k, self.d, self.limbs = k, d, limbs
         self.labels = np.full(tiles * TILE, -1, np.int32)
-        self.centroids = np.empty((centroid_rows(k), d))
+        self.sites = _sites(k, d)
+        self.centroids = self.sites.rows[:k]
+        self.handed_sites = Handed(self.sites)
         self.labelled = False  # whether labels are those of the centroids
         own = self.part()
         self.sums, self.counts = own.sums, own.counts
@@ -270,15 +346,22 @@ class _Held:
             added=np.zeros((self.k, self.d), np.int64),
             found=np.empty(TILE, np.int32),
             whole=np.empty((self.d, TILE), np.int64),
+            some=_sites(self.k, self.d),
+            bounds=np.empty(self.sites.across.shape[1]),
         )
 
     def place(self, centroids: Float64) -> None:
         """Make these the centroids."""
         if not self.are_of(centroids):
-            self.centroids[: self.k] = centroids
-            self.centroids[self.k :] = centroids[-1]
+            kernels.place[np.float64](np.ascontiguousarray(centroids), self.k, self.d, self.handed_sites)
             self.labelled = False
 
     def are_of(self, centroids: Float64) -> bool:
         """Whether labels are those of these centroids."""
-        return self.labelled and np.array_equal(self.centroids[: self.k], centroids)
+        return self.labelled and np.array_equal(self.centroids, centroids)
+
+
+def _sites(k: int, d: int) -> Sites:
+    """Room for k centroids."""
+    rows = centroid_rows(k)
+    return Sites(np.empty((rows, d)), np.arange(rows), np.empty((d, -(-k // GROUP) * GROUP)))

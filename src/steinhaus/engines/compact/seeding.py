@@ -4,24 +4,43 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from steinhaus.engines.compact.lanes import TILE, Lanes, distances
-from steinhaus.jit.build import inner, kernel
-from steinhaus.jit.operations import bits_of, convert, fold, from_bits, largest, load, maximum, minimum, splat, store
-from steinhaus.jit.types import Array, f64, i64, u64
+from steinhaus.engines.compact.lanes import BOX, GROUP, TILE, Lanes, distances, distances_to_boxes, row_at
+from steinhaus.jit.build import inlined, inner, kernel
+from steinhaus.jit.operations import (
+    bits_of,
+    convert,
+    fold,
+    from_bits,
+    largest,
+    load,
+    lowest_one,
+    maximum,
+    minimum,
+    splat,
+    store,
+)
+from steinhaus.jit.types import Array, Point, boolean, f64, i64, u64
 
-BLOCK = 32  # tiles whose sum is kept, so that a row is found without a look at all
+BLOCK = 512  # rows whose sum is kept, so that one is found without a look at all
 SMALLEST = 2.0**-900  # below, the scale of integers may overflow
 
 
 class Draw(NamedTuple):
-    """What is known while rows are drawn."""
+    """What is known while rows are drawn.
+
+    What a point costs is its squared distance to the nearest row chosen so far, times how often it counts; its integer
+    is that, scaled.
+    """
 
     closest: Array[f64]  # (16 tiles,) squared distances to the nearest row chosen so far; infinite at first
     times: Array[f64]  # (16 tiles,) how often each point counts; 0 after the last
-    sums: Array[i64]  # (blocks,) of the integers of `BLOCK` tiles
+    far: Array[f64]  # (boxes,) the greatest `closest` in each box; -1 after the last box
+    most: Array[f64]  # (boxes,) the greatest cost in each
+    inside: Array[i64]  # (boxes,) the sum of the integers in each; -1: not known
+    integers: Array[i64]  # (n,) of each row
+    sums: Array[i64]  # (blocks,) of the integers of `BLOCK` rows
     words: Array[u64]  # random ones
     rows: Array[f64]  # (trials, d) candidates
-    costs: Array[i64]  # (trials, 16) sums if a candidate is chosen, lane by lane
     candidates: Array[i64]  # (trials,)
     chosen: Array[i64]  # (k,) rows
     state: Array[i64]  # (2,) how many rows are chosen, how many words are used
@@ -29,72 +48,105 @@ class Draw(NamedTuple):
 
 
 @kernel
-def choose(x: Lanes, draw: Draw, k: i64, trials: i64, bits: i64, words: i64) -> i64:
+def choose(x: Lanes, values: Array[Point], draw: Draw, k: i64, trials: i64, bits: i64, words: i64) -> i64:
     """Choose rows until there are k, at least the first of which is given; 1 where the words do not suffice.
 
     Rows may be left to choose where all distances are 0, or too small for integers.
-    bits: of the sum of all integers.
+    values: (n, d) the points as rows; bits: of the sum of all integers.
     """
-    tiles = (x.n + TILE - 1) // TILE
+    groups = (x.n + TILE * BOX * GROUP - 1) // (TILE * BOX * GROUP)
+    known = 0.0
     for place in range(draw.state[0]):
-        _take(x, draw, tiles, draw.chosen[place])
+        _read(values, x.d, draw.chosen[place], draw.rows)
+        _take(x, draw, groups)
     while draw.state[0] < k:
-        most = _largest(draw, tiles)
+        most = _most(draw, groups)
         if most < SMALLEST:
             return 0
         exponent = ((bits_of(most) >> 52) & 2047) - 1022  # frexp's
         scale = from_bits((bits - 1 - exponent + 1023) << 52)
-        total = _sum_blocks(draw, tiles, scale)
+        total = _count(x, draw, groups, scale, scale != known)
+        known = scale
         used = _draw(draw, trials, total, words)
         if used < 0:
             return 1
         draw.state[1] = used
+        best, fewest = 0, 0
         for m in range(trials):
-            _find(x, draw, m, scale)
-        best = _best(x, draw, tiles, trials, scale)
+            _find(draw, m)
+            row = draw.rows + m * x.d
+            _read(values, x.d, draw.candidates[m], row)
+            left = total + _gain(x, draw, groups, row, scale)
+            if m == 0 or left < fewest:
+                best, fewest = m, left
         draw.chosen[draw.state[0]] = draw.candidates[best]
         draw.state[0] += 1
-        _take(x, draw, tiles, draw.candidates[best])
+        _read(values, x.d, draw.candidates[best], draw.rows)
+        _take(x, draw, groups)
     return 0
 
 
-@inner
-def _row(x: Lanes, i: i64, row: Array[f64]) -> None:
-    """Write a point's features."""
-    for t in range(x.d):
-        row[t] = f64(x.values[(i // TILE * x.d + t) * TILE + i % TILE])
+@inlined
+def _read(values: Array[Point], d: i64, i: i64, row: Array[f64]) -> None:
+    for t in range(d):
+        row[t] = f64(values[i * d + t])
+
+
+@inlined
+def _near(x: Lanes, draw: Draw, group: i64, row: Array[f64]) -> i64:
+    """The boxes of a group in which a point may be nearer to a row than to all that are chosen, a bit each."""
+    return i64(bits_of(distances_to_boxes(x, group, row) < load(draw.far, GROUP * group, GROUP)))
 
 
 @inner
-def _take(x: Lanes, draw: Draw, tiles: i64, i: i64) -> None:
-    """Choose a row: distances to it count from now on."""
-    _row(x, i, draw.rows)
-    for tile in range(tiles):
-        distances(x.values + TILE * x.d * tile, draw.rows, x.d, draw.near)
-        at = TILE * tile
-        store(draw.closest, at, minimum(load(draw.near, 0, TILE), load(draw.closest, at, TILE)))
+def _take(x: Lanes, draw: Draw, groups: i64) -> None:
+    """Distances to the first of `rows` count from now on."""
+    tiles = (x.n + TILE - 1) // TILE
+    for group in range(groups):
+        left = _near(x, draw, group, draw.rows)
+        while left != 0:
+            box = GROUP * group + lowest_one(left)
+            left = left & (left - 1)
+            far, most = splat(0.0, f64, TILE), splat(0.0, f64, TILE)
+            for tile in range(BOX * box, min(BOX * (box + 1), tiles)):
+                distances(x.values + TILE * x.d * tile, draw.rows, x.d, draw.near)
+                nearer = minimum(load(draw.closest, TILE * tile, TILE), load(draw.near, 0, TILE))
+                store(draw.closest, TILE * tile, nearer)
+                far, most = maximum(far, nearer), maximum(most, nearer * load(draw.times, TILE * tile, TILE))
+            draw.far[box], draw.most[box] = largest(far), largest(most)
+            draw.inside[box] = -1
 
 
 @inner
-def _largest(draw: Draw, tiles: i64) -> f64:
-    most = splat(0.0, f64, TILE)
-    for at in range(0, TILE * tiles, TILE):
-        most = maximum(most, load(draw.closest, at, TILE) * load(draw.times, at, TILE))
+def _most(draw: Draw, groups: i64) -> f64:
+    """The greatest cost."""
+    most = splat(0.0, f64, GROUP)
+    for group in range(groups):
+        most = maximum(most, load(draw.most, GROUP * group, GROUP))
     return largest(most)
 
 
 @inner
-def _sum_blocks(draw: Draw, tiles: i64, scale: f64) -> i64:
-    """Sum the integers of each block; the sum of all."""
+def _count(x: Lanes, draw: Draw, groups: i64, scale: f64, anew: boolean) -> i64:
+    """Bring the integers and their sums up to date, or make them anew; the sum of all."""
     total = 0
-    for block in range((tiles + BLOCK - 1) // BLOCK):
-        inside = splat(0, i64, TILE)
-        for at in range(TILE * BLOCK * block, TILE * min(BLOCK * (block + 1), tiles), TILE):
-            cost = load(draw.closest, at, TILE) * load(draw.times, at, TILE)
-            inside = inside + convert(cost * scale, i64)
-        draw.sums[block] = fold(inside)
-        total += draw.sums[block]
+    for box in range(GROUP * groups):
+        if draw.far[box] >= 0.0:
+            if anew or draw.inside[box] < 0:
+                _count_box(x, draw, box, scale)
+            total += draw.inside[box]
     return total
+
+
+@inner
+def _count_box(x: Lanes, draw: Draw, box: i64, scale: f64) -> None:
+    inside = 0
+    for place in range(TILE * BOX * box, min(TILE * BOX * (box + 1), x.n)):
+        q, i = i64(draw.closest[place] * draw.times[place] * scale), row_at(x, place)
+        draw.sums[i // BLOCK] += q - draw.integers[i]
+        draw.integers[i] = q
+        inside += q
+    draw.inside[box] = inside
 
 
 @inner
@@ -125,36 +177,32 @@ def _draw(draw: Draw, trials: i64, total: i64, words: i64) -> i64:
 
 
 @inner
-def _find(x: Lanes, draw: Draw, m: i64, scale: f64) -> None:
-    """Replace what a trial drew by the first point up to which the integers add up to more."""
+def _find(draw: Draw, m: i64) -> None:
+    """Replace what a trial drew by the first row up to which the integers add up to more."""
     left, block = draw.candidates[m], 0
     while left >= draw.sums[block]:
         left -= draw.sums[block]
         block += 1
-    i = TILE * BLOCK * block
-    while True:
-        left -= i64(draw.closest[i] * draw.times[i] * scale)
-        if left < 0:
-            break
+    i = BLOCK * block
+    while left >= draw.integers[i]:
+        left -= draw.integers[i]
         i += 1
     draw.candidates[m] = i
-    _row(x, i, draw.rows + m * x.d)
 
 
 @inner
-def _best(x: Lanes, draw: Draw, tiles: i64, trials: i64, scale: f64) -> i64:
-    """The first of the candidates that leave the least sum."""
-    for at in range(0, TILE * trials, TILE):
-        store(draw.costs, at, splat(0, i64, TILE))
-    for tile in range(tiles):
-        closest, times = load(draw.closest, TILE * tile, TILE), load(draw.times, TILE * tile, TILE)
-        for m in range(trials):
-            distances(x.values + TILE * x.d * tile, draw.rows + m * x.d, x.d, draw.near)
-            cost = minimum(load(draw.near, 0, TILE), closest) * times
-            store(draw.costs, TILE * m, load(draw.costs, TILE * m, TILE) + convert(cost * scale, i64))
-    best, least = 0, fold(load(draw.costs, 0, TILE))
-    for m in range(1, trials):
-        total = fold(load(draw.costs, TILE * m, TILE))
-        if total < least:
-            best, least = m, total
-    return best
+def _gain(x: Lanes, draw: Draw, groups: i64, row: Array[f64], scale: f64) -> i64:
+    """What the sum of the integers changes by, if a row is chosen."""
+    tiles, gain = (x.n + TILE - 1) // TILE, 0
+    for group in range(groups):
+        left = _near(x, draw, group, row)
+        while left != 0:
+            box = GROUP * group + lowest_one(left)
+            left = left & (left - 1)
+            inside = splat(0, i64, TILE)
+            for tile in range(BOX * box, min(BOX * (box + 1), tiles)):
+                distances(x.values + TILE * x.d * tile, row, x.d, draw.near)
+                nearer = minimum(load(draw.near, 0, TILE), load(draw.closest, TILE * tile, TILE))
+                inside = inside + convert(nearer * load(draw.times, TILE * tile, TILE) * scale, i64)
+            gain += fold(inside) - draw.inside[box]
+    return gain
