@@ -95,26 +95,31 @@ class CompactPoints:
         """See `Seeding.plus_plus`."""
         self._look(k)
         trials, kernel = trials_of(k), seeding.choose[self._kind]
-        times = np.zeros(self._tiles * TILE)
-        times[: self.n] = 1.0 if weights is None else self._placed(weights)
+        places = self._tiles * TILE
+        closest, times = np.zeros(places), np.zeros(0 if weights is None else places)
+        closest[: self.n] = np.inf
+        times[: self.n] = 0.0 if weights is None else self._placed(weights)
         chosen = np.empty(k, np.int64)
         chosen[0] = first_row(self.n, stream, weights)
         count, state = 2 * trials * (k - 1) + 16, np.array([1, 0])
         wide = -(-self._boxes // GROUP) * GROUP
         draw = seeding.Draw(
-            closest=np.full(self._tiles * TILE, np.inf),
+            closest=closest,
             times=times,
+            weighted=int(weights is not None),
             far=np.where(np.arange(wide) < self._boxes, np.inf, -1.0),
             most=np.zeros(wide),
             inside=np.full(wide, -1),
-            integers=np.zeros(self.n, np.int64),
+            integers=np.zeros(places, np.int64),
             sums=np.zeros(-(-self.n // seeding.BLOCK), np.int64),
             words=stream.ahead(count),
             rows=np.empty((trials, self.d)),
             candidates=np.empty(trials, np.int64),
             chosen=chosen,
             state=state,
+            gains=np.empty(trials, np.int64),
             near=np.empty(TILE),
+            whole=np.empty(TILE, np.int64),
         )
         while kernel(self._lanes, self._x, Handed(draw), k, trials, sum_bits(self.n), count):
             count *= 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from steinhaus.engines.compact.lanes import BOX, GROUP, TILE, Lanes, distances, distances_to_boxes, row_at
+from steinhaus.engines.compact.lanes import BOX, FEW, GROUP, TILE, F64x16, Lanes, distances, distances_to_boxes, few_distances
 from steinhaus.jit.build import inlined, inner, kernel
 from steinhaus.jit.operations import (
     bits_of,
@@ -32,19 +32,22 @@ class Draw(NamedTuple):
     is that, scaled.
     """
 
-    closest: Array[f64]  # (16 tiles,) squared distances to the nearest row chosen so far; infinite at first
-    times: Array[f64]  # (16 tiles,) how often each point counts; 0 after the last
+    closest: Array[f64]  # (16 tiles,) squared distances to the nearest row chosen so far: infinite at first; 0 at the end
+    times: Array[f64]  # (16 tiles,) how often each point counts, if `weighted`
+    weighted: i64
     far: Array[f64]  # (boxes,) the greatest `closest` in each box; -1 after the last box
     most: Array[f64]  # (boxes,) the greatest cost in each
     inside: Array[i64]  # (boxes,) the sum of the integers in each; -1: not known
-    integers: Array[i64]  # (n,) of each row
+    integers: Array[i64]  # (16 tiles,) of each row
     sums: Array[i64]  # (blocks,) of the integers of `BLOCK` rows
     words: Array[u64]  # random ones
     rows: Array[f64]  # (trials, d) candidates
     candidates: Array[i64]  # (trials,)
     chosen: Array[i64]  # (k,) rows
     state: Array[i64]  # (2,) how many rows are chosen, how many words are used
+    gains: Array[i64]  # (trials,) what the sum of all changes by, if a candidate is chosen
     near: Array[f64]  # (16,) to work in
+    whole: Array[i64]  # (16,) to work in
 
 
 @kernel
@@ -71,14 +74,17 @@ def choose(x: Lanes, values: Array[Point], draw: Draw, k: i64, trials: i64, bits
         if used < 0:
             return 1
         draw.state[1] = used
-        best, fewest = 0, 0
         for m in range(trials):
             _find(draw, m)
-            row = draw.rows + m * x.d
-            _read(values, x.d, draw.candidates[m], row)
-            left = total + _gain(x, draw, groups, row, scale)
-            if m == 0 or left < fewest:
-                best, fewest = m, left
+            _read(values, x.d, draw.candidates[m], draw.rows + m * x.d)
+            draw.gains[m] = 0
+        for group in range(groups):
+            for m in range(trials):
+                draw.gains[m] += _gain(x, draw, group, draw.rows + m * x.d, scale)
+        best = 0
+        for m in range(1, trials):
+            if draw.gains[m] < draw.gains[best]:
+                best = m
         draw.chosen[draw.state[0]] = draw.candidates[best]
         draw.state[0] += 1
         _read(values, x.d, draw.candidates[best], draw.rows)
@@ -90,6 +96,23 @@ def choose(x: Lanes, values: Array[Point], draw: Draw, k: i64, trials: i64, bits
 def _read(values: Array[Point], d: i64, i: i64, row: Array[f64]) -> None:
     for t in range(d):
         row[t] = f64(values[i * d + t])
+
+
+@inlined
+def _times(draw: Draw, closest: F64x16, tile: i64) -> F64x16:
+    """What the points of a tile cost."""
+    if draw.weighted != 0:
+        return closest * load(draw.times, TILE * tile, TILE)
+    return closest
+
+
+@inlined
+def _distances(x: Lanes, draw: Draw, tile: i64, row: Array[f64]) -> F64x16:
+    """The squared distances of a tile's points to a row."""
+    if x.d < FEW:
+        return few_distances(x.values + TILE * x.d * tile, row, x.d)
+    distances(x.values + TILE * x.d * tile, row, x.d, draw.near)
+    return load(draw.near, 0, TILE)
 
 
 @inlined
@@ -109,10 +132,9 @@ def _take(x: Lanes, draw: Draw, groups: i64) -> None:
             left = left & (left - 1)
             far, most = splat(0.0, f64, TILE), splat(0.0, f64, TILE)
             for tile in range(BOX * box, min(BOX * (box + 1), tiles)):
-                distances(x.values + TILE * x.d * tile, draw.rows, x.d, draw.near)
-                nearer = minimum(load(draw.closest, TILE * tile, TILE), load(draw.near, 0, TILE))
+                nearer = minimum(load(draw.closest, TILE * tile, TILE), _distances(x, draw, tile, draw.rows))
                 store(draw.closest, TILE * tile, nearer)
-                far, most = maximum(far, nearer), maximum(most, nearer * load(draw.times, TILE * tile, TILE))
+                far, most = maximum(far, nearer), maximum(most, _times(draw, nearer, tile))
             draw.far[box], draw.most[box] = largest(far), largest(most)
             draw.inside[box] = -1
 
@@ -140,13 +162,22 @@ def _count(x: Lanes, draw: Draw, groups: i64, scale: f64, anew: boolean) -> i64:
 
 @inner
 def _count_box(x: Lanes, draw: Draw, box: i64, scale: f64) -> None:
-    inside = 0
-    for place in range(TILE * BOX * box, min(TILE * BOX * (box + 1), x.n)):
-        q, i = i64(draw.closest[place] * draw.times[place] * scale), row_at(x, place)
-        draw.sums[i // BLOCK] += q - draw.integers[i]
-        draw.integers[i] = q
-        inside += q
-    draw.inside[box] = inside
+    inside, gain = splat(0, i64, TILE), splat(0, i64, TILE)
+    for tile in range(BOX * box, min(BOX * (box + 1), (x.n + TILE - 1) // TILE)):
+        at = TILE * tile
+        q = convert(_times(draw, load(draw.closest, at, TILE), tile) * scale, i64)
+        inside = inside + q
+        if x.ordered == 0:
+            gain = gain + (q - load(draw.integers, at, TILE))
+            store(draw.integers, at, q)
+        else:
+            store(draw.whole, 0, q)
+            for place in range(at, min(at + TILE, x.n)):
+                i, whole = x.order[place], draw.whole[place - at]
+                draw.sums[i // BLOCK] += whole - draw.integers[i]
+                draw.integers[i] = whole
+    draw.sums[TILE * BOX * box // BLOCK] += fold(gain)
+    draw.inside[box] = fold(inside)
 
 
 @inner
@@ -191,18 +222,16 @@ def _find(draw: Draw, m: i64) -> None:
 
 
 @inner
-def _gain(x: Lanes, draw: Draw, groups: i64, row: Array[f64], scale: f64) -> i64:
-    """What the sum of the integers changes by, if a row is chosen."""
+def _gain(x: Lanes, draw: Draw, group: i64, row: Array[f64], scale: f64) -> i64:
+    """What the integers of a group of boxes change by, if a row is chosen."""
     tiles, gain = (x.n + TILE - 1) // TILE, 0
-    for group in range(groups):
-        left = _near(x, draw, group, row)
-        while left != 0:
-            box = GROUP * group + lowest_one(left)
-            left = left & (left - 1)
-            inside = splat(0, i64, TILE)
-            for tile in range(BOX * box, min(BOX * (box + 1), tiles)):
-                distances(x.values + TILE * x.d * tile, row, x.d, draw.near)
-                nearer = minimum(load(draw.near, 0, TILE), load(draw.closest, TILE * tile, TILE))
-                inside = inside + convert(nearer * load(draw.times, TILE * tile, TILE) * scale, i64)
-            gain += fold(inside) - draw.inside[box]
+    left = _near(x, draw, group, row)
+    while left != 0:
+        box = GROUP * group + lowest_one(left)
+        left = left & (left - 1)
+        inside = splat(0, i64, TILE)
+        for tile in range(BOX * box, min(BOX * (box + 1), tiles)):
+            nearer = minimum(_distances(x, draw, tile, row), load(draw.closest, TILE * tile, TILE))
+            inside = inside + convert(_times(draw, nearer, tile) * scale, i64)
+        gain += fold(inside) - draw.inside[box]
     return gain
