@@ -195,7 +195,7 @@ class Sampling(Protocol):
 class Seeding(Protocol):
     """Points that choose starts by themselves."""
 
-    def plus_plus(self, k: int, stream: Any, weights: Int64 | None) -> Int64:
+    def plus_plus(self, k: int, stream: Any, weights: Int64 | None, trials: int) -> Int64:
         """The first rows that `seeding.plus_plus` chooses with these random numbers: k, or as many as go this way.
 
         Parameters
@@ -204,6 +204,8 @@ class Seeding(Protocol):
             A `seeding.Stream`; what these rows take of it is drawn, and no more.
         weights
             (n,) how often each point counts; None: once.
+        trials
+            How many candidates are drawn for each row.
         """
         ...
 

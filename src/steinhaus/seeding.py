@@ -136,16 +136,19 @@ def _distinct(weights: Int64, k: int, stream: Stream) -> Int64:
     return chosen
 
 
-def plus_plus(points: Points, k: int, stream: Stream, weights: Int64 | None = None) -> Int64:
+def plus_plus(
+    points: Points, k: int, stream: Stream, weights: Int64 | None = None, *, trials: int | None = None
+) -> Int64:
     """Choose k rows by greedy k-means++, (k,) int64.
 
     A row is drawn with a probability proportional to its squared distance from the nearest row chosen so far, times its
     weight. These products become integers, as fine as 62 bits allow for their sum, so that their sums have no order.
     Where all of them are 0, every distinct row that has weight has been chosen: the rest is drawn evenly from the
-    rows not chosen.
+    rows not chosen. trials: how many candidates are drawn for each row, of which the best is taken; None: 2 + ln k.
     """
+    trials = trials or 2 + int(np.log(k))
     times = 1.0 if weights is None else weights.astype(np.float64)
-    chosen = points.plus_plus(k, stream, weights).tolist() if isinstance(points, Seeding) else []
+    chosen = points.plus_plus(k, stream, weights, trials).tolist() if isinstance(points, Seeding) else []
     if not chosen:
         chosen = [first_row(points.n, stream, weights)]
     if len(chosen) == k:
@@ -156,18 +159,13 @@ def plus_plus(points: Points, k: int, stream: Stream, weights: Int64 | None = No
         if not ends[-1]:
             rest = np.setdiff1d(np.arange(points.n), chosen)
             return np.concatenate([chosen, rest[stream.distinct(k - len(chosen), len(rest))]])
-        candidates = np.searchsorted(ends, stream.integers(trials_of(k), int(ends[-1])), side="right")
+        candidates = np.searchsorted(ends, stream.integers(trials, int(ends[-1])), side="right")
         nearer = np.minimum(points.squared_distances(candidates, closest), closest)
         largest = float((closest * times).max())
         best = int(np.argmin([_integers(row * times, largest).sum() for row in nearer]))
         chosen.append(int(candidates[best]))
         closest = nearer[best]
     return np.array(chosen, np.int64)
-
-
-def trials_of(k: int) -> int:
-    """How many candidates greedy k-means++ draws for each row, of k."""
-    return 2 + int(np.log(k))
 
 
 def first_row(n: int, stream: Stream, weights: Int64 | None) -> int:

@@ -20,7 +20,7 @@ from steinhaus.engines.exact.totals import squares_of, two_float
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
 from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally, Totals
-from steinhaus.seeding import Stream, first_row, sum_bits, trials_of
+from steinhaus.seeding import Stream, first_row, sum_bits
 
 _TASK = 2.0**18  # what a task amounts to, in values of points times centroids: some 50 us
 _ALONE = 2.0**21  # up to so many of them an iteration, one thread goes ahead by itself
@@ -91,10 +91,10 @@ class CompactPoints:
             Workers.each(self._workers, go, len(runs), 1 if work.sum() > _TASK else len(runs))
         return following
 
-    def plus_plus(self, k: int, stream: Stream, weights: Int64 | None) -> Int64:
+    def plus_plus(self, k: int, stream: Stream, weights: Int64 | None, trials: int) -> Int64:
         """See `Seeding.plus_plus`."""
         self._look(k)
-        trials, kernel = trials_of(k), seeding.choose[self._kind]
+        kernel = seeding.choose[self._kind]
         places = self._tiles * TILE
         closest, times = np.zeros(places), np.zeros(0 if weights is None else places)
         closest[: self.n] = np.inf
