@@ -21,8 +21,7 @@ from sklearn.utils.validation import (
 )
 
 from steinhaus.centroids import inertia
-from steinhaus.engines import distances, is_collection, opened
-from steinhaus.engines.dense.predict import nearest
+from steinhaus.engines import distances, is_collection, nearest, opened
 from steinhaus.errors import DataError
 from steinhaus.estimators.checking import centroid_dtype, checked_weights, named_by_scikit_learn
 from steinhaus.points import Float64, Int32, LabelsArray, Points, Run

@@ -366,6 +366,14 @@ class _Held:
         return self.labelled and np.array_equal(self.centroids, centroids)
 
 
+def sites_of(centroids: Float64) -> Handed:
+    """Centroids as points are compared with them."""
+    k, d = centroids.shape
+    sites = Handed(_sites(k, d))
+    kernels.place[np.float64](centroids, k, d, sites)
+    return sites
+
+
 def _sites(k: int, d: int) -> Sites:
     """Room for k centroids."""
     rows = centroid_rows(k)
