@@ -11,6 +11,8 @@ import naive
 from problems import ALL_DTYPES, problems
 from steinhaus.engines import choose, opened
 from steinhaus.engines.compact import points as compact
+from steinhaus.engines.exact.weighing import weigh
+from steinhaus.engines.exact.weighted import WeightedPoints
 from steinhaus.errors import DataError
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Advancing, Run, Seeding
@@ -43,10 +45,12 @@ def outcomes(points, starts, **options):
     return found
 
 
-@pytest.fixture(params=["in their own order", "near ones next to each other"])
+@pytest.fixture(params=["few points", "near ones next to each other", "threads together"])
 def order(request, monkeypatch):
-    """Both ways in which points can stand."""
-    if request.param != "in their own order":
+    """The ways in which points stand, and go ahead: those of few points, and those of many."""
+    if request.param != "few points":
+        monkeypatch.setattr(compact, "_ALONE", 0)
+    if request.param == "near ones next to each other":
         monkeypatch.setattr(compact, "_ORDERED_POINTS", 1)
         monkeypatch.setattr(compact, "_ORDERED_CENTROIDS", 1)
 
@@ -118,7 +122,7 @@ def test_an_engine_says_what_it_can_do(rng):
 def test_what_was_labelled_while_going_ahead_is_not_labelled_again(rng, monkeypatch):
     points = choose(rng.random((400, 3)), threads=1, screen="compact")
     labelled = []
-    monkeypatch.setattr(points, "_label", labelled.append)
+    monkeypatch.setattr(points, "_label", labelled.append)  # one thread goes ahead in one call
     (fit,) = lloyd(points, [Run(0, points.rows(np.arange(5)))])
     assert fit.iterations > 1
     assert not labelled
@@ -248,3 +252,18 @@ def test_weights_and_restarts(rng, weights):
         found = outcomes(points, begin)
     with opened(x, weights=counted, threads=7) as points:
         assert outcomes(Plain(points), begin) == found
+
+
+@pytest.mark.usefixtures("order")
+@settings(max_examples=60, deadline=None)
+@given(problems(ALL_DTYPES), st.integers(0, 2**32 - 1), st.sampled_from([1.0, 0.3, 1e6]))
+def test_weighted_points_are_those_of_the_screened_engine(problem, seed, unit):
+    x, start = problem
+    weights = np.random.default_rng(seed).integers(0, 4, len(x)) * unit
+    weights[0] = unit
+    put = weigh(weights)
+    counts = np.ones(len(x), np.int64) if put.counts is None else put.counts
+    other = WeightedPoints(choose(x, threads=1, screen="plain"), x, counts=counts, unit=put.unit, threads=1)
+    wanted = outcomes(other, [start, start[:1]], max_iter=8)
+    points = compact.CompactPoints(x, threads=2, weights=put)
+    assert outcomes(points, [start, start[:1]], max_iter=8) == wanted

@@ -95,6 +95,8 @@ def opened(x: Any, *, weights: Float64 | None = None, threads: int | None = None
 
 
 def _weighted(x: Any, weights: Float64, threads: int | None) -> Points:
+    import numpy as np
+
     from steinhaus.engines.exact.weighing import weigh
     from steinhaus.errors import DataError
 
@@ -105,6 +107,10 @@ def _weighted(x: Any, weights: Float64, threads: int | None) -> Points:
         from steinhaus.engines.sparse.points import SparsePoints
 
         return SparsePoints(x, weights=put, threads=threads)
+    if compact_pays(*x.shape):
+        from steinhaus.engines.compact.points import CompactPoints
+
+        return CompactPoints(np.ascontiguousarray(x), threads=threads, weights=put)
     points = choose(x, threads=threads)
     if put.counts is None:
         return points

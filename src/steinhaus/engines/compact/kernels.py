@@ -19,6 +19,7 @@ from steinhaus.engines.compact.lanes import (
     nearest,
     row_at,
 )
+from steinhaus.engines.exact import limbs as wide
 from steinhaus.jit.build import apart, inlined, inner, kernel
 from steinhaus.jit.operations import (
     bits_of,
@@ -161,6 +162,11 @@ def label(x: Lanes, run: Labels, limbs: i64, first: i64, end: i64, sites: Sites,
 
     boxes: whether to look at boxes first.
     """
+    _label(x, run, limbs, first, end, sites, k, boxes)
+
+
+@apart
+def _label(x: Lanes, run: Labels, limbs: i64, first: i64, end: i64, sites: Sites, k: i64, boxes: i64) -> None:
     d, waiting, tiles = x.d, 0, (x.n + TILE - 1) // TILE
     for box in range(first, end):
         found = k
@@ -177,7 +183,7 @@ def label(x: Lanes, run: Labels, limbs: i64, first: i64, end: i64, sites: Sites,
             if TILE * (tile + 1) > x.n:
                 changed = changed & ((1 << (x.n - TILE * tile)) - 1)
             if changed != 0:
-                _move(x, values, run, tile, changed)
+                _move(x, values, run, tile, changed, limbs, k)
                 store(run.labels, TILE * tile, new)
                 waiting += 1
                 if waiting == BLOCK:
@@ -187,26 +193,38 @@ def label(x: Lanes, run: Labels, limbs: i64, first: i64, end: i64, sites: Sites,
         _put_down(run, limbs, k * d)
 
 
-@inner
-def _move(x: Lanes, values: Array[Point], run: Labels, tile: i64, changed: i64) -> None:
+@apart
+def _move(x: Lanes, values: Array[Point], run: Labels, tile: i64, changed: i64, limbs: i64, k: i64) -> None:
     """Move the points of these lanes to the clusters of the labels that were found."""
-    d, left = x.d, changed
-    for t in range(d):
+    left = changed
+    for t in range(x.d):
         store(run.whole, TILE * t, integers(x, values, t))
     while left != 0:
         lane = lowest_one(left)
         left = left & (left - 1)
-        old, new = i64(run.labels[TILE * tile + lane]), i64(run.found[lane])
+        place = TILE * tile + lane
+        weight = x.weights[place] if x.weighted != 0 else 1
+        old, new = i64(run.labels[place]), i64(run.found[lane])
         if old >= 0:
-            run.counts[old] -= 1
-            for t in range(d):
-                run.added[old * d + t] -= run.whole[TILE * t + lane]
-        run.counts[new] += 1
+            run.counts[old] -= weight
+            _add_point(x, run, lane, old, -1, weight, limbs, k)
+        run.counts[new] += weight
+        _add_point(x, run, lane, new, 1, weight, limbs, k)
+
+
+@inlined
+def _add_point(x: Lanes, run: Labels, lane: i64, j: i64, sign: i64, weight: i64, limbs: i64, k: i64) -> None:
+    """Add a point to a cluster, or take it away."""
+    d = x.d
+    if x.weighted != 0:
         for t in range(d):
-            run.added[new * d + t] += run.whole[TILE * t + lane]
+            wide.add(run.whole[TILE * t + lane], weight, sign, run.sums, j * d + t, (limbs - 1) * k * d)
+    else:
+        for t in range(d):
+            run.added[j * d + t] += sign * run.whole[TILE * t + lane]
 
 
-@inner
+@apart
 def _put_down(run: Labels, limbs: i64, size: i64) -> None:
     """Add what is waiting to the sums, in their limbs."""
     for at in range(size):
@@ -228,7 +246,7 @@ def advance(
     """
     count = (x.n + TILE * BOX - 1) // (TILE * BOX)
     for done in range(most):
-        label(x, run, limbs, 0, count, steps.sites, k, boxes)
+        _label(x, run, limbs, 0, count, steps.sites, k, boxes)
         if not _update(x, run, limbs, k, steps, tolerance, done):
             return done
     return most
@@ -265,11 +283,11 @@ def _update(x: Lanes, run: Labels, limbs: i64, k: i64, steps: Steps, tolerance: 
 @kernel
 def place(centroids: Array[f64], k: i64, d: i64, sites: Sites) -> None:
     """Write centroids, (k, d), where they are compared with points."""
-    wide = (k + GROUP - 1) // GROUP * GROUP
-    for j in range(wide):
+    columns = (k + GROUP - 1) // GROUP * GROUP
+    for j in range(columns):
         for t in range(d):
             value = centroids[min(j, k - 1) * d + t]
-            sites.across[t * wide + j] = value
+            sites.across[t * columns + j] = value
             if j < (k + TOGETHER - 1) // TOGETHER * TOGETHER:
                 sites.rows[j * d + t] = value
 

@@ -52,6 +52,8 @@ class Lanes(NamedTuple):
     per_step: Array[f64]  # (d,)
     order: Array[i64]  # (n,) the row that stands at a place
     ordered: i64  # 0: each row stands at its own place, and there is no `order`
+    weights: Array[i64]  # (n,) what the point at each place counts for, if `weighted`
+    weighted: i64
     low: Array[f64]  # (groups, d, 16) the least value in each box
     high: Array[f64]  # (groups, d, 16) the greatest value
 

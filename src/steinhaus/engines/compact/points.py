@@ -11,19 +11,22 @@ from numpy.typing import NDArray
 
 from steinhaus.engines.compact import kernels, seeding
 from steinhaus.engines.compact.lanes import BOX, FEW, GROUP, TILE, Lanes, Sites, centroid_rows
+from steinhaus.engines.exact import limbs, weighted_kernels
 from steinhaus.engines.exact.distances import farthest, own_distances
 from steinhaus.engines.exact.grid import Ranges, are_integers, grid_of
 from steinhaus.engines.exact.held import no_labels
 from steinhaus.engines.exact.parts import chances
 from steinhaus.engines.exact.rows import dense_rows
 from steinhaus.engines.exact.totals import squares_of, two_float
+from steinhaus.engines.exact.weighing import Weights
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
 from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally, Totals
 from steinhaus.seeding import Stream, first_row, sum_bits
 
-_TASK = 2.0**18  # what a task amounts to, in values of points times centroids: some 50 us
-_ALONE = 2.0**21  # up to so many of them an iteration, one thread goes ahead by itself
+_TASK = 2**18  # what a task amounts to, in values of points times centroids: some 50 us
+_ALONE = 2**19  # up to so many of them an iteration, one thread goes ahead by itself
+_AT_ONCE = 4096  # iterations at most without a look at what else is going on
 _ORDERED_POINTS, _ORDERED_CENTROIDS = 4096, 16  # from which on it pays to put near points next to each other
 _SAMPLE = 1024  # points that tell how far they spread
 _BLOCK = 32 * kernels.BLOCK  # tiles a task at most, for what is done once
@@ -38,6 +41,8 @@ class CompactPoints:
         (n, d) array of a real type, C-contiguous, n >= 1, d >= 1.
     threads
         Threads to use, the calling one included; None: one a core.
+    weights
+        What points count for; None: 1 each.
 
     Raises
     ------
@@ -45,7 +50,7 @@ class CompactPoints:
         A point is not finite, or too large to be squared.
     """
 
-    def __init__(self, x: NDArray[Any], *, threads: int | None = None) -> None:
+    def __init__(self, x: NDArray[Any], *, threads: int | None = None, weights: Weights | None = None) -> None:
         self.n, self.d = x.shape
         self._x, self._kind = x, x.dtype
         self._workers = Workers(threads)
@@ -59,6 +64,8 @@ class CompactPoints:
             per_step=np.ones(self.d),
             order=np.empty(0, np.int64),
             ordered=0,
+            weights=np.empty(0, np.int64),
+            weighted=0,
             low=np.empty((groups, self.d, GROUP)),
             high=np.empty((groups, self.d, GROUP)),
         )
@@ -68,6 +75,8 @@ class CompactPoints:
         self._record = self._record._replace(offset=self.grid.offset, per_step=1.0 / self.grid.step)
         self._lanes = Handed(self._record)
         self.totals = self._summed()
+        if weights is not None and weights.counts is not None:
+            self._weigh(weights.counts, weights.unit)
         self._held: dict[Hashable, _Held] = {}
 
     def assign(self, runs: Sequence[Run]) -> list[Tally]:
@@ -76,19 +85,18 @@ class CompactPoints:
 
     def advance(self, runs: Sequence[Run], *, tolerance: float, most: Sequence[int]) -> list[Run]:
         """See `Advancing.advance`."""
-        work = np.array([run.centroids.size for run in runs]) * self.n
-        if len(runs) == 1:
-            return [self._advance(runs[0], tolerance, most[0]) if work[0] <= _ALONE else runs[0]]
         following = list(runs)
+        alone = [place for place, run in enumerate(runs) if run.centroids.size * self.n <= _ALONE]
+        small = sum(runs[place].centroids.size for place in alone) * self.n <= _TASK // 8
+        held = [self._remember(run) for run in runs]
 
         def go(_: int, first: int, end: int) -> None:
-            for place in range(first, end):
-                following[place] = self._advance(runs[place], tolerance, most[place])
+            for place in alone[first:end]:
+                following[place] = self._alone(runs[place], held[place], tolerance, most[place])
 
-        if len(runs) and work.max() <= _ALONE:
-            for run in runs:
-                self._remember(run)
-            Workers.each(self._workers, go, len(runs), 1 if work.sum() > _TASK else len(runs))
+        self._workers.each(go, len(alone), max(1, len(alone)) if small else 1)
+        for place in sorted({*range(len(runs))} - {*alone}):
+            following[place] = self._together(runs[place], held[place], tolerance, most[place])
         return following
 
     def plus_plus(self, k: int, stream: Stream, weights: Int64 | None, trials: int) -> Int64:
@@ -217,9 +225,18 @@ class CompactPoints:
         of_all = ((high << 32) + low)[np.newaxis] if are_integers(self._kind) else np.stack([high, low])
         return Totals(of_all[:, np.newaxis], two_float(squares_of(squares.sum(0), self.grid.step)), self.n)
 
+    def _weigh(self, counts: Int64, unit: float) -> None:
+        """Have each point count for so many."""
+        squares = np.zeros((3, limbs.PIECES, self.d), np.int64)
+        weighted_kernels.squares[self._kind](Handed(dense_rows(self._x, self.grid)), counts, 0, self.n, squares)
+        weighted = limbs.squares_of(squares, self.grid.step)
+        self.totals = replace(self.totals, weights=counts, weighted=weighted, unit=unit)
+        self._record = self._record._replace(weights=counts, weighted=1)
+        self._lanes = Handed(self._record)
+
     def _step(self, k: int) -> int:
         """Tiles a task, where each point is compared with k rows."""
-        return max(1, min(_BLOCK, int(_TASK / (k * self.d * TILE))))
+        return max(1, min(_BLOCK, _TASK // (k * self.d * TILE)))
 
     def _look(self, k: int) -> None:
         """Put near points next to each other, and see which boxes they fill, where that pays for k centroids."""
@@ -229,7 +246,10 @@ class CompactPoints:
             order = self._near_ones()
             for held in self._held.values():
                 held.labels[: self.n] = held.labels[: self.n][order]
-            self._record = self._record._replace(order=order, ordered=1)
+            weights = self._record.weights
+            self._record = self._record._replace(
+                order=order, ordered=1, weights=weights[order] if self._record.weighted else weights
+            )
             self._lanes = Handed(self._record)
             self._turned()
         enclose, boxes = kernels.enclose[self._kind], self._record.low.shape[0] * GROUP
@@ -277,7 +297,7 @@ class CompactPoints:
         sums, counts = held.sums.copy(), held.counts.copy()
         tally = Tally(sums, counts)
         if empty := int(np.count_nonzero(counts == 0)):
-            return replace(tally, farthest=farthest(self._own_distances(run), self.labels(run.key), empty)[0])
+            return replace(tally, farthest=self._farthest(run, empty))
         return tally
 
     def _remember(self, run: Run) -> _Held:
@@ -302,23 +322,45 @@ class CompactPoints:
             held.sums += part.record.sums
             held.counts += part.record.counts
 
-    def _advance(self, run: Run, tolerance: float, most: int) -> Run:
-        held = self._remember(run)
-        held.place(run.centroids)
-        history = np.empty(most)
-        steps = kernels.Steps(
-            squares=self.totals.squares,
-            step=self.grid.step,
-            sites=held.sites,
-            following=np.empty((held.k, self.d)),
-            table=np.empty((2, self.d)),
-            history=history,
-        )
+    def _alone(self, run: Run, held: _Held, tolerance: float, most: int) -> Run:
+        """Go ahead with a run on this thread, in one call."""
+        most = min(most, _AT_ONCE)
+        steps = self._steps(run, held, most)
         done = kernels.advance[self._kind](
             self._lanes, held.handed, held.limbs, held.k, self._order_pays(held.k), Handed(steps), tolerance, most
         )
         held.labelled = done < most
-        told = (history[:done] * self.totals.unit).tolist()
+        return self._gone(run, held, steps.history[:done])
+
+    def _together(self, run: Run, held: _Held, tolerance: float, most: int) -> Run:
+        """Go ahead with a run on all threads, which meet after each pass."""
+        most = min(most, _AT_ONCE)
+        steps, done = self._steps(run, held, most), 0
+        handed, update = Handed(steps), kernels.update[self._kind]
+        while done < most:
+            if not held.labelled:
+                self._label(held)
+            held.labelled = True
+            if not update(self._lanes, held.handed, held.limbs, held.k, handed, tolerance, done):
+                break
+            held.labelled = False
+            done += 1
+        return self._gone(run, held, steps.history[:done])
+
+    def _steps(self, run: Run, held: _Held, most: int) -> kernels.Steps:
+        held.place(run.centroids)
+        return kernels.Steps(
+            squares=self.totals.squares if self.totals.weighted is None else self.totals.weighted,
+            step=self.grid.step,
+            sites=held.sites,
+            following=np.empty((held.k, self.d)),
+            table=np.empty((2, self.d)),
+            history=np.empty(most),
+        )
+
+    def _gone(self, run: Run, held: _Held, history: Float64) -> Run:
+        """The run after some iterations."""
+        told = (history * self.totals.unit).tolist()
         return replace(run, centroids=held.centroids.copy(), history=(*run.history, *told))
 
     def _own_distances(self, run: Run) -> Float64:
@@ -326,6 +368,12 @@ class CompactPoints:
         rows, out = Handed(dense_rows(self._x, self.grid)), np.empty(self.n)
         own_distances[self._kind](rows, 0, self.n, self.labels(run.key), np.ascontiguousarray(run.centroids), out)
         return out
+
+    def _farthest(self, run: Run, wanted: int) -> Int64:
+        distances = self._own_distances(run)
+        if self.totals.weights is not None:
+            distances[self.totals.weights == 0] = 0.0
+        return farthest(distances, self.labels(run.key), wanted)[0]
 
 
 class _Held:
