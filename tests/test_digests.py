@@ -26,9 +26,9 @@ import pytest
 
 from digest_problems import DATA
 from steinhaus.engines import choose, opened
+from steinhaus.jit.target import takes_bytes
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Run
-from steinhaus.jit.target import takes_bytes
 
 RECORDED = Path(__file__).with_name("digests.json")
 SCREENS, THREADS = ("auto", "drift", "plain", "none"), (1, 2, 7)

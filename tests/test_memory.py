@@ -139,8 +139,8 @@ def test_floats_are_rounded_to_bytes_where_that_pays(rng, dtype, alike):
     start = x[1:65].astype(float) if alike else x[rng.choice(4000, 64, replace=False)].astype(float)
     points = choose(x, threads=2)
     points.assign([Run(0, start)])
-    assert bool(points._grain.step) == (BYTE_LANES and not alike)
-    assert ("points are rounded" in points.explain(64)) == bool(points._grain.step)
+    assert bool(points._framed.quantiser.step) == (bool(BYTE_LANES) and not alike)
+    assert ("points are rounded" in points.explain(64)) == bool(points._framed.quantiser.step)
     points.close()
     assert run(x, start, threads=2) == run(x, start, screen="none")
 

@@ -52,7 +52,7 @@ def lloyd(
         While the caller holds it, `points.labels(fit.key)` are its labels; then the engine forgets the run.
     """
     tolerance = tol * mean_variance(points.grid, points.totals) if tol else 0.0
-    active = [replace(run, stop=Stop.MAX_ITER) if len(run.history) >= max_iter else run for run in runs]
+    active = [_begun(run, max_iter) for run in runs]
     alone = isinstance(points, Advancing) and watch is None and project is None
     while active:
         if alone:
@@ -71,6 +71,12 @@ def lloyd(
                 points.forget(outcome.key)
         if watch:
             active = list(watch(active) or active)
+
+
+def _begun(run: Run, max_iter: int) -> Run:
+    """The run as the engines take it, whatever the memory order of the caller's centroids."""
+    stop = Stop.MAX_ITER if len(run.history) >= max_iter else run.stop
+    return replace(run, centroids=np.ascontiguousarray(run.centroids), stop=stop)
 
 
 def _ahead(points: Any, runs: Sequence[Run], max_iter: int, tolerance: float) -> list[Run]:
@@ -92,7 +98,7 @@ def _advance(
     """Update the centroids; then go on, or end, or owe one more assignment so that labels belong to the centroids."""
     filled = refill(points, tally)
     centroids = means(points.grid, filled, run.centroids)
-    centroids = project(centroids) if project else centroids
+    centroids = np.ascontiguousarray(project(centroids)) if project else centroids
     history = (*run.history, inertia(points.grid, points.totals, filled, centroids))
     following = replace(run, centroids=centroids, history=history)
     if np.array_equal(centroids, run.centroids):

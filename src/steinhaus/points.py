@@ -38,7 +38,7 @@ class Run:
     key
         Names the run within its study, (k, restart) there; engines key their caches by it.
     centroids
-        (k, d) float64, in the units of the points.
+        (k, d) float64, C-contiguous, in the units of the points; `lloyd` takes them in any memory order.
     history
         Inertia after each iteration so far, one float an iteration, in squared units of the points.
     stop
@@ -260,4 +260,21 @@ class TimedReading(Protocol):
     @property
     def reading(self) -> Any:
         """How long reading took; its `text()` says it in a sentence."""
+        ...
+
+
+@runtime_checkable
+class Seeding(Protocol):
+    """Points that choose starts by themselves."""
+
+    def plus_plus(self, k: int, stream: Any, weights: Int64 | None) -> Int64:
+        """The first rows that `seeding.plus_plus` chooses with these random numbers: k, or as many as go this way.
+
+        Parameters
+        ----------
+        stream
+            A `seeding.Stream`; what these rows take of it is drawn, and no more.
+        weights
+            (n,) how often each point counts; None: once.
+        """
         ...

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from steinhaus.points import Float64, Int32, Points
 
 _FEW_FEATURES = 16
+_FEW_VALUES = 2**19
 _FEW_PRODUCTS = 2**21
 
 
@@ -53,7 +54,7 @@ def choose(x: Any, *, threads: int | None = None, memory: int | None = None, scr
 
 def compact_pays(n: int, d: int) -> bool:
     """Whether all distances of (n, d) points are measured sooner than a screen spares them."""
-    return d <= 16 or n * d <= 2**18
+    return d < _FEW_FEATURES or n * d <= _FEW_VALUES
 
 
 def is_collection(x: Any) -> bool:

@@ -188,7 +188,7 @@ def _machine(module: str, bindings: dict[str, Scalar]) -> _Machine:
     key = (module, tuple(sorted(bindings.items(), key=str)))
     with _lock:
         if key not in _loaded:
-            digest = hashlib.sha256(f"{_sources()} {key}".encode()).hexdigest()
+            digest = hashlib.sha256(f"{_sources()} {_outside(module)} {key}".encode()).hexdigest()
             kept = _read(digest)
             if kept is None:
                 kept = compiled(module, bindings)
@@ -228,6 +228,13 @@ def _sources() -> str:
     for path in sorted(_PACKAGE.rglob("*.py")):
         told.update(path.relative_to(_PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
     return told.hexdigest()
+
+
+@cache
+def _outside(module: str) -> str:
+    """The source of a module that is not part of the package, such as a test's or a benchmark's; "" for one that is."""
+    path = Path(sys.modules[module].__file__ or "")
+    return "" if path.is_relative_to(_PACKAGE) else hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @cache

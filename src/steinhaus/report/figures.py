@@ -15,13 +15,12 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.patches import Circle
 from PIL import Image
 
 from steinhaus.plots import inertia as curves
 from steinhaus.plots import sheet
-from steinhaus.plots.style import ACCENT, ANNOTATED, MUTED, SECOND, count_axis
-from steinhaus.report import confusion_figure, files, flow_figure, measures, words
+from steinhaus.plots.style import ACCENT, SECOND, count_axis
+from steinhaus.report import confusion_figure, files, flow_figure, map_figure, words
 from steinhaus.report.data import ReportData
 from steinhaus.report.figure_style import STYLE, axes_of, families, label_of
 from steinhaus.report.pictures import to_bytes
@@ -103,7 +102,7 @@ def _all(data: ReportData) -> Iterator[tuple[str, Callable[[], Figure]]]:
         yield f"inertia-k{best.k:03d}", lambda b=best: inertia(data, b)  # type: ignore[misc]
         if best.train is not None:
             yield f"confusion-k{best.k:03d}", lambda b=best: confusion_figure.confusion(data, b)  # type: ignore[misc]
-        yield f"map-k{best.k:03d}", lambda b=best: centroid_map(data, b)  # type: ignore[misc]
+        yield f"map-k{best.k:03d}", lambda b=best: map_figure.centroid_map(data, b)  # type: ignore[misc]
     yield "across-k", lambda: across(data)
     if data.flows:
         yield "flow", lambda: flow_figure.flow(data)
@@ -158,30 +157,4 @@ def across(data: ReportData) -> Figure:
         right.set_title("Accuracy by the majority mapping")
         right.legend(frameon=False)
         count_axis(right, "number of clusters K")
-    return figure
-
-
-def centroid_map(data: ReportData, best: BestRecord) -> Figure:
-    """The centroids in the plane that shows most of their variance; each joined to the one truly nearest to it."""
-    plane = measures.plane(data.centroids[best.k], best.sizes)
-    figure = Figure(figsize=(5.2, 4.6))
-    ax = figure.add_axes((0.02, 0.02, 0.96, 0.86), aspect="equal")
-    ax.set_axis_off()
-    figure.suptitle(
-        f"K = {best.k}: centroids; the plane shows {words.share(plane.share)} of their variance",
-        x=0.02,
-        ha="left",
-        fontsize=10,
-    )
-    span = float(max(np.ptp(plane.at, axis=0).max(), 1e-9))
-    radii = 0.055 * span * np.sqrt(np.array(best.sizes) / max(1, *best.sizes)) * (1.0 if best.k <= ANNOTATED else 0.5)
-    for j, (x, y) in enumerate(plane.at):
-        other = plane.neighbour[j]
-        if other >= 0:
-            ax.plot([x, plane.at[other, 0]], [y, plane.at[other, 1]], color=MUTED, linewidth=1, zorder=1)
-        ax.add_patch(Circle((x, y), max(radii[j], 0.012 * span), color=ACCENT, alpha=0.85, linewidth=0, zorder=2))
-        if best.k <= ANNOTATED:
-            name = label_of(data, best, j) if data.record.data.label_names is not None else str(j)
-            ax.text(x + radii[j] + 0.012 * span, y, words.brief(name or ""), va="center", fontsize=9, zorder=3)
-    ax.margins(0.1)
     return figure

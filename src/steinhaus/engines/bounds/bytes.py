@@ -17,7 +17,7 @@ for |z|: the fourth term covers |rho| |e|, the fifth with the first three the ro
 |y| rate, and keeps |rho| / rate from enlarging what else is in the slope of a drift.
 
 Of two candidates, rho moves the scores alike where their rows are near: s_j - s_k is off by |rho| |e_j - e_k|, not by
-|rho| (|e_j| + |e_k|). That closes most of what rounding leaves open: see `tiles.narrow`.
+|rho| (|e_j| + |e_k|). That closes most of what rounding leaves open: see `certifying.narrow`.
 
 rho is computed in float32, as z - m - w (q - 128): off by at most 8 u (|z| + |m|) + 3 u |rho|, and the sum of its
 squares by gamma_(d / 16 + 6). `Quantiser.factor` is enlarged by two `SLACK` for the latter; `BLUR` (|z| + |m|) is

@@ -1,4 +1,4 @@
-"""Gaps: how long a centroid stays out of the question for a tile of points.
+"""Gaps: bounds that are kept for whole tiles from pass to pass, and what a step of the centroids takes from them.
 
 Where points stand in tiles near to each other, most centroids are out of the question for a whole tile.
 Whenever a tile's bounds for centroid j are computed, it records a gap: every lane's best score exceeds s_j by at
@@ -8,12 +8,11 @@ gap is greater than both sums, j is no candidate for any lane. This is Elkan's l
 triangle inequality to accelerate k-means, ICML 2003) in scores instead of distances and for tiles instead of points:
 T x K numbers, and loops that stay dense.
 
-Gaps in float32. A tile whose size is at least |y| of its lanes and a centroid have three sums over all steps:
-travelled, of the centroid's lengths; risen, of its rises; fallen, of the greatest size length + fall among the labels
-present, or 0. With S = size travelled + risen + fallen, a gap g at step R is written down as G = g + S_R, less a slack,
-and at a step T > R the centroid is no candidate where G > S_T. It must follow that g > D, the exact sum of size length
-+ rise + fall over the steps after R up to T. Write M for size travelled + |risen| + fallen, and m for size length +
-|rise| + fall.
+In float32. A tile whose size is at least |y| of its lanes and a centroid have three sums over all steps: travelled,
+of the centroid's lengths; risen, of its rises; fallen, of the greatest size length + fall among the labels present, or
+0. With S = size travelled + risen + fallen, a gap g at step R is written down as G = g + S_R, less a slack, and at a
+step T > R the centroid is no candidate where G > S_T. It must follow that g > D, the exact sum of size length + rise +
+fall over the steps after R up to T. Write M for size travelled + |risen| + fallen, m for size length + |rise| + fall.
 
 1. A step. Length, rise and fall are rounded to the nearest float32, and size length + fall is rounded once or twice.
    Length carries two `SLACK`, rise and fall 4 u |turned|; that takes less of either. `TINY` keeps a length from
@@ -23,8 +22,8 @@ and at a step T > R the centroid is no candidate where G > S_T. It must follow t
    size length + rise + fall + 12 u (M_(t - 1) + m_t), while M_t <= (1 + 20 u) (M_(t - 1) + m_t). Over all steps,
    S_T - S_R >= D + 6 u M_R + 5.9 u M_T: one step has both parts in its 12 u, of several the first has one and the
    last the other.
-3. A comparison. A product and two sums, fused or not, take at most 3.1 u M from S. (`candidates` adds to fallen how
-   far centroids may go until the next anchors: at least 0, and more than rounding takes from it.)
+3. A comparison. A product and two sums, fused or not, take at most 3.1 u M from S. (`candidates` adds to fallen how far
+   centroids may go until the next anchors; that is at least 0, and more than what rounding takes from it.)
 4. A record. G = g + S_R - 16 u (|g| + |S_R|), S_R as in 3, by three more sums: G <= g + S_R + 3.1 u M_R, exactly.
 
 Where G > S_T as computed, g > S_T - S_R - 3.1 u M_R - 3.1 u M_T >= D. This holds however large S is beside g, and for
@@ -38,9 +37,9 @@ from __future__ import annotations
 from steinhaus.engines.bounds.rounding import SLACK, TINY, UNIT32
 from steinhaus.engines.bounds.scores import Rates
 from steinhaus.jit.build import inlined
-from steinhaus.jit.types import F32x16, f32, f64
+from steinhaus.jit.types import Number, f32, f64
 
-SURPLUS = 2.0**-20
+SURPLUS = 2.0**-20  # 16 u
 
 
 @inlined
@@ -57,8 +56,8 @@ def step_bound(moved: f64, turned: f64, scale: f64, rates: Rates) -> tuple[f64, 
 
 
 @inlined
-def gap_floor(low: F32x16, above: F32x16) -> F32x16:
-    """At most how far a lower bound of the best score exceeds an upper bound of another, lane by lane."""
+def gap(low: Number, above: Number) -> Number:
+    """At most low - above, lane by lane: three roundings take at most 2.1 u (|low| + |above|)."""
     return (low - above) - (abs(low) + abs(above)) * SURPLUS
 
 

@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from steinhaus.engines.bounds.distances import float64_floor
 from steinhaus.engines.bounds.rounding import (
     OPS,
     SLACK,
@@ -32,7 +33,6 @@ from steinhaus.engines.bounds.rounding import (
     Float64,
     byted,
     chunked,
-    float64_floor,
     gamma,
     laned,
     upward,

@@ -55,13 +55,7 @@ class DaskPoints:
         There is no client; or workers, or the scheduler, are lost and don't come back.
     """
 
-    def __init__(
-        self,
-        x: Any,
-        *,
-        layout: parts.Layout | None = None,
-        client: Client | None = None,
-    ) -> None:
+    def __init__(self, x: Any, *, layout: parts.Layout | None = None, client: Client | None = None) -> None:
         self._cluster = Cluster(client)
         self._client = self._cluster.client
         self.notes: list[str] = []

@@ -5,7 +5,7 @@ See `bounds.gaps`. Notation as in `bounds.scores`.
 
 from __future__ import annotations
 
-from steinhaus.engines.bounds.gaps import accumulated, gap_floor, recorded
+from steinhaus.engines.bounds.gaps import accumulated, gap, recorded
 from steinhaus.engines.dense.certifying import bounds, uppers
 from steinhaus.engines.dense.products import products
 from steinhaus.engines.dense.records import ANCHORED, RENEW, SCREENED, Change, Gaps, Orders, Tiles, View
@@ -86,10 +86,10 @@ def _screen_by_directions(s: Source, view: View, change: Change, tile: Tile, run
     if ours:
         anchored_products(s, view, tile, run, scratch.kept, ours)
         bounds(s, tile, run, view.anchored, tiles.rounded_norms, scratch.kept, ours)
-        _directed_products(tiles, tile, view.directed.rows, scratch.others, many, scratch.out)
+        directed_products(tiles, tile, view.directed.rows, scratch.others, many, scratch.out)
         uppers(s, tile, view.directed, scratch.others, many)
     else:
-        _directed_products(tiles, tile, view.directed.rows, scratch.others, many, scratch.out)
+        directed_products(tiles, tile, view.directed.rows, scratch.others, many, scratch.out)
         bounds(s, tile, run, view.directed, tiles.norms, scratch.others, many)
     change.work[SCREENED * view.sizes.runs + run.run] += count
     return _drop(s, view.gaps, tile, run, count, many)
@@ -123,10 +123,10 @@ def _drop(s: Source, gaps: Gaps, tile: Tile, run: RunSlice, count: i64, many: i6
         j = chosen[c]
         drops = False
         if o < many and scratch.others[o] == j:
-            gap = _gap(scratch.upper, o, low0, low1)
+            now = _gap(scratch.upper, o, low0, low1)
             o += 1
-            if gap > 0.0:
-                _record(gap, j - run.first, gaps, tile, run)
+            if now > 0.0:
+                _record(now, j - run.first, gaps, tile, run)
                 drops = True
         if not drops:
             chosen[stay] = j
@@ -140,24 +140,24 @@ def measure_gaps(s: Source, gaps: Gaps, tile: Tile, run: RunSlice, count: i64) -
     scratch = s.scratch
     low0, low1 = load(scratch.least, 0, 16), load(scratch.least, 16, 16)
     for c in range(count):
-        gap = _gap(scratch.upper, c, low0, low1)
-        scratch.near[c] = gap
-        _record(gap, scratch.chosen[c] - run.first, gaps, tile, run)
+        now = _gap(scratch.upper, c, low0, low1)
+        scratch.near[c] = now
+        _record(now, scratch.chosen[c] - run.first, gaps, tile, run)
 
 
 @inlined
 def _gap(upper: Array[f32], c: i64, low0: F32x16, low1: F32x16) -> f32:
     """By how much every lane's best score exceeds the upper bound of candidate c; low0, low1: the lanes' `least`."""
     above0, above1 = load(upper, 32 * c, 16), load(upper, 32 * c + 16, 16)
-    return least(minimum(gap_floor(low0, above0), gap_floor(low1, above1)))
+    return least(minimum(gap(low0, above0), gap(low1, above1)))
 
 
 @inlined
-def _record(gap: f32, q: i64, gaps: Gaps, tile: Tile, run: RunSlice) -> None:
-    """Write a gap into the table, relative to all steps so far."""
+def _record(now: f32, q: i64, gaps: Gaps, tile: Tile, run: RunSlice) -> None:
+    """Write a gap as it is now into the table, relative to all steps so far."""
     column = run.column + q
     gaps.gaps[run.at + q] = recorded(
-        gap, tile.size, gaps.travelled[column], gaps.risen[column], gaps.fallen[run.at_tile]
+        now, tile.size, gaps.travelled[column], gaps.risen[column], gaps.fallen[run.at_tile]
     )
 
 
@@ -165,7 +165,7 @@ def _record(gap: f32, q: i64, gaps: Gaps, tile: Tile, run: RunSlice) -> None:
 
 
 @inlined
-def _directed_products(
+def directed_products(
     tiles: Tiles, tile: Tile, rows: Array[f32], chosen: Array[i64], count: i64, out: Array[f32]
 ) -> None:
     """Write the products of a tile's projections with some rows of (K, p) into `out`."""
@@ -178,7 +178,7 @@ def _directed_products(
 def anchored_products(s: Source, view: View, tile: Tile, run: RunSlice, chosen: Array[i64], count: i64) -> None:
     """Write the products of a tile with listed centroids from their anchors, x . a + b . P'delta, into `out`."""
     out = s.scratch.out
-    _directed_products(s.tiles, tile, view.anchored.rows, chosen, count, out)
+    directed_products(s.tiles, tile, view.anchored.rows, chosen, count, out)
     for c in range(count):
         slot = 32 * (i64(view.anchors.slots[run.at + chosen[c] - run.first]) - 1)
         store(out, 32 * c, load(out, 32 * c, 16) + load(run.kept, slot, 16))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from steinhaus.engines.bounds.rounding import SLACK
+from steinhaus.engines.bounds.distances import is_beyond, product_error
+from steinhaus.engines.bounds.rounding import length_above
 from steinhaus.engines.dense.lanes import Readers
 from steinhaus.engines.dense.products import full_products
 from steinhaus.engines.dense.records import TILE, Framed, Limited, Scratch, Tiles
@@ -39,12 +38,11 @@ def distances_below(
         for lane in range(min(TILE, n - tile * TILE)):
             i = tiles.order[tile * TILE + lane]
             squared = limited.lengths[i]
-            length = np.sqrt(squared) * SLACK
+            length = length_above(squared)
             for j in range(limited.k):
-                size = length + limited.norms[j]
-                error = 2.0 * (length * limited.slopes[j] + limited.floors[j]) + limited.floor * size * size
+                error = product_error(length, limited.norms[j], limited.slopes[j], limited.floors[j], limited.floor)
                 least = squared + limited.squares[j] - 2.0 * f64(found[TILE * j + lane]) - error
-                if least > limited.below[i] and least > 2.0**-100:
+                if is_beyond(least, limited.below[i]):
                     out[j * n + i] = INFINITY
                 else:
                     out[j * n + i] = readers.distance(points, i, limited.exact, j)

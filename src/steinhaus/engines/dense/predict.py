@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from steinhaus.engines.bounds.rounding import SLACK, float64_floor, gamma, upward
+from steinhaus.engines.bounds.distances import settled_floor
+from steinhaus.engines.bounds.rounding import SLACK, gamma, rowed, stretch, upward
 from steinhaus.engines.bounds.scores import FAR, UNKNOWN, Basis, Frame, plain_floor, product_slope, rates
 from steinhaus.engines.dense import predict_kernels
 from steinhaus.engines.dense.lanes import readers
@@ -63,8 +64,7 @@ def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) 
     rows[:, :d] = factors.rows
     points = Handed(framed(x, frame))
     readers_ = Handed(readers(x.dtype))
-    reach, floor = upward(np.array([frame.reach, 2.0 * float64_floor(d)]))
-    stretch = SLACK * (1.0 + gamma(d / 16 + 21))
+    reach, floor = upward(np.array([frame.reach, settled_floor(d)]))
     labels = np.empty(n, np.int32)
     step = max(1, _FEATURES // (TILE * d)) * TILE
     workers = Workers(min(threads or available_cores(), -(-n // step)))
@@ -74,7 +74,7 @@ def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) 
     def own(_: int) -> tuple[Handed, Handed, Handed]:
         norms = apart(TILE, np.float32)
         tiles = Tiles(apart(TILE, np.int64), norms, none, none, 0, reach, floor, norms)
-        sought = Sought(k, width, rows, factors, plain, single, centroids, stretch, apart((4, width), np.float32))
+        sought = Sought(k, width, rows, factors, plain, single, centroids, stretch(d), apart((4, width), np.float32))
         return Handed(tiles), Handed(sought), Handed(scratch_of(k, 0, True))
 
     owned = [own(worker) for worker in range(workers.count)]
@@ -138,5 +138,4 @@ def _scores(frame: Frame, centroids: Float64) -> tuple[Factors, Scores, Scores]:
         lag = np.zeros(k, np.float32)
         return Scores(single.rows, half.astype(np.float32), upward(slope), lag, upward(floor))
 
-    chain = predict_kernels.CHAIN / 16 + 5 + d // predict_kernels.CHAIN
-    return single, scores(factors.plain + gamma(chain), np.zeros(k)), scores(factors.fine, rest)
+    return single, scores(factors.plain + gamma(rowed(d)), np.zeros(k)), scores(factors.fine, rest)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
+from steinhaus.engines.bounds.rounding import CHAIN, norm_above
 from steinhaus.engines.bounds.scores import FAR
 from steinhaus.engines.dense.certifying import bounds, list_open, nearest, settle
 from steinhaus.engines.dense.lanes import Readers
@@ -20,9 +19,6 @@ from steinhaus.jit.build import apart, inner, kernel
 from steinhaus.jit.operations import fma, fold, load, local, lowest_one, splat, vector
 from steinhaus.jit.translate import unroll
 from steinhaus.jit.types import literal, u32
-
-CHAIN = 1024  # features summed at a time: four points and a few centroids stay in 32 KiB
-TINY = 2.0**-60  # more than the norm of a point whose squares have all underflowed
 
 
 class Sought(NamedTuple):
@@ -63,7 +59,7 @@ def label(
         beyond = u32(0)
         for lane in range(present):
             tiles.order[lane] = base + lane
-            norm = f32((np.sqrt(f64(tiles.norms[lane])) + TINY) * sought.stretch)
+            norm = f32(norm_above(f64(tiles.norms[lane]), sought.stretch))
             if not norm < FAR:
                 beyond = beyond | u32(1) << u32(lane)
                 norm = 0.0

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from steinhaus.engines.bounds.rounding import BYTES, chunk
+from steinhaus.engines.bounds.rounding import BYTES, FLAT, MOST, chunk
 from steinhaus.engines.dense.records import Factors, Framed, Scratch
 from steinhaus.jit.build import apart, inner, kernel, shared_kernel
 from steinhaus.jit.operations import (
@@ -27,7 +27,6 @@ from steinhaus.jit.target import BYTE_LANES
 from steinhaus.jit.translate import unroll
 from steinhaus.jit.types import Array, boolean, f32, f64, i8, i32, i64, literal, u8
 
-MOST = 127 * 128  # the largest integer of a row for products of bytes: 128 high + low, two signed bytes
 _Floats, _Bytes = Array[f32], Array[i8]
 
 
@@ -201,7 +200,7 @@ def halve(row: Array[f64], j: i64, d: i64, factors: Factors) -> f64:
     for t in range(d):
         most = max(most, abs(row[t]))
     scale, per_scale = 1.0, 0.0
-    if most > 2.0**-90:
+    if most > FLAT:
         exponent = ((bits_of(most / f64(MOST)) >> 52) & 0x7FF) - 1022
         scale = from_bits((exponent + 1023) << 52)
         per_scale = 1.0 / scale

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from steinhaus.engines.bounds.distances import score_error
 from steinhaus.engines.exact import limbs
 from steinhaus.engines.exact.distances import squared_distance
 from steinhaus.jit.annotations import Array, Column, Point, f64, i32, i64
@@ -17,8 +18,6 @@ from steinhaus.jit.build import inlined, inner, kernel
 from steinhaus.jit.operations import load, local, small_integer, splat, store, vector
 from steinhaus.jit.translate import unroll
 from steinhaus.jit.types import boolean, literal
-
-TINY = 2.0**-1000  # more than underflows can make of a score
 
 
 class SparseRows(NamedTuple):
@@ -43,7 +42,7 @@ class Sought(NamedTuple):
     half: Array[f64]  # (K,) half their squared norms
     firsts: Array[i64]  # (R + 1,) where each run's begin
     most: Array[f64]  # (R,) at least the largest norm of each run's
-    bound: f64  # the error of a score, relative to the square of both norms' sum
+    rate: f64  # of `score_error`
 
 
 @inlined
@@ -76,7 +75,7 @@ def label(
             j0, j1 = sought.firsts[r], sought.firsts[r + 1]
             best, found = _best(scores, sought.half, j0, j1)
             reach = norms[i] + sought.most[r]
-            least = best - 2.0 * (sought.bound * reach * reach + TINY)
+            least = best - 2.0 * score_error(sought.rate, reach)
             if _are_several(scores, j0, j1, least):
                 if not is_spread:
                     _spread(x, i, row)

@@ -1,10 +1,8 @@
 """Points in compressed sparse rows: nothing is done for an entry that is 0.
 
-The screen is the score itself, s_ij = x_i . c_j - |c_j|^2 / 2, in float64 over the entries of x_i. With M = (|x_i| +
-|c_j|)^2 it is off by at most gamma_(d + 4) M / 2 (Higham 2002, section 3.1), and the squared distances that would
-settle the label by gamma_(d + 3) of themselves, which is at most gamma_(d + 3) M; a gap of g between scores is one of
-2 g between squared distances. So scores further apart than 2 E, E = gamma_(d + 5) M, are those of a certified label.
-The rest is settled on the dense row, by `distances.squared_distance`, as everywhere.
+The screen is the score itself, s_ij = x_i . c_j - |c_j|^2 / 2, in float64 over the entries of x_i. Scores further apart
+than `bounds.distances` says are those of a certified label. The rest is settled on the dense row, by
+`exact.distances.squared_distance`, as everywhere.
 
 Grids have no offset here, so that what is 0 stays 0.
 """
@@ -17,21 +15,20 @@ from typing import Any
 
 import numpy as np
 
-from steinhaus.engines.bounds.rounding import UNIT64
+from steinhaus.engines.bounds.distances import about_error, score_rate
+from steinhaus.engines.bounds.rounding import CLOSE
 from steinhaus.engines.exact import limbs
 from steinhaus.engines.exact.distances import farthest
 from steinhaus.engines.exact.grid import are_integers, steps, unit_grid
 from steinhaus.engines.exact.held import Held, no_labels
 from steinhaus.engines.exact.weighing import Weights
 from steinhaus.engines.sparse import kernels
-from steinhaus.engines.sparse.kernels import TINY, Sought, SparseRows
+from steinhaus.engines.sparse.kernels import Sought, SparseRows
 from steinhaus.engines.workers import Workers
 from steinhaus.errors import DataError
 from steinhaus.jit.handed import Handed
 from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally, Totals
 
-_SLACK = 1.0 + 1e-6  # norms as they are computed, so enlarged, are at least what they should be
-_ABOUT = 4.0  # |x|^2 - 2 s is off by so many times the bound of a score
 _STEP = 1024  # points a task
 
 
@@ -71,7 +68,7 @@ class SparsePoints:
         self.totals = self._totals(unit)
         self._norms = np.empty(self.n)  # squared
         kernels.lengths[self._types](self._rows, self._norms)
-        self._lengths = np.sqrt(self._norms) * _SLACK
+        self._lengths = np.sqrt(self._norms) * CLOSE
         self._held: dict[Hashable, Held] = {}
         self._workers = Workers(threads)
 
@@ -137,20 +134,15 @@ class SparsePoints:
         self._workers.close()
         self._held.clear()
 
-    @property
-    def _bound(self) -> float:
-        """E relative to M; see the module. The factor covers the rounding of norms and of the bound itself."""
-        return float(2.0 * (self.d + 16) * UNIT64)
-
     def _label(self, runs: Sequence[Run]) -> Int32:
         """The labels of all points for all runs, (R, n) int32."""
         rows = np.concatenate([run.centroids for run in runs])
         width, squares = -(-len(rows) // 8) * 8, self._squares(rows)
         firsts = np.cumsum([0, *(len(run.centroids) for run in runs)])
-        most = np.sqrt(np.maximum.reduceat(squares, firsts[:-1])) * _SLACK
+        most = np.sqrt(np.maximum.reduceat(squares, firsts[:-1])) * CLOSE
         across = np.zeros((self.d, width))
         across[:, : len(rows)] = rows.T
-        sought = Handed(Sought(len(runs), width, self.d, rows, across, squares / 2.0, firsts, most, self._bound))
+        sought = Handed(Sought(len(runs), width, self.d, rows, across, squares / 2.0, firsts, most, score_rate(self.d)))
         labels = np.empty((len(runs), self.n), np.int32)
         scratch = [(np.empty(width), np.zeros(self.d)) for _ in range(self._workers.count)]
 
@@ -180,7 +172,7 @@ class SparsePoints:
             kernels.own_scores[self._types](self._rows, first, end, labels, centroids, half, scores)
 
         self._workers.each(score, self.n, _STEP)
-        error = _ABOUT * self._bound * (self._lengths + np.sqrt(squares)[labels]) ** 2 + TINY
+        error = about_error(score_rate(self.d), self._lengths + np.sqrt(squares)[labels] * CLOSE)
         about = self._norms - 2.0 * scores
         if self.weights is not None:
             about[self.weights == 0] = -np.inf
