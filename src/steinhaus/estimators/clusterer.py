@@ -89,8 +89,6 @@ class Clusterer(
         self._check_is_fitted()
         x = self._validated(X, reset=False, finite=False)
         if isinstance(x, np.ndarray):
-            from steinhaus.engines.dense.predict import nearest
-
             with named_by_scikit_learn(self, x):
                 return nearest(x, self._centroids(), threads=self._threads)
         with opened(x, threads=self._threads) as points:

@@ -168,12 +168,14 @@ class MemoryPoints:
         """See `Points.rows`."""
         return self._x[indices].astype(np.float64)
 
-    def plus_plus(self, k: int, stream: Any, weights: Int64 | None) -> Int64:
+    def plus_plus(self, k: int, stream: Any, weights: Int64 | None, trials: int) -> Int64:
         """See `Seeding.plus_plus`."""
         if self._policy.screen == "none" or self._basis.p:
             return np.empty(0, np.int64)
         found = self._project(p) if (p := self._policy.directions(k)) and not self._shapeless else None
-        return plus_plus(self._reading(), self._lengths, found or projected(self._reading(), 0), k, stream, weights)
+        if (found := found or projected(self._reading(), 0)) is None:
+            return np.empty(0, np.int64)
+        return plus_plus(self._reading(), self._lengths, found, k, stream, weights, trials)
 
     def squared_distances(self, indices: Int64, below: Float64 | None = None) -> Float64:
         """See `Points.squared_distances`."""

@@ -27,13 +27,15 @@ from steinhaus.engines.exact.rows import dense_rows
 from steinhaus.jit.handed import Handed
 from steinhaus.jit.target import BYTE_LANES
 from steinhaus.points import Float64, Int64
-from steinhaus.seeding import Stream, first_row, sum_bits, trials_of
+from steinhaus.seeding import Stream, first_row, sum_bits
 
 _STEP = 4096  # points a task
 _TASKS = 4  # tasks a worker
 
 
-def plus_plus(of: Reading, lengths: Float64, found: Projected, k: int, stream: Stream, weights: Int64 | None) -> Int64:
+def plus_plus(
+    of: Reading, lengths: Float64, found: Projected, k: int, stream: Stream, weights: Int64 | None, trials: int
+) -> Int64:
     """Choose up to k rows; fewer where all distances to the chosen ones are 0.
 
     Parameters
@@ -46,8 +48,10 @@ def plus_plus(of: Reading, lengths: Float64, found: Projected, k: int, stream: S
         The run's random numbers.
     weights
         (n,) how often each point counts; None: once.
+    trials
+        How many candidates are drawn for each row.
     """
-    search = _Seeder(of, lengths, found, k, weights)
+    search = _Seeder(of, lengths, found, k, weights, trials)
     chosen = [first_row(of.points.rows.n, stream, weights)]
     search.begin(chosen[0])
     while len(chosen) < k and (potential := search.scaled()):
@@ -59,9 +63,11 @@ def plus_plus(of: Reading, lengths: Float64, found: Projected, k: int, stream: S
 class _Seeder:
     """What is known of the points while rows are chosen."""
 
-    def __init__(self, of: Reading, lengths: Float64, found: Projected, k: int, weights: Int64 | None) -> None:
+    def __init__(
+        self, of: Reading, lengths: Float64, found: Projected, k: int, weights: Int64 | None, trials: int
+    ) -> None:
         n, d = of.points.rows.n, of.points.rows.d
-        self.m = trials_of(k)
+        self.m = trials
         self._of, self._x = of, of.points.rows.values
         self._tiles = arranged(of, found) if found.basis.p else of.tiles
         tiles, order = len(self._tiles.order) // TILE, self._tiles.order
