@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from steinhaus.engines.dense.policy import Screen
     from steinhaus.points import Float64, Int32, Points
 
+_FEW_FEATURES = 16
+_FEW_VALUES = 2**19
+_FEW_PRODUCTS = 2**21
+
 
 def choose(x: Any, *, threads: int | None = None, memory: int | None = None, screen: Screen = "auto") -> Points:
     """Choose the engine for (n, d) points.
@@ -39,9 +43,18 @@ def choose(x: Any, *, threads: int | None = None, memory: int | None = None, scr
         from steinhaus.engines.sparse.points import SparsePoints
 
         return SparsePoints(x, threads=threads)
+    if screen == "compact" or (screen == "auto" and memory is None and compact_pays(*x.shape)):
+        from steinhaus.engines.compact.points import CompactPoints
+
+        return CompactPoints(np.ascontiguousarray(x), threads=threads)
     from steinhaus.engines.dense.points import MemoryPoints
 
     return MemoryPoints(np.ascontiguousarray(x), threads=threads, memory=memory, screen=screen)
+
+
+def compact_pays(n: int, d: int) -> bool:
+    """Whether all distances of (n, d) points are measured sooner than a screen spares them."""
+    return d < _FEW_FEATURES or n * d <= _FEW_VALUES
 
 
 def is_collection(x: Any) -> bool:
@@ -83,6 +96,8 @@ def opened(x: Any, *, weights: Float64 | None = None, threads: int | None = None
 
 
 def _weighted(x: Any, weights: Float64, threads: int | None) -> Points:
+    import numpy as np
+
     from steinhaus.engines.exact.weighing import weigh
     from steinhaus.errors import DataError
 
@@ -93,6 +108,10 @@ def _weighted(x: Any, weights: Float64, threads: int | None) -> Points:
         from steinhaus.engines.sparse.points import SparsePoints
 
         return SparsePoints(x, weights=put, threads=threads)
+    if compact_pays(*x.shape):
+        from steinhaus.engines.compact.points import CompactPoints
+
+        return CompactPoints(np.ascontiguousarray(x), threads=threads, weights=put)
     points = choose(x, threads=threads)
     if put.counts is None:
         return points
@@ -102,10 +121,33 @@ def _weighted(x: Any, weights: Float64, threads: int | None) -> Points:
 
 
 def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) -> Int32:
-    """The labels of (n, d) points that are not fitted, in one pass: see `dense.predict.nearest`."""
-    from steinhaus.engines.dense import predict
+    """The label of each point's nearest centroid, ties to the lowest: what a float64 brute force gives.
 
-    return predict.nearest(x, centroids, threads=threads)
+    Parameters
+    ----------
+    x
+        (n, d) points of a real type, C-contiguous.
+    centroids
+        (k, d) float64, C-contiguous.
+    threads
+        Threads to use, the calling one included; None: one a core.
+
+    Returns
+    -------
+    (n,) int32
+
+    Raises
+    ------
+    DataError
+        A point is not finite.
+    """
+    if x.shape[1] < _FEW_FEATURES or x.size * len(centroids) <= _FEW_PRODUCTS:
+        from steinhaus.engines.compact import predict as compact
+
+        return compact.nearest(x, centroids, threads=threads)
+    from steinhaus.engines.dense import predict as dense
+
+    return dense.nearest(x, centroids, threads=threads)
 
 
 def distances(x: Any, rows: Float64, *, threads: int | None = None) -> Float64:
@@ -123,6 +165,10 @@ def distances(x: Any, rows: Float64, *, threads: int | None = None) -> Float64:
         squares = points.distances_to(rows)
         points.close()
         return np.sqrt(np.ascontiguousarray(squares.T))
+    if x.shape[1] < _FEW_FEATURES:
+        from steinhaus.engines.compact import predict
+
+        return predict.distances(np.ascontiguousarray(x), np.ascontiguousarray(rows), threads=threads)
     from steinhaus.engines.exact.distances import table_of_distances
     from steinhaus.engines.workers import Workers
 

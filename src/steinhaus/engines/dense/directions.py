@@ -17,7 +17,7 @@ from steinhaus.engines.dense.products import halve_rows
 from steinhaus.engines.dense.records import TILE, Factors, Framed, Tiles, factors_of, scratch_of
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
-from steinhaus.points import Int32, Int64
+from steinhaus.points import Float64, Int32, Int64
 
 _SAMPLE = 512  # points that the leading directions are taken from
 _SWEEPS = 2  # of subspace iteration
@@ -25,10 +25,13 @@ _SHARE = 0.4  # of the points' variance: leading directions that hold less of it
 
 
 class Projected(NamedTuple):
-    """A basis, and the points seen along it."""
+    """A basis, and the points along it, N in tiles of their own order."""
 
     basis: Basis
-    tiles: Tiles
+    coordinates: NDArray[np.float32]  # (N, p) b_i
+    residuals: NDArray[np.float32]  # (N,) at least |y_i - P b_i|
+    along_reference: Float64  # (N,) z_i . m, as float32 products give it
+    rest: float  # how far the reference point was rounded for these products
 
 
 class Reading(NamedTuple):
@@ -42,14 +45,12 @@ class Reading(NamedTuple):
 
 
 def projected(
-    of: Reading, p: int, *, labels: Int32 | None = None, forced: bool = False, room: NDArray[np.float32]
+    of: Reading, p: int, *, forced: bool = False, room: NDArray[np.float32] | None = None
 ) -> Projected | None:
-    """Take p leading directions, a multiple of 16, project the points on them, and order the points into tiles.
+    """Take p leading directions, a multiple of 16 or none, and project the points on them and on the reference point.
 
     Parameters
     ----------
-    labels
-        (n,) where one run is alone: points of a cluster stand together then, and near ones within it.
     forced
         Whether directions are taken though they tell little.
     room
@@ -60,35 +61,50 @@ def projected(
     Projected or None
         None where leading directions hold too little of the points.
     """
-    d, n, workers = of.points.rows.d, of.points.rows.n, of.workers
-    tiles = len(of.tiles.order) // TILE
-    step = max(1, min(512, tiles // (4 * workers.count)))
-    if d <= p:
+    d, workers, tiles = of.points.rows.d, of.workers, len(of.tiles.order) // TILE
+    if d <= p or p == 0:
         basis: Basis | None = Basis(np.eye(d, p, dtype=np.float32), 0.0)
     else:
         basis = leading_directions(of, p, forced=forced)
     if basis is None:
         return None
     basis, factors, rest = _factors(of.frame, basis)
-    if room.size < tiles * TILE * p:
+    if room is None or room.size < tiles * TILE * p:
         room = np.empty(tiles * TILE * p, np.float32)
-    coordinates = room.reshape(-1)[: tiles * TILE * p].reshape(-1, p)
+    coordinates = room.reshape(-1)[: tiles * TILE * p].reshape(tiles * TILE, p)
     along, squares = np.empty((2, tiles * TILE))
     # not by BLAS, whose threads stay awake for a while
     shift = np.einsum("pd,d->p", factors.rows[:p], of.frame.reference).astype(np.float32)
     records = [Handed(record) for record in (of.points, of.readers, of.tiles, factors)]
     to = Handed(Projection(shift, p, coordinates, squares, along))
     scratch = [Handed(scratch_of(p + 1, d, of.frame.bytewise)) for _ in range(workers.count)]
+    step = _step(tiles, workers)
     workers.each(lambda worker, first, end: kernels.project(*records, scratch[worker], to, first, end), tiles, step)
     rests = residuals(of.frame, basis, of.tiles.norms.astype(np.float64), along, rest, squares)
-    order = near_order(coordinates[:n], workers, labels)
+    return Projected(basis, coordinates, rests, along, rest)
+
+
+def arranged(of: Reading, found: Projected, labels: Int32 | None = None) -> Tiles:
+    """The points in tiles of near ones.
+
+    labels: (n,) where one run is alone: points of a cluster stand together then, and near ones within it.
+    """
+    n, tiles, p = of.points.rows.n, len(of.tiles.order) // TILE, found.basis.p
+    order = near_order(found.coordinates[:n], of.workers, labels)
     order = np.concatenate([order, np.repeat(order[-1:], tiles * TILE - n)])
     projections = np.empty((tiles, 2, p, 16), np.float32)
-    workers.each(lambda _, first, end: kernels.regroup(coordinates, p, order, first, end, projections), tiles, step)
-    placed = of.tiles._replace(
-        order=order, norms=of.tiles.norms[order], residuals=rests[order], projections=projections, p=p
-    )
-    return Projected(basis, placed)
+
+    def regroup(_: int, first: int, end: int) -> None:
+        kernels.regroup(found.coordinates, p, order, first, end, projections)
+
+    of.workers.each(regroup, tiles, _step(tiles, of.workers))
+    norms, rests = of.tiles.norms[order], found.residuals[order]
+    return of.tiles._replace(order=order, norms=norms, residuals=rests, projections=projections, p=p)
+
+
+def _step(tiles: int, workers: Workers) -> int:
+    """Tiles a task."""
+    return max(1, min(512, tiles // (4 * workers.count)))
 
 
 def _factors(frame: Frame, basis: Basis) -> tuple[Basis, Factors, float]:

@@ -15,11 +15,12 @@ from steinhaus.engines.bounds import scores
 from steinhaus.engines.bounds.distances import float64_floor, settled_floor
 from steinhaus.engines.bounds.rounding import length_above, norms_above, upward
 from steinhaus.engines.dense import centroids, labelling, lanes, limited, records
-from steinhaus.engines.dense.directions import Reading, projected
+from steinhaus.engines.dense.directions import Projected, Reading, arranged, projected
 from steinhaus.engines.dense.policy import THRESHOLDS, Capacity, Policy, Screen, rounding_pays
 from steinhaus.engines.dense.predict import framed
 from steinhaus.engines.dense.products import halve_rows
 from steinhaus.engines.dense.records import BRUTE, FEATURES, RENEW, TILE, Limited, Tiles
+from steinhaus.engines.dense.seeding import plus_plus
 from steinhaus.engines.dense.state import Batch, batch_of
 from steinhaus.engines.exact.distances import all_distances, farthest, own_distances
 from steinhaus.engines.exact.grid import GRID_BITS, are_integers, grid_of, ranges
@@ -33,7 +34,6 @@ from steinhaus.jit.target import takes_bytes
 from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally, Totals
 
 _STEP = 4096  # points a task, for what is done seldom
-_SAMPLE = 1024  # points that tell how long a step of such bytes is
 _TASKS = 4  # tasks a worker, in a pass over the points
 _CENTROIDS = 64  # centroids a task, when bounds are worked out
 
@@ -93,6 +93,7 @@ class MemoryPoints:
         self._tiles = self._first_tiles()
         self._rounding_pays = True  # until a pass shows otherwise
         self._shapeless = False  # whether leading directions were found to be of no use
+        self._projected: Projected | None = None  # the points along directions that no tiles were made by yet
         self._batch: Batch | None = None
         self._view: Handed | None = None  # the kernels' view of it
         self.work = np.zeros((records.WORKS, 0), np.int64)  # of the last pass, a column a run: see records.Change
@@ -166,6 +167,15 @@ class MemoryPoints:
     def rows(self, indices: Int64) -> Float64:
         """See `Points.rows`."""
         return self._x[indices].astype(np.float64)
+
+    def plus_plus(self, k: int, stream: Any, weights: Int64 | None, trials: int) -> Int64:
+        """See `Seeding.plus_plus`."""
+        if self._policy.screen == "none" or self._basis.p:
+            return np.empty(0, np.int64)
+        found = self._project(p) if (p := self._policy.directions(k)) and not self._shapeless else None
+        if (found := found or projected(self._reading(), 0)) is None:
+            return np.empty(0, np.int64)
+        return plus_plus(self._reading(), self._lengths, found, k, stream, weights, trials)
 
     def squared_distances(self, indices: Int64, below: Float64 | None = None) -> Float64:
         """See `Points.squared_distances`."""
@@ -397,7 +407,7 @@ class MemoryPoints:
             return
         quantiser = rounding.NOT_ROUNDED
         if rounded:
-            some = np.linspace(0, self.n - 1, min(self.n, _SAMPLE)).astype(np.int64)
+            some = np.linspace(0, self.n - 1, min(self.n, rounding.SAMPLE)).astype(np.int64)
             quantiser = rounding.quantiser_of(self._frame, self._frame.place(self.rows(some)))
         self._framed = self._framed._replace(quantiser=quantiser)
         self._points = Handed(self._framed)
@@ -411,22 +421,26 @@ class MemoryPoints:
 
     def _take_directions(self, batch: Batch, p: int) -> None:
         """Look for p leading directions; where they tell something, bring what is known into the points' new order."""
-        alone = len(batch.labels) == 1 and batch.passes > 0 and self.n >= THRESHOLDS.cluster * len(batch.counts)
-        points = self._framed._replace(quantiser=rounding.NOT_ROUNDED)
-        found = projected(
-            Reading(points, self._readers, self._frame, self._tiles, self._workers),
-            p,
-            labels=batch.labels[0, : self.n] if alone else None,
-            forced=self._policy.screen == "drift",
-            room=batch.anchors.products,  # nothing is in it before the next pass
-        )
-        self._shapeless = found is None
+        found = self._project(p, batch.anchors.products)  # nothing is in them before the next pass
         if found:
-            self._basis = found.basis
-            self._tiles = found.tiles._replace(rounded_norms=self._rounded_norms(found.tiles.norms))
+            alone = len(batch.labels) == 1 and batch.passes > 0 and self.n >= THRESHOLDS.cluster * len(batch.counts)
+            placed = arranged(self._reading(), found, batch.labels[0, : self.n] if alone else None)
+            self._basis, self._projected = found.basis, None
+            self._tiles = placed._replace(rounded_norms=self._rounded_norms(placed.norms))
             self._look()
             self._view = None
-            batch.labels = np.ascontiguousarray(batch.labels[:, found.tiles.order])
+            batch.labels = np.ascontiguousarray(batch.labels[:, placed.order])
+
+    def _project(self, p: int, room: NDArray[np.float32] | None = None) -> Projected | None:
+        """The points along p leading directions; None where these hold too little of them."""
+        if self._projected is None or self._projected.basis.p != p:
+            self._projected = projected(self._reading(), p, forced=self._policy.screen == "drift", room=room)
+            self._shapeless = self._projected is None
+        return self._projected
+
+    def _reading(self) -> Reading:
+        points = self._framed._replace(quantiser=rounding.NOT_ROUNDED)
+        return Reading(points, self._readers, self._frame, self._tiles, self._workers)
 
 
 def _scale_of(step: float, kind: np.dtype[Any]) -> float:
