@@ -261,20 +261,3 @@ class TimedReading(Protocol):
     def reading(self) -> Any:
         """How long reading took; its `text()` says it in a sentence."""
         ...
-
-
-@runtime_checkable
-class Seeding(Protocol):
-    """Points that choose starts by themselves."""
-
-    def plus_plus(self, k: int, stream: Any, weights: Int64 | None) -> Int64:
-        """The first rows that `seeding.plus_plus` chooses with these random numbers: k, or as many as go this way.
-
-        Parameters
-        ----------
-        stream
-            A `seeding.Stream`; what these rows take of it is drawn, and no more.
-        weights
-            (n,) how often each point counts; None: once.
-        """
-        ...

@@ -159,7 +159,7 @@ def plus_plus(
         if not ends[-1]:
             rest = np.setdiff1d(np.arange(points.n), chosen)
             return np.concatenate([chosen, rest[stream.distinct(k - len(chosen), len(rest))]])
-        candidates = np.searchsorted(ends, stream.integers(trials_of(k), int(ends[-1])), side="right")
+        candidates = np.searchsorted(ends, stream.integers(trials, int(ends[-1])), side="right")
         nearer = np.minimum(points.squared_distances(candidates, closest), closest)
         largest = float((closest * times).max())
         best = int(np.argmin([_integers(row * times, largest).sum() for row in nearer]))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from steinhaus.engines.compact.lanes import GROUP, TILE, Sites, nearest
+from steinhaus.engines.compact.lanes import nearest
+from steinhaus.engines.compact.records import GROUP, TILE, Sites
 from steinhaus.jit.build import kernel
 from steinhaus.jit.operations import convert, floating, fold, load, splat, store
 from steinhaus.jit.types import Array, Point, f64, i32, i64
@@ -12,7 +13,15 @@ from steinhaus.jit.types import Array, Point, f64, i32, i64
 
 @kernel
 def label(
-    rows: Array[Point], n: i64, d: i64, first: i64, end: i64, sites: Sites, k: i64, tile: Array[Point], labels: Array[i32]
+    rows: Array[Point],
+    n: i64,
+    d: i64,
+    first: i64,
+    end: i64,
+    sites: Sites,
+    k: i64,
+    tile: Array[Point],
+    labels: Array[i32],
 ) -> i64:
     """Label sixteen points at a time, first <= tile < end; 1 where a value is not finite, else 0.
 

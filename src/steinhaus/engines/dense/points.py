@@ -174,8 +174,8 @@ class MemoryPoints:
         if self._policy.screen == "none" or self._basis.p:
             return np.empty(0, np.int64)
         found = self._project(p) if (p := self._policy.directions(k)) and not self._shapeless else None
-        plain = found or projected(self._reading(), 0)
-        return plus_plus(self._reading(), self._lengths, plain, k, stream, weights, trials)
+        placed = found or projected(self._reading(), 0)
+        return plus_plus(self._reading(), self._lengths, placed, k, stream, weights, trials)
 
     def squared_distances(self, indices: Int64, below: Float64 | None = None) -> Float64:
         """See `Points.squared_distances`."""
