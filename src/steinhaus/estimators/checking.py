@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Integral
@@ -39,6 +40,23 @@ def check_enough(x: Any, n_clusters: int) -> None:
         raise ValueError(
             f"n_samples={x.shape[0]} should be >= n_clusters={n_clusters}. Give more rows, or ask for fewer clusters."
         )
+
+
+def restarts_of(estimator: Any, several: int) -> int:
+    """The number of restarts; "auto" is 1, or `several` for random rows and functions. An array is one start."""
+    init, asked = estimator.init, estimator.n_init
+    by_name, by_function = isinstance(init, str), callable(init)
+    at_random = by_function or (by_name and init == "random")
+    restarts = int(asked) if not isinstance(asked, str) else several if at_random else 1
+    if by_name or by_function or restarts == 1:
+        return restarts
+    warnings.warn(
+        "Explicit initial center position passed: performing only one init in "
+        f"{type(estimator).__name__} instead of n_init={restarts}.",
+        RuntimeWarning,
+        stacklevel=5,
+    )
+    return 1
 
 
 def checked_start(start: ArrayLike, k: int, d: int) -> Float64:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,19 +17,20 @@ from sklearn.utils import Tags, estimator_html_repr
 from sklearn.utils.validation import (
     _check_feature_names,
     _check_n_features,
+    assert_all_finite,
     check_is_fitted,
     validate_data,
 )
 
-from steinhaus.centroids import inertia
 from steinhaus.engines import distances, is_collection, nearest, opened
 from steinhaus.errors import DataError
 from steinhaus.estimators.checking import centroid_dtype, checked_weights, named_by_scikit_learn
-from steinhaus.points import Float64, Int32, LabelsArray, Points, Run
+from steinhaus.points import Float64, Int32, Int64, LabelsArray, Points, Run
 from steinhaus.resources import available_cores
 
 Init = str | Callable[..., ArrayLike] | ArrayLike  # where centroids begin
 DTYPES = [np.float64, np.float32, np.uint8, np.int8, np.uint16, np.int16, np.int32, np.uint32, np.int64, np.uint64]
+_READ_AS_THEY_ARE = frozenset(map(np.dtype, DTYPES))
 
 
 class Clusterer(
@@ -84,7 +86,7 @@ class Clusterer(
         labels : (n,) int32
             What a float64 brute force gives; a Dask array for Dask collections.
         """
-        check_is_fitted(self)
+        self._check_is_fitted()
         x = self._validated(X, reset=False, finite=False)
         if isinstance(x, np.ndarray):
             with named_by_scikit_learn(self, x):
@@ -107,7 +109,7 @@ class Clusterer(
         distances : (n, n_clusters), float32 for float32 X, float64 otherwise
             In the units of X; dense also where X is sparse.
         """
-        check_is_fitted(self)
+        self._check_is_fitted()
         if is_collection(X):
             raise DataError("A Dask collection is transformed block by block: X.map_blocks(kmeans.transform).")
         x = self._validated(X, reset=False)
@@ -125,10 +127,10 @@ class Clusterer(
         sample_weight : (n,) array-like, optional
             Not negative, not all zero; none: 1 each.
         """
-        check_is_fitted(self)
+        self._check_is_fitted()
         x = self._validated(X, reset=False)
         with opened(x, weights=checked_weights(sample_weight, x), threads=self._threads) as points:
-            return -assigned(points, 0, self._centroids())
+            return -assigned(points, 0, self._centroids())[0]
 
     def save(self, path: str | Path) -> None:
         """Write the fitted model to a file in the safetensors format; `steinhaus.load` reads it.
@@ -153,12 +155,31 @@ class Clusterer(
 
         export(self, path)
 
+    @classmethod
+    @cache
+    def _get_param_names(cls) -> list[str]:
+        """The names of the parameters, read from the signature once: every fit asks for them."""
+        names: list[str] = super()._get_param_names()
+        return names
+
+    def _check_is_fitted(self) -> None:
+        """NotFittedError, scikit-learn's, if there are no centroids yet."""
+        if "cluster_centers_" not in vars(self):
+            check_is_fitted(self)
+
     def _validated(self, X: ArrayLike, *, reset: bool, finite: bool = True) -> Any:
         """X as a C-contiguous array or CSR matrix of a type that the engines read; copied only where it is not one.
 
         Dask collections become Dask arrays of known chunks. Where `finite` is not asked for, arrays are not looked
         through for values that are not, because the engine will do so: see `named_by_scikit_learn`.
         """
+        if type(X) is np.ndarray and self._needs_no_change(X, reset=reset):
+            if finite:
+                assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
+            if reset:
+                self.n_features_in_ = X.shape[1]
+                self.__dict__.pop("feature_names_in_", None)
+            return X
         if is_collection(X):
             from steinhaus.engines.cluster.arrays import collected
 
@@ -170,6 +191,19 @@ class Clusterer(
             self, X, reset=reset, accept_sparse="csr", dtype=DTYPES, order="C",
             ensure_all_finite=finite or issparse(X),
         )  # fmt: skip
+
+    def _needs_no_change(self, x: NDArray[Any], *, reset: bool) -> bool:
+        """Whether all that scikit-learn's `validate_data` would do with an array is to look for values not finite.
+
+        For a row or a hundred that function takes longer than all the rest.
+        """
+        return (
+            x.ndim == 2
+            and x.size > 0
+            and x.flags.c_contiguous
+            and x.dtype in _READ_AS_THEY_ARE
+            and (reset or (x.shape[1] == self.n_features_in_ and "feature_names_in_" not in vars(self)))
+        )
 
     @property
     def _threads(self) -> int | None:
@@ -191,15 +225,20 @@ class Clusterer(
         }  # fmt: skip
         if hasattr(self, "feature_names_in_"):
             plain["feature_names_in_"] = self.feature_names_in_.tolist()
-        return plain, {"cluster_centers_": self.cluster_centers_, "labels_": np.asarray(self.labels_)}
+        arrays: dict[str, NDArray[Any]] = {"cluster_centers_": self.cluster_centers_}
+        if hasattr(self, "labels_"):  # a fit may leave them out
+            arrays["labels_"] = np.asarray(self.labels_)
+        return plain, arrays
 
     def _set_state(self, plain: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         """Take back what `_state` gave; ValueError, with what is wrong, where it did not."""
-        centers, labels = arrays.pop("cluster_centers_"), arrays.pop("labels_")
+        centers, labels = arrays.pop("cluster_centers_"), arrays.pop("labels_", None)
         if centers.ndim != 2 or not centers.size or centers.dtype.kind != "f" or not np.isfinite(centers).all():
             raise ValueError("its centroids are not a table of finite numbers")
-        if labels.ndim != 1 or labels.dtype != np.int32 or not ((labels >= 0) & (labels < len(centers))).all():
-            raise ValueError("its labels are not those of its clusters")
+        if labels is not None:
+            if labels.ndim != 1 or labels.dtype != np.int32 or not ((labels >= 0) & (labels < len(centers))).all():
+                raise ValueError("its labels are not those of its clusters")
+            self.labels_ = labels
         if plain["n_features_in_"] != centers.shape[1]:
             raise ValueError("its centroids have another number of features than it says")
         if not isinstance(plain["inertia_"], float) or not plain["inertia_"] >= 0:
@@ -213,7 +252,7 @@ class Clusterer(
             self.feature_names_in_ = np.array(names, object)
         if arrays:
             raise ValueError(f"it holds tensors that its class has not: {', '.join(map(repr, arrays))}")
-        self.cluster_centers_, self.labels_ = centers, labels
+        self.cluster_centers_ = centers
         self.inertia_, self.n_iter_ = plain["inertia_"], plain["n_iter_"]
         self.n_features_in_ = centers.shape[1]
         self._n_features_out = len(centers)
@@ -236,12 +275,19 @@ class Clusterer(
         return tags
 
 
-def assigned(points: Points, key: Hashable, centroids: Float64) -> float:
-    """Label the points by these centroids; their inertia."""
+def assigned(points: Points, key: Hashable, centroids: Float64) -> tuple[float, Int64]:
+    """Label the points by these centroids; their inertia, and the clusters' counts, (k,) int64."""
+    from steinhaus.centroids import inertia
+
     (tally,) = points.assign([Run(key, centroids)])
-    return inertia(points.grid, points.totals, tally, centroids)
+    return inertia(points.grid, points.totals, tally, centroids), tally.counts
 
 
 def labels_of(points: Points, key: Hashable) -> Any:
     """The labels of a run, (n,) int32; a Dask array, left on the workers, where the points are there."""
-    return points.labels_array(key) if isinstance(points, LabelsArray) else points.labels(key)
+    return points.labels_array(key) if _leaves_labels(type(points)) else points.labels(key)  # type: ignore[attr-defined]
+
+
+@cache
+def _leaves_labels(engine: type) -> bool:
+    return issubclass(engine, LabelsArray)  # asked once: a look at a protocol's methods takes 10 us
