@@ -11,8 +11,8 @@ from typing import NamedTuple
 class Limits(NamedTuple):
     """Where one way takes over from another, measured on two cores with AVX-512: docs/benchmarks.md, "Thresholds"."""
 
-    # Features below which all points are compact: 100,000 points, K = 20 and 100, of 2 to 8 features take a third to the
-    # whole of the screened engine's time; from 16 features on, screens by float32 are two to three times as fast.
+    # Features below which all points are compact: 100,000 points, K = 20 and 100, of 2 to 8 features take a third to
+    # the whole of the screened engine's time; from 16 features on, screens by float32 are two to three times as fast.
     features: int = 16
     # Features and centroids from both of which on the screened engine takes such points, too, where K is known: 50,000
     # points of 12 features, K = 400, take 0.23 s there and 0.6 s here.
