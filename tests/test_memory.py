@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import naive
 from problems import ALL_DTYPES, problems
 from steinhaus.engines import choose
+from steinhaus.engines.dense.points import MemoryPoints
 from steinhaus.engines.dense.records import PAIRS, SCREENED
 from steinhaus.errors import DataError
 from steinhaus.jit.target import BYTE_LANES
@@ -137,7 +138,7 @@ def test_floats_are_rounded_to_bytes_where_that_pays(rng, dtype, alike):
     centres, kinds = rng.normal(size=(64, 64)), rng.integers(0, 64, 4000)
     x = (centres[kinds] + rng.normal(size=(4000, 64)) * (1e-4 if alike else 0.5)).astype(dtype)
     start = x[1:65].astype(float) if alike else x[rng.choice(4000, 64, replace=False)].astype(float)
-    points = choose(x, threads=2)
+    points = MemoryPoints(x, threads=2)
     points.assign([Run(0, start)])
     assert bool(points._framed.quantiser.step) == (bool(BYTE_LANES) and not alike)
     assert ("points are rounded" in points.explain(64)) == bool(points._framed.quantiser.step)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from steinhaus.engines.compact import kernels
 from steinhaus.engines.compact.held import Held
 from steinhaus.engines.compact.placing import Placed
-from steinhaus.engines.compact.policy import LIMITS, ordered, step
+from steinhaus.engines.compact.policy import LIMITS, compared, ordered, step
 from steinhaus.engines.compact.records import BOX, TILE, Steps
 from steinhaus.engines.compact.seeding import plus_plus
 from steinhaus.engines.exact.distances import farthest, own_distances
@@ -63,8 +63,9 @@ class CompactPoints:
     def advance(self, runs: Sequence[Run], *, tolerance: float, most: Sequence[int]) -> list[Run]:
         """See `Advancing.advance`."""
         following = list(runs)
-        alone = [place for place, run in enumerate(runs) if run.centroids.size * self.n <= LIMITS.alone]
-        small = sum(runs[place].centroids.size for place in alone) * self.n <= LIMITS.task // 8
+        work = [self.n * self.d * compared(self.n, self.d, len(run.centroids)) for run in runs]
+        alone = [place for place in range(len(runs)) if work[place] <= LIMITS.alone]
+        small = sum(work[place] for place in alone) <= LIMITS.task // 8
         held = [self._remember(run) for run in runs]
 
         def go(_: int, first: int, end: int) -> None:
@@ -153,7 +154,7 @@ class CompactPoints:
 
     def _label(self, held: Held) -> None:
         """Label all points by the centroids that are placed."""
-        label, at_once = kernels.label[self._kind], step(self.d, held.k, TILE * BOX)
+        label, at_once = kernels.label[self._kind], step(self.d, compared(self.n, self.d, held.k), TILE * BOX)
         helpers = min(self._workers.count, -(-self._placed.boxes // at_once)) - 1
         parts = [held.part() for _ in range(helpers)]
         handed = [held.handed, *map(Handed, parts)]

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 
 class Limits(NamedTuple):
-    """Where one way takes over from another, measured on two cores with AVX-512: docs/benchmarks.md, "Thresholds"."""
+    """Where one way takes over from another, as measured: docs/benchmarks.md, "Thresholds"."""
 
     # Features below which all points are compact: 100,000 points, K = 20 and 100, of 2 to 8 features take a third to
-    # the whole of the screened engine's time; from 16 features on, screens by float32 are two to three times as fast.
+    # all of the screened engine's time; from 16 features on, screens by float32 are two to three times as fast.
     features: int = 16
     # Features and centroids from both of which on the screened engine takes such points, too, where K is known: 50,000
     # points of 12 features, K = 400, take 0.23 s there and 0.6 s here.
@@ -30,8 +30,8 @@ class Limits(NamedTuple):
     ordered_centroids: int = 16
     # Products of values and centroids that make a task, some 50 us.
     task: int = 2**18
-    # Such products an iteration up to which a run goes ahead on one thread, in one call.
-    alone: int = 2**19
+    # Such products an iteration up to which a run goes ahead on one thread, in one call: threads meet in 50 us and more.
+    alone: int = 2**21
     # Iterations at most without a look at what else is going on.
     at_once: int = 4096
 
@@ -49,6 +49,11 @@ def serves(n: int, d: int, k: int | None = None) -> bool:
 def ordered(n: int, d: int, k: int) -> bool:
     """Whether near points are put next to each other for k centroids."""
     return d < LIMITS.features and n >= LIMITS.ordered_points and k >= LIMITS.ordered_centroids
+
+
+def compared(n: int, d: int, k: int) -> int:
+    """With how many of k centroids a point is compared, more or less."""
+    return min(k, 16 + k // 8) if ordered(n, d, k) else k
 
 
 def step(d: int, k: int, points: int) -> int:
