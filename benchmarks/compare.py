@@ -62,7 +62,7 @@ def compare(
     """Measure one workload, round by round, everyone in turn; keep the result on disk and return it."""
     print(f"\n{workload.name}: {workload.title}")
     began = perf_counter()
-    files = prepare(workload.data, workload.ks, points)
+    files = prepare(workload.data, workload.ks, size=points)
     truth = reference(workload, files, threads)
     wanted = ("ours", *(["before"] if BEFORE in os.environ else []), *(workload.peers if named is None else named))
     skipped = {peer: why for peer in wanted if (why := missing(peer))}
@@ -143,7 +143,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, default=5, help="how often everyone is measured (default 5)")
     parser.add_argument("--threads", type=int, default=growth.cores(), help="for everyone (default: all cores)")
-    parser.add_argument("--points", type=int, metavar="N", help="the first N points alone, to try things out")
+    parser.add_argument("--points", type=int, metavar="N", help="sets of N points, to try things out")
     parser.add_argument(
         "--growth", action="store_true", help="instead: time against K, n and d, with slopes and a plot"
     )

@@ -16,6 +16,7 @@ import resource
 import statistics
 import time
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -160,7 +161,7 @@ def mnist(arguments):
     """One run, and the twenty of the published study, here and on 2 workers: each engine's second fit, all warm."""
     from steinhaus.engines.cluster.points import spread
 
-    x = steinhaus.open_images("mnist").rows[:60_000]
+    x = steinhaus.open_images("mnist").rows[: arguments.images or 60_000]
     inside = choose(x)
     with cluster(2) as client:
         points = spread(x, client)
@@ -222,6 +223,9 @@ def peers(arguments):
     start = rows.source.pick(Stream(0, 10, 0).distinct(10, rows.shape[0])) / 255
     fits = {"steinhaus": steinhaus_fit, "MiniBatchKMeans": mini_batch_fit, "dask-ml": dask_ml_fit}
     for what in arguments.who or fits:
+        if what == "dask-ml" and not find_spec("dask_ml"):
+            told(what=what, skipped="dask-ml is not installed")
+            continue
         began = time.perf_counter()
         centres, iterations, of_workers = fits[what](rows, start, arguments)
         seconds, held = time.perf_counter() - began, of_workers or peak()

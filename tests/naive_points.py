@@ -53,6 +53,9 @@ class NaivePoints:
     def labels(self, key: Hashable) -> Int32:
         return self._labels[key]
 
+    def explain(self, k: int, runs: int = 1) -> str:
+        return "Every distance is measured."
+
     def forget(self, key: Hashable) -> None:
         self._labels.pop(key, None)
 

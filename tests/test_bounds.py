@@ -61,6 +61,25 @@ def test_norms_are_those_of_points_as_float32_holds_them(d, scale, rng):
         assert Fraction(float(kept[i])) ** 2 >= held
 
 
+def test_norms_of_points_that_are_all_rounded_up(rng):
+    for d in range(1, 200):
+        x = np.full((1, d), 1.0 + 2.0**-24 + 2.0**-40)
+        above = rounding.norms_above(np.square(x).sum(axis=1))[0]
+        assert Fraction(float(above)) ** 2 >= d * Fraction(1 + 2.0**-23) ** 2
+
+
+def test_a_norm_whose_small_squares_are_all_lost():
+    """Of 2^18 features each lane's first is 1, and the squares of the others are below half its last place."""
+    small, many = np.float32(2.0**-12.55), 2**14
+    lanes = np.ones(16, np.float32)
+    for _ in range(many - 1):
+        lanes += small * small
+    squares = 16 * (1 + (many - 1) * Fraction(float(small)) ** 2)
+    above = plain(rounding.norm_above)(np.float64(lanes.sum()), rounding.stretch(16 * many))
+    assert lanes.sum() == 16
+    assert Fraction(float(above)) ** 2 >= squares
+
+
 @pytest.mark.parametrize("d", [1, 15, 16, 100, 1024, 1100, 3000])
 @pytest.mark.parametrize("kind", ["alike", "mixed", "one large"])
 def test_no_sum_has_a_longer_chain_than_is_counted(d, kind, rng):
@@ -118,28 +137,51 @@ def stepped(rng, d, kind):
     return before, after
 
 
-@pytest.mark.parametrize("seed", range(20))
-@pytest.mark.parametrize("kind", ["mixed", "tiny", "turned", "far", "none", "lost"])
-def test_no_score_changes_by_more_than_a_step_allows(kind, seed):
-    rng = np.random.default_rng(seed)
-    d = int(rng.integers(1, 40))
-    before, after = stepped(rng, d, kind)
+def tight(square):
+    """The least float32 that is at least the root of a rational."""
+    size = np.float32(math.sqrt(square))
+    while Fraction(float(size)) ** 2 < square:
+        size = np.nextafter(size, np.float32(np.inf))
+    return size
+
+
+def check_step(before, after, ys):
+    """Hold the step's bounds, as the kernels use them, to how these points' scores change."""
+    d = len(before)
     frame = scores.Frame(np.zeros(d), 1.0, np.zeros(d), rounded=True)
     rates = scores.rates(frame, scores.Basis(np.empty((d, 0), np.float32), 0.0))
     moved, turned = np.sqrt(np.square(after - before).sum()), 0.5 * ((after + before) * (after - before)).sum()
     scale = np.sqrt(np.square(before).sum()) + np.sqrt(np.square(after).sum())
     length, rise, fall = (np.float32(part) for part in gaps.step_bound(moved, turned, scale, rates))
     e, f = exactly(after), exactly(before)
-    along = after - before
-    for y in (rng.normal(size=d), along, -along, hard(rng, d)):
+    for y in ys:
         exact = exactly(y)
         change = dot(exact, minus(e, f)) - (dot(e, e) - dot(f, f)) / 2
-        size = np.float32(root(dot(exact, exact)) * rounding.CLOSE)
+        size = tight(dot(exact, exact))
         up = Fraction(float(size)) * Fraction(float(length)) + Fraction(float(rise))
         fused = np.float32(np.float64(size) * np.float64(length) + np.float64(fall))  # the product is exact
         assert change <= up
         assert -change <= Fraction(float(size * length + fall))
         assert -change <= Fraction(float(fused))
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("kind", ["mixed", "tiny", "turned", "far", "none", "lost"])
+def test_no_score_changes_by_more_than_a_step_allows(kind, seed):
+    rng = np.random.default_rng(seed)
+    d = int(rng.integers(1, 40))
+    before, after = stepped(rng, d, kind)
+    along = after - before
+    check_step(before, after, (rng.normal(size=d), along, -along, hard(rng, d), np.zeros(d)))
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-44, 1e-60])
+@pytest.mark.parametrize("norm", [1.0, 2.0**40, 2.0**-30])
+def test_no_score_changes_by_more_where_all_lies_on_a_line(scale, norm, rng):
+    """From one side of the reference to the other: nothing but the step's own length allows for what happens."""
+    for _ in range(200):
+        e = rng.normal(size=1) * scale
+        check_step(-e, e, ([norm], [-norm]))
 
 
 def test_a_gap_is_at_most_what_lies_between_two_bounds(rng):

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from naive_points import NaivePoints
-from steinhaus.errors import DataError, PlanError
+from steinhaus.errors import PlanError
 from steinhaus.points import Points
 from steinhaus.study import Study
 from steinhaus.study.explaining import explain
@@ -30,11 +30,6 @@ def test_the_engine_of_the_training_images_is_asked_and_closed() -> None:
 
     assert explain(STUDY, blobs(), choose) == {2: "36 points, 2 runs of 2", 4: "36 points, 2 runs of 4"}
     assert [points.closed for points in made] == [True]
-
-
-def test_an_engine_that_does_not_say_how_it_screens() -> None:
-    with pytest.raises(DataError, match="The engine of these points, NaivePoints, does not say how it screens"):
-        explain(STUDY, blobs(), NaivePoints)
 
 
 def test_a_plan_that_does_not_fit_the_images() -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from steinhaus.jit.build import inlined, kernel
+from steinhaus.jit.build import inlined, kernel, shared_kernel
 from steinhaus.jit.operations import convert, load, splat, store
 from steinhaus.jit.types import Array, Number, f64, i64, literal
 from steinhaus.points import Float64, Int64
@@ -29,7 +29,7 @@ def means(limbs: Int64, counts: Int64, offset: Float64, step: Float64, centroids
     limbs (l, k, d) int64, counts (k,) int64, offset and step (d,) float64 -> centroids (k, d) float64, in place.
     """
     k, d = centroids.shape
-    _means(limbs, len(limbs), k, d, counts, offset, step, centroids)
+    mean_rows(limbs, len(limbs), k, d, counts, offset, step, centroids)
 
 
 def inertia(squares: Float64, limbs: Int64, counts: Int64, centroids: Float64, offset: Float64, step: Float64) -> float:
@@ -41,12 +41,12 @@ def inertia(squares: Float64, limbs: Int64, counts: Int64, centroids: Float64, o
     """
     k, d = centroids.shape
     table = np.empty((2, d))
-    return float(_inertia(squares, limbs, len(limbs), k, d, counts, centroids, offset, step, table))
+    return float(cost(squares, limbs, len(limbs), k, d, counts, centroids, offset, step, table))
 
 
 def shift(old: Float64, new: Float64) -> float:
     """Sum of squared differences of two sets of centroids, (k, d) float64 each, in order."""
-    return float(_shift(old, new, old.size))
+    return float(moved(old, new, old.size))
 
 
 def mean_variance(squares: Float64, limbs: Int64, n: int, step: Float64) -> float:
@@ -99,8 +99,8 @@ def _value(lanes: literal, sums: Array[i64], upper: i64, at: i64, like: Number) 
     return two_sum(high * _LIMB, convert(last & 0xFFFFFFFF, f64))
 
 
-@kernel
-def _means(
+@shared_kernel
+def mean_rows(
     limbs: Array[i64],
     many: i64,
     k: i64,
@@ -139,8 +139,8 @@ def _mean(
     store(out, t, load(offset, t, lanes) + load(step, t, lanes) * q)
 
 
-@kernel
-def _inertia(
+@shared_kernel
+def cost(
     squares: Array[f64],
     limbs: Array[i64],
     many: i64,
@@ -205,8 +205,8 @@ def _cost(
     return two_sum(m, f + (low + e))
 
 
-@kernel
-def _shift(old: Array[f64], new: Array[f64], size: i64) -> f64:
+@shared_kernel
+def moved(old: Array[f64], new: Array[f64], size: i64) -> f64:
     total = 0.0
     for t in range(size):
         difference = new[t] - old[t]

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from steinhaus.centroids import inertia, mean_variance, means, refill, shift
-from steinhaus.points import Fit, Float64, Points, Run, Stop, Tally
+from steinhaus.points import Advancing, Fit, Float64, Points, Run, Stop, Tally
 
 
 def lloyd(
@@ -52,7 +53,10 @@ def lloyd(
     """
     tolerance = tol * mean_variance(points.grid, points.totals) if tol else 0.0
     active = [_begun(run, max_iter) for run in runs]
+    alone = isinstance(points, Advancing) and watch is None and project is None
     while active:
+        if alone:
+            active = _ahead(points, active, max_iter, tolerance)
         tallies = points.assign(active)
         outcomes = [
             _finish(points, run, tally, run.stop)
@@ -73,6 +77,14 @@ def _begun(run: Run, max_iter: int) -> Run:
     """The run as the engines take it, whatever the memory order of the caller's centroids."""
     stop = Stop.MAX_ITER if len(run.history) >= max_iter else run.stop
     return replace(run, centroids=np.ascontiguousarray(run.centroids), stop=stop)
+
+
+def _ahead(points: Any, runs: Sequence[Run], max_iter: int, tolerance: float) -> list[Run]:
+    """Let the points go ahead, up to the iteration that would end each run: it is left to be done here."""
+    left = [run for run in runs if not run.stop]
+    most = [max_iter - 1 - len(run.history) for run in left]
+    gone = iter(points.advance(left, tolerance=tolerance, most=most))
+    return [run if run.stop else next(gone) for run in runs]
 
 
 def _advance(

@@ -192,6 +192,38 @@ class Sampling(Protocol):
 
 
 @runtime_checkable
+class Seeding(Protocol):
+    """Points that choose starts by themselves."""
+
+    def plus_plus(self, k: int, stream: Any, weights: Int64 | None, trials: int) -> Int64:
+        """The first rows that `seeding.plus_plus` chooses with these random numbers: k, or as many as go this way.
+
+        Parameters
+        ----------
+        stream
+            A `seeding.Stream`; what these rows take of it is drawn, and no more.
+        weights
+            (n,) how often each point counts; None: once.
+        trials
+            How many candidates are drawn for each row.
+        """
+        ...
+
+
+@runtime_checkable
+class Advancing(Protocol):
+    """Points that can go ahead by themselves, while nobody watches."""
+
+    def advance(self, runs: Sequence[Run], *, tolerance: float, most: Sequence[int]) -> list[Run]:
+        """Move each run on by complete iterations, as `lloyd` would do them: as many as suit the engine.
+
+        It stops before an iteration that ends the run, because no centroid moves, or all together by a sum of squares
+        of at most `tolerance`, or that has an empty cluster; and after the `most` that are given for it, (R,).
+        """
+        ...
+
+
+@runtime_checkable
 class LabelsArray(Protocol):
     """Points whose labels can stay where the points are."""
 
@@ -228,21 +260,4 @@ class TimedReading(Protocol):
     @property
     def reading(self) -> Any:
         """How long reading took; its `text()` says it in a sentence."""
-        ...
-
-
-@runtime_checkable
-class Seeding(Protocol):
-    """Points that choose starts by themselves."""
-
-    def plus_plus(self, k: int, stream: Any, weights: Int64 | None) -> Int64:
-        """The first rows that `seeding.plus_plus` chooses with these random numbers: k, or as many as go this way.
-
-        Parameters
-        ----------
-        stream
-            A `seeding.Stream`; what these rows take of it is drawn, and no more.
-        weights
-            (n,) how often each point counts; None: once.
-        """
         ...

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from functools import cache
 from pathlib import Path
 
 
@@ -11,6 +13,13 @@ def available_cores() -> int:
     joblib counts them. It reads control groups of versions 1 and 2, rounds parts of a core up, and allows at most
     LOKY_MAX_CPU_COUNT where that is set.
     """
+    affinity = frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    return _cores(affinity, os.environ.get("LOKY_MAX_CPU_COUNT"))
+
+
+@cache
+def _cores(affinity: frozenset[int] | None, most: str | None) -> int:
+    """Count them, which takes half a millisecond: again only where what may change has changed."""
     from joblib import cpu_count
 
     return int(cpu_count())

@@ -146,9 +146,9 @@ def plus_plus(
     Where all of them are 0, every distinct row that has weight has been chosen: the rest is drawn evenly from the
     rows not chosen. trials: how many candidates are drawn for each row, of which the best is taken; None: 2 + ln k.
     """
+    trials = trials or 2 + int(np.log(k))
     times = 1.0 if weights is None else weights.astype(np.float64)
-    by_itself = trials is None and isinstance(points, Seeding)
-    chosen = points.plus_plus(k, stream, weights).tolist() if by_itself else []  # type: ignore[attr-defined]
+    chosen = points.plus_plus(k, stream, weights, trials).tolist() if isinstance(points, Seeding) else []
     if not chosen:
         chosen = [first_row(points.n, stream, weights)]
     if len(chosen) == k:
@@ -159,18 +159,13 @@ def plus_plus(
         if not ends[-1]:
             rest = np.setdiff1d(np.arange(points.n), chosen)
             return np.concatenate([chosen, rest[stream.distinct(k - len(chosen), len(rest))]])
-        candidates = np.searchsorted(ends, stream.integers(trials or trials_of(k), int(ends[-1])), side="right")
+        candidates = np.searchsorted(ends, stream.integers(trials, int(ends[-1])), side="right")
         nearer = np.minimum(points.squared_distances(candidates, closest), closest)
         largest = float((closest * times).max())
         best = int(np.argmin([_integers(row * times, largest).sum() for row in nearer]))
         chosen.append(int(candidates[best]))
         closest = nearer[best]
     return np.array(chosen, np.int64)
-
-
-def trials_of(k: int) -> int:
-    """How many candidates greedy k-means++ draws for each row, of k."""
-    return 2 + int(np.log(k))
 
 
 def first_row(n: int, stream: Stream, weights: Int64 | None) -> int:

@@ -12,8 +12,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from steinhaus.engines.dense.policy import Screen
-    from steinhaus.points import Float64, Points
+    from steinhaus.points import Float64, Int32, Points
+
+_FEW_FEATURES = 16
+_FEW_VALUES = 2**19
+_FEW_PRODUCTS = 2**21
 
 
 def choose(x: Any, *, threads: int | None = None, memory: int | None = None, screen: Screen = "auto") -> Points:
@@ -37,9 +43,18 @@ def choose(x: Any, *, threads: int | None = None, memory: int | None = None, scr
         from steinhaus.engines.sparse.points import SparsePoints
 
         return SparsePoints(x, threads=threads)
+    if screen == "compact" or (screen == "auto" and memory is None and compact_pays(*x.shape)):
+        from steinhaus.engines.compact.points import CompactPoints
+
+        return CompactPoints(np.ascontiguousarray(x), threads=threads)
     from steinhaus.engines.dense.points import MemoryPoints
 
     return MemoryPoints(np.ascontiguousarray(x), threads=threads, memory=memory, screen=screen)
+
+
+def compact_pays(n: int, d: int) -> bool:
+    """Whether all distances of (n, d) points are measured sooner than a screen spares them."""
+    return d < _FEW_FEATURES or n * d <= _FEW_VALUES
 
 
 def is_collection(x: Any) -> bool:
@@ -81,6 +96,8 @@ def opened(x: Any, *, weights: Float64 | None = None, threads: int | None = None
 
 
 def _weighted(x: Any, weights: Float64, threads: int | None) -> Points:
+    import numpy as np
+
     from steinhaus.engines.exact.weighing import weigh
     from steinhaus.errors import DataError
 
@@ -91,12 +108,46 @@ def _weighted(x: Any, weights: Float64, threads: int | None) -> Points:
         from steinhaus.engines.sparse.points import SparsePoints
 
         return SparsePoints(x, weights=put, threads=threads)
+    if compact_pays(*x.shape):
+        from steinhaus.engines.compact.points import CompactPoints
+
+        return CompactPoints(np.ascontiguousarray(x), threads=threads, weights=put)
     points = choose(x, threads=threads)
     if put.counts is None:
         return points
     from steinhaus.engines.exact.weighted import WeightedPoints
 
     return WeightedPoints(points, x, counts=put.counts, unit=put.unit, threads=threads)
+
+
+def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) -> Int32:
+    """The label of each point's nearest centroid, ties to the lowest: what a float64 brute force gives.
+
+    Parameters
+    ----------
+    x
+        (n, d) points of a real type, C-contiguous.
+    centroids
+        (k, d) float64, C-contiguous.
+    threads
+        Threads to use, the calling one included; None: one a core.
+
+    Returns
+    -------
+    (n,) int32
+
+    Raises
+    ------
+    DataError
+        A point is not finite.
+    """
+    if x.shape[1] < _FEW_FEATURES or x.size * len(centroids) <= _FEW_PRODUCTS:
+        from steinhaus.engines.compact import predict as compact
+
+        return compact.nearest(x, centroids, threads=threads)
+    from steinhaus.engines.dense import predict as dense
+
+    return dense.nearest(x, centroids, threads=threads)
 
 
 def distances(x: Any, rows: Float64, *, threads: int | None = None) -> Float64:
@@ -114,6 +165,10 @@ def distances(x: Any, rows: Float64, *, threads: int | None = None) -> Float64:
         squares = points.distances_to(rows)
         points.close()
         return np.sqrt(np.ascontiguousarray(squares.T))
+    if x.shape[1] < _FEW_FEATURES:
+        from steinhaus.engines.compact import predict
+
+        return predict.distances(np.ascontiguousarray(x), np.ascontiguousarray(rows), threads=threads)
     from steinhaus.engines.exact.distances import table_of_distances
     from steinhaus.engines.workers import Workers
 

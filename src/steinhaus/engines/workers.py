@@ -13,7 +13,7 @@ _MOST = 1024  # threads, whoever asks for more: each needs memory of its own
 
 
 class Workers:
-    """Threads for kernels that release the interpreter's lock.
+    """Threads for kernels that release the interpreter's lock; they start when there is something to share.
 
     Parameters
     ----------
@@ -27,11 +27,8 @@ class Workers:
     def __init__(self, threads: int | None = None, *, finer: int = 1) -> None:
         self.count = min(threads or available_cores(), _MOST)
         self._finer = finer
-        self._start()
-
-    def _start(self) -> None:
         self._process = os.getpid()
-        self._pool = ThreadPoolExecutor(self.count - 1, "steinhaus") if self.count > 1 else None
+        self._pool: ThreadPoolExecutor | None = None
 
     def each(self, work: Callable[[int, int, int], None], end: int, step: int) -> None:
         """Call `work(worker, first, end)` on consecutive ranges of 0..end, each at most `step` long, on whichever
@@ -39,9 +36,11 @@ class Workers:
 
         The first exception of any thread is raised here, after all have stopped.
         """
-        if self._process != os.getpid():  # a fork: the threads stayed with the parent
-            self._start()
         step = max(1, step // self._finer)
+        if end <= step or self.count == 1:
+            for first in range(0, end, step):
+                work(0, first, min(first + step, end))
+            return
         starts = itertools.count(0, step)
 
         def loop(worker: int) -> None:
@@ -49,7 +48,8 @@ class Workers:
                 work(worker, first, min(first + step, end))
 
         helpers = min(self.count, -(-end // step)) - 1
-        others = [self._pool.submit(loop, worker + 1) for worker in range(helpers)] if self._pool else []
+        pool = self._threads()
+        others = [pool.submit(loop, worker + 1) for worker in range(helpers)]
         try:
             loop(0)
         finally:
@@ -57,6 +57,12 @@ class Workers:
                 other.exception()
         for other in others:
             other.result()
+
+    def _threads(self) -> ThreadPoolExecutor:
+        if self._pool is None or self._process != os.getpid():  # after a fork, the threads stayed with the parent
+            self._process = os.getpid()
+            self._pool = ThreadPoolExecutor(self.count - 1, "steinhaus")
+        return self._pool
 
     def close(self) -> None:
         """End the threads."""

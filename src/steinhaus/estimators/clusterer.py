@@ -22,7 +22,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from steinhaus.engines import distances, is_collection, opened
+from steinhaus.engines import distances, is_collection, nearest, opened
 from steinhaus.errors import DataError
 from steinhaus.estimators.checking import centroid_dtype, checked_weights, named_by_scikit_learn
 from steinhaus.points import Float64, Int32, Int64, LabelsArray, Points, Run
@@ -89,8 +89,6 @@ class Clusterer(
         self._check_is_fitted()
         x = self._validated(X, reset=False, finite=False)
         if isinstance(x, np.ndarray):
-            from steinhaus.engines.dense.predict import nearest
-
             with named_by_scikit_learn(self, x):
                 return nearest(x, self._centroids(), threads=self._threads)
         with opened(x, threads=self._threads) as points:

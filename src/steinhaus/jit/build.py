@@ -26,7 +26,7 @@ import llvmlite.binding as llvm
 import numpy as np
 
 from steinhaus.jit import target
-from steinhaus.jit.handed import Handed, address_of
+from steinhaus.jit.handed import Handed, address_of, dtype_of
 from steinhaus.jit.translate import Declared, Unit
 from steinhaus.jit.types import Record, Scalar, f32, f64, scalar_of
 
@@ -54,6 +54,8 @@ class Bound:
         self._names = [f"{name} of {kernel.label}" for name in kinds]
         self._kinds = list(kinds.values())
         self._types = {name: kind.name for name, kind in bindings.items()}
+        self._dtypes = [dtype_of(kind) for kind in self._kinds]
+        self._records = [kind.python if isinstance(kind, Record) else None for kind in self._kinds]
         passed: list[Any] = [
             _CTYPES[kind.name] if isinstance(kind, Scalar) else ctypes.c_void_p for kind in self._kinds
         ]
@@ -70,22 +72,32 @@ class Bound:
         ValueError
             An array is not contiguous.
         """
-        if len(arguments) != len(self._kinds):
-            raise TypeError(f"{self._label} takes {len(self._kinds)} arguments, not {len(arguments)}.")
-        return self._call(*[self._passed(*of) for of in zip(arguments, self._kinds, self._names, strict=True)])
+        passed = list(arguments)
+        if len(passed) != len(self._kinds):
+            raise TypeError(f"{self._label} takes {len(self._kinds)} arguments, not {len(passed)}.")
+        for place, given in enumerate(passed):
+            kind = type(given)
+            if kind is int or kind is float:
+                continue
+            if kind is Handed:
+                if self._records[place] is not given.kind or given.types:
+                    self._check_record(given, place)
+                passed[place] = given.address
+            elif isinstance(given, np.ndarray):
+                if given.dtype is not self._dtypes[place] or not given.flags.c_contiguous:
+                    address_of(given, self._kinds[place], self._names[place])
+                passed[place] = given.__array_interface__["data"][0]
+        return self._call(*passed)
 
-    def _passed(self, given: Any, kind: Any, name: str) -> Any:
-        """An argument as C has it."""
-        if isinstance(given, np.ndarray):
-            return address_of(given, kind, name)
-        if not isinstance(given, Handed):
-            return given
-        if not isinstance(kind, Record) or kind.python is not type(given.record):
-            raise TypeError(f"{name} is a {kind}, but a {type(given.record).__name__} was given.")
+    def _check_record(self, given: Handed, place: int) -> None:
+        """TypeError where this is not the record that a parameter is for, or holds points of another type."""
+        if self._records[place] is not given.kind:
+            raise TypeError(f"{self._names[place]} is a {self._kinds[place]}, but a {given.kind.__name__} was given.")
         for variable, of in given.types.items():
             if self._types.get(variable, of) != of:
-                raise TypeError(f"{name} is for {variable} {self._types[variable]}, but holds arrays of {of}.")
-        return given.address
+                raise TypeError(
+                    f"{self._names[place]} is for {variable} {self._types[variable]}, but holds arrays of {of}."
+                )
 
 
 class Kernel(Declared):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from steinhaus.jit.types import Array, Scalar, Variable, hints
+from steinhaus.jit.types import Array, Scalar, Variable, hints, i64
 
 
 class Handed:
@@ -35,6 +35,7 @@ class Handed:
 
     def __init__(self, record: NamedTuple) -> None:
         self.record = record
+        self.kind: Any = type(record)
         self.types: dict[str, str] = {}
         words: list[int] = []
         _write(record, words, self.types)
@@ -42,28 +43,43 @@ class Handed:
         self.address = int(self._words.ctypes.data)
 
 
-_fields: dict[type, list[tuple[str, Any]]] = {}
+_fields: dict[type, list[tuple[str, Any, np.dtype[Any] | None]]] = {}  # of a record: name, type, an array's only dtype
 
 
 def _write(record: Any, words: list[int], types: dict[str, str]) -> None:
     """Append a word for each array and number, and note what type variables stand for."""
     kind: Any = type(record)
-    if kind not in _fields:
-        _fields[kind] = list(hints(kind).items())
-    for (name, told), value in zip(_fields[kind], record, strict=True):
-        if isinstance(value, tuple):
+    fields = _fields.get(kind)
+    if fields is None:
+        fields = _fields[kind] = [(name, told, dtype_of(told)) for name, told in hints(kind).items()]
+    for (name, told, dtype), value in zip(fields, record, strict=True):
+        if isinstance(value, np.ndarray):
+            if value.dtype is not dtype or not value.flags.c_contiguous:
+                address_of(value, told, f"{kind.__name__}.{name}")
+                if isinstance(told.element, Variable):
+                    types[told.element.name] = value.dtype.name
+            words.append(value.__array_interface__["data"][0])
+        elif isinstance(value, tuple):
             _write(value, words, types)
-        elif isinstance(told, Array):
-            if isinstance(told.element, Variable):
-                types[told.element.name] = value.dtype.name
-            words.append(address_of(value, told, f"{kind.__name__}.{name}"))
         elif isinstance(told, Scalar | Variable):
-            number = np.array([value], told.name if isinstance(told, Scalar) else None)
-            word = np.zeros(8, np.uint8)
-            word[: number.itemsize] = number.view(np.uint8)
-            words.append(int(word.view(np.uint64)[0]))
+            words.append(_word(value, told))
         else:
             words.append(int(value))  # the address of a function
+
+
+def _word(value: Any, told: Any) -> int:
+    """A number as a word of memory."""
+    if told is i64:
+        return int(value) & 0xFFFFFFFFFFFFFFFF
+    number = np.array([value], told.name if isinstance(told, Scalar) else None)
+    word = np.zeros(8, np.uint8)
+    word[: number.itemsize] = number.view(np.uint8)
+    return int(word.view(np.uint64)[0])
+
+
+def dtype_of(told: Any) -> np.dtype[Any] | None:
+    """The only type that arrays for this may have; None: any type, or they are no arrays."""
+    return np.dtype(told.element.name) if isinstance(told, Array) and isinstance(told.element, Scalar) else None
 
 
 def address_of(array: Any, told: Any, name: str) -> int:

@@ -36,6 +36,7 @@ from steinhaus.engines.bounds.scores import Frame
 from steinhaus.jit.annotations import f32, f64
 
 BLUR = 16.0 * UNIT32
+SAMPLE = 1024  # points that tell how long a step is
 _MOST = 2**14  # features of points that are rounded: `SLACK` covers the sum of their squares
 
 

@@ -28,7 +28,7 @@ from steinhaus.engines.exact import parts
 from steinhaus.engines.exact.grid import Ranges, are_integers, grid_of
 from steinhaus.engines.exact.held import no_labels
 from steinhaus.jit.target import takes_bytes
-from steinhaus.points import Float64, Int32, Int64, Run, Tally, Totals
+from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally, Totals
 
 _FAN = 8  # tallies that are added in one task, or here
 _LIGHT = 2**20  # bytes that may go out as a part of every task; more travels on its own, from worker to worker
@@ -73,7 +73,8 @@ class DaskPoints:
         persisted = self._client.persist(x.map_blocks(np.ascontiguousarray, dtype=x.dtype))
         self._blocks = self._cluster.kept = _futures(persisted, self._client)
         self._share = -(-len(self._blocks) // max(1, len(self._cluster.workers)))
-        self.grid = grid_of(x.dtype, self._ranges(x.dtype), self.d)
+        self._grid: Grid | None = None  # until it is known
+        self.grid = self._grid = grid_of(x.dtype, self._ranges(x.dtype), self.d)
         self.totals: Totals = parts.totals(self._results(tasks.measure, None))
         self._ahead = Ahead(
             self._cluster,
@@ -234,7 +235,7 @@ class DaskPoints:
 
     def _given(self, what: Any, share: int) -> tasks.Asked:
         """What tasks are given, of which so many share a worker's memory."""
-        return tasks.Asked(self._token, getattr(self, "grid", None), share, tuple(self._last), what)
+        return tasks.Asked(self._token, self._grid, share, tuple(self._last), what)
 
     def _summed(self, futures: list[Future]) -> list[Future]:
         """Have what parts found added up on the workers, until a few are left."""

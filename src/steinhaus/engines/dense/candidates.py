@@ -87,7 +87,7 @@ def _screen_by_directions(s: Source, view: View, change: Change, tile: Tile, run
         anchored_products(s, view, tile, run, scratch.kept, ours)
         bounds(s, tile, run, view.anchored, tiles.rounded_norms, scratch.kept, ours)
         directed_products(tiles, tile, view.directed.rows, scratch.others, many, scratch.out)
-        uppers(s, tile, view.directed, scratch.others, many)
+        uppers(s, tile, view.directed, tiles.norms, scratch.others, many)
     else:
         directed_products(tiles, tile, view.directed.rows, scratch.others, many, scratch.out)
         bounds(s, tile, run, view.directed, tiles.norms, scratch.others, many)

@@ -7,10 +7,22 @@ concatenated centroids of all runs is c_j, its screened form e_j.
 from __future__ import annotations
 
 from steinhaus.engines.bounds.bytes import BLUR
-from steinhaus.engines.dense.records import Anchors, Factors, Scores
+from steinhaus.engines.dense.records import Anchors, Factors, Framed, Scores, Tiles
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
 from steinhaus.jit.build import apart, inner
-from steinhaus.jit.operations import bits_of, count_ones, fma, load, lowest_one, maximum, select, splat, store
+from steinhaus.jit.operations import (
+    as_bytes,
+    bits_of,
+    count_ones,
+    fma,
+    load,
+    lowest_one,
+    maximum,
+    prefetch,
+    select,
+    splat,
+    store,
+)
 from steinhaus.jit.types import Array, f32, f64, i32, i64, u32
 
 INFINITY = float("inf")
@@ -56,12 +68,12 @@ def bounds(
 
 
 @apart
-def uppers(s: Source, tile: Tile, scores: Scores, chosen: Array[i64], count: i64) -> None:
-    """From products to upper bounds alone."""
+def uppers(s: Source, tile: Tile, scores: Scores, norms: Array[f32], chosen: Array[i64], count: i64) -> None:
+    """From products to upper bounds alone; norms: those that the slopes are for."""
     out = s.scratch.out
     for group in range(2):
         side = 16 * group
-        norm, residual = load(s.tiles.norms, tile.base + side, 16), load(s.tiles.residuals, tile.base + side, 16)
+        norm, residual = load(norms, tile.base + side, 16), load(s.tiles.residuals, tile.base + side, 16)
         for c in range(count):
             j, at = chosen[c], 32 * c + side
             score = load(out, at, 16) - scores.half[j]
@@ -141,6 +153,17 @@ def narrow(
 
 
 # Single points
+
+
+@inner
+def fetch(x: Framed, tiles: Tiles, base: i64, lanes: u32) -> None:
+    """Ask for the features of the points in some lanes, given as bits, of the tile at `base`."""
+    values = as_bytes(x.rows.values)
+    while lanes:
+        at = tiles.order[base + lowest_one(lanes)] * x.row_bytes
+        lanes = lanes & (lanes - 1)
+        for byte in range(0, x.row_bytes, 64):
+            prefetch(values, at + byte)
 
 
 @apart

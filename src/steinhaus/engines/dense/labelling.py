@@ -13,7 +13,7 @@ from steinhaus.engines.dense.candidates import (
     select_candidates,
     split_by_anchors,
 )
-from steinhaus.engines.dense.certifying import bounds, count_pairs, list_open, narrow, nearest, settle
+from steinhaus.engines.dense.certifying import bounds, count_pairs, fetch, list_open, narrow, nearest, settle
 from steinhaus.engines.dense.lanes import Readers
 from steinhaus.engines.dense.products import full_products
 from steinhaus.engines.dense.records import (
@@ -30,13 +30,12 @@ from steinhaus.engines.dense.records import (
     Change,
     Framed,
     Orders,
-    Tiles,
     View,
     Worker,
 )
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
 from steinhaus.jit.build import apart, inner, kernel
-from steinhaus.jit.operations import as_bytes, bits_of, claim, count_ones, largest, load, lowest_one, maximum, prefetch
+from steinhaus.jit.operations import bits_of, claim, count_ones, largest, load, lowest_one, maximum
 from steinhaus.jit.types import Array, boolean, f32, i32, i64, u8, u32
 
 
@@ -59,7 +58,7 @@ def assign(points: Framed, readers: Readers, view: View, orders: Orders, worker:
         while number < upto:
             base = 32 * number
             if full and number + 1 < upto:
-                _fetch(points, tiles, base + 32, u32(0xFFFFFFFF))
+                fetch(points, tiles, base + 32, u32(0xFFFFFFFF))
             present = u32(0xFFFFFFFF) >> u32(32 - min(32, points.rows.n - base))
             norm = largest(maximum(load(tiles.norms, base, 16), load(tiles.norms, base + 16, 16)))
             size = norm + tiles.reach
@@ -192,7 +191,7 @@ def _settle(
     s: Source, view: View, change: Change, tile: Tile, run: RunSlice, mode: i64, opened: u32, many: i64
 ) -> None:
     """Settle the open lanes: among all centroids of the run where nothing was screened, else among their candidates."""
-    _fetch(s.x, s.tiles, tile.base, opened)
+    fetch(s.x, s.tiles, tile.base, opened)
     pairs = 0
     while opened:
         lane = lowest_one(opened)
@@ -206,17 +205,6 @@ def _settle(
         s.scratch.found[lane] = i32(label)
         pairs += looked
     change.work[PAIRS * view.sizes.runs + run.run] += pairs
-
-
-@inner
-def _fetch(x: Framed, tiles: Tiles, base: i64, lanes: u32) -> None:
-    """Ask for the features of the points in some lanes, given as bits, of the tile at `base`."""
-    values = as_bytes(x.rows.values)
-    while lanes:
-        at = tiles.order[base + lowest_one(lanes)] * x.row_bytes
-        lanes = lanes & (lanes - 1)
-        for byte in range(0, x.row_bytes, 64):
-            prefetch(values, at + byte)
 
 
 @apart

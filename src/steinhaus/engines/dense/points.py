@@ -34,7 +34,6 @@ from steinhaus.jit.target import takes_bytes
 from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally, Totals
 
 _STEP = 4096  # points a task, for what is done seldom
-_SAMPLE = 1024  # points that tell how long a step of such bytes is
 _TASKS = 4  # tasks a worker, in a pass over the points
 _CENTROIDS = 64  # centroids a task, when bounds are worked out
 
@@ -169,12 +168,14 @@ class MemoryPoints:
         """See `Points.rows`."""
         return self._x[indices].astype(np.float64)
 
-    def plus_plus(self, k: int, stream: Any, weights: Int64 | None) -> Int64:
+    def plus_plus(self, k: int, stream: Any, weights: Int64 | None, trials: int) -> Int64:
         """See `Seeding.plus_plus`."""
         if self._policy.screen == "none" or self._basis.p:
             return np.empty(0, np.int64)
         found = self._project(p) if (p := self._policy.directions(k)) and not self._shapeless else None
-        return plus_plus(self._reading(), self._lengths, found or projected(self._reading(), 0), k, stream, weights)
+        if (found := found or projected(self._reading(), 0)) is None:
+            return np.empty(0, np.int64)
+        return plus_plus(self._reading(), self._lengths, found, k, stream, weights, trials)
 
     def squared_distances(self, indices: Int64, below: Float64 | None = None) -> Float64:
         """See `Points.squared_distances`."""
@@ -406,7 +407,7 @@ class MemoryPoints:
             return
         quantiser = rounding.NOT_ROUNDED
         if rounded:
-            some = np.linspace(0, self.n - 1, min(self.n, _SAMPLE)).astype(np.int64)
+            some = np.linspace(0, self.n - 1, min(self.n, rounding.SAMPLE)).astype(np.int64)
             quantiser = rounding.quantiser_of(self._frame, self._frame.place(self.rows(some)))
         self._framed = self._framed._replace(quantiser=quantiser)
         self._points = Handed(self._framed)

@@ -14,7 +14,7 @@ from steinhaus.engines.dense.records import MANY_SLOTS, TILE
 from steinhaus.jit.target import BYTE_LANES
 from steinhaus.points import Int64
 
-Screen = Literal["auto", "drift", "plain", "none"]
+Screen = Literal["auto", "compact", "drift", "plain", "none"]
 
 
 class Thresholds(NamedTuple):

@@ -39,11 +39,10 @@ def full_products(
     """
     d = x.rows.d
     if x.bytewise or x.quantiser.step > 0.0:
-        if BYTE_LANES > 0:
-            width = (d + 63) // 64 * 64
-            for t in range(0, d, BYTES):
-                quarter = (min(BYTES, d - t) + 3) // 4
-                _byte_products(scratch.quads + 16 * t, width, factors, t, chosen, count, quarter, out, t == 0)
+        width = (d + 63) // 64 * 64
+        for t in range(0, d, BYTES):
+            quarter = (min(BYTES, d - t) + 3) // 4
+            byte_products(scratch.quads + 16 * t, width, factors, t, chosen, count, quarter, out, t == 0)
     else:
         size = chunk(d)
         for t in range(0, d, size):
@@ -124,8 +123,8 @@ def _dot_tile(
         store(out, 16 * s, before + sums[s])
 
 
-@inner
-def _byte_products(
+@shared_kernel
+def byte_products(
     quads: Array[u8],
     width: i64,
     factors: Factors,
@@ -137,21 +136,22 @@ def _byte_products(
     fresh: boolean,
 ) -> None:
     """As `products`, of bytes: over 4 `quarter` features from `column` on."""
-    c = 0
-    while c < count:
-        left = count - c
-        if left >= 6:
-            _byte_tile(6, quads, width, factors, column, chosen + c, quarter, out + 32 * c, fresh)
-            c += 6
-        elif left >= 4:
-            _byte_tile(4, quads, width, factors, column, chosen + c, quarter, out + 32 * c, fresh)
-            c += 4
-        elif left >= 2:
-            _byte_tile(2, quads, width, factors, column, chosen + c, quarter, out + 32 * c, fresh)
-            c += 2
-        else:
-            _byte_tile(1, quads, width, factors, column, chosen + c, quarter, out + 32 * c, fresh)
-            c += 1
+    if BYTE_LANES > 0:
+        c = 0
+        while c < count:
+            left = count - c
+            if left >= 6:
+                _byte_tile(6, quads, width, factors, column, chosen + c, quarter, out + 32 * c, fresh)
+                c += 6
+            elif left >= 4:
+                _byte_tile(4, quads, width, factors, column, chosen + c, quarter, out + 32 * c, fresh)
+                c += 4
+            elif left >= 2:
+                _byte_tile(2, quads, width, factors, column, chosen + c, quarter, out + 32 * c, fresh)
+                c += 2
+            else:
+                _byte_tile(1, quads, width, factors, column, chosen + c, quarter, out + 32 * c, fresh)
+                c += 1
 
 
 @apart

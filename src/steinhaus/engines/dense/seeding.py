@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from steinhaus.engines.bounds.bytes import NOT_ROUNDED, SAMPLE, Quantiser, quantiser_of
 from steinhaus.engines.bounds.scores import Basis, rates
 from steinhaus.engines.bounds.seeding import halves_below
 from steinhaus.engines.dense import centroids, records
@@ -20,16 +21,21 @@ from steinhaus.engines.dense.policy import Capacity
 from steinhaus.engines.dense.records import TILE
 from steinhaus.engines.dense.seeding_kernels import BLOCK, Search
 from steinhaus.engines.dense.state import batch_of
-from steinhaus.engines.exact.distances import all_distances
+from steinhaus.engines.exact.distances import all_distances, distance_rows
+from steinhaus.engines.exact.grid import unit_grid
+from steinhaus.engines.exact.rows import dense_rows
 from steinhaus.jit.handed import Handed
+from steinhaus.jit.target import BYTE_LANES
 from steinhaus.points import Float64, Int64
-from steinhaus.seeding import Stream, first_row, sum_bits, trials_of
+from steinhaus.seeding import Stream, first_row, sum_bits
 
 _STEP = 4096  # points a task
 _TASKS = 4  # tasks a worker
 
 
-def plus_plus(of: Reading, lengths: Float64, found: Projected, k: int, stream: Stream, weights: Int64 | None) -> Int64:
+def plus_plus(
+    of: Reading, lengths: Float64, found: Projected, k: int, stream: Stream, weights: Int64 | None, trials: int
+) -> Int64:
     """Choose up to k rows; fewer where all distances to the chosen ones are 0.
 
     Parameters
@@ -42,8 +48,10 @@ def plus_plus(of: Reading, lengths: Float64, found: Projected, k: int, stream: S
         The run's random numbers.
     weights
         (n,) how often each point counts; None: once.
+    trials
+        How many candidates are drawn for each row.
     """
-    search = _Seeder(of, lengths, found, k, weights)
+    search = _Seeder(of, lengths, found, k, weights, trials)
     chosen = [first_row(of.points.rows.n, stream, weights)]
     search.begin(chosen[0])
     while len(chosen) < k and (potential := search.scaled()):
@@ -55,18 +63,27 @@ def plus_plus(of: Reading, lengths: Float64, found: Projected, k: int, stream: S
 class _Seeder:
     """What is known of the points while rows are chosen."""
 
-    def __init__(self, of: Reading, lengths: Float64, found: Projected, k: int, weights: Int64 | None) -> None:
+    def __init__(
+        self, of: Reading, lengths: Float64, found: Projected, k: int, weights: Int64 | None, trials: int
+    ) -> None:
         n, d = of.points.rows.n, of.points.rows.d
-        self.m = trials_of(k)
+        self.m = trials
         self._of, self._x = of, of.points.rows.values
         self._tiles = arranged(of, found) if found.basis.p else of.tiles
         tiles, order = len(self._tiles.order) // TILE, self._tiles.order
         self._bits = sum_bits(n)
-        self._frame = Handed(_centroid_frame(of, found.basis))
-        capacity = Capacity(1, d, found.basis.p, tiles, of.workers.count, of.frame.bytewise, False, False)
+        quantiser = _quantiser(of)
+        width = records.width_of(d, of.frame.bytewise or quantiser.step > 0)
+        if quantiser.step:
+            self._tiles = self._tiles._replace(rounded_norms=np.empty_like(self._tiles.norms))
+        self._frame = Handed(_centroid_frame(of, found.basis, quantiser, width))
+        capacity = Capacity(
+            1, d, found.basis.p, tiles, of.workers.count, of.frame.bytewise, bool(quantiser.step), False
+        )
         self._batch = batch_of([0], np.array([self.m]), np.zeros(1, np.int64), capacity)
         self._view = self._batch.handed(self._tiles)
-        self._rows = np.empty((k, d))
+        self._rows = np.zeros((k, d))
+        self._handed_rows = Handed(dense_rows(self._rows, unit_grid(d)))
         self._chosen = 0
         norms = of.tiles.norms[:n].astype(np.float64)
         halves = halves_below(of.frame, norms, lengths, found.along_reference[:n], found.rest)
@@ -87,12 +104,24 @@ class _Seeder:
             labels=np.zeros(tiles * TILE, np.int32),
             farthest=np.empty(tiles),
             heaviest=np.empty(tiles),
-            between=np.zeros((self.m, k)),
-            wide=k,
+            between=np.empty((k, self.m)),
+            quads=np.empty((tiles, 2, width, 16), np.uint8),
+            packed=width,
         )
         self._handed = Handed(self._search)
         self._points, self._readers, self._placed = Handed(of.points), Handed(of.readers), Handed(self._tiles)
         self._scratch = [Handed(worker.scratch) for worker in self._batch.workers]
+        if width:
+            self._pack(Handed(of.points._replace(quantiser=quantiser)))
+
+    def _pack(self, points: Handed) -> None:
+        """Keep the points as bytes."""
+
+        def pack(worker: int, first: int, end: int) -> None:
+            kernels.pack(points, self._readers, self._placed, self._handed, self._scratch[worker], first, end)
+
+        tiles, workers = len(self._search.owners), self._of.workers
+        workers.each(pack, tiles, max(1, -(-tiles // (_TASKS * workers.count))))
 
     def begin(self, first: int) -> None:
         """Choose the first row."""
@@ -132,7 +161,7 @@ class _Seeder:
         batch.exact[:] = self._x[candidates]
         row, along = np.empty(batch.exact.shape[1]), np.empty(self._tiles.p)
         centroids.prepare(self._view, self._frame, 0, self.m, 0, 1, row, along)
-        search.between[:, : self._chosen] = _between(batch.exact, self._rows[: self._chosen])
+        distance_rows[np.float64](self._handed_rows, 0, self._chosen, batch.exact, self.m, search.between)
         gains = np.zeros((workers.count, self.m), np.int64)
         tiles = len(search.owners)
 
@@ -149,17 +178,18 @@ class _Seeder:
         return int(candidates[best])
 
 
-def _centroid_frame(of: Reading, basis: Basis) -> records.CentroidFrame:
-    d, frame = of.points.rows.d, of.frame
+def _quantiser(of: Reading) -> Quantiser:
+    """How points of floats are rounded to bytes; `NOT_ROUNDED` where that cannot be or they are bytes."""
+    if of.frame.bytewise or not BYTE_LANES or not of.frame.rounded:
+        return NOT_ROUNDED
+    n = of.points.rows.n
+    some = np.linspace(0, n - 1, min(n, SAMPLE)).astype(np.int64)
+    return quantiser_of(of.frame, of.frame.place(of.points.rows.values[some].astype(np.float64)))
+
+
+def _centroid_frame(of: Reading, basis: Basis, quantiser: Quantiser, width: int) -> records.CentroidFrame:
+    frame, step = of.frame, float(quantiser.step)
     return records.CentroidFrame(
-        frame.offset, frame.scale, frame.reference, basis.directions.astype(np.float64), d, basis.p,
-        records.width_of(d, frame.bytewise), 0.0, rates(frame, basis),
+        frame.offset, frame.scale, frame.reference, basis.directions.astype(np.float64), len(frame.reference), basis.p,
+        width, step, rates(frame, basis, quantiser.rate) if step else rates(frame, basis),
     )  # fmt: skip
-
-
-def _between(rows: Float64, chosen: Float64) -> Float64:
-    """The squared distances of rows, (m, d), to others, (c, d) -> (m, c)."""
-    out = np.empty((len(rows), len(chosen)))
-    for row, to in zip(rows, out, strict=True):
-        np.einsum("cd,cd->c", chosen - row, chosen - row, out=to)
-    return out

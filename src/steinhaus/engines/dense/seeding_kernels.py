@@ -11,17 +11,17 @@ import numpy as np
 
 from steinhaus.engines.bounds.seeding import cannot_improve, threshold
 from steinhaus.engines.dense.candidates import directed_products
-from steinhaus.engines.dense.certifying import uppers
+from steinhaus.engines.dense.certifying import fetch, uppers
 from steinhaus.engines.dense.lanes import Readers
-from steinhaus.engines.dense.products import full_products
+from steinhaus.engines.dense.products import byte_products, full_products
 from steinhaus.engines.dense.records import TILE, Framed, Scores, Scratch, Tiles, View
 from steinhaus.engines.dense.slices import Source, Tile
-from steinhaus.jit.annotations import Array, f32, f64, i32, i64
+from steinhaus.jit.annotations import Array, f32, f64, i32, i64, u8
 from steinhaus.jit.build import apart, inner, kernel
-from steinhaus.jit.operations import bits_of, count_ones, load, lowest_one
-from steinhaus.jit.types import u32
+from steinhaus.jit.operations import bits_of, count_ones, load, lowest_one, store, words
+from steinhaus.jit.types import boolean, u32
 
-_FEW = 4  # open lanes a candidate, above which a tile is computed from all features
+_FEW = 12  # open lanes, above which a tile is computed from all features
 
 
 class Search(NamedTuple):
@@ -43,8 +43,9 @@ class Search(NamedTuple):
     labels: Array[i32]  # (N,) the nearest chosen row of each point
     farthest: Array[f64]  # (T,) the largest of `closest`
     heaviest: Array[f64]  # (T,) the largest of `closest` times a weight
-    between: Array[f64]  # (m, wide) squared distances of candidates to the chosen rows
-    wide: i64
+    between: Array[f64]  # (k, m) squared distances of the chosen rows to the candidates
+    quads: Array[u8]  # (T, 2, W / 4, 16, 4) the points as bytes, tile by tile
+    packed: i64  # W; 0: they are not kept as bytes
 
 
 BLOCK = 256  # values whose sum is kept
@@ -66,7 +67,7 @@ def improve(
         for c in range(m):
             search.improved[number * m + c] = 0
             owner = i64(search.owners[number])
-            if owner < 0 or not cannot_improve(search.between[c * search.wide + owner], search.farthest[number]):
+            if owner < 0 or not cannot_improve(search.between[owner * m + c], search.farthest[number]):
                 scratch.chosen[count] = c
                 count += 1
         if count > 0:
@@ -74,6 +75,18 @@ def improve(
             many = _list_by_directions(s, view.directed, search, tile, count)
             if many > 0:
                 _measure(s, view, search, tile, many, gains)
+
+
+@kernel
+def pack(
+    points: Framed, readers: Readers, tiles: Tiles, search: Search, scratch: Scratch, first: i64, end: i64
+) -> None:
+    """Keep the tiles first <= tile < end as bytes; points of floats are rounded."""
+    size = 32 * search.packed
+    for number in range(first, end):
+        readers.gather(points, tiles, TILE * number, scratch)
+        for byte in range(0, size, 64):
+            store(search.quads, size * number + byte, words(scratch.quads, byte, 16))
 
 
 @inner
@@ -88,13 +101,13 @@ def _list_by_directions(s: Source, directed: Scores, search: Search, tile: Tile,
     many; `chosen` keeps the candidates.
     """
     scratch = s.scratch
-    if s.tiles.p == 0:
+    if s.tiles.p == 0 or (search.packed > 0 and search.packed <= 4 * s.tiles.p):  # then all features are fewer bytes
         for c in range(count):
             scratch.others[c] = scratch.chosen[c]
             scratch.kept[c] = i64(tile.present)
         return count
     directed_products(s.tiles, tile, directed.rows, scratch.chosen, count, scratch.out)
-    uppers(s, tile, directed, scratch.chosen, count)
+    uppers(s, tile, directed, s.tiles.norms, scratch.chosen, count)
     return _list_above(s, search, tile, scratch.chosen, count)
 
 
@@ -116,28 +129,54 @@ def _list_above(s: Source, search: Search, tile: Tile, chosen: Array[i64], count
 
 @apart
 def _measure(s: Source, view: View, search: Search, tile: Tile, many: i64, gains: Array[i64]) -> None:
-    """Measure the open lanes of a tile, after one more screen from all features where there are many."""
-    scratch, pairs = s.scratch, 0
+    """Measure the open lanes of a tile, after one more screen from all features: of the tile where many lanes are open,
+    else of single points.
+    """
+    scratch, lanes = s.scratch, u32(0)
     for o in range(many):
-        pairs += count_ones(u32(scratch.kept[o]))
-    if pairs > _FEW * many:
-        s.readers.gather(s.x, s.tiles, tile.base, scratch)
-        full_products(s.x, scratch, view.factors, scratch.others, many, scratch.out)
-        uppers(s, tile, view.features, scratch.others, many)
+        lanes = lanes | u32(scratch.kept[o])
+    gathered = count_ones(lanes) > _FEW
+    if gathered:
+        if search.packed:
+            at, quarter = search.quads + 32 * search.packed * tile.number, (s.x.rows.d + 3) // 4
+            byte_products(at, search.packed, view.factors, 0, scratch.others, many, quarter, scratch.out, True)
+        else:
+            s.readers.gather(s.x, s.tiles, tile.base, scratch)
+            full_products(s.x, scratch, view.factors, scratch.others, many, scratch.out)
+        uppers(s, tile, view.features, s.tiles.rounded_norms, scratch.others, many)
         many = _list_above(s, search, tile, scratch.others, many)
+    else:
+        fetch(s.x, s.tiles, tile.base, lanes)
     for o in range(many):
-        j, lanes, better = scratch.others[o], u32(scratch.kept[o]), 0
+        j, better = scratch.others[o], 0
+        lanes = u32(scratch.kept[o])
         while lanes:
             lane = lowest_one(lanes)
             lanes = lanes & (lanes - 1)
-            position = tile.base + lane
-            i = s.tiles.order[position]
-            distance = s.readers.distance(s.x, i, view.exact, j)
-            if distance < search.closest[position]:
-                search.found[j * view.sizes.tiles * TILE + position] = distance
-                better = better | i64(1) << lane
-                gains[j] += _integer(search, i, distance) - search.values[i]
+            if gathered or _is_above(s, view, search, tile.base + lane, j):
+                better = better | _improved(s, view, search, tile.base + lane, j, gains) << lane
         search.improved[tile.number * search.m + j] = better
+
+
+@inner
+def _is_above(s: Source, view: View, search: Search, position: i64, j: i64) -> boolean:
+    """Whether candidate j may improve a point, as a product of that point alone tells."""
+    single = view.single
+    score = s.readers.product(s.x, s.tiles.order[position], view.factors, j) - single.half[j]
+    error = s.tiles.norms[position] * single.slope[j] + single.floor[j]
+    return not score + error < search.thresholds[position]
+
+
+@inner
+def _improved(s: Source, view: View, search: Search, position: i64, j: i64, gains: Array[i64]) -> i64:
+    """Measure a point's distance to candidate j, and note whether it is improved, 1 or 0, and by how much."""
+    i = s.tiles.order[position]
+    distance = s.readers.distance(s.x, i, view.exact, j)
+    if not distance < search.closest[position]:
+        return 0
+    search.found[j * view.sizes.tiles * TILE + position] = distance
+    gains[j] += _integer(search, i, distance) - search.values[i]
+    return 1
 
 
 @inner

@@ -51,11 +51,22 @@ def measure(rows: DenseRows, step: Float64, scale: float, workers: Workers) -> M
         squares[worker, 3:] += part & 0xFFFFFFFF
 
     workers.each(add_grid, rows.n, _ROWS)
-    a, b, c, e, f, g = squares.sum(0).astype(object)
+    a, b, c, e, f, g = squares.sum(0)
+    return Measured(sums.sum(0)[:, np.newaxis], squares_of(np.stack([a, e, b, f, c, g]), step), lengths)
+
+
+def squares_of(parts: Int64, step: Float64) -> Fraction:
+    """The sum of (step q)^2 over all features, exactly.
+
+    parts: (6, d) the sums of a^2, 2ab and b^2, q = a 2^24 + b, each in limbs, high and low; step: (d,) powers of two.
+    """
+    a, e, b, f, c, g = parts.astype(object)
     columns = (a << 80) + (e << 48) + (b << 56) + (f << 24) + (c << 32) + g
-    scales = (Fraction(of) ** 2 for of in step.tolist())
-    exact = sum((column * scale for column, scale in zip(columns, scales, strict=True)), Fraction(0))
-    return Measured(sums.sum(0)[:, np.newaxis], exact, lengths)
+    exponents = np.frexp(step)[1] - 1
+    least = int(exponents.min())
+    shifts = (2 * (exponents - least)).tolist()
+    whole = sum(column << shift for column, shift in zip(columns.tolist(), shifts, strict=True))
+    return whole * Fraction(2) ** (2 * least)
 
 
 def two_float(exact: Fraction | int) -> Float64:
