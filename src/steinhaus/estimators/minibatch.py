@@ -13,7 +13,7 @@ from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from steinhaus.engines import opened
+from steinhaus.engines import labelled, opened
 from steinhaus.estimators.checking import (
     centroid_dtype,
     check_enough,
@@ -304,6 +304,9 @@ class MiniBatchKMeans(Clusterer):
         self._n_features_out = self.n_clusters
         if not self.compute_labels:
             self.__dict__.pop("labels_", None)
+            return
+        if weights is None and isinstance(x, np.ndarray):
+            self.labels_, self.inertia_ = labelled(x, self._centroids(), threads=self._threads)
             return
         with opened(x, weights=weights, threads=self._threads) as points:
             self.inertia_, _ = assigned(points, 0, self._centroids())
