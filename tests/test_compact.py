@@ -1,4 +1,4 @@
-"""The compact engine: held to the engine that settles every pair, bit for bit, and to `lloyd` and `seeding` as written."""
+"""The compact engine: held bit for bit to the engine that settles every pair, and to `lloyd` and `seeding`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import naive
 from problems import ALL_DTYPES, problems
 from steinhaus.engines import choose, opened
 from steinhaus.engines.compact import points as compact
+from steinhaus.engines.compact import policy
 from steinhaus.engines.exact.weighing import weigh
 from steinhaus.engines.exact.weighted import WeightedPoints
 from steinhaus.errors import DataError
@@ -49,10 +50,12 @@ def outcomes(points, starts, **options):
 def order(request, monkeypatch):
     """The ways in which points stand, and go ahead: those of few points, and those of many."""
     if request.param != "few points":
-        monkeypatch.setattr(compact, "_ALONE", 0)
-    if request.param == "near ones next to each other":
-        monkeypatch.setattr(compact, "_ORDERED_POINTS", 1)
-        monkeypatch.setattr(compact, "_ORDERED_CENTROIDS", 1)
+        near = request.param == "near ones next to each other"
+        limits = policy.LIMITS._replace(
+            alone=0, task=1, **{"ordered_points": 1, "ordered_centroids": 1} if near else {}
+        )
+        monkeypatch.setattr(policy, "LIMITS", limits)
+        monkeypatch.setattr(compact, "LIMITS", limits)
 
 
 def scaled(x, scale):
@@ -106,9 +109,7 @@ def test_going_ahead_does_what_lloyd_does_after_every_number_of_iterations(probl
     begin = [start, x[: len(start)].astype(np.float64), np.repeat(start[:1], len(start), axis=0)]
     ahead = outcomes(choose(x, threads=2, screen="compact"), begin, max_iter=limit, tol=tol)
     assert ahead == outcomes(Plain(choose(x, threads=1, screen="compact")), begin, max_iter=limit, tol=tol)
-    watched = outcomes(
-        choose(x, threads=1, screen="compact"), begin, max_iter=limit, tol=tol, watch=lambda runs: list(runs)
-    )
+    watched = outcomes(choose(x, threads=1, screen="compact"), begin, max_iter=limit, tol=tol, watch=list)
     assert ahead == watched
 
 

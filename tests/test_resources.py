@@ -21,10 +21,9 @@ import threadpoolctl
 from killing import PROGRAM
 from pictures import npy_header, write
 from soaking import soak
-from steinhaus import KMeans, engines
+from steinhaus import KMeans, engines, resources
 from steinhaus.images import Images
 from steinhaus.points import Run
-from steinhaus import resources
 from steinhaus.resources import available_cores, free_memory
 from steinhaus.study import Study
 

@@ -1,7 +1,8 @@
 """Where points live and passes happen: the data decides the engine.
 
 `bounds` holds every slack of the screens, derived; `exact` the arithmetic that decides labels and sums. Engines stand
-on both: `dense` for arrays in memory, `sparse` for compressed rows; `stream`, for points read from disk, and `cluster`,
+on both: `dense` for arrays in memory, `compact` for those of few features or few points, `sparse` for compressed rows;
+`stream`, for points read from disk, and `cluster`,
 for points on Dask's workers, use `dense` for each part. No engine is used but through `Points`.
 """
 
@@ -9,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+from steinhaus.engines.compact.policy import LIMITS, serves
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,16 +20,22 @@ if TYPE_CHECKING:
     from steinhaus.engines.dense.policy import Screen
     from steinhaus.points import Float64, Int32, Points
 
-_FEW_FEATURES = 16
-_FEW_VALUES = 2**19
-_FEW_PRODUCTS = 2**21
-_FEW_VALUES = 2**18  # up to so many, an engine's survey takes longer than all the rest
+_SURVEYED_VALUES = 2**18  # up to so many, an engine learns of them for longer than a score takes
 
 
-def choose(x: Any, *, threads: int | None = None, memory: int | None = None, screen: Screen = "auto") -> Points:
+def choose(
+    x: Any,
+    *,
+    k: int | None = None,
+    threads: int | None = None,
+    memory: int | None = None,
+    screen: Screen | Literal["compact"] = "auto",
+) -> Points:
     """Choose the engine for (n, d) points.
 
-    Arrays get `dense.MemoryPoints`, whose parameters these are. Pixels that stay where they are stored get
+    Arrays of few features, or few values, get `compact.CompactPoints`, unless a screen or memory for it is asked for;
+    k, the centroids of a run, helps to choose where it is known. Other arrays get `dense.MemoryPoints`, whose
+    parameters the others are. Pixels that stay where they are stored get
     `stream.BlockPoints`, and `memory` is all that it may use; Dask collections get `cluster.DaskPoints`, whose workers
     have threads and memory of their own; CSR matrices get `sparse.SparsePoints`.
     """
@@ -44,18 +53,13 @@ def choose(x: Any, *, threads: int | None = None, memory: int | None = None, scr
         from steinhaus.engines.sparse.points import SparsePoints
 
         return SparsePoints(x, threads=threads)
-    if screen == "compact" or (screen == "auto" and memory is None and compact_pays(*x.shape)):
+    if screen == "compact" or (screen == "auto" and memory is None and serves(x.shape[0], x.shape[1], k)):
         from steinhaus.engines.compact.points import CompactPoints
 
         return CompactPoints(np.ascontiguousarray(x), threads=threads)
     from steinhaus.engines.dense.points import MemoryPoints
 
     return MemoryPoints(np.ascontiguousarray(x), threads=threads, memory=memory, screen=screen)
-
-
-def compact_pays(n: int, d: int) -> bool:
-    """Whether all distances of (n, d) points are measured sooner than a screen spares them."""
-    return d < _FEW_FEATURES or n * d <= _FEW_VALUES
 
 
 def is_collection(x: Any) -> bool:
@@ -74,11 +78,15 @@ def is_sparse(x: Any) -> bool:
 
 
 @contextmanager
-def opened(x: Any, *, weights: Float64 | None = None, threads: int | None = None) -> Iterator[Points]:
+def opened(
+    x: Any, *, k: int | None = None, weights: Float64 | None = None, threads: int | None = None
+) -> Iterator[Points]:
     """The engine for (n, d) points, an array or a CSR matrix, for as long as it is needed.
 
     Parameters
     ----------
+    k
+        The centroids of a run, where that is known; it changes no result.
     weights
         (n,) at least 0, not all 0; None: 1 each.
     threads
@@ -89,14 +97,14 @@ def opened(x: Any, *, weights: Float64 | None = None, threads: int | None = None
     DataError
         Points or weights are not finite; or there are weights, and the points are not in memory.
     """
-    points = choose(x, threads=threads) if weights is None else _weighted(x, weights, threads)
+    points = choose(x, k=k, threads=threads) if weights is None else _weighted(x, k, weights, threads)
     try:
         yield points
     finally:
         points.close()
 
 
-def _weighted(x: Any, weights: Float64, threads: int | None) -> Points:
+def _weighted(x: Any, k: int | None, weights: Float64, threads: int | None) -> Points:
     import numpy as np
 
     from steinhaus.engines.exact.weighing import weigh
@@ -109,11 +117,11 @@ def _weighted(x: Any, weights: Float64, threads: int | None) -> Points:
         from steinhaus.engines.sparse.points import SparsePoints
 
         return SparsePoints(x, weights=put, threads=threads)
-    if compact_pays(*x.shape):
+    if serves(x.shape[0], x.shape[1], k):
         from steinhaus.engines.compact.points import CompactPoints
 
         return CompactPoints(np.ascontiguousarray(x), threads=threads, weights=put)
-    points = choose(x, threads=threads)
+    points = choose(x, k=k, threads=threads)
     if put.counts is None:
         return points
     from steinhaus.engines.exact.weighted import WeightedPoints
@@ -142,7 +150,7 @@ def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) 
     DataError
         A point is not finite.
     """
-    if x.shape[1] < _FEW_FEATURES or x.size * len(centroids) <= _FEW_PRODUCTS:
+    if x.shape[1] < LIMITS.features or x.size * len(centroids) <= LIMITS.products:
         from steinhaus.engines.compact import predict as compact
 
         return compact.nearest(x, centroids, threads=threads)
@@ -159,7 +167,7 @@ def labelled(x: NDArray[Any], centroids: Float64, *, threads: int | None = None)
     DataError
         A point is not finite, or too large to be squared.
     """
-    if x.size <= _FEW_VALUES:
+    if x.size <= _SURVEYED_VALUES:
         from steinhaus.engines.exact.scoring import inertia_of
 
         labels = nearest(x, centroids, threads=threads)
@@ -167,7 +175,7 @@ def labelled(x: NDArray[Any], centroids: Float64, *, threads: int | None = None)
     from steinhaus.centroids import inertia
     from steinhaus.points import Run
 
-    with opened(x, threads=threads) as points:
+    with opened(x, k=len(centroids), threads=threads) as points:
         (tally,) = points.assign([Run(0, centroids)])
         return points.labels(0), inertia(points.grid, points.totals, tally, centroids)
 
@@ -187,7 +195,7 @@ def distances(x: Any, rows: Float64, *, threads: int | None = None) -> Float64:
         squares = points.distances_to(rows)
         points.close()
         return np.sqrt(np.ascontiguousarray(squares.T))
-    if x.shape[1] < _FEW_FEATURES:
+    if x.shape[1] < LIMITS.features:
         from steinhaus.engines.compact import predict
 
         return predict.distances(np.ascontiguousarray(x), np.ascontiguousarray(rows), threads=threads)

@@ -133,7 +133,7 @@ class Clusterer(
         with named_by_scikit_learn(self, x):
             if weights is None and isinstance(x, np.ndarray):
                 return -labelled(x, self._centroids(), threads=self._threads)[1]
-            with opened(x, weights=weights, threads=self._threads) as points:
+            with opened(x, k=len(self.cluster_centers_), weights=weights, threads=self._threads) as points:
                 return -assigned(points, 0, self._centroids())[0]
 
     def save(self, path: str | Path) -> None:

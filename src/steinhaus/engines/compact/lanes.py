@@ -7,11 +7,10 @@ bits, and labels need no screen.
 from __future__ import annotations
 
 from math import inf
-from typing import NamedTuple
 
 import numpy as np
 
-from steinhaus.jit.annotations import Array, Point, f64, i32, i64
+from steinhaus.engines.compact.records import FEW, GROUP, TILE, TOGETHER, Lanes, Sites
 from steinhaus.jit.build import apart, inlined, inner
 from steinhaus.jit.operations import (
     bits_of,
@@ -29,47 +28,9 @@ from steinhaus.jit.operations import (
     vector,
 )
 from steinhaus.jit.translate import unroll
-from steinhaus.jit.types import F64x8, I64x8
-
-TILE = 16  # points
-BOX = 4  # tiles that share a box
-GROUP = 16  # boxes that are looked at at once
-FEW = 16  # features below which a distance is summed in order
-TOGETHER = 4  # centroids that few features are compared with at once: their number is rounded up to it
+from steinhaus.jit.types import Array, F64x8, I64x8, Point, f64, i32, i64
 
 F64x16, I64x16 = f64.of(TILE), i64.of(TILE)
-
-
-class Lanes(NamedTuple):
-    """The points, and their grid: the integers are (x - offset) * per_step.
-
-    A box is what `BOX` tiles spread over: bounds of each feature. There are boxes where there are few features.
-    """
-
-    values: Array[Point]  # (tiles, d, 16); after the last point, copies of it
-    n: i64
-    d: i64
-    offset: Array[f64]  # (d,)
-    per_step: Array[f64]  # (d,)
-    order: Array[i64]  # (n,) the row that stands at a place
-    ordered: i64  # 0: each row stands at its own place, and there is no `order`
-    weights: Array[i64]  # (n,) what the point at each place counts for, if `weighted`
-    weighted: i64
-    low: Array[f64]  # (groups, d, 16) the least value in each box
-    high: Array[f64]  # (groups, d, 16) the greatest value
-
-
-class Sites(NamedTuple):
-    """Centroids, or some of them."""
-
-    rows: Array[f64]  # (centroid_rows(k), d)
-    names: Array[i64]  # (centroid_rows(k),) their numbers
-    across: Array[f64]  # (d, k rounded up to 16); after the last one, copies of it
-
-
-def centroid_rows(k: int) -> int:
-    """Rows of a table for k centroids: the last one is repeated, which no tie ever goes to."""
-    return -(-k // TOGETHER) * TOGETHER
 
 
 @inlined
