@@ -36,12 +36,13 @@ naming            points errors
 engines.workers   resources
 engines.bounds    jit
 engines.exact     points errors jit engines.workers
-engines.dense     points errors jit resources engines.workers engines.exact engines.bounds
+engines.compact   points errors resources jit arithmetic seeding engines.workers engines.exact engines.bounds
+engines.dense     points errors resources jit centroids seeding engines.workers engines.exact engines.bounds
 engines.sparse    points errors jit engines.workers engines.exact engines.bounds
-engines.stream    points errors jit resources engines.workers engines.exact engines.bounds engines.dense
+engines.stream    points errors resources jit engines.workers engines.exact engines.bounds engines.dense
 engines.cluster   points errors jit lloyd engines.workers engines.exact engines.bounds engines.dense
-engines           points errors engines.workers engines.exact engines.dense engines.sparse engines.stream \
-                  engines.cluster
+engines           points errors engines.workers engines.exact engines.compact engines.dense engines.sparse \
+                  engines.stream engines.cluster
 
 canonical
 signed            canonical
@@ -53,7 +54,8 @@ study             points errors lloyd seeding engines naming images canonical si
                   study.files __init__
 saving            points errors signed study.files __init__
 onnx              points errors saving
-estimators        points errors resources lloyd centroids seeding engines engines.cluster saving onnx
+estimators        points errors resources lloyd centroids seeding engines engines.exact engines.dense engines.cluster \
+                  saving onnx
 displays          points errors engines naming plots study.record
 report            errors plots study.record study.files
 cli               points errors resources engines engines.cluster images study study.record report __init__
@@ -220,10 +222,11 @@ def test_nothing_imports_numba() -> None:
 
 
 def test_siblings_never_meet() -> None:
-    """Sparse and dense points know nothing of each other, nor do points on disk and on a cluster."""
-    for one, other in (("sparse", "dense"), ("stream", "cluster"), ("sparse", "stream"), ("sparse", "cluster")):
-        assert f"engines.{other}" not in ARROWS[f"engines.{one}"]
-        assert f"engines.{one}" not in ARROWS[f"engines.{other}"]
+    """Engines of points in memory know nothing of each other, nor do those of points on disk and on a cluster."""
+    for siblings in (("compact", "dense", "sparse"), ("stream", "cluster")):
+        for one in siblings:
+            assert not ARROWS[f"engines.{one}"] & {f"engines.{other}" for other in siblings}
+    assert not (ARROWS["engines.stream"] | ARROWS["engines.cluster"]) & {"engines.sparse", "engines.compact"}
 
 
 def test_only_the_command_line_prints() -> None:
