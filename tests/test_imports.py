@@ -36,7 +36,7 @@ naming            points errors
 engines.workers   resources
 engines.bounds    jit
 engines.exact     points errors jit engines.workers
-engines.compact   points errors jit resources arithmetic seeding engines.workers engines.exact
+engines.compact   points errors jit resources arithmetic seeding engines.workers engines.exact engines.bounds
 engines.dense     points errors jit resources seeding engines.workers engines.exact engines.bounds
 engines.sparse    points errors jit engines.workers engines.exact engines.bounds
 engines.stream    points errors jit resources engines.workers engines.exact engines.bounds engines.dense
@@ -188,7 +188,13 @@ def test_light_modules_import_nothing_heavy_at_their_top(module: str) -> None:
 # What makes a function a kernel, or a part of one; a module that uses any of these is a kernel module.
 KERNELS = {"kernel", "shared_kernel", "loose_kernel", "inner", "inlined", "apart", "loose"}
 # What kernels are written with, besides each other.
-MATERIAL = {"points", "engines.bounds.bytes", "engines.compact.records", "engines.dense.records", "engines.dense.slices"}
+MATERIAL = {
+    "points",
+    "engines.bounds.bytes",
+    "engines.compact.records",
+    "engines.dense.records",
+    "engines.dense.slices",
+}
 # Kernels that share a page with the functions that call them.
 WITH_CALLERS = {"engines.exact.distances", "engines.exact.limbs", "engines.exact.totals"}
 
