@@ -10,9 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import naive
-from problems import problems
+from problems import ALL_DTYPES, problems
+from steinhaus.centroids import inertia
+from steinhaus.engines import choose, labelled
 from steinhaus.engines.dense import batches
 from steinhaus.engines.dense.batches import Batches
+from steinhaus.points import Run
 
 
 def plain(x, rows, centroids):
@@ -43,6 +46,27 @@ def test_a_batch_is_what_the_oracle_makes_of_it(screened, problem, seed, m, thre
     assert added.means.tobytes() == means.tobytes()
     assert added.weights.tolist() == counts.tolist()
     assert added.inertia == inertia
+
+
+@settings(deadline=None, max_examples=150)
+@given(problem=problems(ALL_DTYPES), threads=st.sampled_from([1, 3]))
+def test_labels_and_their_inertia_are_those_of_an_engine(problem, threads):
+    x, centroids = problem
+    labels, cost = labelled(x, centroids, threads=threads)
+    points = choose(x, threads=1)
+    (tally,) = points.assign([Run(0, centroids)])
+    assert labels.tolist() == points.labels(0).tolist()
+    assert cost == inertia(points.grid, points.totals, tally, centroids)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_inertia_of_many_points_is_that_of_an_engine(dtype, rng):
+    x = (255 * rng.random((40_000, 11))).astype(dtype)
+    points = choose(x)
+    (tally,) = points.assign([Run(0, x[:7].astype(np.float64))])
+    wanted = inertia(points.grid, points.totals, tally, x[:7].astype(np.float64))
+    for threads in (1, 2, 7):
+        assert labelled(x, x[:7].astype(np.float64), threads=threads)[1] == wanted
 
 
 def test_points_that_are_not_finite_are_found_at_once():

@@ -275,3 +275,14 @@ def test_a_light_start_loads_nothing_heavy(code: str) -> None:
 
 def test_the_package_itself_loads_not_even_numpy() -> None:
     assert not loaded_by("import steinhaus") & (HEAVY | {"numpy", "click", "rich"})
+
+
+def test_estimators_load_what_scikit_learn_loads_and_no_kernels() -> None:
+    names = ("KMeans", "MiniBatchKMeans", "SphericalKMeans", "k_means", "kmeans_plusplus")
+    code = f"import steinhaus; {'; '.join(f'steinhaus.{name}' for name in names)}"
+    ours = loaded_by(code) - set(sys.stdlib_module_names)
+    assert ours - loaded_by("from sklearn.cluster import KMeans") == {"steinhaus"}
+    kernels = "(name for name in sys.modules if name.startswith(('steinhaus.jit', 'steinhaus.engines.')))"
+    report = f"{code}\nimport sys\nprint(*{kernels})"
+    done = subprocess.run([sys.executable, "-c", report], capture_output=True, text=True, check=True)
+    assert not done.stdout.split()

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from steinhaus.engines.dense.policy import Screen
     from steinhaus.points import Float64, Int32, Points
 
+_SURVEYED_VALUES = 2**18  # up to so many, an engine learns of them for longer than a score takes
+
 
 def choose(
     x: Any,
@@ -155,6 +157,27 @@ def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) 
     from steinhaus.engines.dense import predict as dense
 
     return dense.nearest(x, centroids, threads=threads)
+
+
+def labelled(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) -> tuple[Int32, float]:
+    """The labels of `nearest`, (n,) int32, and their inertia: the bits that the points' engine would give.
+
+    Raises
+    ------
+    DataError
+        A point is not finite, or too large to be squared.
+    """
+    if x.size <= _SURVEYED_VALUES:
+        from steinhaus.engines.exact.scoring import inertia_of
+
+        labels = nearest(x, centroids, threads=threads)
+        return labels, inertia_of(x, labels, centroids)
+    from steinhaus.centroids import inertia
+    from steinhaus.points import Run
+
+    with opened(x, k=len(centroids), threads=threads) as points:
+        (tally,) = points.assign([Run(0, centroids)])
+        return points.labels(0), inertia(points.grid, points.totals, tally, centroids)
 
 
 def distances(x: Any, rows: Float64, *, threads: int | None = None) -> Float64:

@@ -13,7 +13,7 @@ from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from steinhaus.engines import opened
+from steinhaus.engines import labelled, opened
 from steinhaus.estimators.checking import (
     centroid_dtype,
     check_enough,
@@ -270,7 +270,7 @@ class MiniBatchKMeans(Clusterer):
             x = supply.x if rows is None else supply.x[rows]
             if random is None:
                 weights = supply.weights if supply.weights is None or rows is None else supply.weights[rows]
-                with opened(x, weights=weights, threads=self._threads) as points:
+                with opened(x, k=self.n_clusters, weights=weights, threads=self._threads) as points:
                     return starts(points, self.n_clusters, init, stream, weights=points.totals.weights)
             init = init(x, self.n_clusters, random_state=random)
         return checked_start(init, self.n_clusters, supply.x.shape[1])
@@ -305,7 +305,10 @@ class MiniBatchKMeans(Clusterer):
         if not self.compute_labels:
             self.__dict__.pop("labels_", None)
             return
-        with opened(x, weights=weights, threads=self._threads) as points:
+        if weights is None and isinstance(x, np.ndarray):
+            self.labels_, self.inertia_ = labelled(x, self._centroids(), threads=self._threads)
+            return
+        with opened(x, k=self.n_clusters, weights=weights, threads=self._threads) as points:
             self.inertia_, _ = assigned(points, 0, self._centroids())
             self.labels_ = points.labels(0)
 

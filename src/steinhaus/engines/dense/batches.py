@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steinhaus.centroids import means
-from steinhaus.engines.dense.predict import nearest
+from steinhaus.engines import nearest
 from steinhaus.engines.exact.batch_kernels import add_batch
 from steinhaus.engines.exact.grid import are_integers, grid_of, ranges
 from steinhaus.engines.exact.rows import dense_rows
