@@ -59,4 +59,5 @@ def sites_of(centroids: Float64) -> Handed:
 def _sites(k: int, d: int) -> Sites:
     """Room for k centroids."""
     rows = centroid_rows(k)
-    return Sites(np.empty((rows, d)), np.arange(rows), np.empty((d, -(-k // GROUP) * GROUP)))
+    across = np.empty((d, -(-k // GROUP) * GROUP))
+    return Sites(np.empty((rows, d)), np.arange(rows), across, np.empty(rows), np.empty(1))

@@ -235,13 +235,19 @@ def _update(x: Lanes, run: Labels, limbs: i64, k: i64, steps: Steps, tolerance: 
 @kernel
 def place(centroids: Array[f64], k: i64, d: i64, sites: Sites) -> None:
     """Write centroids, (k, d), where they are compared with points."""
-    columns = (k + GROUP - 1) // GROUP * GROUP
+    columns, rows, longest = (k + GROUP - 1) // GROUP * GROUP, (k + TOGETHER - 1) // TOGETHER * TOGETHER, 0.0
     for j in range(columns):
+        square = 0.0
         for t in range(d):
             value = centroids[min(j, k - 1) * d + t]
+            square += value * value
             sites.across[t * columns + j] = value
-            if j < (k + TOGETHER - 1) // TOGETHER * TOGETHER:
+            if j < rows:
                 sites.rows[j * d + t] = value
+        longest = max(longest, square)
+        if j < rows:
+            sites.halves[j] = square / 2.0 if j < k else inf
+    sites.longest[0] = longest
 
 
 @kernel

@@ -30,7 +30,7 @@ class Limits(NamedTuple):
     ordered_centroids: int = 16
     # Products of values and centroids that make a task, some 50 us.
     task: int = 2**18
-    # Such products an iteration up to which a run goes ahead on one thread, in one call: threads meet in 50 us and more.
+    # Such products an iteration up to which a run goes ahead on one thread, in one call: to meet takes threads 50 us.
     alone: int = 2**21
     # Iterations at most without a look at what else is going on.
     at_once: int = 4096

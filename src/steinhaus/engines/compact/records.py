@@ -44,6 +44,8 @@ class Sites(NamedTuple):
     rows: Array[f64]  # (centroid_rows(k), d)
     names: Array[i64]  # (centroid_rows(k),) their numbers
     across: Array[f64]  # (d, k rounded up to 16); after the last one, copies of it
+    halves: Array[f64]  # (centroid_rows(k),) of their squared norms; infinite after the last one
+    longest: Array[f64]  # (1,) the greatest of their squared norms
 
 
 class Labels(NamedTuple):
