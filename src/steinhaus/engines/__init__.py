@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from steinhaus.engines.compact.policy import LIMITS, serves
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
+    from steinhaus.engines.dense.batches import Batches
     from steinhaus.engines.dense.policy import Screen
-    from steinhaus.points import Float64, Int32, Points
+    from steinhaus.engines.exact.scoring import Labelled
+    from steinhaus.points import Float64, Int32, Int64, Points
 
 _SURVEYED_VALUES = 2**18  # up to so many, an engine learns of them for longer than a score takes
 
@@ -159,25 +162,43 @@ def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) 
     return dense.nearest(x, centroids, threads=threads)
 
 
-def labelled(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) -> tuple[Int32, float]:
-    """The labels of `nearest`, (n,) int32, and their inertia: the bits that the points' engine would give.
+def labelled(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) -> Labelled:
+    """The labels of `nearest`, and what the points amount to by them, exactly.
 
     Raises
     ------
     DataError
         A point is not finite, or too large to be squared.
     """
-    if x.size <= _SURVEYED_VALUES:
-        from steinhaus.engines.exact.scoring import inertia_of
-
-        labels = nearest(x, centroids, threads=threads)
-        return labels, inertia_of(x, labels, centroids)
-    from steinhaus.centroids import inertia
+    from steinhaus.engines.exact import scoring
     from steinhaus.points import Run
 
+    if x.size <= _SURVEYED_VALUES:
+        return scoring.labelled(x, nearest(x, centroids, threads=threads), len(centroids))
     with opened(x, k=len(centroids), threads=threads) as points:
         (tally,) = points.assign([Run(0, centroids)])
-        return points.labels(0), inertia(points.grid, points.totals, tally, centroids)
+        return scoring.Labelled(points.labels(0), points.grid, points.totals, tally)
+
+
+def batches(x: NDArray[Any], *, threads: int | None = None) -> Batches:
+    """Points, (n, d) C-contiguous, of which some at a time are labelled and added up."""
+    from steinhaus.engines.dense.batches import Batches
+
+    return Batches(x, threads=threads)
+
+
+def counts_of(weights: Float64 | None) -> Int64 | None:
+    """What rows count for by their weights, (n,) whole numbers; None: 1 each. DataError where a weight is not valid."""
+    from steinhaus.engines.exact.weighing import weigh
+
+    return weigh(weights).counts
+
+
+def unit_rows(x: NDArray[Any], *, threads: int | None = None) -> NDArray[np.floating[Any]]:
+    """Rows, (n, d) C-contiguous, at length 1, those of zeros as they are: float32 for float32, else float64."""
+    from steinhaus.engines.exact import unit
+
+    return unit.unit_rows(x, threads=threads)
 
 
 def distances(x: Any, rows: Float64, *, threads: int | None = None) -> Float64:

@@ -132,7 +132,7 @@ class Clusterer(
         weights = checked_weights(sample_weight, x)
         with named_by_scikit_learn(self, x):
             if weights is None and isinstance(x, np.ndarray):
-                return -labelled(x, self._centroids(), threads=self._threads)[1]
+                return -labels_and_inertia(x, self._centroids(), self._threads)[1]
             with opened(x, k=len(self.cluster_centers_), weights=weights, threads=self._threads) as points:
                 return -assigned(points, 0, self._centroids())[0]
 
@@ -277,6 +277,14 @@ class Clusterer(
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def labels_and_inertia(x: NDArray[Any], centroids: Float64, threads: int | None) -> tuple[Int32, float]:
+    """Label an array's rows; the labels, (n,) int32, and their inertia, in the bits that a fit would give."""
+    from steinhaus.centroids import inertia
+
+    told = labelled(x, centroids, threads=threads)
+    return told.labels, inertia(told.grid, told.totals, told.tally, centroids)
 
 
 def assigned(points: Points, key: Hashable, centroids: Float64) -> tuple[float, Int64]:

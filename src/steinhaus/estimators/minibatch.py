@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +13,7 @@ from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from steinhaus.engines import labelled, opened
+from steinhaus.engines import opened
 from steinhaus.estimators.checking import (
     centroid_dtype,
     check_enough,
@@ -23,14 +23,11 @@ from steinhaus.estimators.checking import (
     restarts_of,
     seed_of,
 )
-from steinhaus.estimators.clusterer import Clusterer, Init, assigned
+from steinhaus.estimators.clusterer import Clusterer, Init, assigned, labels_and_inertia
 from steinhaus.estimators.improving import Improvement
-from steinhaus.estimators.supply import Supply
+from steinhaus.estimators.supply import Added, Supply
 from steinhaus.points import Float64, Int64
 from steinhaus.seeding import Stream, starts
-
-if TYPE_CHECKING:
-    from steinhaus.engines.dense.batches import Added
 
 
 class MiniBatchKMeans(Clusterer):
@@ -306,7 +303,7 @@ class MiniBatchKMeans(Clusterer):
             self.__dict__.pop("labels_", None)
             return
         if weights is None and isinstance(x, np.ndarray):
-            self.labels_, self.inertia_ = labelled(x, self._centroids(), threads=self._threads)
+            self.labels_, self.inertia_ = labels_and_inertia(x, self._centroids(), self._threads)
             return
         with opened(x, k=self.n_clusters, weights=weights, threads=self._threads) as points:
             self.inertia_, _ = assigned(points, 0, self._centroids())
