@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from steinhaus.engines import choose
+from steinhaus.engines.dense.points import MemoryPoints
 from steinhaus.seeding import Stream, starts
 
 
@@ -80,7 +81,7 @@ def test_distances_that_are_not_below_alone_may_be_left_out(seed, dtype, extreme
 
 def test_few_distances_are_measured_where_most_cannot_be_below(rng):
     x = np.concatenate([rng.integers(0, 100, (200, 64)), rng.integers(150, 256, (200, 64))]).astype(np.uint8)
-    points = choose(x, threads=1)
+    points = MemoryPoints(x, threads=1)
     below = points.squared_distances(np.array([0]))[0]
     measured = np.isfinite(points.squared_distances(np.array([399]), below)[0])
     points.close()
