@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 import naive
 from problems import ALL_DTYPES, ROOMY, problems
 from steinhaus.engines import choose
-from steinhaus.engines.dense.points import MemoryPoints
 from steinhaus.engines.dense.records import PAIRS, SCREENED
 from steinhaus.errors import DataError
 from steinhaus.jit.target import BYTE_LANES

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from steinhaus.engines import choose
-from steinhaus.engines.dense.points import MemoryPoints
 from steinhaus.seeding import Stream, starts
 
 
