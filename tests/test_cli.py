@@ -19,7 +19,7 @@ from steinhaus.cli import main
 from steinhaus.images import catalogue
 from steinhaus.study import load
 
-SMALL = ["--k", "2,3", "--restarts", "2", "--quiet"]
+SMALL = ["--train", "0.6", "--k", "2,3", "--restarts", "2", "--quiet"]
 
 
 @pytest.fixture(autouse=True)
@@ -161,7 +161,9 @@ def test_another_plan_in_the_same_folder_is_refused(tiny: Path, done: Path, caps
 
 @pytest.mark.usefixtures("_no_figures")
 def test_progress_goes_to_standard_error(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["study", str(tiny), "--out", "there", "--k", "3", "--restarts", "2", "--timings"]) == 0
+    assert (
+        main(["study", str(tiny), "--out", "there", "--k", "3", "--restarts", "2", "--timings", "--train", "0.6"]) == 0
+    )
     out, err = capsys.readouterr()
     told = err.splitlines()
     assert told[0] == "Running 2 runs (1 value of K) on 36 images, 24 more to test."

@@ -22,6 +22,7 @@ PACKAGE = Path(steinhaus.__file__).parent
 ARROWS: dict[str, set[str]] = {
     "__init__": {"errors", "images", "study", "estimators", "saving", "displays"},
     "errors": set(),
+    "wording": set(),
     "points": set(),
     "simd": set(),
     "compiled": {"simd"},
@@ -88,7 +89,7 @@ ARROWS: dict[str, set[str]] = {
     "saving": {"signed", "points", "errors", "study.files", "__init__"},
     "onnx": {"errors", "points", "saving"},
     "estimators": {"lloyd", "centroids", "engines", "seeding", "points", "errors", "saving", "onnx"},
-    "images": {"errors", "points", "seeding"},
+    "images": {"errors", "points", "seeding", "wording"},
     "study.record": set(),
     "study": {
         "study.record",
@@ -102,11 +103,23 @@ ARROWS: dict[str, set[str]] = {
         "images",
         "points",
         "errors",
+        "wording",
         "__init__",
     },
     "displays": {"errors", "points", "engines", "study.record", "naming"},
     "report": {"study.record", "study.files", "errors"},
-    "cli": {"report", "study", "study.record", "engines", "engines.warming", "images", "points", "errors", "__init__"},
+    "cli": {
+        "report",
+        "study",
+        "study.record",
+        "engines",
+        "engines.warming",
+        "images",
+        "points",
+        "errors",
+        "wording",
+        "__init__",
+    },
     "__main__": {"cli"},
 }
 

@@ -147,7 +147,7 @@ def test_a_run_alone_is_the_run_among_others() -> None:
 
 def test_starts_that_are_given() -> None:
     rows = blobs().split(train=0.6, seed=3).train.pixels[:4] / 255
-    study = Study(k=(4,), restarts=2, seed=3, init={4: [rows, rows[::-1]]})
+    study = Study(k=(4,), restarts=2, seed=3, train=0.6, init={4: [rows, rows[::-1]]})
     result = run(study=study)
     points = NaivePoints(blobs().split(train=0.6, seed=3).train.rows)
     points.assign([Run((4, 0), points.rows(np.arange(4)))])

@@ -58,9 +58,12 @@ if TYPE_CHECKING:
     "--train",
     metavar="PART",
     type=arguments.TrainPart(),
-    default="0.6",
-    show_default=True,
-    help="To train on: a share, a count, or given.",
+    help="To train on: a share, a count, or given. [default: the source's own split; 0.8 with labels; else all]",
+)
+@click.option(
+    "--val",
+    type=click.Choice(["join", "leave", "test"]),
+    help="The validation part of the source's own split: to train, to leave out, or to test.",
 )
 @click.option(
     "--seed", metavar="N", type=click.IntRange(0), default=0, show_default=True, help="Of the split and of the starts."

@@ -168,7 +168,13 @@ def _mnist(found: dict[str, Path], limits: Limits) -> Images:
 
     pixels, labels, given = read_parts([Part(paths[0], paths[1]), Part(paths[2], paths[3])], limits, check)
     return Images.from_arrays(
-        pixels, labels, name=MNIST.name, given_train=given, licence=MNIST.licence, source=MNIST.source
+        pixels,
+        labels,
+        name=MNIST.name,
+        given_train=given,
+        usual_train=MNIST.train,
+        licence=MNIST.licence,
+        source=MNIST.source,
     )
 
 
@@ -181,6 +187,7 @@ def _digits() -> Images:
         bunch.target,
         name=DIGITS.name,
         full_scale=16,
+        usual_train=DIGITS.train,
         licence=DIGITS.licence,
         source=DIGITS.source,
     )

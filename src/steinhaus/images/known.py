@@ -34,6 +34,7 @@ class KnownSet:
     licence: str
     source: str
     files: tuple[KnownFile, ...] = ()  # images and labels of the training part, then of the test part
+    train: float | None = None  # the share that the published study of the set trains on
     mirrors: tuple[str, ...] = ()  # tried in this order; each holds every file, gzip-compressed
 
 
@@ -57,6 +58,7 @@ MNIST = KnownSet(
         ),
         KnownFile("t10k-labels-idx1-ubyte", 10_008, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
     ),
+    train=0.6,
     mirrors=(
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
         "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -71,6 +73,7 @@ DIGITS = KnownSet(
     labels=10,
     licence="CC BY 4.0",
     source="E. Alpaydin, C. Kaynak: Optical Recognition of Handwritten Digits (test part), UCI, doi:10.24432/C50P49",
+    train=0.6,
 )
 
 KNOWN = {known.name: known for known in (MNIST, DIGITS)}

@@ -47,13 +47,14 @@ def run_study(
 ) -> StudyResult:
     """Run a study; `Study.run` says how. `choose` makes the engine of an (n, d) array, `engines.choose` by default."""
     path = None if out is None else Path(out)
+    study = study.settled(images)
     if path is not None and (done := _finished(path, study.digest(images))) is not None:
         if watch:
             watch(events.Finished(len(done.record.runs), from_disk=True))
-        return StudyResult(done.record, done, out=path, split=lambda: images.split(train=study.train, seed=study.seed))
+        return StudyResult(done.record, done, out=path, split=lambda: images.split(study.train, study.seed, study.val))
     if assignments == "parquet":
         pieces.needed()
-    split = images.split(train=study.train, seed=study.seed)
+    split = images.split(study.train, study.seed, study.val)
     _check_fit(study, split)
     record = _opening_record(study, images, split)
     how: dict[str, Any] = {"watch": watch, "checkpoint_every": checkpoint_every, "choose": choose or engines.choose}
