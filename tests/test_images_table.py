@@ -142,8 +142,6 @@ ROWS = "label,a,b\n" + "1,2,3\n" * 99  # longer than what is looked at to tell t
         ("Dear all,\nplease find attached\nnothing\n", "no table of numbers"),
         ("hello\n", "one line of text"),
         ("label\n1\n2\n", "a column of labels and no pixels"),
-        (",a,b\n0,1,2\n1,3,4\n", 'column 1, named "", looks like row numbers'),
-        ("id,a,b\n0,1,2\n1,3,4\n", 'column 1, named "id", looks like row numbers'),
         ("1,2\r3,4\r", "end in CR alone"),
     ],
 )

@@ -39,9 +39,10 @@ def option(name: str, value: str, typed: str | None = None) -> str:
     ...     option("follow_links", "True", ""), option("labels", '"none"')
     ('--follow-links', '--labels none')
     """
+    value = value.replace("'", '"')
     if not _IN_TERMINAL.get():
         return f"{name}={value}"
-    typed = value.strip("\"'") if typed is None else typed
+    typed = value.strip('"') if typed is None else typed
     return f"--{name.replace('_', '-')} {typed}".rstrip()
 
 

@@ -166,12 +166,12 @@ def _mnist(found: dict[str, Path], limits: Limits) -> Images:
                 f"open one of them, give its folder as the source."
             )
 
-    pixels, labels, given = read_parts([Part(paths[0], paths[1]), Part(paths[2], paths[3])], limits, check)
+    read = read_parts([Part(paths[0], paths[1]), Part(paths[2], paths[3])], limits, check)
     return Images.from_arrays(
-        pixels,
-        labels,
+        read.pixels,
+        read.labels,
         name=MNIST.name,
-        given_train=given,
+        given_train=read.sizes[0],
         usual_train=MNIST.train,
         licence=MNIST.licence,
         source=MNIST.source,

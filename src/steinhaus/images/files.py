@@ -24,7 +24,8 @@ GZIP_MAGIC = b"\x1f\x8b"
 _DEFLATE_MOST = 1032  # deflate cannot expand further: 258 bytes from 2 bits (zlib's technical notes)
 _CHUNK = 1 << 20
 _ENDINGS = re.compile(
-    r"\.(gz|idx|npy|npz|zarr|parquet|tar|csv|tsv|txt|png|jpe?g|webp|bmp)$|[-.]idx[1-4][-.]ubyte$", re.IGNORECASE
+    r"\.(gz|idx|npy|npz|zarr|parquet|tar|csv|tsv|txt|png|jpe?g|webp|bmp|tiff?|avif|hei[cf])$|[-.]idx[1-4][-.]ubyte$",
+    re.IGNORECASE,
 )
 
 # What the mode of a path says it is, where it is not a regular file or a folder.

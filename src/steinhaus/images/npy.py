@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +51,6 @@ class Header:
 def read(
     path: Path,
     *,
-    labels: Any = None,
     shape: tuple[int, ...] | None = None,
     full_scale: float | None = None,
     mmap: bool = False,
@@ -64,8 +62,6 @@ def read(
 
     Parameters
     ----------
-    labels
-        One label an image, or a path to a .npy file of them.
     shape, full_scale
         As in `Images.from_arrays`.
     mmap
@@ -74,19 +70,17 @@ def read(
     stored
         Leave the pixels in the file, of which stretches are read as they are needed: a split stays there too.
     """
-    if isinstance(labels, (str, os.PathLike)):
-        labels = _array(Path(labels).expanduser(), limits)
     if stored:
         with open_content(path, limits) as content:
             head = _checked_header(content)
         _check_mappable(path, head)
         store = FileStore(path, head.shape, head.dtype, head.length)
-        return stored_images(store, head.shape[1:], labels, shape=shape, full_scale=full_scale, name=source_name(path))
-    pixels = _array(path, limits, mmap=mmap)
-    return Images.from_arrays(pixels, labels, name=source_name(path), shape=shape, full_scale=full_scale)
+        return stored_images(store, head.shape[1:], shape=shape, full_scale=full_scale, name=source_name(path))
+    pixels = array_of(path, limits, mmap=mmap)
+    return Images.from_arrays(pixels, name=source_name(path), shape=shape, full_scale=full_scale)
 
 
-def _array(path: Path, limits: Limits, *, mmap: bool = False) -> NDArray[Any]:
+def array_of(path: Path, limits: Limits, *, mmap: bool = False) -> NDArray[Any]:
     """The array of a .npy file, as it is."""
     with open_content(path, limits) as content:
         head = _checked_header(content)

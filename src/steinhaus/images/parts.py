@@ -48,6 +48,16 @@ def counts(parts: Iterable[Part]) -> tuple[int, int, int]:
     return listed.count("train"), listed.count("val"), listed.count("test")
 
 
+def one_part(parts: Iterable[Part]) -> tuple[str, ...]:
+    """What is said of a source of which a split names only one part, or none to train on."""
+    there = dict.fromkeys(parts)
+    if len(there) == 1:
+        return (f"All images are of the part {next(iter(there))}; there is no other, so the source has no split.",)
+    if "train" not in there:
+        return ("The source has parts to validate and to test, but none to train on: they are taken as one.",)
+    return ()
+
+
 def given(sizes: Sequence[int]) -> tuple[int | None, int]:
     """`given_train` and `given_val` of images that stand in the order train, val, test, so many of each.
 

@@ -10,16 +10,28 @@ from pathlib import Path
 from steinhaus.errors import DataError
 from steinhaus.images.files import open_content, reading, shown
 from steinhaus.images.limits import Limits
+from steinhaus.images.shards import folders
 
 HEAD = 512  # bytes that tell a format
-IDX_NAME = re.compile(r"[-.](idx[1-4]?([-.]ubyte)?|ubyte)(\.gz)?$", re.IGNORECASE)
+IDX_NAME = re.compile(r"[-.](idx[1-4]?([-.](ubyte|byte|short|int|float|double))?|ubyte)(\.gz)?$", re.IGNORECASE)
 READABLE = (
-    "Readable are IDX files (MNIST's format), .npy, .npz, Zarr, Parquet, CSV tables, PNG, JPEG, WebP and BMP pictures, "
-    "and folders or tar files of pictures, and folders of IDX files."
+    "Readable are IDX files (MNIST's format), .npy, .npz, Zarr, Parquet, CSV tables, PNG, JPEG, WebP, BMP, TIFF, AVIF "
+    "and HEIC pictures, and folders or tar files of pictures, and folders of IDX files."
 )
 
+# The endings by which pictures are found in folders and archives.
+SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif",
+)  # fmt: skip
+
+_ENDINGS = {".parquet": "parquet", ".tar": "tar"}
+_KINDS = {"parquet": "Parquet files", "tar": "tar files", "idx folder": "IDX files", "picture": "pictures"}
 _HEADS = {b"\x93NUMPY": "npy", b"PK\x03\x04": "npz", b"PK\x05\x06": "npz", b"PAR1": "parquet"}
-_PICTURES = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|RIFF....WEBP|BM.{4}\x00{4}", re.DOTALL)
+_PICTURES = re.compile(
+    rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|RIFF....WEBP|BM.{4}\x00{4}|II\*\x00|MM\x00\*"
+    rb"|....ftyp(avi[fs]|hei[cfsx]|hev[cx]|mif1|msf1)",
+    re.DOTALL,
+)
 _IDX = re.compile(rb"\x00\x00[\x08\x09\x0b\x0c\x0d\x0e][\x01-\x04]")
 _ANY_CASE = re.DOTALL | re.IGNORECASE
 _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1f]")  # bytes that no text has
@@ -40,7 +52,6 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
     (rb"\x89HDF", "an HDF5 file. Save its arrays as .npz first"),
     (rb"MATLAB 5", "a MATLAB file. Save its arrays as .npz first"),
     (rb"GIF8", "a GIF picture. Convert it to PNG first"),
-    (rb"II\*\x00|MM\x00\*", "a TIFF picture. Convert it to PNG first"),
     (rb"%PDF", "a PDF document"),
     (
         rb"BZh[1-9]|\xfd7zXZ|7z\xbc\xaf|Rar!|\x28\xb5\x2f\xfd",
@@ -108,14 +119,33 @@ def _identify_head(path: Path, head: bytes) -> str:
 
 
 def _identify_folder(path: Path) -> str:
+    """The kind of a folder, by the files that lie in it or, where none of these is data, in the folders in it.
+
+    Pictures in those folders make it one of pictures, but where there are IDX files above them.
+    """
     with reading(path):
         names = os.listdir(path)
     if not names:
         raise DataError(f"{shown(path)} is an empty folder.")
-    if any(marker in names for marker in ("zarr.json", ".zarray", ".zgroup")):
+    if {"zarr.json", ".zarray", ".zgroup"} & set(names):
         return "zarr"
-    endings = {Path(name).suffix for name in names if not name.startswith((".", "_"))}
-    for ending in (".parquet", ".tar"):
-        if endings == {ending}:
-            return ending[1:]
-    return "idx folder" if any(IDX_NAME.search(name) for name in names) else "folder"
+    found = None
+    for _, files in folders(path):
+        kinds = {kind for file in files if (kind := _kind_by_name(file.name)) is not None}
+        if "picture" in kinds and (found or "idx folder" not in kinds):
+            return "folder"
+        if found is None and len(kinds - {"picture"}) > 1:
+            listed = " and ".join(sorted(_KINDS[kind] for kind in kinds))
+            raise DataError(f"{shown(path)} holds {listed}. Open one of these, or give each set a folder.")
+        if "idx folder" in kinds and found is None:
+            return "idx folder"
+        found = found or next(iter(kinds), None)
+    return found or "folder"
+
+
+def _kind_by_name(name: str) -> str | None:
+    """What a file in a folder is by its name; its content is looked at when it is read."""
+    if IDX_NAME.search(name):
+        return "idx folder"
+    ending = Path(name).suffix.lower()
+    return _ENDINGS.get(ending) or ("picture" if ending in SUFFIXES else None)

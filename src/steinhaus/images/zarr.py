@@ -91,6 +91,9 @@ def read(
         "name": about.get("name") or source_name(Path(str(path))),
         "full_scale": full_scale if full_scale is not None else about.get("full_scale"),
         "given_train": about.get("given_train"),
+        "given_val": about.get("given_val") or 0,
+        "usual_train": about.get("usual_train"),
+        "columns": about.get("columns"),
         "licence": about.get("licence"),
         "source": about.get("source"),
     }
@@ -122,13 +125,22 @@ def _about(opened: Any, name: str) -> dict[str, Any]:
         raise DataError(f"{name}: its attribute {ABOUT!r} is not what an import writes: {str(about)[:40]!r}.")
     if about and not about.get("complete"):
         raise DataError(f"{name} is the beginning of an import. Give the command of the import again: it goes on.")
-    kinds = {"name": str, "full_scale": int | float, "given_train": int, "licence": str, "source": str}
+    kinds = {
+        "name": str,
+        "full_scale": int | float,
+        "given_train": int,
+        "given_val": int,
+        "usual_train": float,
+        "licence": str,
+        "source": str,
+    }
     for key, kind in kinds.items():
         if not isinstance(about.get(key), kind | None) or isinstance(about.get(key), bool):
             raise DataError(f"{name}: its attribute {ABOUT!r} has the {key} {str(about[key])[:40]!r}: it was changed.")
-    names = about.get("label_names")
-    if names is not None and not (isinstance(names, list) and all(isinstance(label, str) for label in names)):
-        raise DataError(f"{name}: its attribute {ABOUT!r} has label names that are no list of text: it was changed.")
+    for key, what in (("label_names", "label names"), ("columns", "columns")):
+        names = about.get(key)
+        if names is not None and not (isinstance(names, list) and all(isinstance(label, str) for label in names)):
+            raise DataError(f"{name}: its attribute {ABOUT!r} has {what} that are no list of text: it was changed.")
     return about
 
 

@@ -96,7 +96,7 @@ class Plan:
 
         train = usual_train(images) if self.train is None else self.train
         val = usual_val(images) if self.val is None and train == "given" and images.given_val else self.val
-        return replace(self, train=train, val=val)
+        return replace(self, train=cast("float | int | Literal['given']", train), val=val)
 
     def digest(self, images: Images) -> str:
         """Name this plan on these images: 64 hexadecimal digits, the same for the same result."""
@@ -164,9 +164,9 @@ def _train(value: object) -> float | int | str:
     return share
 
 
-def _val(value: object) -> str | None:
+def _val(value: Any) -> str | None:
     if value is None or value in ("join", "leave", "test"):
-        return cast("str | None", value)
+        return value  # type: ignore[no-any-return]
     raise PlanError(f'val must be "join", "leave" or "test"; it is {value!r}.')
 
 
