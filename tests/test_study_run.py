@@ -277,7 +277,7 @@ def test_another_plan_or_other_data_are_refused_field_by_field(tmp_path: Path) -
     with pytest.raises(StoreError) as caught:
         run(out=tmp_path, study=replace(STUDY, k=(2, 5), seed=4))
     assert "k is 2, 4 there and 2, 5 here; seed is 3 there and 4 here" in str(caught.value)
-    assert "--out" in str(caught.value)
+    assert "Choose another folder, out=..." in str(caught.value)
     with pytest.raises(StoreError, match="data sha256 is"):
         run(blobs(seed=1), tmp_path)
     with pytest.raises(StoreError, match=r"data full_scale is 255\.0 there and 100\.0 here"):

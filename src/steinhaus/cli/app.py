@@ -21,6 +21,7 @@ from steinhaus.cli.reporting import report
 from steinhaus.cli.study import study
 from steinhaus.cli.words import complain
 from steinhaus.errors import PlanError, SteinhausError
+from steinhaus.wording import in_terminal
 
 INTERRUPTED = 130  # 128 + SIGINT, as a shell counts
 TERMINATED = 143  # 128 + SIGTERM
@@ -42,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen = {"debug": False}
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
-        program.main(argv, prog_name="steinhaus", standalone_mode=False, obj=chosen)
+        with in_terminal():
+            program.main(argv, prog_name="steinhaus", standalone_mode=False, obj=chosen)
         return 0
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED

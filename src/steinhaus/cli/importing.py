@@ -8,7 +8,7 @@ import click
 
 from steinhaus.cli import arguments
 from steinhaus.cli.progress import watching
-from steinhaus.cli.sources import left_out
+from steinhaus.cli.sources import said
 from steinhaus.cli.words import tell
 
 _OPTIONS = ("size", "mode", "fit", "background", "strict", "limits")
@@ -30,8 +30,7 @@ def import_(source: str, store: str, quiet: bool, **look: Any) -> None:
     with watching(quiet) as watch:
         given = {name: value for name, value in look.items() if value is not None}
         images = import_images(source, store, progress=watch.step, **given)
-    if images.skipped:
-        tell(left_out(images.skipped))
+    said(images, tell)
     click.echo(f"{images.n:,} images, {' x '.join(map(str, images.shape))} {images.pixels.dtype}, in {store}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import steinhaus
@@ -41,9 +41,16 @@ def open_source(source: str | None, reading: Mapping[str, Any], watch: Watcher) 
 
 def _opened(source: str, reading: Mapping[str, Any], watch: Watcher) -> Images:
     images = steinhaus.open_images(source, progress=watch.step, **reading)
-    if images.skipped:
-        watch.say(left_out(images.skipped))
+    said(images, watch.say)
     return images
+
+
+def said(images: Images, say: Callable[[str], None]) -> None:
+    """Say what was left out, joined or assumed when images were read."""
+    if images.skipped:
+        say(left_out(images.skipped))
+    for note in images.notes:
+        say(note)
 
 
 def left_out(skipped: Sequence[Skipped]) -> str:

@@ -58,7 +58,11 @@ def encode(labels: Any, n: int, name: str, names: Sequence[str] | None = None) -
     if names is None:
         return _by_value(classes)
     if classes.dtype.kind != "i" or (n and not 0 <= int(classes.min()) <= int(classes.max()) < len(names)):
-        raise DataError(f"{name}: with label_names, labels must be integers from 0 to {len(names) - 1}.")
+        low, high = (classes.min(), classes.max()) if n and classes.dtype.kind == "i" else ("text", "text")
+        raise DataError(
+            f"{name}: with label_names, labels must be integers from 0 to {len(names) - 1}; they are {low} to {high}. "
+            f"Without labels: {option('labels', repr('none'))}."
+        )
     return classes, tuple(names)
 
 

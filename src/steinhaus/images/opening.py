@@ -20,6 +20,7 @@ from steinhaus.images.labels import encode
 from steinhaus.images.limits import DEFAULT_LIMITS, Limits
 from steinhaus.images.progress import Progress
 from steinhaus.images.sniffing import READABLE, identify
+from steinhaus.images.stored import StoredPixels
 from steinhaus.wording import option
 
 if TYPE_CHECKING:
@@ -90,6 +91,20 @@ def open_images(
     (1797, (8, 8), 16.0)
     """
     labels = None if isinstance(labels, str) and labels == "auto" else labels
+    images = _labelled(source, labels, data, limits, progress, options)
+    hint = None if "full_scale" in options else _scale_hint(images)
+    return images if hint is None else replace(images, notes=(*images.notes, hint))
+
+
+def _labelled(
+    source: Any,
+    labels: Any,
+    data: str | os.PathLike[str] | None,
+    limits: Limits,
+    progress: Progress | None,
+    options: dict[str, Any],
+) -> Images:
+    """Open a source, and see to its labels."""
     asked = _Asked(source, None if data is None else Path(data), limits, progress, options)
     if labels is None or asking.is_none(labels):
         return _opened(asked, {} if labels is None else {"labels": False})
@@ -116,6 +131,19 @@ class _Asked:
     limits: Limits
     progress: Progress | None
     options: dict[str, Any]
+
+
+def _scale_hint(images: Images) -> str | None:
+    """A word about pictures of floats whose values reach beyond the 1 that is taken for a full pixel."""
+    if not images.is_image or isinstance(images.pixels, StoredPixels) or images.pixels.dtype.kind != "f":
+        return None
+    if images.full_scale != 1 or (reach := float(images.pixels.max())) <= 1:
+        return None
+    likely = next((full for full in (16, 255, 4095, 65535) if reach <= full), reach)
+    return (
+        f"The pixels are floats up to {reach:g}, and 1 is taken for a full pixel. If it is another value: "
+        f"{option('full_scale', f'{likely:g}')}."
+    )
 
 
 def with_labels(images: Images, labels: Any) -> Images:

@@ -28,6 +28,7 @@ from steinhaus.images.parts import ORDER, Part, given, one_part
 from steinhaus.images.pictures import Look
 from steinhaus.images.progress import Progress
 from steinhaus.images.staying import stored_images
+from steinhaus.wording import option
 
 
 class ParquetStore:
@@ -227,7 +228,9 @@ def features(files: Sequence[Path], layout: Layout) -> Layout:
             kept.remove(name)
             notes.append(note)
     if not kept:
-        raise DataError(f"{shown(files[0])}: no column is left to cluster. Name those that are features: columns=...")
+        raise DataError(
+            f"{shown(files[0])}: no column is left to cluster. Name those that are features: {option('columns', '...')}"
+        )
     kinds = [opened(files[0]).schema_arrow.field(name).type.to_pandas_dtype() for name in kept]
     return replace(layout, columns=tuple(kept), shape=(len(kept),), dtype=np.result_type(*kinds), notes=tuple(notes))
 

@@ -196,7 +196,9 @@ def _chosen(raw: _Raw, layout: Layout, wanted: Wanted, name: str) -> _Raw:
                 kept.remove(column)
                 notes.append(note)
     if not kept:
-        raise DataError(f"{name}: no column is left to cluster. Name those that are features: columns=...")
+        raise DataError(
+            f"{name}: no column is left to cluster. Name those that are features: {option('columns', '...')}"
+        )
     if kept == list(range(len(places))):
         return replace(raw, notes=notes)
     chosen = np.ascontiguousarray(values[:, kept])
@@ -251,7 +253,7 @@ def _parsed(rows: list[str], block: list[Line], layout: Layout, name: str) -> ND
 def _fault(block: list[Line], layout: Layout, name: str) -> str:
     """Say what is wrong with a block that cannot be parsed: the first fault, with its line and column."""
     for number, line in block:
-        fields = layout.fields(line) if layout.text else line.split(layout.delimiter)
+        fields = layout.fields(line)
         if len(fields) != layout.columns:
             return f"{name}, line {number}: {len(fields):,} columns here, but {layout.columns:,} in the first line."
         for column, text in enumerate(fields):

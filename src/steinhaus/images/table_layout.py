@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from steinhaus.errors import DataError
@@ -37,7 +38,8 @@ class Layout:
 
     def parted(self, line: str) -> tuple[str, str]:
         """The label and the numbers of a line, as text."""
-        if self.text and (fields := self.fields(line)) and len(fields) == self.columns:
+        quoted = '"' in line and line.count(self.delimiter) >= self.columns
+        if (self.text or quoted) and len(fields := self.fields(line)) == self.columns:
             label = "" if self.label is None else _plain(fields[self.label])
             return label, self.delimiter.join(fields[column] for column in self.features)
         if self.label is None:
@@ -54,7 +56,17 @@ class Layout:
 
     def fields(self, line: str) -> list[str]:
         """The fields of a line: one in quotes may hold what parts them."""
-        return next(csv.reader([line], delimiter=self.delimiter), []) if '"' in line else line.split(self.delimiter)
+        if self.text or line.count(self.delimiter) >= self.columns:
+            return _fields(line, self.delimiter)
+        return line.split(self.delimiter)
+
+
+def _fields(line: str, delimiter: str) -> list[str]:
+    """The fields of a line: one in quotes may hold what parts them."""
+    if '"' in line:
+        with suppress(csv.Error):  # a field that is too long, or a line with a character 0
+            return next(csv.reader([line], delimiter=delimiter), [])
+    return line.split(delimiter)
 
 
 def layout_of(top: list[Line], labels: str | int | bool | None, wanted: Wanted, name: str) -> Layout:
@@ -62,9 +74,8 @@ def layout_of(top: list[Line], labels: str | int | bool | None, wanted: Wanted, 
     first = top[0][1]
     delimiter = max(_DELIMITERS, key=first.count)
     delimiter = next((mark for mark in _DELIMITERS[:3] if mark in first), delimiter)
-    layout = Layout(delimiter, 0, header=False, names=None, label=None)
-    fields = [_plain(each) for each in layout.fields(first)]
-    second = [_plain(each) for each in layout.fields(top[1][1])] if len(top) > 1 else []
+    fields = [_plain(each) for each in _fields(first, delimiter)]
+    second = [_plain(each) for each in _fields(top[1][1], delimiter)] if len(top) > 1 else []
     header = _is_header(fields, second)
     if header and len(top) < 2:
         what = "a line of names, but no images" if len(fields) > 1 else "one line of text"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -20,13 +21,14 @@ from steinhaus.points import Fit, Float64, Int64, Points, Run
 from steinhaus.study import events, files, outcome, pieces
 from steinhaus.study.assigning import Assigning, Counted, Here, There
 from steinhaus.study.events import Event, Key
-from steinhaus.study.lock import Lock
+from steinhaus.study.lock import LOCK, Lock
 from steinhaus.study.machine import machine, versions
 from steinhaus.study.memory import Memory
 from steinhaus.study.plan import Plan
 from steinhaus.study.record import SCHEMA, BestRecord, RunRecord, StudyRecord
 from steinhaus.study.result import StudyResult
-from steinhaus.study.store import Folder, Store
+from steinhaus.study.store import STUDY, Folder, Store
+from steinhaus.wording import option
 
 if TYPE_CHECKING:
     from steinhaus.images import Images, Split
@@ -51,25 +53,50 @@ def run_study(
     if path is not None and (done := _finished(path, study.digest(images))) is not None:
         if watch:
             watch(events.Finished(len(done.record.runs), from_disk=True))
-        return StudyResult(done.record, done, out=path, split=lambda: images.split(study.train, study.seed, study.val))
+        return StudyResult(done.record, done, out=path, split=partial(_split, study, images))
     if assignments == "parquet":
         pieces.needed()
-    split = images.split(study.train, study.seed, study.val)
+    split = _split(study, images)
     _check_fit(study, split)
     record = _opening_record(study, images, split)
     how: dict[str, Any] = {"watch": watch, "checkpoint_every": checkpoint_every, "choose": choose or engines.choose}
     if path is None:
         store: Store = Memory(record)
         _Session(study, split, store, Here(split, store), **how).run([])
-        return StudyResult(store.record, store, split=lambda: split)
-    _refuse_another(Folder.find(path), record)
+        return StudyResult(store.record, store, split=partial(_as_it_is, split))
+    found = Folder.find(path)
+    _refuse_another(found, record)
+    if found is None:
+        _refuse_others(path)
     files.make_folder(path)
     with Lock(path, break_lock=break_lock) as lock:
         folder = _open(path, record, lock)
         if not folder.is_whole:
             assigning = There(split, folder) if assignments == "parquet" else Here(split, folder)
             _Session(study, split, folder, assigning, **how).run([lock.taken_over] if lock.taken_over else [])
-    return StudyResult(folder.record, folder, out=path, split=lambda: split)
+    return StudyResult(folder.record, folder, out=path, split=partial(_as_it_is, split))
+
+
+def _split(study: Plan, images: Images) -> Split:
+    return images.split(study.train, study.seed, study.val)
+
+
+def _as_it_is(split: Split) -> Split:
+    return split
+
+
+def _refuse_others(path: Path) -> None:
+    """A folder without a study must hold nothing: files of other people would be written over."""
+    there = files.names(path)
+    if files.temporary_name(path / STUDY).name in there:  # a study that was killed as it began
+        return
+    others = [name for name in there if not name.startswith((LOCK, ".DS_Store", ".nfs"))]
+    if others:
+        listed = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
+        raise StoreError(
+            f"{path} is neither empty nor a study: it holds {listed}. Choose another folder, "
+            f"{option('out', '...')}: a study writes over files of its own names."
+        )
 
 
 def _finished(path: Path, digest: str) -> Folder | None:
@@ -107,7 +134,7 @@ def _refuse_another(folder: Folder | None, record: StudyRecord) -> None:
     )
     raise StoreError(
         f"{folder.path} holds another study: {different or 'its digest is another'}. "
-        f"Choose another folder (--out), or give the plan and the data of the study there."
+        f"Choose another folder, {option('out', '...')}, or give the plan and the data of the study there."
     )
 
 
