@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import functools
+import io
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -214,6 +216,34 @@ def reading_options(command: Command) -> Command:
     for option in reversed(READING.values()):
         with_reading = option(with_reading)
     return cast(Command, with_reading)
+
+
+def command(source: str, reading: dict[str, Any], plan: dict[str, Any]) -> str:
+    """The command that runs a study again: on this source, read in this way, by this plan."""
+    words = ["steinhaus", "study", source]
+    for name, value in reading.items():
+        words += _typed(name, value)
+    for name, value in plan.items():
+        words += [f"--{name.replace('_', '-')}", ",".join(map(str, value)) if name == "k" else str(value)]
+    return shlex.join(words)
+
+
+def _typed(name: str, value: Any) -> list[str]:
+    """An option of a reader, as it is typed."""
+    flag = f"--{name.replace('_', '-')}"
+    if name == "limits":
+        usual = type(value)()
+        changed = [each.name for each in fields(value) if getattr(value, each.name) != getattr(usual, each.name)]
+        return [word for each in changed for word in ("--limit", f"{each}={getattr(value, each)}")]
+    if value is True:
+        return [flag]
+    if isinstance(value, tuple):
+        if name in ("size", "shape"):
+            return [flag, "x".join(map(str, value))]
+        line = io.StringIO()
+        csv.writer(line, lineterminator="").writerow(value)
+        return [flag, line.getvalue()]
+    return [flag, str(value)]
 
 
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="Show no progress.")

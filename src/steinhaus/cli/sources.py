@@ -39,8 +39,13 @@ def open_source(source: str | None, reading: Mapping[str, Any], watch: Watcher) 
         return _opened("digits", {}, watch)
 
 
+def opened(source: str, reading: Mapping[str, Any], watch: Watcher) -> Images:
+    """Open a source, and say nothing of it."""
+    return steinhaus.open_images(source, progress=watch.step, **reading)
+
+
 def _opened(source: str, reading: Mapping[str, Any], watch: Watcher) -> Images:
-    images = steinhaus.open_images(source, progress=watch.step, **reading)
+    images = opened(source, reading, watch)
     said(images, watch.say)
     return images
 

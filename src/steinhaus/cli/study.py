@@ -14,7 +14,7 @@ import click
 from steinhaus.cli import arguments, memory
 from steinhaus.cli.drawing import draughtsman
 from steinhaus.cli.places import Place, place_options
-from steinhaus.cli.progress import watching
+from steinhaus.cli.progress import Watcher, watching
 from steinhaus.cli.reporting import draw, where
 from steinhaus.cli.sources import open_source
 from steinhaus.cli.words import tell
@@ -22,6 +22,7 @@ from steinhaus.errors import SteinhausError
 
 if TYPE_CHECKING:
     from steinhaus.images import Images
+    from steinhaus.study import Study
     from steinhaus.study.events import Event
 
 
@@ -128,8 +129,11 @@ def study(
                 warm_up()
                 stages.ended("compile the kernels")
             with place.opened(watch.say) as choose:
-                told = _both(stages.event, watch.event)
+                about = [] if quiet or as_json else described(images, wanted)
+                told = _both(stages.event, _introduced(about, watch))
+                again = arguments.command(source or images.name, reading, wanted.settled(images).plan())
                 how: dict[str, Any] = {"break_lock": break_lock, "choose": choose, "assignments": assignments}
+                how["command"] = again
                 result = run_study(wanted, images, folder, told, **how)
             pages = draw(result, folder, helper=helper)
             stages.ended("draw the report")
@@ -151,6 +155,25 @@ def study(
         click.echo(where(pages))
     if timings:
         click.echo("\n".join(filter(None, [stages.text(), place.text()])), err=True)
+
+
+def described(images: Images, wanted: Study) -> list[str]:
+    """What is clustered, in a few lines."""
+    from steinhaus.images import summary
+
+    return summary.lines(images, wanted.train, wanted.val)
+
+
+def _introduced(about: list[str], watch: Watcher) -> Callable[[Event], None]:
+    """A watcher that says something when a study begins."""
+
+    def heard(event: Event) -> None:
+        if event.name == "started":
+            for line in about:
+                watch.say(line)
+        watch.event(event)
+
+    return heard
 
 
 def _both(one: Callable[[Event], None], other: Callable[[Event], None]) -> Callable[[Event], None]:

@@ -87,3 +87,4 @@ class StudyRecord:
     best: tuple[BestRecord, ...]  # one a K, ascending; while the study runs: of the runs so far, without labels
     complete: bool = True  # False: the study is not finished yet
     digest: str = ""  # of plan and data: equal digests, equal results
+    command: str | None = None  # that runs the same study on the same source; None: it was run from Python

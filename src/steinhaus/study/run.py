@@ -46,8 +46,12 @@ def run_study(
     checkpoint_every: float = 2.0,
     choose: Choose | None = None,
     assignments: Literal["csv", "parquet"] = "csv",
+    command: str | None = None,
 ) -> StudyResult:
-    """Run a study; `Study.run` says how. `choose` makes the engine of an (n, d) array, `engines.choose` by default."""
+    """Run a study; `Study.run` says how.
+
+    `choose` makes the engine of an (n, d) array, `engines.choose` by default; `command` is kept in the record.
+    """
     path = None if out is None else Path(out)
     study = study.settled(images)
     if path is not None and (done := _finished(path, study.digest(images))) is not None:
@@ -58,7 +62,7 @@ def run_study(
         pieces.needed()
     split = _split(study, images)
     _check_fit(study, split)
-    record = _opening_record(study, images, split)
+    record = replace(_opening_record(study, images, split), command=command)
     how: dict[str, Any] = {"watch": watch, "checkpoint_every": checkpoint_every, "choose": choose or engines.choose}
     if path is None:
         store: Store = Memory(record)

@@ -40,6 +40,10 @@ class Document:
 def encode(document: Document) -> bytes:
     """The file's bytes: one line for each run, so that it can be read, compared and searched by line."""
     content = {**dataclasses.asdict(document.record), "files": document.files}
+    for where, names in ((content, ("command",)), (content["data"], ("columns", "scaling"))):
+        for name in names:  # which came later than the schema, and are left out where they say nothing
+            if where.get(name, "") is None:
+                del where[name]
     content["sha256"] = _checksum(content)
     entries = [f"{_text(key)}: {_lines(value)}" for key, value in content.items()]
     return ("{\n " + ",\n ".join(entries) + "\n}\n").encode()
