@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -64,9 +65,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run() -> NoReturn:
     """Be the program: `main`, and the end of the process."""
+    _whole_streams()
+    os.environ["MPLBACKEND"] = "agg"  # figures go to files: a notebook's backend may not even be here
     code = main()
     gc.freeze()  # a last collection, over everything that was ever imported, would free nothing and take 0.3 s
     sys.exit(code)
+
+
+def _whole_streams() -> None:
+    """See to it that there are standard streams, where whoever started us closed some (`2>&-`)."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # which takes the lowest number that is free: this one
+    sys.stdout = sys.stdout or open(1, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w")  # noqa: SIM115
 
 
 def _terminate(signum: int, frame: FrameType | None) -> NoReturn:

@@ -117,12 +117,15 @@ def predicted(
     DataError
         The images have another shape than the study's, or it cannot be told on which scale their values are.
     """
+    from steinhaus.study import scaling
+
     data = result.record.data
     rows = _rows(images, data, source)
     if not scale_given:
         check_scale(images, data, centroids, source)
+    rows = scaling.applied(data.scaling, rows)
     clusters = _clusters(rows, centroids, threads)
-    distances = _distances(rows, clusters, centroids) / data.full_scale
+    distances = _distances(rows, clusters, centroids) / data.unit
     mapping = next(run.mapping for run in result.best if run.k == k) or [None] * k
     labels = [None if label is None or data.label_names is None else data.label_names[label] for label in mapping]
     return [

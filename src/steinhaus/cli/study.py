@@ -67,6 +67,13 @@ if TYPE_CHECKING:
     help="The validation part of the source's own split: to train, to leave out, or to test.",
 )
 @click.option(
+    "--scale",
+    type=click.Choice(["none", "standard", "minmax"]),
+    default="none",
+    show_default=True,
+    help="Tables: bring columns to one scale first.",
+)
+@click.option(
     "--seed", metavar="N", type=click.IntRange(0), default=0, show_default=True, help="Of the split and of the starts."
 )
 @arguments.threads_option

@@ -192,7 +192,7 @@ def _k_axis(ax: Axes) -> None:
 
 def centroid_map(data: ReportData, best: BestRecord) -> Figure:
     """The centroids in the plane that shows most of their variance; each joined to the one truly nearest to it."""
-    plane = measures.plane(data.centroids[best.k], best.sizes)
+    plane = measures.plane(data.measured_centroids(best.k), best.sizes)
     figure = Figure(figsize=(5.2, 4.6))
     ax = figure.add_axes((0.02, 0.02, 0.96, 0.86), aspect="equal")
     ax.set_axis_off()

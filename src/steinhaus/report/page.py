@@ -18,6 +18,7 @@ from markupsafe import Markup
 from steinhaus.report import charts, findings, flows, measures, members, pictures, words
 from steinhaus.report.data import Int64, ReportData
 from steinhaus.report.views import KView, columns, view
+from steinhaus.study.record import told_of_plan
 
 THREADS = min(4, os.cpu_count() or 1)  # for packing sheets
 KNOWN = ("mnist", "digits")  # sets that are opened by their name
@@ -280,6 +281,8 @@ def facts(data: ReportData) -> list[tuple[str, str]]:
             "Data",
             f"{words.clean(d.name)}: {words.count(d.n_train + d.n_test)} {noun} of {words.size_of(d.shape)}, {d.dtype}",
         ),
+        ("Training part", told_of_plan(record.plan, d)),
+        ("Columns", words.listing(words.clean(c) for c in d.columns) if d.columns else ""),
         ("SHA-256 of the data", d.sha256),
         ("Source", words.clean(d.source) if d.source else ""),
         ("Licence of the data", words.clean(d.licence) if d.licence else ""),

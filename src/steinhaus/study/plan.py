@@ -44,6 +44,7 @@ class Plan:
     seed: int = 0
     threads: int | None = None
     val: Literal["join", "leave", "test"] | None = None
+    scale: Literal["none", "standard", "minmax"] = "none"
 
     def __post_init__(self) -> None:
         ks, restarts = _ks(self.k), _whole("restarts", self.restarts, 1)
@@ -62,6 +63,7 @@ class Plan:
             "seed": _whole("seed", self.seed, 0),
             "threads": None if self.threads is None else _whole("threads", self.threads, 1),
             "val": _val(self.val),
+            "scale": _scale(self.scale),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
@@ -81,6 +83,7 @@ class Plan:
         init = self.init if isinstance(self.init, str) else f"given:{_digest_of_starts(self.init)}"
         return {
             **({} if self.val is None else {"val": self.val}),
+            **({} if self.scale == "none" else {"scale": self.scale}),
             "k": list(self.ks),
             "restarts": self.restarts,
             "max_iter": self.max_iter,
@@ -168,6 +171,12 @@ def _val(value: Any) -> str | None:
     if value is None or value in ("join", "leave", "test"):
         return value  # type: ignore[no-any-return]
     raise PlanError(f'val must be "join", "leave" or "test"; it is {value!r}.')
+
+
+def _scale(value: Any) -> str:
+    if value in ("none", "standard", "minmax"):
+        return value  # type: ignore[no-any-return]
+    raise PlanError(f'scale must be "none", "standard" or "minmax"; it is {value!r}.')
 
 
 def _init(value: object, ks: tuple[int, ...], restarts: int) -> str | dict[int, tuple[NDArray[np.float64], ...]]:

@@ -18,7 +18,7 @@ from steinhaus import engines, seeding
 from steinhaus.errors import PlanError, StoreError
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Fit, Float64, Int64, Points, Run
-from steinhaus.study import events, files, outcome, pieces
+from steinhaus.study import events, files, outcome, pieces, scaling
 from steinhaus.study.assigning import Assigning, Counted, Here, There
 from steinhaus.study.events import Event, Key
 from steinhaus.study.lock import LOCK, Lock
@@ -162,7 +162,7 @@ def _check_fit(study: Plan, split: Split) -> None:
                     f"The start of K = {k}, restart {restart}, must have {d} features, as the images have; "
                     f"it has {start.shape[1]}."
                 )
-            if whole and not (start.min() >= 0 and start.max() <= 1):
+            if whole and split.train.full_scale != 1 and not (start.min() >= 0 and start.max() <= 1):
                 raise PlanError(
                     f"The start of K = {k}, restart {restart}, must be in pixels scaled to 0..1; its values reach from "
                     f"{start.min():g} to {start.max():g}. Divide it by {split.train.full_scale:g}."
@@ -173,7 +173,7 @@ def _opening_record(study: Plan, images: Images, split: Split) -> StudyRecord:
     return StudyRecord(
         schema=SCHEMA,
         plan=study.plan(),
-        data=outcome.data_record(images, split),
+        data=outcome.data_record(images, split, scaling.fitted(study.scale, split.train.rows)),
         machine=machine(),
         versions=versions(),
         runs=(),
@@ -204,7 +204,8 @@ class _Session:
         self.every = checkpoint_every
         self.choose = choose
         self.began = self.kept = time.monotonic()
-        self.square = split.train.full_scale**2
+        self.unit = store.record.data.unit
+        self.square = self.unit**2
         self.assigning = assigning
         self.active: Sequence[Run] = ()
 
@@ -220,7 +221,7 @@ class _Session:
         if self.store.record.versions != versions():
             notes = [*notes, "Other versions began this study; events.jsonl names both."]
         self._tell_start(fits, resumed, notes)
-        with closing(self.choose(self.split.train.rows, threads=self.study.threads)) as points:
+        with closing(self._points(self.split.train)) as points:
             begin = [resumed.get(key) or Run(key, self._start(points, key)) for key in waiting]
             try:
                 self._iterate(points, begin, fits)
@@ -229,7 +230,7 @@ class _Session:
                     self.store.save_checkpoint(self.active)
                     self.tell(events.Interrupted(len(self.active)))
                 raise
-            runs = tuple(outcome.run_record(key, fits[key], self.split.train.full_scale) for key in self.study.keys)
+            runs = tuple(outcome.run_record(key, fits[key], self.unit) for key in self.study.keys)
             best = outcome.best_runs(runs)
             ends = [Run((run.k, run.restart), fits[run.k, run.restart].centroids) for run in best]
             train = self.assigning.part("train", points, ends)
@@ -267,7 +268,12 @@ class _Session:
         if isinstance(self.study.init, str):
             return seeding.starts(points, k, self.study.init, seeding.Stream(self.study.seed, k, restart))
         start = cast("NDArray[np.float64]", self.study.init[k][restart])
-        return start * self.split.train.full_scale
+        data = self.store.record.data
+        return cast("Float64", scaling.applied(data.scaling, start * data.full_scale))
+
+    def _points(self, images: Images) -> Points:
+        rows = scaling.applied(self.store.record.data.scaling, images.rows)
+        return self.choose(rows, threads=self.study.threads)
 
     def _iterate(self, points: Points, runs: Sequence[Run], fits: dict[Key, Fit]) -> None:
         """Bring every run to its end; those that end join the fits."""
@@ -303,7 +309,7 @@ class _Session:
         """Assign the test part, name the clusters, keep it all."""
         test: dict[int, Counted] = {}
         if self.split.test is not None:
-            with closing(self.choose(self.split.test.rows, threads=self.study.threads)) as others:
+            with closing(self._points(self.split.test)) as others:
                 test = self.assigning.part("test", others, ends)
             best = tuple(outcome.with_test_sizes(run, test[run.k].sizes) for run in best)
         if self.split.train.labels is not None:

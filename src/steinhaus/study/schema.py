@@ -185,6 +185,12 @@ def _check_data(data: DataRecord) -> None:
     _demand(LEAST_SCALE <= data.full_scale <= 1 / LEAST_SCALE, "its full scale is out of range")
     _demand(data.n_train >= 1 and data.n_test >= 0, "it has no images")
     _demand(data.n_train + data.n_test <= MOST_IMAGES, "it has more images than there can be")
+    d = math.prod(data.shape)
+    _demand(data.columns is None or len(data.columns) == d, "its columns have other names")
+    if (scaling := data.scaling) is not None:
+        _demand(len(scaling.offset) == len(scaling.step) == d, "its scaling is of other columns")
+        _demand(min(scaling.step) > 0, "its scaling has no step above 0")
+        _demand(scaling.kind in ("standard", "minmax"), "its scaling is of no known kind")
     for counts, n in ((data.train_label_counts, data.n_train), (data.test_label_counts, data.n_test)):
         _demand(counts is None or _are_counts(counts, labels, n), "its labels are not one an image")
 

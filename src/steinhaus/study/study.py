@@ -46,6 +46,10 @@ class Study(Plan):
         None: as many as there are cores. Changes no bit of the result, and is no part of the plan's identity.
     val
         What becomes of the validation part of the source's own split: see `Images.split`.
+    scale
+        Of tables: whether columns are brought to one scale first, to mean 0 and standard deviation 1 ("standard") or to
+        0..1 ("minmax"), as the training part has them. Inertia is then on that scale; centroids stay in the table's
+        units.
 
     Raises
     ------
