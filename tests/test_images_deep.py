@@ -1,33 +1,18 @@
 """Pictures of 16 bits a sample, their transparency; TIFF files, of one page and of several; other formats."""
 
 import struct
-import zlib
 
 import numpy as np
 import pytest
 from PIL import Image, features
 
-from pictures import digits, picture, write
+from pictures import digits, picture, png16, write
 from steinhaus.errors import DataError
 from steinhaus.images import Limits, open_images
 
 SAMPLES = [0x0000, 0x0080, 0x0081, 0x00FF, 0x0181, 0x7FFF, 0x8000, 0xFEFF, 0xFF00, 0xFFFF]
 ROUNDED = [round(sample * 255 / 65535) for sample in SAMPLES]
 GREY, RGB, GREY_ALPHA, RGBA = 0, 2, 4, 6  # PNG's kinds of colour
-
-
-def png16(path, kind, samples, alpha=0xFFFF, transparent=None, interlaced=False):
-    """A PNG of 16 bits a sample, one row, all colours of a pixel alike."""
-
-    def chunk(name, body):
-        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-
-    colours, has_alpha = (3 if kind in (RGB, RGBA) else 1), kind in (GREY_ALPHA, RGBA)
-    row = b"".join(struct.pack(">H", s) * colours + struct.pack(">H", alpha) * has_alpha for s in samples)
-    extra = b"" if transparent is None else chunk(b"tRNS", struct.pack(">H", transparent) * colours)
-    head = struct.pack(">IIBBBBB", len(samples), 1, 16, kind, 0, 0, 0)
-    body = chunk(b"IHDR", head) + extra + chunk(b"IDAT", zlib.compress(b"\0" + row)) + chunk(b"IEND", b"")
-    return write(path, b"\x89PNG\r\n\x1a\n" + body)
 
 
 @pytest.mark.parametrize("kind", [GREY, RGB, GREY_ALPHA, RGBA])

@@ -24,7 +24,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 _DEFLATE_MOST = 1032  # deflate cannot expand further: 258 bytes from 2 bits (zlib's technical notes)
 _CHUNK = 1 << 20
 _ENDINGS = re.compile(
-    r"\.(gz|idx|npy|npz|zarr|parquet|tar|csv|tsv|txt|png|jpe?g|webp|bmp|tiff?|avif|hei[cf])$|[-.]idx[1-4][-.]ubyte$",
+    r"\.(gz|idx|npy|npz|zarr|parquet|tar|fvecs|bvecs|jsonl|ndjson|mat|csv|tsv|txt|png|jpe?g|webp|bmp|tiff?|avif|hei[cf])$|[-.]idx[1-4][-.]ubyte$",
     re.IGNORECASE,
 )
 

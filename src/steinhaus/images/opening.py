@@ -38,6 +38,10 @@ _READERS = {
     "parquet": ("parquet", "read"),
     "tar": ("tar", "read"),
     "zarr": ("zarr", "read"),
+    "cifar": ("cifar", "read"),
+    "vectors": ("vectors", "read"),
+    "json lines": ("vectors", "read_json"),
+    "matlab": ("matlab", "read"),
 }
 
 

@@ -24,9 +24,15 @@ SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif",
 )  # fmt: skip
 
-_ENDINGS = {".parquet": "parquet", ".tar": "tar"}
-_KINDS = {"parquet": "Parquet files", "tar": "tar files", "idx folder": "IDX files", "picture": "pictures"}
-_HEADS = {b"\x93NUMPY": "npy", b"PK\x03\x04": "npz", b"PK\x05\x06": "npz", b"PAR1": "parquet"}
+_ENDINGS = {".parquet": "parquet", ".tar": "tar", ".bin": "cifar"}
+_KINDS = {
+    "cifar": "CIFAR's binary files",
+    "parquet": "Parquet files",
+    "tar": "tar files",
+    "idx folder": "IDX files",
+    "picture": "pictures",
+}
+_HEADS = {b"\x93NUMPY": "npy", b"MATLAB 5": "matlab", b"PK\x03\x04": "npz", b"PK\x05\x06": "npz", b"PAR1": "parquet"}
 _PICTURES = re.compile(
     rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|RIFF....WEBP|BM.{4}\x00{4}|II\*\x00|MM\x00\*"
     rb"|....ftyp(avi[fs]|hei[cfsx]|hev[cx]|mif1|msf1)",
@@ -47,10 +53,10 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
     (
         rb"\x80[\x02-\x05]",
         "a Python pickle, which can run any code when it is loaded; Steinhaus never loads one. Save the arrays with "
-        "np.savez",
+        "np.savez; of CIFAR take the binary version, which is read",
     ),
     (rb"\x89HDF", "an HDF5 file. Save its arrays as .npz first"),
-    (rb"MATLAB 5", "a MATLAB file. Save its arrays as .npz first"),
+    (rb"MATLAB 7", "a MATLAB file of version 7.3. Save it again with -v7, or its arrays as .npz"),
     (rb"GIF8", "a GIF picture. Convert it to PNG first"),
     (rb"%PDF", "a PDF document"),
     (
@@ -96,6 +102,8 @@ def identify(path: Path, limits: Limits) -> str:
 
 def _identify_head(path: Path, head: bytes) -> str:
     """The kind of a file that begins so."""
+    if (kind := _of_ending(path, head)) is not None:
+        return kind
     for magic, kind in _HEADS.items():
         if head.startswith(magic):
             return kind
@@ -118,6 +126,23 @@ def _identify_head(path: Path, head: bytes) -> str:
     raise DataError(f"{shown(path)} is in no known format: it begins with the bytes {head[:8].hex(' ')}. {READABLE}")
 
 
+def _of_ending(path: Path, head: bytes) -> str | None:
+    """The kind of a file that its ending tells, because its first bytes do not."""
+    ending = path.suffix.lower()
+    if ending in (".fvecs", ".bvecs"):
+        return "vectors"
+    if ending in (".jsonl", ".ndjson") or (ending == ".json" and re.match(rb"\s*(\{.*\}|\[.*\])\s*\n\s*[{\[]", head)):
+        return "json lines"
+    if ending == ".bin" and _is_cifar(path.stat().st_size):
+        return "cifar"
+    return None
+
+
+def _is_cifar(size: int) -> bool:
+    """Whether a file may be records of CIFAR's binary version."""
+    return size > 0 and (size % 3073 == 0 or size % 3074 == 0)
+
+
 def _identify_folder(path: Path) -> str:
     """The kind of a folder, by the files that lie in it or, where none of these is data, in the folders in it.
 
@@ -131,7 +156,7 @@ def _identify_folder(path: Path) -> str:
         return "zarr"
     found = None
     for _, files in folders(path):
-        kinds = {kind for file in files if (kind := _kind_by_name(file.name)) is not None}
+        kinds = {kind for file in files if (kind := _kind_by_name(file)) is not None}
         if "picture" in kinds and (found or "idx folder" not in kinds):
             return "folder"
         if found is None and len(kinds - {"picture"}) > 1:
@@ -143,9 +168,11 @@ def _identify_folder(path: Path) -> str:
     return found or "folder"
 
 
-def _kind_by_name(name: str) -> str | None:
+def _kind_by_name(file: Path) -> str | None:
     """What a file in a folder is by its name; its content is looked at when it is read."""
-    if IDX_NAME.search(name):
+    if IDX_NAME.search(file.name):
         return "idx folder"
-    ending = Path(name).suffix.lower()
+    ending = file.suffix.lower()
+    if ending == ".bin" and not _is_cifar(file.stat().st_size):
+        return None
     return _ENDINGS.get(ending) or ("picture" if ending in SUFFIXES else None)

@@ -83,6 +83,10 @@ def layout_of(top: list[Line], labels: str | int | bool | None, wanted: Wanted, 
     row = second if header else fields
     if header and _is_text(row) and all(not is_number(each) for each in row):
         raise DataError(f"{name} is text, but no table of numbers: its second line is {top[1][1][:60]!r}.")
+    if header and len(second) != len(fields):
+        raise DataError(
+            f"{name}, line {top[1][0]}: {len(second):,} columns here, but {len(fields):,} in the first line."
+        )
     counted = header and all(is_number(each) for each in fields)
     names = tuple(fields) if header else None
     label = _label_column(labels, names, row, name)
