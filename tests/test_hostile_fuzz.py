@@ -14,7 +14,8 @@ from fuzz.targets import CORPUS, Target
 
 NEEDED = {"parquet": "pyarrow", "zarr": "zarr"}  # what reads a kind of file
 NAMES = (
-    "idx", "idx.gz", "csv", "csv.gz", "npy", "npz", "png", "tiff", "cifar", "fvecs", "bvecs", "jsonl", "matlab", "jpeg", "webp", "bmp", "study.json", "report", "run",
+    "idx", "idx.gz", "csv", "csv.gz", "npy", "npz",
+    "png", "tiff", "cifar", "fvecs", "bvecs", "jsonl", "matlab", "jpeg", "webp", "bmp", "study.json", "report", "run",
     "checkpoint", "events", "assignments", "lock", "model", "tar",
     *(name for name, package in NEEDED.items() if installed(package)),
 )  # fmt: skip

@@ -174,7 +174,7 @@ BROKEN = {
     "complex": (file(npy(np.zeros((2, 2), complex))), "real part"),
     "text": (file(npy(np.array([["a", "b"]]))), "not text"),
     "dates": (file(npy(np.zeros((2, 2), "M8[s]"))), "declares the dtype '<M8[s]'"),
-    "no dtype": (file(npy_header("'<f3'") + bytes(18)), "declares the dtype '<f3'"),
+    "no dtype": (file(npy_header("'<f3'") + bytes(18)), "has a damaged .npy header"),
     "NaN": (file(npy(np.full((2, 2), np.nan))), "image 0 has the value nan at [0]"),
     "infinity": (file(npy(np.array([[1, 2], [3, np.inf]]))), "image 1 has the value inf at [1]"),
     "one number": (file(npy(np.float64(3))), "holds no images: its shape is ()"),

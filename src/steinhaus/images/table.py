@@ -126,7 +126,7 @@ def _read(blocks: Iterator[list[Line]], layout: Layout, name: str, limits: Limit
     names = None if layout.names is None else tuple(layout.names[column] for column in layout.features)
     notes = []
     if layout.text:
-        listed = ", ".join(f'"{(layout.names or ())[column]}"' for column in sorted(layout.text))
+        listed = ", ".join(f'"{layout.names[column] if layout.names else column}"' for column in sorted(layout.text))
         notes.append(f"Left out: {'column' if len(layout.text) == 1 else 'columns'} {listed}, which hold text.")
     return _Raw(np.concatenate(parsed), names, None if layout.label is None else found, notes)
 
