@@ -189,3 +189,44 @@ def test_json_lines_of_lists(tmp_path):
 def test_json_lines_that_are_refused(tmp_path, text, fragment):
     with pytest.raises(DataError, match=fragment):
         open_images(write(tmp_path / "x.jsonl", text.encode()))
+
+
+# Arrow
+
+
+@pytest.mark.parametrize("form", ["feather", "lz4", "file", "stream"])
+def test_arrow_files_are_read_as_parquet_is(tmp_path, form, rng):
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import feather
+
+    values = rng.random((6, 4))
+    kind = pa.array(["cat", "dog", "cat", "dog", "dog", "dog"]).dictionary_encode()
+    table = pa.table({"id": range(6), "embedding": pa.array(values.tolist(), pa.list_(pa.float64())), "label": kind})
+    path = tmp_path / "x.arrow"
+    if form in ("feather", "lz4"):
+        feather.write_feather(table, path, compression="lz4" if form == "lz4" else "uncompressed")
+    else:
+        with (pa.ipc.new_file if form == "file" else pa.ipc.new_stream)(path, table.schema) as writer:
+            writer.write_table(table, max_chunksize=4)
+    for stored in (False, True):
+        images = open_images(path, stored=stored)
+        np.testing.assert_array_equal(images.pixels[:], values)
+        assert images.label_names == ("cat", "dog")
+
+
+def test_arrow_files_of_a_split_as_datasets_saves_them(tmp_path, rng):
+    pa = pytest.importorskip("pyarrow")
+
+    for part, n in (("train", 5), ("test", 3)):
+        table = pa.table({f"sensor {name}": rng.random(n) for name in "ab"})
+        (tmp_path / part).mkdir()
+        with pa.ipc.new_stream(tmp_path / part / "data-00000-of-00001.arrow", table.schema) as writer:
+            writer.write_table(table)
+        write(tmp_path / part / "state.json", b"{}")
+    images = open_images(tmp_path)
+    assert (images.given_train, images.columns) == (5, ("sensor a", "sensor b"))
+
+
+def test_old_feather_says_what_to_do(tmp_path):
+    with pytest.raises(DataError, match="Feather file of version 1"):
+        open_images(write(tmp_path / "x.feather", b"FEA1" + bytes(20)))

@@ -371,7 +371,8 @@ def targets() -> list[Target]:
                 replace(
                     image_source("parquet", "x.parquet", containers.parquet_seeds(picture("PNG")), containers.parquet),
                     decoders_ask=True,
-                )
+                ),
+                replace(image_source("arrow", "x.arrow", containers.arrow_seeds(picture("PNG"))), decoders_ask=True),
             ]
             if containers.installed("pyarrow") else []
         ),

@@ -130,7 +130,7 @@ def _source(source: str | Path, limits: Limits) -> _Source:
     if kind == "tar":
         shards = tar.shards(path)
         return _Source(name, tar.encoded(shards, True, limits), _state([file for file, _ in shards]))
-    if kind == "parquet":
+    if kind in ("parquet", "arrow"):
         shards = parquet_files.shards(path)
         files = [file for file, _ in shards]
         layout = parquet_files.layout_of(files, None, None, Wanted())

@@ -37,11 +37,13 @@ def read(path: Path, limits: Limits) -> NDArray[Any]:
         from steinhaus.images import npz
 
         return npz.only_array(path, limits)
-    if kind == "parquet":
+    if kind in ("parquet", "arrow"):
         return _of_parquet(path)
     if kind == "csv":
         return _of_text(path, limits)
-    raise DataError(f"{shown(path)} is a {kind}, and no file of labels: an IDX, .npy, .npz, Parquet or text file.")
+    raise DataError(
+        f"{shown(path)} is a {kind}, and no file of labels: an IDX, .npy, .npz, Parquet, Arrow or text file."
+    )
 
 
 def _of_parquet(path: Path) -> NDArray[Any]:

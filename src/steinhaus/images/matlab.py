@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from steinhaus.errors import DataError
 from steinhaus.images import npz_names
 from steinhaus.images.collection import Images
-from steinhaus.images.files import damage_named, open_regular, reading, shown, source_name
+from steinhaus.images.files import damage_named, modest, open_regular, reading, shown, source_name
 from steinhaus.images.limits import Limits
 from steinhaus.images.parts import ORDER, given
 from steinhaus.images.progress import Progress
@@ -43,7 +43,7 @@ def read(
     from scipy.io import loadmat, whosmat
 
     name = shown(path)
-    with reading(path), open_regular(path) as file, damage_named(name, "a MATLAB file"):
+    with reading(path), open_regular(path) as file, modest(name), damage_named(name, "a MATLAB file"):
         there = {key: (size, kind) for key, size, kind in whosmat(file)}
         chosen = npz_names.chosen(list(there), name, images, labels)
         wanted = [*chosen.images, *chosen.labels]

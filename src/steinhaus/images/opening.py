@@ -36,6 +36,7 @@ _READERS = {
     "picture": ("pictures", "read"),
     "folder": ("folder", "read"),
     "parquet": ("parquet", "read"),
+    "arrow": ("parquet", "read"),
     "tar": ("tar", "read"),
     "zarr": ("zarr", "read"),
     "cifar": ("cifar", "read"),
@@ -217,7 +218,7 @@ def can_stay(source: str) -> bool:
     """Whether the pixels of a source can stay where they are stored: `stored` is an option of its reader."""
     if source in KNOWN or not os.path.lexists(os.path.expanduser(source)):
         return source.rstrip("/").endswith(".zarr")
-    return identify(Path(source).expanduser(), DEFAULT_LIMITS) in ("npy", "parquet", "zarr")
+    return identify(Path(source).expanduser(), DEFAULT_LIMITS) in ("npy", "parquet", "arrow", "zarr")
 
 
 def data_status(data: str | os.PathLike[str] | None = None) -> list[SetStatus]:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from steinhaus.errors import DataError
 from steinhaus.images import parquet_layout
+from steinhaus.images.arrow_files import ArrowFile, is_arrow
 from steinhaus.images.columns import Wanted
-from steinhaus.images.files import damage_named, open_regular, reading, shown
+from steinhaus.images.files import damage_named, modest, open_regular, reading, shown
 from steinhaus.images.limits import Limits
 from steinhaus.images.parquet_layout import Layout
 from steinhaus.images.parts import Part
@@ -24,8 +25,8 @@ _ITEMS = 1_000_000
 
 
 def shards(path: Path) -> list[tuple[Path, Part | None]]:
-    """The Parquet files of a path and the part that each is of; in natural order, those to train first."""
-    return ordered(path, ".parquet") if path.is_dir() else [(path, None)]
+    """The Parquet or Arrow files of a path and the part that each is of; in natural order, those to train first."""
+    return ordered(path, (".parquet", ".arrow", ".feather")) if path.is_dir() else [(path, None)]
 
 
 def layout_of(files: Sequence[Path], images: str | None, labels: Any, wanted: Wanted) -> Layout:
@@ -95,6 +96,10 @@ def opened(file: Path) -> Any:
         ) from None
     with reading(file), open_regular(file) as opened_file:  # a pipe would be waited for
         size = max(1, os.fstat(opened_file.fileno()).st_size)
+        head = opened_file.read(8)
+    if is_arrow(head):
+        with modest(shown(file)), damage_named(shown(file), "Arrow"):
+            return ArrowFile(file)
     with damage_named(shown(file), "Parquet"):
         return pq.ParquetFile(
             file,

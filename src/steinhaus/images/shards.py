@@ -50,7 +50,7 @@ def found(root: Path, belongs: Callable[[str], object]) -> list[Path]:
     return files
 
 
-def ordered(folder: Path, ending: str) -> list[tuple[Path, Part | None]]:
+def ordered(folder: Path, endings: tuple[str, ...]) -> list[tuple[Path, Part | None]]:
     """The files of a set and the part that each is of: by their names, or by those of the folders that they lie in.
 
     In natural order, those to train first.
@@ -60,7 +60,7 @@ def ordered(folder: Path, ending: str) -> list[tuple[Path, Part | None]]:
     DataError
         Where it cannot be known which files belong together.
     """
-    files = found(folder, lambda name: name.lower().endswith(ending))
+    files = found(folder, lambda name: name.lower().endswith(endings))
     places = [file.relative_to(folder) for file in files]
     homes = {tuple(name for name in place.parts[:-1] if not part_of(name)) for place in places}
     if len(homes) > 1:

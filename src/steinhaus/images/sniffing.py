@@ -24,15 +24,19 @@ SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif",
 )  # fmt: skip
 
-_ENDINGS = {".parquet": "parquet", ".tar": "tar", ".bin": "cifar"}
+_ENDINGS = {".parquet": "parquet", ".arrow": "arrow", ".feather": "arrow", ".tar": "tar", ".bin": "cifar"}
 _KINDS = {
+    "arrow": "Arrow files",
     "cifar": "CIFAR's binary files",
     "parquet": "Parquet files",
     "tar": "tar files",
     "idx folder": "IDX files",
     "picture": "pictures",
 }
-_HEADS = {b"\x93NUMPY": "npy", b"MATLAB 5": "matlab", b"PK\x03\x04": "npz", b"PK\x05\x06": "npz", b"PAR1": "parquet"}
+_HEADS = {
+    b"\x93NUMPY": "npy", b"MATLAB 5": "matlab", b"PK\x03\x04": "npz", b"PK\x05\x06": "npz", b"PAR1": "parquet",
+    b"ARROW1": "arrow",
+}  # fmt: skip
 _PICTURES = re.compile(
     rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|RIFF....WEBP|BM.{4}\x00{4}|II\*\x00|MM\x00\*"
     rb"|....ftyp(avi[fs]|hei[cfsx]|hev[cx]|mif1|msf1)",
@@ -57,6 +61,7 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
     ),
     (rb"\x89HDF", "an HDF5 file. Save its arrays as .npz first"),
     (rb"MATLAB 7", "a MATLAB file of version 7.3. Save it again with -v7, or its arrays as .npz"),
+    (rb"FEA1", "a Feather file of version 1. Save it again, as Feather or Parquet"),
     (rb"GIF8", "a GIF picture. Convert it to PNG first"),
     (rb"%PDF", "a PDF document"),
     (
@@ -131,6 +136,8 @@ def _of_ending(path: Path, head: bytes) -> str | None:
     ending = path.suffix.lower()
     if ending in (".fvecs", ".bvecs"):
         return "vectors"
+    if ending in (".arrow", ".feather") and head.startswith(b"\xff\xff\xff\xff"):
+        return "arrow"  # a stream
     if ending in (".jsonl", ".ndjson") or (ending == ".json" and re.match(rb"\s*(\{.*\}|\[.*\])\s*\n\s*[{\[]", head)):
         return "json lines"
     if ending == ".bin" and _is_cifar(path.stat().st_size):

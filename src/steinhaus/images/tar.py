@@ -58,7 +58,7 @@ def shards(path: Path) -> list[tuple[Path, Part | None]]:
     """The tar files of a path and the part that each is of; in natural order, those to train first."""
     if not path.is_dir():
         return [(path, None)]
-    return ordered(path, ".tar")
+    return ordered(path, (".tar",))
 
 
 def encoded(files: Sequence[tuple[Path, Part | None]], labels: bool, limits: Limits) -> Iterator[Encoded]:
