@@ -208,10 +208,9 @@ def read(
     n_bytes = store.shape[0] * store.shape[1] * store.dtype.itemsize
     if not (n_bytes > limits.memory if stored is None else stored):
         limits.check_memory(shown(path), n_bytes)
-        values = store.read(0, store.shape[0])
-        if names is not None and not plain and (hint := of_table.apart(names, values)):
-            given["notes"].append(hint)
-        return Images.from_arrays(values, labelled, **given)
+        made = Images.from_arrays(store.read(0, store.shape[0]), labelled, **given)
+        hint = None if names is None or plain else of_table.apart(names, made.pixels)
+        return made if hint is None else replace(made, notes=(*made.notes, hint))
     return stored_images(store, image, labelled, **given)
 
 

@@ -164,7 +164,7 @@ def _wide(
         for place in places
         if place not in out and (each := schema.names[place]) != label and (asked is not None or each not in index)
     ]
-    columns = tuple(each for each in kept if _is_number(schema.field(each).type))
+    columns = tuple(each for each in kept if _is_number(kind := schema.field(each).type) and str(kind) != "bool")
     if not columns:
         raise DataError(
             f"{name} has no column of pixels; it has {', '.join(schema.names[:8])}. Name it: {option('images', '...')}."
@@ -173,7 +173,7 @@ def _wide(
     if others and asked is not None and wanted.columns != "all":
         raise DataError(f"{name}: column {others[0]} holds {schema.field(others[0]).type}, which is no feature.")
     dtype = np.result_type(*(schema.field(each).type.to_pandas_dtype() for each in columns))
-    notes = [_left_out(others, "no numbers"), _left_out(() if asked is not None else index, "an index")]
+    notes = [_left_out(others, "not numbers"), _left_out(() if asked is not None else index, "an index")]
     return Layout("wide", columns, (len(columns),), dtype, label), notes
 
 
