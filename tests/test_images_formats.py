@@ -2,11 +2,12 @@
 
 import json
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from pictures import digits, write
+from pictures import digits, idx, write
 from steinhaus.errors import DataError
 from steinhaus.images import Limits, open_images
 
@@ -230,3 +231,71 @@ def test_arrow_files_of_a_split_as_datasets_saves_them(tmp_path, rng):
 def test_old_feather_says_what_to_do(tmp_path):
     with pytest.raises(DataError, match="Feather file of version 1"):
         open_images(write(tmp_path / "x.feather", b"FEA1" + bytes(20)))
+
+
+# Sets that are opened by name from their published files
+
+
+@pytest.fixture
+def published(tmp_path, monkeypatch):
+    """A known set of few images, as files with or without a digest."""
+    import hashlib
+
+    from steinhaus.images import known
+
+    def made(name, md5=True, transpose=False):
+        monkeypatch.setenv("STEINHAUS_DATA", str(tmp_path / "data"))
+        files = []
+        for part, n in (("train", 4), ("test", 2)):
+            for what, array in (("images-idx3", digits(n, 28, 28)), ("labels-idx1", np.arange(n, dtype=np.uint8))):
+                content = idx(array)
+                path = write(tmp_path / "data/some" / f"x-{part}-{what}-ubyte.gz", content, gz=True)
+                digest = hashlib.md5(path.read_bytes()).hexdigest() if md5 else ""
+                files.append(known.KnownFile(path.name[:-3], len(content), md5=digest))
+        small = replace(known.KNOWN["kmnist"], name=name, files=tuple(files), folders=("some",), transpose=transpose)
+        monkeypatch.setitem(known.KNOWN, name, small)
+        return tmp_path / "data/some"
+
+    return made
+
+
+def test_published_files_are_opened_by_name(published, monkeypatch, tmp_path):
+    published("kmnist")
+    images = open_images("kmnist")
+    assert (images.name, images.given_train, images.n, images.notes) == ("kmnist", 4, 6, ())
+    assert images.licence == "CC BY-SA 4.0"
+    assert images.split().train.n == 4  # its own split
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "kmnist" / "x-images-idx3-ubyte", idx(digits(3)))
+    assert open_images("kmnist").n == 3  # a folder of one's own of that name comes first
+
+
+def test_published_files_that_are_others_are_refused(published):
+    folder = published("kmnist")
+    write(folder / "x-train-labels-idx1-ubyte.gz", idx(np.zeros(4, np.uint8)), gz=True)
+    with pytest.raises(DataError, match=r"is not kmnist's x-train-labels-idx1-ubyte.gz as it was published: its MD5"):
+        open_images("kmnist")
+
+
+def test_published_files_without_digests_are_held_by_their_size_and_say_so(published):
+    folder = published("emnist-letters", md5=False, transpose=True)
+    images = open_images("emnist-letters")
+    np.testing.assert_array_equal(images.pixels[:4], digits(4, 28, 28).swapaxes(1, 2))
+    assert "only their sizes were held" in images.notes[0]
+    write(folder / "x-test-labels-idx1-ubyte.gz", idx(np.zeros(3, np.uint8)), gz=True)
+    with pytest.raises(DataError, match=r"3 labels, but|bytes of content, not"):
+        open_images("emnist-letters")
+
+
+def test_a_set_that_is_not_here_says_what_it_needs(monkeypatch, tmp_path):
+    monkeypatch.setenv("STEINHAUS_DATA", str(tmp_path))
+    with pytest.raises(DataError, match=r"fashion-mnist is not here.*not downloaded.*train-images-idx3-ubyte"):
+        open_images("fashion-mnist")
+
+
+@pytest.mark.parametrize(("name", "n"), [("emnist-letters", 145_600), ("qmnist", 120_000), ("fashion-mnist", 70_000)])
+def test_sizes_of_published_files_are_those_of_their_images(name, n):
+    from steinhaus.images.known import KNOWN
+
+    images = [file for file in KNOWN[name].files if "images" in file.name]
+    assert sum((file.size - 16) // 784 for file in images) == KNOWN[name].n == n

@@ -39,7 +39,7 @@ def data(context: click.Context, data: str | None) -> None:
         shape = " x ".join(map(str, known.shape))
         about = f"{known.n:,} images of {shape}, {known.labels} labels. {known.licence}. {known.source}."
         here = "Here" if status.ready else "Not here; would be downloaded to"
-        click.echo(f"{known.name:8}{known.title}")
+        click.echo(f"{known.name:7} {known.title}")
         click.echo(paragraph(f"{about}\n{here}: {status.where}", sys.stdout, indent=8))
 
 
