@@ -63,6 +63,8 @@ def test_files_that_are_of_a_part(name, part):
         (("TRAIN", "VALIDATION"), (2, 2, 0)),
         (("data/train", "data/test"), (2, 0, 2)),
         (("a set/images/train", "a set/images/test"), (2, 0, 2)),
+        (("train2017", "val2017"), (2, 2, 0)),
+        (("train_1", "train_2", "test_1"), (4, 0, 2)),
         (("train",), None),
         (("test",), None),
         (("val", "test"), None),
@@ -96,6 +98,18 @@ def test_a_class_called_train_among_others_is_a_class(tmp_path):
     for row, label in enumerate(("bus", "car", "train")):
         picture(tmp_path / label / "1.png", GREY[row])
     assert shown(open_images(tmp_path)) == (None, ("bus", "car", "train"))
+
+
+def test_folders_beside_those_of_a_split_are_refused(tmp_path):
+    folder_of(tmp_path, "train", "test", "unlabeled")
+    with pytest.raises(DataError, match=r"named after the parts of a split, and others, unlabeled, that are none"):
+        open_images(tmp_path)
+
+
+def test_classes_that_are_numbered_tests_are_classes(tmp_path):
+    for row, label in enumerate(("test1", "test2", "test3")):
+        picture(tmp_path / label / "1.png", GREY[row])
+    assert shown(open_images(tmp_path)) == (None, ("test1", "test2", "test3"))
 
 
 def test_classes_below_one_folder_are_named_where_they_are_not_taken(tmp_path):

@@ -174,3 +174,10 @@ def test_a_gzip_bomb_stops_early(tmp_path):
     path = table(tmp_path / "x.csv.gz", b"0," * 2_000_000, gz=True)
     with pytest.raises(DataError, match="decompression bomb"):
         open_images(path, limits=Limits(ratio_free=1 << 20))
+
+
+@pytest.mark.parametrize("text", ["a;b;note\n1;2;x, y, z\n3;4;u\n", "a|b\n1|2\n3|4\n", "a b\n1 2\n3 4\n"])
+def test_what_parts_the_columns(tmp_path, text):
+    images = open_images(table(tmp_path / "x.csv", text))
+    assert images.pixels.tolist() == [[1, 2], [3, 4]]
+    assert images.columns == ("a", "b")

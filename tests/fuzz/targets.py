@@ -347,7 +347,7 @@ def targets() -> list[Target]:
             "jsonl", "x.jsonl", [b'{"v": [1, 2.5], "label": "a"}\n{"v": [3, 4], "label": "b"}\n', b"[1, 2]\n[3, 4]\n"],
             mutations.lines,
         ),
-        replace(image_source("matlab", "x.mat", matlab_seeds()), decoders_ask=True),
+        image_source("matlab", "x.mat", matlab_seeds(), mutations.in_matlab(mutations.anywhere)),
         image_source("jpeg", "x.jpg", picture("JPEG")),
         image_source("webp", "x.webp", [*picture("WEBP"), *picture("WEBP", lossless=True)]),
         image_source("bmp", "x.bmp", picture("BMP")),

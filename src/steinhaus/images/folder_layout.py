@@ -29,7 +29,7 @@ class Layout:
 def layout_of(root: Path, files: list[str], *, labels: bool = True) -> Layout:
     """Tell from their places which label and which part of a split each picture has."""
     folders = [file.split("/")[:-1] for file in files]
-    depth = _depth_of_parts(folders)
+    depth = _depth_of_parts(root, folders)
     if depth is None:
         names, notes = _labels(root, files, folders) if labels else (None, ())
         return Layout(files, names, None, notes)
@@ -42,7 +42,7 @@ def layout_of(root: Path, files: list[str], *, labels: bool = True) -> Layout:
     return Layout(files, names, parts, (*notes, *one_part(parts)))
 
 
-def _depth_of_parts(folders: Sequence[Sequence[str]]) -> int | None:
+def _depth_of_parts(root: Path, folders: Sequence[Sequence[str]]) -> int | None:
     """How deep the folders lie that are named after the parts of a split; None where there are none.
 
     They hold all pictures, and lie at the top or in a folder that holds nothing else ("data/train").
@@ -51,8 +51,15 @@ def _depth_of_parts(folders: Sequence[Sequence[str]]) -> int | None:
         if not all(len(places) > depth for places in folders):
             return None
         names = {places[depth] for places in folders}
-        if all(part_of(name) for name in names):
+        found = [part for name in names if (part := part_of(name)) is not None]
+        if len(found) == len(names) and (len(set(found)) > 1 or len(names) == 1):
             return depth
+        if "train" in found and len(set(found)) > 1:
+            others = sorted((name for name in names if part_of(name) is None), key=natural)
+            raise DataError(
+                f"{shown(root)} holds folders that are named after the parts of a split, and others, "
+                f"{', '.join(others[:3])}, that are none. Move these elsewhere, or open one folder alone."
+            )
         if len(names) > 1:
             return None
     return None

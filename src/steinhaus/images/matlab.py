@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steinhaus.errors import DataError
-from steinhaus.images import npz_names
+from steinhaus.images import matlab_files, npz_names
 from steinhaus.images.collection import Images
-from steinhaus.images.files import damage_named, modest, open_regular, reading, shown, source_name
+from steinhaus.images.files import open_regular, reading, shown, source_name
 from steinhaus.images.limits import Limits
 from steinhaus.images.parts import ORDER, given
 from steinhaus.images.progress import Progress
-
-_SIZES = {"logical": 1, "int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4, "single": 4}
 
 
 def read(
@@ -40,25 +38,19 @@ def read(
     shape, full_scale
         As in `Images.from_arrays`.
     """
-    from scipy.io import loadmat, whosmat
-
     name = shown(path)
-    with reading(path), open_regular(path) as file, modest(name), damage_named(name, "a MATLAB file"):
-        there = {key: (size, kind) for key, size, kind in whosmat(file)}
+    with reading(path), open_regular(path) as file:
+        there = matlab_files.arrays(file, os.fstat(file.fileno()).st_size, name)
         chosen = npz_names.chosen(list(there), name, images, labels)
         wanted = [*chosen.images, *chosen.labels]
-        size = sum(math.prod(there[key][0]) * _SIZES.get(there[key][1], 8) for key in wanted)
-        limits.check_memory(name, size)
-        limits.check_ratio(name, path.stat().st_size, size)
         for key in wanted:
-            if there[key][1] in ("cell", "struct", "object", "function", "opaque", "sparse"):
-                raise DataError(f"{name}: {key} is a {there[key][1]}, and no plain array.")
-        file.seek(0)
-        found = loadmat(file, variable_names=wanted)
+            if (fault := there[key].fault) is not None:
+                raise DataError(f"{name}: {key} is {fault}, and no plain array.")
+        found = {key: matlab_files.values(file, there[key], name, limits) for key in wanted}
     parts, of_labels, sizes = [], [], [0, 0, 0]
     for place, key in enumerate(chosen.images):
-        y = np.asarray(found[chosen.labels[place]]).reshape(-1) if chosen.labels else None
-        x = _images_first(np.asarray(found[key]), None if y is None else len(y))
+        y = found[chosen.labels[place]].reshape(-1) if chosen.labels else None
+        x = _images_first(found[key], None if y is None else len(y))
         parts.append(x)
         of_labels += [] if y is None else [y]
         sizes[ORDER.index(chosen.parts[place] or "train")] += len(x)

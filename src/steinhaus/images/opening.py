@@ -95,7 +95,7 @@ def open_images(
     >>> images.n, images.shape, images.full_scale
     (1797, (8, 8), 16.0)
     """
-    labels = None if isinstance(labels, str) and labels == "auto" else labels
+    labels = None if labels is True or (isinstance(labels, str) and labels == "auto") else labels
     images = _labelled(source, labels, data, limits, progress, options)
     hint = None if "full_scale" in options else _scale_hint(images)
     return images if hint is None else replace(images, notes=(*images.notes, hint))

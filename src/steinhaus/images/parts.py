@@ -15,7 +15,7 @@ _NAMES: dict[str, Part] = {
     **dict.fromkeys(("test", "testing", "tst", "testset", "t10k"), "test"),
 }
 _WORD = re.compile(r"[^A-Za-z0-9]+")
-_AFFIXES = re.compile(r"^(x|y|images?|labels?|data|set)$", re.IGNORECASE)
+_AFFIXES = re.compile(r"^(x|y|images?|imgs?|labels?|data|set|[0-9]+)$", re.IGNORECASE)
 
 
 def part_of(name: str) -> Part | None:
@@ -23,11 +23,11 @@ def part_of(name: str) -> Part | None:
 
     Examples
     --------
-    >>> [part_of(name) for name in ("Train", "validation", "t10k", "train_set", "trains")]
-    ['train', 'val', 'test', 'train', None]
+    >>> [part_of(name) for name in ("Train", "validation", "t10k", "train_set", "val2017", "trains")]
+    ['train', 'val', 'test', 'train', 'val', None]
     """
     words = [word for word in _WORD.split(name.strip()) if word and not _AFFIXES.match(word)]
-    return _NAMES.get(words[0].lower()) if len(words) == 1 else None
+    return _NAMES.get(words[0].rstrip("0123456789").lower()) if len(words) == 1 else None
 
 
 def part_in(name: str) -> Part | None:

@@ -72,8 +72,8 @@ def _fields(line: str, delimiter: str) -> list[str]:
 def layout_of(top: list[Line], labels: str | int | bool | None, wanted: Wanted, name: str) -> Layout:
     """Tell from the first two lines how the table is to be read."""
     first = top[0][1]
-    delimiter = max(_DELIMITERS, key=first.count)
-    delimiter = next((mark for mark in _DELIMITERS[:3] if mark in first), delimiter)
+    usual = max(_DELIMITERS[:3], key=first.count)
+    delimiter = usual if usual in first else max(_DELIMITERS, key=first.count)
     fields = [_plain(each) for each in _fields(first, delimiter)]
     second = [_plain(each) for each in _fields(top[1][1], delimiter)] if len(top) > 1 else []
     header = _is_header(fields, second)
