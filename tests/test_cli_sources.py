@@ -217,6 +217,23 @@ def test_links_are_followed_by_an_option(tmp_path: Path, capsys: pytest.CaptureF
     assert main(["study", "snapshot", "--follow-links", "--out", "it", *QUICK]) == 0
 
 
+def test_an_import_takes_the_options_of_a_study(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("zarr")
+    for row in range(4):
+        picture(tmp_path / "blobs" / f"{row}.png", digits(4)[row])
+        (tmp_path / "snapshot").mkdir(exist_ok=True)
+        (tmp_path / "snapshot" / f"{row}.png").symlink_to(f"../blobs/{row}.png")
+    assert main(["data", "import", "snapshot", "links.zarr", "--follow-links"]) == 0
+    assert "4 images" in capsys.readouterr().out
+    customers(tmp_path / "customers.csv")
+    assert main(["data", "import", "customers.csv", "table.zarr", "--columns", "Age,Income"]) == 0
+    assert main(["data", "look", "table.zarr", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["columns"] == ["Age", "Income"]
+    assert main(["data", "import", "snapshot", "more.zarr", "--follow-links", "--labels", "none"]) == 0
+    assert main(["data", "import", "snapshot", "more.zarr", "--follow-links", "--labels", "last"]) == 1
+    assert "labels cannot be said of them" in said(capsys)
+
+
 # The language of messages
 
 

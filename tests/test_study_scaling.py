@@ -98,6 +98,20 @@ def test_predict_applies_the_study_s_scaling(table: Path, capsys: pytest.Capture
     assert sum(float(row["distance"]) ** 2 for row in rows) == pytest.approx(result.best[0].inertia)
 
 
+def test_predict_takes_the_study_s_columns_by_name(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["study", "customers.csv", "--out", "it", "--without", "Kind", *QUICK]) == 0
+    rows = [line.split(",") for line in table.read_text().splitlines()]
+    turned = [[str(n), income, kind, age] for n, (age, income, kind) in enumerate(rows[1:])]
+    write(Path("new.csv"), "\n".join(",".join(row) for row in [["id", "Income", "Kind", "Age"], *turned]).encode())
+    write(Path("other.csv"), b"id,Income\n1,2\n")
+    capsys.readouterr()
+    assert main(["predict", "it", "new.csv", "--format", "csv", "--quiet"]) == 0
+    clusters = [int(row["cluster"]) for row in csv.DictReader(capsys.readouterr().out.splitlines())]
+    assert clusters == load("it").labels(3).tolist()
+    assert main(["predict", "it", "other.csv", "--quiet"]) == 1
+    assert "has no column 'Age'" in capsys.readouterr().err
+
+
 def test_a_scaled_study_goes_on_and_is_another_than_an_unscaled_one(table: Path, tmp_path: Path) -> None:
     command = ["study", "customers.csv", "--scale", "standard", "--out", "it", *QUICK]
     assert main(command) == 0

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from steinhaus.study.record import DataRecord
 
 
+TABLES = ("csv", "parquet", "arrow")
+
+
 @dataclass(frozen=True)
 class Prediction:
     """What a study says of one image."""
@@ -79,12 +82,21 @@ def predict(
                 k,
                 centroids,
                 source,
-                open_source(source, reading, watch),
+                open_source(source, with_columns(source, reading, result.record.data), watch),
                 threads=threads,
                 scale_given="full_scale" in reading,
             )
         ]
     WRITERS[form](found)
+
+
+def with_columns(source: str, reading: dict[str, Any], data: DataRecord) -> dict[str, Any]:
+    """How to read a source: of a table the study's columns, by their names, where the user names none."""
+    from steinhaus.images.opening import kind_of
+
+    if data.columns is None or {"columns", "without"} & set(reading) or kind_of(source) not in TABLES:
+        return reading
+    return {**reading, "columns": data.columns}
 
 
 def predicted(

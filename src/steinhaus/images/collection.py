@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -127,6 +128,8 @@ class Images:
         checked, usual = as_pixels(pixels, name, shape)
         scale = scale_of(full_scale, usual, name)
         check_given_train(given_train, len(checked), name, given_val)
+        if columns is not None and len(columns) != math.prod(checked.shape[1:]):
+            raise DataError(f"{name}: there are {len(columns):,} names of columns for {checked.shape[1]:,} of them.")
         if files is not None and len(files) != len(checked):
             raise DataError(f"{name}: there are {len(files):,} file names for {len(checked):,} images.")
         indices, names = (None, None) if labels is None else encode(labels, len(checked), name, label_names)

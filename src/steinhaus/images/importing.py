@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from steinhaus.errors import DataError
 from steinhaus.images import folder, parquet, parquet_files, tar
+from steinhaus.images.asking import is_none
 from steinhaus.images.collection import Images, Skipped
 from steinhaus.images.columns import Wanted
 from steinhaus.images.encoded import Encoded, differing, pictures_of, split_of, whole
@@ -48,8 +49,10 @@ def import_images(
     fit: str = "crop",
     background: int = 0,
     strict: bool = False,
+    follow_links: bool = False,
     limits: Limits = DEFAULT_LIMITS,
     progress: Progress | None = None,
+    **options: Any,
 ) -> Images:
     """Decode a set into a Zarr store, or go on with it where it stopped.
 
@@ -63,6 +66,10 @@ def import_images(
         Of pictures: see `folder.read`.
     strict
         Whether the first picture that cannot be read is an error. Otherwise such pictures are listed in `skipped`.
+    follow_links
+        Of a folder: whether symbolic links are followed.
+    **options
+        Of a source of arrays or numbers: those of `open_images`.
 
     Returns
     -------
@@ -77,10 +84,19 @@ def import_images(
     """
     target = Path(store).expanduser()
     look = Look(mode, size, fit, background)
-    found = _source(source, limits)
+    found = _source(source, limits, follow_links)
     if strict and found.left_out:
         raise DataError(stopped(found.left_out[0].file, found.left_out[0].reason))
-    images = open_images(source, limits=limits, progress=progress) if found.pictures is None else None
+    if found.pictures is not None and is_none(options.get("labels")):
+        del options["labels"]
+        bare = (replace(picture, label=None) for picture in found.pictures)
+        found = replace(found, pictures=bare, state=[*found.state, "no labels"], label_names=None)
+    if found.pictures is not None and options:
+        raise DataError(
+            f"{found.name} holds encoded pictures, which are imported as they are; {', '.join(options)} cannot be said "
+            "of them. Leave it out."
+        )
+    images = open_images(source, limits=limits, progress=progress, **options) if found.pictures is None else None
     given = found.state if images is None else [images.sha256]
     print_of = hashlib.sha256(json.dumps([found.name, repr(look), given], sort_keys=True).encode()).hexdigest()
     try:
@@ -115,13 +131,13 @@ class _Source:
     label_names: tuple[str, ...] | None = None  # where labels are numbers of these
 
 
-def _source(source: str | Path, limits: Limits) -> _Source:
+def _source(source: str | Path, limits: Limits, follow_links: bool) -> _Source:
     """Find out what a source holds."""
     path = Path(source).expanduser()
     kind = identify(path, limits) if os.path.lexists(path) else "array"
     name = source_name(path)
     if kind == "folder":
-        there, left_out = folder.found(path)
+        there, left_out = folder.found(path, follow_links)
         rows = range(len(there.files))
         names: Sequence[str | None] = there.labels or [None] * len(rows)
         parts: Sequence[Part | None] = there.parts or [None] * len(rows)

@@ -220,6 +220,17 @@ def _no_names(name: str, labels: Any) -> asking.NoSuchNameError:
     )
 
 
+def kind_of(source: str) -> str | None:
+    """What a path is, as `sniffing.identify` tells; None where there is no such path, or nothing that can be read."""
+    path = Path(source).expanduser()
+    if _is_known(source) or not os.path.lexists(path):
+        return None
+    try:
+        return identify(path, DEFAULT_LIMITS)
+    except DataError:
+        return None
+
+
 def can_stay(source: str) -> bool:
     """Whether the pixels of a source can stay where they are stored: `stored` is an option of its reader."""
     if _is_known(source) or not os.path.lexists(os.path.expanduser(source)):
