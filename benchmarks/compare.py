@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import statistics
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +24,7 @@ import growth
 import tables
 from machine import machine
 from peers import PEERS, missing
-from running import MeasurementFailed, measure, reference
+from running import BEFORE, MeasurementFailed, measure, reference
 from workloads import EVERYONE, EXTRA, PASS, RESULTS, WORKLOADS, Workload, chosen, prepare
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
@@ -32,6 +34,8 @@ def main() -> None:
     """Read the command line, measure, write."""
     options = _options()
     RESULTS.mkdir(exist_ok=True)
+    if options.before:
+        os.environ[BEFORE] = str(options.before.resolve())
     began = perf_counter()
     if not options.write_only:
         named = _available(options.peers)
@@ -58,9 +62,9 @@ def compare(
     """Measure one workload, round by round, everyone in turn; keep the result on disk and return it."""
     print(f"\n{workload.name}: {workload.title}")
     began = perf_counter()
-    files = prepare(workload.data, workload.ks, points)
+    files = prepare(workload.data, workload.ks, size=points)
     truth = reference(workload, files, threads)
-    wanted = ("ours", *(workload.peers if named is None else named))
+    wanted = ("ours", *(["before"] if BEFORE in os.environ else []), *(workload.peers if named is None else named))
     skipped = {peer: why for peer in wanted if (why := missing(peer))}
     _tell_skipped(skipped)
     turns = [PASS, *(peer for peer in wanted if peer not in skipped)]
@@ -88,6 +92,9 @@ def compare(
                 continue
             measured[peer].append(once)
             _tell(turn, rounds, peer, once)
+    if measured.get("before"):
+        ratios = [a["seconds"] / b["seconds"] for a, b in zip(measured["ours"], measured["before"], strict=True)]
+        print(f"  ours over before: {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})")
     result["wall"] = perf_counter() - began
     suffix = f"-{points}-points" if points else ""
     (RESULTS / f"{workload.name}{suffix}.json").write_text(json.dumps(result, indent=1) + "\n")
@@ -136,7 +143,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, default=5, help="how often everyone is measured (default 5)")
     parser.add_argument("--threads", type=int, default=growth.cores(), help="for everyone (default: all cores)")
-    parser.add_argument("--points", type=int, metavar="N", help="the first N points alone, to try things out")
+    parser.add_argument("--points", type=int, metavar="N", help="sets of N points, to try things out")
     parser.add_argument(
         "--growth", action="store_true", help="instead: time against K, n and d, with slopes and a plot"
     )
@@ -147,6 +154,12 @@ def _options() -> argparse.Namespace:
         const=DOCUMENT,
         metavar="FILE",
         help="put the tables into docs/benchmarks.md",
+    )
+    parser.add_argument(
+        "--before",
+        type=Path,
+        metavar="CHECKOUT",
+        help="measure another checkout of Steinhaus, too, as the peer 'before'",
     )
     parser.add_argument("--write-only", action="store_true", help="measure nothing; tables from what is there")
     return parser.parse_args()

@@ -1,6 +1,6 @@
 """What the scikit-learn API costs: `KMeans.fit` beside its own engine, and `predict` beside scikit-learn's.
 
-    python benchmarks/estimator.py [--rounds 31] [--fits 7] [--predict-only]
+    python benchmarks/estimator.py [--rounds 31] [--fits 7] [--predict-only] [--images 60000]
 
 Everything is in one process and interleaved: each round does all of them once, each round begins with another one, and
 ratios are taken within a round. Medians are printed, with the quartiles. The fit is that of MNIST's 60,000 training
@@ -41,9 +41,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=31, help="of predict")
     parser.add_argument("--fits", type=int, default=7, help="rounds of fit")
     parser.add_argument("--predict-only", action="store_true")
+    parser.add_argument("--images", type=int, default=60_000, help="to fit: the first so many, at least 6,000")
     options = parser.parse_args()
     images = open_images("mnist", data=os.environ.get("STEINHAUS_DATA") or None)
-    train, test = images.rows[:60000], np.ascontiguousarray(images.rows[60000:])
+    train, test = images.rows[: options.images], np.ascontiguousarray(images.rows[60000:])
     print(f"scikit-learn {sklearn.__version__}; load {os.getloadavg()[0]:.1f}")
     for k, max_iter in ((10, 300), (100, 100)):
         start = train[np.random.default_rng(0).choice(len(train), k, replace=False)].astype(np.float64)

@@ -75,7 +75,7 @@ def measure_all(named: Sequence[str] | None, rounds: int, threads: int, points: 
         lines: dict[str, dict[str, float]] = {peer: {} for peer in ("ours", *peers)}
         for cell in series.cells:
             some = min(cell.points or points, points) if points else cell.points
-            files = prepare(cell.data, [cell.k], some)
+            files = prepare(cell.data, [cell.k], some, size=points)
             seconds: dict[str, list[float]] = {peer: [] for peer in lines}
             iterations = [ITERATIONS]
             for _ in range(min(rounds, MOST_ROUNDS)):

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("numpy", "numba", "scipy", "scikit-learn", "scikit-learn-intelex", "faiss-cpu", "superkmeans")
+PACKAGES = ("numpy", "llvmlite", "scipy", "scikit-learn", "scikit-learn-intelex", "faiss-cpu", "superkmeans")
 
 
 def machine(threads: int) -> dict[str, Any]:

@@ -72,10 +72,9 @@ def _warm_up(x: Array, starts: list[Array], spec: dict[str, Any]) -> Job:
 
 
 def _kernels() -> int:
-    """The number of compiled signatures in our modules: what grew was compiled, or loaded."""
-    modules = [module for name, module in sys.modules.items() if name.startswith("steinhaus")]
-    functions = {id(f): f for module in modules for f in vars(module).values() if hasattr(f, "nopython_signatures")}
-    return sum(len(f.nopython_signatures) for f in functions.values())
+    """The number of modules of ours whose machine code is there: if it grew, code was compiled or loaded."""
+    build = sys.modules.get("steinhaus.jit.build")
+    return build.loaded() if build else 0
 
 
 def _memory(*, reset: bool = False) -> int | None:

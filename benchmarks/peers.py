@@ -150,7 +150,8 @@ def _superkmeans(threads: int) -> Fit:
 
 
 PEERS = {
-    "ours": Peer("Steinhaus", "numba", "own", _ours),
+    "ours": Peer("Steinhaus", "llvmlite", "own", _ours),
+    "before": Peer("Steinhaus, before", "llvmlite", "own", _ours),
     "sklearn": Peer("scikit-learn, lloyd", "scikit-learn", "float32", _sklearn_like("sklearn.cluster", "lloyd")),
     "sklearn-elkan": Peer("scikit-learn, elkan", "scikit-learn", "float32", _sklearn_like("sklearn.cluster", "elkan")),
     "sklearn-float64": Peer(

@@ -15,6 +15,7 @@ from workloads import RESULTS, Files, Workload
 
 HERE = Path(__file__).parent
 LONGEST = 1800  # seconds a measurement may take
+BEFORE = "STEINHAUS_BEFORE"  # the variable that names another checkout of Steinhaus, measured as the peer "before"
 
 
 class MeasurementFailed(Exception):
@@ -41,7 +42,7 @@ def measure(
         done = subprocess.run(
             [sys.executable, str(HERE / "measure.py")],
             input=json.dumps(spec),
-            env=environment(threads),
+            env=environment(threads, Path(os.environ[BEFORE]) if peer == "before" else HERE.parent),
             capture_output=True,
             text=True,
             timeout=LONGEST,
@@ -55,9 +56,9 @@ def measure(
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def environment(threads: int) -> dict[str, str]:
-    """The environment of a child: this checkout's code, and so many threads for everyone."""
-    path = os.pathsep.join(filter(None, [str(HERE.parent / "src"), os.environ.get("PYTHONPATH", "")]))
+def environment(threads: int, checkout: Path = HERE.parent) -> dict[str, str]:
+    """The environment of a child: a checkout's code, and so many threads for everyone."""
+    path = os.pathsep.join(filter(None, [str(checkout / "src"), os.environ.get("PYTHONPATH", "")]))
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     return os.environ | {"PYTHONPATH": path} | dict.fromkeys(names, str(threads))
 

@@ -16,15 +16,15 @@ import resource
 import statistics
 import time
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 import numpy as np
 
 import steinhaus
 from steinhaus.cli.places import Size
 from steinhaus.engines import choose
-from steinhaus.engines.parts import Layout, grouped
-from steinhaus.engines.reading import Reader
-from steinhaus.engines.warming import warm_up
+from steinhaus.engines.exact.parts import Layout, grouped
+from steinhaus.engines.stream.reading import Reader
 from steinhaus.images.stored import StoredPixels
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Run
@@ -89,7 +89,6 @@ def rows_of(store, images=None, *, held=False):
 
 def blocks(arguments):
     """The same passes from disk and from memory, by the same engine within the same memory; and reading alone."""
-    warm_up()
     for what, held in (("from disk", False), ("from memory", True)):
         points = choose(rows_of(arguments.store, arguments.images, held=held), memory=arguments.memory)
         seconds = passes(points, runs_of(points), arguments.iterations)
@@ -123,9 +122,8 @@ def cluster(workers, threads=1):
 
 def workers(arguments):
     """Iterations on one thread in memory, then on workers of one thread each: rows in memory in either case."""
-    from steinhaus.engines.dask import spread
+    from steinhaus.engines.cluster.points import spread
 
-    warm_up()
     for images in arguments.sizes:
         x = rows_of(arguments.store, images).source.read(0, images)
         points = choose(x, threads=1)
@@ -143,7 +141,7 @@ def workers(arguments):
 def overhead(arguments):
     import dask.array as da
 
-    from steinhaus.engines.dask import DaskPoints
+    from steinhaus.engines.cluster.points import DaskPoints
 
     x = np.random.default_rng(0).integers(0, 255, (64 * 4, 4)).astype(np.uint8)
     for count in (2, 4):
@@ -161,9 +159,9 @@ def overhead(arguments):
 
 def mnist(arguments):
     """One run, and the twenty of the published study, here and on 2 workers: each engine's second fit, all warm."""
-    from steinhaus.engines.dask import spread
+    from steinhaus.engines.cluster.points import spread
 
-    x = steinhaus.open_images("mnist").rows[:60_000]
+    x = steinhaus.open_images("mnist").rows[: arguments.images or 60_000]
     inside = choose(x)
     with cluster(2) as client:
         points = spread(x, client)
@@ -222,10 +220,12 @@ def dask_ml_fit(rows, start, arguments):
 def peers(arguments):
     """K = 10 from the same start. Reading included."""
     rows = rows_of(arguments.store, arguments.images)
-    warm_up()
     start = rows.source.pick(Stream(0, 10, 0).distinct(10, rows.shape[0])) / 255
     fits = {"steinhaus": steinhaus_fit, "MiniBatchKMeans": mini_batch_fit, "dask-ml": dask_ml_fit}
     for what in arguments.who or fits:
+        if what == "dask-ml" and not find_spec("dask_ml"):
+            told(what=what, skipped="dask-ml is not installed")
+            continue
         began = time.perf_counter()
         centres, iterations, of_workers = fits[what](rows, start, arguments)
         seconds, held = time.perf_counter() - began, of_workers or peak()

@@ -3,7 +3,8 @@
 The same 42,000 training images, the same starts, scikit-learn's Lloyd in float32, one run after the other; majority
 labels, accuracy on train and test, the table, a PNG of the mean images for each K. No report, no files of runs.
 
-`python scripted_study.py OUT`: prints the table, and writes OUT/table.json and OUT/means-K.png.
+`python scripted_study.py OUT [TRAIN]`: prints the table, and writes OUT/table.json and OUT/means-K.png. TRAIN: so many
+images instead of 42,000.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 
 
-def main(out: Path) -> None:
+def main(out: Path, train_part: float | int = 0.6) -> None:
     """Run it."""
     out.mkdir(parents=True, exist_ok=True)
-    split = open_images("mnist").split(train=0.6, seed=0)
+    split = open_images("mnist").split(train=train_part, seed=0)
     train, test = (part.rows.astype(np.float32) / 255 for part in (split.train, split.test))
     table = []
     for k in (5, 7, 10, 12):
@@ -57,4 +58,4 @@ def main(out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))

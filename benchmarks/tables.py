@@ -49,11 +49,11 @@ def rows(header: Iterable[str], body: Iterable[Iterable[str]]) -> str:
 
 def spread(values: list[float], digits: int = 3) -> str:
     """Median (min to max)."""
-    shown = [_short(value, digits) for value in (median(values), min(values), max(values))]
+    shown = [short(value, digits) for value in (median(values), min(values), max(values))]
     return shown[0] if len(values) == 1 else f"{shown[0]} ({shown[1]} to {shown[2]})"
 
 
-def _short(value: float, digits: int = 3) -> str:
+def short(value: float, digits: int = 3) -> str:
     """So many significant digits, without an exponent."""
     if value >= 10 ** (digits - 1):
         return f"{value:,.0f}"
@@ -133,16 +133,16 @@ def _detail(result: Result) -> str:
     ]
     body = [_detail_row(result, peer) for peer in PEERS if _seconds(result, peer)]
     truth = result["reference"]
-    once = f"{_short(truth['seconds'])} (once)"
+    once = f"{short(truth['seconds'])} (once)"
     ours = _seconds(result, "ours")
-    over = _short(truth["seconds"] / median(ours)) if ours else "–"
+    over = short(truth["seconds"] / median(ours)) if ours else "–"
     wrong, peak = str(truth["not_nearest"]), _megabytes([truth["peak"]])
     body.append([PEERS["sklearn-float64"].title, once, over, str(sum(truth["iterations"])), peak, "0", wrong])
     notes = [f"{result['data']['zeros']:.0%} of the values are 0."] if data["zeros"] > 0.01 else []
     notes += [f"Without {PEERS[peer].title}: {why}." for peer, why in result["skipped"].items()]
     one = _seconds(result, PASS)
     if one:
-        notes.append(f"One plain float32 pass: {_short(1000 * median(one))} ms.")
+        notes.append(f"One plain float32 pass: {short(1000 * median(one))} ms.")
     notes.append("1 round." if len(ours) == 1 else f"{len(ours)} rounds.")
     return f"### {workload['name']}: {workload['title']}\n\n{rows(header, body)}\n\n{' '.join(notes)}"
 
@@ -198,7 +198,7 @@ def _growth(growth: Result) -> str:
         sizes = [str(cell.value) for cell in series.cells]
         header = [f"seconds, {series.name} =", *(f"{int(size):,}" for size in sizes)]
         body = [
-            [PEERS[peer].title, *(_short(line[size]) if size in line else "–" for size in sizes)]
+            [PEERS[peer].title, *(short(line[size]) if size in line else "–" for size in sizes)]
             for peer, line in lines.items()
         ]
         parts.append(rows(header, body))

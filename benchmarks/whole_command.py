@@ -36,6 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=growth.cores())
+    parser.add_argument("--train", type=int, help="so many images instead of 42,000, to try things out")
     parser.add_argument("--only", choices=TITLES, help="one of the two")
     options = parser.parse_args()
     names = [options.only] if options.only else list(TITLES)
@@ -47,7 +48,7 @@ def main() -> None:
         for turn in range(options.rounds + 1):
             for name in names:
                 out = Path(scratch) / f"{name}-{turn}"
-                once, errors = run(command(name, out, options.threads), options.threads)
+                once, errors = run(command(name, out, options.threads, options.train), options.threads)
                 if turn == 0:
                     print(f"  off the record  {name:10} {once['seconds']:7.2f} s", flush=True)
                     continue
@@ -70,12 +71,13 @@ def main() -> None:
     print(timings)
 
 
-def command(name: str, out: Path, threads: int) -> list[str]:
+def command(name: str, out: Path, threads: int, train: int | None) -> list[str]:
     """What is run."""
     if name == "script":
-        return [sys.executable, str(HERE / "scripted_study.py"), str(out)]
+        return [sys.executable, str(HERE / "scripted_study.py"), str(out), *([str(train)] if train else [])]
     start = "from steinhaus.cli import main; main()"
     options = ["--quiet", "--timings", "--threads", str(threads), "--out", str(out)]
+    options += ["--train", str(train)] if train else []
     return [sys.executable, "-c", start, "study", "mnist", *options]
 
 

@@ -152,7 +152,7 @@ class Files:
     zeros: float  # the share of values that are 0
 
 
-def prepare(name: str, ks: list[int], points: int | None = None, seed: int = 0) -> Files:
+def prepare(name: str, ks: list[int], points: int | None = None, seed: int = 0, *, size: int | None = None) -> Files:
     """Make a data set, unless it is there, and the starts of its fits.
 
     Parameters
@@ -163,8 +163,10 @@ def prepare(name: str, ks: list[int], points: int | None = None, seed: int = 0) 
         K of each fit.
     points
         The first so many rows alone.
+    size
+        How many points are made at all, to try things out; None: all that belong to the set.
     """
-    own, single = _files(name)
+    own, single = _files(name, size)
     if points:
         whole = np.load(own, mmap_mode="r")
         own, single = (path.with_name(path.name.replace(".", f"-{points}.", 1)) for path in (own, single))
@@ -190,14 +192,14 @@ def prepare(name: str, ks: list[int], points: int | None = None, seed: int = 0) 
     )
 
 
-def _files(name: str) -> tuple[Path, Path]:
+def _files(name: str, size: int | None) -> tuple[Path, Path]:
     """The files of a whole data set, made unless they are there: as it is, and as float32 where that differs."""
     DATA.mkdir(parents=True, exist_ok=True)
     kind, _, option = name.partition(":")
-    own = DATA / f"{kind}{option}.npy"
+    own = DATA / f"{kind}{option}{f'-of-{size}' if size else ''}.npy"
     single = own.with_suffix(".float32.npy")
     if not own.exists():
-        _write(SETS[kind](int(option)) if option else SETS[kind](), own, single)
+        _write(SETS[kind](*([int(option)] if option else []), **({"n": size} if size else {})), own, single)
     return own, single
 
 
@@ -223,17 +225,17 @@ def _start_rows(name: str, n: int, ks: list[int], seed: int) -> list[NDArray[np.
     return [rng.choice(n, k, replace=False) for k in ks]
 
 
-def _mnist() -> NDArray[np.uint8]:
+def _mnist(n: int = 60_000) -> NDArray[np.uint8]:
     from steinhaus import open_images
 
     images = open_images("mnist")
-    return np.asarray(images.rows[: images.given_train])
+    return np.asarray(images.rows[:n])
 
 
-def _mnist_study() -> NDArray[np.uint8]:
+def _mnist_study(n: int = 42_000) -> NDArray[np.uint8]:
     from steinhaus import open_images
 
-    return np.asarray(open_images("mnist").split(train=0.6, seed=0).train.rows)
+    return np.asarray(open_images("mnist").split(train=0.6, seed=0).train.rows[:n])
 
 
 def _photographs(size: int = 32, n: int = 20_000) -> NDArray[np.float32]:

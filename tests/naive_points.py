@@ -35,12 +35,11 @@ class NaivePoints:
         k = len(run.centroids)
         counts = np.bincount(labels, minlength=k).astype(np.int64)
         sums = np.stack([self.X[labels == cluster].sum(axis=0) for cluster in range(k)])
-        old = self._labels.get(run.key, np.full(self.n, -1, np.int32))
         self._labels[run.key] = labels
         far = np.argsort(-distances.min(axis=0), kind="stable")[: int((counts == 0).sum())]
         far = far[distances.min(axis=0)[far] > 0]
         farthest = np.stack([far, labels[far]], axis=1).astype(np.int64)
-        return Tally(sums[np.newaxis], counts, int((old != labels).sum()), farthest)
+        return Tally(sums[np.newaxis], counts, farthest)
 
     def _to(self, point: Float64) -> Float64:
         return np.square(self.X - point).sum(axis=1)
@@ -53,6 +52,9 @@ class NaivePoints:
 
     def labels(self, key: Hashable) -> Int32:
         return self._labels[key]
+
+    def explain(self, k: int, runs: int = 1) -> str:
+        return "Every distance is measured."
 
     def forget(self, key: Hashable) -> None:
         self._labels.pop(key, None)

@@ -1,8 +1,8 @@
-"""Run scikit-learn's own tests of KMeans, as they are installed with it, against ours.
+"""Run scikit-learn's own tests of KMeans, MiniBatchKMeans and their functions, as they are installed, against ours.
 
     python tests/sklearn_own_tests.py
 
-The class is substituted before pytest imports the test file; nothing of the file is copied. Failures that are by
+Ours are substituted before pytest imports the test file; nothing of the file is copied. Failures that are by
 design are named below, each with its reason; any other makes the script fail.
 """
 
@@ -39,9 +39,10 @@ class Recorder:
 
 
 def main() -> int:
-    from steinhaus import KMeans
+    import steinhaus
 
-    sklearn.cluster.KMeans = KMeans
+    for name in ("KMeans", "MiniBatchKMeans", "k_means", "kmeans_plusplus"):
+        setattr(sklearn.cluster, name, getattr(steinhaus, name))
     os.environ.setdefault("SKLEARN_TESTS_GLOBAL_RANDOM_SEED", "42")
     os.environ.setdefault("SKLEARN_RUN_FLOAT32_TESTS", "1")
     recorder = Recorder()

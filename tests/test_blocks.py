@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from problems import problems
 from steinhaus.engines import choose
-from steinhaus.engines.blocks import BlockPoints
+from steinhaus.engines.stream.points import BlockPoints
 from steinhaus.errors import DataError, PlanError
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Run

@@ -63,7 +63,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
 @pytest.fixture
 def _no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests that have other things to look at, and no time for Matplotlib."""
-    monkeypatch.setattr("steinhaus.engines.workers.available_cores", lambda: 1)  # no second process
+    monkeypatch.setattr("steinhaus.resources.available_cores", lambda: 1)  # no second process
     monkeypatch.setattr("steinhaus.report.save_figures", lambda *_: [])
 
 

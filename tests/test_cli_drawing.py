@@ -21,7 +21,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished study of `digits`, without figures."""
     folder = tmp_path_factory.mktemp("study")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("steinhaus.engines.workers.available_cores", lambda: 1)
+        patch.setattr("steinhaus.resources.available_cores", lambda: 1)
         patch.setattr("steinhaus.report.save_figures", lambda *_: [])
         arguments = ["study", "digits", "--k", "2,3", "--restarts", "2", "--quiet", "--out", str(folder)]
         assert main(arguments) == 0
@@ -35,7 +35,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_it_draws_the_same_bytes(study: Path, tmp_path: Path) -> None:
     data = from_result(load(study))
     save_figures(data, tmp_path)
-    with drawing.draughtsman() as helper:
+    with drawing.figure_process() as helper:
         assert helper is not None
         helper.begin(study, ["png"], data.flows)
         drawn = helper.drawn()
@@ -53,13 +53,13 @@ def test_where_it_fails_the_command_draws(study: Path, monkeypatch: pytest.Monke
 
 def test_where_it_cannot_start_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    with drawing.draughtsman() as helper:
+    with drawing.figure_process() as helper:
         assert helper is None
 
 
 def test_on_one_core_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("steinhaus.engines.workers.available_cores", lambda: 1)
-    with drawing.draughtsman() as helper:
+    monkeypatch.setattr("steinhaus.resources.available_cores", lambda: 1)
+    with drawing.figure_process() as helper:
         assert helper is None
 
 
@@ -73,9 +73,9 @@ def test_it_ends_with_the_command(study: Path, monkeypatch: pytest.MonkeyPatch) 
 
     real = subprocess.Popen
     monkeypatch.setattr(subprocess, "Popen", popen)
-    with drawing.draughtsman():
+    with drawing.figure_process():
         pass
-    with drawing.draughtsman() as helper:
+    with drawing.figure_process() as helper:
         assert helper is not None
         helper.begin(study, ["png"], [])
     assert all(process.poll() is not None for process in started)

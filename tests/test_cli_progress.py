@@ -8,9 +8,10 @@ import json
 import pytest
 from rich.console import Console
 
+from steinhaus.cli import bars as drawing
 from steinhaus.cli import progress
 from steinhaus.cli.words import columns, paragraph
-from steinhaus.study.events import Advanced, Event, Finished, Noted, Progress, RunFinished, Started
+from steinhaus.study.events import Advanced, Event, Finished, Noted, RunFinished, RunProgress, Started
 
 RUNS = ((3, 0), (3, 1), (12, 0), (12, 1))
 
@@ -30,7 +31,7 @@ def started(finished: tuple[tuple[int, int], ...] = (), resumed: tuple[tuple[int
 
 
 def advanced(iteration: int) -> Advanced:
-    return Advanced(tuple(Progress(k, restart, iteration, 2_000_000.0 - 1000 * k - restart) for k, restart in RUNS))
+    return Advanced(tuple(RunProgress(k, restart, iteration, 2_000_000.0 - 1000 * k - restart) for k, restart in RUNS))
 
 
 def lines(*events: tuple[float, Event]) -> list[str]:
@@ -63,7 +64,7 @@ def test_lines_tell_of_a_study_that_goes_on_or_is_done() -> None:
     assert lines((0, Finished(4))) == []
 
 
-def drawn(bars: progress.Bars, console: Console) -> str:
+def drawn(bars: drawing.Bars, console: Console) -> str:
     with console.capture() as capture:
         console.print(bars)
     return capture.get()
@@ -76,7 +77,7 @@ def console() -> Console:
 
 def test_bars_show_a_row_for_each_k(console: Console) -> None:
     clock = Clock()
-    bars = progress.Bars(console, clock)
+    bars = drawing.Bars(console, clock)
     bars.event(started(finished=RUNS[:1]))
     clock.now = 3.2
     bars.event(advanced(46))
@@ -91,7 +92,7 @@ def test_bars_show_a_row_for_each_k(console: Console) -> None:
 
 def test_bars_show_the_runs_that_go_on_where_not_all_fit(console: Console) -> None:
     console.size = (80, 10)
-    bars = progress.Bars(console, Clock())
+    bars = drawing.Bars(console, Clock())
     runs = tuple((k, 0) for k in range(1, 21))
     bars.event(Started(runs, runs[:18], (), 100, 0, {}, {}))
     shown = drawn(bars, console)
@@ -108,14 +109,14 @@ def test_bars_show_the_runs_that_go_on_where_not_all_fit(console: Console) -> No
 
 
 def test_bars_vanish_when_the_study_is_done(console: Console) -> None:
-    bars = progress.Bars(console, Clock())
+    bars = drawing.Bars(console, Clock())
     bars.event(started())
     bars.event(Finished(4))
     assert drawn(bars, console).strip() == ""
 
 
 def test_bars_show_how_far_a_download_is(console: Console) -> None:
-    bars = progress.Bars(console, Clock())
+    bars = drawing.Bars(console, Clock())
     bars.step("mnist: train-images", 12_300_000, 47_040_016, "bytes")
     assert "12.3 of 47.0 MB" in drawn(bars, console)
     bars.step("mnist: " + "very " * 50 + "long", 1, None, "pictures")

@@ -41,7 +41,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def _no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("steinhaus.engines.workers.available_cores", lambda: 1)  # no second process
+    monkeypatch.setattr("steinhaus.resources.available_cores", lambda: 1)  # no second process
     monkeypatch.setattr("steinhaus.report.save_figures", lambda *_: [])
 
 

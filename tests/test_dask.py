@@ -14,7 +14,7 @@ import pandas as pd
 from dask_cases import cluster, outcomes
 from steinhaus import KMeans
 from steinhaus.engines import choose
-from steinhaus.engines.dask import DaskPoints, spread
+from steinhaus.engines.cluster.points import DaskPoints, spread
 from steinhaus.errors import DataError
 from steinhaus.images import open_images
 from steinhaus.lloyd import lloyd
@@ -32,7 +32,7 @@ def client():
 def spreading(request, monkeypatch):
     """Both ways of a pass."""
     if request.param == "each has its parts":
-        monkeypatch.setattr("steinhaus.engines.dask_ahead._FEW", 0)
+        monkeypatch.setattr("steinhaus.engines.cluster.ahead._FEW", 0)
     return request.param
 
 

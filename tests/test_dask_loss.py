@@ -19,8 +19,7 @@ from distributed import Client
 from dask_cases import cluster, outcomes, processes
 from killing import PROGRAM, program
 from steinhaus.engines import choose
-from steinhaus.engines.dask import DaskPoints
-from steinhaus.engines.warming import warm_up
+from steinhaus.engines.cluster.points import DaskPoints
 from steinhaus.errors import ClusterError
 from steinhaus.points import Run
 from steinhaus.study import load
@@ -57,8 +56,7 @@ def points_of(rng, n=20_000):
 
 @pytest.mark.parametrize("few", [64 * 2**20, 0], ids=["each worker has all points", "each has its parts"])
 def test_workers_killed_through_a_fit_change_no_bit(few, monkeypatch, rng):
-    monkeypatch.setattr("steinhaus.engines.dask_ahead._FEW", few)
-    warm_up()  # a worker that is killed every few seconds never gets its kernels compiled
+    monkeypatch.setattr("steinhaus.engines.cluster.ahead._FEW", few)
     x, runs = points_of(rng)
     killed, ended = [], threading.Event()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import threading
+import warnings
 
 import joblib
 import numpy as np
@@ -49,6 +50,45 @@ def test_names_of_features_must_be_those_of_the_fit(digits):
     assert labels.tolist() == kmeans.labels_.tolist()
     with pytest.raises(ValueError, match="X has 5 features, but KMeans is expecting 64"):
         KMeans(3, random_state=0).fit(digits.to_numpy()).predict(digits.to_numpy()[:, :5])
+
+
+def named(x):
+    return pd.DataFrame(x, columns=[f"f{t}" for t in range(x.shape[1])])
+
+
+PLAIN = np.arange(12.0).reshape(4, 3)
+ARRAYS = {
+    "as it is": PLAIN, "one row": PLAIN[:1], "float32": PLAIN.astype(np.float32), "bytes": PLAIN.astype(np.uint8),
+    "another order": np.asfortranarray(PLAIN), "every other row": PLAIN[::2], "swapped bytes": PLAIN.astype(">f8"),
+    "float16": PLAIN.astype(np.float16), "booleans": PLAIN > 5, "objects": PLAIN.astype(object),
+    "strings": PLAIN.astype(str), "complex": PLAIN.astype(complex), "one dimension": PLAIN[0],
+    "three dimensions": PLAIN[np.newaxis], "a number": np.array(1.0), "no rows": PLAIN[:0], "no columns": PLAIN[:, :0],
+    "too few columns": PLAIN[:, :2].copy(), "masked": np.ma.masked_array(PLAIN), "a matrix": PLAIN.view(np.matrix),
+    "dates": PLAIN.astype("M8[s]"), "NaN": np.where(PLAIN == 7, np.nan, PLAIN),
+    "infinity": np.where(PLAIN == 7, np.inf, PLAIN),
+    "large": np.where(PLAIN == 7, 1e300, PLAIN),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fitted", [PLAIN, named(PLAIN)], ids=["array", "frame"])
+@pytest.mark.parametrize("reset", [True, False])
+@pytest.mark.parametrize("name", ARRAYS)
+def test_what_needs_no_change_is_what_scikit_learn_would_have_left(name, reset, fitted, monkeypatch):
+    def outcome():
+        kmeans = KMeans(1).fit(fitted)
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            try:
+                x = kmeans._validated(ARRAYS[name], reset=reset)
+            except (ValueError, TypeError) as error:
+                return type(error), str(error)
+        kept = getattr(kmeans, "feature_names_in_", None)
+        told = [str(warning.message) for warning in warned]
+        return type(x), x.dtype, x.tobytes(), kmeans.n_features_in_, kept is None, told
+
+    ours = outcome()
+    monkeypatch.setattr(KMeans, "_needs_no_change", lambda *_, **__: False)
+    assert outcome() == ours
 
 
 @pytest.mark.parametrize("estimator", ALL)

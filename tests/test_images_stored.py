@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from steinhaus.engines.parts import Layout
-from steinhaus.engines.reading import Reader
+from steinhaus.engines.exact.parts import Layout
+from steinhaus.engines.stream.reading import Reader
 from steinhaus.errors import DataError
 from steinhaus.images import open_images
 from steinhaus.images.mapping import mapped

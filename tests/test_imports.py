@@ -1,6 +1,6 @@
 """The walls of the house: which room may import which, and what must not be imported before it is used.
 
-The table below is docs/design.md's "Imports point one way", room by room. A new module needs a row.
+The table below is docs/design.md's "Imports point one way", room by room. A new room needs a row.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,117 +18,55 @@ import steinhaus
 
 PACKAGE = Path(steinhaus.__file__).parent
 
-# Room -> the rooms whose modules it may import, from the ground up; every room may import itself. "study.record" and
-# "study.files" are rooms, the floor that the report stands on, and so are the engines' leaf functions.
-ARROWS: dict[str, set[str]] = {
-    "__init__": {"errors", "images", "study", "estimators", "saving", "displays"},
-    "errors": set(),
-    "wording": set(),
-    "points": set(),
-    "simd": set(),
-    "compiled": {"simd"},
-    "handing": set(),
-    "arithmetic": {"compiled", "simd"},
-    "centroids": {"points", "arithmetic"},
-    "seeding": {"points", "arithmetic", "errors"},
-    "lloyd": {"points", "arithmetic", "centroids"},
-    "naming": {"points", "errors"},
-    "engines.screening": {"compiled"},
-    "engines.rounding": {"engines.screening"},
-    "engines.records": {"engines.rounding", "engines.screening"},
-    "engines.counting": {"compiled", "simd"},
-    "engines.products": {"compiled", "handing", "simd", "engines.screening"},
-    "engines.tiles": {"compiled", "simd", "engines.products", "engines.rounding"},
-    "engines.ordering": {"compiled", "handing", "simd", "engines.products", "engines.records"},
-    "engines.kernels": {
-        "compiled",
-        "handing",
-        "simd",
-        "engines.products",
-        "engines.records",
-        "engines.tiles",
-    },
-    "engines.centroid_kernels": {"compiled", "handing", "simd", "engines.products", "engines.screening"},
-    "engines.distance_kernels": {"compiled", "handing", "simd", "engines.products", "engines.screening"},
-    "engines.limbs": {"compiled", "points"},
-    "engines.dense_kernels": {"compiled", "engines.limbs"},
-    "engines.nearest_kernels": {
-        "compiled",
-        "handing",
-        "simd",
-        "engines.products",
-        "engines.records",
-        "engines.screening",
-        "engines.tiles",
-    },
-    "engines.sparse_kernels": {"compiled", "simd", "engines.limbs", "engines.products"},
-    "engines": {
-        "handing",
-        "simd",
-        "engines.centroid_kernels",
-        "engines.counting",
-        "engines.dense_kernels",
-        "engines.distance_kernels",
-        "engines.kernels",
-        "engines.limbs",
-        "engines.nearest_kernels",
-        "engines.ordering",
-        "engines.products",
-        "engines.records",
-        "engines.rounding",
-        "engines.screening",
-        "engines.sparse_kernels",
-        "engines.tiles",
-        "points",
-        "errors",
-        "centroids",  # for workers that go ahead
-    },
-    "engines.warming": {"compiled", "engines", "engines.kernels", "lloyd", "centroids", "points"},
-    "study.files": {"errors"},
-    "canonical": set(),
-    "signed": {"canonical"},
-    "saving": {"signed", "points", "errors", "study.files", "__init__"},
-    "onnx": {"errors", "points", "saving"},
-    "estimators": {"lloyd", "centroids", "engines", "seeding", "points", "errors", "saving", "onnx"},
-    "images": {"errors", "points", "seeding", "wording"},
-    "study.record": set(),
-    "study": {
-        "study.record",
-        "study.files",
-        "canonical",
-        "signed",
-        "lloyd",
-        "engines",
-        "seeding",
-        "naming",
-        "images",
-        "points",
-        "errors",
-        "wording",
-        "__init__",
-    },
-    "displays": {"errors", "points", "engines", "study.record", "naming"},
-    "report": {"study.record", "study.files", "errors"},
-    "cli": {
-        "report",
-        "study",
-        "study.record",
-        "engines",
-        "engines.warming",
-        "images",
-        "points",
-        "errors",
-        "wording",
-        "__init__",
-    },
-    "__main__": {"cli"},
-}
+# A room, and the rooms whose modules it may import, from the ground up but for the public names; every room may import
+# itself. "study.record" and "study.files" are rooms, the floor that the report stands on.
+WALLS = """
+__init__          errors images study estimators saving displays
+
+errors
+wording
+resources
+points
+jit
+arithmetic        points jit
+centroids         points arithmetic
+lloyd             points centroids
+seeding           points errors arithmetic
+naming            points errors
+
+engines.workers   resources
+engines.bounds    jit
+engines.exact     points errors jit engines.workers
+engines.dense     points errors jit resources engines.workers engines.exact engines.bounds
+engines.sparse    points errors jit engines.workers engines.exact engines.bounds
+engines.stream    points errors jit resources engines.workers engines.exact engines.bounds engines.dense
+engines.cluster   points errors jit lloyd engines.workers engines.exact engines.bounds engines.dense
+engines           points errors engines.workers engines.exact engines.dense engines.sparse engines.stream \
+                  engines.cluster
+
+canonical
+signed            canonical
+plots
+images            points errors seeding wording
+study.record
+study.files       errors
+study             points errors lloyd seeding engines naming images canonical signed wording study.record \
+                  study.files __init__
+saving            points errors signed study.files __init__
+onnx              points errors saving
+estimators        points errors resources lloyd centroids seeding engines engines.cluster saving onnx
+displays          points errors engines naming plots study.record
+report            errors plots study.record study.files
+cli               points errors resources engines engines.cluster images study study.record report wording \
+                  __init__
+__main__          cli
+"""
+ARROWS = {here: set(may) for here, *may in (line.split() for line in WALLS.splitlines() if line)}
 
 # The one arrow that points up: in a notebook a StudyResult shows the report's page, imported when that is asked for.
 UP = ("study.result", "report")
 
 HEAVY = {
-    "numba",
     "llvmlite",
     "sklearn",
     "scipy",
@@ -135,6 +74,7 @@ HEAVY = {
     "PIL",
     "pooch",
     "safetensors",
+    "joblib",
     "jinja2",
     "dask",
     "pandas",
@@ -144,6 +84,7 @@ HEAVY = {
 LIGHT = [
     "__init__",
     "errors",
+    "resources",
     "points",
     "seeding",
     "images.__init__",
@@ -156,7 +97,7 @@ LIGHT = [
 
 
 def module_name(path: Path) -> str:
-    """engines/memory.py -> engines.memory; engines/__init__.py -> engines.__init__; __init__.py -> __init__."""
+    """engines/workers.py -> engines.workers; engines/__init__.py -> engines.__init__; __init__.py -> __init__."""
     return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
 
 
@@ -245,19 +186,46 @@ def test_light_modules_import_nothing_heavy_at_their_top(module: str) -> None:
             assert full.split(".")[0] not in HEAVY, f"{module} line {node.lineno}: import {full} where it is used"
 
 
-_LEAVES = [
-    "centroid_kernels", "counting", "distance_kernels", "kernels", "ordering", "products", "records", "rounding",
-    "tiles",
-]  # fmt: skip
+# What makes a function a kernel, or a part of one; a module that uses any of these is a kernel module.
+KERNELS = {"kernel", "shared_kernel", "loose_kernel", "inner", "inlined", "apart", "loose"}
+# What kernels are written with, besides each other.
+MATERIAL = {"points", "engines.bounds.bytes", "engines.dense.records", "engines.dense.slices"}
+# Kernels that share a page with the functions that call them.
+WITH_CALLERS = {"engines.exact.distances", "engines.exact.limbs", "engines.exact.totals"}
 
 
-@pytest.mark.parametrize("name", _LEAVES)
-def test_kernels_import_numpy_numba_and_their_intrinsics_alone(name: str) -> None:
-    path = PACKAGE / "engines" / f"{name}.py"
-    names = {
-        full.split(".")[0] for node in ast.walk(ast.parse(path.read_text("utf-8"))) for full in imported(node, name)
-    }
-    assert names <= {"__future__", "math", "typing", "numpy", "numba", "steinhaus"}
+@cache
+def imports_of(path: Path) -> set[str]:
+    return {full for node in ast.walk(ast.parse(path.read_text("utf-8"))) for full in imported(node, module_name(path))}
+
+
+@cache
+def kernel_modules() -> dict[str, set[str]]:
+    """Each kernel module, and the full names that it imports."""
+    makers = {f"steinhaus.jit.build.{name}" for name in KERNELS}
+    found = {module_name(path): imports_of(path) for path in modules()}
+    return {name: names for name, names in found.items() if names & makers and room(name) != "jit"}
+
+
+@pytest.mark.parametrize("name", sorted(kernel_modules()))
+def test_kernels_are_made_of_numpy_and_kernels_alone(name: str) -> None:
+    beside = name in WITH_CALLERS
+    names = kernel_modules()[name]
+    abroad = {full.split(".")[0] for full in names} - {"steinhaus"}
+    assert abroad <= {"__future__", "dataclasses", "math", "typing", "numpy"} | ({"fractions"} if beside else set())
+    ours = {target for full in names if (target := own(full)) is not None and room(target) != "jit"}
+    assert ours <= MATERIAL | set(kernel_modules()) | ({"engines.workers"} if beside else set())
+
+
+def test_nothing_imports_numba() -> None:
+    assert not [path for path in modules() for full in imports_of(path) if full.split(".")[0] == "numba"]
+
+
+def test_siblings_never_meet() -> None:
+    """Sparse and dense points know nothing of each other, nor do points on disk and on a cluster."""
+    for one, other in (("sparse", "dense"), ("stream", "cluster"), ("sparse", "stream"), ("sparse", "cluster")):
+        assert f"engines.{other}" not in ARROWS[f"engines.{one}"]
+        assert f"engines.{one}" not in ARROWS[f"engines.{other}"]
 
 
 def test_only_the_command_line_prints() -> None:
@@ -273,7 +241,8 @@ def test_only_the_command_line_prints() -> None:
 def test_nothing_pickles() -> None:
     for path in modules():
         text = path.read_text("utf-8")
-        names = {full.split(".")[0] for node in ast.walk(ast.parse(text)) for full in imported(node, "any")}
+        imports = {full for node in ast.walk(ast.parse(text)) for full in imported(node, "any")}
+        names = {full.split(".")[0] for full in imports - {"joblib.cpu_count"}}
         assert not names & {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}, path
         assert "allow_pickle=True" not in text, path
 

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 import naive
 from problems import ALL_DTYPES, problems
 from steinhaus.engines import choose
-from steinhaus.engines.kernels import PAIRS, SCREENED
-from steinhaus.engines.products import TAKES_BYTES
+from steinhaus.engines.dense.records import PAIRS, SCREENED
 from steinhaus.errors import DataError
+from steinhaus.jit.target import BYTE_LANES
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Run
 
-SCREENS = ("auto", "drift", "plain", "none", "zeros")
+SCREENS = ("auto", "drift", "plain", "none")
 
 
 def run(x, start, *, screen="auto", threads=1, max_iter=20, tol=0.0, company=()):
@@ -130,28 +130,6 @@ def test_auto_leaves_noise_to_the_plain_screen(rng):
         assert points.work[SCREENED].sum() == 0
 
 
-@pytest.mark.parametrize(("dtype", "share"), [(np.float32, 0.02), (np.float64, 0.02), (np.uint8, 0.005)])
-def test_points_that_are_mostly_zeros_are_found(rng, dtype, share):
-    x = np.zeros((400, 2000), dtype)
-    some = int(share * x.size)
-    x.reshape(-1)[rng.choice(x.size, some, replace=False)] = 1 + rng.integers(0, 200, some)
-    points = choose(x)
-    assert f"they are {some:,} of 800,000, {share:.1%}" in points.explain(10)
-    start = x[:4].astype(float)
-    assert run(x, start) == run(x, start, screen="plain") == run(x, start, screen="zeros", threads=3)
-    x[:, ::20] = 1
-    assert "not 0" not in choose(x).explain(10)
-    assert "not 0" not in choose(x[:, :60]).explain(10)
-
-
-def test_where_no_value_is_zero_the_integer_of_zero_may_be_out_of_reach():
-    x = np.zeros((40, 3), np.float32)
-    x[:, 0] = np.float32(6.369617e29)
-    x[:20, 1], x[::3, 2] = np.linspace(-1, 5, 20), 1e-30
-    start = x[[1, 25]].astype(float)
-    assert run(x, start, screen="zeros") == run(x, start, screen="none")
-
-
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("alike", [False, True])
 def test_floats_are_rounded_to_bytes_where_that_pays(rng, dtype, alike):
@@ -161,8 +139,8 @@ def test_floats_are_rounded_to_bytes_where_that_pays(rng, dtype, alike):
     start = x[1:65].astype(float) if alike else x[rng.choice(4000, 64, replace=False)].astype(float)
     points = choose(x, threads=2)
     points.assign([Run(0, start)])
-    assert bool(points._grain.step) == (TAKES_BYTES and not alike)
-    assert ("points are rounded" in points.explain(64)) == bool(points._grain.step)
+    assert bool(points._framed.quantiser.step) == (bool(BYTE_LANES) and not alike)
+    assert ("points are rounded" in points.explain(64)) == bool(points._framed.quantiser.step)
     points.close()
     assert run(x, start, threads=2) == run(x, start, screen="none")
 

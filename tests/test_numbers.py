@@ -15,7 +15,7 @@ import naive
 from problems import problems
 from steinhaus import KMeans, MiniBatchKMeans, SphericalKMeans, seeding
 from steinhaus.engines import choose, opened
-from steinhaus.engines.memory import MemoryPoints
+from steinhaus.engines.dense.points import MemoryPoints
 from steinhaus.errors import DataError, PlanError
 from steinhaus.images import Images
 from steinhaus.lloyd import lloyd
@@ -202,6 +202,18 @@ def test_float32_neither_overflows_nor_vanishes(scale, screen, rng):
     assert (outcome.labels, outcome.stop, outcome.inertia) == (labels.tolist(), stop, inertia)
     assert outcome.bits == centroids.tobytes()
     assert outcome.history == tuple(history)
+
+
+@pytest.mark.parametrize("scale", [1e-140, 1e-60, 1e60, 1e100, 1e140])
+@pytest.mark.parametrize("d", [3, 70])
+@pytest.mark.parametrize("screen", SCREENS)
+def test_what_float32_cannot_hold_is_screened_all_the_same(scale, d, screen, rng):
+    x = rng.random((80, d)) * scale
+    start = x[:4].copy()
+    outcome = run(x, start, screen=screen)
+    labels, centroids, history, _, stop = naive.lloyd(x, start, 30)
+    assert (outcome.labels, outcome.stop, outcome.history) == (labels.tolist(), stop, tuple(history))
+    assert outcome.bits == centroids.tobytes()
 
 
 def test_what_float64_cannot_square_is_refused():

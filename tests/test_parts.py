@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from steinhaus.engines import choose, parts
-from steinhaus.engines.memory import MemoryPoints
+from steinhaus.engines import choose
+from steinhaus.engines.dense.points import MemoryPoints
+from steinhaus.engines.exact import parts
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Run
 

@@ -11,15 +11,15 @@ import sys
 import numpy as np
 import pytest
 
-from steinhaus import simd
 from steinhaus.engines import choose
-from steinhaus.engines.screening import BYTES
+from steinhaus.engines.bounds.rounding import BYTES
+from steinhaus.jit import target
 from steinhaus.points import Run
 
 FITS = """
 import hashlib, json
 import numpy as np
-from steinhaus import simd
+from steinhaus.jit import target
 {before}
 from steinhaus.engines import choose
 from steinhaus.lloyd import lloyd
@@ -34,12 +34,12 @@ for fit in lloyd(points, [Run(k, points.rows(np.arange(k))) for k in (3, 8)]):
     parts = (fit.centroids, np.array(fit.history), points.labels(fit.key))
     out.append(hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest())
 points.close()
-print(json.dumps([simd.products._BYTE_LANES, out]))
+print(json.dumps([target.BYTE_LANES, out]))
 """
 
 
 def fitted(tmp_path, before: str = "", **variables: str) -> tuple[int, list[str]]:
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)} | variables
+    environment = os.environ | {"STEINHAUS_CACHE": str(tmp_path)} | variables
     done = subprocess.run(
         [sys.executable, "-c", FITS.format(before=before)], env=environment, capture_output=True, text=True, check=True
     )
@@ -55,15 +55,15 @@ def native(tmp_path_factory) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names instructions of x86")
 def test_the_oldest_instructions_give_the_same_bits(tmp_path, native):
-    lanes, old = fitted(tmp_path, NUMBA_CPU_NAME="x86-64", NUMBA_CPU_FEATURES="")
+    lanes, old = fitted(tmp_path, STEINHAUS_CPU="x86-64", STEINHAUS_CPU_FEATURES="+sse2")
     assert lanes == 0
     assert old == native
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(simd.products._BYTE_LANES != 16, reason="needs AVX-512 VNNI")
+@pytest.mark.skipif(target.BYTE_LANES != 16, reason="needs AVX-512 VNNI")
 def test_bytes_multiplied_in_halves_of_a_register_give_the_same_bits(tmp_path, native):
-    lanes, halves = fitted(tmp_path, before="simd.products._BYTE_LANES = 8")
+    lanes, halves = fitted(tmp_path, before="target.BYTE_LANES = 8")
     assert lanes == 8
     assert halves == native
 

@@ -21,13 +21,10 @@ import threadpoolctl
 from killing import PROGRAM
 from pictures import npy_header, write
 from soaking import soak
-from steinhaus import KMeans, engines
-from steinhaus.cli import blas as blas_module
-from steinhaus.cli import memory
-from steinhaus.cli.blas import blas_threads
-from steinhaus.engines.workers import available_cores
+from steinhaus import KMeans, engines, resources
 from steinhaus.images import Images
 from steinhaus.points import Run
+from steinhaus.resources import available_cores, free_memory
 from steinhaus.study import Study
 
 MEBIBYTE = 1 << 20
@@ -120,24 +117,41 @@ def test_a_process_that_may_use_one_core_uses_one_thread(images: Images) -> None
         os.sched_setaffinity(0, allowed)
 
 
+GROUPS = Path("/sys/fs/cgroup")
+
+
 @pytest.mark.parametrize(
-    ("said", "cores"),
-    [("max 100000", None), ("100000 100000", 1), ("20000 100000", 1), ("10000000 100000", None), ("", None)],
+    ("files", "cores"),
+    [
+        ({"cpu.max": "max 100000"}, None),
+        ({"cpu.max": "100000 100000"}, 1),
+        ({"cpu.max": "20000 100000"}, 1),
+        ({"cpu.max": "10000000 100000"}, None),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
+        ({"cpu/cpu.cfs_quota_us": "100000", "cpu/cpu.cfs_period_us": "100000"}, 1),
+        ({"cpu/cpu.cfs_quota_us": "100000"}, None),
+        ({}, None),
+    ],
 )
-def test_a_container_has_the_cores_that_its_group_has(tmp_path: Path, said: str, cores: int | None) -> None:
-    (tmp_path / "cpu.max").write_text(said)
-    assert available_cores(tmp_path) == (cores or available_cores(tmp_path / "none"))
-
-
-@pytest.mark.parametrize(("quota", "cores"), [("-1\n", None), ("100000\n", 1), ("20000\n", 1), ("10000000\n", None)])
-def test_a_container_of_version_1_has_the_cores_that_its_group_has(
-    tmp_path: Path, quota: str, cores: int | None
+def test_a_container_has_the_cores_that_its_group_has(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, files: dict[str, str], cores: int | None
 ) -> None:
-    (tmp_path / "cpu").mkdir()
-    (tmp_path / "cpu/cpu.cfs_quota_us").write_text(quota)
-    assert available_cores(tmp_path) == available_cores(tmp_path / "none")
-    (tmp_path / "cpu/cpu.cfs_period_us").write_text("100000\n")
-    assert available_cores(tmp_path) == (cores or available_cores(tmp_path / "none"))
+    """Of both versions of control groups: joblib's count, with files of ours in place of the system's."""
+    for name, text in files.items():
+        write(tmp_path / name, text.encode())
+
+    def there(path: object) -> object:
+        moved = isinstance(path, str) and Path(path).is_relative_to(GROUPS)
+        return tmp_path / Path(str(path)).relative_to(GROUPS) if moved else path
+
+    exists, opened = os.path.exists, open
+    monkeypatch.setattr("os.path.exists", lambda path: exists(there(path)))
+    monkeypatch.setattr("builtins.open", lambda path, *how, **options: opened(there(path), *how, **options))
+    resources._cores.cache_clear()  # counted once, elsewhere
+    try:
+        assert available_cores() == (cores or len(os.sched_getaffinity(0)))
+    finally:
+        resources._cores.cache_clear()
 
 
 def test_inside_dask_workers_there_are_no_threads_but_theirs(images: Images) -> None:
@@ -185,23 +199,6 @@ def blas() -> set[int]:
     return {pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"}
 
 
-def test_limits_of_blas_that_overlap_in_time(images: Images) -> None:
-    with threadpoolctl.threadpool_limits(3, "blas"):
-        two, one = blas_threads(2), blas_threads(1)
-        two.__enter__()
-        assert blas() == {2}
-        one.__enter__()
-        assert blas() == {1}, "nobody gets more than was asked for"
-        two.__exit__(None, None, None)
-        assert blas() == {1}, "one is still at it"
-        with blas_threads(2):
-            assert blas() == {1}, "nobody takes more than another one allows"
-        one.__exit__(None, None, None)
-        assert blas() == {3}, "what was there before the first"
-        with blas_threads(None):
-            assert blas() == {3}
-
-
 def test_blas_has_its_threads_again(images: Images) -> None:
     with threadpoolctl.threadpool_limits(2, "blas"), ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: outcome(images, 1), range(16)))
@@ -241,20 +238,6 @@ def test_points_made_before_a_fork_have_threads_in_the_child(images: Images) -> 
     assert in_a_child(go_on) == 0
     assert points.assign([run])[0].counts.tolist() == expected, "the parent's threads are still its own"
     points.close()
-
-
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
-def test_a_fork_while_another_thread_holds_blas() -> None:
-    with threadpoolctl.threadpool_limits(3, "blas"), blas_threads(1):
-
-        def limit_again() -> bool:
-            with blas_threads(2):
-                there = blas()
-            return there == {2} and blas() == {3}
-
-        with blas_module._lock:
-            assert in_a_child(limit_again) == 0
-        assert blas() == {1}
 
 
 # Memory
@@ -298,8 +281,6 @@ def test_images_that_do_not_fit_are_said_not_to(tmp_path: Path) -> None:
 NEEDS = """
 from pathlib import Path
 import PIL, steinhaus.study.run, steinhaus.images.npy
-from steinhaus.engines.warming import warm_up
-warm_up()
 print(next(line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if "VmPeak" in line))
 """
 
@@ -319,13 +300,13 @@ def test_a_study_that_does_not_fit_says_what_would(tmp_path: Path) -> None:
 def test_what_is_free_is_the_least_of_all_limits(tmp_path: Path) -> None:
     write(tmp_path / "proc/meminfo", b"MemTotal: 9000 kB\nMemAvailable:    5000 kB\n")
     write(tmp_path / "proc/self/status", b"VmPeak: 2 kB\nVmSize:\t1 kB\n")
-    assert memory.free(tmp_path) == 5000 * 1024
+    assert free_memory(tmp_path) == 5000 * 1024
     write(tmp_path / "sys/fs/cgroup/memory.max", b"max\n")
     write(tmp_path / "sys/fs/cgroup/memory.current", b"1000000\n")
-    assert memory.free(tmp_path) == 5000 * 1024
+    assert free_memory(tmp_path) == 5000 * 1024
     write(tmp_path / "sys/fs/cgroup/memory.max", b"3000000\n")
-    assert memory.free(tmp_path) == 2_000_000
-    assert memory.free(tmp_path / "nothing") is None
+    assert free_memory(tmp_path) == 2_000_000
+    assert free_memory(tmp_path / "nothing") is None
 
 
 # What is left behind

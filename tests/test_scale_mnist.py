@@ -17,7 +17,7 @@ import pyarrow.parquet as pq  # noqa: E402
 
 from dask_cases import cluster, outcomes  # noqa: E402
 from steinhaus.engines import choose  # noqa: E402
-from steinhaus.engines.dask import DaskPoints, spread  # noqa: E402
+from steinhaus.engines.cluster.points import DaskPoints, spread  # noqa: E402
 from steinhaus.images import open_images  # noqa: E402
 from steinhaus.points import Run  # noqa: E402
 from steinhaus.seeding import Stream, starts  # noqa: E402

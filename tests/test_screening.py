@@ -8,84 +8,40 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numba import njit
 
-from steinhaus import simd
-from steinhaus.engines import choose, outline, products, screening, tiles
-from steinhaus.handing import Handed, taken
+import screening_kernels as kernels
+from steinhaus.engines import choose
+from steinhaus.engines.bounds.rounding import gamma
+from steinhaus.engines.dense.directions import Reading, leading_directions
+from steinhaus.jit.handed import Handed
 from steinhaus.points import Run
 
-KINDS = ("plain", "fine", "drift", "far")
+PRODUCTS = {
+    "features": kernels.from_features,
+    "single": kernels.singly,
+    "anchored": kernels.from_anchors,
+    "directed": kernels.from_directions,
+}
 
 
-@njit
-def _plain(points, known, factors, chosen, scratch):
-    x, known, room, rows = taken(points), taken(known), taken(scratch), simd.pointer(chosen)
-    products.spread(x, known, 0, room)
-    products.full_products(x, room, taken(factors), rows, len(chosen), room.out)
-
-
-@njit
-def _fine(points, known, factors, chosen, scratch):
-    x, known, factors, room = taken(points), taken(known), taken(factors), taken(scratch)
-    for c in range(len(chosen)):
-        for lane in range(32):
-            room.out[32 * c + lane] = products.product(x, known.order[lane], factors, chosen[c])
-
-
-@njit
-def _drift(known, scores, anchors, chosen, scratch):
-    rows, anchors, out, chosen_ = taken(scores).rows, taken(anchors), taken(scratch).out, simd.pointer(chosen)
-    kept = anchors.products
-    tiles.drift_products(0, taken(known), rows, chosen_, len(chosen), 0, anchors.slots, 0, kept, out)
-
-
-@njit
-def _far(known, scores, chosen, scratch):
-    rows, out = taken(scores).rows, taken(scratch).out
-    tiles.direct_products(0, taken(known), rows, simd.pointer(chosen), len(chosen), out)
-
-
-@njit
-def _bounds(known, scores, chosen, scratch, coarse):
-    known, room, rows = taken(known), taken(scratch), simd.pointer(chosen)
-    norms = known.coarse if coarse else known.norms
-    return tiles.bounds(
-        room.out, rows, len(chosen), 0, taken(scores), known, norms, 0, room.upper, room.found, room.least
-    )
-
-
-@njit
-def _narrow(points, known, scores, anchors, chosen, scratch, wide, now):
-    room, rows, every = taken(scratch), simd.pointer(chosen), np.uint32(0xFFFFFFFF)
-    many = tiles.list_open(room.upper, len(chosen), room.least, every, room.others, room.kept)
-    return many, tiles.narrow(
-        taken(points), taken(known), 0, every, rows, 0, taken(scores), taken(anchors), wide, now, room.out, room.found,
-        room.others, room.kept, many,
-    )  # fmt: skip
+def source(points):
+    """What kernels are handed: the points, how they are read, and a worker's arrays."""
+    return points._points, points._handed_readers, points._view, Handed(points._batch.workers[0].scratch)
 
 
 def bounds(points, kind):
     """Upper bounds (k, 32) and the best lower bound (32,) of the first tile, and the order of its points."""
-    batch, rows, chosen = points._batch, points._points, np.arange(len(points._batch.counts))
-    known, factors, anchors = Handed(points._known), Handed(batch.factors), Handed(batch.anchors)
+    batch, tiles, chosen = points._batch, points._tiles, np.arange(len(points._batch.counts))
+    norms = tiles.rounded_norms if kind in ("features", "anchored") else tiles.norms
+    PRODUCTS[kind](*source(points), chosen)
+    kernels.bounds(*source(points), Handed(getattr(batch, kind)), norms, chosen)
     scratch = batch.workers[0].scratch
-    scores, room = Handed(getattr(batch, kind)), Handed(scratch)
-    if kind == "plain":
-        _plain(rows, known, factors, chosen, room)
-    elif kind == "fine":
-        _fine(rows, known, factors, chosen, room)
-    elif kind == "drift":
-        _drift(known, scores, anchors, chosen, room)
-    else:
-        _far(known, scores, chosen, room)
-    _bounds(known, scores, chosen, room, kind in ("plain", "drift"))
-    return scratch.upper.reshape(-1, 32), scratch.least, points._known.order[:32]
+    return scratch.upper.reshape(-1, 32), scratch.least, tiles.order[:32]
 
 
 def exact_scores(points, x, centroids):
     """x' . e_j - h_j as rationals, (n, k)."""
-    frame = points._survey.frame
+    frame = points._frame
     scale, m = Fraction(frame.scale), [Fraction(float(value)) for value in frame.reference]
     offset = [Fraction(float(value)) for value in frame.offset]
 
@@ -142,8 +98,8 @@ def test_no_bound_is_ever_broken(attack):
     points.assign([Run(0, before)])
     points.assign([Run(0, after)])
     exact = exact_scores(points, x, after)
-    kinds = KINDS if (points._batch.anchors.slots[0, : len(after)] > 0).all() else ("plain", "fine", "far")
-    for kind in kinds:
+    anchored = (points._batch.anchors.slots[0, : len(after)] > 0).all()
+    for kind in PRODUCTS if anchored else ("features", "single", "directed"):
         upper, least, order = bounds(points, kind)
         for lane, i in enumerate(order.tolist()):
             assert all(Fraction(float(upper[j, lane])) >= exact[i][j] for j in range(len(after))), kind
@@ -151,23 +107,28 @@ def test_no_bound_is_ever_broken(attack):
     points.close()
 
 
-def narrowed(points, kind, wide):
-    """What `narrow` leaves of the first tile, after `bounds`: candidates and their lanes, and the lanes still open."""
-    batch, room = points._batch, points._batch.workers[0].scratch
-    many, opened = _narrow(
-        points._points, Handed(points._known), Handed(getattr(batch, kind)), Handed(batch.anchors),
-        np.arange(len(batch.counts)), Handed(room), wide, kind == "plain",
-    )  # fmt: skip
-    return dict(zip(room.others[:many].tolist(), room.kept[:many].tolist(), strict=True)), opened
+def narrowed(points, kind, between):
+    """What a pass leaves of the first tile, after `bounds`: candidates and their lanes, and the lanes still open.
+
+    It narrows only points that are rounded, and only where distances between anchors are known.
+    """
+    scratch = points._batch.workers[0].scratch
+    scratch.chosen[:] = np.arange(len(points._batch.counts))
+    many = kernels.list_open(*source(points))
+    opened = 0xFFFFFFFF
+    if between and points._framed.quantiser.step:
+        scores = Handed(getattr(points._batch, kind))
+        opened = kernels.narrow(*source(points), scores, -between if kind == "features" else between, many)
+    return dict(zip(scratch.others[:many].tolist(), scratch.kept[:many].tolist(), strict=True)), opened
 
 
 def check_narrowed(points, x, after):
     """Pairs that `narrow` takes off must be farther than the best, in exact arithmetic."""
     anchors, found = points._batch.anchors, points._batch.workers[0].scratch.found
     exact, anchored = exact_scores(points, x, after), (anchors.slots[0, : len(after)] > 0).all()
-    for kind in ("plain", "drift") if anchored else ("plain",):
+    for kind in ("features", "anchored") if anchored else ("features",):
         _, _, order = bounds(points, kind)
-        left, opened = narrowed(points, kind, anchors.apart.shape[1])
+        left, opened = narrowed(points, kind, anchors.between.shape[1])
         for lane, i in enumerate(order.tolist()):
             best = int(found[lane])
             for j in range(len(after)):
@@ -208,12 +169,12 @@ def test_rounded_points_leave_less_open_where_rows_are_near(rng):
     points = choose(x, threads=1, screen="drift")
     centroids = np.stack([x[0], x[0] + 0.02, -x[0]]).astype(float)
     points.assign([Run(0, centroids)])
-    if not points._grain.step:
+    if not points._framed.quantiser.step:
         pytest.skip("this processor does not multiply bytes")
-    bounds(points, "plain")
+    bounds(points, "features")
     pairs = [
-        sum(mask.bit_count() for mask in narrowed(points, "plain", wide)[0].values())
-        for wide in (0, points._batch.anchors.apart.shape[1])
+        sum(mask.bit_count() for mask in narrowed(points, "features", between)[0].values())
+        for between in (0, points._batch.anchors.between.shape[1])
     ]
     assert 0 < 2 * pairs[1] < pairs[0]
 
@@ -222,9 +183,9 @@ def test_bounds_are_sharp_enough_to_be_of_use(rng):
     x = rng.integers(0, 256, (32, 784)).astype(np.uint8)
     points = choose(x, threads=1, screen="drift")
     points.assign([Run(0, x[:3].astype(float))])
-    upper, least, order = bounds(points, "plain")
+    upper, least, order = bounds(points, "features")
     exact = exact_scores(points, x[order[:4]], x[:3].astype(float))
-    size = float(points._known.norms.max()) ** 2
+    size = float(points._tiles.norms.max()) ** 2
     for lane, scores in enumerate(exact):
         assert max(scores) - Fraction(float(least[lane])) < 1e-4 * size
         assert max(Fraction(float(upper[j, lane])) - scores[j] for j in range(3)) < 1e-4 * size
@@ -232,13 +193,14 @@ def test_bounds_are_sharp_enough_to_be_of_use(rng):
 
 @pytest.mark.parametrize(("q", "expected"), [(1, 2.0**-24), (2**24, np.inf)])
 def test_gamma(q, expected):
-    assert screening.gamma(q) == pytest.approx(expected)
+    assert gamma(q) == pytest.approx(expected)
 
 
 def test_leading_directions_find_the_plane_that_points_lie_in(rng):
     plane = np.linalg.qr(rng.normal(size=(40, 16)))[0]
     points = choose(rng.normal(size=(200, 16)) @ plane.T, threads=1)
-    basis = outline.leading_directions(points._rows, points._survey.frame, 16, points._workers)
+    reading = Reading(points._framed, points._readers, points._frame, points._tiles, points._workers)
+    basis = leading_directions(reading, 16)
     points.close()
     inside = plane.T @ basis.directions
     np.testing.assert_allclose(np.linalg.svd(inside)[1], 1.0, atol=1e-5)

@@ -114,7 +114,7 @@ def test_pieces_that_are_none_of_this_study(tmp_path, images):
         pieces.read(tmp_path / "it", one, record.data, (4, 9), 10**6)
     with pytest.raises(ValueError, match="is no piece of a table"):
         pieces.read(tmp_path / "it", digests, record.data, (4, 8), 10**6)
-    rows = pieces.Rows(0, np.arange(1800), np.arange(1800), None, None)
+    rows = pieces.Members(0, np.arange(1800), np.arange(1800), None, None)
     table = pieces.Table(tmp_path / "it/assignments.parquet", "train", (4, 9), None)
     wrong = pieces.write(table, np.full((2, 1800), 4, np.int32), rows)
     with pytest.raises(ValueError, match="names a cluster that there is not"):
@@ -125,7 +125,7 @@ def test_pieces_that_are_none_of_this_study(tmp_path, images):
 def test_the_workers_write_them_and_no_label_comes_here(tmp_path, images, monkeypatch):
     pytest.importorskip("distributed", reason="needs the extra `dask`")
     from dask_cases import cluster
-    from steinhaus.engines.dask import DaskPoints, spread
+    from steinhaus.engines.cluster.points import DaskPoints, spread
 
     monkeypatch.setattr(DaskPoints, "labels", None)
     np.save(tmp_path / "set.npy", images.pixels)

@@ -12,7 +12,7 @@ import naive
 from problems import problems
 from steinhaus import KMeans
 from steinhaus.engines import opened
-from steinhaus.engines.weighing import weigh
+from steinhaus.engines.exact.weighing import weigh
 from steinhaus.errors import DataError
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Run

@@ -17,6 +17,8 @@ _HOMES = {
     "KMeans": "steinhaus.estimators.kmeans",
     "MiniBatchKMeans": "steinhaus.estimators.minibatch",
     "SphericalKMeans": "steinhaus.estimators.spherical",
+    "k_means": "steinhaus.estimators.functions",
+    "kmeans_plusplus": "steinhaus.estimators.functions",
     "load": "steinhaus.saving",
 }
 
@@ -29,12 +31,15 @@ __all__ = [
     "Study",
     "StudyResult",
     "__version__",
+    "k_means",
+    "kmeans_plusplus",
     "load",
     "open_images",
 ]
 
 if TYPE_CHECKING:
     from steinhaus.errors import SteinhausError
+    from steinhaus.estimators.functions import k_means, kmeans_plusplus
     from steinhaus.estimators.kmeans import KMeans
     from steinhaus.estimators.minibatch import MiniBatchKMeans
     from steinhaus.estimators.spherical import SphericalKMeans

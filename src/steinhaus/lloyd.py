@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from steinhaus.centroids import inertia, mean_variance, means, refill, shift
-from steinhaus.points import Fit, Float64, Points, Run, Stop, Tally
+from steinhaus.points import Advancing, Fit, Float64, Points, Run, Stop, Tally
 
 
 def lloyd(
@@ -51,8 +52,11 @@ def lloyd(
         While the caller holds it, `points.labels(fit.key)` are its labels; then the engine forgets the run.
     """
     tolerance = tol * mean_variance(points.grid, points.totals) if tol else 0.0
-    active = [replace(run, stop=Stop.MAX_ITER) if len(run.history) >= max_iter else run for run in runs]
+    active = [_begun(run, max_iter) for run in runs]
+    alone = isinstance(points, Advancing) and watch is None and project is None
     while active:
+        if alone:
+            active = _ahead(points, active, max_iter, tolerance)
         tallies = points.assign(active)
         outcomes = [
             _finish(points, run, tally, run.stop)
@@ -69,6 +73,20 @@ def lloyd(
             active = list(watch(active) or active)
 
 
+def _begun(run: Run, max_iter: int) -> Run:
+    """The run as the engines take it, whatever the memory order of the caller's centroids."""
+    stop = Stop.MAX_ITER if len(run.history) >= max_iter else run.stop
+    return replace(run, centroids=np.ascontiguousarray(run.centroids), stop=stop)
+
+
+def _ahead(points: Any, runs: Sequence[Run], max_iter: int, tolerance: float) -> list[Run]:
+    """Let the points go ahead, up to the iteration that would end each run: it is left to be done here."""
+    left = [run for run in runs if not run.stop]
+    most = [max_iter - 1 - len(run.history) for run in left]
+    gone = iter(points.advance(left, tolerance=tolerance, most=most))
+    return [run if run.stop else next(gone) for run in runs]
+
+
 def _advance(
     points: Points,
     run: Run,
@@ -80,7 +98,7 @@ def _advance(
     """Update the centroids; then go on, or end, or owe one more assignment so that labels belong to the centroids."""
     filled = refill(points, tally)
     centroids = means(points.grid, filled, run.centroids)
-    centroids = project(centroids) if project else centroids
+    centroids = np.ascontiguousarray(project(centroids)) if project else centroids
     history = (*run.history, inertia(points.grid, points.totals, filled, centroids))
     following = replace(run, centroids=centroids, history=history)
     if np.array_equal(centroids, run.centroids):

@@ -7,10 +7,10 @@ result.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,7 @@ class Run:
     key
         Names the run within its study, (k, restart) there; engines key their caches by it.
     centroids
-        (k, d) float64, in the units of the points.
+        (k, d) float64, C-contiguous, in the units of the points; `lloyd` takes them in any memory order.
     history
         Inertia after each iteration so far, one float an iteration, in squared units of the points.
     stop
@@ -49,6 +49,10 @@ class Run:
     centroids: Float64  # (k, d)
     history: tuple[float, ...] = ()
     stop: Stop | None = None
+
+    def __post_init__(self) -> None:
+        """Let centroids be contiguous, as kernels read them."""
+        object.__setattr__(self, "centroids", np.ascontiguousarray(self.centroids))
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,6 @@ class Tally:
 
     sums: Int64  # (limbs, k, d): the integer sums of each cluster's points; one limb, or two: value = high * 2^32 + low
     counts: Int64  # (k,) points, or the whole numbers that their weights amount to
-    moved: int  # points whose label differs from the engine's last one; depends on the cache, so only for display
     farthest: Int64 = field(
         default_factory=lambda: np.empty((0, 2), np.int64)
     )  # (e, 2) point, its cluster: see Points.assign
@@ -127,7 +130,11 @@ class Points(Protocol):
     n: int  # points
     d: int  # features
     grid: Grid
-    totals: Totals
+
+    @property
+    def totals(self) -> Totals:
+        """Exact sums over all points."""
+        ...
 
     def assign(self, runs: Sequence[Run]) -> list[Tally]:
         """Give every point the label of its nearest centroid, for every run, in one pass over the data.
@@ -156,10 +163,101 @@ class Points(Protocol):
         """The labels of the last assignment of a run, (n,) int32."""
         ...
 
+    def explain(self, k: int, runs: int = 1) -> str:
+        """Say how `runs` runs with k centroids each would be labelled, and why in this way."""
+        ...
+
     def forget(self, key: Hashable) -> None:
         """Drop what is remembered of a run."""
         ...
 
     def close(self) -> None:
         """Give back threads and caches."""
+        ...
+
+
+# Abilities that some engines have besides. Callers ask for them by type: isinstance(points, Sampling).
+
+
+@runtime_checkable
+class Sampling(Protocol):
+    """Points that can be drawn by their squared distances to the nearest centroid."""
+
+    def sample(self, run: Run, factor: float, seed: int) -> Int64:
+        """Draw each point with a chance of `factor` times its squared distance to its centroid, ascending.
+
+        The run was just assigned. Whether a point is drawn depends on the seed, its number and this chance alone.
+        """
+        ...
+
+
+@runtime_checkable
+class Seeding(Protocol):
+    """Points that choose starts by themselves."""
+
+    def plus_plus(self, k: int, stream: Any, weights: Int64 | None, trials: int) -> Int64:
+        """The first rows that `seeding.plus_plus` chooses with these random numbers: k, or as many as go this way.
+
+        Parameters
+        ----------
+        stream
+            A `seeding.Stream`; what these rows take of it is drawn, and no more.
+        weights
+            (n,) how often each point counts; None: once.
+        trials
+            How many candidates are drawn for each row.
+        """
+        ...
+
+
+@runtime_checkable
+class Advancing(Protocol):
+    """Points that can go ahead by themselves, while nobody watches."""
+
+    def advance(self, runs: Sequence[Run], *, tolerance: float, most: Sequence[int]) -> list[Run]:
+        """Move each run on by complete iterations, as `lloyd` would do them: as many as suit the engine.
+
+        It stops before an iteration that ends the run, because no centroid moves, or all together by a sum of squares
+        of at most `tolerance`, or that has an empty cluster; and after the `most` that are given for it, (R,).
+        """
+        ...
+
+
+@runtime_checkable
+class LabelsArray(Protocol):
+    """Points whose labels can stay where the points are."""
+
+    def labels_array(self, key: Hashable) -> Any:
+        """The labels of the last assignment of a run, as a Dask array, (n,) int32."""
+        ...
+
+
+@runtime_checkable
+class WithLabels(Protocol):
+    """Points in parts, where work can be done beside the labels of each part."""
+
+    def with_labels(
+        self, runs: Sequence[Run], work: Callable[[Int32, Any], Any], own: Callable[[int, Int64], Any]
+    ) -> list[Any]:
+        """Have something done with the labels of each part; what came of it, part by part.
+
+        Parameters
+        ----------
+        runs
+            Those of the last assignment.
+        work
+            Is given the labels, (runs, m) int32, and the part's own argument.
+        own
+            Makes that argument of the part's number and its points, (m,).
+        """
+        ...
+
+
+@runtime_checkable
+class TimedReading(Protocol):
+    """Points that are read from disk in every pass."""
+
+    @property
+    def reading(self) -> Any:
+        """How long reading took; its `text()` says it in a sentence."""
         ...

@@ -7,12 +7,12 @@ nothing else in its study, on no number of threads and on no engine.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, cast
+from typing import Literal, cast
 
 import numpy as np
 
 from steinhaus.errors import PlanError
-from steinhaus.points import Float64, Int64, Points, Run
+from steinhaus.points import Float64, Int64, Points, Run, Sampling, Seeding
 
 Init = Literal["random", "k-means++", "k-means||"]
 _ROUNDS = 5  # of k-means||, each of which draws _OVER * k points, more or less
@@ -43,6 +43,16 @@ class Stream:
     def raw(self, n: int) -> UInt64:
         """Draw n words of 64 random bits, (n,) uint64."""
         return np.asarray(self._bits.random_raw(n), dtype=np.uint64)
+
+    def ahead(self, n: int) -> UInt64:
+        """The next n words, (n,) uint64, which are not drawn: they will come again."""
+        words = self.raw(n)
+        self._bits.advance(-n)
+        return words
+
+    def skip(self, n: int) -> None:
+        """Draw n words that are known from `ahead`."""
+        self._bits.advance(n)
 
     def uniform(self) -> float:
         """Draw a float in [0, 1), a multiple of 2^-53."""
@@ -105,9 +115,9 @@ def starts(points: Points, k: int, init: Init, stream: Stream, *, weights: Int64
     if init == "k-means++":
         return points.rows(plus_plus(points, k, stream, weights))
     if init == "k-means||":
-        if weights is not None or not hasattr(points, "sample"):
+        if weights is not None or not isinstance(points, Sampling):
             raise PlanError('init="k-means||" needs dense points without weights, so far. Use "k-means++".')
-        return scalable(cast(Sampled, points), k, stream)
+        return scalable(points, k, stream)
     return points.rows(stream.distinct(k, points.n) if weights is None else _distinct(weights, k, stream))
 
 
@@ -126,18 +136,24 @@ def _distinct(weights: Int64, k: int, stream: Stream) -> Int64:
     return chosen
 
 
-def plus_plus(points: Points, k: int, stream: Stream, weights: Int64 | None = None) -> Int64:
+def plus_plus(
+    points: Points, k: int, stream: Stream, weights: Int64 | None = None, *, trials: int | None = None
+) -> Int64:
     """Choose k rows by greedy k-means++, (k,) int64.
 
     A row is drawn with a probability proportional to its squared distance from the nearest row chosen so far, times its
     weight. These products become integers, as fine as 62 bits allow for their sum, so that their sums have no order.
     Where all of them are 0, every distinct row that has weight has been chosen: the rest is drawn evenly from the
-    rows not chosen.
+    rows not chosen. trials: how many candidates are drawn for each row, of which the best is taken; None: 2 + ln k.
     """
-    trials = 2 + int(np.log(k))
+    trials = trials or 2 + int(np.log(k))
     times = 1.0 if weights is None else weights.astype(np.float64)
-    chosen = [int((stream.integers(1, points.n) if weights is None else _distinct(weights, 1, stream))[0])]
-    closest = points.squared_distances(np.array(chosen))[0]
+    chosen = points.plus_plus(k, stream, weights, trials).tolist() if isinstance(points, Seeding) else []
+    if not chosen:
+        chosen = [first_row(points.n, stream, weights)]
+    if len(chosen) == k:
+        return np.array(chosen, np.int64)
+    closest = points.squared_distances(np.array(chosen)).min(axis=0)
     while len(chosen) < k:
         ends = np.cumsum(_integers(closest * times))
         if not ends[-1]:
@@ -152,18 +168,12 @@ def plus_plus(points: Points, k: int, stream: Stream, weights: Int64 | None = No
     return np.array(chosen, np.int64)
 
 
-class Sampled(Points, Protocol):
-    """Points that can be drawn by their squared distances to the nearest centroid."""
-
-    def sample(self, run: Run, factor: float, seed: int) -> Int64:
-        """Draw each point with a chance of `factor` times its squared distance to its centroid, ascending.
-
-        The run was just assigned. Whether a point is drawn depends on the seed, its number and this chance alone.
-        """
-        ...
+def first_row(n: int, stream: Stream, weights: Int64 | None) -> int:
+    """The row that k-means++ begins with: of n, each drawn by its weight."""
+    return int((stream.integers(1, n) if weights is None else _distinct(weights, 1, stream))[0])
 
 
-def scalable(points: Sampled, k: int, stream: Stream) -> Float64:
+def scalable(points: Points, k: int, stream: Stream) -> Float64:
     """Choose k rows by k-means||, (k, d) float64, in a dozen passes over the points, whatever k is.
 
     B. Bahmani et al., Scalable k-means++, PVLDB 5(7), 2012: from one row on, five rounds draw about 2k rows each, a row
@@ -172,6 +182,7 @@ def scalable(points: Sampled, k: int, stream: Stream) -> Float64:
     """
     from steinhaus import arithmetic
 
+    assert isinstance(points, Sampling)
     chosen = stream.integers(1, points.n)
     for number in range(_ROUNDS):
         run = Run(("k-means||", number), points.rows(chosen))
@@ -212,6 +223,10 @@ class _Few:
 def _integers(distances: Float64, largest: float | None = None) -> Int64:
     """Squared distances as integers, scaled by a power of two so that the sum of all stays below 2^62."""
     largest = float(distances.max()) if largest is None else largest
-    bits = 62 - int(np.ceil(np.log2(len(distances) + 1)))
-    scale = np.ldexp(1.0, bits - 1 - int(np.frexp(largest)[1])) if largest else 0.0
+    scale = np.ldexp(1.0, sum_bits(len(distances)) - 1 - int(np.frexp(largest)[1])) if largest else 0.0
     return np.floor(distances * scale).astype(np.int64)
+
+
+def sum_bits(n: int) -> int:
+    """The bits that each of n integers may have, so that the sum of all stays below 2^62."""
+    return 62 - int(np.ceil(np.log2(n + 1)))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PATIENCE = 2.0  # seconds for it to end in, when it is no longer needed
 
 
-class Draughtsman:
+class FigureProcess:
     """The second process, as the command sees it."""
 
     PROCESSES = 2  # that draw, in truth: see `serve`
@@ -59,9 +59,9 @@ class Draughtsman:
 
 
 @contextmanager
-def draughtsman(*, wanted: bool = True) -> Iterator[Draughtsman | None]:
+def figure_process(*, wanted: bool = True) -> Iterator[FigureProcess | None]:
     """The second process for as long as a command may need it; None where no core is left for it, or it can't start."""
-    from steinhaus.engines.workers import available_cores
+    from steinhaus.resources import available_cores
 
     if not wanted or available_cores() < 2:
         yield None
@@ -79,7 +79,7 @@ def draughtsman(*, wanted: bool = True) -> Iterator[Draughtsman | None]:
     except OSError:
         yield None
         return
-    helper = Draughtsman(process)
+    helper = FigureProcess(process)
     try:
         yield helper
     finally:
@@ -99,7 +99,7 @@ def serve() -> None:
     folder = Path(task["folder"])
     data = from_result(load(folder), flows=[np.array(table) for table in task["flows"]])
     other = os.fork()
-    figures.save_figures(data, folder / "figures", task["formats"], share=(int(other == 0), Draughtsman.PROCESSES))
+    figures.save_figures(data, folder / "figures", task["formats"], share=(int(other == 0), FigureProcess.PROCESSES))
     if other and os.waitpid(other, 0)[1] == 0:
         print(json.dumps([str(path) for path in figures.paths(data, folder / "figures", task["formats"])]))
 

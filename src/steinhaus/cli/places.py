@@ -14,9 +14,12 @@ import click
 from steinhaus.cli.arguments import Size
 from steinhaus.cli.quiet import uninterrupted, unlogged
 from steinhaus.errors import DataError
+from steinhaus.points import Points, TimedReading
 
 if TYPE_CHECKING:
     from distributed import Client, LocalCluster
+
+    from steinhaus.engines.cluster.points import DaskPoints
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -29,12 +32,17 @@ class Place:
     workers: int | None = None  # of a cluster on this machine
     scheduler: str | None = None  # of a cluster that is there
     debug: bool = False  # whether what Dask logs is shown
-    points: list[Any] = field(default_factory=list)  # the engines that were used
+    points: list[Points] = field(default_factory=list)  # the engines that were used
 
     @property
     def is_chosen(self) -> bool:
         """Whether any of it was asked for: pixels then stay where they are stored."""
-        return self.memory is not None or self.workers is not None or self.scheduler is not None
+        return self.memory is not None or self.is_cluster
+
+    @property
+    def is_cluster(self) -> bool:
+        """Whether that is a cluster."""
+        return self.workers is not None or self.scheduler is not None
 
     def reading(self, source: str | None, options: dict[str, Any]) -> dict[str, Any]:
         """How to read a source: where a place was chosen, its pixels stay where they are stored, if they can."""
@@ -46,7 +54,7 @@ class Place:
     @contextmanager
     def opened(self, say: Callable[[str], None]) -> Iterator[Callable[..., Any]]:
         """What makes the engine of some rows, as `run_study` takes it, for as long as the cluster is needed."""
-        if self.workers is None and self.scheduler is None:
+        if not self.is_cluster:
             yield self._here
             return
         with self._client() as client:
@@ -54,7 +62,7 @@ class Place:
             say(f"{len(client.nthreads())} workers with {threads} threads at {client.scheduler.address}.")
 
             def there(rows: Any, *, threads: int | None = None) -> Any:
-                from steinhaus.engines.dask import spread
+                from steinhaus.engines.cluster.points import spread
 
                 return self._noted(spread(rows, client))
 
@@ -64,20 +72,26 @@ class Place:
         """What the engines have to say about reading and about workers, a line each."""
         lines = []
         for points in self.points:
-            if hasattr(points, "reading"):
+            if isinstance(points, TimedReading):
                 lines.append(points.reading.text())
-            for worker, speed in sorted(getattr(points, "speeds", {}).items()):
-                rate = speed.points / speed.seconds if speed.seconds else 0.0
-                done = f"{speed.points:,} points assigned in {speed.seconds:.1f} s"
-                lines.append(f"{worker}: {done}, {rate:,.0f} a second")
+            if self.is_cluster:
+                lines += self._workers_text(points)
         return "\n".join(lines)
+
+    def _workers_text(self, points: Points) -> list[str]:
+        lines = []
+        for worker, speed in sorted(cast("DaskPoints", points).speeds.items()):
+            rate = speed.points / speed.seconds if speed.seconds else 0.0
+            done = f"{speed.points:,} points assigned in {speed.seconds:.1f} s"
+            lines.append(f"{worker}: {done}, {rate:,.0f} a second")
+        return lines
 
     def _here(self, rows: Any, *, threads: int | None = None) -> Any:
         from steinhaus import engines
 
         return self._noted(engines.choose(rows, threads=threads, memory=self.memory))
 
-    def _noted(self, points: Any) -> Any:
+    def _noted(self, points: Points) -> Points:
         self.points.append(points)
         return points
 
@@ -107,7 +121,7 @@ class Place:
         from distributed.gc import disable_gc_diagnosis
         from distributed.utils import LoopRunner
 
-        from steinhaus.engines.workers import available_cores
+        from steinhaus.resources import available_cores
 
         patient = {"distributed.scheduler.allowed-failures": 20}
         threads = max(1, available_cores() // cast(int, self.workers))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from steinhaus.cli import arguments
-from steinhaus.cli.drawing import Draughtsman, draughtsman
+from steinhaus.cli.drawing import FigureProcess, figure_process
 from steinhaus.cli.progress import watching
 from steinhaus.cli.sources import open_source
 from steinhaus.cli.words import tell
@@ -75,7 +75,7 @@ def report(
     else:
         _refuse({"--k": k}, "goes with --export.")
         _refuse({"--out": out}, "goes with several studies, or with --export: a study's report stays in its folder.")
-        with draughtsman() as helper, watching(quiet) as watch:
+        with figure_process() as helper, watching(quiet) as watch:
             result = _with_images(folders[0], source, reading, watch)
             pages = draw(result, Path(folders[0]), formats or ("png",), whole=whole, helper=helper)
         if result.images is None:
@@ -165,7 +165,7 @@ def draw(
     formats: Sequence[str] = ("png",),
     *,
     whole: bool = False,
-    helper: Draughtsman | None = None,
+    helper: FigureProcess | None = None,
 ) -> Pages:
     """Write the report and the figures of a study into its folder.
 
@@ -180,16 +180,17 @@ def draw(
     helper
         Draws the figures of a finished study meanwhile.
     """
+    from threadpoolctl import threadpool_limits
+
     from steinhaus import report
-    from steinhaus.cli.blas import blas_threads
-    from steinhaus.engines.workers import available_cores
+    from steinhaus.resources import available_cores
 
     data = report.from_result(result)
     if helper is None or not result.record.complete:
         page = _page(data, folder, whole)
         return {"report": [page], "figures": report.save_figures(data, folder / "figures", formats)}
     helper.begin(folder, formats, data.flows)
-    with blas_threads(max(1, available_cores() - helper.PROCESSES)):
+    with threadpool_limits(max(1, available_cores() - helper.PROCESSES), "blas"):
         page = _page(data, folder, whole)
     drawn = helper.drawn() or report.save_figures(data, folder / "figures", formats)
     return {"report": [page], "figures": drawn}

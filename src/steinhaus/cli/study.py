@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from steinhaus.cli import arguments, memory
-from steinhaus.cli.drawing import draughtsman
+from steinhaus.cli.drawing import figure_process
+from steinhaus.cli.explaining import explained
 from steinhaus.cli.places import Place, place_options
-from steinhaus.cli.progress import Watcher, watching
-from steinhaus.cli.reporting import draw, where
+from steinhaus.cli.progress import watching
+from steinhaus.cli.reporting import Pages, draw, where
 from steinhaus.cli.sources import open_source
+from steinhaus.cli.stages import Stages
 from steinhaus.cli.words import tell
 from steinhaus.errors import SteinhausError
+from steinhaus.resources import free_memory
 
 if TYPE_CHECKING:
     from steinhaus.images import Images
-    from steinhaus.study import Study
+    from steinhaus.study import Study, StudyResult
     from steinhaus.study.events import Event
 
 
@@ -90,6 +93,7 @@ if TYPE_CHECKING:
 @click.option("--break-lock", is_flag=True, help="Go on in a folder that a dead process of another machine locked.")
 @arguments.quiet_option
 @click.option("--json", "as_json", is_flag=True, help="Events as JSON lines on standard output, nothing else there.")
+@click.option("--explain", is_flag=True, help="Say how the images would be screened, and why; run nothing.")
 @click.option("--timings", is_flag=True, help="Say at the end where the time went.")
 @arguments.debug_option
 def study(
@@ -102,6 +106,7 @@ def study(
     break_lock: bool,
     quiet: bool,
     as_json: bool,
+    explain: bool,
     timings: bool,
     **plan: Any,
 ) -> None:
@@ -115,44 +120,66 @@ def study(
     """
     from steinhaus.study import Study
 
-    wanted = Study(**plan)
-    stages = Stages()
-    folder: Path | None = None
+    wanted, stages, opened = Study(**plan), Stages(), Opened()
+    if explain:
+        click.echo(explained(wanted, source, reading, place, quiet=quiet, as_json=as_json))
+        return
+    helped = not place.is_chosen and wanted.threads != 1
+    with _early_end(wanted, opened), figure_process(wanted=helped) as helper, watching(quiet, as_json) as watch:
+        images = opened.images = open_source(source, place.reading(source, reading), watch)
+        stages.ended("open the images")
+
+        from steinhaus.study.run import run_study
+
+        folder = opened.folder = wanted.folder(images) if out is None else Path(out).expanduser()
+        stages.ended("name the study")
+
+        about = [] if quiet or as_json else described(images, wanted)
+
+        def told(event: Event) -> None:
+            stages.event(event)
+            for line in about if event.name == "started" else ():
+                watch.say(line)
+            watch.event(event)
+
+        with place.opened(watch.say) as choose:
+            how: dict[str, Any] = {"break_lock": break_lock, "choose": choose, "assignments": assignments}
+            how["command"] = arguments.command(source or images.name, reading, wanted.settled(images).plan())
+            result = run_study(wanted, images, folder, told, **how)
+        pages = draw(result, folder, helper=helper)
+        stages.ended("draw the report")
+    _show(result, folder, pages, as_json=as_json)
+    if timings:
+        click.echo("\n".join(filter(None, [stages.text(), place.text()])), err=True)
+
+
+@dataclass
+class Opened:
+    """How far a command has come."""
+
     images: Images | None = None
-    free = memory.free()
+    folder: Path | None = None
+
+
+@contextmanager
+def _early_end(wanted: Study, opened: Opened) -> Iterator[None]:
+    """Where memory runs out, say what would fit; where the command is stopped, say what is kept."""
+    free = free_memory()
     try:
-        alone = place.is_chosen or plan["threads"] == 1
-        with draughtsman(wanted=not alone) as helper, watching(quiet, as_json) as watch:
-            images = open_source(source, place.reading(source, reading), watch)
-            stages.ended("open the images")
-
-            from steinhaus.engines.warming import is_warm, warm_up
-            from steinhaus.study.run import run_study
-
-            folder = wanted.folder(images) if out is None else Path(out).expanduser()
-            stages.ended("name the study")
-            if images.pixels.dtype == "uint8" and not is_warm():  # floats have kernels of their own
-                watch.step("compiling kernels for this machine, once (~10 s)", 0, None, "")
-                warm_up()
-                stages.ended("compile the kernels")
-            with place.opened(watch.say) as choose:
-                about = [] if quiet or as_json else described(images, wanted)
-                told = _both(stages.event, _introduced(about, watch))
-                again = arguments.command(source or images.name, reading, wanted.settled(images).plan())
-                how: dict[str, Any] = {"break_lock": break_lock, "choose": choose, "assignments": assignments}
-                how["command"] = again
-                result = run_study(wanted, images, folder, told, **how)
-            pages = draw(result, folder, helper=helper)
-            stages.ended("draw the report")
+        yield
     except MemoryError as error:
-        if images is None:
+        if opened.images is None:
             raise
-        fits = memory.what_would_fit(wanted, images, free)
+        fits = memory.what_would_fit(wanted, opened.images, free)
         raise SteinhausError(f"There is not enough memory for this study. {fits}") from error
     except (KeyboardInterrupt, SystemExit):
-        if folder is not None and (folder / "study.json").exists():
-            tell(f"Stopped. What was done is kept in {folder}; the same command goes on from there.")
+        if opened.folder is not None and (opened.folder / "study.json").exists():
+            tell(f"Stopped. What was done is kept in {opened.folder}; the same command goes on from there.")
         raise
+
+
+def _show(result: StudyResult, folder: Path, pages: Pages, *, as_json: bool) -> None:
+    """Write the table and where the pages are, or the last event, on standard output."""
     if as_json:
         best = [{"k": run.k, "restart": run.restart, "inertia": run.inertia} for run in result.best]
         paths = {name: [str(path) for path in files] for name, files in pages.items()}
@@ -160,8 +187,6 @@ def study(
     else:
         click.echo(result.table())
         click.echo(where(pages))
-    if timings:
-        click.echo("\n".join(filter(None, [stages.text(), place.text()])), err=True)
 
 
 def described(images: Images, wanted: Study) -> list[str]:
@@ -169,63 +194,3 @@ def described(images: Images, wanted: Study) -> list[str]:
     from steinhaus.images import summary
 
     return summary.lines(images, wanted.train, wanted.val)
-
-
-def _introduced(about: list[str], watch: Watcher) -> Callable[[Event], None]:
-    """A watcher that says something when a study begins."""
-
-    def heard(event: Event) -> None:
-        if event.name == "started":
-            for line in about:
-                watch.say(line)
-        watch.event(event)
-
-    return heard
-
-
-def _both(one: Callable[[Event], None], other: Callable[[Event], None]) -> Callable[[Event], None]:
-    """A listener that is two."""
-
-    def heard(event: Event) -> None:
-        one(event)
-        other(event)
-
-    return heard
-
-
-@dataclass
-class Stages:
-    """Where the time of the command went."""
-
-    clock: Callable[[], float] = time.perf_counter
-    seconds: dict[str, float] = field(default_factory=dict)
-    since: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.since = self.clock()
-
-    def ended(self, stage: str) -> None:
-        """Put the time since the last call down to a stage."""
-        now = self.clock()
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self.since
-        self.since = now
-
-    def event(self, event: Event) -> None:
-        """Tell the stages within a study apart by its events."""
-        first = "seed the runs, first iteration"
-        match event.name:
-            case "started":
-                self.ended("split, look for what is done")
-            case "advanced" if first not in self.seconds:
-                self.ended(first)
-            case "advanced" | "run_finished" | "checkpointed":
-                self.ended("iterate")
-            case "finished":
-                self.ended("assign, name, write")
-            case _:
-                pass
-
-    def text(self) -> str:
-        """A line for each stage, and their sum."""
-        lines = {**self.seconds, "in all, after the program's start": sum(self.seconds.values())}
-        return "\n".join(f"{seconds:8.2f} s  {stage}" for stage, seconds in lines.items())

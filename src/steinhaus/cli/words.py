@@ -1,4 +1,4 @@
-"""What the command line says in words: paragraphs that fit the terminal, amounts, counts."""
+"""What the command line says in words: paragraphs that fit the terminal, amounts, counts, how a study begins."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import textwrap
 from typing import TextIO
 
 import click
+
+from steinhaus.study.events import Finished, Started
 
 
 def paragraph(text: str, stream: TextIO, indent: int = 0) -> str:
@@ -58,3 +60,18 @@ def amount(done: int, total: int | None, unit: str) -> str:
 def counted(n: int, one: str) -> str:
     """1 run, 20 runs."""
     return f"{n:,} {one}" if n == 1 else f"{n:,} {one}s"
+
+
+def begun(event: Started) -> str:
+    """A sentence about a study that begins or goes on."""
+    images = f"{event.n_train:,} images" + (f", {event.n_test:,} more to test" if event.n_test else "")
+    ks = len({k for k, _ in event.runs})
+    what = f"{counted(len(event.runs), 'run')} ({counted(ks, 'value')} of K) on {images}"
+    if event.finished or event.resumed:
+        return f"Going on with {what}: {len(event.finished)} ended before, {len(event.resumed)} are half-way."
+    return f"Running {what}."
+
+
+def found(event: Finished) -> str:
+    """A sentence about a study that was there already."""
+    return f"This study is done: {counted(event.runs, 'run')} found on disk, nothing to run."

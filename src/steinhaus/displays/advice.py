@@ -11,9 +11,10 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score
 
-from steinhaus.displays.display import ACCENT, Display
+from steinhaus.displays.display import Display
 from steinhaus.displays.silhouette import silhouettes
 from steinhaus.errors import SteinhausError
+from steinhaus.plots.style import ACCENT
 
 
 @dataclass

@@ -10,8 +10,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from steinhaus.displays.display import Display
+from steinhaus.displays.display import Display, best_of
 from steinhaus.errors import SteinhausError
+from steinhaus.plots.sheet import sheet
 
 
 class CentroidsDisplay(Display):
@@ -62,25 +63,12 @@ class CentroidsDisplay(Display):
         images = study.centroids(k)
         if images.ndim < 3:
             raise SteinhausError(f"The study's points are vectors of {images.shape[1]} features, not images.")
-        sizes = next(best.sizes for best in study.record.best if best.k == k)
-        display = cls(images, list(sizes))
+        display = cls(images, best_of(study.record, k).sizes)
         display.plot(ax)
         return display
 
     def _draw(self, ax: Axes) -> None:
-        k, height, width = self.images.shape[:3]
         low, high = float(self.images.min()), float(self.images.max())
         images = (self.images - low) / (high - low) if high > low else np.zeros(self.images.shape)
-        columns = math.ceil(math.sqrt(k))
-        ax.set(xlim=(0, columns), ylim=(-(-k // columns) * 1.25, 0), aspect=height / width)
-        ax.set_axis_off()
-        for cluster, image in enumerate(images):
-            row, column = divmod(cluster, columns)
-            top = 1.25 * row + 0.22
-            extent = (column + 0.03, column + 0.97, top + 0.94, top)
-            ax.imshow(image, cmap="gray", vmin=0, vmax=1, extent=extent, aspect="auto", interpolation="nearest")
-            ax.text(
-                column + 0.5, top - 0.04, f"{cluster}: {self.sizes[cluster]:,}", ha="center", va="bottom", fontsize=8
-            )
-        ax.set(xlim=(0, columns), ylim=(-(-k // columns) * 1.25, 0), aspect=height / width)
+        sheet(ax, images, [f"{cluster}: {size:,}" for cluster, size in enumerate(self.sizes)])
         ax.set_title("Mean images: cluster and size")

@@ -12,9 +12,8 @@ from numpy.typing import ArrayLike
 from steinhaus.displays.display import Display, best_of
 from steinhaus.errors import SteinhausError
 from steinhaus.naming import confusion
+from steinhaus.plots.table import counts
 from steinhaus.points import Int64
-
-_ANNOTATED = 30  # a table of more rows or columns shows shades without counts
 
 
 class ConfusionDisplay(Display):
@@ -51,13 +50,7 @@ class ConfusionDisplay(Display):
         return display
 
     def _draw(self, ax: Axes) -> None:
-        shares = self.table / np.maximum(self.table.sum(axis=1, keepdims=True), 1)
-        ax.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-        if max(self.table.shape) <= _ANNOTATED:
+        if counts(ax, self.table):
             ax.set_xticks(range(len(self.names)), list(self.names))
             ax.set_yticks(range(len(self.table)))
-            for cluster, label in np.argwhere(self.table > 0):
-                colour = "white" if shares[cluster, label] > 0.55 else "black"
-                text = f"{self.table[cluster, label]:,}"
-                ax.text(label, cluster, text, ha="center", va="center", fontsize=7, color=colour)
         ax.set(xlabel="label", ylabel="cluster", title="Points by cluster and label")

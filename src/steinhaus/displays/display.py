@@ -1,4 +1,4 @@
-"""What all displays share: the axes that they draw on, and the marks that they use."""
+"""What all displays share: the axes that they draw on, and how a study's runs are found."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from matplotlib.figure import Figure
 
 from steinhaus.errors import SteinhausError
 from steinhaus.study.record import BestRecord, StudyRecord
-
-ACCENT, MUTED = "#0b5cad", "#9aa0a8"
 
 
 class Display(ABC):

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
-from steinhaus.displays.display import ACCENT, MUTED, Display
+from steinhaus.displays.display import Display
+from steinhaus.plots import inertia
 
 
 class ElbowDisplay(Display):
@@ -41,8 +41,5 @@ class ElbowDisplay(Display):
         return display
 
     def _draw(self, ax: Axes) -> None:
-        for k, costs in self.inertias.items():
-            ax.plot([k] * len(costs), costs, "o", color=MUTED, markersize=3)
-        ax.plot(list(self.inertias), [min(costs) for costs in self.inertias.values()], "-o", color=ACCENT)
-        ax.set(xlabel="number of clusters", ylabel="inertia", title="Inertia: every restart, the best joined")
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        inertia.by_k(ax, self.inertias)
+        ax.set_title("Inertia: every restart, the best joined")

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
-from steinhaus.displays.display import ACCENT, MUTED, Display, best_of
+from steinhaus.displays.display import Display, best_of
+from steinhaus.plots import inertia
 
 
 class InertiaDisplay(Display):
@@ -43,10 +43,6 @@ class InertiaDisplay(Display):
         return display
 
     def _draw(self, ax: Axes) -> None:
-        for restart, history in enumerate(self.histories):
-            mark = {"color": ACCENT, "zorder": 3} if restart == self.best else {"color": MUTED}
-            label = f"restart {restart}, the best" if restart == self.best else None
-            ax.plot(range(1, len(history) + 1), history, marker="o", markevery=[-1], markersize=4, label=label, **mark)
-        ax.set(xlabel="iteration", ylabel="inertia", title=f"Inertia of {len(self.histories)} restarts")
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        ax.legend(frameon=False)
+        lines = inertia.curves(ax, self.histories, self.best)
+        ax.set_title(f"Inertia of {len(self.histories)} restarts")
+        ax.legend([lines[self.best]], [f"restart {self.best}, the best"], frameon=False)

@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 from sklearn.metrics import silhouette_samples
 
-from steinhaus.displays.display import ACCENT, MUTED, Display
+from steinhaus.displays.display import Display
 from steinhaus.engines import distances
 from steinhaus.errors import SteinhausError
+from steinhaus.plots.style import ACCENT, MUTED
 from steinhaus.points import Float64, Int32
 
 Kind = Literal["exact", "centroid"]

@@ -3,34 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+
+from steinhaus.resources import available_cores
 
 _MOST = 1024  # threads, whoever asks for more: each needs memory of its own
 
 
-def available_cores(groups: Path = Path("/sys/fs/cgroup")) -> int:
-    """How many cores this process may use: by its affinity and its control group, not the machine's count.
-
-    Control groups say what a container may use in `cpu.max`, "200000 100000" is two cores, or with version 1 in the
-    two files below `cpu`.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
-        try:
-            quota, period = " ".join((groups / name).read_text() for name in names).split()
-            if int(quota) > 0:  # -1 is no limit
-                cores = min(cores, math.ceil(int(quota) / int(period)))
-        except (OSError, ValueError, ZeroDivisionError):  # no control groups here, or "max": no limit
-            pass
-    return max(1, cores)
-
-
 class Workers:
-    """Threads for kernels that release the interpreter's lock.
+    """Threads for kernels that release the interpreter's lock; they start when there is something to share.
 
     Parameters
     ----------
@@ -44,11 +27,8 @@ class Workers:
     def __init__(self, threads: int | None = None, *, finer: int = 1) -> None:
         self.count = min(threads or available_cores(), _MOST)
         self._finer = finer
-        self._start()
-
-    def _start(self) -> None:
         self._process = os.getpid()
-        self._pool = ThreadPoolExecutor(self.count - 1, "steinhaus") if self.count > 1 else None
+        self._pool: ThreadPoolExecutor | None = None
 
     def each(self, work: Callable[[int, int, int], None], end: int, step: int) -> None:
         """Call `work(worker, first, end)` on consecutive ranges of 0..end, each at most `step` long, on whichever
@@ -56,9 +36,11 @@ class Workers:
 
         The first exception of any thread is raised here, after all have stopped.
         """
-        if self._process != os.getpid():  # a fork: the threads stayed with the parent
-            self._start()
         step = max(1, step // self._finer)
+        if end <= step or self.count == 1:
+            for first in range(0, end, step):
+                work(0, first, min(first + step, end))
+            return
         starts = itertools.count(0, step)
 
         def loop(worker: int) -> None:
@@ -66,7 +48,8 @@ class Workers:
                 work(worker, first, min(first + step, end))
 
         helpers = min(self.count, -(-end // step)) - 1
-        others = [self._pool.submit(loop, worker + 1) for worker in range(helpers)] if self._pool else []
+        pool = self._threads()
+        others = [pool.submit(loop, worker + 1) for worker in range(helpers)]
         try:
             loop(0)
         finally:
@@ -74,6 +57,12 @@ class Workers:
                 other.exception()
         for other in others:
             other.result()
+
+    def _threads(self) -> ThreadPoolExecutor:
+        if self._pool is None or self._process != os.getpid():  # after a fork, the threads stayed with the parent
+            self._process = os.getpid()
+            self._pool = ThreadPoolExecutor(self.count - 1, "steinhaus")
+        return self._pool
 
     def close(self) -> None:
         """End the threads."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
-from numbers import Integral
+from collections.abc import Callable, Hashable
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,25 +13,24 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
-from sklearn.utils import Tags, check_array, check_random_state, estimator_html_repr
+from sklearn.utils import Tags, estimator_html_repr
 from sklearn.utils.validation import (
     _check_feature_names,
     _check_n_features,
-    _check_sample_weight,
     assert_all_finite,
     check_is_fitted,
     validate_data,
 )
 
-from steinhaus.centroids import inertia
-from steinhaus.engines import distances, is_collection, opened
-from steinhaus.engines.nearest import nearest
-from steinhaus.engines.workers import available_cores
+from steinhaus.engines import distances, is_collection, nearest, opened
 from steinhaus.errors import DataError
-from steinhaus.points import Float64, Int32, Points, Run
+from steinhaus.estimators.checking import centroid_dtype, checked_weights, named_by_scikit_learn
+from steinhaus.points import Float64, Int32, Int64, LabelsArray, Points, Run
+from steinhaus.resources import available_cores
 
 Init = str | Callable[..., ArrayLike] | ArrayLike  # where centroids begin
 DTYPES = [np.float64, np.float32, np.uint8, np.int8, np.uint16, np.int16, np.int32, np.uint32, np.int64, np.uint64]
+_READ_AS_THEY_ARE = frozenset(map(np.dtype, DTYPES))
 
 
 class Clusterer(
@@ -88,7 +86,7 @@ class Clusterer(
         labels : (n,) int32
             What a float64 brute force gives; a Dask array for Dask collections.
         """
-        check_is_fitted(self)
+        self._check_is_fitted()
         x = self._validated(X, reset=False, finite=False)
         if isinstance(x, np.ndarray):
             with named_by_scikit_learn(self, x):
@@ -111,7 +109,7 @@ class Clusterer(
         distances : (n, n_clusters), float32 for float32 X, float64 otherwise
             In the units of X; dense also where X is sparse.
         """
-        check_is_fitted(self)
+        self._check_is_fitted()
         if is_collection(X):
             raise DataError("A Dask collection is transformed block by block: X.map_blocks(kmeans.transform).")
         x = self._validated(X, reset=False)
@@ -129,10 +127,10 @@ class Clusterer(
         sample_weight : (n,) array-like, optional
             Not negative, not all zero; none: 1 each.
         """
-        check_is_fitted(self)
+        self._check_is_fitted()
         x = self._validated(X, reset=False)
         with opened(x, weights=checked_weights(sample_weight, x), threads=self._threads) as points:
-            return -assigned(points, 0, self._centroids())
+            return -assigned(points, 0, self._centroids())[0]
 
     def save(self, path: str | Path) -> None:
         """Write the fitted model to a file in the safetensors format; `steinhaus.load` reads it.
@@ -157,14 +155,33 @@ class Clusterer(
 
         export(self, path)
 
+    @classmethod
+    @cache
+    def _get_param_names(cls) -> list[str]:
+        """The names of the parameters, read from the signature once: every fit asks for them."""
+        names: list[str] = super()._get_param_names()
+        return names
+
+    def _check_is_fitted(self) -> None:
+        """NotFittedError, scikit-learn's, if there are no centroids yet."""
+        if "cluster_centers_" not in vars(self):
+            check_is_fitted(self)
+
     def _validated(self, X: ArrayLike, *, reset: bool, finite: bool = True) -> Any:
         """X as a C-contiguous array or CSR matrix of a type that the engines read; copied only where it is not one.
 
         Dask collections become Dask arrays of known chunks. Where `finite` is not asked for, arrays are not looked
         through for values that are not, because the engine will do so: see `named_by_scikit_learn`.
         """
+        if type(X) is np.ndarray and self._needs_no_change(X, reset=reset):
+            if finite:
+                assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
+            if reset:
+                self.n_features_in_ = X.shape[1]
+                self.__dict__.pop("feature_names_in_", None)
+            return X
         if is_collection(X):
-            from steinhaus.engines.dask_arrays import collected
+            from steinhaus.engines.cluster.arrays import collected
 
             x = collected(X)
             _check_feature_names(self, getattr(X, "_meta", X), reset=reset)  # a data frame's names are its empty one's
@@ -174,6 +191,19 @@ class Clusterer(
             self, X, reset=reset, accept_sparse="csr", dtype=DTYPES, order="C",
             ensure_all_finite=finite or issparse(X),
         )  # fmt: skip
+
+    def _needs_no_change(self, x: NDArray[Any], *, reset: bool) -> bool:
+        """Whether all that scikit-learn's `validate_data` would do with an array is to look for values not finite.
+
+        For a row or a hundred that function takes longer than all the rest.
+        """
+        return (
+            x.ndim == 2
+            and x.size > 0
+            and x.flags.c_contiguous
+            and x.dtype in _READ_AS_THEY_ARE
+            and (reset or (x.shape[1] == self.n_features_in_ and "feature_names_in_" not in vars(self)))
+        )
 
     @property
     def _threads(self) -> int | None:
@@ -195,15 +225,20 @@ class Clusterer(
         }  # fmt: skip
         if hasattr(self, "feature_names_in_"):
             plain["feature_names_in_"] = self.feature_names_in_.tolist()
-        return plain, {"cluster_centers_": self.cluster_centers_, "labels_": np.asarray(self.labels_)}
+        arrays: dict[str, NDArray[Any]] = {"cluster_centers_": self.cluster_centers_}
+        if hasattr(self, "labels_"):  # a fit may leave them out
+            arrays["labels_"] = np.asarray(self.labels_)
+        return plain, arrays
 
     def _set_state(self, plain: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         """Take back what `_state` gave; ValueError, with what is wrong, where it did not."""
-        centers, labels = arrays.pop("cluster_centers_"), arrays.pop("labels_")
+        centers, labels = arrays.pop("cluster_centers_"), arrays.pop("labels_", None)
         if centers.ndim != 2 or not centers.size or centers.dtype.kind != "f" or not np.isfinite(centers).all():
             raise ValueError("its centroids are not a table of finite numbers")
-        if labels.ndim != 1 or labels.dtype != np.int32 or not ((labels >= 0) & (labels < len(centers))).all():
-            raise ValueError("its labels are not those of its clusters")
+        if labels is not None:
+            if labels.ndim != 1 or labels.dtype != np.int32 or not ((labels >= 0) & (labels < len(centers))).all():
+                raise ValueError("its labels are not those of its clusters")
+            self.labels_ = labels
         if plain["n_features_in_"] != centers.shape[1]:
             raise ValueError("its centroids have another number of features than it says")
         if not isinstance(plain["inertia_"], float) or not plain["inertia_"] >= 0:
@@ -217,7 +252,7 @@ class Clusterer(
             self.feature_names_in_ = np.array(names, object)
         if arrays:
             raise ValueError(f"it holds tensors that its class has not: {', '.join(map(repr, arrays))}")
-        self.cluster_centers_, self.labels_ = centers, labels
+        self.cluster_centers_ = centers
         self.inertia_, self.n_iter_ = plain["inertia_"], plain["n_iter_"]
         self.n_features_in_ = centers.shape[1]
         self._n_features_out = len(centers)
@@ -240,63 +275,19 @@ class Clusterer(
         return tags
 
 
-@contextmanager
-def named_by_scikit_learn(estimator: BaseEstimator, x: Any) -> Iterator[None]:
-    """Where an engine finds a point that is not finite, say so as scikit-learn does, which looks through all of x."""
-    try:
-        yield
-    except DataError:
-        if isinstance(x, np.ndarray):
-            assert_all_finite(x, estimator_name=type(estimator).__name__, input_name="X")
-        raise
+def assigned(points: Points, key: Hashable, centroids: Float64) -> tuple[float, Int64]:
+    """Label the points by these centroids; their inertia, and the clusters' counts, (k,) int64."""
+    from steinhaus.centroids import inertia
 
-
-def centroid_dtype(x: Any) -> np.dtype[Any]:
-    """The type of centroids and distances of these points: float32 for float32, float64 for all others."""
-    return np.dtype(np.float32 if x.dtype == np.float32 else np.float64)
-
-
-def assigned(points: Points, key: Hashable, centroids: Float64) -> float:
-    """Label the points by these centroids; their inertia."""
     (tally,) = points.assign([Run(key, centroids)])
-    return inertia(points.grid, points.totals, tally, centroids)
+    return inertia(points.grid, points.totals, tally, centroids), tally.counts
 
 
 def labels_of(points: Points, key: Hashable) -> Any:
     """The labels of a run, (n,) int32; a Dask array, left on the workers, where the points are there."""
-    return points.labels_array(key) if hasattr(points, "labels_array") else points.labels(key)
+    return points.labels_array(key) if _leaves_labels(type(points)) else points.labels(key)  # type: ignore[attr-defined]
 
 
-def check_enough(x: Any, n_clusters: int) -> None:
-    """ValueError where there are fewer rows than clusters."""
-    if x.shape[0] < n_clusters:
-        raise ValueError(
-            f"n_samples={x.shape[0]} should be >= n_clusters={n_clusters}. Give more rows, or ask for fewer clusters."
-        )
-
-
-def checked_start(start: ArrayLike, k: int, d: int) -> Float64:
-    """The centroids to start from, (k, d) float64, of an array or sparse matrix; ValueError where it is not that."""
-    checked: Any = check_array(start, dtype=np.float64, copy=True, order="C", accept_sparse="csr")
-    rows: Float64 = checked if isinstance(checked, np.ndarray) else checked.toarray()
-    for size, (what, need) in zip(
-        rows.shape, {"number of clusters": k, "number of features of the data": d}.items(), strict=True
-    ):
-        if size != need:
-            raise ValueError(f"The shape of the initial centers {rows.shape} does not match the {what} {need}.")
-    return rows
-
-
-def checked_weights(sample_weight: ArrayLike | None, x: Any) -> Float64 | None:
-    """The weights as (n,) float64, none negative; None for None."""
-    if sample_weight is None:
-        return None
-    weights: Float64 = _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
-    return weights
-
-
-def seed_of(random_state: Any) -> int:
-    """The seed of a fit: an integer is its own seed, other states draw one."""
-    if isinstance(random_state, Integral):
-        return int(random_state)
-    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+@cache
+def _leaves_labels(engine: type) -> bool:
+    return issubclass(engine, LabelsArray)  # asked once: a look at a protocol's methods takes 10 us

@@ -24,16 +24,20 @@ def render(estimator: Any) -> str:
     """An HTML fragment of a fitted estimator, without script or outside references; everything that came from a user
     is escaped.
     """
-    sizes = np.bincount(np.asarray(estimator.labels_), minlength=len(estimator.cluster_centers_))
+    labels = getattr(estimator, "labels_", None)  # a fit may leave them out
+    k = len(estimator.cluster_centers_)
+    sizes = np.zeros(k, np.int64) if labels is None else np.bincount(np.asarray(labels), minlength=k)
     order = np.argsort(-sizes, kind="stable")[:MOST]
     images = _images(np.asarray(estimator.cluster_centers_, np.float64)[order])
     cells = [
-        f'<td style="text-align:center">{_picture(image)}{cluster}<br><small>{sizes[cluster]:,}</small></td>'
+        f'<td style="text-align:center">{_picture(image)}{cluster}'
+        f"{'' if labels is None else f'<br><small>{sizes[cluster]:,}</small>'}</td>"
         for cluster, image in zip(order.tolist(), images, strict=True)
     ]
     rows = "".join(f"<tr>{''.join(cells[first : first + 8])}</tr>" for first in range(0, len(cells), 8))
-    rest = len(sizes) - len(order)
-    clusters, points = _counted(len(sizes), "cluster"), _counted(len(estimator.labels_), "point")
+    rest = k - len(order)
+    clusters = _counted(k, "cluster")
+    points = "points that were not labelled" if labels is None else _counted(len(labels), "point")
     iterations = _counted(estimator.n_iter_, "iteration")
     facts = [
         f"{clusters} of {points}, {_counted(estimator.n_features_in_, 'feature')}",
@@ -43,10 +47,12 @@ def render(estimator: Any) -> str:
         facts.append(reason.value)
     text = repr(estimator)
     name = escape(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")
-    more = f"<p>The {len(order)} largest are shown; {rest:,} more are not.</p>" if rest else ""
+    caption = "Clusters" if labels is None else "Clusters and their sizes"
+    shown = "first" if labels is None else "largest"
+    more = f"<p>The {len(order)} {shown} are shown; {rest:,} more are not.</p>" if rest else ""
     return (
         f'<div class="steinhaus"><pre style="margin:0">{name}</pre><p>{"<br>".join(map(escape, facts))}</p>'
-        f'<table style="color:inherit"><caption style="white-space:nowrap">Clusters and their sizes</caption>'
+        f'<table style="color:inherit"><caption style="white-space:nowrap">{caption}</caption>'
         f"{rows}</table>{more}</div>"
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -15,21 +15,18 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from steinhaus.engines import is_collection, opened
-from steinhaus.estimators.clusterer import (
-    Clusterer,
-    Init,
-    assigned,
+from steinhaus.engines import opened
+from steinhaus.estimators.checking import (
     centroid_dtype,
     check_enough,
     checked_start,
     checked_weights,
-    labels_of,
     named_by_scikit_learn,
+    restarts_of,
     seed_of,
 )
+from steinhaus.estimators.clusterer import Clusterer, Init, assigned, labels_of
 from steinhaus.estimators.listening import Callback, CallbackSupportMixin, Progress
-from steinhaus.lloyd import lloyd
 from steinhaus.points import Fit, Float64, Points, Run, Stop
 from steinhaus.seeding import Stream, starts
 
@@ -140,6 +137,7 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
         "callback": [callable, None],
     }
 
+    _project: Callable[[Float64], Float64] | None = None  # what becomes of the means after each update
     inertia_history_: Float64
     stop_reason_: Stop
     runs_: list[Restart]
@@ -200,39 +198,31 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
         ValueError
             A parameter is out of range; X is not finite, or has fewer rows than clusters.
         """
+        from steinhaus.lloyd import lloyd
+
         x = self._validated(X, reset=True, finite=False)
         weights = checked_weights(sample_weight, x)
         self._check_against(x)
         with named_by_scikit_learn(self, x), opened(x, weights=weights, threads=self._threads) as points:
             runs = [Run(restart, start) for restart, start in enumerate(self._starts(points, x))]
             progress = Progress(self, len(runs), {"X": x, "metadata": {"sample_weight": weights}})
+            watch = progress.watch if progress.is_heard else None
             fits: dict[Any, Fit] = {}
-            for fit in lloyd(
-                points, runs, max_iter=self.max_iter, tol=self.tol, watch=progress.watch, project=self._project
-            ):
+            for fit in lloyd(points, runs, max_iter=self.max_iter, tol=self.tol, watch=watch, project=self._project):
                 progress.end(fit)
                 if all((fit.inertia, fit.key) < (other.inertia, other.key) for other in fits.values()):
-                    self._keep(points, fit, centroid_dtype(x))
+                    found = self._keep(points, fit, centroid_dtype(x))
                 fits[fit.key] = fit
         self.runs_ = [Restart(fit.history, fit.iterations, fit.inertia, fit.stop) for _, fit in sorted(fits.items())]
         progress.close({name: value for name, value in vars(self).items() if name.endswith("_")})
-        self._warn_of_empty_clusters()
+        if found < self.n_clusters:
+            self._warn_of_empty_clusters(found)
         return self
 
     def _check_against(self, x: Any) -> None:
         """What parameters must be for these points; settles the number of restarts."""
         check_enough(x, self.n_clusters)
-        by_array = not isinstance(self.init, str) and not callable(self.init)
-        several = callable(self.init) or (isinstance(self.init, str) and self.init == "random")
-        self._n_init = (10 if several else 1) if isinstance(self.n_init, str) else int(self.n_init)
-        if by_array and self._n_init != 1:
-            warnings.warn(
-                "Explicit initial center position passed: performing only one init in "
-                f"{type(self).__name__} instead of n_init={self._n_init}.",
-                RuntimeWarning,
-                stacklevel=4,
-            )
-            self._n_init = 1
+        self._n_init = restarts_of(self, 10)
         if self.algorithm == "elkan" and self.n_clusters == 1:
             warnings.warn(
                 "algorithm='elkan' doesn't make sense for a single cluster. Using 'lloyd' instead.",
@@ -258,21 +248,23 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
     def _checked_start(self, start: ArrayLike, x: Any) -> Float64:
         return checked_start(start, self.n_clusters, x.shape[1])
 
-    def _project(self, centroids: Float64) -> Float64:
-        """What becomes of the means after each update."""
-        return centroids
+    def _keep(self, points: Points, fit: Fit, dtype: np.dtype[Any]) -> int:
+        """Make this fit the result; the number of clusters that have rows.
 
-    def _keep(self, points: Points, fit: Fit, dtype: np.dtype[Any]) -> None:
-        """Make this fit the result. Centroids that are rounded to float32 get labels and inertia of their own."""
+        Centroids that are rounded to float32 get labels and inertia of their own.
+        """
         self.cluster_centers_ = fit.centroids.astype(dtype)
-        self.inertia_ = fit.inertia
+        self.inertia_, counts = fit.inertia, fit.counts
         if dtype != np.float64:
-            self.inertia_ = assigned(points, fit.key, self._centroids())
+            self.inertia_, counts = assigned(points, fit.key, self._centroids())
         self.labels_ = labels_of(points, fit.key)
         self.n_iter_ = fit.iterations
         self.inertia_history_ = np.array(fit.history)
         self.stop_reason_ = fit.stop
         self._n_features_out = len(fit.centroids)
+        if points.totals.weights is not None:  # a cluster of rows without weight is one, too
+            counts = np.bincount(self.labels_)
+        return int(np.count_nonzero(counts))
 
     def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         plain, arrays = super()._state()
@@ -291,13 +283,10 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
         ]
         self.inertia_history_, self.stop_reason_, self.runs_ = history, Stop[plain["stop_reason_"]], runs
 
-    def _warn_of_empty_clusters(self) -> None:
-        distinct: Any = np.unique(self.labels_)
-        found = len(distinct.compute() if is_collection(distinct) else distinct)
-        if found < self.n_clusters:
-            warnings.warn(
-                f"Number of distinct clusters ({found}) found smaller than n_clusters ({self.n_clusters}). "
-                "Possibly due to duplicate points in X.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
+    def _warn_of_empty_clusters(self, found: int) -> None:
+        warnings.warn(
+            f"Number of distinct clusters ({found}) found smaller than n_clusters ({self.n_clusters}). "
+            "Possibly due to duplicate points in X.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )

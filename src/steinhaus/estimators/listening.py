@@ -53,6 +53,11 @@ class Progress:
         How many runs there are; their keys are 0, 1, ...
     data
         What scikit-learn's callbacks may ask for: X and metadata.
+
+    Attributes
+    ----------
+    is_heard
+        Whether anyone listens to iterations; if not, `watch` need not be called.
     """
 
     def __init__(self, estimator: Any, restarts: int, data: dict[str, Any]) -> None:
@@ -69,6 +74,7 @@ class Progress:
             for key in range(restarts):
                 context = self._root.subcontext(task_name="restart", max_subtasks=estimator.max_iter)
                 self._contexts[key] = context.call_on_fit_task_begin(**self._data)
+        self.is_heard = bool(estimator.verbose or estimator.callback is not None or self._contexts)
         self._say("Initialization complete")
 
     def watch(self, active: Sequence[Run]) -> Sequence[Run]:
@@ -77,6 +83,8 @@ class Progress:
 
     def end(self, fit: Fit) -> None:
         """Hear how a run ended."""
+        if not self.is_heard:
+            return
         self._hear(fit)
         name, last = self._name(fit.key), fit.iterations - 1
         if fit.stop is Stop.CONVERGED:

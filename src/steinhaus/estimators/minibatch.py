@@ -2,52 +2,78 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import _fit_context
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from steinhaus.centroids import inertia, means
 from steinhaus.engines import opened
-from steinhaus.estimators.clusterer import (
-    Clusterer,
-    Init,
-    assigned,
+from steinhaus.estimators.checking import (
     centroid_dtype,
     check_enough,
     checked_start,
     checked_weights,
+    named_by_scikit_learn,
+    restarts_of,
     seed_of,
 )
-from steinhaus.points import Float64, Run
+from steinhaus.estimators.clusterer import Clusterer, Init, assigned
+from steinhaus.estimators.improving import Improvement
+from steinhaus.estimators.supply import Supply
+from steinhaus.points import Float64, Int64
 from steinhaus.seeding import Stream, starts
+
+if TYPE_CHECKING:
+    from steinhaus.engines.dense.batches import Added
 
 
 class MiniBatchKMeans(Clusterer):
     """K-means by stochastic updates (Sculley, 2010): each batch moves a centroid towards the mean of its rows there.
 
-    A centroid is always the mean of all rows that were ever given to it, by the centroids as they then were; so the
-    result depends on the order of the rows and is not a fixed point of Lloyd's algorithm. Within a batch labels and
-    sums are exact, and batches are drawn from the seed: the same bits for the same seed, whatever the number of
-    threads. It has fewer parameters than scikit-learn's, and does not reassign clusters that stay empty.
+    It stands in for `sklearn.cluster.MiniBatchKMeans`: the same parameters, rules and defaults. Within a batch labels
+    and sums are exact, and batches are drawn from the seed: the same bits for the same seed, whatever the number of
+    threads. On purpose, other rows are drawn than in scikit-learn by the same seed; starts are drawn from distinct
+    rows; centroids are float64 until the end of a call, also for float32 X; a cluster is never reassigned if it is the
+    largest. Between reassignments a centroid is the mean of all rows that were ever given to it, by the centroids as
+    they then were; so the result depends on the order of the rows, and is not a fixed point of Lloyd's algorithm.
 
     Parameters
     ----------
     n_clusters
-        The number of clusters.
+        The number of clusters, at most the number of rows of `fit` or of the first `partial_fit`.
     init
-        "k-means++" or "random", from the first 3 batches' rows; or an (n_clusters, n_features) array.
+        "k-means++" or "random", from `init_size` rows; an (n_clusters, n_features) array; or a function
+        `init(X, n_clusters, random_state=...)`, of those rows, that returns one.
     max_iter
-        The most passes of `fit` over X.
+        `fit` draws at most as many rows as so many passes over X have.
     batch_size
-        Rows a batch.
-    tol
-        `fit` ends when a pass lowers the batches' inertia by no more than `tol` times what it was in the pass before.
+        Rows a batch, drawn with replacement, by weight where there are weights.
+    verbose
+        Above 0, every batch is printed.
+    compute_labels
+        Whether to label all of X at the end. If not, there is no `labels_`, and `inertia_` is an estimate.
     random_state
         An integer makes results reproducible.
+    tol
+        `fit` ends when a batch moved the centroids by a sum of squares of at most `tol` times the mean variance of the
+        features. 0: never for that reason.
+    max_no_improvement
+        `fit` ends after so many batches in a row that do not lower the smoothed inertia. None: never for that reason.
+    init_size
+        How many rows to choose the start from, at least `n_clusters`; None: 3 batches, or 3 a cluster if those are
+        more than 3 batches have.
+    n_init
+        The number of starts that `fit` tries; the one of the least inertia on `init_size` rows is taken. "auto": 1
+        for "k-means++" and arrays, 3 for "random" and functions.
+    reassignment_ratio
+        A cluster that has less than this share of the largest cluster's weight is begun anew at a row of the batch,
+        evenly drawn. That is looked at every 10 rows a cluster, and as long as a cluster is empty. 0: never.
     n_threads
         The number of threads; None: one a core, or as many as OMP_NUM_THREADS says. It does not change the result.
 
@@ -58,13 +84,15 @@ class MiniBatchKMeans(Clusterer):
     labels_ : (n,) int32
         The labels of the rows of X, of `partial_fit`'s last batch; they belong to `cluster_centers_`.
     inertia_ : float
-        Of those rows, weighted.
+        Of those rows, weighted, in squared units of X.
     counts_ : (n_clusters,) float64
-        The weight of all rows that each centroid is the mean of.
+        The weight of the rows that each centroid is the mean of; in `fit` rows are drawn by weight and count once.
     n_iter_ : int
-        Passes over X.
+        Passes over X that the batches amount to, rounded up; calls of `partial_fit` are added.
     n_steps_ : int
         Batches.
+    n_features_in_, feature_names_in_
+        The number of features, and their names where X had names.
 
     References
     ----------
@@ -75,7 +103,7 @@ class MiniBatchKMeans(Clusterer):
     >>> import numpy as np
     >>> from steinhaus import MiniBatchKMeans
     >>> stream = (np.array([[i % 2 * 10.0 + i / 100]] * 4) for i in range(20))
-    >>> kmeans = MiniBatchKMeans(2, init=[[0.0], [10.0]])
+    >>> kmeans = MiniBatchKMeans(2, init=[[0.0], [10.0]], reassignment_ratio=0)
     >>> for batch in stream:
     ...     kmeans = kmeans.partial_fit(batch)
     >>> kmeans.cluster_centers_.ravel().round(2).tolist()
@@ -84,11 +112,17 @@ class MiniBatchKMeans(Clusterer):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_clusters": [Interval(Integral, 1, None, closed="left")],
-        "init": [StrOptions({"k-means++", "random"}), "array-like"],
+        "init": [StrOptions({"k-means++", "random"}), callable, "array-like"],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "compute_labels": ["boolean"],
         "random_state": ["random_state"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "max_no_improvement": [Interval(Integral, 0, None, closed="left"), None],
+        "init_size": [Interval(Integral, 1, None, closed="left"), None],
+        "n_init": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "reassignment_ratio": [Interval(Real, 0, None, closed="left")],
         "n_threads": [Interval(Integral, 1, None, closed="left"), None],
     }
 
@@ -102,21 +136,33 @@ class MiniBatchKMeans(Clusterer):
         init: Init = "k-means++",
         max_iter: int = 100,
         batch_size: int = 1024,
-        tol: float = 1e-3,
+        verbose: int = 0,
+        compute_labels: bool = True,
         random_state: int | np.random.RandomState | None = None,
+        tol: float = 0.0,
+        max_no_improvement: int | None = 10,
+        init_size: int | None = None,
+        n_init: int | str = "auto",
+        reassignment_ratio: float = 0.01,
         n_threads: int | None = None,
     ) -> None:
         self.n_clusters = n_clusters
         self.init = init
         self.max_iter = max_iter
         self.batch_size = batch_size
-        self.tol = tol
+        self.verbose = verbose
+        self.compute_labels = compute_labels
         self.random_state = random_state
+        self.tol = tol
+        self.max_no_improvement = max_no_improvement
+        self.init_size = init_size
+        self.n_init = n_init
+        self.reassignment_ratio = reassignment_ratio
         self.n_threads = n_threads
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None) -> Self:
-        """Find centroids in passes over X, each in another order.
+        """Learn from batches that are drawn from X.
 
         Parameters
         ----------
@@ -125,49 +171,152 @@ class MiniBatchKMeans(Clusterer):
         y
             Ignored.
         sample_weight : (n,) array-like, optional
-            Not negative, not all zero; none: 1 each.
+            Not negative, not all zero; none: 1 each. Rows are drawn by weight.
+
+        Warns
+        -----
+        RuntimeWarning
+            `init` is an array and `n_init` is more than 1; or `init_size` is less than `n_clusters`.
 
         Raises
         ------
         ValueError
             A parameter is out of range; X is not finite, or has fewer rows than clusters.
         """
-        x = self._validated(X, reset=True)
+        x = self._validated(X, reset=True, finite=False)
         weights = checked_weights(sample_weight, x)
-        n = x.shape[0]
-        stream = Stream(seed_of(self.random_state), self.n_clusters, 0)
-        self._begin(x, weights, stream.distinct(min(n, 3 * self.batch_size), n), stream)
-        before = np.inf
-        for _ in range(self.max_iter):
-            self.n_iter_ += 1
-            cost, order = 0.0, stream.permutation(n)
-            for first in range(0, n, self.batch_size):
-                batch = order[first : first + self.batch_size]
-                cost += self._step(x[batch], None if weights is None else weights[batch])
-            if cost >= (1.0 - self.tol) * before:
+        self._check_against(x)
+        with named_by_scikit_learn(self, x):
+            supply = Supply(x, weights, self._threads)
+        n, size = x.shape[0], min(self.batch_size, x.shape[0])
+        stream = self._begin(supply, self._n_init)
+        steps = self.max_iter * n // size
+        improvement = Improvement(
+            batch_size=size, n=n, steps=steps, tolerance=self.tol and self.tol * supply.mean_variance(),
+            patience=self.max_no_improvement, verbose=bool(self.verbose),
+        )  # fmt: skip
+        for _ in range(steps):
+            rows, before = supply.drawn(size, stream), self._centers
+            inertia = self._step(supply, rows, supply.add(rows, before), stream)
+            if improvement.ends(inertia, float(np.square(self._centers - before).sum()) if self.tol else 0.0):
                 break
-            before = cost
-        return self._finish(x, weights)
+        self.n_iter_ = -(-self.n_steps_ * size // n)
+        self._finish(x, weights)
+        if not self.compute_labels:
+            self.inertia_ = improvement.smoothed * (n if weights is None else float(weights.sum()))
+        return self
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None) -> Self:
         """Learn from one more batch, all of X; the first one must have as many rows as there are clusters.
 
-        Parameters are `fit`'s.
+        Parameters are `fit`'s, but here each row counts by its weight. Where `fit` or `partial_fit` was called before,
+        it goes on from there.
         """
         first = not hasattr(self, "counts_")
-        x = self._validated(X, reset=first)
+        x = self._validated(X, reset=first, finite=False)
         weights = checked_weights(sample_weight, x)
         if first:
-            stream = Stream(seed_of(self.random_state), self.n_clusters, 0)
-            self._begin(x, weights, np.arange(x.shape[0]), stream)
+            self._check_against(x)
+        with named_by_scikit_learn(self, x):
+            supply = Supply(x, weights, self._threads)
+        if first:
+            self._begin(supply, 1)
+        stream = Stream(self._seed, self.n_clusters, 0, self.n_steps_ + 2)
+        self._step(supply, np.arange(x.shape[0]), supply.add_all(self._centers), stream)
         self.n_iter_ += 1
-        self._step(x, weights)
-        return self._finish(x, weights)
+        self._finish(x, weights)
+        return self
+
+    def _check_against(self, x: Any) -> None:
+        """What parameters must be for these rows; settles the number of starts, and of the rows to choose them from."""
+        check_enough(x, self.n_clusters)
+        self._n_init = restarts_of(self, 3)
+        size = 3 * min(self.batch_size, x.shape[0]) if self.init_size is None else self.init_size
+        if size < self.n_clusters:
+            if self.init_size is not None:
+                warnings.warn(
+                    f"init_size={self.init_size} should be larger than n_clusters={self.n_clusters}. Setting it to "
+                    "min(3*n_clusters, n_samples)",
+                    RuntimeWarning,
+                    stacklevel=4,
+                )
+            size = 3 * self.n_clusters
+        self._init_size = min(size, x.shape[0])
+
+    def _begin(self, supply: Supply, tries: int) -> Stream:
+        """Choose the first centroids; the stream that batches are drawn from."""
+        self._seed = seed_of(self.random_state)
+        stream = Stream(self._seed, self.n_clusters, 0, 1)
+        random = check_random_state(self.random_state) if callable(self.init) else None
+        found = [self._start(supply, Stream(self._seed, self.n_clusters, place), random) for place in range(tries)]
+        best = 0
+        if tries > 1:
+            rows = supply.drawn(self._init_size, stream)
+            costs = [supply.add(rows, start).inertia for start in found]
+            for place, cost in enumerate(costs):
+                self._say(f"Inertia for init {place + 1}/{tries}: {cost}")
+            best = int(np.argmin(costs))
+        self._centers = found[best]
+        self.counts_ = np.zeros(self.n_clusters)
+        self.n_steps_ = self.n_iter_ = self._since = 0
+        return stream
+
+    def _start(self, supply: Supply, stream: Stream, random: np.random.RandomState | None) -> Float64:
+        """Centroids to begin with, (n_clusters, n_features)."""
+        init: Any = self.init
+        if isinstance(init, str) or random is not None:
+            rows = supply.distinct(self._init_size, self.n_clusters, stream)
+            x = supply.x if rows is None else supply.x[rows]
+            if random is None:
+                weights = supply.weights if supply.weights is None or rows is None else supply.weights[rows]
+                with opened(x, weights=weights, threads=self._threads) as points:
+                    return starts(points, self.n_clusters, init, stream, weights=points.totals.weights)
+            init = init(x, self.n_clusters, random_state=random)
+        return checked_start(init, self.n_clusters, supply.x.shape[1])
+
+    def _step(self, supply: Supply, rows: Int64, added: Added, stream: Stream) -> float:
+        """Learn from a batch; its inertia before that."""
+        self._since += min(self.batch_size, len(rows))
+        due = not self.counts_.all() or self._since >= 10 * self.n_clusters
+        self.counts_ = self.counts_ + added.weights
+        rates = np.divide(added.weights, self.counts_, out=np.zeros(self.n_clusters), where=self.counts_ > 0)
+        self._centers = self._centers + rates[:, np.newaxis] * (added.means - self._centers)
+        if due:
+            self._since = 0
+            self._reassign(supply, rows, stream)
+        self.n_steps_ += 1
+        return added.inertia
+
+    def _reassign(self, supply: Supply, rows: Int64, stream: Stream) -> None:
+        """Begin small clusters anew at rows of the batch, at most half of them, the smallest first."""
+        small = np.flatnonzero(self.counts_ < self.reassignment_ratio * self.counts_.max())
+        small = small[np.argsort(self.counts_[small], kind="stable")]
+        small = small[small != np.argmax(self.counts_)][: len(rows) // 2]
+        if len(small):
+            self._say(f"[MiniBatchKMeans] Reassigning {len(small)} cluster centers.")
+            self._centers[small] = supply.values(rows[stream.distinct(len(small), len(rows))])
+            self.counts_[small] = np.delete(self.counts_, small).min()  # enough not to be reassigned at once
+
+    def _finish(self, x: Any, weights: Float64 | None) -> None:
+        """Give the centroids as they are now, and the labels of these rows."""
+        self.cluster_centers_ = self._centers.astype(centroid_dtype(x))
+        self._n_features_out = self.n_clusters
+        if not self.compute_labels:
+            self.__dict__.pop("labels_", None)
+            return
+        with opened(x, weights=weights, threads=self._threads) as points:
+            self.inertia_, _ = assigned(points, 0, self._centroids())
+            self.labels_ = points.labels(0)
+
+    def _say(self, line: str) -> None:
+        if self.verbose:
+            sys.stdout.write(f"{line}\n")
 
     def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         plain, arrays = super()._state()
-        return {**plain, "n_steps_": self.n_steps_}, {**arrays, "counts_": self.counts_, "exact": self._centers}
+        plain |= {"n_steps_": self.n_steps_, "seed": self._seed, "since": self._since}
+        return plain, {**arrays, "counts_": self.counts_, "exact": self._centers}
 
     def _set_state(self, plain: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         counts, exact = arrays.pop("counts_"), arrays.pop("exact")
@@ -180,43 +329,7 @@ class MiniBatchKMeans(Clusterer):
             raise ValueError("its counts are not a number of at least 0 for each cluster")
         if type(plain["n_steps_"]) is not int or plain["n_steps_"] < 1:
             raise ValueError("its number of batches is not a whole number of at least 1")
+        if any(type(plain[name]) is not int or plain[name] < 0 for name in ("seed", "since")):
+            raise ValueError("its seed, or its rows since clusters were reassigned, is not a whole number")
         self.counts_, self._centers, self.n_steps_ = counts, exact, plain["n_steps_"]
-
-    def _begin(self, x: Any, weights: Float64 | None, sample: NDArray[np.int64], stream: Stream) -> None:
-        """Choose the first centroids, from these rows where they are not given."""
-        check_enough(x, self.n_clusters)
-        init: Any = self.init
-        if isinstance(init, str):
-            sample = sample if len(sample) >= self.n_clusters else np.arange(x.shape[0])
-            chosen = None if weights is None else weights[sample]
-            with opened(x[sample], weights=chosen, threads=self._threads) as points:
-                kind: Any = init
-                self._centers = starts(points, self.n_clusters, kind, stream, weights=points.totals.weights)
-        else:
-            self._centers = checked_start(init, self.n_clusters, x.shape[1])
-        self.counts_ = np.zeros(self.n_clusters)
-        self.n_steps_ = self.n_iter_ = 0
-
-    def _step(self, x: Any, weights: Float64 | None) -> float:
-        """Learn from a batch; its inertia before that."""
-        if weights is not None and not weights.any():
-            return 0.0
-        with opened(x, weights=weights, threads=self._threads) as points:
-            (tally,) = points.assign([Run(0, self._centers)])
-            cost = inertia(points.grid, points.totals, tally, self._centers)
-            following = means(points.grid, tally, self._centers)
-            added = tally.counts * points.totals.unit
-        self.counts_ += added
-        rates = np.divide(added, self.counts_, out=np.zeros(self.n_clusters), where=added > 0)
-        self._centers = self._centers + rates[:, np.newaxis] * (following - self._centers)
-        self.n_steps_ += 1
-        return cost
-
-    def _finish(self, x: Any, weights: Float64 | None) -> Self:
-        """Label these rows by the centroids as they are now."""
-        self.cluster_centers_ = self._centers.astype(centroid_dtype(x))
-        self._n_features_out = self.n_clusters
-        with opened(x, weights=weights, threads=self._threads) as points:
-            self.inertia_ = assigned(points, 0, self._centroids())
-            self.labels_ = points.labels(0)
-        return self
+        self._seed, self._since = plain["seed"], plain["since"]

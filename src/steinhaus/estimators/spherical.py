@@ -10,8 +10,6 @@ from numpy.typing import ArrayLike
 from steinhaus.estimators.kmeans import KMeans
 from steinhaus.points import Float64
 
-_BLOCK = 4096  # rows scaled at a time
-
 
 class SphericalKMeans(KMeans):
     """K-means on the unit sphere: rows are scaled to length 1, and so is every mean (Dhillon and Modha, 2001).
@@ -35,45 +33,38 @@ class SphericalKMeans(KMeans):
     """
 
     def _validated(self, X: ArrayLike, *, reset: bool, finite: bool = True) -> Any:
-        return unit(super()._validated(X, reset=reset))
+        return unit(super()._validated(X, reset=reset), threads=self._threads)
 
     def _checked_start(self, start: ArrayLike, x: Any) -> Float64:
         rows: Float64 = unit(super()._checked_start(start, x))
         return rows
 
-    def _project(self, centroids: Float64) -> Float64:
+    @staticmethod
+    def _project(centroids: Float64) -> Float64:
         rows: Float64 = unit(centroids)
         return rows
 
 
-def unit(x: Any) -> Any:
+def unit(x: Any, *, threads: int | None = None) -> Any:
     """The rows at length 1, those of zeros as they are: an array or CSR matrix, float32 for float32, else float64.
 
     Squares are added up in the order of the features, so that the bits are the same everywhere.
     """
+    if isinstance(x, np.ndarray):
+        from steinhaus.engines.exact.unit import unit_rows
+
+        return unit_rows(x, threads=threads)
     kind = np.float32 if x.dtype == np.float32 else np.float64
-    if not isinstance(x, np.ndarray):
-        scaled = x.astype(kind)
-        scaled.sum_duplicates()
-        norms = _lengths(len(x.indptr) - 1, scaled)
-        scaled.data = (scaled.data / np.repeat(norms, np.diff(scaled.indptr))).astype(kind)
-        return scaled
-    out = np.empty(x.shape, kind)
-    for first in range(0, len(x), _BLOCK):
-        rows = x[first : first + _BLOCK].astype(np.float64)
-        squares = np.zeros(len(rows))
-        for column in rows.T:
-            squares += column * column
-        out[first : first + _BLOCK] = rows / _positive(np.sqrt(squares))[:, np.newaxis]
-    return out
+    scaled = x.astype(kind)
+    scaled.sum_duplicates()
+    norms = _lengths(len(x.indptr) - 1, scaled)
+    scaled.data = (scaled.data / np.repeat(norms, np.diff(scaled.indptr))).astype(kind)
+    return scaled
 
 
 def _lengths(n: int, x: Any) -> Float64:
     squares = np.zeros(n)
     entries = x.data.astype(np.float64)
     np.add.at(squares, np.repeat(np.arange(n), np.diff(x.indptr)), entries * entries)
-    return _positive(np.sqrt(squares))
-
-
-def _positive(lengths: Float64) -> Float64:
+    lengths = np.sqrt(squares)
     return np.where(lengths > 0, lengths, 1.0)

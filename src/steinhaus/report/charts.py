@@ -9,7 +9,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from steinhaus.report import words
+from steinhaus.report import map_layout, words
 from steinhaus.report.measures import Plane
 from steinhaus.report.svg import Frame, Scale, join, labelled, line, padded, prefixed, tag
 from steinhaus.study.record import BestRecord, RunRecord
@@ -17,10 +17,6 @@ from steinhaus.study.record import BestRecord, RunRecord
 INERTIA_FRAME = Frame(460, 280, left=58)
 SMALL_FRAME = Frame(340, 230)
 SERIES = 6  # series told apart by colour, dashes and marks
-MAP_FRAME = Frame(460, 380, left=10, right=10, top=10, bottom=10)
-DISCS = (6.0, 22.0)  # radius of the smallest and the largest disc
-LETTER = 7.4  # width of a letter of a name, about
-CROWD = 30  # more discs than this are smaller and bear no names
 LOG_FLOOR = 1e-5  # of the best inertia: excesses below it lie on the log chart's floor
 LOG_CEILING = 1e300  # and above it on its ceiling: a best run that ends at almost nothing
 
@@ -211,68 +207,29 @@ class Disc:
 
 def centroid_map(plane: Plane, discs: Sequence[Disc]) -> Markup:
     """The centroids in a plane: discs by size, each joined to the centroid that is truly nearest to it."""
-    frame, k = MAP_FRAME, len(discs)
-    at, unit = _placed(plane, frame)
-    radii = np.maximum(DISCS[0], DISCS[1] * np.sqrt([d.size / max(1, *(e.size for e in discs)) for d in discs]))
-    radii *= 1.0 if k <= CROWD else 0.5
-    lines, drawn = [], []
-    for j in np.argsort(-radii, kind="stable").tolist():
-        disc, x, y, r, other = discs[j], float(at[j, 0]), float(at[j, 1]), float(radii[j]), int(plane.neighbour[j])
+    frame = Frame(map_layout.WIDTH, map_layout.HEIGHT)
+    placed = map_layout.layout(plane, [disc.size for disc in discs], [disc.name for disc in discs])
+    at, radii = placed.at.tolist(), placed.radii.tolist()
+    lines = [
+        tag("line", class_="near", x1=at[j][0], y1=at[j][1], x2=at[other][0], y2=at[other][1])
+        for j, other in placed.joined
+    ]
+    drawn = []
+    for j in placed.order:
+        disc, (x, y), r, other = discs[j], at[j], radii[j], int(plane.neighbour[j])
         title = f"{disc.title}: {words.plural(disc.size, 'image')}"
         if other >= 0:
             title += f"; nearest: cluster {other}, at distance {plane.distance[j]:.2f}"
-            if plane.neighbour[other] != j or j < other:  # mutual neighbours are joined once
-                lines.append(tag("line", class_="near", x1=x, y1=y, x2=float(at[other, 0]), y2=float(at[other, 1])))
         inner = [tag("title", title), tag("circle", cx=x, cy=y, r=r)]
         if disc.picture:
             inner.append(tag("image", href=disc.picture, x=x - r, y=y - r, width=2 * r, height=2 * r))
-        kind = "node" if k <= CROWD else "node crowd"
-        drawn.append(tag("g", *inner, class_=kind, data_k=k, data_cluster=j))
-    texts = _names(discs, at, radii, frame) if k <= CROWD else []
-    return frame.draw(
-        *lines, *drawn, *texts, _ruler(frame, unit), label=f"Map of the centroids of K = {k}", class_="chart map"
-    )
-
-
-def _names(discs: Sequence[Disc], at: NDArray[np.float64], radii: NDArray[np.float64], frame: Frame) -> list[Markup]:
-    """The names of the discs, each beside its disc where it covers least of discs, other names and what is outside."""
-    taken = [(x - r, y - r, x + r, y + r) for (x, y), r in zip(at.tolist(), radii.tolist(), strict=True)]
-    texts = []
-    for j, disc in enumerate(discs):
-        if not (shown := words.brief(disc.name, 10)):
-            continue
-        (x, y), r, width = at[j].tolist(), float(radii[j]), LETTER * len(shown)
-        places = [
-            (x + r + 4, y + 4, "start"),
-            (x - r - 4 - width, y + 4, "end"),
-            (x - width / 2, y + r + 13, "middle"),
-            (x - width / 2, y - r - 4, "middle"),
-        ]
-
-        def covered(place: tuple[float, float, str], j: int = j, width: float = width) -> float:
-            box = (place[0], place[1] - 10, place[0] + width, place[1] + 2)
-            outside = max(0.0, -box[0], box[2] - frame.width, -box[1], box[3] - frame.height)
-            return 1000 * outside + sum(_overlap(box, other) for i, other in enumerate(taken) if i != j)
-
-        left, base, anchor = min(places, key=covered)
-        taken.append((left, base - 10, left + width, base + 2))
-        start = left + {"start": 0.0, "middle": width / 2, "end": width}[anchor]
-        texts.append(tag("text", shown, class_="name", x=start, y=base, text_anchor=anchor))
-    return texts
-
-
-def _overlap(a: Sequence[float], b: Sequence[float]) -> float:
-    """The area that two boxes (left, top, right, bottom) share."""
-    return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
-
-
-def _placed(plane: Plane, frame: Frame) -> tuple[NDArray[np.float64], float]:
-    """Where the centroids are drawn, (k, 2), and how long a distance of 1 is: the same across and down."""
-    margin = DISCS[1] + 8
-    spans = np.maximum(np.ptp(plane.at, axis=0), 1e-9)
-    unit = float(min((frame.width - 2 * margin) / spans[0], (frame.height - 2 * margin - 24) / spans[1]))
-    middle = (plane.at.max(axis=0) + plane.at.min(axis=0)) / 2
-    return (plane.at - middle) * [unit, -unit] + [frame.width / 2, frame.height / 2 - 12], unit
+        kind = "node" if len(discs) <= map_layout.CROWD else "node crowd"
+        drawn.append(tag("g", *inner, class_=kind, data_k=len(discs), data_cluster=j))
+    texts = [
+        tag("text", name.text, class_="name", x=name.x, y=name.base, text_anchor=name.anchor) for name in placed.names
+    ]
+    label = f"Map of the centroids of K = {len(discs)}"
+    return frame.draw(*lines, *drawn, *texts, _ruler(frame, placed.unit), label=label, class_="chart map")
 
 
 def _ruler(frame: Frame, unit: float) -> Markup:

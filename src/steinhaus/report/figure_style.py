@@ -1,4 +1,4 @@
-"""What the figures have in common: style, colours, names, axes."""
+"""What the figures have in common: style, fonts, names, axes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from steinhaus.plots.style import INK, MUTED
 from steinhaus.report import words
 from steinhaus.report.data import ReportData
 from steinhaus.study.record import BestRecord
 
-INK, MUTED, ACCENT, SECOND = "#1c1e21", "#9aa0a8", "#0b5cad", "#c2570c"
-ANNOTATED = 30  # what has more clusters or labels than this is drawn without names and figures
 STYLE: Any = {
     "font.size": 9,
     "text.color": INK,
@@ -57,9 +56,11 @@ def label_of(data: ReportData, best: BestRecord, cluster: int) -> str | None:
     return None if index is None or names is None else words.clean(names[index])
 
 
-def axes_of(figure: Figure, *, start: float = 0.0, width: float | None = None, left: float = 0.95) -> Axes:
+def axes_of(
+    figure: Figure, *, start: float = 0.0, width: float | None = None, left: float = 0.95, bottom: float = 0.5
+) -> Axes:
     """Axes with margins in inches: a layout engine would draw everything twice."""
     all_width, height = figure.get_figwidth(), figure.get_figheight()
     width = all_width if width is None else width
     across = ((start + left) / all_width, (width - left - 0.15) / all_width)
-    return figure.add_axes((across[0], 0.5 / height, across[1], 1 - 0.85 / height))
+    return figure.add_axes((across[0], bottom / height, across[1], 1 - (bottom + 0.35) / height))

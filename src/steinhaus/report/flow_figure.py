@@ -8,9 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path
 
+from steinhaus.plots.style import ACCENT, MUTED
 from steinhaus.report import flows, words
 from steinhaus.report.data import ReportData
-from steinhaus.report.figure_style import ACCENT, MUTED, label_of
+from steinhaus.report.figure_style import label_of
 from steinhaus.study.record import BestRecord
 
 DOTS = 110  # of the page's drawing units in an inch

@@ -11,7 +11,7 @@ import numpy as np
 
 from steinhaus import naming
 from steinhaus.errors import StoreError
-from steinhaus.points import Fit, Int32, Int64, Points, Run
+from steinhaus.points import Fit, Int32, Int64, Points, Run, WithLabels
 from steinhaus.study import pieces
 from steinhaus.study.assignments import Assignments
 from steinhaus.study.events import Key
@@ -48,7 +48,7 @@ class Assigning(Protocol):
         ...
 
 
-class Here:
+class WholeTable:
     """Clusters come here, and are kept or written as one table."""
 
     def __init__(self, split: Split, store: Store) -> None:
@@ -81,7 +81,7 @@ class Here:
         self._store.finish(record, Assignments(self._labels["train"], self._labels.get("test")), self._split)
 
 
-class There:
+class TableInPieces:
     """Clusters are written in pieces: by the workers that have them, or here where the points are."""
 
     def __init__(self, split: Split, folder: Folder) -> None:
@@ -100,13 +100,16 @@ class There:
         folder = self._folder.pieces()
         write = partial(pieces.write, pieces.Table(folder, name, ks, images.label_names))
 
-        def rows(number: int, members: Int64) -> pieces.Rows:
+        def rows(number: int, members: Int64) -> pieces.Members:
             labels = None if images.labels is None else images.labels[members]
             names = None if images.files is None else [images.files[member] for member in members.tolist()]
-            return pieces.Rows(number, members, index[members], labels, names)
+            return pieces.Members(number, members, index[members], labels, names)
 
-        there: Any = getattr(points, "with_labels", None)
-        written: list[pieces.Piece] = there(ends, write, rows) if there else _written_here(points, ends, write, rows)
+        written: list[pieces.Piece] = (
+            points.with_labels(ends, write, rows)
+            if isinstance(points, WithLabels)
+            else _written_here(points, ends, write, rows)
+        )
         self._digests |= {piece.name: piece.sha256 for piece in written}
         if missing := [piece.name for piece in written if not (self._folder.path / piece.name).exists()]:
             raise StoreError(

@@ -33,7 +33,7 @@ class Noted:
 
 
 @dataclass(frozen=True)
-class Progress:
+class RunProgress:
     """Where an active run stands."""
 
     k: int
@@ -47,7 +47,7 @@ class Advanced:
     """All active runs have done one more iteration. Not kept in `events.jsonl`: the runs have their histories."""
 
     name: ClassVar[str] = "advanced"
-    active: tuple[Progress, ...]
+    active: tuple[RunProgress, ...]
 
 
 @dataclass(frozen=True)

@@ -30,5 +30,5 @@ def _processor() -> str:
 @functools.cache
 def versions() -> dict[str, str]:
     """Python's, Steinhaus's, and those of the libraries that compute or write a study."""
-    libraries = {name: importlib.metadata.version(name) for name in ("numpy", "numba", "scipy", "safetensors")}
+    libraries = {name: importlib.metadata.version(name) for name in ("numpy", "llvmlite", "scipy", "safetensors")}
     return {"python": platform.python_version(), "steinhaus": steinhaus.__version__, **libraries}

@@ -33,7 +33,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Rows:
+class Members:
     """Some images of a part."""
 
     number: int  # of the piece
@@ -62,7 +62,7 @@ def needed() -> None:
         ) from None
 
 
-def write(table: Table, clusters: Int32, rows: Rows) -> Piece:
+def write(table: Table, clusters: Int32, rows: Members) -> Piece:
     """Write a piece: index, part, place, label, file, and the clusters of each K, (ks, m)."""
     import pyarrow as pa
     import pyarrow.parquet as pq

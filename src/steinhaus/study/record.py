@@ -118,7 +118,7 @@ class StudyRecord:
     plan: dict[str, Any]  # k, restarts, max_iter, init, tol, train, seed
     data: DataRecord
     machine: dict[str, Any]  # system, processor, cores
-    versions: dict[str, str]  # python, steinhaus, numpy, numba, ...
+    versions: dict[str, str]  # python, steinhaus, numpy, llvmlite, ...
     runs: tuple[RunRecord, ...]  # by k, then restart
     best: tuple[BestRecord, ...]  # one a K, ascending; while the study runs: of the runs so far, without labels
     complete: bool = True  # False: the study is not finished yet

@@ -19,7 +19,7 @@ from steinhaus.errors import PlanError, StoreError
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Fit, Float64, Int64, Points, Run
 from steinhaus.study import events, files, outcome, pieces, scaling
-from steinhaus.study.assigning import Assigning, Counted, Here, There
+from steinhaus.study.assigning import Assigning, Counted, TableInPieces, WholeTable
 from steinhaus.study.events import Event, Key
 from steinhaus.study.lock import LOCK, Lock
 from steinhaus.study.machine import machine, versions
@@ -61,12 +61,12 @@ def run_study(
     if assignments == "parquet":
         pieces.needed()
     split = _split(study, images)
-    _check_fit(study, split)
+    check_fit(study, split)
     record = replace(_opening_record(study, images, split), command=command)
     how: dict[str, Any] = {"watch": watch, "checkpoint_every": checkpoint_every, "choose": choose or engines.choose}
     if path is None:
         store: Store = Memory(record)
-        _Session(study, split, store, Here(split, store), **how).run([])
+        _Session(study, split, store, WholeTable(split, store), **how).run([])
         return StudyResult(store.record, store, split=partial(_as_it_is, split))
     found = Folder.find(path)
     _refuse_another(found, record)
@@ -76,7 +76,7 @@ def run_study(
     with Lock(path, break_lock=break_lock) as lock:
         folder = _open(path, record, lock)
         if not folder.is_whole:
-            assigning = There(split, folder) if assignments == "parquet" else Here(split, folder)
+            assigning = TableInPieces(split, folder) if assignments == "parquet" else WholeTable(split, folder)
             _Session(study, split, folder, assigning, **how).run([lock.taken_over] if lock.taken_over else [])
     return StudyResult(folder.record, folder, out=path, split=partial(_as_it_is, split))
 
@@ -147,7 +147,7 @@ def _short(value: Any) -> str:
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
-def _check_fit(study: Plan, split: Split) -> None:
+def check_fit(study: Plan, split: Split) -> None:
     """What a plan asks of its images."""
     n, d = split.train.rows.shape
     if study.ks[-1] > n:
@@ -295,9 +295,9 @@ class _Session:
             self.tell(events.Checkpointed(len(active)))
             self.kept = time.monotonic()
 
-    def _progress(self, run: Run) -> events.Progress:
+    def _progress(self, run: Run) -> events.RunProgress:
         k, restart = cast(Key, run.key)
-        return events.Progress(k, restart, len(run.history), run.history[-1] / self.square)
+        return events.RunProgress(k, restart, len(run.history), run.history[-1] / self.square)
 
     def _finish(
         self,

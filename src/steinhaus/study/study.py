@@ -62,6 +62,32 @@ class Study(Plan):
     (2, 3, 4)
     """
 
+    def explain(self, images: Any) -> dict[int, str]:
+        """Say how the training images would be screened for each K, and why. Nothing is run.
+
+        Parameters
+        ----------
+        images
+            What would be clustered, as in `run`.
+
+        Returns
+        -------
+        dict
+            K -> a text on `restarts` runs of that K, as if they were alone: `run` has those of all K go together, and
+            share the memory for screening.
+
+        Raises
+        ------
+        PlanError
+            The plan does not fit the images.
+        DataError
+            The engine of these images does not say how it screens.
+        """
+        from steinhaus.images import Images, open_images
+        from steinhaus.study.explaining import explain
+
+        return explain(self, images if isinstance(images, Images) else open_images(images))
+
     def run(
         self,
         images: Any,

@@ -1,0 +1,58 @@
+"""Seeding: when a candidate cannot be nearer to a point than every row chosen so far.
+
+Let D be the squared distance of point i to its nearest chosen row, as `distances.squared_distance` measured it, and E
+that of a candidate c. Only E < D matters. Both are off by gamma_(d + 3) of themselves, u = 2^-53.
+
+By scores. In the frame E = |y|^2 - 2 s, s = y . e - |e|^2 / 2 the candidate's score (see `scores`). If an upper bound
+of s is below (|y|^2 - D) / 2 less what float64 may round, E >= D. `threshold` is that number, rounded down.
+
+By the chosen rows. Let r be the row that D belongs to. |x - c| >= |c - r| - |x - r|, so that E >= D where |c - r|^2 >=
+4 D (E. Raff, Exact acceleration of k-means++ and k-means||, IJCAI 2021, section 3). `SLACK` on the left is far above
+the gamma_(d + 3) of the three distances, for d < 2^38.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from steinhaus.engines.bounds.distances import float64_floor, settled_floor
+from steinhaus.engines.bounds.rounding import SLACK, TINY, UNIT32, Float64, gamma
+from steinhaus.engines.bounds.scores import Frame
+from steinhaus.jit.build import inlined
+from steinhaus.jit.types import boolean, f32, f64
+
+_DOWN = 4.0 * UNIT32  # of |value|: more than rounding to the nearest float32 takes
+
+
+@inlined
+def cannot_improve(between: f64, farthest: f64) -> boolean:
+    """Whether a candidate is nearer to no point whose nearest chosen row is at a squared distance of `between` from the
+    candidate, and of at most `farthest` from the point.
+    """
+    return between > 4.0 * SLACK * SLACK * farthest
+
+
+@inlined
+def threshold(half: f64, closest: f64) -> f32:
+    """At most (|y|^2 - D) / 2 less float64's rounding. half: as `halves_below` gives it; closest: D in the frame."""
+    value = half - 0.5 * closest * SLACK_CLOSEST
+    return f32(value - _DOWN * abs(value) - TINY)
+
+
+SLACK_CLOSEST = 1.0 + 1e-9  # D in the frame is scaled by a power of two; this is above gamma_(d + 3), for d < 2^22
+
+
+def halves_below(frame: Frame, norms: Float64, lengths: Float64, along_reference: Float64, rest: float) -> Float64:
+    """At most |y_i|^2 / 2 less what float64 may round of two distances.
+
+    |y|^2 = |x'|^2 - 2 x' . m + |m|^2, where x' . m came in float32, off by (gamma_q + entry + 2 u) |z| |m| and, where m
+    was rounded to bytes, by |z| `rest`; |x'|^2 came in float64.
+
+    norms: (n,) at least |z_i|; lengths: (n,) |x'_i|^2; along_reference: (n,) z_i . m.
+    """
+    d = len(frame.reference)
+    size = (norms + frame.reach) ** 2
+    slack = 2.0 * (gamma(frame.chain) + frame.entry + 4 * UNIT32) + 4.0 * float64_floor(d)
+    square = lengths - 2.0 * along_reference + float(np.square(frame.reference).sum())
+    square -= slack * size + 2.0 * rest * SLACK * norms
+    return 0.5 * square - settled_floor(d) * size

@@ -1,0 +1,268 @@
+"""Points in a Dask collection: every worker assigns the parts that lie with it, and integer tallies are added on the
+way here.
+
+Tasks and futures of dask.distributed, and nothing else: `tasks` is what workers do, `connection` what is done
+where they die, `arrays` how collections become parts.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import dask
+import dask.array as da
+import numpy as np
+from distributed import Client, Future, futures_of
+
+from steinhaus.engines.cluster import tasks
+from steinhaus.engines.cluster.ahead import Ahead
+from steinhaus.engines.cluster.arrays import collected, grouped, stretches
+from steinhaus.engines.cluster.connection import Cluster
+from steinhaus.engines.cluster.tasks import Speed
+from steinhaus.engines.dense.policy import Policy
+from steinhaus.engines.exact import parts
+from steinhaus.engines.exact.grid import Ranges, are_integers, grid_of
+from steinhaus.engines.exact.held import no_labels
+from steinhaus.jit.target import takes_bytes
+from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally, Totals
+
+_FAN = 8  # tallies that are added in one task, or here
+_LIGHT = 2**20  # bytes that may go out as a part of every task; more travels on its own, from worker to worker
+
+
+class DaskPoints:
+    """The rows of a Dask array, (n, d). See `Points` for the contract.
+
+    Parameters
+    ----------
+    x
+        (n, d) Dask array of a real type. Small chunks are put together, and chunks that split features; `notes` says
+        so. The array is computed once and stays on the workers.
+    layout
+        Which points the chunks hold, where x is made of parts of a source already; None: the points are the rows.
+    client
+        The cluster; None: the current `distributed.Client`.
+
+    Raises
+    ------
+    DataError
+        A point is not finite, or too large to be squared.
+    ClusterError
+        There is no client; or workers, or the scheduler, are lost and don't come back.
+    """
+
+    def __init__(self, x: Any, *, layout: parts.Layout | None = None, client: Client | None = None) -> None:
+        self._cluster = Cluster(client)
+        self._client = self._cluster.client
+        self.notes: list[str] = []
+        self.speeds: dict[str, Speed] = {}  # worker -> what it did
+        x = collected(x)
+        if layout is None:
+            x, self.notes = grouped(x, self._cluster.threads)
+            layout = parts.Layout(np.cumsum([0, *x.chunks[0]]))
+        self._layout = layout
+        self.n, self.d = self._layout.n, int(x.shape[1])
+        self._kind = np.dtype(x.dtype)
+        self._token = f"steinhaus-{uuid.uuid4().hex[:12]}"
+        self._asked = 0
+        self._last: dict[Hashable, Run] = {}
+        persisted = self._client.persist(x.map_blocks(np.ascontiguousarray, dtype=x.dtype))
+        self._blocks = self._cluster.kept = _futures(persisted, self._client)
+        self._share = -(-len(self._blocks) // max(1, len(self._cluster.workers)))
+        self._grid: Grid | None = None  # until it is known
+        self.grid = self._grid = grid_of(x.dtype, self._ranges(x.dtype), self.d)
+        self.totals: Totals = parts.totals(self._results(tasks.measure, None))
+        self._ahead = Ahead(
+            self._cluster,
+            self._blocks,
+            shape=(self.n, self.d),
+            nbytes=self.n * self.d * x.dtype.itemsize,
+            asked=self._given,
+            speeds=self.speeds,
+        )
+
+    def assign(self, runs: Sequence[Run]) -> list[Tally]:
+        """See `Points.assign`."""
+        runs = [replace(run, history=()) for run in runs]
+        self._last.update((run.key, run) for run in runs)
+        tallies = self._ahead.tallies(runs) if self._ahead.pays(runs) else self._tallies(runs)
+        wanted = parts.empties(tallies)
+        if wanted:
+            asked = [(runs[place], empty) for place, empty in wanted.items()]
+            of_parts = self._results(tasks.farthest, asked)
+            for row, (place, empty) in enumerate(wanted.items()):
+                far = [self._whole(part, *of_part[row]) for part, of_part in enumerate(of_parts)]
+                tallies[place] = replace(tallies[place], farthest=parts.farthest(far, empty))
+        return tallies
+
+    def rows(self, indices: Int64) -> Float64:
+        """See `Points.rows`."""
+        indices = np.asarray(indices)
+        out = np.empty((len(indices), self.d))
+        located = list(self._layout.locate(indices))
+        found = self._cluster.results(
+            lambda: [
+                self._client.submit(tasks.pick, self._blocks[part], places, pure=False) for part, _, places in located
+            ]
+        )
+        for (_, which, _), rows in zip(located, found, strict=True):
+            out[which] = rows
+        return out
+
+    def squared_distances(self, indices: Int64, below: Float64 | None = None) -> Float64:
+        """See `Points.squared_distances`. All of them come here."""
+        out = np.empty((len(indices), self.n))
+        for part, found in enumerate(self._results(tasks.distances, self.rows(indices))):
+            out[:, self._layout.members(part)] = found
+        return out
+
+    def sample(self, run: Run, factor: float, seed: int) -> Int64:
+        """See `seeding.Sampled`."""
+        members = [self._layout.members(part) for part in range(len(self._layout))]
+        spans = [span if len(span) < int(span[-1] - span[0]) + 1 else (span[0], span[-1] + 1) for span in members]
+        asked = (self._run(run.key), factor, seed)
+        drawn = self._cluster.results(lambda: self._each(tasks.sample, asked, spans))
+        return np.sort(np.concatenate(drawn))
+
+    def labels(self, key: Hashable) -> Int32:
+        """See `Points.labels`. All of them come here; `labels_array` leaves them where they are."""
+        out = np.empty(self.n, np.int32)
+        for part, found in enumerate(self._results(tasks.labels, self._run(key))):
+            out[self._layout.members(part)] = found
+        return out
+
+    def labels_array(self, key: Hashable) -> Any:
+        """The labels of the last assignment of a run as a Dask array, (n,) int32, on the workers.
+
+        Its chunks are the parts, its order theirs: that of the points where these are the rows of a collection. What
+        Dask offers for arrays has the workers write them: `rechunk(...).to_zarr`, `to_dask_dataframe().to_parquet`.
+        """
+        futures = self._each(tasks.labels, self._run(key))
+        self._cluster.finish(futures)  # while workers remember; where labels are lost later, Dask computes them anew
+        sizes = self._layout.sizes.tolist()
+        pieces = [da.from_delayed(future, (size,), np.int32) for future, size in zip(futures, sizes, strict=True)]
+        return da.concatenate(pieces)
+
+    def with_labels(
+        self, runs: Sequence[Run], work: Callable[[Int32, Any], Any], own: Callable[[int, Int64], Any]
+    ) -> list[Any]:
+        """Have something done with the labels of each part where these are.
+
+        Parameters
+        ----------
+        runs
+            Those of the last assignment.
+        work
+            Is given the labels, (runs, m) int32, and what is the part's own.
+        own
+            Makes that of the part's number and its points, (m,).
+
+        Returns
+        -------
+        list
+            What `work` returned, part by part.
+        """
+        owns = [own(part, self._layout.members(part)) for part in range(len(self._layout))]
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):  # a few bytes a point
+            return self._cluster.results(lambda: self._each(tasks.with_labels, (runs, work), owns))
+
+    def explain(self, k: int, runs: int = 1) -> str:
+        """See `Points.explain`."""
+        largest, kind = int(self._layout.sizes.max()), self._kind
+        policy = Policy(largest, self.d, 2**62, "auto", takes_bytes(kind), are_integers(kind))
+        return (
+            f"{len(self._blocks)} parts on {len(self._cluster.workers)} workers, each assigned where it lies, within "
+            f"its worker's memory; tallies are added on the way here. The largest part: "
+            f"{policy.explain(k, runs, pays=True, shapeless=False)}"
+        )
+
+    def forget(self, key: Hashable) -> None:
+        """See `Points.forget`. The workers hear of it with the next pass."""
+        self._last.pop(key, None)
+        self._ahead.forget(key)
+
+    def close(self) -> None:
+        """See `Points.close`. The cluster stays."""
+        blocks, self._blocks = self._blocks, []
+        if self._client.status == "running":
+            self._ahead.close()
+            for future in blocks:
+                future.release()
+            with suppress(OSError, TimeoutError, ValueError):  # a cluster that goes takes along what it remembered
+                self._client.run(tasks.drop, self._token, on_error="ignore")
+
+    def _tallies(self, runs: Sequence[Run]) -> list[Tally]:
+        """The tallies of all parts."""
+        weight = sum(run.centroids.nbytes for run in runs)
+        found = tasks.add(self._cluster.results(lambda: self._summed(self._each(tasks.assign, runs, weight=weight))))
+        tasks.add_speeds(self.speeds, found.speeds)
+        return list(found.tallies)
+
+    def _ranges(self, dtype: np.dtype[Any]) -> Ranges | None:
+        if are_integers(dtype):
+            return None
+        return parts.checked(self._results(tasks.spread, None), self._layout, "row")
+
+    def _whole(self, part: int, pairs: Int64, distances: Float64) -> parts.Far:
+        """What a part says of its own points, said of the whole's."""
+        return np.stack([self._layout.members(part)[pairs[:, 0]], pairs[:, 1]], axis=1), distances
+
+    def _run(self, key: Hashable) -> Run:
+        if key not in self._last:
+            raise no_labels(key)
+        return self._last[key]
+
+    def _results(self, task: Callable[..., Any], what: Any) -> list[Any]:
+        """What a task finds on every part."""
+        return self._cluster.results(lambda: self._each(task, what))
+
+    def _each(self, task: Callable[..., Any], what: Any, *own: Sequence[Any], weight: int = _LIGHT) -> list[Future]:
+        """Start a task on every part, where it lies.
+
+        `own` is each part's; what all are given, of `weight` bytes, is a part of the tasks where that is little.
+        """
+        self._asked += 1
+        name = f"{self._token}-{task.__name__}-{self._asked}"
+        asked: Any = self._given(what, self._share)
+        if weight * len(self._blocks) > _LIGHT:
+            asked = self._client.submit(tasks.given, asked, key=f"{name}-given")
+        keys = [f"{name}-{part}" for part in range(len(self._blocks))]
+        return self._client.map(task, self._blocks, range(len(keys)), *own, key=keys, asked=asked)  # type: ignore[no-any-return]
+
+    def _given(self, what: Any, share: int) -> tasks.Asked:
+        """What tasks are given, of which so many share a worker's memory."""
+        return tasks.Asked(self._token, self._grid, share, tuple(self._last), what)
+
+    def _summed(self, futures: list[Future]) -> list[Future]:
+        """Have what parts found added up on the workers, until a few are left."""
+        while len(futures) > _FAN:
+            groups = [futures[first : first + _FAN] for first in range(0, len(futures), _FAN)]
+            futures = [self._client.submit(tasks.add, group, pure=False) for group in groups]
+        return futures
+
+
+def spread(rows: Any, client: Client | None = None) -> DaskPoints:
+    """Bring points to the workers of a cluster, a part at a time.
+
+    Parameters
+    ----------
+    rows
+        (n, d) pixels that stay where they are stored, which the workers read themselves, under the same names; or an
+        array, which travels to them.
+    client
+        The cluster; None: the current `distributed.Client`.
+    """
+    cluster = Cluster(client)
+    x, layout = stretches(rows, cluster.threads)
+    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):  # an array is what is sent
+        return DaskPoints(x, layout=layout, client=cluster.client)
+
+
+def _futures(persisted: Any, client: Client) -> list[Future]:
+    """The futures of a persisted array of one column of chunks, in order."""
+    by_key = {future.key: future for future in futures_of(persisted, client=client)}
+    return [by_key[key] for (key,) in persisted.__dask_keys__()]

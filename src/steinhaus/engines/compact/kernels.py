@@ -1,0 +1,298 @@
+"""What is done with points in lanes: they are brought there, added up, and labelled, for as many iterations as wanted."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import NamedTuple
+
+from steinhaus import arithmetic
+from steinhaus.engines.compact.lanes import (
+    BOX,
+    GROUP,
+    TILE,
+    TOGETHER,
+    Lanes,
+    Sites,
+    candidates,
+    distances,
+    integers,
+    nearest,
+    row_at,
+)
+from steinhaus.engines.exact import limbs as wide
+from steinhaus.jit.annotations import Array, Point, f64, i32, i64
+from steinhaus.jit.build import apart, inlined, kernel
+from steinhaus.jit.operations import (
+    bits_of,
+    convert,
+    floating,
+    fold,
+    largest,
+    least,
+    load,
+    lowest_one,
+    maximum,
+    minimum,
+    small_integer,
+    splat,
+    store,
+)
+from steinhaus.jit.types import boolean
+
+BLOCK = 512  # tiles that can be added up before a sum may overflow: 2^13 points of 2^48 each, in and out
+
+
+class Labels(NamedTuple):
+    """The labels of a run, and what one thread has added up by them."""
+
+    labels: Array[i32]  # (16 tiles,), -1: none yet
+    sums: Array[i64]  # (limbs, k, d)
+    counts: Array[i64]  # (k,)
+    added: Array[i64]  # (k, d) zeros between calls
+    found: Array[i32]  # (16,) to work in
+    whole: Array[i64]  # (d, 16) to work in
+    some: Sites  # to work in: centroids that may be nearest
+    bounds: Array[f64]  # (k rounded up to 16,) to work in
+
+
+class Cells(NamedTuple):
+    """Cells of a grid over the features, which is halved along one feature after the other."""
+
+    low: Array[f64]  # (d,) where it begins
+    scale: Array[f64]  # (d,) cells a unit
+    most: Array[f64]  # (d,) the last cell
+    feature: Array[i64]  # (bits,) which one is halved
+    shift: Array[i64]  # (bits,) the bit of its cell that tells the halves apart
+
+
+class Steps(NamedTuple):
+    """What the update of the centroids needs besides."""
+
+    squares: Array[f64]  # (2,) of all points
+    step: Array[f64]  # (d,) of the grid
+    sites: Sites  # the centroids
+    following: Array[f64]  # (k, d) to work in
+    table: Array[f64]  # (2, d) to work in
+    history: Array[f64]  # one an iteration
+
+
+@kernel
+def turn(rows: Array[Point], x: Lanes, first: i64, end: i64, lowest: Array[f64], highest: Array[f64]) -> i64:
+    """Bring tiles into lanes, and note the least and greatest value of each feature, (d, 16); 1 where a value is not
+    finite, else 0.
+    """
+    d, bad = x.d, splat(0.0, f64, TILE)
+    for tile in range(first, end):
+        to = x.values + TILE * d * tile
+        for lane in range(TILE):
+            row = rows + row_at(x, TILE * tile + lane) * d
+            for t in range(d):
+                to[TILE * t + lane] = row[t]
+        if not small_integer(Point):
+            for t in range(d):
+                value = convert(load(to, TILE * t, TILE), f64)
+                store(lowest, TILE * t, minimum(load(lowest, TILE * t, TILE), value))
+                store(highest, TILE * t, maximum(load(highest, TILE * t, TILE), value))
+                if floating(Point):
+                    bad = bad + (value - value)
+    return 0 if fold(bad) == 0.0 else 1
+
+
+@kernel
+def totals(x: Lanes, first: i64, end: i64, inside: Array[i64], sums: Array[i64], squares: Array[i64]) -> None:
+    """Add up the grid's integers q of some tiles, at most `BLOCK`, and their squares, in three parts: a^2, 2ab, b^2, q =
+    a 2^24 + b. sums: (2, d), in two limbs; squares: (3, 2, d), in two limbs each; inside: (16,) a mask of the last
+    tile's points.
+    """
+    d = x.d
+    for t in range(d):
+        total, upper, across, lower = splat(0, i64, TILE), splat(0, i64, TILE), splat(0, i64, TILE), splat(0, i64, TILE)
+        for tile in range(first, end):
+            q = integers(x, x.values + TILE * d * tile, t)
+            if TILE * (tile + 1) > x.n:
+                q = q & load(inside, 0, TILE)
+            a, b = q >> 24, q & 0xFFFFFF
+            total = total + q
+            upper = upper + a * a
+            across = across + 2 * a * b
+            lower = lower + b * b
+        _add(sums, 0, d, t, fold(total >> 32), fold(total & 0xFFFFFFFF))
+        _add(squares, 0, d, t, fold(upper >> 32), fold(upper & 0xFFFFFFFF))
+        _add(squares, 2, d, t, fold(across >> 32), fold(across & 0xFFFFFFFF))
+        _add(squares, 4, d, t, fold(lower >> 32), fold(lower & 0xFFFFFFFF))
+
+
+@inlined
+def _add(sums: Array[i64], part: i64, d: i64, t: i64, high: i64, low: i64) -> None:
+    sums[part * d + t] += high
+    sums[(part + 1) * d + t] += low
+
+
+@kernel
+def enclose(x: Lanes, first: i64, end: i64) -> None:
+    """Find the bounds of some boxes; of those after the last, bounds that nothing is near to."""
+    d, tiles = x.d, (x.n + TILE - 1) // TILE
+    for box in range(first, end):
+        for t in range(d):
+            low, high = splat(inf, f64, TILE), splat(-inf, f64, TILE)
+            for tile in range(BOX * box, min(BOX * (box + 1), tiles)):
+                value = convert(load(x.values, TILE * (d * tile + t), TILE), f64)
+                low, high = minimum(low, value), maximum(high, value)
+            at = (box // GROUP * d + t) * GROUP + box % GROUP
+            x.low[at], x.high[at] = least(low), largest(high)
+
+
+@kernel
+def keys(x: Lanes, first: i64, end: i64, cells: Cells, bits: i64, out: Array[i64]) -> None:
+    """Number the cells of a grid that the points of some tiles stand in, so that cells with near numbers are near."""
+    for tile in range(first, end):
+        key = splat(0, i64, TILE)
+        for b in range(bits):
+            t = cells.feature[b]
+            value = convert(load(x.values, TILE * (x.d * tile + t), TILE), f64)
+            place = minimum((value - cells.low[t]) * cells.scale[t], splat(cells.most[t], f64, TILE))
+            cell = convert(maximum(place, splat(0.0, f64, TILE)), i64)
+            key = key + key + ((cell >> cells.shift[b]) & 1)
+        store(out, TILE * tile, key)
+
+
+@kernel
+def label(x: Lanes, run: Labels, limbs: i64, first: i64, end: i64, sites: Sites, k: i64, boxes: i64) -> None:
+    """Label the points of some boxes, and move those whose label has changed from cluster to cluster.
+
+    boxes: whether to look at boxes first.
+    """
+    _label(x, run, limbs, first, end, sites, k, boxes)
+
+
+@apart
+def _label(x: Lanes, run: Labels, limbs: i64, first: i64, end: i64, sites: Sites, k: i64, boxes: i64) -> None:
+    d, waiting, tiles = x.d, 0, (x.n + TILE - 1) // TILE
+    for box in range(first, end):
+        found = k
+        if boxes != 0:
+            found = candidates(x, box, sites, k, run.bounds, run.some)
+        for tile in range(BOX * box, min(BOX * (box + 1), tiles)):
+            values = x.values + TILE * d * tile
+            if boxes != 0:
+                nearest(values, run.some, found, d, run.found)
+            else:
+                nearest(values, sites, k, d, run.found)
+            new = load(run.found, 0, TILE)
+            changed = i64(bits_of(new != load(run.labels, TILE * tile, TILE)))
+            if TILE * (tile + 1) > x.n:
+                changed = changed & ((1 << (x.n - TILE * tile)) - 1)
+            if changed != 0:
+                _move(x, values, run, tile, changed, limbs, k)
+                store(run.labels, TILE * tile, new)
+                waiting += 1
+                if waiting == BLOCK:
+                    _put_down(run, limbs, k * d)
+                    waiting = 0
+    if waiting > 0:
+        _put_down(run, limbs, k * d)
+
+
+@apart
+def _move(x: Lanes, values: Array[Point], run: Labels, tile: i64, changed: i64, limbs: i64, k: i64) -> None:
+    """Move the points of these lanes to the clusters of the labels that were found."""
+    left = changed
+    for t in range(x.d):
+        store(run.whole, TILE * t, integers(x, values, t))
+    while left != 0:
+        lane = lowest_one(left)
+        left = left & (left - 1)
+        place = TILE * tile + lane
+        weight = x.weights[place] if x.weighted != 0 else 1
+        old, new = i64(run.labels[place]), i64(run.found[lane])
+        if old >= 0:
+            run.counts[old] -= weight
+            _add_point(x, run, lane, old, -1, weight, limbs, k)
+        run.counts[new] += weight
+        _add_point(x, run, lane, new, 1, weight, limbs, k)
+
+
+@inlined
+def _add_point(x: Lanes, run: Labels, lane: i64, j: i64, sign: i64, weight: i64, limbs: i64, k: i64) -> None:
+    """Add a point to a cluster, or take it away."""
+    d = x.d
+    if x.weighted != 0:
+        for t in range(d):
+            wide.add(run.whole[TILE * t + lane], weight, sign, run.sums, j * d + t, (limbs - 1) * k * d)
+    else:
+        for t in range(d):
+            run.added[j * d + t] += sign * run.whole[TILE * t + lane]
+
+
+@apart
+def _put_down(run: Labels, limbs: i64, size: i64) -> None:
+    """Add what is waiting to the sums, in their limbs."""
+    for at in range(size):
+        waiting = run.added[at]
+        run.added[at] = 0
+        if limbs == 1:
+            run.sums[at] += waiting
+        else:
+            run.sums[at] += waiting >> 32
+            run.sums[size + at] += waiting & 0xFFFFFFFF
+
+
+@kernel
+def advance(x: Lanes, run: Labels, limbs: i64, k: i64, boxes: i64, steps: Steps, tolerance: f64, most: i64) -> i64:
+    """Do complete iterations, `most` of them or as many as there are before one that would end the run or that has an
+    empty cluster: that one is begun, so that labels and sums are those of the centroids. Returns how many.
+    """
+    count = (x.n + TILE * BOX - 1) // (TILE * BOX)
+    for done in range(most):
+        _label(x, run, limbs, 0, count, steps.sites, k, boxes)
+        if not _update(x, run, limbs, k, steps, tolerance, done):
+            return done
+    return most
+
+
+@kernel
+def update(x: Lanes, run: Labels, limbs: i64, k: i64, steps: Steps, tolerance: f64, done: i64) -> i64:
+    """Complete an iteration whose points are labelled, by a thread or several; 0 where that is left undone."""
+    return 1 if _update(x, run, limbs, k, steps, tolerance, done) else 0
+
+
+@apart
+def _update(x: Lanes, run: Labels, limbs: i64, k: i64, steps: Steps, tolerance: f64, done: i64) -> boolean:
+    """Replace the centroids by the means; no, where that would end the run, or where a cluster is empty."""
+    d, rows = x.d, steps.sites.rows
+    for j in range(k):
+        if run.counts[j] == 0:
+            return False
+    arithmetic.mean_rows(run.sums, limbs, k, d, run.counts, x.offset, steps.step, steps.following)
+    same = True
+    for at in range(k * d):
+        if steps.following[at] != rows[at]:
+            same = False
+            break
+    if same or arithmetic.moved(rows, steps.following, k * d) <= tolerance:
+        return False
+    steps.history[done] = arithmetic.cost(
+        steps.squares, run.sums, limbs, k, d, run.counts, steps.following, x.offset, steps.step, steps.table
+    )
+    place(steps.following, k, d, steps.sites)
+    return True
+
+
+@kernel
+def place(centroids: Array[f64], k: i64, d: i64, sites: Sites) -> None:
+    """Write centroids, (k, d), where they are compared with points."""
+    columns = (k + GROUP - 1) // GROUP * GROUP
+    for j in range(columns):
+        for t in range(d):
+            value = centroids[min(j, k - 1) * d + t]
+            sites.across[t * columns + j] = value
+            if j < (k + TOGETHER - 1) // TOGETHER * TOGETHER:
+                sites.rows[j * d + t] = value
+
+
+@kernel
+def to_rows(x: Lanes, first: i64, end: i64, rows: Array[f64], m: i64, out: Array[f64], wide: i64) -> None:
+    """Squared distances of the points of some tiles to m rows, (m, d): out (m, wide), wide >= 16 tiles."""
+    for tile in range(first, end):
+        for j in range(m):
+            distances(x.values + TILE * x.d * tile, rows + j * x.d, x.d, out + (j * wide + TILE * tile))

@@ -1,0 +1,232 @@
+"""Points in lanes: tiles of sixteen points, feature by feature, and their squared distances to rows.
+
+Every distance is summed in the order of `exact.distances.squared_distance`, for each lane by itself: so it has the same
+bits, and labels need no screen.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import NamedTuple
+
+import numpy as np
+
+from steinhaus.jit.annotations import Array, Point, f64, i32, i64
+from steinhaus.jit.build import apart, inlined, inner
+from steinhaus.jit.operations import (
+    bits_of,
+    convert,
+    least,
+    load,
+    local,
+    lowest_one,
+    maximum,
+    minimum,
+    select,
+    small_integer,
+    splat,
+    store,
+    vector,
+)
+from steinhaus.jit.translate import unroll
+from steinhaus.jit.types import F64x8, I64x8
+
+TILE = 16  # points
+BOX = 4  # tiles that share a box
+GROUP = 16  # boxes that are looked at at once
+FEW = 16  # features below which a distance is summed in order
+TOGETHER = 4  # centroids that few features are compared with at once: their number is rounded up to it
+
+F64x16, I64x16 = f64.of(TILE), i64.of(TILE)
+
+
+class Lanes(NamedTuple):
+    """The points, and their grid: the integers are (x - offset) * per_step.
+
+    A box is what `BOX` tiles spread over: bounds of each feature. There are boxes where there are few features.
+    """
+
+    values: Array[Point]  # (tiles, d, 16); after the last point, copies of it
+    n: i64
+    d: i64
+    offset: Array[f64]  # (d,)
+    per_step: Array[f64]  # (d,)
+    order: Array[i64]  # (n,) the row that stands at a place
+    ordered: i64  # 0: each row stands at its own place, and there is no `order`
+    weights: Array[i64]  # (n,) what the point at each place counts for, if `weighted`
+    weighted: i64
+    low: Array[f64]  # (groups, d, 16) the least value in each box
+    high: Array[f64]  # (groups, d, 16) the greatest value
+
+
+class Sites(NamedTuple):
+    """Centroids, or some of them."""
+
+    rows: Array[f64]  # (centroid_rows(k), d)
+    names: Array[i64]  # (centroid_rows(k),) their numbers
+    across: Array[f64]  # (d, k rounded up to 16); after the last one, copies of it
+
+
+def centroid_rows(k: int) -> int:
+    """Rows of a table for k centroids: the last one is repeated, which no tie ever goes to."""
+    return -(-k // TOGETHER) * TOGETHER
+
+
+@inlined
+def integers(x: Lanes, tile: Array[Point], t: i64) -> I64x16:
+    """The grid's integers of feature t of a tile."""
+    if small_integer(Point):
+        return convert(load(tile, TILE * t, TILE), i64)
+    return convert(np.rint((convert(load(tile, TILE * t, TILE), f64) - x.offset[t]) * x.per_step[t]), i64)
+
+
+@inlined
+def few_distances(tile: Array[Point], row: Array[f64], d: i64) -> F64x16:
+    """The squared distances of a tile to a row of fewer than sixteen features: summed in order."""
+    total = splat(0.0, f64, TILE)
+    for t in range(d):
+        e = convert(load(tile, TILE * t, TILE), f64) - row[t]
+        total = total + e * e
+    return total
+
+
+@apart
+def many_distances(tile: Array[Point], row: Array[f64], d: i64) -> F64x8:
+    """The squared distances of half a tile to a row of sixteen features or more: sixteen running sums, folded by
+    halves; then the rest in order.
+
+    tile: where the half begins.
+    """
+    sums = local(vector(f64, 8), 16)
+    for s in unroll(16):
+        sums[s] = splat(0.0, f64, 8)
+    whole = d - d % 16
+    for t in range(0, whole, 16):
+        for s in unroll(16):
+            e = convert(load(tile, TILE * (t + s), 8), f64) - row[t + s]
+            sums[s] = sums[s] + e * e
+    for stage in unroll(4):
+        for s in unroll(8 >> stage):
+            sums[s] = sums[s] + sums[s + (8 >> stage)]
+    total = sums[0]
+    for t in range(whole, d):
+        e = convert(load(tile, TILE * t, 8), f64) - row[t]
+        total = total + e * e
+    return total
+
+
+@apart
+def distances(tile: Array[Point], row: Array[f64], d: i64, out: Array[f64]) -> None:
+    """Write the squared distances of a tile's points to a row, (16,)."""
+    if d < FEW:
+        store(out, 0, few_distances(tile, row, d))
+    else:
+        store(out, 0, many_distances(tile, row, d))
+        store(out, 8, many_distances(tile + 8, row, d))
+
+
+@inlined
+def row_at(x: Lanes, place: i64) -> i64:
+    """The row that stands at a place; after the last place, that of the last."""
+    if x.ordered != 0:
+        return x.order[min(place, x.n - 1)]
+    return min(place, x.n - 1)
+
+
+@apart
+def distances_to_boxes(x: Lanes, group: i64, row: Array[f64]) -> F64x16:
+    """At most the squared distance of any point in each of sixteen boxes to a row; of many features, 0.
+
+    Rounding is monotone: the difference to the near side of the box is at most that to any point inside, and so are
+    its square and the sum of squares in the same order, as they are computed.
+    """
+    total, at = splat(0.0, f64, TILE), group * x.d * GROUP
+    if x.d < FEW:
+        for t in range(x.d):
+            below, above = load(x.low, at + GROUP * t, GROUP) - row[t], row[t] - load(x.high, at + GROUP * t, GROUP)
+            e = maximum(maximum(below, above), splat(0.0, f64, GROUP))
+            total = total + e * e
+    return total
+
+
+@apart
+def candidates(x: Lanes, box: i64, sites: Sites, k: i64, bounds: Array[f64], some: Sites) -> i64:
+    """Put the centroids that may be nearest to a point in a box into `some`; how many they are.
+
+    One whose distance is at least what another's is at most is out of the question: see `distances_to_boxes`.
+    bounds: (k rounded up to 16,) to work in.
+    """
+    d, wide, at = x.d, (k + GROUP - 1) // GROUP * GROUP, (box // GROUP * x.d) * GROUP + box % GROUP
+    limit = splat(inf, f64, GROUP)
+    for j in range(0, wide, GROUP):
+        near, far = splat(0.0, f64, GROUP), splat(0.0, f64, GROUP)
+        for t in range(d):
+            c = load(sites.across, t * wide + j, GROUP)
+            below, above = x.low[at + GROUP * t] - c, c - x.high[at + GROUP * t]
+            e = maximum(maximum(below, above), splat(0.0, f64, GROUP))
+            near = near + e * e
+            e = minimum(below, above)
+            far = far + e * e
+        store(bounds, j, near)
+        limit = minimum(limit, far)
+    most, found = least(limit), 0
+    for j in range(0, wide, GROUP):
+        left = i64(bits_of(load(bounds, j, GROUP) <= splat(most, f64, GROUP)))
+        if j + GROUP > k:
+            left = left & ((1 << (k - j)) - 1)
+        while left != 0:
+            name = j + lowest_one(left)
+            left = left & (left - 1)
+            _put(sites, name, some, found, d)
+            found += 1
+    for again in range(found, (found + TOGETHER - 1) // TOGETHER * TOGETHER):
+        _put(some, found - 1, some, again, d)
+    return found
+
+
+@inlined
+def _put(of: Sites, j: i64, to: Sites, place: i64, d: i64) -> None:
+    to.names[place] = of.names[j]
+    for t in range(d):
+        to.rows[place * d + t] = of.rows[j * d + t]
+
+
+@inner
+def nearest(tile: Array[Point], sites: Sites, k: i64, d: i64, labels: Array[i32]) -> None:
+    """Write the labels of a tile's points, (16,): the nearest of k centroids; ties to the first."""
+    if d < FEW:
+        store(labels, 0, convert(_nearest_of_few(tile, sites, k, d), i32))
+    else:
+        store(labels, 0, convert(_nearest_of_many(tile, sites.rows, k, d), i32))
+        store(labels, 8, convert(_nearest_of_many(tile + 8, sites.rows, k, d), i32))
+
+
+@apart
+def _nearest_of_few(tile: Array[Point], sites: Sites, k: i64, d: i64) -> I64x16:
+    best, label = splat(inf, f64, TILE), splat(0, i64, TILE)
+    for j in range(0, k, TOGETHER):
+        row = sites.rows + j * d
+        totals = local(vector(f64, 16), 4)
+        for s in unroll(TOGETHER):
+            totals[s] = splat(0.0, f64, TILE)
+        for t in range(d):
+            x = convert(load(tile, TILE * t, TILE), f64)
+            for s in unroll(TOGETHER):
+                e = x - row[s * d + t]
+                totals[s] = totals[s] + e * e
+        for s in unroll(TOGETHER):
+            nearer = totals[s] < best
+            best = select(nearer, totals[s], best)
+            label = select(nearer, splat(sites.names[j + s], i64, TILE), label)
+    return label
+
+
+@apart
+def _nearest_of_many(tile: Array[Point], rows: Array[f64], k: i64, d: i64) -> I64x8:
+    best, label = splat(inf, f64, 8), splat(0, i64, 8)
+    for j in range(k):
+        total = many_distances(tile, rows + j * d, d)
+        nearer = total < best
+        best = select(nearer, total, best)
+        label = select(nearer, splat(j, i64, 8), label)
+    return label

@@ -1,0 +1,61 @@
+"""Labels and distances alone, of points that are not fitted: tile by tile, without a look at all of them before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steinhaus.engines.compact import predict_kernels
+from steinhaus.engines.compact.lanes import GROUP, TILE
+from steinhaus.engines.compact.points import sites_of
+from steinhaus.engines.workers import Workers
+from steinhaus.errors import DataError
+from steinhaus.points import Float64, Int32
+from steinhaus.resources import available_cores
+
+_TASK = 2**19  # what a task amounts to, in values of points times centroids: some 100 us
+_SHARE = 2**21  # what another thread is started for
+
+
+def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) -> Int32:
+    """The label of each point's nearest centroid, ties to the lowest; see `dense.predict.nearest`."""
+    (n, d), k = x.shape, len(centroids)
+    tiles, kernel = -(-n // TILE), predict_kernels.label[x.dtype]
+    labels, sites = np.empty(tiles * TILE, np.int32), sites_of(centroids)
+
+    def label(_: int, first: int, end: int) -> None:
+        tile = np.empty((d, TILE), x.dtype)
+        if kernel(x, n, d, first, end, sites, k, tile, labels):
+            row = first * TILE + int(np.flatnonzero(~np.isfinite(x[first * TILE : end * TILE]).all(axis=1))[0])
+            raise DataError(
+                f"Points must be finite, but row {row} holds a value that is not. Remove the row, or replace it."
+            )
+
+    workers = _workers(threads, x.size * k)
+    workers.each(label, tiles, max(1, _TASK // (k * d * TILE)))
+    workers.close()
+    return labels[:n]
+
+
+def distances(x: NDArray[Any], rows: Float64, *, threads: int | None = None) -> Float64:
+    """The Euclidean distances of points, (n, d), to rows, (m, d), of few features -> (n, m) float64."""
+    (n, d), m = x.shape, len(rows)
+    wide, kernel = -(-m // GROUP) * GROUP, predict_kernels.measure[x.dtype]
+    across, out = np.zeros((d, wide)), np.empty((n, m))
+    across[:, :m] = rows.T
+
+    def measure(_: int, first: int, end: int) -> None:
+        kernel(x, d, first, end, across, m, wide, np.empty(GROUP), out)
+
+    workers = _workers(threads, x.size * m)
+    workers.each(measure, n, max(1, _TASK // (m * d)))
+    workers.close()
+    return out
+
+
+def _workers(threads: int | None, work: int) -> Workers:
+    """No more threads than there is work for."""
+    most = 1 + work // _SHARE
+    return Workers(min(threads or available_cores(), most) if most > 1 else 1)

@@ -1,0 +1,69 @@
+"""Labels and distances of points that stand in rows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from steinhaus.engines.compact.lanes import GROUP, TILE, Sites, nearest
+from steinhaus.jit.annotations import Array, Point, f64, i32, i64
+from steinhaus.jit.build import kernel
+from steinhaus.jit.operations import convert, floating, fold, load, splat, store
+
+
+@kernel
+def label(
+    rows: Array[Point],
+    n: i64,
+    d: i64,
+    first: i64,
+    end: i64,
+    sites: Sites,
+    k: i64,
+    tile: Array[Point],
+    labels: Array[i32],
+) -> i64:
+    """Label sixteen points at a time, first <= tile < end; 1 where a value is not finite, else 0.
+
+    rows: (n, d); tile: (d, 16), to work in; labels: (16 tiles,).
+    """
+    bad = splat(0.0, f64, TILE)
+    for number in range(first, end):
+        for lane in range(TILE):
+            row = rows + min(TILE * number + lane, n - 1) * d
+            for t in range(d):
+                tile[TILE * t + lane] = row[t]
+        if floating(Point):
+            for t in range(d):
+                value = convert(load(tile, TILE * t, TILE), f64)
+                bad = bad + (value - value)
+        nearest(tile, sites, k, d, labels + TILE * number)
+    return 0 if fold(bad) == 0.0 else 1
+
+
+@kernel
+def measure(
+    rows: Array[Point],
+    d: i64,
+    first: i64,
+    end: i64,
+    across: Array[f64],
+    m: i64,
+    wide: i64,
+    last: Array[f64],
+    out: Array[f64],
+) -> None:
+    """Distances of the points first <= i < end, of few features, to m rows: across (d, wide), out (n, m); last: (16,)
+    to work in.
+    """
+    for i in range(first, end):
+        for j in range(0, wide, GROUP):
+            total = splat(0.0, f64, GROUP)
+            for t in range(d):
+                e = f64(rows[i * d + t]) - load(across, t * wide + j, GROUP)
+                total = total + e * e
+            if j + GROUP <= m:
+                store(out, i * m + j, np.sqrt(total))
+            else:
+                store(last, 0, np.sqrt(total))
+                for s in range(m - j):
+                    out[i * m + j + s] = last[s]

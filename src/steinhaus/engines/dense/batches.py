@@ -1,0 +1,83 @@
+"""Batches of points: some rows at a time, labelled and added up exactly, without anything remembered of them.
+
+One grid, made of all points, serves every batch; so a batch costs no survey.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steinhaus.centroids import means
+from steinhaus.engines.dense.predict import nearest
+from steinhaus.engines.exact.batch_kernels import add_batch
+from steinhaus.engines.exact.grid import are_integers, grid_of, ranges
+from steinhaus.engines.exact.rows import dense_rows
+from steinhaus.engines.workers import Workers
+from steinhaus.jit.handed import Handed
+from steinhaus.points import Float64, Int64, Tally
+
+_SCREENED = 2**23  # features of pairs in a batch, from which on screens save more than they cost
+
+
+class Added(NamedTuple):
+    """What a batch amounts to."""
+
+    means: Float64  # (k, d) of each cluster's rows, the old centroid where there are none
+    weights: NDArray[Any]  # (k,) of each cluster's rows
+    inertia: float  # of the batch's labels with the centroids that gave them
+
+
+class Batches:
+    """(n, d) points in memory, of which some at a time are labelled and added up, without weights.
+
+    Parameters
+    ----------
+    x
+        (n, d) array of a real type, C-contiguous.
+    threads
+        Threads to use, the calling one included; None: one a core. Results are the same.
+
+    Attributes
+    ----------
+    grid
+        The grid of the sums.
+
+    Raises
+    ------
+    DataError
+        A point is not finite, or too large to be squared.
+    """
+
+    def __init__(self, x: NDArray[Any], *, threads: int | None = None) -> None:
+        self._x, self._threads = x, threads
+        self._integers = are_integers(x.dtype)
+        workers = Workers(threads)
+        self.grid = grid_of(x.dtype, None if self._integers else ranges(x, workers), x.shape[1])
+        workers.close()
+        self._rows = Handed(dense_rows(x, self.grid))
+        self._kernel = add_batch[x.dtype]
+
+    def add(self, rows: Int64, centroids: Float64) -> Added:
+        """Label some of the points and add them up.
+
+        Parameters
+        ----------
+        rows
+            (m,) which; each counts as often as it is named.
+        centroids
+            (k, d)
+        """
+        m, (k, d) = len(rows), centroids.shape
+        labels, distances = np.empty(m, np.int32), np.empty(m)
+        screened = m * k * d > _SCREENED
+        if screened:
+            labels = nearest(self._x[rows], centroids, threads=self._threads)
+        tally = Tally(np.zeros((1 if self._integers else 2, k, d), np.int64), np.zeros(k, np.int64))
+        self._kernel(
+            self._rows, rows, m, centroids, 0 if screened else k, labels, distances, k * d, tally.sums, tally.counts
+        )
+        inertia = float(np.cumsum(distances)[-1])  # one after the other: the same with every NumPy
+        return Added(means(self.grid, tally, centroids), tally.counts, inertia)

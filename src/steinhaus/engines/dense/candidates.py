@@ -1,0 +1,221 @@
+"""Which centroids are candidates of a tile: by gaps, by the directions, and what is recorded for the next pass.
+
+See `bounds.gaps`. Notation as in `bounds.scores`.
+"""
+
+from __future__ import annotations
+
+from steinhaus.engines.bounds.gaps import accumulated, gap, recorded
+from steinhaus.engines.dense.certifying import bounds, uppers
+from steinhaus.engines.dense.products import products
+from steinhaus.engines.dense.records import ANCHORED, RENEW, SCREENED, Change, Gaps, Orders, Tiles, View
+from steinhaus.engines.dense.slices import RunSlice, Source, Tile
+from steinhaus.jit.build import apart, inlined, inner
+from steinhaus.jit.operations import (
+    bits_of,
+    fma,
+    largest,
+    least,
+    load,
+    lowest_one,
+    maximum,
+    minimum,
+    select,
+    splat,
+    store,
+)
+from steinhaus.jit.types import Array, F32x16, f32, i64, u8, u32
+
+INFINITY = float("inf")
+
+
+@apart
+def select_candidates(
+    s: Source, view: View, orders: Orders, change: Change, tile: Tile, run: RunSlice, mode: i64
+) -> i64:
+    """List a tile's candidates in `chosen`, ascending. Returns how many."""
+    gaps, chosen = view.gaps, s.scratch.chosen
+    gaps.fallen[run.at_tile] = accumulated(gaps.fallen[run.at_tile], _fall(gaps, tile, run))
+    ahead = orders.spare[run.run] * tile.size if mode == RENEW else f32(0.0)
+    count = _open_gaps(gaps, tile, run, gaps.fallen[run.at_tile] + ahead, chosen)
+    if mode == RENEW:
+        view.anchors.used[run.at_tile] = 0
+        for q in range(run.width):
+            view.anchors.slots[run.at + q] = 0
+    if count > (1 if mode == ANCHORED else orders.straight[run.run]):
+        count = _screen_by_directions(s, view, change, tile, run, count)
+    return count
+
+
+@inner
+def _fall(gaps: Gaps, tile: Tile, run: RunSlice) -> f32:
+    """At most how much the best score of any lane fell in the last step: as much as the worst of the tile's labels."""
+    most = splat(0.0, f32, 16)
+    for q in range(0, run.width, 16):
+        now = fma(load(gaps.size, run.column + q, 16), splat(tile.size, f32, 16), load(gaps.fall, run.column + q, 16))
+        here = load(gaps.present, run.at + q, 16) != u8(0)
+        most = maximum(most, select(here, now, most))
+    return largest(most)
+
+
+@inner
+def _open_gaps(gaps: Gaps, tile: Tile, run: RunSlice, since: f32, chosen: Array[i64]) -> i64:
+    """List the centroids whose gap may have closed, ascending. Returns how many."""
+    found = 0
+    for q in range(0, run.k, 16):
+        risen = fma(load(gaps.travelled, run.column + q, 16), tile.size, load(gaps.risen, run.column + q, 16))
+        opened = u32(0xFFFF) & ~bits_of(load(gaps.gaps, run.at + q, 16) > risen + since)
+        if q + 16 > run.k:
+            opened = opened & (u32(0xFFFF) >> u32(q + 16 - run.k))
+        while opened:
+            chosen[found] = run.first + q + lowest_one(opened)
+            found += 1
+            opened = opened & (opened - 1)
+    return found
+
+
+@apart
+def _screen_by_directions(s: Source, view: View, change: Change, tile: Tile, run: RunSlice, count: i64) -> i64:
+    """Drop candidates without an anchor in this tile that are out of the question by the directions. Returns how many
+    stay.
+    """
+    scratch, tiles = s.scratch, s.tiles
+    many, ours = split_by_anchors(view, run, scratch.chosen, count, scratch.others, scratch.kept)
+    if not many:
+        return count
+    if ours:
+        anchored_products(s, view, tile, run, scratch.kept, ours)
+        bounds(s, tile, run, view.anchored, tiles.rounded_norms, scratch.kept, ours)
+        directed_products(tiles, tile, view.directed.rows, scratch.others, many, scratch.out)
+        uppers(s, tile, view.directed, tiles.norms, scratch.others, many)
+    else:
+        directed_products(tiles, tile, view.directed.rows, scratch.others, many, scratch.out)
+        bounds(s, tile, run, view.directed, tiles.norms, scratch.others, many)
+    change.work[SCREENED * view.sizes.runs + run.run] += count
+    return _drop(s, view.gaps, tile, run, count, many)
+
+
+@inner
+def split_by_anchors(
+    view: View, run: RunSlice, chosen: Array[i64], count: i64, others: Array[i64], kept: Array[i64]
+) -> tuple[i64, i64]:
+    """List the candidates whose products with their anchors are not kept in this tile, and those whose are."""
+    many, ours = 0, 0
+    for c in range(count):
+        if view.anchors.slots[run.at + chosen[c] - run.first] == u8(0):
+            others[many] = chosen[c]
+            many += 1
+        else:
+            kept[ours] = chosen[c]
+            ours += 1
+    return many, ours
+
+
+@inner
+def _drop(s: Source, gaps: Gaps, tile: Tile, run: RunSlice, count: i64, many: i64) -> i64:
+    """Take those of the `others`, part of the candidates, off the list whose upper bounds reach no lane's `least`.
+    Returns how many stay.
+    """
+    scratch, chosen = s.scratch, s.scratch.chosen
+    low0, low1 = load(scratch.least, 0, 16), load(scratch.least, 16, 16)
+    stay, o = 0, 0
+    for c in range(count):
+        j = chosen[c]
+        drops = False
+        if o < many and scratch.others[o] == j:
+            now = _gap(scratch.upper, o, low0, low1)
+            o += 1
+            if now > 0.0:
+                _record(now, j - run.first, gaps, tile, run)
+                drops = True
+        if not drops:
+            chosen[stay] = j
+            stay += 1
+    return stay
+
+
+@apart
+def measure_gaps(s: Source, gaps: Gaps, tile: Tile, run: RunSlice, count: i64) -> None:
+    """Record the gaps of the candidates as they are now; `near` gets them bare."""
+    scratch = s.scratch
+    low0, low1 = load(scratch.least, 0, 16), load(scratch.least, 16, 16)
+    for c in range(count):
+        now = _gap(scratch.upper, c, low0, low1)
+        scratch.near[c] = now
+        _record(now, scratch.chosen[c] - run.first, gaps, tile, run)
+
+
+@inlined
+def _gap(upper: Array[f32], c: i64, low0: F32x16, low1: F32x16) -> f32:
+    """By how much every lane's best score exceeds the upper bound of candidate c; low0, low1: the lanes' `least`."""
+    above0, above1 = load(upper, 32 * c, 16), load(upper, 32 * c + 16, 16)
+    return least(minimum(gap(low0, above0), gap(low1, above1)))
+
+
+@inlined
+def _record(now: f32, q: i64, gaps: Gaps, tile: Tile, run: RunSlice) -> None:
+    """Write a gap as it is now into the table, relative to all steps so far."""
+    column = run.column + q
+    gaps.gaps[run.at + q] = recorded(
+        now, tile.size, gaps.travelled[column], gaps.risen[column], gaps.fallen[run.at_tile]
+    )
+
+
+# Products with the directions, and from anchors
+
+
+@inlined
+def directed_products(
+    tiles: Tiles, tile: Tile, rows: Array[f32], chosen: Array[i64], count: i64, out: Array[f32]
+) -> None:
+    """Write the products of a tile's projections with some rows of (K, p) into `out`."""
+    p = tiles.p
+    low = tiles.projections + tile.number * 32 * p
+    products(low, low + 16 * p, rows, p, chosen, count, p, out, p > 0)
+
+
+@apart
+def anchored_products(s: Source, view: View, tile: Tile, run: RunSlice, chosen: Array[i64], count: i64) -> None:
+    """Write the products of a tile with listed centroids from their anchors, x . a + b . P'delta, into `out`."""
+    out = s.scratch.out
+    directed_products(s.tiles, tile, view.anchored.rows, chosen, count, out)
+    for c in range(count):
+        slot = 32 * (i64(view.anchors.slots[run.at + chosen[c] - run.first]) - 1)
+        store(out, 32 * c, load(out, 32 * c, 16) + load(run.kept, slot, 16))
+        store(out, 32 * c + 16, load(out, 32 * c + 16, 16) + load(run.kept, slot + 16, 16))
+
+
+@apart
+def keep_products(s: Source, view: View, run: RunSlice, count: i64) -> i64:
+    """Keep the products of the candidates that are nearest, as many as there is room for. Returns how many."""
+    near, out, room = s.scratch.near, s.scratch.out, run.room
+    limit = _nearest_limit(near, count, room)
+    kept = 0
+    for c in range(count):
+        if near[c] <= limit and kept < room:
+            kept += 1
+            view.anchors.slots[run.at + s.scratch.chosen[c] - run.first] = u8(kept)
+            store(run.kept, 32 * (kept - 1), load(out, 32 * c, 16))
+            store(run.kept, 32 * (kept - 1) + 16, load(out, 32 * c + 16, 16))
+    return kept
+
+
+@inner
+def _nearest_limit(near: Array[f32], count: i64, room: i64) -> f32:
+    """A gap that no more candidates than there is room for lie below: by halving the range."""
+    limit = f32(INFINITY)
+    if count > room:
+        low, high, below = f32(-INFINITY), f32(0.0), f32(0.0)
+        for c in range(count):
+            high = max(high, near[c])
+        for _ in range(20):
+            limit = 0.5 * (below + high)
+            within = 0
+            for c in range(count):
+                within += i64(near[c] <= limit)
+            if within > room:
+                high = limit
+            else:
+                below = limit
+        limit = max(below, low)
+    return limit

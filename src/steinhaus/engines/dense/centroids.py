@@ -1,0 +1,182 @@
+"""Centroids before a pass: where they are in the frame, their bounds, how far they went."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from steinhaus.engines.bounds.gaps import accumulated, step_bound
+from steinhaus.engines.bounds.rounding import SLACK, length_above
+from steinhaus.engines.bounds.scores import FAR, UNKNOWN, across_bound, drift_bound, plain_floor, product_slope
+from steinhaus.engines.dense.products import halve, halved_sum
+from steinhaus.engines.dense.records import Anchors, CentroidFrame, View
+from steinhaus.engines.exact.distances import squared_distance
+from steinhaus.jit.build import inner, kernel, loose
+from steinhaus.jit.operations import fma, load, splat, store
+from steinhaus.jit.types import Array, boolean, f32, f64, i64
+
+
+@kernel
+def prepare(
+    view: View, frame: CentroidFrame, first: i64, end: i64, column: i64, fresh: i64, row: Array[f64], along: Array[f64]
+) -> None:
+    """Work out the bounds of the centroids first <= j < end of a run, whose columns begin at `column`: the View's
+    factors, scores, and gaps (how far the centroids went in this step), in place.
+
+    Where `fresh`, the centroids become the run's anchors. row: (d,), along: (p,), to work in.
+    """
+    for j in range(first, end):
+        square, base, moved, step, turned = _place(view, frame, j, fresh != 0, row)
+        _along(row, frame.directions, frame.d, frame.p, along)
+        norm, half = np.sqrt(square), base + 0.5 * square
+        rest = halve(row, j, frame.d, view.factors) if frame.width else 0.0
+        finer = rest
+        if frame.step > 0.0:
+            base, finer = 128.0 * frame.step * halved_sum(view.factors, j, frame.d), 0.0
+            view.factors.scales[j] *= f32(frame.step)
+        slope = product_slope(norm * SLACK, rest, frame.rates.plain, frame.rates)
+        if fresh:
+            _renew_anchor(view, frame, j, norm, base, slope, along)
+        _score(view, frame, j, square, base, half, slope, finer)
+        _score_from_anchor(view, frame, j, square, moved, along)
+        _advance_gaps(view, frame, j, column + j - first, norm, step, turned, row)
+
+
+@loose
+def _place(view: View, frame: CentroidFrame, j: i64, fresh: boolean, row: Array[f64]) -> tuple[f64, f64, f64, f64, f64]:
+    """Bring centroid j into the frame: into `row`, the factors, and where `fresh`, the anchors.
+
+    Returns |e|^2, m . e, |e - a|^2, |e - f|^2 and (e + f) . (e - f); a is its anchor, f itself before this step.
+    """
+    d, anchors, last = frame.d, view.anchors.rows + j * frame.d, view.gaps.rows + j * frame.d
+    exact, factors = view.exact + j * d, view.factors.rows + j * d
+    square, base, moved, step, turned = 0.0, 0.0, 0.0, 0.0, 0.0
+    for t in range(d):
+        e = (exact[t] - frame.offset[t]) * frame.scale - frame.reference[t]
+        if fresh:
+            anchors[t] = e
+        delta = e - anchors[t]
+        square += e * e
+        base += frame.reference[t] * e
+        moved += delta * delta
+        step += (e - last[t]) * (e - last[t])
+        turned += (e + last[t]) * (e - last[t])
+        factors[t] = f32(e)
+        row[t] = e
+    return square, base, moved, step, turned
+
+
+@inner
+def _renew_anchor(
+    view: View, frame: CentroidFrame, j: i64, norm: f64, base: f64, slope: f64, along: Array[f64]
+) -> None:
+    """Let centroid j, whose factors are there, be its own anchor."""
+    anchors, factors, d, p = view.anchors, view.factors, frame.d, frame.p
+    anchors.norms[j], anchors.base[j], anchors.slopes[j] = norm, base, slope
+    for q in range(p):
+        anchors.along[j * p + q] = along[q]
+    for t in range(j * d, (j + 1) * d):
+        anchors.factors.rows[t] = factors.rows[t]
+    anchors.factors.scales[j] = factors.scales[j]
+    for t in range(2 * j * frame.width, 2 * (j + 1) * frame.width):
+        anchors.factors.limbs[t] = factors.limbs[t]
+
+
+@inner
+def _score(view: View, frame: CentroidFrame, j: i64, square: f64, base: f64, half: f64, slope: f64, finer: f64) -> None:
+    """Scores from products of all features, of tiles and of single points."""
+    features, single, rates, norm = view.features, view.single, frame.rates, np.sqrt(square)
+    features.half[j], single.half[j] = f32(base + 0.5 * square), f32(half)
+    features.floor[j] = f32(plain_floor(norm * SLACK, base + 0.5 * square, rates))
+    single.floor[j] = f32(plain_floor(norm * SLACK, half, rates))
+    features.slope[j], single.slope[j] = f32(slope), f32(product_slope(norm * SLACK, finer, rates.fine, rates))
+
+
+@inner
+def _score_from_anchor(view: View, frame: CentroidFrame, j: i64, square: f64, moved: f64, along: Array[f64]) -> None:
+    """Scores from the anchor, and from the directions alone."""
+    anchors, anchored, directed, rates, p = view.anchors, view.anchored, view.directed, frame.rates, frame.p
+    norm, size, whole, held = np.sqrt(square), 0.0, 0.0, anchors.norms[j]
+    for q in range(p):
+        b = along[q] - anchors.along[j * p + q]
+        anchored.rows[j * p + q], directed.rows[j * p + q] = f32(b), f32(along[q])
+        size += b * b
+        whole += along[q] * along[q]
+    anchors.moved[j] = f32(length_above(moved))
+    across = across_bound(moved, size, norm + held, p, rates)
+    from_anchor = anchors.base[j] + 0.5 * square
+    slope, lag, floor = drift_bound(
+        norm * SLACK, held * SLACK, anchors.slopes[j], np.sqrt(size) * SLACK, across, from_anchor, p, rates
+    )
+    anchored.half[j] = f32(from_anchor)
+    anchored.slope[j], anchored.lag[j], anchored.floor[j] = f32(slope), f32(lag), f32(floor)
+    across = across_bound(square, whole, norm, p, rates)
+    slope, lag, floor = drift_bound(norm * SLACK, 0.0, 0.0, np.sqrt(whole) * SLACK, across, 0.5 * square, p, rates)
+    directed.half[j] = f32(0.5 * square)
+    directed.slope[j], directed.lag[j], directed.floor[j] = f32(slope), f32(lag), f32(floor)
+    if not (norm < FAR and held < FAR):
+        _leave_unscreened(view, frame, j)
+
+
+@inner
+def _leave_unscreened(view: View, frame: CentroidFrame, j: i64) -> None:
+    """Let a centroid that is too far away to be screened be a candidate of every point."""
+    for t in range(j * frame.d, (j + 1) * frame.d):
+        view.factors.rows[t] = 0.0
+        view.anchors.factors.rows[t] = 0.0
+    view.factors.scales[j], view.anchors.factors.scales[j] = 0.0, 0.0
+    for q in range(j * frame.p, (j + 1) * frame.p):
+        view.anchored.rows[q] = 0.0
+        view.directed.rows[q] = 0.0
+    features, single, anchored, directed = view.features, view.single, view.anchored, view.directed
+    features.half[j], single.half[j], anchored.half[j], directed.half[j] = 0.0, 0.0, 0.0, 0.0
+    features.slope[j], single.slope[j], anchored.slope[j], directed.slope[j] = 0.0, 0.0, 0.0, 0.0
+    anchored.lag[j], directed.lag[j] = 0.0, 0.0
+    features.floor[j], single.floor[j], anchored.floor[j], directed.floor[j] = UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN
+
+
+@inner
+def _advance_gaps(
+    view: View, frame: CentroidFrame, j: i64, h: i64, norm: f64, step: f64, turned: f64, row: Array[f64]
+) -> None:
+    """Note how far centroid j went in this step, and in all."""
+    gaps, held = view.gaps, view.anchors.norms[j]
+    length, rise, fall = step_bound(np.sqrt(step), 0.5 * turned, norm + gaps.norms[j], frame.rates)
+    if not (norm < FAR and held < FAR and gaps.norms[j] < FAR):
+        length, rise, fall = 0.0, UNKNOWN, UNKNOWN
+    gaps.size[h], gaps.fall[h] = f32(length), f32(fall)
+    gaps.travelled[h] = accumulated(gaps.travelled[h], f32(length))
+    gaps.risen[h] = accumulated(gaps.risen[h], f32(rise))
+    gaps.norms[j] = norm
+    for t in range(frame.d):
+        gaps.rows[j * frame.d + t] = row[t]
+
+
+@kernel
+def measure_between(anchors: Anchors, d: i64, wide: i64, first: i64, end: i64, start: i64, upto: i64) -> None:
+    """Measure how far the anchors first <= j < end are from those of their run, start <= k < upto."""
+    for j in range(first, end):
+        for k in range(start, upto):
+            square = squared_distance(anchors.rows + j * d, anchors.rows + k * d, d)
+            anchors.between[j * wide + k - start] = f32(length_above(square))
+
+
+@inner
+def _along(row: Array[f64], directions: Array[f64], d: i64, p: i64, out: Array[f64]) -> None:
+    """Coordinates of a row along the directions, (d, p) with p a multiple of 16 -> (p,)."""
+    half = d // 2 * p
+    for q in range(0, p, 16):
+        low, high = splat(0.0, f64, 8), splat(0.0, f64, 8)
+        lower, higher = splat(0.0, f64, 8), splat(0.0, f64, 8)
+        for t in range(d // 2):  # two halves, so that a sum need not wait for the one before
+            at = t * p + q
+            e, f = splat(row[t], f64, 8), splat(row[d // 2 + t], f64, 8)
+            low = fma(e, load(directions, at, 8), low)
+            high = fma(e, load(directions, at + 8, 8), high)
+            lower = fma(f, load(directions, half + at, 8), lower)
+            higher = fma(f, load(directions, half + at + 8, 8), higher)
+        if d % 2:
+            e, at = splat(row[d - 1], f64, 8), (d - 1) * p + q
+            low = fma(e, load(directions, at, 8), low)
+            high = fma(e, load(directions, at + 8, 8), high)
+        store(out, q, low + lower)
+        store(out, q + 8, high + higher)

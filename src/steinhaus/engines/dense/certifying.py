@@ -1,0 +1,215 @@
+"""Which lanes of a tile are certified, and how the others are settled.
+
+Notation, as in `bounds.scores`: point i is x_i, its screened form z_i (float32, in the frame), centroid j of the
+concatenated centroids of all runs is c_j, its screened form e_j.
+"""
+
+from __future__ import annotations
+
+from steinhaus.engines.bounds.bytes import BLUR
+from steinhaus.engines.dense.records import Anchors, Factors, Framed, Scores, Tiles
+from steinhaus.engines.dense.slices import RunSlice, Source, Tile
+from steinhaus.jit.build import apart, inner
+from steinhaus.jit.operations import (
+    as_bytes,
+    bits_of,
+    count_ones,
+    fma,
+    load,
+    lowest_one,
+    maximum,
+    prefetch,
+    select,
+    splat,
+    store,
+)
+from steinhaus.jit.types import Array, f32, f64, i32, i64, u32
+
+INFINITY = float("inf")
+
+
+@apart
+def bounds(
+    s: Source, tile: Tile, run: RunSlice, scores: Scores, norms: Array[f32], chosen: Array[i64], count: i64
+) -> u32:
+    """From products to upper bounds; the best lower bound of each lane, its label, and who is open.
+
+    A lane is certified where every other centroid's upper bound is below its best lower bound by more than the rounding
+    of the distances that would settle it. `least` gets the bound that a candidate's upper bound must reach, `found` the
+    best centroid, less the run's first. norms: those that the slopes are for. Returns the open lanes as bits.
+    """
+    tiles, scratch, out = s.tiles, s.scratch, s.scratch.out
+    opened = u32(0)
+    for group in range(2):
+        side = 16 * group
+        norm = load(norms, tile.base + side, 16)
+        residual = load(tiles.residuals, tile.base + side, 16)
+        low = splat(-INFINITY, f32, 16)
+        high = splat(-INFINITY, f32, 16)
+        second = splat(-INFINITY, f32, 16)
+        label = splat(0, i32, 16)
+        for c in range(count):
+            j, at = chosen[c], 32 * c + side
+            score = load(out, at, 16) - scores.half[j]
+            error = fma(norm, scores.slope[j], fma(residual, scores.lag[j], scores.floor[j]))
+            lower, above = score - error, score + error
+            store(scratch.upper, at, above)
+            better = lower > low
+            second = maximum(second, select(better, high, above))
+            high = select(better, above, high)
+            low = select(better, lower, low)
+            label = select(better, splat(i32(j - run.first), i32, 16), label)
+        size = load(tiles.norms, tile.base + side, 16) + tiles.reach
+        need = low - size * size * tiles.floor
+        store(scratch.least, side, need)
+        store(scratch.found, side, label)
+        opened = opened | (u32(0xFFFF) & ~bits_of(need > second)) << u32(side)
+    return opened
+
+
+@apart
+def uppers(s: Source, tile: Tile, scores: Scores, norms: Array[f32], chosen: Array[i64], count: i64) -> None:
+    """From products to upper bounds alone; norms: those that the slopes are for."""
+    out = s.scratch.out
+    for group in range(2):
+        side = 16 * group
+        norm, residual = load(norms, tile.base + side, 16), load(s.tiles.residuals, tile.base + side, 16)
+        for c in range(count):
+            j, at = chosen[c], 32 * c + side
+            score = load(out, at, 16) - scores.half[j]
+            error = fma(norm, scores.slope[j], fma(residual, scores.lag[j], scores.floor[j]))
+            store(s.scratch.upper, at, score + error)
+
+
+@apart
+def list_open(s: Source, count: i64, opened: u32) -> i64:
+    """List the candidates c whose upper bound reaches `least` in an open lane in `others`, and those lanes, as bits,
+    in `kept`. Returns how many.
+    """
+    scratch, many = s.scratch, 0
+    need0, need1 = load(scratch.least, 0, 16), load(scratch.least, 16, 16)
+    for c in range(count):
+        below = bits_of(need0 > load(scratch.upper, 32 * c, 16))
+        below = below | bits_of(need1 > load(scratch.upper, 32 * c + 16, 16)) << u32(16)
+        if opened & ~below:
+            scratch.others[many] = c
+            scratch.kept[many] = i64(opened & ~below)
+            many += 1
+    return many
+
+
+@inner
+def count_pairs(s: Source, many: i64) -> i64:
+    """How many (lane, centroid) pairs would have to be settled."""
+    pairs = 0
+    for o in range(many):
+        pairs += count_ones(u32(s.scratch.kept[o]))
+    return pairs
+
+
+@apart
+def narrow(
+    s: Source, tile: Tile, run: RunSlice, scores: Scores, anchors: Anchors, between: i64, opened: u32, many: i64
+) -> u32:
+    """Close lanes of points rounded to bytes whose other candidates are certainly farther than the best one: what
+    rounding took off a point changes two scores alike where their rows are near (see `bounds.bytes`).
+
+    The products, labels, and open candidates are as `bounds` and `list_open` left them; pairs that are out of the
+    question are taken off the list. between: the columns of the table of distances between anchors, or less than 0
+    where the products are those of the centroids and not of their anchors. Returns the lanes that stay open.
+    """
+    scratch, tiles, quantiser = s.scratch, s.tiles, s.x.quantiser
+    lanes, left = opened, opened
+    while lanes:
+        lane = lowest_one(lanes)
+        lanes = lanes & (lanes - 1)
+        b, best = run.first + i64(scratch.found[lane]), f32(0.0)
+        for o in range(many):
+            if s.scratch.chosen[scratch.others[o]] == b:
+                best = scratch.out[32 * scratch.others[o] + lane] - scores.half[b]
+        size = tiles.norms[tile.base + lane] + tiles.reach
+        whole = size * quantiser.share + quantiser.tail
+        rho = (tiles.rounded_norms[tile.base + lane] - whole) * quantiser.back + size * f32(BLUR)
+        whole += rho
+        lag = tiles.residuals[tile.base + lane]
+        ours = whole * scores.slope[b] + lag * scores.lag[b] + scores.floor[b] + size * size * tiles.floor
+        stays, bit = False, i64(1) << lane
+        for o in range(many):
+            j = scratch.chosen[scratch.others[o]]
+            if (scratch.kept[o] & bit) != 0 and j != b:
+                far = anchors.between[b * abs(between) + j - run.first]
+                if between < 0:
+                    far += anchors.moved[b] + anchors.moved[j]
+                theirs = whole * scores.slope[j] + lag * scores.lag[j] + scores.floor[j] + rho * far
+                if scratch.out[32 * scratch.others[o] + lane] - scores.half[j] - best + ours + theirs < 0.0:
+                    scratch.kept[o] &= ~bit
+                else:
+                    stays = True
+        if not stays:
+            left = left & ~(u32(1) << u32(lane))
+            for o in range(many):
+                scratch.kept[o] &= ~bit
+    return left
+
+
+# Single points
+
+
+@inner
+def fetch(x: Framed, tiles: Tiles, base: i64, lanes: u32) -> None:
+    """Ask for the features of the points in some lanes, given as bits, of the tile at `base`."""
+    values = as_bytes(x.rows.values)
+    while lanes:
+        at = tiles.order[base + lowest_one(lanes)] * x.row_bytes
+        lanes = lanes & (lanes - 1)
+        for byte in range(0, x.row_bytes, 64):
+            prefetch(values, at + byte)
+
+
+@apart
+def settle(
+    s: Source, position: i64, lane: i64, exact: Array[f64], factors: Factors, single: Scores, many: i64
+) -> tuple[i64, i64]:
+    """The centroid of a point among its candidates: a finer screen, then float64.
+
+    Candidates are those that `list_open` listed for its lane; exact is (K, d), factors the same in the frame, single
+    the Scores of their `lanes.product`. Returns the centroid, and how many pairs were looked at.
+    """
+    scratch, tiles = s.scratch, s.tiles
+    i, bit = tiles.order[position], i64(1) << lane
+    norm = tiles.norms[position]
+    margin = (norm + tiles.reach) * (norm + tiles.reach) * tiles.floor
+    pairs, low = 0, f32(-INFINITY)
+    for o in range(many):
+        if scratch.kept[o] & bit:
+            c = scratch.others[o]
+            j = scratch.chosen[c]
+            pairs += 1
+            score = s.readers.product(s.x, i, factors, j) - single.half[j]
+            error = norm * single.slope[j] + single.floor[j]
+            low = max(low, score - error - margin)
+            scratch.upper[32 * c + lane] = score + error
+    left, label = 0, -1
+    for o in range(many):
+        if (scratch.kept[o] & bit) != 0 and scratch.upper[32 * scratch.others[o] + lane] >= low:
+            left, label = left + 1, scratch.chosen[scratch.others[o]]
+    if left != 1:
+        best, label = f64(INFINITY), -1
+        for o in range(many):
+            if (scratch.kept[o] & bit) != 0 and scratch.upper[32 * scratch.others[o] + lane] >= low:
+                j = scratch.chosen[scratch.others[o]]
+                distance = s.readers.distance(s.x, i, exact, j)
+                if distance < best or label < 0:
+                    best, label = distance, j
+    return label, pairs
+
+
+@apart
+def nearest(s: Source, i: i64, exact: Array[f64], first: i64, k: i64) -> i64:
+    """The label of a point among k centroids from the first one on, (K, d), all of them settled."""
+    best, label = f64(INFINITY), 0
+    for j in range(k):
+        distance = s.readers.distance(s.x, i, exact, first + j)
+        if distance < best:
+            best, label = distance, j
+    return label

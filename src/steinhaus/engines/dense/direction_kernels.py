@@ -1,0 +1,259 @@
+"""Leading directions of the points, their coordinates along them, and an order that puts near points into tiles."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from steinhaus.engines.dense.lanes import Readers
+from steinhaus.engines.dense.products import full_products, products
+from steinhaus.engines.dense.records import TILE, Factors, Framed, Scratch, Tiles
+from steinhaus.jit.annotations import Array, f32, f64, i64
+from steinhaus.jit.build import inner, kernel, loose, loose_kernel
+
+
+@kernel
+def lead(
+    lanes: Array[f32],
+    columns: Array[f32],
+    directions: Array[f32],
+    p: i64,
+    d: i64,
+    tiles: i64,
+    sweeps: i64,
+    chosen: Array[i64],
+    out: Array[f32],
+    along: Array[f32],
+) -> None:
+    """Turn rows into leading directions of a sample of points: subspace iteration (Golub and Van Loan, Matrix
+    Computations, 8.2.4).
+
+    The sample, 32 S points, stands here twice: lanes (S, 2, d, 16), points in tiles; columns (U, 2, 32 S, 16), features
+    in tiles, filled up with zeros. directions: (p, 32 U), in place. tiles: S. chosen: 0..p-1; out: (32 p,), along: (p,
+    32 S), to work in.
+    """
+    many = TILE * tiles
+    wide = (d + TILE - 1) // TILE * TILE
+    for sweep in range(sweeps + 1):
+        if sweep > 0:
+            _coordinates(lanes, d, tiles, directions, wide, p, chosen, out, along)
+            for u in range(wide // TILE):
+                low = columns + TILE * many * u
+                products(low, low + 16 * many, along, many, chosen, p, many, out, p > 0)
+                for q in range(p):
+                    for lane in range(TILE):
+                        directions[q * wide + TILE * u + lane] = out[TILE * q + lane]
+        _orthonormalise(directions, p, wide)
+        _orthonormalise(directions, p, wide)
+
+
+@loose
+def _orthonormalise(rows: Array[f32], p: i64, wide: i64) -> None:
+    """Gram and Schmidt's method, modified, on rows (p, wide); to be called twice."""
+    for q in range(p):
+        row = rows + q * wide
+        for r in range(q):
+            other = rows + r * wide
+            share = f32(0.0)
+            for t in range(wide):
+                share += row[t] * other[t]
+            for t in range(wide):
+                row[t] -= share * other[t]
+        square = f32(0.0)
+        for t in range(wide):
+            square += row[t] * row[t]
+        scale = f32(1.0) / np.sqrt(square) if square > 0.0 else f32(0.0)
+        for t in range(wide):
+            row[t] *= scale
+
+
+@inner
+def _coordinates(
+    lanes: Array[f32],
+    d: i64,
+    tiles: i64,
+    directions: Array[f32],
+    wide: i64,
+    p: i64,
+    chosen: Array[i64],
+    out: Array[f32],
+    along: Array[f32],
+) -> None:
+    """Coordinates of points in tiles, lanes (S, 2, d, 16), along directions (p, W), into (p, 32 S)."""
+    for tile in range(tiles):
+        low = lanes + 32 * d * tile
+        products(low, low + 16 * d, directions, wide, chosen, p, d, out, p > 0)
+        for q in range(p):
+            for lane in range(TILE):
+                along[(q * tiles + tile) * TILE + lane] = out[TILE * q + lane]
+
+
+@loose_kernel
+def skew(directions: Array[f32], p: i64, d: i64) -> f64:
+    """|P'P - I| of rows (p, d), in float64 (Frobenius)."""
+    total = 0.0
+    for q in range(p):
+        for r in range(q + 1):
+            share = 0.0
+            for t in range(d):
+                share += f64(directions[q * d + t]) * f64(directions[r * d + t])
+            share -= f64(q == r)
+            total += share * share * (1.0 if q == r else 2.0)
+    return np.sqrt(total)
+
+
+@kernel
+def energy(
+    lanes: Array[f32],
+    directions: Array[f32],
+    p: i64,
+    d: i64,
+    tiles: i64,
+    chosen: Array[i64],
+    out: Array[f32],
+    along: Array[f32],
+) -> f64:
+    """The sum of squared coordinates of points in tiles along directions, as in `lead`."""
+    _coordinates(lanes, d, tiles, directions, (d + TILE - 1) // TILE * TILE, p, chosen, out, along)
+    total = 0.0
+    for place in range(p * TILE * tiles):
+        total += f64(along[place] * along[place])
+    return total
+
+
+class Projection(NamedTuple):
+    """Where points go when they are projected."""
+
+    shift: Array[f32]  # (p,) the reference point's coordinates
+    p: i64
+    coordinates: Array[f32]  # (N, p) b
+    squares: Array[f64]  # (N,) |b|^2
+    along_reference: Array[f64]  # (N,) z . m
+
+
+@kernel
+def project(
+    points: Framed,
+    readers: Readers,
+    tiles: Tiles,
+    factors: Factors,
+    scratch: Scratch,
+    to: Projection,
+    first: i64,
+    end: i64,
+) -> None:
+    """Coordinates of the points of the tiles first <= tile < end along the leading directions, less the reference's.
+
+    factors: p + 1 rows, the directions and then the reference point.
+    """
+    out, chosen, p = scratch.out, scratch.chosen, to.p
+    for q in range(p + 1):
+        chosen[q] = q
+    for tile in range(first, end):
+        readers.gather(points, tiles, tile * TILE, scratch)
+        full_products(points, scratch, factors, chosen, p + 1, out)
+        for lane in range(TILE):
+            at = tile * TILE + lane
+            to.along_reference[at] = f64(out[TILE * p + lane])
+            square = 0.0
+            for q in range(p):
+                b = out[TILE * q + lane] - to.shift[q]
+                to.coordinates[at * p + q] = b
+                square += f64(b) * f64(b)
+            to.squares[at] = square
+
+
+@kernel
+def split(
+    coordinates: Array[f32], p: i64, order: Array[i64], keys: Array[f32], first: i64, middle: i64, end: i64
+) -> None:
+    """Reorder order[first:end] so that its part up to `middle` lies lower along the axis of largest variance, of the
+    first 16.
+
+    coordinates: (N, p) of points; order: (n,), in place; keys: (n,), to work in. Quickselect (C. A. R. Hoare, Algorithm
+    65: Find, Commun. ACM, 1961).
+    """
+    axis = _longest_axis(coordinates, p, order, first, end)
+    for s in range(first, end):
+        keys[s] = coordinates[order[s] * p + axis]
+    low, high = first, end - 1
+    while low < high:
+        pivot = keys[(low + high) // 2]
+        i, j = low, high
+        while i <= j:
+            while keys[i] < pivot:
+                i += 1
+            while keys[j] > pivot:
+                j -= 1
+            if i <= j:
+                keys[i], keys[j] = keys[j], keys[i]
+                order[i], order[j] = order[j], order[i]
+                i += 1
+                j -= 1
+        if middle <= j:
+            high = j
+        elif middle >= i:
+            low = i
+        else:
+            break
+
+
+@inner
+def _longest_axis(coordinates: Array[f32], p: i64, order: Array[i64], first: i64, end: i64) -> i64:
+    """The axis of largest variance, as 128 points or so tell."""
+    stride = max(1, (end - first) // 128)
+    best, axis = f32(-1.0), 0
+    for a in range(16):
+        total, square, count = f32(0.0), f32(0.0), f32(0.0)
+        for s in range(first, end, stride):
+            value = coordinates[order[s] * p + a]
+            total += value
+            square += value * value
+            count += 1.0
+        variance = (square - total * total / count) / count
+        if variance > best:
+            best, axis = variance, a
+    return axis
+
+
+@kernel
+def near_order(
+    coordinates: Array[f32],
+    p: i64,
+    order: Array[i64],
+    keys: Array[f32],
+    first: i64,
+    end: i64,
+    starts: Array[i64],
+    ends: Array[i64],
+) -> None:
+    """Reorder order[first:end] so that tiles hold points near to each other: split in halves of whole tiles, down to
+    tiles. starts, ends: (64,), to work in. See `split`.
+    """
+    starts[0], ends[0] = first, end
+    depth = 1
+    while depth > 0:
+        depth -= 1
+        a, b = starts[depth], ends[depth]
+        if b - a > TILE:
+            middle = halfway(a, b)
+            split(coordinates, p, order, keys, a, middle, b)
+            starts[depth], ends[depth], starts[depth + 1], ends[depth + 1] = a, middle, middle, b
+            depth += 2
+
+
+@inner
+def halfway(first: i64, end: i64) -> i64:
+    """Where a range of points is to be split: near its middle, a whole number of tiles from its start."""
+    return first + (end - first + TILE) // (2 * TILE) * TILE
+
+
+@kernel
+def regroup(coordinates: Array[f32], p: i64, order: Array[i64], first: i64, end: i64, projections: Array[f32]) -> None:
+    """Bring coordinates (N, p) of points into tiles (T, 2, p, 16): lane l of tile t is point order[32 t + l]."""
+    for tile in range(first, end):
+        for lane in range(TILE):
+            i = order[TILE * tile + lane]
+            for q in range(p):
+                projections[((tile * 2 + lane // 16) * p + q) * 16 + lane % 16] = coordinates[i * p + q]

@@ -1,0 +1,273 @@
+"""A pass of Lloyd's algorithm: labels for points, and what they change in the tallies.
+
+For every tile and run, four phases: select candidates, screen them, certify or compute, settle and move. `assign` is
+the loop, `_label` a tile and a run.
+"""
+
+from __future__ import annotations
+
+from steinhaus.engines.dense.candidates import (
+    anchored_products,
+    keep_products,
+    measure_gaps,
+    select_candidates,
+    split_by_anchors,
+)
+from steinhaus.engines.dense.certifying import bounds, count_pairs, fetch, list_open, narrow, nearest, settle
+from steinhaus.engines.dense.lanes import Readers
+from steinhaus.engines.dense.products import full_products
+from steinhaus.engines.dense.records import (
+    ANCHORED,
+    BRUTE,
+    COMPUTED,
+    FEATURES,
+    GATHERED,
+    MOVED,
+    PAIRS,
+    RENEW,
+    SCREENED,
+    WORKS,
+    Change,
+    Framed,
+    Orders,
+    View,
+    Worker,
+)
+from steinhaus.engines.dense.slices import RunSlice, Source, Tile
+from steinhaus.jit.build import apart, inner, kernel
+from steinhaus.jit.operations import bits_of, claim, count_ones, largest, load, lowest_one, maximum
+from steinhaus.jit.types import Array, boolean, f32, i32, i64, u8, u32
+
+
+@kernel
+def assign(points: Framed, readers: Readers, view: View, orders: Orders, worker: Worker) -> None:
+    """Label the points of all tiles that this worker comes to, for some runs, and note what changes in the tallies.
+
+    View's anchors are renewed where a run's mode is RENEW.
+    """
+    tiles = view.tiles
+    source = Source(points, readers, tiles, worker.scratch)
+    full = False  # whether all tiles' features are needed
+    for a in range(orders.many[0]):
+        mode = i64(orders.modes[orders.active[a]])
+        full = full or mode == RENEW or mode == FEATURES
+    all_tiles, step = orders.queue[1], orders.queue[2]
+    number = claim(orders.queue, step)
+    while number < all_tiles:
+        upto = min(number + step, all_tiles)
+        while number < upto:
+            base = 32 * number
+            if full and number + 1 < upto:
+                fetch(points, tiles, base + 32, u32(0xFFFFFFFF))
+            present = u32(0xFFFFFFFF) >> u32(32 - min(32, points.rows.n - base))
+            norm = largest(maximum(load(tiles.norms, base, 16), load(tiles.norms, base + 16, 16)))
+            size = norm + tiles.reach
+            tile = Tile(number, base, present, size)
+            gathered = False
+            for a in range(orders.many[0]):
+                gathered = _label(source, view, orders, worker.change, tile, orders.active[a], gathered)
+            number += 1
+        number = claim(orders.queue, step)
+
+
+@inner
+def _label(s: Source, view: View, orders: Orders, change: Change, tile: Tile, r: i64, gathered: boolean) -> boolean:
+    """Label a tile's points for one run. Returns whether the tile's features were gathered by now."""
+    sizes = view.sizes
+    first, column = view.firsts[r], view.columns[r]
+    run = RunSlice(
+        r,
+        first,
+        view.firsts[r + 1] - first,
+        column,
+        view.columns[r + 1] - column,
+        tile.number * sizes.wide + column,
+        r * sizes.tiles + tile.number,
+        view.kept_firsts[r + 1] - view.kept_firsts[r],
+        view.anchors.products + 32 * (tile.number * sizes.kept + view.kept_firsts[r]),
+    )
+    mode, count = i64(orders.modes[r]), run.k
+    gapped = sizes.gapped != 0 and (mode == RENEW or mode == ANCHORED)
+    if gapped:
+        count = select_candidates(s, view, orders, change, tile, run, mode)
+    else:
+        for c in range(count):
+            s.scratch.chosen[c] = first + c
+    opened, many, gathered = _certify(s, view, change, tile, run, mode, count, gathered)
+    if opened:
+        _settle(s, view, change, tile, run, mode, opened, many)
+    _move(s, view, change, tile, run, gapped, mode == RENEW)
+    return gathered
+
+
+@inner
+def _certify(
+    s: Source, view: View, change: Change, tile: Tile, run: RunSlice, mode: i64, count: i64, gathered: boolean
+) -> tuple[u32, i64, boolean]:
+    """Certify lanes: by the one candidate that is left, from anchors, or by products of all features.
+
+    Returns the open lanes, how many candidates are open, and whether the tile's features were gathered by now.
+    """
+    if count == 1:
+        for lane in range(32):
+            s.scratch.found[lane] = i32(s.scratch.chosen[0] - run.first)
+        return u32(0), 0, gathered
+    if mode == BRUTE:
+        return tile.present, 0, gathered
+    if mode == ANCHORED:
+        opened, many, gathered = _from_anchors(s, view, change, tile, run, count, gathered)
+        if many >= 0:
+            return opened, many, gathered
+    if not gathered:
+        _gather(s, change, view, tile, run)
+    opened, many = _from_features(s, view, change, tile, run, count, mode)
+    return opened, many, True
+
+
+@inner
+def _gather(s: Source, change: Change, view: View, tile: Tile, run: RunSlice) -> None:
+    """Bring the tile's features into lanes."""
+    s.readers.gather(s.x, s.tiles, tile.base, s.scratch)
+    change.work[GATHERED * view.sizes.runs + run.run] += 1
+
+
+@apart
+def _from_anchors(
+    s: Source, view: View, change: Change, tile: Tile, run: RunSlice, count: i64, gathered: boolean
+) -> tuple[u32, i64, boolean]:
+    """Certify lanes by the bounds from anchors.
+
+    Returns the open lanes, how many candidates are open, less than 0 where the tile is better computed from its
+    features, and whether these were gathered by now.
+    """
+    scratch, anchors, runs = s.scratch, view.anchors, view.sizes.runs
+    kept = i64(anchors.used[run.at_tile])
+    missing, _ours = split_by_anchors(view, run, scratch.chosen, count, scratch.others, scratch.kept)
+    if kept + missing > run.room:
+        return tile.present, -1, gathered
+    if missing:
+        if not gathered:
+            _gather(s, change, view, tile, run)
+            gathered = True
+        full_products(s.x, scratch, anchors.factors, scratch.others, missing, run.kept + 32 * kept)
+        change.work[COMPUTED * runs + run.run] += missing
+        for o in range(missing):
+            anchors.slots[run.at + scratch.others[o] - run.first] = u8(kept + o + 1)
+        anchors.used[run.at_tile] = u8(kept + missing)
+    anchored_products(s, view, tile, run, scratch.chosen, count)
+    change.work[SCREENED * runs + run.run] += count
+    opened = tile.present & bounds(s, tile, run, view.anchored, s.tiles.rounded_norms, scratch.chosen, count)
+    measure_gaps(s, view.gaps, tile, run, count)
+    many = list_open(s, count, opened)
+    between = view.sizes.between
+    if many > 0 and between > 0 and s.x.quantiser.step > 0.0:
+        opened = narrow(s, tile, run, view.anchored, anchors, between, opened, many)
+    if opened != u32(0) and f32(count_pairs(s, many)) > view.sizes.limit * f32(count):
+        return tile.present, -1, gathered
+    return opened, many, gathered
+
+
+@apart
+def _from_features(
+    s: Source, view: View, change: Change, tile: Tile, run: RunSlice, count: i64, mode: i64
+) -> tuple[u32, i64]:
+    """Certify lanes by products of all features. Returns the open lanes, and how many candidates are open."""
+    scratch, between = s.scratch, view.sizes.between
+    full_products(s.x, scratch, view.factors, scratch.chosen, count, scratch.out)
+    change.work[COMPUTED * view.sizes.runs + run.run] += count
+    opened = tile.present & bounds(s, tile, run, view.features, s.tiles.rounded_norms, scratch.chosen, count)
+    if view.sizes.gapped != 0 and (mode == RENEW or mode == ANCHORED):
+        measure_gaps(s, view.gaps, tile, run, count)
+        if mode == RENEW:
+            view.anchors.used[run.at_tile] = u8(keep_products(s, view, run, count))
+    many = list_open(s, count, opened)
+    if many > 0 and between > 0 and s.x.quantiser.step > 0.0:
+        opened = narrow(s, tile, run, view.features, view.anchors, -between, opened, many)
+    return opened, many
+
+
+@apart
+def _settle(
+    s: Source, view: View, change: Change, tile: Tile, run: RunSlice, mode: i64, opened: u32, many: i64
+) -> None:
+    """Settle the open lanes: among all centroids of the run where nothing was screened, else among their candidates."""
+    fetch(s.x, s.tiles, tile.base, opened)
+    pairs = 0
+    while opened:
+        lane = lowest_one(opened)
+        opened = opened & (opened - 1)
+        if mode == BRUTE:
+            label = nearest(s, s.tiles.order[tile.base + lane], view.exact, run.first, run.k)
+            looked = run.k
+        else:
+            label, looked = settle(s, tile.base + lane, lane, view.exact, view.factors, view.single, many)
+            label -= run.first
+        s.scratch.found[lane] = i32(label)
+        pairs += looked
+    change.work[PAIRS * view.sizes.runs + run.run] += pairs
+
+
+@apart
+def _move(s: Source, view: View, change: Change, tile: Tile, run: RunSlice, gapped: boolean, renewed: boolean) -> None:
+    """Note the points of a tile whose label is another now, and which labels it has where gaps are kept."""
+    sizes, d, found = view.sizes, s.x.rows.d, s.scratch.found
+    labels = view.labels + (run.run * 32 * sizes.tiles + tile.base)
+    moved = bits_of(load(found, 0, 16) != load(labels, 0, 16))
+    moved = moved | bits_of(load(found, 16, 16) != load(labels, 16, 16)) << u32(16)
+    moved = moved & tile.present
+    left = moved
+    while left:
+        lane = lowest_one(left)
+        left = left & (left - 1)
+        i, old, new = s.tiles.order[tile.base + lane], i64(labels[lane]), i64(found[lane])
+        if old >= 0:
+            _add(s, change, i, -1, run.first + old, sizes.k * d)
+        _add(s, change, i, 1, run.first + new, sizes.k * d)
+        labels[lane] = i32(new)
+    many = count_ones(moved)
+    change.work[MOVED * sizes.runs + run.run] += many
+    if gapped and (many > 0 or renewed):
+        for q in range(run.width):
+            view.gaps.present[run.at + q] = u8(0)
+        for lane in range(32):
+            view.gaps.present[run.at + i64(found[lane])] = u8(1)
+
+
+@inner
+def _add(s: Source, change: Change, i: i64, sign: i64, j: i64, other: i64) -> None:
+    """Add a point to a cluster's tally (sign 1), or take it away (-1); low limbs are `other` after high ones."""
+    if change.is_narrow:
+        s.readers.add_row_narrow(s.x, i, sign, change.narrow, j * s.x.rows.d)
+    else:
+        s.readers.add_row(s.x, i, sign, change.sums, other, j * s.x.rows.d)
+    change.counts[j] += sign
+    change.touched[j] = u8(1)
+
+
+@kernel
+def collect(
+    view: View, change: Change, d: i64, limbs: i64, sums: Array[i64], counts: Array[i64], work: Array[i64]
+) -> None:
+    """Add a worker's changes to the sums and counts of all clusters, and its work to all that was done; clear them.
+
+    sums: (limbs, K, d), counts: (K,), work: (WORKS, R).
+    """
+    k = view.sizes.k
+    for j in range(k):
+        if change.touched[j]:
+            counts[j] += change.counts[j]
+            change.counts[j] = 0
+            change.touched[j] = u8(0)
+            for limb in range(limbs):
+                at = (limb * k + j) * d
+                if change.is_narrow:
+                    for t in range(at, at + d):
+                        sums[t] += i64(change.narrow[t])
+                        change.narrow[t] = 0
+                else:
+                    for t in range(at, at + d):
+                        sums[t] += change.sums[t]
+                        change.sums[t] = 0
+    for what in range(WORKS * view.sizes.runs):
+        work[what] += change.work[what]
+        change.work[what] = 0

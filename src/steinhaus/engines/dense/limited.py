@@ -1,0 +1,48 @@
+"""Squared distances of points to rows where they can be below a limit: what seeding asks for."""
+
+from __future__ import annotations
+
+from steinhaus.engines.bounds.distances import is_beyond, product_error
+from steinhaus.engines.bounds.rounding import length_above
+from steinhaus.engines.dense.lanes import Readers
+from steinhaus.engines.dense.products import full_products
+from steinhaus.engines.dense.records import TILE, Framed, Limited, Scratch, Tiles
+from steinhaus.jit.build import kernel
+from steinhaus.jit.types import Array, f64, i64
+
+INFINITY = float("inf")
+
+
+@kernel
+def distances_below(
+    points: Framed,
+    readers: Readers,
+    tiles: Tiles,
+    limited: Limited,
+    scratch: Scratch,
+    first: i64,
+    end: i64,
+    out: Array[f64],
+) -> None:
+    """Squared distances of the points of the tiles first <= tile < end to every centroid, (k, n), where they can be
+    below a limit; elsewhere they are infinite.
+
+    |x' - c'|^2 = |x'|^2 + |c'|^2 - 2 x' . c', where the product is off by at most |x'| slope + floor.
+    """
+    found, chosen, n = scratch.out, scratch.chosen, points.rows.n
+    for j in range(limited.k):
+        chosen[j] = j
+    for tile in range(first, end):
+        readers.gather(points, tiles, tile * TILE, scratch)
+        full_products(points, scratch, limited.factors, chosen, limited.k, found)
+        for lane in range(min(TILE, n - tile * TILE)):
+            i = tiles.order[tile * TILE + lane]
+            squared = limited.lengths[i]
+            length = length_above(squared)
+            for j in range(limited.k):
+                error = product_error(length, limited.norms[j], limited.slopes[j], limited.floors[j], limited.floor)
+                least = squared + limited.squares[j] - 2.0 * f64(found[TILE * j + lane]) - error
+                if is_beyond(least, limited.below[i]):
+                    out[j * n + i] = INFINITY
+                else:
+                    out[j * n + i] = readers.distance(points, i, limited.exact, j)

@@ -1,0 +1,466 @@
+"""Points in memory (or memory-mapped): tiles of 32 points, shared out over a few threads."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steinhaus.engines.bounds import bytes as rounding
+from steinhaus.engines.bounds import scores
+from steinhaus.engines.bounds.distances import float64_floor, settled_floor
+from steinhaus.engines.bounds.rounding import length_above, norms_above, upward
+from steinhaus.engines.dense import centroids, labelling, lanes, limited, records
+from steinhaus.engines.dense.directions import Projected, Reading, arranged, projected
+from steinhaus.engines.dense.policy import THRESHOLDS, Capacity, Policy, Screen, rounding_pays
+from steinhaus.engines.dense.predict import framed
+from steinhaus.engines.dense.products import halve_rows
+from steinhaus.engines.dense.records import BRUTE, FEATURES, RENEW, TILE, Limited, Tiles
+from steinhaus.engines.dense.seeding import plus_plus
+from steinhaus.engines.dense.state import Batch, batch_of
+from steinhaus.engines.exact.distances import all_distances, farthest, own_distances
+from steinhaus.engines.exact.grid import GRID_BITS, are_integers, grid_of, ranges
+from steinhaus.engines.exact.held import no_labels
+from steinhaus.engines.exact.parts import chances
+from steinhaus.engines.exact.rows import dense_rows
+from steinhaus.engines.exact.totals import measure, two_float
+from steinhaus.engines.workers import Workers
+from steinhaus.jit.handed import Handed
+from steinhaus.jit.target import takes_bytes
+from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally, Totals
+
+_STEP = 4096  # points a task, for what is done seldom
+_TASKS = 4  # tasks a worker, in a pass over the points
+_CENTROIDS = 64  # centroids a task, when bounds are worked out
+
+
+class MemoryPoints:
+    """An (n, d) array of points and what the screens know of it. See `Points` for the contract.
+
+    Parameters
+    ----------
+    x
+        (n, d) array of a real type, C-contiguous, n >= 1, d >= 1.
+    threads
+        Threads to use, the calling one included; None: one a core.
+    memory
+        Bytes that screening may use; None: the larger of 1 GiB and the size of x.
+    screen
+        "auto"; or always the same: "drift" (from the second pass on, bounds from anchors), "plain" (float32 products
+        of all features), "none" (every pair is settled in float64). Results are the same.
+    grid
+        Where x is a part of the points, known to be finite: the grid of the whole. Tallies of parts add up then.
+    workers
+        Threads to use instead of some of its own; they stay open.
+
+    Raises
+    ------
+    DataError
+        A point is not finite, or too large to be squared.
+    """
+
+    def __init__(
+        self,
+        x: NDArray[Any],
+        *,
+        threads: int | None = None,
+        memory: int | None = None,
+        screen: Screen = "auto",
+        grid: Grid | None = None,
+        workers: Workers | None = None,
+    ) -> None:
+        self.n, self.d = x.shape
+        self._x = x
+        self._workers = workers or Workers(threads)
+        self._ends_workers = workers is None
+        integers = are_integers(x.dtype)
+        self.grid = grid or grid_of(x.dtype, None if integers else ranges(x, self._workers), self.d)
+        self._measure(integers)
+        memory = max(2**30, x.nbytes) if memory is None else memory
+        self._policy = Policy(self.n, self.d, memory, screen, self._frame.bytewise, integers)
+        self._tiles_a_task = max(1, min(512, -(-self._policy.tiles // (_TASKS * self._workers.count))))
+        self._tiles_at_once = max(1, min(32, self._policy.tiles // (_TASKS * self._workers.count)))
+        self._readers = lanes.readers(x.dtype)
+        self._handed_readers = Handed(self._readers)
+        self._framed = framed(x, self._frame)._replace(rows=dense_rows(x, self.grid))
+        self._points = Handed(self._framed)
+        self._basis = scores.Basis(np.empty((self.d, 0), np.float32), 0.0)
+        self._look()
+        self._tiles = self._first_tiles()
+        self._rounding_pays = True  # until a pass shows otherwise
+        self._shapeless = False  # whether leading directions were found to be of no use
+        self._projected: Projected | None = None  # the points along directions that no tiles were made by yet
+        self._batch: Batch | None = None
+        self._view: Handed | None = None  # the kernels' view of it
+        self.work = np.zeros((records.WORKS, 0), np.int64)  # of the last pass, a column a run: see records.Change
+
+    def assign(self, runs: Sequence[Run]) -> list[Tally]:
+        """See `Points.assign`."""
+        tallies = self.tallies(runs)
+        for place, run in enumerate(runs):
+            if empty := int(np.count_nonzero(tallies[place].counts == 0)):
+                tallies[place] = replace(tallies[place], farthest=self.farthest(run, empty)[0])
+        return tallies
+
+    def tallies(self, runs: Sequence[Run]) -> list[Tally]:
+        """As `assign`, but `farthest` stays out."""
+        batch = self._remember(runs)
+        active = np.array([batch.rows[run.key] for run in runs], np.int64)
+        modes = self._modes(batch)
+        view = self._view_of(batch)
+        self._prepare(batch, view, runs, active, modes)
+        fresh = active[modes[active] == RENEW]
+        orders = batch.orders
+        orders.queue[:] = 0, self._policy.tiles, self._tiles_at_once
+        orders.many[0] = len(active)
+        orders.active[: len(active)], orders.modes[:] = active, modes
+        if len(fresh):
+            orders.spare[:] = batch.spare(fresh)
+
+        def label(worker: int, _first: int, _end: int) -> None:
+            labelling.assign(
+                self._points, self._handed_readers, view, batch.handed_orders, batch.handed_workers[worker]
+            )
+
+        self._workers.each(label, min(self._workers.count, -(-self._policy.tiles // self._tiles_at_once)), 1)
+        self.work = work = np.zeros((records.WORKS, len(modes)), np.int64)
+        for change in batch.handed_changes:
+            labelling.collect(view, change, self.d, len(batch.sums), batch.sums, batch.counts, work)
+        batch.account(work, fresh, self._tiles.p / self.d)
+        if self._policy.screen == "auto":
+            self._judge_rounding(batch, modes)
+            batch.rest(modes, work)
+        return [self._tally(batch, row) for row in active.tolist()]
+
+    def farthest(self, run: Run, wanted: int) -> tuple[Int64, Float64]:
+        """The points that lie farthest from their centroids, for a run that was just assigned.
+
+        Returns
+        -------
+        (e, 2) int64, e <= wanted
+            The points and their clusters, as in a tally.
+        (e,) float64
+            Their squared distances.
+        """
+        return farthest(self.own_distances(run), self.labels(run.key), wanted)
+
+    def explain(self, k: int, runs: int = 1) -> str:
+        """See `Explained.explain`."""
+        return self._policy.explain(k, runs, pays=self._rounding_pays, shapeless=self._shapeless)
+
+    def own_distances(self, run: Run) -> Float64:
+        """The squared distance of each point to its own centroid, (n,) float64, for a run that was just assigned."""
+        distances, labels = np.empty(self.n), self.labels(run.key)
+        rows, measure = Handed(self._framed.rows), own_distances[self._x.dtype]
+        at = np.ascontiguousarray(run.centroids)
+        self._workers.each(lambda _, first, end: measure(rows, first, end, labels, at, distances), self.n, _STEP)
+        return distances
+
+    def sample(self, run: Run, factor: float, seed: int) -> Int64:
+        """See `Sampled.sample`."""
+        return np.flatnonzero(chances(seed, np.arange(self.n)) < factor * self.own_distances(run))
+
+    def rows(self, indices: Int64) -> Float64:
+        """See `Points.rows`."""
+        return self._x[indices].astype(np.float64)
+
+    def plus_plus(self, k: int, stream: Any, weights: Int64 | None, trials: int) -> Int64:
+        """See `Seeding.plus_plus`."""
+        if self._policy.screen == "none" or self._basis.p:
+            return np.empty(0, np.int64)
+        found = self._project(p) if (p := self._policy.directions(k)) and not self._shapeless else None
+        if (found := found or projected(self._reading(), 0)) is None:
+            return np.empty(0, np.int64)
+        return plus_plus(self._reading(), self._lengths, found, k, stream, weights, trials)
+
+    def squared_distances(self, indices: Int64, below: Float64 | None = None) -> Float64:
+        """See `Points.squared_distances`."""
+        return self.squared_distances_to(self.rows(indices), below)
+
+    def squared_distances_to(self, chosen: Float64, below: Float64 | None = None) -> Float64:
+        """The squared distances of all points to any others, (m, d) -> (m, n) float64; see `Points` for `below`."""
+        m, out = len(chosen), np.empty((len(chosen), self.n))
+        if below is None or self._policy.screen == "none":
+            rows, every = Handed(self._framed.rows), all_distances[self._x.dtype]
+            self._workers.each(lambda _, first, end: every(rows, first, end, chosen, m, out), self.n, _STEP)
+            return out
+        handed = Handed(self._limited(chosen, below))
+        tiles, bytewise = Handed(self._tiles), self._frame.bytewise
+        scratch = [Handed(records.scratch_of(m, self.d, bytewise)) for _ in range(self._workers.count)]
+        points = Handed(self._framed._replace(quantiser=rounding.NOT_ROUNDED))
+
+        def screen(worker: int, first: int, end: int) -> None:
+            limited.distances_below(points, self._handed_readers, tiles, handed, scratch[worker], first, end, out)
+
+        self._workers.each(screen, self._policy.tiles, self._tiles_a_task)
+        return out
+
+    def labels(self, key: Hashable) -> Int32:
+        """See `Points.labels`."""
+        if self._batch is None or key not in self._batch.rows:
+            raise no_labels(key)
+        by_position = self._batch.labels[self._batch.rows[key]]
+        labels = np.empty(self.n, np.int32)
+        labels[self._tiles.order[: self.n]] = by_position[: self.n]
+        return labels
+
+    def knows(self, run: Run) -> bool:
+        """Whether `labels` are those of this run's centroids."""
+        if (batch := self._batch) is None or run.key not in batch.rows:
+            return False
+        row = batch.rows[run.key]
+        return np.array_equal(batch.exact[batch.firsts[row] : batch.firsts[row + 1]], run.centroids)
+
+    def forget(self, key: Hashable) -> None:
+        """See `Points.forget`."""
+        if self._batch is not None:
+            self._batch.rows.pop(key, None)
+            if not self._batch.rows:
+                self._batch = None
+
+    def close(self) -> None:
+        """See `Points.close`."""
+        if self._ends_workers:
+            self._workers.close()
+        self._batch = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all that is remembered, the points themselves left out."""
+        return _bytes_of([self._lengths, self._basis.directions, self._tiles, vars(self._batch or self._basis)])
+
+    def lend(self, x: NDArray[Any] | None) -> None:
+        """Put the same points, read again, in the place of the array that was given; None: let go of it until then."""
+        self._x = np.empty((0, self.d), self._x.dtype) if x is None else x
+        self._framed = self._framed._replace(rows=self._framed.rows._replace(values=self._x))
+        self._points = Handed(self._framed)
+
+    @property
+    def squares(self) -> Fraction | int:
+        """`totals.squares` before it is rounded."""
+        return self._squares
+
+    # Points
+
+    def _measure(self, integers: bool) -> None:
+        """Learn the totals and the frame."""
+        step = self.grid.step
+        scale = 1.0 if integers else _scale_of(float(step.max()), self._x.dtype)
+        measured = measure(dense_rows(self._x, self.grid), step, scale, self._workers)
+        self._squares, self._lengths = measured.squares, measured.lengths
+        self.totals = Totals(measured.sums, two_float(measured.squares), self.n)
+        limbs = measured.sums[:, 0].astype(np.float64)
+        mean = (limbs[-1] if len(limbs) == 1 else limbs[0] * 2.0**32 + limbs[1]) / self.n
+        self._frame = scores.Frame(
+            self.grid.offset, scale, mean * step * scale, not integers, takes_bytes(self._x.dtype)
+        )
+
+    def _first_tiles(self) -> Tiles:
+        """The points in tiles in their own order, without directions."""
+        norms = norms_above(self._lengths)
+        order = np.minimum(np.arange(self._policy.tiles * TILE), self.n - 1)
+        placed = norms[order]
+        return Tiles(
+            order=order,
+            norms=placed,
+            residuals=upward(placed.astype(np.float64) + self._frame.reach),
+            projections=np.empty((self._policy.tiles, 2, 0, 16), np.float32),
+            p=0,
+            reach=upward(np.array([self._frame.reach]))[0],
+            floor=upward(np.array([settled_floor(self.d)]))[0],
+            rounded_norms=placed,
+        )
+
+    def _look(self) -> None:
+        """See centroids by the frame, the basis and the quantiser as they are now."""
+        frame, basis, quantiser = self._frame, self._basis, self._framed.quantiser
+        step = float(quantiser.step)
+        self._rates = scores.rates(frame, basis)
+        width = records.width_of(self.d, frame.bytewise or step > 0)
+        rates = scores.rates(frame, basis, quantiser.rate) if step else self._rates
+        directions = basis.directions.astype(np.float64)
+        self._centroid_frame = Handed(
+            records.CentroidFrame(
+                frame.offset, frame.scale, frame.reference, directions, self.d, basis.p, width, step, rates
+            )
+        )
+
+    def _limited(self, chosen: Float64, below: Float64) -> Limited:
+        """Rows, (m, d), with bounds for the distances to them, and the limits of interest, (n,)."""
+        frame = self._frame
+        placed = (chosen - frame.offset) * frame.scale
+        factors = records.factors_of(len(placed), self.d, frame.bytewise)
+        factors.rows[:] = placed
+        rests = np.zeros(len(chosen))
+        if frame.bytewise:
+            halve_rows(placed, len(placed), self.d, Handed(factors), rests)
+        squares = np.square(placed).sum(axis=1)
+        norms = length_above(squares)
+        slopes = scores.product_slope(norms, rests, self._rates.plain, self._rates)
+        floors = scores.plain_floor(norms, 0.0, self._rates)
+        with np.errstate(over="ignore", under="ignore"):
+            limits = below * frame.scale**2
+        return Limited(
+            len(chosen), self._lengths, limits, chosen, factors, norms, squares, slopes, floors, float64_floor(self.d)
+        )
+
+    # Runs
+
+    def _remember(self, runs: Sequence[Run]) -> Batch:
+        """The cache for these runs; a new one where any of them is not in it."""
+        if self._batch is not None and all(run.key in self._batch.rows for run in runs):
+            return self._batch
+        sizes = np.array([len(run.centroids) for run in runs])
+        self._round(self._policy.rounds(int(sizes.sum()), self._rounding_pays))
+        kept = self._policy.kept(sizes) if self._policy.fits(sizes) else np.zeros_like(sizes)
+        shape = Capacity(
+            limbs=len(self.totals.sums),
+            d=self.d,
+            p=self._basis.p,
+            tiles=self._policy.tiles,
+            workers=self._workers.count,
+            bytewise=self._frame.bytewise,
+            quantised=bool(self._framed.quantiser.step),
+            narrow=self._x.dtype.itemsize == 1 and self.n < 2**23,  # then n x 255 < 2^31
+        )
+        self._batch = batch_of([run.key for run in runs], sizes, kept, shape)
+        self._view = None
+        return self._batch
+
+    def _modes(self, batch: Batch) -> NDArray[np.int8]:
+        """How each run is screened in this pass; runs in mode RENEW take new anchors, where anchors are kept."""
+        runs = len(batch.firsts) - 1
+        if self._policy.screen == "none":
+            return np.full(runs, BRUTE, np.int8)
+        p = self._policy.directions(int(batch.firsts[-1]))
+        if not len(batch.anchors.slots) or not p:
+            return np.full(runs, RENEW, np.int8)
+        if batch.passes or self._policy.screen == "drift":
+            if not self._basis.p and not self._shapeless:
+                self._take_directions(batch, p)
+            if self._shapeless:
+                return np.full(runs, FEATURES, np.int8)
+            if not len(batch.gaps.gaps):
+                batch.take_up_gaps(self._basis.p, self._policy.tiles)
+                self._view = None
+        batch.passes += 1
+        return batch.modes()
+
+    def _view_of(self, batch: Batch) -> Handed:
+        if self._view is None:
+            self._view = batch.handed(self._tiles)
+        return self._view
+
+    def _prepare(self, batch: Batch, view: Handed, runs: Sequence[Run], active: Int64, modes: NDArray[np.int8]) -> None:
+        """Work out the bounds of the active runs' centroids."""
+        parts = []
+        for run, row in zip(runs, active.tolist(), strict=True):
+            first, end = int(batch.firsts[row]), int(batch.firsts[row + 1])
+            batch.exact[first:end] = run.centroids
+            column = int(batch.columns[row])
+            starts = range(first, end, _CENTROIDS)
+            parts += [(j, min(j + _CENTROIDS, end), column + j - first, int(modes[row] == RENEW)) for j in starts]
+
+        def prepare(_: int, first: int, end: int) -> None:
+            row, along = np.empty(self.d), np.empty(self._basis.p)
+            for part in parts[first:end]:
+                centroids.prepare(view, self._centroid_frame, *part, row, along)
+
+        self._workers.each(prepare, len(parts), 1)
+        if batch.anchors.between.size and any(fresh for *_, fresh in parts):
+            self._measure_between(batch, active[modes[active] == RENEW])
+
+    def _measure_between(self, batch: Batch, fresh: Int64) -> None:
+        """Measure how far apart the new anchors of these runs are."""
+        anchors, wide = Handed(batch.anchors), batch.anchors.between.shape[1]
+        runs = [(int(batch.firsts[row]), int(batch.firsts[row + 1])) for row in fresh]
+        parts = [
+            (j, min(j + _CENTROIDS, end), first, end) for first, end in runs for j in range(first, end, _CENTROIDS)
+        ]
+
+        def between(_: int, first: int, end: int) -> None:
+            for part in parts[first:end]:
+                centroids.measure_between(anchors, self.d, wide, *part)
+
+        self._workers.each(between, len(parts), 1)
+
+    def _tally(self, batch: Batch, row: int) -> Tally:
+        part = slice(batch.firsts[row], batch.firsts[row + 1])
+        return Tally(batch.sums[:, part].copy(), batch.counts[part].copy())
+
+    def _judge_rounding(self, batch: Batch, modes: NDArray[np.int8]) -> None:
+        """Give up rounding points to bytes where settling takes longer than it saves."""
+        full = (modes == RENEW) | (modes == FEATURES)
+        pairs, computed = int(self.work[records.PAIRS, full].sum()), int(self.work[records.COMPUTED, full].sum())
+        if self._framed.quantiser.step and not rounding_pays(pairs, computed, self.d):
+            self._rounding_pays = False
+            self._round(False)
+            batch.debts[:] = np.inf  # products that are kept are those of rounded points
+
+    def _round(self, rounded: bool) -> None:
+        """From now on round points to bytes, or multiply them as they are."""
+        if rounded == bool(self._framed.quantiser.step):
+            return
+        quantiser = rounding.NOT_ROUNDED
+        if rounded:
+            some = np.linspace(0, self.n - 1, min(self.n, rounding.SAMPLE)).astype(np.int64)
+            quantiser = rounding.quantiser_of(self._frame, self._frame.place(self.rows(some)))
+        self._framed = self._framed._replace(quantiser=quantiser)
+        self._points = Handed(self._framed)
+        self._tiles = self._tiles._replace(rounded_norms=self._rounded_norms(self._tiles.norms))
+        self._view = None
+        self._look()
+
+    def _rounded_norms(self, norms: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What stands in place of the points' norms where they are rounded: not known before they are."""
+        return np.full_like(norms, np.inf) if self._framed.quantiser.step else norms
+
+    def _take_directions(self, batch: Batch, p: int) -> None:
+        """Look for p leading directions; where they tell something, bring what is known into the points' new order."""
+        found = self._project(p, batch.anchors.products)  # nothing is in them before the next pass
+        if found:
+            alone = len(batch.labels) == 1 and batch.passes > 0 and self.n >= THRESHOLDS.cluster * len(batch.counts)
+            placed = arranged(self._reading(), found, batch.labels[0, : self.n] if alone else None)
+            self._basis, self._projected = found.basis, None
+            self._tiles = placed._replace(rounded_norms=self._rounded_norms(placed.norms))
+            self._look()
+            self._view = None
+            batch.labels = np.ascontiguousarray(batch.labels[:, placed.order])
+
+    def _project(self, p: int, room: NDArray[np.float32] | None = None) -> Projected | None:
+        """The points along p leading directions; None where these hold too little of them."""
+        if self._projected is None or self._projected.basis.p != p:
+            self._projected = projected(self._reading(), p, forced=self._policy.screen == "drift", room=room)
+            self._shapeless = self._projected is None
+        return self._projected
+
+    def _reading(self) -> Reading:
+        points = self._framed._replace(quantiser=rounding.NOT_ROUNDED)
+        return Reading(points, self._readers, self._frame, self._tiles, self._workers)
+
+
+def _scale_of(step: float, kind: np.dtype[Any]) -> float:
+    """The frame's scale for a grid whose largest step this is, a power of two: points are about 1 there, so that
+    float32 holds them and products with them.
+
+    At most 2^120: the squares of what float32 then holds at all are far from float64's underflow. At least 2^-120 for
+    points of float32, whose scale is a float32 itself.
+    """
+    most = 120 if kind == np.float32 else 500  # points are below 2^480
+    return float(2.0 ** -int(np.clip(np.frexp(step)[1] + GRID_BITS, -120, most)))
+
+
+def _bytes_of(held: Any) -> int:
+    """Bytes of the arrays in a record, and in the records within it."""
+    return sum({id(array): array.nbytes for array in _arrays_of(held)}.values())
+
+
+def _arrays_of(held: Any) -> Iterator[NDArray[Any]]:
+    if isinstance(held, np.ndarray):
+        yield held
+    for part in held.values() if isinstance(held, dict) else held if isinstance(held, tuple | list) else ():
+        yield from _arrays_of(part)

@@ -1,0 +1,141 @@
+"""Labels alone, in one pass: for points that are not fitted, and so need no grid, no sums and no cache.
+
+Tiles of 32 points are screened by float32 products of all features, and what is close is settled, by the functions
+and bounds of a fit's pass. The frame of floats is about the centroids, its unit the longest of them: o their mean, m =
+0. So a point that is not finite has no finite norm there, and the look at every value that finds such points is the
+screen's own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steinhaus.engines.bounds.distances import settled_floor
+from steinhaus.engines.bounds.rounding import SLACK, gamma, rowed, stretch, upward
+from steinhaus.engines.bounds.scores import FAR, UNKNOWN, Basis, Frame, plain_floor, product_slope, rates
+from steinhaus.engines.dense import predict_kernels
+from steinhaus.engines.dense.lanes import readers
+from steinhaus.engines.dense.predict_kernels import Sought
+from steinhaus.engines.dense.products import halve_rows
+from steinhaus.engines.dense.records import TILE, Factors, Framed, Scores, Tiles, apart, factors_of, scratch_of
+from steinhaus.engines.exact.grid import are_integers, unit_grid
+from steinhaus.engines.exact.rows import dense_rows
+from steinhaus.engines.workers import Workers
+from steinhaus.errors import DataError
+from steinhaus.jit.handed import Handed
+from steinhaus.jit.target import takes_bytes
+from steinhaus.points import Float64, Int32
+from steinhaus.resources import available_cores
+
+_FEATURES = 2**19  # a task: so many features of points
+
+
+def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) -> Int32:
+    """The label of each point's nearest centroid, ties to the lowest: what a float64 brute force gives.
+
+    Parameters
+    ----------
+    x
+        (n, d) points of a real type, C-contiguous.
+    centroids
+        (k, d)
+    threads
+        Threads to use, the calling one included; None: one a core.
+
+    Returns
+    -------
+    (n,) int32
+
+    Raises
+    ------
+    DataError
+        A point is not finite.
+    """
+    n, d = x.shape
+    k = len(centroids)
+    with np.errstate(all="ignore"):  # what overflows is settled
+        frame = _frame(x.dtype, centroids)
+        factors, plain, single = _scores(frame, centroids)
+    width = -(-d // 16) * 16
+    rows = np.zeros((k, width), np.float32)
+    rows[:, :d] = factors.rows
+    points = Handed(framed(x, frame))
+    readers_ = Handed(readers(x.dtype))
+    reach, floor = upward(np.array([frame.reach, settled_floor(d)]))
+    labels = np.empty(n, np.int32)
+    step = max(1, _FEATURES // (TILE * d)) * TILE
+    workers = Workers(min(threads or available_cores(), -(-n // step)))
+    bad = np.full(workers.count, n, np.int64)
+    none = np.zeros(TILE, np.float32)
+
+    def own(_: int) -> tuple[Handed, Handed, Handed]:
+        norms = apart(TILE, np.float32)
+        tiles = Tiles(apart(TILE, np.int64), norms, none, none, 0, reach, floor, norms)
+        sought = Sought(k, width, rows, factors, plain, single, centroids, stretch(d), apart((4, width), np.float32))
+        return Handed(tiles), Handed(sought), Handed(scratch_of(k, 0, True))
+
+    owned = [own(worker) for worker in range(workers.count)]
+
+    def label(worker: int, first: int, end: int) -> None:
+        tiles, sought, scratch = owned[worker]
+        found = predict_kernels.label(points, readers_, tiles, sought, scratch, first, end, labels)
+        bad[worker] = min(bad[worker], found)
+
+    workers.each(label, n, step)
+    workers.close()
+    if (row := int(bad.min())) < n:
+        raise DataError(
+            f"Points must be finite, but row {row} holds a value that is not. Remove the row, or replace it."
+        )
+    return labels
+
+
+def framed(x: NDArray[Any], frame: Frame) -> Framed:
+    """Points, (n, d), as kernels see them in a frame; without a grid."""
+    kind = x.dtype if x.dtype == np.float32 else np.dtype(np.float64)
+    return Framed(
+        rows=dense_rows(x, unit_grid(x.shape[1])),
+        offset=frame.offset.astype(kind),
+        scale=kind.type(frame.scale),
+        reference=frame.reference.astype(np.float32),
+        bytewise=int(frame.bytewise),
+        row_bytes=x.shape[1] * x.itemsize,
+    )
+
+
+def _frame(kind: np.dtype[Any], centroids: Float64) -> Frame:
+    """Small integers are seen as they are, everything else from the centroids' mean."""
+    mean = centroids.mean(axis=0)
+    if are_integers(kind):
+        return Frame(np.zeros_like(mean), 1.0, mean, rounded=False, bytewise=takes_bytes(kind))
+    offset = mean.astype(kind).astype(np.float64) if kind.kind == "f" else mean
+    longest = float(np.sqrt(np.square(centroids - offset).sum(axis=1).max()))
+    scale = 2.0 ** -int(np.clip(np.frexp(longest)[1], -120, 120)) if longest else 1.0
+    return Frame(offset, scale, np.zeros_like(mean), rounded=True)
+
+
+def _scores(frame: Frame, centroids: Float64) -> tuple[Factors, Scores, Scores]:
+    """The centroids as factors; their scores by products as in `predict_kernels`, and by those of single points."""
+    k, d = centroids.shape
+    factors = rates(frame, Basis(np.empty((d, 0), np.float32), 0.0))
+    placed = frame.place(centroids)
+    norms = np.sqrt(np.square(placed).sum(axis=1))
+    near = norms < FAR
+    placed, norms = np.where(near[:, np.newaxis], placed, 0.0), np.where(near, norms * SLACK, 0.0)
+    half = placed @ frame.reference + np.square(placed).sum(axis=1) / 2.0
+    floor = np.where(near, plain_floor(norms, half, factors), UNKNOWN)
+    single = factors_of(k, d, frame.bytewise)
+    single.rows[:] = placed
+    rest = np.zeros(k)
+    if frame.bytewise:
+        halve_rows(placed, k, d, Handed(single), rest)
+
+    def scores(rate: float, rest: Float64) -> Scores:
+        slope = product_slope(norms, rest, rate, factors)
+        lag = np.zeros(k, np.float32)
+        return Scores(single.rows, half.astype(np.float32), upward(slope), lag, upward(floor))
+
+    return single, scores(factors.plain + gamma(rowed(d)), np.zeros(k)), scores(factors.fine, rest)

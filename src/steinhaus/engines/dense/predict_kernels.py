@@ -1,0 +1,131 @@
+"""Labels alone: tiles of points are screened as they come, and settled, in one pass.
+
+A tile's products are summed with the features in lanes, four points by up to six centroids at a time: points need not
+be brought into lanes of their own, which for few centroids takes longer than the products.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from steinhaus.engines.bounds.rounding import CHAIN, norm_above
+from steinhaus.engines.bounds.scores import FAR
+from steinhaus.engines.dense.certifying import bounds, list_open, nearest, settle
+from steinhaus.engines.dense.lanes import Readers
+from steinhaus.engines.dense.records import TILE, Factors, Framed, Scores, Scratch, Tiles
+from steinhaus.engines.dense.slices import RunSlice, Source, Tile
+from steinhaus.jit.annotations import Array, f32, f64, i32, i64
+from steinhaus.jit.build import apart, inner, kernel
+from steinhaus.jit.operations import fma, fold, load, local, lowest_one, splat, vector
+from steinhaus.jit.translate import unroll
+from steinhaus.jit.types import literal, u32
+
+
+class Sought(NamedTuple):
+    """The centroids that points are to be labelled with."""
+
+    k: i64
+    width: i64  # d rounded up to a multiple of 16
+    placed: Array[f32]  # (k, width) the centroids in the frame, filled up with zeros
+    factors: Factors  # the same for single points
+    plain: Scores
+    single: Scores
+    exact: Array[f64]  # (k, d) the centroids
+    stretch: f64  # makes a computed norm an upper bound
+    four: Array[f32]  # (4, width) to work in
+
+
+@kernel
+def label(
+    points: Framed, readers: Readers, tiles: Tiles, sought: Sought, scratch: Scratch, first: i64, end: i64,
+    labels: Array[i32],
+) -> i64:  # fmt: skip
+    """Label the points first <= i < end: screened by products of all features, settled where that leaves it open.
+
+    tiles: of one tile, the worker's own; labels: (n,). Returns the first point that is not finite, or n.
+    """
+    k, width, n = sought.k, sought.width, points.rows.n
+    s = Source(points, readers, tiles, scratch)
+    run = RunSlice(0, 0, k, 0, 0, 0, 0, 0, scratch.out)
+    for j in range(k):
+        scratch.chosen[j] = j
+    for base in range(first, end, TILE):
+        present = min(TILE, end - base)
+        for lane in range(0, present, 4):
+            for q in range(4):
+                i = min(base + lane + q, n - 1)
+                tiles.norms[lane + q] = readers.place(points, i, width, sought.four + q * width)
+            _products(sought.four, sought.placed, width, k, scratch.out + lane)
+        beyond = u32(0)
+        for lane in range(present):
+            tiles.order[lane] = base + lane
+            norm = f32(norm_above(f64(tiles.norms[lane]), sought.stretch))
+            if not norm < FAR:
+                beyond = beyond | u32(1) << u32(lane)
+                norm = 0.0
+            tiles.norms[lane] = norm
+        tile = Tile(0, 0, u32(0), f32(0.0))
+        opened = bounds(s, tile, run, sought.plain, tiles.norms, scratch.chosen, k)
+        many = list_open(s, k, opened)
+        opened = (opened | beyond) & (u32(0xFFFFFFFF) >> u32(32 - present))
+        while opened:
+            lane = lowest_one(opened)
+            opened = opened & (opened - 1)
+            if (beyond >> u32(lane)) & u32(1):
+                if readers.is_finite(points, base + lane) == 0:
+                    return base + lane
+                scratch.found[lane] = i32(nearest(s, base + lane, sought.exact, 0, k))
+            else:
+                chosen, _pairs = settle(s, lane, lane, sought.exact, sought.factors, sought.single, many)
+                scratch.found[lane] = i32(chosen)
+        for lane in range(present):
+            labels[base + lane] = scratch.found[lane]
+    return n
+
+
+@inner
+def _products(points: Array[f32], rows: Array[f32], width: i64, k: i64, out: Array[f32]) -> None:
+    """Products of four points with k rows, (4, width) and (k, width): row j's at 32 j of `out`."""
+    for j in range(k):
+        for i in range(4):
+            out[32 * j + i] = 0.0
+    tiles = (k + 5) // 6
+    for first in range(0, width, CHAIN):
+        end, j = min(first + CHAIN, width), 0
+        for tile in range(tiles):
+            size = (k - j) // (tiles - tile)
+            at, to = rows + j * width, out + 32 * j
+            if size == 6:
+                _row_tile(6, points, at, width, first, end, to)
+            elif size == 5:
+                _row_tile(5, points, at, width, first, end, to)
+            elif size == 4:
+                _row_tile(4, points, at, width, first, end, to)
+            elif size == 3:
+                _row_tile(3, points, at, width, first, end, to)
+            elif size == 2:
+                _row_tile(2, points, at, width, first, end, to)
+            else:
+                _row_tile(1, points, at, width, first, end, to)
+            j += size
+
+
+@apart
+def _row_tile(
+    size: literal, points: Array[f32], rows: Array[f32], width: i64, first: i64, end: i64, out: Array[f32]
+) -> None:
+    """Add the products of four points with `size` rows, over the features first <= t < end, all sums in registers."""
+    sums = local(vector(f32, 16), 4 * size)
+    for s in unroll(4 * size):
+        sums[s] = splat(0.0, f32, 16)
+    here = local(vector(f32, 16), 4)
+    for t in range(first, end, 16):
+        for i in unroll(4):
+            here[i] = load(points, i * width + t, 16)
+        for j in unroll(size):
+            row = load(rows, j * width + t, 16)
+            for i in unroll(4):
+                sums[4 * j + i] = fma(here[i], row, sums[4 * j + i])
+    for j in unroll(size):
+        for i in unroll(4):
+            out[32 * j + i] += fold(sums[4 * j + i])

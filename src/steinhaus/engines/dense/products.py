@@ -1,0 +1,234 @@
+"""Products of a tile of 32 points with a few rows at a time, all sums in registers; in float32, and of bytes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from steinhaus.engines.bounds.rounding import BYTES, FLAT, MOST, chunk
+from steinhaus.engines.dense.records import Factors, Framed, Scratch
+from steinhaus.jit.build import apart, inner, kernel, shared_kernel
+from steinhaus.jit.operations import (
+    add_byte_products,
+    bits_of,
+    convert,
+    fma,
+    from_bits,
+    load,
+    local,
+    splat,
+    store,
+    vector,
+    word,
+    words,
+)
+from steinhaus.jit.target import BYTE_LANES
+from steinhaus.jit.translate import unroll
+from steinhaus.jit.types import Array, boolean, f32, f64, i8, i32, i64, literal, u8
+
+_Floats, _Bytes = Array[f32], Array[i8]
+
+
+@shared_kernel
+def full_products(
+    x: Framed, scratch: Scratch, factors: Factors, chosen: Array[i64], count: i64, out: Array[f32]
+) -> None:
+    """Write the products of a tile, once gathered, with the rows chosen[c] into `out`, 32 a row, summed in chunks of
+    features.
+    """
+    d = x.rows.d
+    if x.bytewise or x.quantiser.step > 0.0:
+        width = (d + 63) // 64 * 64
+        for t in range(0, d, BYTES):
+            quarter = (min(BYTES, d - t) + 3) // 4
+            byte_products(scratch.quads + 16 * t, width, factors, t, chosen, count, quarter, out, t == 0)
+    else:
+        size = chunk(d)
+        for t in range(0, d, size):
+            low = scratch.lanes + 16 * t
+            products(low, low + 16 * d, factors.rows + t, d, chosen, count, min(size, d - t), out, t == 0)
+
+
+@shared_kernel
+def products(
+    low: Array[f32],
+    high: Array[f32],
+    rows: Array[f32],
+    length: i64,
+    chosen: Array[i64],
+    count: i64,
+    p: i64,
+    out: Array[f32],
+    fresh: boolean,
+) -> None:
+    """Add the products of two groups of sixteen points with the rows chosen[c], c < count, over p features, to `out`;
+    or write them there, where `fresh`.
+
+    low, high: (p, 16) the groups; rows: row j at `j length`; out: 32 products a row.
+    """
+    c = 0
+    while c < count:
+        left = count - c
+        if left >= 8:
+            _dot_tile(8, low, high, rows, length, chosen + c, p, out + 32 * c, fresh)
+            c += 8
+        elif left >= 6:
+            _dot_tile(6, low, high, rows, length, chosen + c, p, out + 32 * c, fresh)
+            c += 6
+        elif left >= 4:
+            _dot_tile(4, low, high, rows, length, chosen + c, p, out + 32 * c, fresh)
+            c += 4
+        elif left == 3:
+            _dot_tile(3, low, high, rows, length, chosen + c, p, out + 32 * c, fresh)
+            c += 3
+        elif left == 2:
+            _dot_tile(2, low, high, rows, length, chosen + c, p, out + 32 * c, fresh)
+            c += 2
+        else:
+            _dot_tile(1, low, high, rows, length, chosen + c, p, out + 32 * c, fresh)
+            c += 1
+
+
+@apart
+def _dot_tile(
+    size: literal,
+    low: Array[f32],
+    high: Array[f32],
+    rows: Array[f32],
+    length: i64,
+    chosen: Array[i64],
+    p: i64,
+    out: Array[f32],
+    fresh: boolean,
+) -> None:
+    """The products of `size` rows."""
+    starts = local(_Floats, size)
+    sums = local(vector(f32, 16), 2 * size)
+    for s in unroll(size):
+        starts[s] = rows + chosen[s] * length
+        sums[2 * s] = splat(0.0, f32, 16)
+        sums[2 * s + 1] = splat(0.0, f32, 16)
+    for q in range(p):
+        a = load(low, 16 * q, 16)
+        b = load(high, 16 * q, 16)
+        for s in unroll(size):
+            factor = splat(starts[s][q], f32, 16)
+            sums[2 * s] = fma(a, factor, sums[2 * s])
+            sums[2 * s + 1] = fma(b, factor, sums[2 * s + 1])
+    for s in unroll(2 * size):
+        before = splat(0.0, f32, 16)
+        if not fresh:
+            before = load(out, 16 * s, 16)
+        store(out, 16 * s, before + sums[s])
+
+
+@shared_kernel
+def byte_products(
+    quads: Array[u8],
+    width: i64,
+    factors: Factors,
+    column: i64,
+    chosen: Array[i64],
+    count: i64,
+    quarter: i64,
+    out: Array[f32],
+    fresh: boolean,
+) -> None:
+    """As `products`, of bytes: over 4 `quarter` features from `column` on."""
+    if BYTE_LANES > 0:
+        c = 0
+        while c < count:
+            left = count - c
+            if left >= 6:
+                _byte_tile(6, quads, width, factors, column, chosen + c, quarter, out + 32 * c, fresh)
+                c += 6
+            elif left >= 4:
+                _byte_tile(4, quads, width, factors, column, chosen + c, quarter, out + 32 * c, fresh)
+                c += 4
+            elif left >= 2:
+                _byte_tile(2, quads, width, factors, column, chosen + c, quarter, out + 32 * c, fresh)
+                c += 2
+            else:
+                _byte_tile(1, quads, width, factors, column, chosen + c, quarter, out + 32 * c, fresh)
+                c += 1
+
+
+@apart
+def _byte_tile(
+    size: literal,
+    quads: Array[u8],
+    width: i64,
+    factors: Factors,
+    column: i64,
+    chosen: Array[i64],
+    quarter: i64,
+    out: Array[f32],
+    fresh: boolean,
+) -> None:
+    """The products of `size` rows of bytes; quads: (2, W / 4, 16, 4), four features of each of sixteen points together.
+
+    Sums are exact for up to 2^15 features; then come two conversions, a fused sum and a fused product.
+    """
+    starts = local(_Bytes, 2 * size)
+    sums = local(vector(i32, 16), 4 * size)
+    for s in unroll(size):
+        starts[2 * s] = factors.limbs + (2 * chosen[s] * width + column)
+        starts[2 * s + 1] = factors.limbs + (2 * chosen[s] * width + column + width)
+        for g in unroll(4):
+            sums[4 * s + g] = splat(0, i32, 16)
+    for q in range(quarter):
+        a = words(quads, 64 * q, 16)
+        b = words(quads, 16 * width + 64 * q, 16)
+        for s in unroll(2 * size):
+            factor = splat(word(starts[s], 4 * q), i32, 16)
+            sums[2 * s] = add_byte_products(sums[2 * s], a, factor)
+            sums[2 * s + 1] = add_byte_products(sums[2 * s + 1], b, factor)
+    for s in unroll(size):
+        for g in unroll(2):
+            whole = fma(convert(sums[4 * s + g], f32), 128.0, convert(sums[4 * s + 2 + g], f32))
+            before = splat(0.0, f32, 16)
+            if not fresh:
+                before = load(out, 32 * s + 16 * g, 16)
+            store(out, 32 * s + 16 * g, fma(whole, splat(factors.scales[chosen[s]], f32, 16), before))
+
+
+@inner
+def halve(row: Array[f64], j: i64, d: i64, factors: Factors) -> f64:
+    """Round a row of d float64 to two signed bytes a feature, row j of the factors; returns |row rounded - row|."""
+    most = 0.0
+    for t in range(d):
+        most = max(most, abs(row[t]))
+    scale, per_scale = 1.0, 0.0
+    if most > FLAT:
+        exponent = ((bits_of(most / f64(MOST)) >> 52) & 0x7FF) - 1022
+        scale = from_bits((exponent + 1023) << 52)
+        per_scale = 1.0 / scale
+    rest = 0.0
+    width = (d + 63) // 64 * 64
+    at = 2 * j * width
+    for t in range(d):
+        q = i32(np.rint(row[t] * per_scale))
+        high = (q + 64) >> 7
+        factors.limbs[at + t] = i8(high)
+        factors.limbs[at + width + t] = i8(q - 128 * high)
+        off = row[t] - scale * f64(q)
+        rest += off * off
+    factors.scales[j] = f32(scale)
+    return math.sqrt(rest)
+
+
+@inner
+def halved_sum(factors: Factors, j: i64, d: i64) -> f64:
+    """The sum of row j, as `halve` rounded it."""
+    width, whole = (d + 63) // 64 * 64, 0
+    for t in range(2 * j * width, 2 * j * width + d):
+        whole += 128 * i64(factors.limbs[t]) + i64(factors.limbs[t + width])
+    return f64(factors.scales[j]) * f64(whole)
+
+
+@kernel
+def halve_rows(rows: Array[f64], k: i64, d: i64, factors: Factors, rest: Array[f64]) -> None:
+    """Round rows, (k, d), to the bytes of Factors; by how much, into `rest`, (k,)."""
+    for j in range(k):
+        rest[j] = halve(rows + j * d, j, d, factors)

@@ -1,0 +1,245 @@
+"""Greedy k-means++ on tiles of near points: a step looks only at points that a candidate can improve.
+
+See `bounds.seeding`. A point is improved by a candidate that is nearer to it than every row chosen so far.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from steinhaus.engines.bounds.seeding import cannot_improve, threshold
+from steinhaus.engines.dense.candidates import directed_products
+from steinhaus.engines.dense.certifying import fetch, uppers
+from steinhaus.engines.dense.lanes import Readers
+from steinhaus.engines.dense.products import byte_products, full_products
+from steinhaus.engines.dense.records import TILE, Framed, Scores, Scratch, Tiles, View
+from steinhaus.engines.dense.slices import Source, Tile
+from steinhaus.jit.annotations import Array, f32, f64, i32, i64, u8
+from steinhaus.jit.build import apart, inner, kernel
+from steinhaus.jit.operations import bits_of, count_ones, load, lowest_one, store, words
+from steinhaus.jit.types import boolean, u32
+
+_FEW = 12  # open lanes, above which a tile is computed from all features
+
+
+class Search(NamedTuple):
+    """What is known of the points as rows are chosen; m candidates a step, N positions in T tiles."""
+
+    m: i64
+    scale: f64  # turns a squared distance times its weight into the integer that is drawn by
+    closest: Array[f64]  # (N,) squared distance to the nearest chosen row, in the units of the points
+    halves: Array[f64]  # (N,) what `threshold` begins from
+    to_frame: f64  # the frame's scale, squared
+    thresholds: Array[f32]  # (N,) no candidate of a lower score is nearer
+    values: Array[i64]  # (n,) the integers, by index
+    blocks: Array[i64]  # (n / BLOCK,) their sums
+    times: Array[f64]  # (n,) the points' weights; (0,): 1 each
+    weighted: i64
+    found: Array[f64]  # (m, N) distances of improved points
+    improved: Array[i64]  # (T, m) the lanes that a candidate improves, as bits
+    owners: Array[i32]  # (T,) the chosen row that is nearest to all of a tile's points; -1: they differ
+    labels: Array[i32]  # (N,) the nearest chosen row of each point
+    farthest: Array[f64]  # (T,) the largest of `closest`
+    heaviest: Array[f64]  # (T,) the largest of `closest` times a weight
+    between: Array[f64]  # (k, m) squared distances of the chosen rows to the candidates
+    quads: Array[u8]  # (T, 2, W / 4, 16, 4) the points as bytes, tile by tile
+    packed: i64  # W; 0: they are not kept as bytes
+
+
+BLOCK = 256  # values whose sum is kept
+
+
+@kernel
+def improve(
+    points: Framed, readers: Readers, view: View, search: Search, scratch: Scratch, first: i64, end: i64,
+    gains: Array[i64],
+) -> None:  # fmt: skip
+    """Find the points of the tiles first <= tile < end that each candidate improves, and by how much: gains (m,).
+
+    The candidates are the view's centroids.
+    """
+    tiles, m = view.tiles, search.m
+    s = Source(points, readers, tiles, scratch)
+    for number in range(first, end):
+        count = 0
+        for c in range(m):
+            search.improved[number * m + c] = 0
+            owner = i64(search.owners[number])
+            if owner < 0 or not cannot_improve(search.between[owner * m + c], search.farthest[number]):
+                scratch.chosen[count] = c
+                count += 1
+        if count > 0:
+            tile = Tile(number, TILE * number, _present(points, number), f32(0.0))
+            many = _list_by_directions(s, view.directed, search, tile, count)
+            if many > 0:
+                _measure(s, view, search, tile, many, gains)
+
+
+@kernel
+def pack(
+    points: Framed, readers: Readers, tiles: Tiles, search: Search, scratch: Scratch, first: i64, end: i64
+) -> None:
+    """Keep the tiles first <= tile < end as bytes; points of floats are rounded."""
+    size = 32 * search.packed
+    for number in range(first, end):
+        readers.gather(points, tiles, TILE * number, scratch)
+        for byte in range(0, size, 64):
+            store(search.quads, size * number + byte, words(scratch.quads, byte, 16))
+
+
+@inner
+def _present(points: Framed, number: i64) -> u32:
+    """The lanes of a tile that hold points, as bits."""
+    return u32(0xFFFFFFFF) >> u32(TILE - min(TILE, points.rows.n - TILE * number))
+
+
+@apart
+def _list_by_directions(s: Source, directed: Scores, search: Search, tile: Tile, count: i64) -> i64:
+    """List the candidates that may improve a point of the tile in `others`, and those lanes in `kept`. Returns how
+    many; `chosen` keeps the candidates.
+    """
+    scratch = s.scratch
+    if s.tiles.p == 0 or (search.packed > 0 and search.packed <= 4 * s.tiles.p):  # then all features are fewer bytes
+        for c in range(count):
+            scratch.others[c] = scratch.chosen[c]
+            scratch.kept[c] = i64(tile.present)
+        return count
+    directed_products(s.tiles, tile, directed.rows, scratch.chosen, count, scratch.out)
+    uppers(s, tile, directed, s.tiles.norms, scratch.chosen, count)
+    return _list_above(s, search, tile, scratch.chosen, count)
+
+
+@inner
+def _list_above(s: Source, search: Search, tile: Tile, chosen: Array[i64], count: i64) -> i64:
+    """List the candidates whose upper bounds are not below the thresholds of all lanes, and these lanes."""
+    scratch, many = s.scratch, 0
+    need0, need1 = load(search.thresholds, tile.base, 16), load(search.thresholds, tile.base + 16, 16)
+    for c in range(count):
+        below = bits_of(need0 > load(scratch.upper, 32 * c, 16))
+        below = below | bits_of(need1 > load(scratch.upper, 32 * c + 16, 16)) << u32(16)
+        j, lanes = chosen[c], tile.present & ~below
+        if lanes:
+            scratch.others[many] = j
+            scratch.kept[many] = i64(lanes)
+            many += 1
+    return many
+
+
+@apart
+def _measure(s: Source, view: View, search: Search, tile: Tile, many: i64, gains: Array[i64]) -> None:
+    """Measure the open lanes of a tile, after one more screen from all features: of the tile where many lanes are open,
+    else of single points.
+    """
+    scratch, lanes = s.scratch, u32(0)
+    for o in range(many):
+        lanes = lanes | u32(scratch.kept[o])
+    gathered = count_ones(lanes) > _FEW
+    if gathered:
+        if search.packed:
+            at, quarter = search.quads + 32 * search.packed * tile.number, (s.x.rows.d + 3) // 4
+            byte_products(at, search.packed, view.factors, 0, scratch.others, many, quarter, scratch.out, True)
+        else:
+            s.readers.gather(s.x, s.tiles, tile.base, scratch)
+            full_products(s.x, scratch, view.factors, scratch.others, many, scratch.out)
+        uppers(s, tile, view.features, s.tiles.rounded_norms, scratch.others, many)
+        many = _list_above(s, search, tile, scratch.others, many)
+    else:
+        fetch(s.x, s.tiles, tile.base, lanes)
+    for o in range(many):
+        j, better = scratch.others[o], 0
+        lanes = u32(scratch.kept[o])
+        while lanes:
+            lane = lowest_one(lanes)
+            lanes = lanes & (lanes - 1)
+            if gathered or _is_above(s, view, search, tile.base + lane, j):
+                better = better | _improved(s, view, search, tile.base + lane, j, gains) << lane
+        search.improved[tile.number * search.m + j] = better
+
+
+@inner
+def _is_above(s: Source, view: View, search: Search, position: i64, j: i64) -> boolean:
+    """Whether candidate j may improve a point, as a product of that point alone tells."""
+    single = view.single
+    score = s.readers.product(s.x, s.tiles.order[position], view.factors, j) - single.half[j]
+    error = s.tiles.norms[position] * single.slope[j] + single.floor[j]
+    return not score + error < search.thresholds[position]
+
+
+@inner
+def _improved(s: Source, view: View, search: Search, position: i64, j: i64, gains: Array[i64]) -> i64:
+    """Measure a point's distance to candidate j, and note whether it is improved, 1 or 0, and by how much."""
+    i = s.tiles.order[position]
+    distance = s.readers.distance(s.x, i, view.exact, j)
+    if not distance < search.closest[position]:
+        return 0
+    search.found[j * view.sizes.tiles * TILE + position] = distance
+    gains[j] += _integer(search, i, distance) - search.values[i]
+    return 1
+
+
+@inner
+def _integer(search: Search, i: i64, distance: f64) -> i64:
+    """The integer that a point is drawn by."""
+    whole = distance * search.times[i] if search.weighted else distance
+    return i64(np.floor(whole * search.scale))
+
+
+@kernel
+def choose(tiles: Tiles, search: Search, n: i64, best: i64, number: i64) -> None:
+    """Let the candidate `best` be the chosen row of this number."""
+    tiled = (n + TILE - 1) // TILE
+    for tile in range(tiled):
+        lanes = u32(search.improved[tile * search.m + best])
+        if lanes:
+            while lanes:
+                lane = lowest_one(lanes)
+                lanes = lanes & (lanes - 1)
+                position = tile * TILE + lane
+                i = tiles.order[position]
+                distance = search.found[best * tiled * TILE + position]
+                search.closest[position] = distance
+                search.labels[position] = i32(number)
+                search.thresholds[position] = threshold(search.halves[position], distance * search.to_frame)
+                value = _integer(search, i, distance)
+                search.blocks[i // BLOCK] += value - search.values[i]
+                search.values[i] = value
+            _sum_up(tiles, search, n, tile)
+
+
+@kernel
+def begin(tiles: Tiles, search: Search, n: i64) -> None:
+    """Take up the distances to the first chosen row."""
+    for position in range((n + TILE - 1) // TILE * TILE):
+        search.thresholds[position] = threshold(search.halves[position], search.closest[position] * search.to_frame)
+    for tile in range((n + TILE - 1) // TILE):
+        _sum_up(tiles, search, n, tile)
+
+
+@inner
+def _sum_up(tiles: Tiles, search: Search, n: i64, tile: i64) -> None:
+    """Note the largest distances of a tile, and whose its points are."""
+    farthest, heaviest, owner = 0.0, 0.0, search.labels[tile * TILE]
+    for position in range(tile * TILE, min(n, (tile + 1) * TILE)):
+        distance = search.closest[position]
+        farthest = max(farthest, distance)
+        if search.weighted:
+            heaviest = max(heaviest, distance * search.times[tiles.order[position]])
+        if search.labels[position] != owner:
+            owner = -1
+    search.farthest[tile] = farthest
+    search.heaviest[tile] = heaviest if search.weighted else farthest
+    search.owners[tile] = owner
+
+
+@kernel
+def rescale(tiles: Tiles, search: Search, n: i64) -> None:
+    """Work out the integers of all points for a new scale, and their sums."""
+    for block in range((n + BLOCK - 1) // BLOCK):
+        search.blocks[block] = 0
+    for position in range(n):
+        i = tiles.order[position]
+        value = _integer(search, i, search.closest[position])
+        search.values[i] = value
+        search.blocks[i // BLOCK] += value

@@ -1,0 +1,66 @@
+"""Labels and sums of a batch of points in an array."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from steinhaus.engines.exact.distances import squared_distance
+from steinhaus.engines.exact.rows import DenseRows, integer
+from steinhaus.jit.build import inlined, kernel
+from steinhaus.jit.operations import convert, load, small_integer, store
+from steinhaus.jit.types import Array, Point, f64, i32, i64
+
+
+@kernel
+def add_batch(
+    x: DenseRows,
+    rows: Array[i64],
+    m: i64,
+    centroids: Array[f64],
+    k: i64,
+    labels: Array[i32],
+    distances: Array[f64],
+    low: i64,
+    sums: Array[i64],
+    counts: Array[i64],
+) -> None:
+    """Label m points and add them up; with k = 0, by labels that are given.
+
+    rows: (m,). centroids: (k, d). labels, distances: (m,), squared ones from the nearest centroid. sums: (limbs, k, d),
+    low limbs `low` after high ones; counts: (k,), both zeros before.
+    """
+    d = x.d
+    for i in range(m):
+        point = x.values + rows[i] * d
+        if k > 0:
+            label, least = 0, squared_distance(point, centroids, d)
+            for j in range(1, k):
+                distance = squared_distance(point, centroids + j * d, d)
+                if distance < least:
+                    label, least = j, distance
+            labels[i] = i32(label)
+            distances[i] = least
+        else:
+            label = i64(labels[i])
+            distances[i] = squared_distance(point, centroids + label * d, d)
+        counts[label] += 1
+        _add(x, rows[i] * d, low, sums + label * d)
+
+
+@inlined
+def _add(x: DenseRows, at: i64, low: i64, sums: Array[i64]) -> None:
+    """Add the grid's integers of a point to the sums of a cluster."""
+    if small_integer(Point):
+        for t in range(x.d):
+            sums[t] += i64(x.values[at + t])
+    else:
+        whole = x.d - x.d % 8
+        for t in range(0, whole, 8):
+            e = convert(load(x.values, at + t, 8), f64) - load(x.offset, t, 8)
+            q = convert(np.rint(e * load(x.per_step, t, 8)), i64)
+            store(sums, t, load(sums, t, 8) + (q >> 32))
+            store(sums, low + t, load(sums, low + t, 8) + (q & 0xFFFFFFFF))
+        for t in range(whole, x.d):
+            one = integer(x, at + t, t)
+            sums[t] += one >> 32
+            sums[low + t] += one & 0xFFFFFFFF

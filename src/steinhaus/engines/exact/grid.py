@@ -1,0 +1,98 @@
+"""The grid of exact sums: where integers stand for the values of points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steinhaus.engines.exact.rows import dense_rows
+from steinhaus.engines.exact.totals import extremes
+from steinhaus.engines.workers import Workers
+from steinhaus.errors import DataError
+from steinhaus.jit.handed import Handed
+from steinhaus.points import Float64, Grid
+
+GRID_BITS = 48  # a column's values are at most this many bits of its grid's step away from its offset
+_ROWS = 2**13  # rows a task
+_LARGEST = 2.0**480  # beyond, squares overflow float64
+
+
+def are_integers(dtype: np.dtype[Any]) -> bool:
+    """Whether points of this type are their own grid: integers whose squares can be summed in int64."""
+    return dtype.kind in "ui" and dtype.itemsize <= 2
+
+
+def unit_grid(d: int) -> Grid:
+    """The grid of small integers: their own values."""
+    return Grid(np.zeros(d), np.ones(d))
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """What points spread over, or where the first one is that is not finite."""
+
+    least: NDArray[Any]  # (d,) of the points' type
+    most: NDArray[Any]
+    bad: tuple[int, int, float] | None = None  # row, column, value
+
+    def __add__(self, other: Ranges) -> Ranges:
+        """The ranges of both."""
+        return Ranges(np.minimum(self.least, other.least), np.maximum(self.most, other.most), self.bad or other.bad)
+
+
+def ranges(x: NDArray[Any], workers: Workers) -> Ranges:
+    """Least and greatest value of each column of points, (n, d)."""
+    n, d = x.shape
+    rows = Handed(dense_rows(x, unit_grid(d)))
+    least = np.repeat(x[:1], workers.count, axis=0)
+    most = least.copy()
+    bad = np.full(workers.count, n, np.int64)
+
+    def look(worker: int, first: int, end: int) -> None:
+        if (row := extremes[x.dtype](rows, first, end, least[worker], most[worker])) >= 0:
+            bad[worker] = min(bad[worker], row)
+
+    workers.each(look, n, _ROWS)
+    if (row := int(bad.min())) < n:
+        column = int(np.flatnonzero(~np.isfinite(x[row]))[0])
+        return Ranges(least.min(0), most.max(0), (row, column, float(x[row, column])))
+    return Ranges(least.min(0), most.max(0))
+
+
+def grid_of(dtype: np.dtype[Any], ranges: Ranges | None, d: int) -> Grid:
+    """The grid of points of a type and of these ranges; small integers are their own grid, and need none.
+
+    A column's offset is the middle of its range, its step the power of two that puts its values within 2^48 steps.
+
+    Raises
+    ------
+    DataError
+        A point is not finite, or too large to be squared.
+    """
+    if ranges is None:
+        return unit_grid(d)
+    if ranges.bad:
+        row, column, value = ranges.bad
+        raise DataError(
+            f"Points must be finite, but row {row}, column {column} holds {value}. Remove the row, or replace the "
+            "value."
+        )
+    low, high = ranges.least.astype(np.float64), ranges.most.astype(np.float64)
+    offset = low / 2 + high / 2
+    if dtype.kind == "f":
+        offset = offset.astype(dtype).astype(np.float64)
+    return Grid(offset, steps(np.maximum(-low, high), np.maximum(high - offset, offset - low)))
+
+
+def steps(largest: Float64, reach: Float64) -> Float64:
+    """The grid's steps, (d,): powers of two that put values within `reach` of the offset within 2^48 steps of it.
+
+    largest: (d,) the largest magnitude in each column; DataError where one is too large to be squared.
+    """
+    if (most := float(largest.max())) > _LARGEST:
+        raise DataError(f"Points must be below 2^480 in magnitude, but one holds {most:.3g}. Scale them down.")
+    exponent = np.where(reach > 0, np.frexp(reach)[1] - GRID_BITS, -GRID_BITS)
+    return np.ldexp(1.0, np.maximum(exponent, -500))

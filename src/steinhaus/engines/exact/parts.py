@@ -1,0 +1,162 @@
+"""Points in parts: which point stands in which part, and how what parts found becomes what the whole amounts to."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+
+import numpy as np
+
+from steinhaus.engines.exact import distances
+from steinhaus.engines.exact.grid import Ranges
+from steinhaus.engines.exact.totals import two_float
+from steinhaus.errors import DataError
+from steinhaus.points import Float64, Int64, Tally, Totals
+
+Far = tuple[Int64, Float64]  # (e, 2) points and their clusters, (e,) squared distances
+Sums = tuple[Int64, Fraction | int, int]  # a part's totals, not yet rounded: sums, squares, points
+
+
+class Layout:
+    """Which points stand in which part.
+
+    A part is a stretch of consecutive rows of a source. The points are all rows in order, or those of `take`: point i
+    is row take[i] then. Parts without points are left out.
+
+    Parameters
+    ----------
+    bounds
+        (P + 1,) int64: where each part begins, and where the last one ends.
+    take
+        (n,) int64, rows of the source, each once at most; None: all of them.
+    """
+
+    def __init__(self, bounds: Int64, take: Int64 | None = None) -> None:
+        self._take = take
+        if take is None:
+            self.firsts, self.ends = bounds[:-1], bounds[1:]
+            self._members = None
+            self.sizes = self.ends - self.firsts
+        else:
+            part = np.searchsorted(bounds, take, side="right") - 1
+            sizes = np.bincount(part, minlength=len(bounds) - 1)
+            filled = sizes > 0
+            self.firsts, self.ends, self.sizes = bounds[:-1][filled], bounds[1:][filled], sizes[filled]
+            order = np.argsort(part, kind="stable")
+            self._members = np.split(order, np.cumsum(self.sizes)[:-1])
+        self.n = int(self.sizes.sum())
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def members(self, part: int) -> Int64:
+        """The points of a part, ascending; they stand in it in this order."""
+        if self._members is None:
+            return np.arange(self.firsts[part], self.ends[part])
+        return self._members[part]
+
+    def picks(self, part: int) -> Int64 | None:
+        """The rows of a part's stretch that are its points, in order; None: all of them."""
+        return None if self._take is None else self._take[self.members(part)] - self.firsts[part]
+
+    def row(self, part: int, place: int) -> int:
+        """The row of the source that stands at a place of a part."""
+        picks = self.picks(part)
+        return int(self.firsts[part] + (place if picks is None else picks[place]))
+
+    def source_rows(self, points: Int64) -> Int64:
+        """The rows of the source that these points are."""
+        return points if self._take is None else self._take[points]
+
+    def locate(self, points: Int64) -> Iterator[tuple[int, Int64, Int64]]:
+        """The parts that hold some of these points: part, which of them, and their places in the part."""
+        rows = self.source_rows(points)
+        parts = np.searchsorted(self.firsts, rows, side="right") - 1
+        for part in np.unique(parts).tolist():
+            which = np.flatnonzero(parts == part)
+            yield part, which, np.searchsorted(self.members(part), points[which])
+
+
+def added(parts: Iterable[Sequence[Tally]]) -> list[Tally]:
+    """The tallies of the parts of some points, run by run, as those of all of them; `farthest` is left out."""
+    whole: list[Tally] = []
+    for tallies in parts:
+        if not whole:
+            whole = [Tally(tally.sums.copy(), tally.counts.copy()) for tally in tallies]
+            continue
+        for of_all, tally in zip(whole, tallies, strict=True):
+            of_all.sums.__iadd__(tally.sums)
+            of_all.counts.__iadd__(tally.counts)
+    return whole
+
+
+def totals(parts: Iterable[Sums]) -> Totals:
+    """The totals of all points from those of their parts."""
+    sums, squares, counts = zip(*parts, strict=True)
+    return Totals(np.sum(sums, axis=0), two_float(sum(squares, Fraction(0))), sum(counts))
+
+
+def farthest(parts: Iterable[Far], wanted: int) -> Int64:
+    """The farthest points of all from those of each part, (e, 2), e <= wanted: farthest first, ties to the lowest
+    point.
+    """
+    pairs, measured = (np.concatenate(found) for found in zip(*parts, strict=True))
+    order = np.argsort(pairs[:, 0])
+    points, labels = pairs[order].T
+    return distances.farthest(measured[order], labels, wanted, points)[0]
+
+
+def chances(seed: int, points: Int64) -> Float64:
+    """An even number in [0, 1) for each of some points, (m,): the same wherever the point stands and whoever asks.
+
+    The mix is that of SplitMix64 (G. L. Steele, D. Lea, C. H. Flood, Fast splittable pseudorandom number generators,
+    OOPSLA 2014), of the seed and the point's number.
+    """
+    z = points.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return ((z ^ (z >> np.uint64(31))) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def empties(tallies: Sequence[Tally]) -> dict[int, int]:
+    """The places of the tallies that have empty clusters, and how many."""
+    found = ((place, int(np.count_nonzero(tally.counts == 0))) for place, tally in enumerate(tallies))
+    return {place: empty for place, empty in found if empty}
+
+
+def checked(parts: Sequence[Ranges], layout: Layout, place: str) -> Ranges:
+    """The ranges of all points; DataError where one of a part is not finite.
+
+    place: what a row of the source is called, "row".
+    """
+    for part, ranges in enumerate(parts):
+        if ranges.bad:
+            row, column, value = ranges.bad
+            raise DataError(
+                f"Points must be finite, but {place} {layout.row(part, row)}, column {column} holds {value}. "
+                "Remove the row, or replace the value."
+            )
+    whole = parts[0]
+    for ranges in parts[1:]:
+        whole += ranges
+    return whole
+
+
+def grouped(bounds: Int64, rows: int) -> Int64:
+    """Bounds of stretches of at most so many rows: pieces of the source put together, or cut where one is larger."""
+    chosen = [0]
+    for first, end in itertools.pairwise(bounds.tolist()):
+        if end - chosen[-1] > rows and first > chosen[-1]:
+            chosen.append(first)
+        while end - chosen[-1] > rows:
+            chosen.append(chosen[-1] + rows)
+    return np.array([*chosen, int(bounds[-1])], np.int64)
+
+
+def evened(bounds: Int64, wanted: int) -> Int64:
+    """Bounds of so many stretches of about the same size, each of whole pieces of the source; larger pieces are cut."""
+    n = int(bounds[-1])
+    places = grouped(bounds, -(-n // (8 * wanted)))
+    nearest = [places[np.abs(places - n * part / wanted).argmin()] for part in range(1, wanted)]
+    return np.unique([0, *nearest, n])

@@ -1,0 +1,181 @@
+"""What is measured once of all points: their ranges, their exact sums, their squares."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+
+from steinhaus.engines.exact.rows import DenseRows, integer
+from steinhaus.engines.workers import Workers
+from steinhaus.jit.build import inner, kernel
+from steinhaus.jit.handed import Handed
+from steinhaus.jit.operations import convert, floating, fma, fold, load, small_integer, splat, store
+from steinhaus.jit.types import Array, Point, f64, i32, i64
+from steinhaus.points import Float64, Int64
+
+_ROWS = 2**13  # rows a task: no limb below overflows
+_GRID_ROWS = 64  # rows whose columns are added up one after the other: few enough for the cache
+
+
+class Measured(NamedTuple):
+    """Exact sums over points."""
+
+    sums: Int64  # (limbs, 1, d) of the grid's integers
+    squares: Fraction | int  # of (step q)^2 over all points and features
+    lengths: Float64  # (n,) squared norms of the points in the frame
+
+
+def measure(rows: DenseRows, step: Float64, scale: float, workers: Workers) -> Measured:
+    """Sum points, (n, d), on a grid of these steps, (d,); scale: the frame's."""
+    kind, handed = rows.values.dtype, Handed(rows)
+    lengths = np.empty(rows.n)
+    if kind.kind in "ui" and kind.itemsize <= 2:
+        whole = np.zeros((workers.count, rows.d), np.int64)
+        squared = np.zeros(workers.count, np.int64)
+        block = np.zeros((workers.count, rows.d), np.int32)
+
+        def add(worker: int, first: int, end: int) -> None:
+            squared[worker] += integer_totals[kind](handed, first, end, block[worker], whole[worker], lengths)
+
+        workers.each(add, rows.n, _ROWS)
+        return Measured(whole.sum(0)[np.newaxis, np.newaxis], sum(squared.tolist()), lengths)
+    sums = np.zeros((workers.count, 2, rows.d), np.int64)
+    squares = np.zeros((workers.count, 6, rows.d), np.int64)  # three limbs of up to 62 bits, each split at 2^32
+
+    def add_grid(worker: int, first: int, end: int) -> None:
+        part = np.zeros((3, rows.d), np.int64)
+        grid_totals[kind](handed, first, end, scale, sums[worker], part, lengths)
+        squares[worker, :3] += part >> 32
+        squares[worker, 3:] += part & 0xFFFFFFFF
+
+    workers.each(add_grid, rows.n, _ROWS)
+    a, b, c, e, f, g = squares.sum(0)
+    return Measured(sums.sum(0)[:, np.newaxis], squares_of(np.stack([a, e, b, f, c, g]), step), lengths)
+
+
+def squares_of(parts: Int64, step: Float64) -> Fraction:
+    """The sum of (step q)^2 over all features, exactly.
+
+    parts: (6, d) the sums of a^2, 2ab and b^2, q = a 2^24 + b, each in limbs, high and low; step: (d,) powers of two.
+    """
+    a, e, b, f, c, g = parts.astype(object)
+    columns = (a << 80) + (e << 48) + (b << 56) + (f << 24) + (c << 32) + g
+    exponents = np.frexp(step)[1] - 1
+    least = int(exponents.min())
+    shifts = (2 * (exponents - least)).tolist()
+    whole = sum(column << shift for column, shift in zip(columns.tolist(), shifts, strict=True))
+    return whole * Fraction(2) ** (2 * least)
+
+
+def two_float(exact: Fraction | int) -> Float64:
+    """An exact number as high + low, (2,)."""
+    high = float(exact)
+    return np.array([high, float(exact - Fraction(high))])
+
+
+@kernel
+def extremes(x: DenseRows, first: i64, end: i64, least: Array[Point], most: Array[Point]) -> i64:
+    """Least and greatest value of each column, (d,); returns the first row with a value that is not finite, or -1."""
+    for i in range(first, end):
+        bad = 0.0
+        for t in range(x.d):
+            value = x.values[i * x.d + t]
+            if floating(Point):
+                bad += f64(value) - f64(value)
+            least[t] = min(least[t], value)
+            most[t] = max(most[t], value)
+        if bad != 0.0:
+            return i
+    return -1
+
+
+@kernel
+def integer_totals(x: DenseRows, first: i64, end: i64, block: Array[i32], sums: Array[i64], lengths: Array[f64]) -> i64:
+    """Add the columns of small integers to `sums`, (d,); write the points' squared norms, return their sum.
+
+    block: (d,) zeros, to work in. At most 2^13 rows, so that no int32 overflows.
+    """
+    squares = 0
+    if small_integer(Point):
+        for i in range(first, end):
+            length = _length_and_sums(x.values + i * x.d, x.d, block)
+            lengths[i] = f64(length)
+            squares += length
+        for t in range(x.d):
+            sums[t] += i64(block[t])
+            block[t] = 0
+    return squares
+
+
+@inner
+def _length_and_sums(values: Array[Point], d: i64, sums: Array[i32]) -> i64:
+    # The squared norm of a row, while its values are added to the columns' sums.
+    total = 0
+    for t in range(d):
+        q = i64(values[t])
+        sums[t] += i32(q)
+        total += q * q
+    return total
+
+
+@kernel
+def grid_totals(
+    x: DenseRows, first: i64, end: i64, scale: f64, sums: Array[i64], squares: Array[i64], lengths: Array[f64]
+) -> None:
+    """Add up the grid's integers q, in two limbs (2, d), and their squares, in three (3, d): a^2, 2ab, b^2, q = a
+    2^24 + b.
+
+    At most 2^13 points a call, so that no limb overflows. lengths: (n,) the points' squared norms in the frame.
+    """
+    d = x.d
+    whole = d - d % 8
+    for i in range(first, end):
+        lengths[i] = _length(x, i * d, whole) * scale * scale
+    for start in range(first, end, _GRID_ROWS):
+        stop = min(start + _GRID_ROWS, end)
+        for t in range(0, whole, 8):
+            _add_columns(x, start, stop, t, sums, squares)
+    for i in range(first, end):
+        for t in range(whole, d):
+            q = integer(x, i * d + t, t)
+            sums[t] += q >> 32
+            sums[d + t] += q & 0xFFFFFFFF
+            a, b = q >> 24, q & 0xFFFFFF
+            squares[t] += a * a
+            squares[d + t] += 2 * a * b
+            squares[2 * d + t] += b * b
+
+
+@inner
+def _length(x: DenseRows, at: i64, whole: i64) -> f64:
+    total = splat(0.0, f64, 8)
+    for t in range(0, whole, 8):
+        e = convert(load(x.values, at + t, 8), f64) - load(x.offset, t, 8)
+        total = fma(e, e, total)
+    length = fold(total)
+    for t in range(whole, x.d):
+        r = f64(x.values[at + t]) - x.offset[t]
+        length += r * r
+    return length
+
+
+@inner
+def _add_columns(x: DenseRows, start: i64, stop: i64, t: i64, sums: Array[i64], squares: Array[i64]) -> None:
+    """Add eight columns of some rows."""
+    d, zero, steps = x.d, load(x.offset, t, 8), load(x.per_step, t, 8)
+    high, low = splat(0, i64, 8), splat(0, i64, 8)
+    upper, across, lower = splat(0, i64, 8), splat(0, i64, 8), splat(0, i64, 8)
+    for i in range(start, stop):
+        e = convert(load(x.values, i * d + t, 8), f64)
+        q = convert(np.rint((e - zero) * steps), i64)
+        high, low = high + (q >> 32), low + (q & 0xFFFFFFFF)
+        a, b = q >> 24, q & 0xFFFFFF
+        upper, lower = upper + a * a, lower + b * b
+        across = across + a * b
+    store(sums, t, load(sums, t, 8) + high)
+    store(sums, d + t, load(sums, d + t, 8) + low)
+    store(squares, t, load(squares, t, 8) + upper)
+    store(squares, d + t, load(squares, d + t, 8) + across + across)
+    store(squares, 2 * d + t, load(squares, 2 * d + t, 8) + lower)

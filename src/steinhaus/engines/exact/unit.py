@@ -1,0 +1,30 @@
+"""Rows at length 1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steinhaus.engines.exact.unit_kernels import scale
+from steinhaus.engines.workers import Workers
+
+_VALUES = 2**18  # a task
+
+
+def unit_rows(x: NDArray[Any], *, threads: int | None = None) -> NDArray[np.floating[Any]]:
+    """Rows, (n, d) C-contiguous, at length 1, those of zeros as they are: float32 for float32, else float64.
+
+    Squares are added up in the order of the features, so that the bits are the same everywhere.
+    """
+    n, d = x.shape
+    out = np.empty((n, d), np.float32 if x.dtype == np.float32 else np.float64)
+    kernel = scale[x.dtype]
+    if x.size <= _VALUES:
+        kernel(x, 0, n, d, out)
+        return out
+    workers = Workers(threads)
+    workers.each(lambda _, first, end: kernel(x, first, end, d, out), n, max(8, _VALUES // d // 8 * 8))
+    workers.close()
+    return out

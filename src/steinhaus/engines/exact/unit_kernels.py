@@ -1,0 +1,41 @@
+"""Scaling rows to length 1."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from steinhaus.jit.build import inlined, kernel
+from steinhaus.jit.operations import convert, local
+from steinhaus.jit.translate import unroll
+from steinhaus.jit.types import Array, Origin, Point, f64, i64, literal
+
+_ROWS = 8  # together: each one's sum has to wait for itself
+
+
+@kernel
+def scale(x: Array[Point], first: i64, end: i64, d: i64, out: Array[Origin]) -> None:
+    """Divide the rows first <= i < end by their lengths: x (n, d) -> out (n, d)."""
+    whole = end - (end - first) % _ROWS
+    for i in range(first, whole, _ROWS):
+        _scale(_ROWS, x + i * d, d, out + i * d)
+    for i in range(whole, end):
+        _scale(1, x + i * d, d, out + i * d)
+
+
+@inlined
+def _scale(rows: literal, x: Array[Point], d: i64, out: Array[Origin]) -> None:
+    lengths = local(f64, _ROWS)
+    for row in unroll(rows):
+        lengths[row] = 0.0
+    for t in range(d):
+        for row in unroll(rows):
+            value = f64(x[row * d + t])
+            lengths[row] += value * value
+    for row in unroll(rows):
+        length = np.sqrt(lengths[row])
+        if length > 0.0:
+            for t in range(row * d, row * d + d):
+                out[t] = convert(f64(x[t]) / length, Origin)
+        else:
+            for t in range(row * d, row * d + d):
+                out[t] = convert(x[t], Origin)

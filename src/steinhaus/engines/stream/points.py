@@ -1,0 +1,237 @@
+"""Points that stay where they are stored, and are read block by block, once a pass."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steinhaus.engines.dense.points import MemoryPoints
+from steinhaus.engines.dense.policy import Policy
+from steinhaus.engines.exact import parts
+from steinhaus.engines.exact.grid import Ranges, are_integers, grid_of, ranges
+from steinhaus.engines.exact.held import no_labels
+from steinhaus.engines.stream.reading import IN_FLIGHT, Reader, Reading, Source
+from steinhaus.engines.workers import Workers
+from steinhaus.errors import PlanError
+from steinhaus.jit.target import takes_bytes
+from steinhaus.points import Float64, Int32, Int64, Run, Tally, Totals
+from steinhaus.resources import free_memory
+
+_BLOCK = 64 * 2**20  # bytes of a block where memory allows it
+_FINER = 4  # of `Workers`: reading takes a share of the cores; passes from Zarr took 1.75 s without it, 1.55 s with it
+_SHARE = 16  # a block is at most this part of the memory
+_UNKNOWN = 2**32  # bytes that are taken to be free where the system does not tell
+_POINT = 40  # bytes a point that are held without screens: its place in a part, and what a first pass finds of it
+
+
+class BlockPoints:
+    """The rows of a source, (n, d), read once a pass. See `Points` for the contract.
+
+    Parameters
+    ----------
+    source
+        Where the rows are.
+    take
+        (n,) int64: the points are these rows, in this order; None: all rows.
+    threads
+        Threads that compute, the calling one included; None: one a core. One more reads.
+    memory
+        Bytes to stay within: blocks that are read, labels, and what screens know. Screens give way first; then what is
+        remembered between passes. None: half of what is free.
+
+    Raises
+    ------
+    DataError
+        A row is not finite, or too large to be squared; or the source cannot be read.
+    PlanError
+        The memory does not suffice for a few rows.
+    """
+
+    def __init__(
+        self, source: Source, *, take: Int64 | None = None, threads: int | None = None, memory: int | None = None
+    ) -> None:
+        self._source = source
+        self.d = source.shape[1]
+        self._memory = (free_memory() or _UNKNOWN) // 2 if memory is None else memory
+        row = self.d * source.dtype.itemsize
+        most = min(_BLOCK, self._memory // _SHARE)
+        if most < 32 * row:
+            raise PlanError(
+                f"{self._memory:,} bytes of memory are too little for rows of {row:,} bytes; "
+                f"allow {_SHARE * 32 * row:,}."
+            )
+        self._layout = parts.Layout(parts.grouped(source.bounds, most // row), take)
+        self.n = self._layout.n
+        self._room = self._memory - IN_FLIGHT * most
+        self._held: list[MemoryPoints | None] = [None] * len(self._layout)
+        self._bytes = np.zeros(len(self._layout), np.int64)  # of what is held
+        self._sums: list[parts.Sums | None] = [None] * len(self._layout)
+        self._totals: Totals | None = None
+        self._last: dict[Hashable, Run] = {}
+        self._workers = Workers(threads, finer=_FINER)
+        self._reader = Reader(source, self._layout)
+        try:
+            self.grid = grid_of(source.dtype, self._ranges(), self.d)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def totals(self) -> Totals:
+        """See `Points`. The first assignment finds them by the way; asked before, they take a pass of their own."""
+        if self._totals is None:
+            for part, x in self._reader.parts():
+                self._keep(part, self._part(part, x, []))
+            self._totals = parts.totals(sums for sums in self._sums if sums)
+        return self._totals
+
+    def assign(self, runs: Sequence[Run]) -> list[Tally]:
+        """See `Points.assign`."""
+        self._last.update((run.key, run) for run in runs)
+        tallies = parts.added(self._tallies(runs))
+        wanted = parts.empties(tallies)
+        if wanted:
+            found = self._farthest([runs[place] for place in wanted], list(wanted.values()))
+            for place, pairs in zip(wanted, found, strict=True):
+                tallies[place] = replace(tallies[place], farthest=pairs)
+        return tallies
+
+    def rows(self, indices: Int64) -> Float64:
+        """See `Points.rows`."""
+        return self._source.pick(self._layout.source_rows(np.asarray(indices))).astype(np.float64)
+
+    def squared_distances(self, indices: Int64, below: Float64 | None = None) -> Float64:
+        """See `Points.squared_distances`."""
+        chosen = self.rows(indices)
+        out = np.empty((len(chosen), self.n))
+        for part, x in self._reader.parts():
+            engine = self._part(part, x, [])
+            members = self._layout.members(part)
+            out[:, members] = engine.squared_distances_to(chosen, None if below is None else below[members])
+            self._keep(part, engine)
+        return out
+
+    def sample(self, run: Run, factor: float, seed: int) -> Int64:
+        """See `seeding.Sampled`."""
+        drawn = []
+        for part, x in self._reader.parts():
+            engine = self._part(part, x, [run])
+            if not engine.knows(run):
+                engine.tallies([run])
+            members = self._layout.members(part)
+            drawn.append(members[parts.chances(seed, members) < factor * engine.own_distances(run)])
+            self._keep(part, engine)
+        return np.sort(np.concatenate(drawn))
+
+    def labels(self, key: Hashable) -> Int32:
+        """See `Points.labels`."""
+        if key not in self._last:
+            raise no_labels(key)
+        run = self._last[key]
+        out = np.empty(self.n, np.int32)
+        lost = []
+        for part, engine in enumerate(self._held):
+            if engine and engine.knows(run):
+                out[self._layout.members(part)] = engine.labels(key)
+            else:
+                lost.append(part)
+        for part, x in self._reader.parts(lost):
+            engine = MemoryPoints(x, grid=self.grid, workers=self._workers, memory=0)
+            engine.tallies([run])
+            out[self._layout.members(part)] = engine.labels(key)
+        return out
+
+    def forget(self, key: Hashable) -> None:
+        """See `Points.forget`."""
+        self._last.pop(key, None)
+        for engine in self._held:
+            if engine:
+                engine.forget(key)
+
+    def close(self) -> None:
+        """See `Points.close`."""
+        self._reader.close()
+        self._workers.close()
+        self._held = [None] * len(self._layout)
+
+    def explain(self, k: int, runs: int = 1) -> str:
+        """See `Points.explain`."""
+        told = self._policy(0).explain(k, runs, pays=True, shapeless=False)
+        sizes = np.full(runs, k)
+        screened = sum(self._screening(part, sizes) > 0 for part in range(len(self._layout)))
+        return (
+            f"The points stay on disk and are read in {len(self._layout)} blocks a pass. There is memory to screen "
+            f"{screened} of them from what earlier passes found. Each block: {told}"
+        )
+
+    @property
+    def reading(self) -> Reading:
+        """How long reading took."""
+        return self._reader.times
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what is remembered between passes."""
+        return int(self._bytes.sum())
+
+    def _ranges(self) -> Ranges | None:
+        """What the points spread over; None for small integers, which need no look."""
+        if are_integers(self._source.dtype):
+            return None
+        found = [ranges(x, self._workers) for _, x in self._reader.parts(range(len(self._layout)))]
+        return parts.checked(found, self._layout, "row")
+
+    def _tallies(self, runs: Sequence[Run]) -> Iterator[list[Tally]]:
+        """The tallies of every part, in one pass."""
+        for part, x in self._reader.parts():
+            engine = self._part(part, x, runs)
+            yield engine.tallies(runs)
+            self._keep(part, engine)
+
+    def _farthest(self, runs: Sequence[Run], wanted: Sequence[int]) -> list[Int64]:
+        """The farthest points of runs whose tallies were just taken, for each run, in one more pass."""
+        found: list[list[parts.Far]] = [[] for _ in runs]
+        for part, x in self._reader.parts():
+            engine = self._part(part, x, runs)
+            if not all(engine.knows(run) for run in runs):
+                engine.tallies(runs)
+            for run, most, of_run in zip(runs, wanted, found, strict=True):
+                pairs, distances = engine.farthest(run, most)
+                of_run.append((np.stack([self._layout.members(part)[pairs[:, 0]], pairs[:, 1]], axis=1), distances))
+            self._keep(part, engine)
+        return [parts.farthest(of_run, most) for of_run, most in zip(found, wanted, strict=True)]
+
+    def _part(self, part: int, x: NDArray[Any], runs: Sequence[Run]) -> MemoryPoints:
+        """The engine of a part, with its rows; what it remembered, where there was room to keep it."""
+        if engine := self._held[part]:
+            engine.lend(x)
+            return engine
+        sizes = np.array([len(run.centroids) for run in runs], np.int64)
+        engine = MemoryPoints(x, grid=self.grid, workers=self._workers, memory=self._screening(part, sizes))
+        self._sums[part] = (engine.totals.sums, engine.squares, engine.n)
+        if self._totals is None and all(self._sums):
+            self._totals = parts.totals(sums for sums in self._sums if sums)
+        return engine
+
+    def _screening(self, part: int, sizes: Int64) -> int:
+        """Bytes that a part's screens may use: all they want, for as many parts from the first on as there is room."""
+        runs, k = len(sizes), int(sizes.sum())
+        bare = self.n * (_POINT + 4 * runs) + len(self._layout) * k * self.d * (40 + 8 * self._workers.count)
+        wanted = [self._policy(part).table_bytes(sizes) for part in range(part + 1)]
+        return wanted[part] if bare + sum(wanted) <= self._room else 0
+
+    def _policy(self, part: int) -> Policy:
+        kind = self._source.dtype
+        return Policy(int(self._layout.sizes[part]), self.d, self._room, "auto", takes_bytes(kind), are_integers(kind))
+
+    def _keep(self, part: int, engine: MemoryPoints) -> None:
+        """Remember what a part knows, if there is room; its rows go."""
+        engine.lend(None)
+        self._bytes[part] = 0
+        if kept := int(self._bytes.sum()) + engine.nbytes <= self._room:
+            self._bytes[part] = engine.nbytes
+        self._held[part] = engine if kept else None

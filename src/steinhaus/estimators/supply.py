@@ -1,0 +1,109 @@
+"""Rows that batches are drawn from, added up, and chosen to start from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from steinhaus.engines import is_collection, opened
+from steinhaus.errors import DataError
+from steinhaus.points import Float64, Int64, Run
+from steinhaus.seeding import Stream
+
+if TYPE_CHECKING:
+    from steinhaus.engines.dense.batches import Added
+
+
+class Supply:
+    """Rows that batches are drawn from; those of arrays share a grid, others are opened batch by batch.
+
+    Parameters
+    ----------
+    x
+        (n, n_features) C-contiguous array or CSR matrix.
+    weights
+        (n,) not negative, not all zero; None: 1 each.
+    threads
+        Threads to use; None: one a core.
+
+    Raises
+    ------
+    DataError
+        A point is not finite, or x is a Dask collection.
+    """
+
+    def __init__(self, x: Any, weights: Float64 | None, threads: int | None) -> None:
+        from steinhaus.engines.dense.batches import Batches
+        from steinhaus.engines.exact.weighing import weigh
+
+        if is_collection(x):
+            raise DataError("A Dask collection is learnt from block by block: partial_fit(block.compute()).")
+        counts = weigh(weights).counts  # None also where all weights are 1
+        self.x, self.weights, self._threads = x, None if counts is None else weights, threads
+        self._ends = None if counts is None else np.cumsum(counts)
+        self._batches = Batches(x, threads=threads) if isinstance(x, np.ndarray) else None
+
+    def drawn(self, m: int, stream: Stream) -> Int64:
+        """Draw m rows with replacement, by weight, (m,) int64."""
+        if self._ends is None:
+            return stream.integers(m, self.x.shape[0])
+        return np.searchsorted(self._ends, stream.integers(m, int(self._ends[-1])), side="right")
+
+    def distinct(self, m: int, least: int, stream: Stream) -> Int64 | None:
+        """Draw m rows without replacement, evenly among those that have weight if these are at least so many; None:
+        all of them.
+        """
+        rows = np.arange(self.x.shape[0]) if self.weights is None else np.flatnonzero(self.weights > 0)
+        if len(rows) < least:
+            rows = np.arange(self.x.shape[0])
+        if m < len(rows):
+            return rows[_distinct(m, len(rows), stream)]
+        return None if len(rows) == self.x.shape[0] else rows
+
+    def add(self, rows: Int64, centroids: Float64) -> Added:
+        """Label and add up some rows, each as often as it is named."""
+        if self._batches is not None:
+            return self._batches.add(rows, centroids)
+        return _added(self.x[rows], None, centroids, self._threads)
+
+    def add_all(self, centroids: Float64) -> Added:
+        """Label and add up all rows, each by its weight."""
+        if self._batches is not None and self._ends is None:
+            return self._batches.add(np.arange(self.x.shape[0]), centroids)
+        return _added(self.x, self.weights, centroids, self._threads)
+
+    def values(self, rows: Int64) -> Float64:
+        """Some rows, (m, d) float64."""
+        found = self.x[rows].astype(np.float64)
+        return found if isinstance(found, np.ndarray) else np.asarray(found.toarray())
+
+    def mean_variance(self) -> float:
+        """The mean of the features' variances, each row counted once."""
+        from steinhaus.centroids import mean_variance
+
+        with opened(self.x, threads=self._threads) as points:
+            return mean_variance(points.grid, points.totals)
+
+
+def _distinct(m: int, n: int, stream: Stream) -> Int64:
+    """Draw m of the integers 0..n-1 without replacement, in random order, (m,) int64: of few the first that differ."""
+    if 2 * m > n:
+        return stream.distinct(m, n)
+    drawn = stream.integers(2 * m, n)
+    while len(firsts := np.unique(drawn, return_index=True)[1]) < m:
+        drawn = np.concatenate([drawn, stream.integers(m, n)])
+    return drawn[np.sort(firsts)[:m]]
+
+
+def _added(x: Any, weights: Float64 | None, centroids: Float64, threads: int | None) -> Added:
+    from steinhaus.centroids import inertia, means
+    from steinhaus.engines.dense.batches import Added
+
+    with opened(x, weights=weights, threads=threads) as points:
+        (tally,) = points.assign([Run(0, centroids)])
+        return Added(
+            means(points.grid, tally, centroids),
+            tally.counts * points.totals.unit,
+            inertia(points.grid, points.totals, tally, centroids),
+        )

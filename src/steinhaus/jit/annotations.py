@@ -1,0 +1,20 @@
+"""The types of the kernel language for fields of records: type checkers see NumPy's arrays, and any number."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray as Array
+
+    Column = Any
+    Origin = Any
+    Point = Any
+    f32 = Any
+    f64 = Any
+    i8 = Any
+    i32 = Any
+    i64 = Any
+    u8 = Any
+else:
+    from steinhaus.jit.types import Array, Column, Origin, Point, f32, f64, i8, i32, i64, u8
+
+__all__ = ["Array", "Column", "Origin", "Point", "f32", "f64", "i8", "i32", "i64", "u8"]

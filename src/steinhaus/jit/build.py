@@ -1,0 +1,294 @@
+"""Kernels as machine code: compiled on first use, kept in the user's cache, called by address.
+
+The kernels of a module that share a binding of their type variables are compiled together, with all that they call.
+The machine code is kept under a digest of every source file of the package, of the processor and of LLVM; so stale code
+is never run. A file that is cut short or damaged is compiled anew, and where nothing can be written, code lives in
+memory alone.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import sys
+import tempfile
+import threading
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import llvmlite.binding as llvm
+import numpy as np
+
+from steinhaus.jit import target
+from steinhaus.jit.handed import Handed, address_of, dtype_of
+from steinhaus.jit.translate import Declared, Unit
+from steinhaus.jit.types import Record, Scalar, f32, f64, scalar_of
+
+VARIABLE = "STEINHAUS_CACHE"
+_LEVEL = 2  # of optimisation
+_LOOSE = "reassoc nsz contract "
+_PACKAGE = Path(__file__).parents[1]
+_CTYPES = {
+    "int8": ctypes.c_int8, "int16": ctypes.c_int16, "int32": ctypes.c_int32, "int64": ctypes.c_int64,
+    "uint8": ctypes.c_uint8, "uint16": ctypes.c_uint16, "uint32": ctypes.c_uint32, "uint64": ctypes.c_uint64,
+    "float32": ctypes.c_float, "float64": ctypes.c_double,
+}  # fmt: skip
+_kernels: dict[str, list[Kernel]] = {}  # module -> its kernels
+_loaded: dict[tuple[str, tuple[tuple[str, Scalar], ...]], _Machine] = {}
+_lock = threading.RLock()
+
+
+class Bound:
+    """A kernel for given types, callable from Python; arrays and `Handed` records go by address."""
+
+    def __init__(self, kernel: Kernel, address: int, bindings: dict[str, Scalar]) -> None:
+        kinds, result = kernel.signature(bindings)
+        self.address = address
+        self._label = kernel.label
+        self._names = [f"{name} of {kernel.label}" for name in kinds]
+        self._kinds = list(kinds.values())
+        self._types = {name: kind.name for name, kind in bindings.items()}
+        self._dtypes = [dtype_of(kind) for kind in self._kinds]
+        self._records = [kind.python if isinstance(kind, Record) else None for kind in self._kinds]
+        passed: list[Any] = [
+            _CTYPES[kind.name] if isinstance(kind, Scalar) else ctypes.c_void_p for kind in self._kinds
+        ]
+        returned: Any = None if result is None else _CTYPES[result.name]
+        self._call = ctypes.CFUNCTYPE(returned, *passed)(address)
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Run the kernel, without the interpreter's lock.
+
+        Raises
+        ------
+        TypeError
+            There are too few or too many arguments, or an array's or a record's type is not the parameter's.
+        ValueError
+            An array is not contiguous.
+        """
+        passed = list(arguments)
+        if len(passed) != len(self._kinds):
+            raise TypeError(f"{self._label} takes {len(self._kinds)} arguments, not {len(passed)}.")
+        for place, given in enumerate(passed):
+            kind = type(given)
+            if kind is int or kind is float:
+                continue
+            if kind is Handed:
+                if self._records[place] is not given.kind or given.types:
+                    self._check_record(given, place)
+                passed[place] = given.address
+            elif isinstance(given, np.ndarray):
+                if given.dtype is not self._dtypes[place] or not given.flags.c_contiguous:
+                    address_of(given, self._kinds[place], self._names[place])
+                passed[place] = given.__array_interface__["data"][0]
+        return self._call(*passed)
+
+    def _check_record(self, given: Handed, place: int) -> None:
+        """TypeError where this is not the record that a parameter is for, or holds points of another type."""
+        if self._records[place] is not given.kind:
+            raise TypeError(f"{self._names[place]} is a {self._kinds[place]}, but a {given.kind.__name__} was given.")
+        for variable, of in given.types.items():
+            if self._types.get(variable, of) != of:
+                raise TypeError(
+                    f"{self._names[place]} is for {variable} {self._types[variable]}, but holds arrays of {of}."
+                )
+
+
+class Kernel(Declared):
+    """A function that is called from Python as machine code."""
+
+    def __init__(self, function: Callable[..., Any], fast: str = "") -> None:
+        super().__init__(function)
+        self.fast = fast
+        self._bound: dict[Any, Bound] = {}
+        _kernels.setdefault(function.__module__, []).append(self)
+
+    def __getitem__(self, types: Any) -> Bound:
+        """The kernel for points of a type, or for points and columns of two."""
+        if types not in self._bound:
+            names = types if isinstance(types, tuple) else (types,)
+            bindings = {name: scalar_of(of) for name, of in zip(("Point", "Column"), names, strict=False)}
+            if "Point" in bindings:
+                bindings["Origin"] = f32 if bindings["Point"] == f32 else f64
+            self._bound[types] = Bound(self, _machine(self.__module__, bindings).address(self.label), bindings)
+        return self._bound[types]
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Run it, where it reads no points."""
+        return self[()](*arguments)
+
+
+def kernel(function: Callable[..., Any]) -> Kernel:
+    """A function that Python calls."""
+    return Kernel(function)
+
+
+def shared_kernel(function: Callable[..., Any]) -> Kernel:
+    """One that reads no points, and that kernels of other modules call: it is compiled once for all of them."""
+    made = Kernel(function)
+    made.linked = True
+    return made
+
+
+def loose_kernel(function: Callable[..., Any]) -> Kernel:
+    """One whose sums may be reordered and fused: for bounds, which allow for any order."""
+    return Kernel(function, fast=_LOOSE)
+
+
+def inner(function: Callable[..., Any]) -> Declared:
+    """A function that kernels call; of numbers alone, it is plain Python too."""
+    return Declared(function)
+
+
+def loose(function: Callable[..., Any]) -> Declared:
+    """A function that kernels call, whose sums may be reordered and fused."""
+    declared = Declared(function)
+    declared.fast = _LOOSE
+    return declared
+
+
+def inlined(function: Callable[..., Any]) -> Declared:
+    """The same, always put into its callers."""
+    return Declared(function, inline=True)
+
+
+def apart(function: Callable[..., Any]) -> Declared:
+    """The same, never put into its callers."""
+    return Declared(function, inline=False)
+
+
+class _Machine:
+    """Machine code that was loaded; shared kernels can be called by what is loaded later."""
+
+    def __init__(self, module: str, code: bytes) -> None:
+        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target.machine())
+        self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+        self._engine.finalize_object()
+        for each in _kernels[module]:
+            if each.linked:
+                llvm.add_symbol(each.label, self.address(each.label))
+
+    def address(self, name: str) -> int:
+        return int(self._engine.get_function_address(name))
+
+
+def loaded() -> int:
+    """How many modules' kernels were compiled or loaded so far, each for some types."""
+    return len(_loaded)
+
+
+def _machine(module: str, bindings: dict[str, Scalar]) -> _Machine:
+    """The machine code of a module's kernels for these types."""
+    key = (module, tuple(sorted(bindings.items(), key=str)))
+    with _lock:
+        if key not in _loaded:
+            digest = hashlib.sha256(f"{_sources()} {_outside(module)} {key}".encode()).hexdigest()
+            kept = _read(digest)
+            if kept is None:
+                kept = compiled(module, bindings)
+                _write(digest, kept)
+            needs, _, code = kept.partition(b"\n")
+            for other in needs.decode().split():
+                _machine(other, {})
+            _loaded[key] = _Machine(module, code)
+        return _loaded[key]
+
+
+def assembly(module: str, bindings: dict[str, Scalar]) -> tuple[str, set[str]]:
+    """The kernels of a module in LLVM's language, and the modules whose shared kernels they call."""
+    unit = Unit(bindings, module)
+    for each in _kernels[module]:
+        unit.name(each, exported=True)
+    return unit.finish(), unit.needs
+
+
+def compiled(module: str, bindings: dict[str, Scalar]) -> bytes:
+    """The names of the modules that a module's kernels need, a line, and the machine code of its kernels."""
+    text, needs = assembly(module, bindings)
+    machine = target.machine()
+    parsed = llvm.parse_assembly(text, llvm.create_context())
+    parsed.verify()
+    tuning = llvm.create_pipeline_tuning_options(speed_level=_LEVEL)
+    tuning.loop_vectorization, tuning.slp_vectorization = True, False
+    builder = llvm.create_pass_builder(machine, tuning)
+    builder.getModulePassManager().run(parsed, builder)
+    return " ".join(sorted(needs)).encode() + b"\n" + bytes(machine.emit_object(parsed))
+
+
+@cache
+def _sources() -> str:
+    """What compiled code depends on: all our sources, the processor, LLVM, Python."""
+    told = hashlib.sha256(f"{llvmlite.__version__} {target.CPU} {target.FEATURES} {sys.version_info[:2]}".encode())
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        told.update(path.relative_to(_PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
+    return told.hexdigest()
+
+
+@cache
+def _outside(module: str) -> str:
+    """The source of a module that is not part of the package, such as a test's or a benchmark's; "" for one that is."""
+    path = Path(sys.modules[module].__file__ or "")
+    return "" if path.is_relative_to(_PACKAGE) else hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@cache
+def _folder() -> Path | None:
+    """Where machine code is kept; None, with a warning, where nothing can be written."""
+    named = os.environ.get(VARIABLE)
+    if named:
+        places = [Path(named)]
+    else:
+        base = os.environ.get("XDG_CACHE_HOME")
+        places = [Path(base) / "steinhaus" / "kernels"] if base else []
+        with suppress(RuntimeError):  # there is no home
+            places.append(Path.home() / ".cache" / "steinhaus" / "kernels")
+    for place in places:
+        try:
+            place.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if os.access(place, os.W_OK | os.X_OK):
+                return place
+        except OSError:
+            continue
+    warnings.warn(
+        f"Compiled kernels cannot be kept ({', '.join(map(str, places)) or 'there is no home folder'}), so that every "
+        f"process compiles them anew. Set {VARIABLE} to a folder that can be written.",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    return None
+
+
+def _read(digest: str) -> bytes | None:
+    """The machine code under a digest; None where there is none, or none that is whole."""
+    folder = _folder()
+    if folder is None:
+        return None
+    try:
+        kept = (folder / digest).read_bytes()
+    except OSError:
+        return None
+    check, code = kept[:32], kept[32:]
+    return code if check == hashlib.sha256(code).digest() else None
+
+
+def _write(digest: str, code: bytes) -> None:
+    """Keep machine code, if that can be done."""
+    folder = _folder()
+    if folder is None:
+        return
+    with suppress(OSError):  # a full disk, say: code lives in memory then
+        handle, name = tempfile.mkstemp(dir=folder)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(hashlib.sha256(code).digest() + code)
+            os.replace(name, folder / digest)
+        except OSError:
+            with suppress(OSError):
+                os.unlink(name)
+            raise

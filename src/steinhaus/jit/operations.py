@@ -1,0 +1,354 @@
+"""What kernels can do beyond arithmetic: vectors, memory, and a few functions of numbers.
+
+Each name here is used in kernels as a function. Lane arithmetic is IEEE 754 in one order, so results are the same on
+all processors; only `fma` may or may not round its product, and is for bounds alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from steinhaus.jit import target
+from steinhaus.jit.target import BYTE_LANES
+from steinhaus.jit.translate import Const, Local, Value, _align, _Translator, constant
+from steinhaus.jit.types import Array, Scalar, Vector, boolean, i32, i64, u8, u16, u32
+
+OPERATIONS: dict[Any, Callable[..., Any]] = {}
+
+
+def operation(emit: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a name for kernels: `emit(translator, node, *arguments)` writes its instructions."""
+
+    def only_in_kernels(*_: Any) -> Any:
+        raise NotImplementedError("This is for kernels alone.")
+
+    only_in_kernels.__name__, only_in_kernels.__doc__ = emit.__name__, emit.__doc__
+    OPERATIONS[only_in_kernels] = emit
+    return only_in_kernels
+
+
+def _also(*names: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Python's own functions that mean the same."""
+
+    def add(emit: Callable[..., Any]) -> Callable[..., Any]:
+        for name in names:
+            OPERATIONS[name] = emit
+        return emit
+
+    return add
+
+
+def _intrinsic(t: _Translator, name: str, kind: Any, *values: Value) -> Value:
+    """Call one of LLVM's functions on values of one type."""
+    element = kind.element if isinstance(kind, Vector) else kind
+    short = {"float": "f32", "double": "f64"}.get(element.llvm, element.llvm)
+    whole = f"llvm.{name}.v{kind.lanes}{short}" if isinstance(kind, Vector) else f"llvm.{name}.{short}"
+    function = t.unit.declare(whole, f"declare {kind.llvm} @{whole}({', '.join([kind.llvm] * len(values))})")
+    return t.new(kind, f"call {kind.llvm} {function}({', '.join(f'{kind.llvm} {of.text}' for of in values)})")
+
+
+# Functions of numbers and vectors
+
+
+@_also(min)
+def _min(t: _Translator, node: Any, a: Any, b: Any) -> Any:
+    return _chosen(t, node, a, b, "lt")
+
+
+@_also(max)
+def _max(t: _Translator, node: Any, a: Any, b: Any) -> Any:
+    return _chosen(t, node, a, b, "gt")
+
+
+def _chosen(t: _Translator, node: Any, a: Any, b: Any, how: str) -> Any:
+    # As Python's: the first one, unless the second is smaller, or larger.
+    if isinstance(a, Const) and isinstance(b, Const):
+        return Const((min if how == "lt" else max)(a.value, b.value))
+    a, b = t.alike(a, b, node)
+    kind = a.type
+    signed = "u" if not kind.floating and kind.kind == "u" else "s"
+    test = f"fcmp o{how}" if kind.floating else f"icmp {signed}{how}"
+    better = t.new(boolean, f"{test} {kind.llvm} {b.text}, {a.text}")
+    return t.new(kind, f"select i1 {better.text}, {kind.llvm} {b.text}, {kind.llvm} {a.text}")
+
+
+@operation
+def minimum(t: _Translator, node: Any, a: Any, b: Any) -> Value:
+    """The smaller of two vectors, lane by lane."""
+    a, b = t.alike(a, b, node)
+    below = t.new(a.type, f"fcmp olt {a.type.llvm} {a.text}, {b.text}")
+    return _select(t, a.type, below, a, b)
+
+
+@operation
+def maximum(t: _Translator, node: Any, a: Any, b: Any) -> Value:
+    """The larger of two vectors, lane by lane."""
+    a, b = t.alike(a, b, node)
+    above = t.new(a.type, f"fcmp ogt {a.type.llvm} {a.text}, {b.text}")
+    return _select(t, a.type, above, a, b)
+
+
+def _select(t: _Translator, kind: Any, mask: Value, a: Value, b: Value) -> Value:
+    bits = f"<{kind.lanes} x i1>" if isinstance(kind, Vector) else "i1"
+    return t.new(kind, f"select {bits} {mask.text}, {kind.llvm} {a.text}, {kind.llvm} {b.text}")
+
+
+@operation
+def select(t: _Translator, node: Any, mask: Value, a: Any, b: Any) -> Value:
+    """a where the mask is set, b elsewhere."""
+    a, b = t.alike(a, b, node)
+    return _select(t, a.type, mask, a, b)
+
+
+@_also(abs)
+def _abs(t: _Translator, node: Any, a: Any) -> Any:
+    if isinstance(a, Const):
+        return Const(abs(a.value))
+    kind = a.type
+    if kind.floating:
+        return _intrinsic(t, "fabs", kind, a)
+    minus = t.new(kind, f"sub {kind.llvm} zeroinitializer, {a.text}")
+    below = t.new(boolean, f"icmp slt {kind.llvm} {a.text}, 0")
+    return _select(t, kind, below, minus, a)
+
+
+@_also(np.sqrt, math.sqrt)
+def _sqrt(t: _Translator, node: Any, a: Any) -> Any:
+    return Const(math.sqrt(a.value)) if isinstance(a, Const) else _intrinsic(t, "sqrt", a.type, a)
+
+
+@_also(np.rint)
+def _rint(t: _Translator, node: Any, a: Any) -> Any:
+    return _intrinsic(t, "rint", a.type, a)
+
+
+@_also(np.floor)
+def _floor(t: _Translator, node: Any, a: Any) -> Any:
+    return _intrinsic(t, "floor", a.type, a)
+
+
+@operation
+def fma(t: _Translator, node: Any, a: Any, b: Any, c: Any) -> Value:
+    """a * b + c, the product rounded or not. For bounds alone."""
+    kind = next(of.type for of in (a, b, c) if isinstance(of, Value) and isinstance(of.type, Vector))
+    return _intrinsic(t, "fmuladd", kind, *(t.typed(of, kind, node) for of in (a, b, c)))
+
+
+@operation
+def bits_of(t: _Translator, node: Any, a: Value) -> Value:
+    """The bits of a float64 as an int64, of a mask of 16 lanes as a uint32, lane 0 the lowest."""
+    if isinstance(a.type, Vector):
+        narrow = t.new(u16, f"bitcast {a.type.llvm} {a.text} to i{a.type.lanes}")
+        return t.new(u32, f"zext i{a.type.lanes} {narrow.text} to i32")
+    return t.new(i64, f"bitcast double {a.text} to i64")
+
+
+@operation
+def from_bits(t: _Translator, node: Any, a: Any) -> Value:
+    """The float64 of these bits, an int64."""
+    from steinhaus.jit.types import f64
+
+    return t.new(f64, f"bitcast i64 {t.typed(a, i64, node).text} to double")
+
+
+@operation
+def count_ones(t: _Translator, node: Any, a: Value) -> Value:
+    """How many bits of an integer are set, int64."""
+    return t.convert(_intrinsic(t, "ctpop", a.type, a), i64, node)
+
+
+@operation
+def lowest_one(t: _Translator, node: Any, a: Value) -> Value:
+    """The number of the lowest bit that is set, int64; the integer is not 0."""
+    kind = a.type
+    name = f"llvm.cttz.{kind.llvm}"
+    function = t.unit.declare(name, f"declare {kind.llvm} @{name}({kind.llvm}, i1)")
+    return t.convert(t.new(kind, f"call {kind.llvm} {function}({kind.llvm} {a.text}, i1 true)"), i64, node)
+
+
+@operation
+def floating(t: _Translator, node: Any, kind: Scalar) -> Const:
+    """Whether a type is a floating-point one, at compile time."""
+    return Const(kind.floating)
+
+
+@operation
+def size_of(t: _Translator, node: Any, kind: Scalar) -> Const:
+    """The bytes of a type, at compile time."""
+    return Const(kind.size)
+
+
+@operation
+def small_integer(t: _Translator, node: Any, kind: Scalar) -> Const:
+    """Whether a type is an integer of up to 16 bits, at compile time: points of it are their own grid and frame."""
+    return Const(kind.kind in "iu" and kind.size <= 2)
+
+
+@operation
+def takes_bytes(t: _Translator, node: Any, kind: Scalar) -> Const:
+    """Whether values of a type are multiplied as bytes, at compile time."""
+    return Const(target.takes_bytes(kind.name))
+
+
+# Vectors
+
+
+@operation
+def splat(t: _Translator, node: Any, a: Any, kind: Any, lanes: Any) -> Value:
+    """A vector with a number of a type in so many lanes."""
+    return (
+        t.splat(t.typed(a, kind, node), lanes.value)
+        if isinstance(a, Value)
+        else Value(kind.of(lanes.value), constant(a.value, kind.of(lanes.value)))
+    )
+
+
+@operation
+def load(t: _Translator, node: Any, array: Value, index: Any, lanes: Any) -> Value:
+    """So many elements of an array, from an index on."""
+    kind = array.type.element.of(lanes.value)
+    _, at = t._address(node, array, index)
+    return t.new(kind, f"load {kind.llvm}, ptr {at}, align {_align(kind)}")
+
+
+@operation
+def store(t: _Translator, node: Any, array: Value, index: Any, vector: Value) -> Const:
+    """Write a vector into an array of its type, from an index on."""
+    element = vector.type.element if isinstance(vector.type, Vector) else vector.type
+    if array.type.element not in (element, u8):
+        raise t.error(node, f"{vector.type} does not fit into {array.type}")
+    _, at = t._address(node, array, index)
+    t.emit(f"store {vector.type.llvm} {vector.text}, ptr {at}, align {array.type.element.size}")
+    return Const(0)
+
+
+@operation
+def local(t: _Translator, node: Any, kind: Any, size: Any) -> Local:
+    """A local array of so many numbers or vectors, not set to anything; in registers where its indices are known."""
+    return Local(kind, t.slot(f"[{size.value} x {kind.llvm}]"), size.value)
+
+
+@operation
+def vector(t: _Translator, node: Any, element: Scalar, lanes: Const) -> Any:
+    """The type of a vector, for `local`."""
+    return element.of(lanes.value)
+
+
+@operation
+def fold(t: _Translator, node: Any, a: Value) -> Value:
+    """The sum of the lanes: halves onto each other until one is left, always in this order."""
+    return _folded(
+        t, a, lambda x, y: t.new(x.type, f"{'fadd' if x.type.floating else 'add'} {x.type.llvm} {x.text}, {y.text}")
+    )
+
+
+@operation
+def least(t: _Translator, node: Any, a: Value) -> Value:
+    """The smallest of the lanes."""
+    return _folded(
+        t, a, lambda x, y: _select(t, x.type, t.new(None, f"fcmp olt {x.type.llvm} {x.text}, {y.text}"), x, y)
+    )
+
+
+@operation
+def largest(t: _Translator, node: Any, a: Value) -> Value:
+    """The largest of the lanes."""
+    return _folded(
+        t, a, lambda x, y: _select(t, x.type, t.new(None, f"fcmp ogt {x.type.llvm} {x.text}, {y.text}"), x, y)
+    )
+
+
+def _folded(t: _Translator, a: Value, join: Callable[[Value, Value], Value]) -> Value:
+    lanes, element = a.type.lanes, a.type.element
+    while lanes > 2:
+        lanes //= 2
+        a = join(*(_shuffled(t, a, a, range(first, first + lanes)) for first in (0, lanes)))
+    return join(*(t.new(element, f"extractelement {a.type.llvm} {a.text}, i32 {lane}") for lane in (0, 1)))
+
+
+def _shuffled(t: _Translator, a: Value, b: Value, picks: Any) -> Value:
+    kind = a.type.element.of(len(picks))
+    mask = ", ".join(f"i32 {pick}" for pick in picks)
+    return t.new(kind, f"shufflevector {a.type.llvm} {a.text}, {b.type.llvm} {b.text}, <{len(picks)} x i32> <{mask}>")
+
+
+@operation
+def interleave(t: _Translator, node: Any, a: Value, b: Value, width: Const, high: Const) -> Value:
+    """One of a pair of vectors whose off-diagonal blocks of `width` lanes are swapped: a step of a transpose."""
+    picks = []
+    for lane in range(a.type.lanes):
+        block, place = divmod(lane, width.value)
+        if high.value:
+            picks.append((block + 1) * width.value + place if block % 2 == 0 else a.type.lanes + lane)
+        else:
+            picks.append(lane if block % 2 == 0 else a.type.lanes + (block - 1) * width.value + place)
+    return _shuffled(t, a, b, picks)
+
+
+@operation
+def convert(t: _Translator, node: Any, a: Any, kind: Scalar) -> Value:
+    """The lanes of a vector as numbers of another type, rounded to the nearest where they have to be."""
+    return t.convert(a, kind, node)
+
+
+@operation
+def words(t: _Translator, node: Any, array: Value, index: Any, lanes: Const) -> Value:
+    """So many int32 that stand in an array of any type, from an index of its own on."""
+    _, at = t._address(node, array, index)
+    kind = i32.of(lanes.value)
+    return t.new(kind, f"load {kind.llvm}, ptr {at}, align {array.type.element.size}")
+
+
+@operation
+def word(t: _Translator, node: Any, array: Value, index: Any) -> Value:
+    """The int32 that stands in an array of bytes, from an index on."""
+    _, at = t._address(node, array, index)
+    return t.new(i32, f"load i32, ptr {at}, align {array.type.element.size}")
+
+
+@operation
+def add_byte_products(t: _Translator, node: Any, total: Value, a: Value, b: Value) -> Value:
+    """total + the four products of unsigned bytes of a and signed bytes of b, in each of sixteen int32."""
+    lanes = BYTE_LANES
+    if not lanes:
+        raise t.error(node, "this processor does not multiply bytes")
+    kind = i32.of(lanes)
+    name = f"llvm.x86.avx512.vpdpbusd.{32 * lanes}"
+    function = t.unit.declare(name, f"declare {kind.llvm} @{name}({', '.join([kind.llvm] * 3)})")
+
+    def made(*values: Value) -> Value:
+        return t.new(kind, f"call {kind.llvm} {function}({', '.join(f'{kind.llvm} {of.text}' for of in values)})")
+
+    if lanes == 16:
+        return made(total, a, b)
+    low, high = (made(*(_shuffled(t, of, of, range(first, first + 8)) for of in (total, a, b))) for first in (0, 8))
+    return _shuffled(t, low, high, range(16))
+
+
+# Memory
+
+
+@operation
+def claim(t: _Translator, node: Any, counter: Value, amount: Any) -> Value:
+    """Add to an int64 that threads share, at once; returns what it was before."""
+    more = t.typed(amount, i64, node)
+    return t.new(i64, f"atomicrmw add ptr {counter.text}, i64 {more.text} monotonic")
+
+
+@operation
+def prefetch(t: _Translator, node: Any, array: Value, index: Any) -> Const:
+    """Ask for the cache line of an element."""
+    _, at = t._address(node, array, index)
+    function = t.unit.declare("llvm.prefetch.p0", "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+    t.emit(f"call void {function}(ptr {at}, i32 0, i32 3, i32 1)")
+    return Const(0)
+
+
+@operation
+def as_bytes(t: _Translator, node: Any, array: Value) -> Value:
+    """The same address as that of bytes."""
+    return Value(Array(u8), array.text)

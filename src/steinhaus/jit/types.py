@@ -1,0 +1,196 @@
+"""The types of the kernel language: numbers, vectors, arrays (addresses), records and functions.
+
+Type objects stand in annotations, and can be called: `f32(x)` is a conversion, in kernels as in plain Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import GenericAlias
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """A number, which is its own vector of one lane; others are made by `of(lanes)`."""
+
+    name: str
+    llvm: str
+    size: int  # bytes in an array
+    kind: str  # "i" signed, "u" unsigned, "f" floating, "b" boolean
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __call__(self, value: Any) -> Any:
+        """The value as this type, in plain Python."""
+        return np.dtype(self.name).type(value)
+
+    @property
+    def floating(self) -> bool:
+        """Whether this is a floating-point number."""
+        return self.kind == "f"
+
+    def of(self, lanes: int) -> Scalar | Vector:
+        """The vector of so many of these."""
+        return self if lanes == 1 else Vector(self, lanes)
+
+
+@dataclass(frozen=True)
+class Vector:
+    """So many numbers, worked on at once."""
+
+    element: Scalar
+    lanes: int
+
+    def __str__(self) -> str:
+        return f"{self.lanes} lanes of {self.element}"
+
+    @property
+    def llvm(self) -> str:
+        """Its LLVM type."""
+        return f"<{self.lanes} x {self.element.llvm}>"
+
+    @property
+    def floating(self) -> bool:
+        """Whether its elements are floating-point numbers."""
+        return self.element.floating
+
+
+@dataclass(frozen=True)
+class Array:
+    """An array inside a kernel: the address of its first element, indexed flat, without checks."""
+
+    element: Any  # a Scalar, or a Variable until it is bound
+
+    llvm = "ptr"
+    floating = False
+
+    def __str__(self) -> str:
+        return f"array of {self.element}"
+
+    def __class_getitem__(cls, element: Any) -> Array:
+        """`Array[f32]` in annotations."""
+        return cls(element)
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A type that is known when a kernel is compiled: the type of the points' values, say."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """A NamedTuple of arrays, numbers and records, handed over by the address of its words (see `Handed`)."""
+
+    python: type
+    fields: tuple[tuple[str, Any], ...]
+
+    llvm = "ptr"
+    floating = False
+
+    def __str__(self) -> str:
+        return self.python.__name__
+
+    @property
+    def words(self) -> int:
+        """Words of 8 bytes that it takes."""
+        return sum(kind.words if isinstance(kind, Record) else 1 for _, kind in self.fields)
+
+    def place(self, name: str) -> tuple[int, Any]:
+        """Where a field's first word is, and its type."""
+        at = 0
+        for field, kind in self.fields:
+            if field == name:
+                return at, kind
+            at += kind.words if isinstance(kind, Record) else 1
+        raise AttributeError(f"{self.python.__name__} has no field {name!r}")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A class of arrays, numbers and records that a kernel makes for the functions it calls: they never meet memory."""
+
+    python: type
+    fields: tuple[tuple[str, Any], ...]
+
+    floating = False
+
+    def __str__(self) -> str:
+        return self.python.__name__
+
+
+def bundle(cls: type) -> type:
+    """Make a class of annotated fields a `Bundle`; kernels call it with its fields, in order."""
+    cls.is_bundle = True  # type: ignore[attr-defined]
+    return cls
+
+
+@dataclass(frozen=True)
+class Function:
+    """The address of a compiled function with the signature of another one, the model."""
+
+    model: Any  # an inner or a kernel
+
+    llvm = "ptr"
+    floating = False
+
+
+@dataclass(frozen=True)
+class Literal:
+    """A parameter whose value is known when its function is compiled: a function for each value."""
+
+
+boolean = Scalar("bool", "i1", 1, "b")
+i8, i16, i32, i64 = (Scalar(f"int{bits}", f"i{bits}", bits // 8, "i") for bits in (8, 16, 32, 64))
+u8, u16, u32, u64 = (Scalar(f"uint{bits}", f"i{bits}", bits // 8, "u") for bits in (8, 16, 32, 64))
+f32, f64 = Scalar("float32", "float", 4, "f"), Scalar("float64", "double", 8, "f")
+F32x16, I32x16, F64x8, I64x8 = f32.of(16), i32.of(16), f64.of(8), i64.of(8)
+literal = Literal()
+Point = Variable("Point")  # the type of the points' values
+Origin = Variable("Origin")  # the type in which these are brought into the frame: float32 for float32, else float64
+Column = Variable("Column")  # the type of the column numbers of sparse points
+Number = Variable("Number")  # a number's or a vector's: the type of the arguments of each call, one for all of them
+
+_SCALARS = {kind.name: kind for kind in (boolean, i8, i16, i32, i64, u8, u16, u32, u64, f32, f64)}
+
+
+def scalar_of(dtype: Any) -> Scalar:
+    """The type of the values of a NumPy array."""
+    return _SCALARS[np.dtype(dtype).name]
+
+
+def bound(kind: Any, bindings: Mapping[str, Any]) -> Any:
+    """A type with its variables replaced; NamedTuple classes become records."""
+    if isinstance(kind, Variable):
+        return bindings.get(kind.name, u8)  # a kernel that reads no points may be handed records with any
+    if isinstance(kind, Array):
+        return Array(bound(kind.element, bindings))
+    if isinstance(kind, GenericAlias):
+        return tuple[tuple(bound(part, bindings) for part in kind.__args__)]  # type: ignore[misc]
+    return _made_of(kind, tuple(sorted(bindings.items(), key=str))) if isinstance(kind, type) else kind
+
+
+@cache
+def _made_of(kind: type, bindings: tuple[tuple[str, Any], ...]) -> Any:
+    """A NamedTuple class as a record, a class made by `bundle` as a bundle, any other as it is."""
+    made = Record if issubclass(kind, tuple) else Bundle if hasattr(kind, "is_bundle") else None
+    if made is None:
+        return kind
+    return made(kind, tuple((name, bound(field, dict(bindings))) for name, field in hints(kind).items()))
+
+
+@cache
+def hints(thing: Any) -> dict[str, Any]:
+    """The annotations of a function or NamedTuple, evaluated where it was defined."""
+    import sys
+
+    scope = getattr(thing, "__globals__", None) or vars(sys.modules[thing.__module__])
+    written = {name: getattr(told, "__forward_arg__", told) for name, told in thing.__annotations__.items()}
+    return {name: eval(told, scope) if isinstance(told, str) else told for name, told in written.items()}

@@ -1,0 +1,68 @@
+"""What this process may use of the machine: cores, and memory that is free."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+
+def available_cores() -> int:
+    """How many cores this process may use: by its affinity and its control group, not the machine's count.
+
+    joblib counts them. It reads control groups of versions 1 and 2, rounds parts of a core up, and allows at most
+    LOKY_MAX_CPU_COUNT where that is set.
+    """
+    affinity = frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    return _cores(affinity, os.environ.get("LOKY_MAX_CPU_COUNT"))
+
+
+@cache
+def _cores(affinity: frozenset[int] | None, most: str | None) -> int:
+    """Count them, which takes half a millisecond: again only where what may change has changed."""
+    from joblib import cpu_count
+
+    return int(cpu_count())
+
+
+def free_memory(root: Path = Path("/")) -> int | None:
+    """Bytes that this process may still take: by its own limit, its control group's, and the machine's.
+
+    Parameters
+    ----------
+    root
+        Where `proc` and `sys` are; another folder in tests.
+
+    Returns
+    -------
+    int or None
+        None where nothing of this can be read, as on systems other than Linux.
+    """
+    limits = [_under_ulimit(root), _under_cgroup(root), _field(root / "proc/meminfo", "MemAvailable:", 1024)]
+    known = [limit for limit in limits if limit is not None]
+    return max(0, min(known)) if known else None
+
+
+def _under_ulimit(root: Path) -> int | None:
+    import resource
+
+    soft = resource.getrlimit(resource.RLIMIT_AS)[0]
+    mapped = _field(root / "proc/self/status", "VmSize:", 1024)
+    return None if soft == resource.RLIM_INFINITY or mapped is None else soft - mapped
+
+
+def _under_cgroup(root: Path) -> int | None:
+    """Version 2 of control groups, as containers see theirs: at the root."""
+    try:
+        most, used = ((root / f"sys/fs/cgroup/memory.{name}").read_text().strip() for name in ("max", "current"))
+        return int(most) - int(used)
+    except (OSError, ValueError):  # no control groups here, or "max": no limit
+        return None
+
+
+def _field(path: Path, name: str, unit: int) -> int | None:
+    try:
+        lines = path.read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * unit for line in lines if line.startswith(name)), None)

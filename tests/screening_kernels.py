@@ -1,0 +1,85 @@
+"""Kernels that do one step of screening, for the first tile of a run that is alone."""
+
+from __future__ import annotations
+
+from steinhaus.engines.bounds.gaps import accumulated, recorded
+from steinhaus.engines.dense import candidates, certifying
+from steinhaus.engines.dense.lanes import Readers
+from steinhaus.engines.dense.products import full_products
+from steinhaus.engines.dense.records import Framed, Scores, Scratch, View
+from steinhaus.engines.dense.slices import RunSlice, Source, Tile
+from steinhaus.jit.build import kernel
+from steinhaus.jit.types import Array, f32, i64, u32
+
+
+@kernel
+def from_features(points: Framed, readers: Readers, view: View, scratch: Scratch, chosen: Array[i64]) -> None:
+    """The products of the tile with centroids from all features, into `out`."""
+    readers.gather(points, view.tiles, 0, scratch)
+    full_products(points, scratch, view.factors, chosen, view.sizes.k, scratch.out)
+
+
+@kernel
+def singly(points: Framed, readers: Readers, view: View, scratch: Scratch, chosen: Array[i64]) -> None:
+    """The same, one by one."""
+    for c in range(view.sizes.k):
+        for lane in range(32):
+            scratch.out[32 * c + lane] = readers.product(points, view.tiles.order[lane], view.factors, chosen[c])
+
+
+@kernel
+def from_anchors(points: Framed, readers: Readers, view: View, scratch: Scratch, chosen: Array[i64]) -> None:
+    """The same from anchors."""
+    source = Source(points, readers, view.tiles, scratch)
+    tile = Tile(0, 0, u32(0xFFFFFFFF), f32(0.0))
+    run = RunSlice(0, 0, view.sizes.k, 0, view.columns[1], 0, 0, view.sizes.kept, view.anchors.products)
+    candidates.anchored_products(source, view, tile, run, chosen, view.sizes.k)
+
+
+@kernel
+def from_directions(points: Framed, readers: Readers, view: View, scratch: Scratch, chosen: Array[i64]) -> None:
+    """The same from the directions alone."""
+    tile = Tile(0, 0, u32(0xFFFFFFFF), f32(0.0))
+    candidates.directed_products(view.tiles, tile, view.directed.rows, chosen, view.sizes.k, scratch.out)
+
+
+@kernel
+def bounds(
+    points: Framed,
+    readers: Readers,
+    view: View,
+    scratch: Scratch,
+    scores: Scores,
+    norms: Array[f32],
+    chosen: Array[i64],
+) -> u32:
+    """From the products in `out` to bounds, into `upper` and `least`. Returns the open lanes."""
+    source = Source(points, readers, view.tiles, scratch)
+    tile = Tile(0, 0, u32(0xFFFFFFFF), f32(0.0))
+    run = RunSlice(0, 0, view.sizes.k, 0, view.columns[1], 0, 0, view.sizes.kept, view.anchors.products)
+    return certifying.bounds(source, tile, run, scores, norms, chosen, view.sizes.k)
+
+
+@kernel
+def list_open(points: Framed, readers: Readers, view: View, scratch: Scratch) -> i64:
+    """List the candidates that are open in any lane. Returns how many."""
+    return certifying.list_open(Source(points, readers, view.tiles, scratch), view.sizes.k, u32(0xFFFFFFFF))
+
+
+@kernel
+def narrow(
+    points: Framed, readers: Readers, view: View, scratch: Scratch, scores: Scores, between: i64, many: i64
+) -> u32:
+    """Take what is certainly farther off this list. Returns the lanes that stay open."""
+    source = Source(points, readers, view.tiles, scratch)
+    tile = Tile(0, 0, u32(0xFFFFFFFF), f32(0.0))
+    run = RunSlice(0, 0, view.sizes.k, 0, view.columns[1], 0, 0, view.sizes.kept, view.anchors.products)
+    return certifying.narrow(source, tile, run, scores, view.anchors, between, u32(0xFFFFFFFF), many)
+
+
+@kernel
+def sum_and_record(values: Array[f32], n: i64, sums: Array[f32], records: Array[f32]) -> None:
+    """`accumulated` of the first two rows of (5, n) values, `recorded` of all five: (n,) each."""
+    for i in range(n):
+        sums[i] = accumulated(values[i], values[n + i])
+        records[i] = recorded(values[i], values[n + i], values[2 * n + i], values[3 * n + i], values[4 * n + i])

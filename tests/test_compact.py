@@ -1,0 +1,269 @@
+"""The compact engine: held to the engine that settles every pair, bit for bit, and to `lloyd` and `seeding` as written."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import naive
+from problems import ALL_DTYPES, problems
+from steinhaus.engines import choose, opened
+from steinhaus.engines.compact import points as compact
+from steinhaus.engines.exact.weighing import weigh
+from steinhaus.engines.exact.weighted import WeightedPoints
+from steinhaus.errors import DataError
+from steinhaus.lloyd import lloyd
+from steinhaus.points import Advancing, Run, Seeding
+from steinhaus.seeding import Stream, plus_plus, starts
+
+SCALES = [1.0, 1e-25, 1e25, 1e-160, 1e120]
+
+
+class Plain:
+    """Points without the abilities to choose starts and to go ahead by themselves."""
+
+    def __init__(self, points):
+        self._points = points
+
+    def __getattr__(self, name):
+        if name in ("plus_plus", "advance"):
+            raise AttributeError(name)
+        return getattr(self._points, name)
+
+
+def outcomes(points, starts, **options):
+    """Of runs that go together: labels, centroids, counts, history, inertia, stop, by their number."""
+    found = {}
+    for fit in lloyd(points, [Run(number, start) for number, start in enumerate(starts)], **options):
+        labels = points.labels(fit.key)
+        assert labels.dtype == np.int32
+        parts = labels.tobytes(), fit.centroids.tobytes(), fit.counts.tobytes()
+        found[fit.key] = *parts, fit.history, fit.inertia, fit.stop
+    points.close()
+    return found
+
+
+@pytest.fixture(params=["few points", "near ones next to each other", "threads together"])
+def order(request, monkeypatch):
+    """The ways in which points stand, and go ahead: those of few points, and those of many."""
+    if request.param != "few points":
+        monkeypatch.setattr(compact, "_ALONE", 0)
+    if request.param == "near ones next to each other":
+        monkeypatch.setattr(compact, "_ORDERED_POINTS", 1)
+        monkeypatch.setattr(compact, "_ORDERED_CENTROIDS", 1)
+
+
+def scaled(x, scale):
+    """x times a scale, in its own type; as it is where that would overflow."""
+    most = 1e37 if x.dtype == np.float32 else 1e140
+    if x.dtype.kind != "f" or float(np.abs(x.astype(np.float64)).max()) * scale > most:
+        return x
+    return (x.astype(np.float64) * scale).astype(x.dtype)
+
+
+@pytest.mark.usefixtures("order")
+@settings(max_examples=150, deadline=None)
+@given(problems(ALL_DTYPES), st.sampled_from(SCALES), st.sampled_from([1, 2, 7]), st.sampled_from([0.0, 1e-3]))
+def test_both_engines_agree(problem, scale, threads, tol):
+    x, start = problem
+    x = scaled(x, scale)
+    begin = [start, start[:1], x[: len(start)].astype(np.float64)]
+    wanted = outcomes(choose(x, threads=1, screen="none"), begin, max_iter=8, tol=tol)
+    assert outcomes(choose(x, threads=threads, screen="compact"), begin, max_iter=8, tol=tol) == wanted
+
+
+@pytest.mark.usefixtures("order")
+@settings(max_examples=60, deadline=None)
+@given(problems(ALL_DTYPES))
+def test_the_oracle_agrees(problem):
+    x, start = problem
+    points = choose(x, threads=2, screen="compact")
+    for fit in lloyd(points, [Run(0, start)], max_iter=5):
+        found = points.labels(0).tolist(), fit.centroids.tobytes(), [*fit.history], fit.inertia, fit.stop.name
+    labels, centroids, *rest = naive.lloyd(x, start, max_iter=5)
+    squares = float(points.totals.squares[0])
+    points.close()
+    assert naive.same(found, (labels.tolist(), centroids.tobytes(), *rest), squares)
+
+
+@pytest.mark.parametrize("dtype", ALL_DTYPES)
+@pytest.mark.parametrize(("n", "d", "k"), [(30_000, 2, 40), (9_000, 3, 100), (5_000, 15, 17), (6_000, 40, 5)])
+def test_both_engines_agree_on_many_points_and_threads(rng, dtype, n, d, k):
+    x = (100 * rng.random((k, d))[rng.integers(k, size=n)] + 20 * rng.random((n, d))).astype(dtype)
+    begin = [x[:k].astype(np.float64), x[: k // 2].astype(np.float64)]
+    wanted = outcomes(choose(x, threads=2, screen="plain"), begin, max_iter=12)
+    for threads in (1, 2, 7):
+        assert outcomes(choose(x, threads=threads, screen="compact"), begin, max_iter=12) == wanted
+
+
+@pytest.mark.usefixtures("order")
+@settings(max_examples=150, deadline=None)
+@given(problems(ALL_DTYPES), st.sampled_from([0.0, 0.0, 1e-3, 0.1]), st.integers(1, 12))
+def test_going_ahead_does_what_lloyd_does_after_every_number_of_iterations(problem, tol, limit):
+    x, start = problem
+    begin = [start, x[: len(start)].astype(np.float64), np.repeat(start[:1], len(start), axis=0)]
+    ahead = outcomes(choose(x, threads=2, screen="compact"), begin, max_iter=limit, tol=tol)
+    assert ahead == outcomes(Plain(choose(x, threads=1, screen="compact")), begin, max_iter=limit, tol=tol)
+    watched = outcomes(
+        choose(x, threads=1, screen="compact"), begin, max_iter=limit, tol=tol, watch=lambda runs: list(runs)
+    )
+    assert ahead == watched
+
+
+def test_an_engine_says_what_it_can_do(rng):
+    points = choose(rng.random((50, 2)), screen="compact")
+    assert isinstance(points, Advancing)
+    assert isinstance(points, Seeding)
+    assert not isinstance(Plain(points), Advancing | Seeding)
+
+
+def test_what_was_labelled_while_going_ahead_is_not_labelled_again(rng, monkeypatch):
+    points = choose(rng.random((400, 3)), threads=1, screen="compact")
+    labelled = []
+    monkeypatch.setattr(points, "_label", labelled.append)  # one thread goes ahead in one call
+    (fit,) = lloyd(points, [Run(0, points.rows(np.arange(5)))])
+    assert fit.iterations > 1
+    assert not labelled
+
+
+HARD = ("noise", "duplicates", "few distinct", "zeros", "offset", "tiny", "line", "huge", "far apart")
+
+
+def seeding_problem(seed):
+    """Points of a hard kind, K, and weights or none."""
+    rng = np.random.default_rng(seed)
+    kind, dtype = HARD[seed % len(HARD)], ALL_DTYPES[seed // len(HARD) % len(ALL_DTYPES)]
+    n, d = int(rng.integers(1, 400)), int(rng.choice([1, 2, 3, 5, 15, 16, 33]))
+    x = rng.normal(size=(n, d))
+    if kind == "duplicates":
+        x = x[rng.integers(max(1, n // 5), size=n)]
+    elif kind == "few distinct":
+        x = x[rng.integers(min(n, 3), size=n)]
+    elif kind == "zeros":
+        x = x * 0
+    elif kind == "line":
+        x = np.linspace(0, 1, n)[:, np.newaxis] * np.ones(d)
+    if np.dtype(dtype).kind == "f":
+        factors = {"tiny": 1e-170 if dtype == np.float64 else 1e-30, "huge": 1e120 if dtype == np.float64 else 1e25}
+        x = x * factors.get(kind, 1.0) + (1e7 if kind == "offset" else 0.0)
+        if kind == "far apart":  # distances that a scale cannot hold together
+            x = x * (10.0 ** rng.integers(-15, 15, (n, 1)))
+    else:
+        x = np.abs(np.rint(x * 20))
+    x = np.ascontiguousarray(x.astype(dtype))
+    k = int(rng.integers(1, min(n, 40) + 1))
+    weights = None
+    if seed % 3 == 0:
+        weights = rng.integers(0, 5, n) * (10 ** rng.integers(0, 9) if seed % 2 else 1)
+        weights[rng.integers(n)] = 3
+    return x, k, weights
+
+
+@pytest.mark.usefixtures("order")
+@pytest.mark.parametrize("block", range(12))
+def test_starts_are_those_of_seeding_and_the_stream_stands_where_it_would(block):
+    for seed in range(40 * block, 40 * (block + 1)):
+        x, k, weights = seeding_problem(seed)
+        points = choose(x, threads=1, screen="compact")
+        found, wanted = Stream(seed, k), Stream(seed, k)
+        rows = plus_plus(points, k, found, weights)
+        with np.errstate(invalid="ignore", over="ignore"):
+            assert rows.tolist() == plus_plus(Plain(points), k, wanted, weights).tolist(), seed
+        assert found.raw(3).tolist() == wanted.raw(3).tolist(), seed
+        points.close()
+
+
+@pytest.mark.parametrize(("n", "d", "k"), [(40_000, 2, 60), (10_000, 10, 30), (3_000, 20, 9)])
+def test_starts_of_many_points_are_those_of_both_engines(rng, n, d, k):
+    x = rng.normal(size=(k, d))[rng.integers(k, size=n)] + 0.1 * rng.normal(size=(n, d))
+    points, other = choose(x, screen="compact"), choose(x, screen="plain")
+    assert starts(points, k, "k-means++", Stream(4)).tolist() == starts(other, k, "k-means++", Stream(4)).tolist()
+    points.close()
+    other.close()
+
+
+def test_words_that_come_are_not_drawn():
+    stream, other = Stream(3), Stream(3)
+    ahead = stream.ahead(7).tolist()
+    assert ahead == other.raw(7).tolist() == stream.raw(7).tolist()
+    stream.skip(5)
+    other.raw(5)
+    assert stream.raw(2).tolist() == other.raw(2).tolist()
+
+
+@pytest.mark.usefixtures("order")
+@settings(max_examples=60, deadline=None)
+@given(problems(ALL_DTYPES), st.sampled_from(SCALES))
+def test_distances_are_those_of_the_oracle(problem, scale):
+    x, _ = problem
+    x = scaled(x, scale)
+    points = choose(x, threads=2, screen="compact")
+    indices = np.array([0, len(x) // 2, len(x) - 1])
+    points.assign([Run(0, points.rows(indices))])  # which may put them in another order
+    found, labels = points.squared_distances(indices), points.labels(0)
+    points.close()
+    wanted = naive.squared_distances(x, x[indices].astype(np.float64))
+    np.testing.assert_array_equal(found, wanted.T)
+    assert labels.tolist() == wanted.argmin(1).tolist()
+
+
+def test_runs_keep_their_labels_when_points_are_put_in_order(rng):
+    x = rng.random((5_000, 2))
+    points = choose(x, screen="compact")
+    few, many = Run("few", x[:3]), Run("many", x[:50])
+    points.assign([few])
+    points.assign([many])
+    (tally,) = points.assign([Run("few", x[1:4])])
+    assert points.labels("few").tolist() == naive.labels(x, x[1:4]).tolist()
+    assert points.labels("many").tolist() == naive.labels(x, x[:50]).tolist()
+    assert tally.counts.tolist() == np.bincount(naive.labels(x, x[1:4])).tolist()
+    points.close()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("row", [0, 333, 999])
+def test_what_is_not_finite_is_found(rng, dtype, bad, row):
+    x = rng.normal(size=(1000, 7)).astype(dtype)
+    x[row, 5] = bad
+    with pytest.raises(DataError, match=f"row {row}, column 5 holds"):
+        choose(x, screen="compact")
+
+
+def test_what_is_too_large_to_be_squared_is_refused():
+    with pytest.raises(DataError, match="below 2\\^480"):
+        choose(np.array([[1e200], [0.0]]), screen="compact")
+
+
+def test_the_choice_and_why():
+    few = choose(np.zeros((300, 3)))
+    assert "All squared distances in float64: 3 features of 300 points" in few.explain(7)
+    assert "float32" in choose(np.zeros((3000, 300))).explain(7)
+
+
+@pytest.mark.parametrize("weights", [None, "whole", "real"])
+def test_weights_and_restarts(rng, weights):
+    x = rng.random((300, 3))
+    counted = {None: None, "whole": rng.integers(0, 4, 300).astype(float), "real": rng.random(300)}[weights]
+    with opened(x, weights=counted, threads=1) as points:
+        begin = [starts(points, 5, "k-means++", Stream(r), weights=points.totals.weights) for r in range(6)]
+        found = outcomes(points, begin)
+    with opened(x, weights=counted, threads=7) as points:
+        assert outcomes(Plain(points), begin) == found
+
+
+@pytest.mark.usefixtures("order")
+@settings(max_examples=60, deadline=None)
+@given(problems(ALL_DTYPES), st.integers(0, 2**32 - 1), st.sampled_from([1.0, 0.3, 1e6]))
+def test_weighted_points_are_those_of_the_screened_engine(problem, seed, unit):
+    x, start = problem
+    weights = np.random.default_rng(seed).integers(0, 4, len(x)) * unit
+    weights[0] = unit
+    put = weigh(weights)
+    counts = np.ones(len(x), np.int64) if put.counts is None else put.counts
+    other = WeightedPoints(choose(x, threads=1, screen="plain"), x, counts=counts, unit=put.unit, threads=1)
+    wanted = outcomes(other, [start, start[:1]], max_iter=8)
+    points = compact.CompactPoints(x, threads=2, weights=put)
+    assert outcomes(points, [start, start[:1]], max_iter=8) == wanted

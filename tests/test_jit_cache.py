@@ -1,0 +1,140 @@
+"""Where machine code is kept: what happens to files that are damaged, to disks that are full, and without a folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import steinhaus
+
+# Two modules of kernels: two files.
+WORK = """
+import numpy as np
+from steinhaus import arithmetic
+from steinhaus.engines import distances
+one = np.ones((2, 2))
+assert arithmetic.shift(0 * one, one) == 4.0
+assert distances(0 * one, one, threads=1).tolist() == np.sqrt(2 * one).tolist()
+"""
+COMPILED = "steinhaus.jit.build.compiled"
+REFUSED = (
+    "import steinhaus.jit.build\ndef refuse(*_): raise AssertionError('compiled anew')\n" + f"{COMPILED} = refuse\n"
+)
+FULL = """
+import errno, os
+def replace(*_): raise OSError(errno.ENOSPC, "No space left on device")
+os.replace = replace
+"""
+
+
+def started(code: str, folder: Path | None, **variables: str) -> subprocess.Popen[str]:
+    """A process that runs some code with this folder for machine code; without one, with no home either."""
+    unset = {"STEINHAUS_CACHE", "XDG_CACHE_HOME"}
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
+    environment |= {"HOME": os.devnull} if folder is None else {"STEINHAUS_CACHE": str(folder)}
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=environment | variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(code: str, folder: Path | None, **variables: str) -> str:
+    """Run it to its end, which must be a good one; what it wrote to stderr."""
+    process = started(code, folder, **variables)
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 0, told
+    return told
+
+
+def kept(folder: Path) -> dict[str, bytes]:
+    """The files in a folder, all of them whole."""
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert all(hashlib.sha256(content[32:]).digest() == content[:32] for content in files.values())
+    return files
+
+
+def test_machine_code_is_kept_and_used_again(tmp_path):
+    folder = tmp_path / "made" / "when needed"
+    assert run(WORK, folder) == ""
+    files = kept(folder)
+    assert len(files) >= 2
+    assert run(REFUSED + WORK, folder) == ""
+    assert kept(folder) == files
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        lambda whole: whole[: len(whole) // 2],
+        lambda whole: os.urandom(len(whole)),
+        lambda whole: b"",
+        lambda whole: whole + b"x",
+    ],
+    ids=["cut short", "garbage", "empty", "too long"],
+)
+def test_a_damaged_file_is_compiled_anew(tmp_path, damaged):
+    run(WORK, tmp_path)
+    files = kept(tmp_path)
+    for name, whole in files.items():
+        (tmp_path / name).write_bytes(damaged(whole))
+    assert run(WORK, tmp_path) == ""
+    assert kept(tmp_path) == files
+
+
+def test_a_full_disk_leaves_code_in_memory(tmp_path):
+    assert run(FULL + WORK, tmp_path) == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "variables", [{}, {"XDG_CACHE_HOME": os.devnull}, {"STEINHAUS_CACHE": f"{os.devnull}/kernels"}]
+)
+def test_without_a_folder_that_can_be_written_one_warning_names_the_variable(variables):
+    told = run(WORK, None, **variables)
+    assert told.count("RuntimeWarning") == 1
+    assert "Set STEINHAUS_CACHE to a folder that can be written" in told
+    assert os.devnull in told
+
+
+def test_processes_may_compile_at_once(tmp_path):
+    processes = [started(WORK, tmp_path) for _ in range(3)]
+    for process in processes:
+        assert process.communicate(timeout=120) == ("", "")
+        assert process.returncode == 0
+    files = kept(tmp_path)
+    run(REFUSED + WORK, tmp_path)
+    assert kept(tmp_path) == files
+
+
+FIT = """
+from steinhaus import KMeans
+assert KMeans(2, init=[[0.0], [5.0]]).fit([[0.0], [1.0], [5.0]]).inertia_ == 0.5
+"""
+NOBODY = "import os\nos.setgroups([])\nos.setgid(65534)\nos.setuid(65534)\n"
+
+
+def others_can_read(*paths: str) -> bool:
+    """Whether other users can read these folders and go into them, from the root on."""
+    resolved = [Path(path).resolve() for path in paths]
+    return all(folder.stat().st_mode & 0o005 == 0o005 for path in resolved for folder in (path, *path.parents))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("another_user", [False, True])
+def test_a_fit_needs_no_folder_that_can_be_written(another_user):
+    if another_user:
+        if not hasattr(os, "getuid") or os.getuid() != 0:
+            pytest.skip("only root can become another user")
+        if not others_can_read(sys.base_prefix, sys.prefix, str(Path(steinhaus.__file__).parent)):
+            pytest.skip("other users cannot read this Python or this package")
+    told = run(NOBODY * another_user + FIT, None)
+    assert told.count("RuntimeWarning") == 1
+    assert "STEINHAUS_CACHE" in told

@@ -1,0 +1,115 @@
+"""The engines' rules of size and of style: files and functions that can be read in one go, and slacks in one place."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import steinhaus
+
+PACKAGE = Path(steinhaus.__file__).parent
+ENGINES = sorted((PACKAGE / "engines").rglob("*.py"))
+
+FILE, FUNCTION, KERNEL, PARAMETERS = 400, 60, 80, 10
+KERNELS = {"kernel", "shared_kernel", "loose_kernel", "inner", "inlined", "apart", "loose"}
+
+# What breaks a rule so far; a line leaves as its reason goes.
+TOO_LONG = {"engines/dense/points.py"}
+LONG_FUNCTIONS = {"engines/dense/state.py batch_of"}
+# Numbers that look like slacks and are none.
+NO_SLACKS = {
+    "engines/dense/policy.py": "costs, measured",
+    "engines/cluster/ahead.py": "costs, measured",
+    "engines/exact/parts.py": "2^-53 makes an integer an even number in [0, 1)",
+}
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef]:
+    return (node for node in ast.walk(tree(path)) if isinstance(node, ast.FunctionDef))
+
+
+def parameters(function: ast.FunctionDef) -> int:
+    told = function.args
+    every = [*told.posonlyargs, *told.args, *told.kwonlyargs]
+    return len([argument for argument in every if argument.arg not in ("self", "cls")])
+
+
+def is_slack(node: ast.AST) -> bool:
+    """Whether a number is tiny, or a little more than 1; or a negative power of two."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, float):
+        return 0.0 < node.value < 0.1 or 1.0 < node.value < 1.1
+    return (
+        isinstance(node, ast.BinOp)
+        and isinstance(node.op, ast.Pow)
+        and isinstance(node.right, ast.UnaryOp)
+        and isinstance(node.right.op, ast.USub)
+        and isinstance(node.right.operand, ast.Constant)
+    )
+
+
+def broken(rule: str, found: set[str], known: set[str]) -> None:
+    """Fail where a rule is broken that was not, and where one is no longer broken that is on the list."""
+    assert found <= known, f"{rule}: {found - known}"
+    assert found == known, f"no longer against the rule, so take off the list: {known - found}"
+
+
+def test_no_file_is_longer_than_can_be_read_in_one_go() -> None:
+    long = {name_of(path) for path in ENGINES if len(path.read_text("utf-8").splitlines()) > FILE}
+    broken(f"over {FILE} lines", long, TOO_LONG)
+
+
+def test_no_function_is_longer_than_a_page() -> None:
+    long = set()
+    for path in ENGINES:
+        for function in functions(path):
+            made_of = {ast.unparse(decorator) for decorator in function.decorator_list}
+            most = KERNEL if made_of & KERNELS else FUNCTION
+            if (function.end_lineno or 0) - function.lineno + 1 > most:
+                long.add(f"{name_of(path)} {function.name}")
+    broken(f"over {FUNCTION} lines, or {KERNEL} of a kernel", long, LONG_FUNCTIONS)
+
+
+def test_no_function_has_more_parameters_than_can_be_kept_in_mind() -> None:
+    many = {
+        f"{name_of(path)} {function.name}"
+        for path in ENGINES
+        for function in functions(path)
+        if parameters(function) > PARAMETERS
+    }
+    broken(f"over {PARAMETERS} parameters", many, set())
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=name_of)
+def test_abilities_of_points_are_asked_for_by_type(path: Path) -> None:
+    """`isinstance(points, Sampling)`, not `hasattr(points, "sample")`: see `points.py`."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("hasattr", "getattr"):
+            asked = ast.unparse(node.args[0])
+            assert not re.search(r"(^|[._])(points|engine)$", asked), f"line {node.lineno}: {ast.unparse(node)}"
+            assert asked != "self" or path not in ENGINES, f"line {node.lineno}: {ast.unparse(node)}"
+
+
+def test_slacks_are_named_and_derived_in_the_bounds_alone() -> None:
+    found = {
+        f"{name_of(path)} line {node.lineno}: {ast.unparse(node)}"
+        for path in ENGINES
+        if path.parent.name != "bounds" and name_of(path) not in NO_SLACKS
+        for node in ast.walk(tree(path))
+        if is_slack(node)
+    }
+    assert not found
+    assert all((PACKAGE / name).exists() for name in NO_SLACKS)
