@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from steinhaus.errors import DataError
 from steinhaus.images.asking import NoSuchNameError, is_none
@@ -92,7 +93,7 @@ def read_json(
     DataError
         With the line that is no such document.
     """
-    rows: list[list[float]] = []
+    rows: list[NDArray[np.float64]] = []
     found: list[Any] = []
     keys: tuple[str | None, str | None] | None = None
     number = held = 0
@@ -112,14 +113,15 @@ def read_json(
                 raise DataError(f"{where}: it does not hold {wanted}{f' under {keys[0]!r}' if keys[0] else ''}.")
             if keys[1] is not None:
                 found.append(_label(document, keys[1], where))
-            rows.append(values)
-            held += sys.getsizeof(values) + 24 * len(values)
+            try:
+                rows.append(np.array(values, np.float64))
+            except OverflowError:
+                raise DataError(f"{where}: it holds a number that no float64 holds.") from None
+            held += sys.getsizeof(rows[-1])
             limits.check_memory(content.name, held)
     if not rows:
         raise DataError(f"{shown(path)} holds only blank lines.")
-    return Images.from_arrays(
-        np.array(rows, np.float64), found or None, name=source_name(path), shape=shape, full_scale=full_scale
-    )
+    return Images.from_arrays(np.stack(rows), found or None, name=source_name(path), shape=shape, full_scale=full_scale)
 
 
 def _document(line: bytes, where: str) -> Any:
