@@ -250,8 +250,10 @@ def encoded(files: Sequence[tuple[Path, Part | None]], column: str, label: str |
     for file, part in files:
         for group in range(opened(file).num_row_groups):
             table = read_group(file, group, [column, *([label] if label else [])])
-            names = table.column(label).to_pylist() if label else [None] * len(table)
-            for row, (picture, name) in enumerate(zip(table.column(column).to_pylist(), names, strict=True)):
+            with damage_named(f"{shown(file)}, row group {group}", "Parquet"):
+                names = table.column(label).to_pylist() if label else [None] * len(table)
+                pictures = table.column(column).to_pylist()
+            for row, (picture, name) in enumerate(zip(pictures, names, strict=True)):
                 where = f"{file.name}, row group {group}, row {row}"
                 yield Encoded(where, _content(picture, file, where), name, part)
 
