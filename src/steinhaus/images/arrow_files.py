@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,17 @@ class ArrowFile:
             if pa.types.is_dictionary(field.type):
                 table = table.set_column(place, field.name, table.column(place).cast(field.type.value_type))
         return table
+
+
+def arrow_file(path: Path) -> ArrowFile:
+    """A file, read and validated once for as long as it does not change."""
+    state = path.stat()
+    return _read(path, state.st_size, state.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=128)
+def _read(path: Path, size: int, changed: int) -> ArrowFile:
+    return ArrowFile(path)
 
 
 def is_arrow(head: bytes) -> bool:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from steinhaus.errors import DataError
 from steinhaus.images import parquet_layout
-from steinhaus.images.arrow_files import ArrowFile, is_arrow
+from steinhaus.images.arrow_files import arrow_file, is_arrow
 from steinhaus.images.columns import Wanted
 from steinhaus.images.files import damage_named, modest, open_regular, reading, shown
 from steinhaus.images.limits import Limits
@@ -99,7 +99,7 @@ def opened(file: Path) -> Any:
         head = opened_file.read(8)
     if is_arrow(head):
         with modest(shown(file)), damage_named(shown(file), "Arrow"):
-            return ArrowFile(file)
+            return arrow_file(file)
     with damage_named(shown(file), "Parquet"):
         return pq.ParquetFile(
             file,
