@@ -16,7 +16,7 @@ from steinhaus.study.events import Event
 from steinhaus.study.result import StudyResult
 from steinhaus.study.run import run_study
 
-STUDY = Study(k=(2, 4), restarts=2, seed=3)
+STUDY = Study(k=(2, 4), restarts=2, seed=3, train=0.6)
 
 
 @functools.cache

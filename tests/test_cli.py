@@ -19,7 +19,7 @@ from steinhaus.cli import main
 from steinhaus.images import catalogue
 from steinhaus.study import load
 
-SMALL = ["--k", "2,3", "--restarts", "2", "--quiet"]
+SMALL = ["--train", "0.6", "--k", "2,3", "--restarts", "2", "--quiet"]
 
 
 @pytest.fixture(autouse=True)
@@ -161,9 +161,16 @@ def test_another_plan_in_the_same_folder_is_refused(tiny: Path, done: Path, caps
 
 @pytest.mark.usefixtures("_no_figures")
 def test_progress_goes_to_standard_error(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["study", str(tiny), "--out", "there", "--k", "3", "--restarts", "2", "--timings"]) == 0
+    assert (
+        main(["study", str(tiny), "--out", "there", "--k", "3", "--restarts", "2", "--timings", "--train", "0.6"]) == 0
+    )
     out, err = capsys.readouterr()
-    told = err.splitlines()
+    about, told = err.splitlines()[:3], err.splitlines()[3:]
+    assert about == [
+        "tiny: 60 images of 6 x 6, uint8, values 0 to 199; 255 counts as 1.",
+        "3 labels: 0 (23), 1 (18), 2 (19).",
+        "To train on: 0.6 of all.",
+    ]
     assert told[0] == "Running 2 runs (1 value of K) on 36 images, 24 more to test."
     assert sorted(line.split(":")[0] for line in told[1:3]) == ["K = 3, run 1 of 2", "K = 3, run 2 of 2"]
     assert next(line.split(" s  ")[1] for line in told[3:] if " s  " in line) == "open the images"

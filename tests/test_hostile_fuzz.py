@@ -12,9 +12,10 @@ from fuzz import targets
 from fuzz.containers import installed
 from fuzz.targets import CORPUS, Target
 
-NEEDED = {"parquet": "pyarrow", "zarr": "zarr"}  # what reads a kind of file
+NEEDED = {"parquet": "pyarrow", "arrow": "pyarrow", "zarr": "zarr"}  # what reads a kind of file
 NAMES = (
-    "idx", "idx.gz", "csv", "csv.gz", "npy", "npz", "png", "jpeg", "webp", "bmp", "study.json", "report", "run",
+    "idx", "idx.gz", "csv", "csv.gz", "npy", "npz",
+    "png", "tiff", "cifar", "fvecs", "bvecs", "jsonl", "matlab", "jpeg", "webp", "bmp", "study.json", "report", "run",
     "checkpoint", "events", "assignments", "lock", "model", "tar",
     *(name for name, package in NEEDED.items() if installed(package)),
 )  # fmt: skip

@@ -98,7 +98,7 @@ BROKEN = {
     "pickle": (file(pickle.dumps([1, 2])), "is a Python pickle, which can run any code"),
     "json": (file(b'{"images": []}'), "is JSON"),
     "parquet": (file(b"PAR1\x15\x04"), "cannot be read as Parquet"),
-    "tiff": (file(b"II*\0\x08\0\0\0"), "is a TIFF picture"),
+    "tiff": (file(b"II*\0\x08\0\0\0"), "or its beginning is damaged"),
     "gif": (file(b"GIF89a\x01\0"), "is a GIF picture"),
     "tar": (file(bytes(200).replace(b"\0", b"a") + bytes(57) + b"ustar"), "cannot be read as a tar file"),
     "utf-16": (file("1,2\n".encode("utf-16")), "is text in UTF-16"),
@@ -174,7 +174,7 @@ BROKEN = {
     "complex": (file(npy(np.zeros((2, 2), complex))), "real part"),
     "text": (file(npy(np.array([["a", "b"]]))), "not text"),
     "dates": (file(npy(np.zeros((2, 2), "M8[s]"))), "declares the dtype '<M8[s]'"),
-    "no dtype": (file(npy_header("'<f3'") + bytes(18)), "declares the dtype '<f3'"),
+    "no dtype": (file(npy_header("'<f3'") + bytes(18)), "has a damaged .npy header"),
     "NaN": (file(npy(np.full((2, 2), np.nan))), "image 0 has the value nan at [0]"),
     "infinity": (file(npy(np.array([[1, 2], [3, np.inf]]))), "image 1 has the value inf at [1]"),
     "one number": (file(npy(np.float64(3))), "holds no images: its shape is ()"),
@@ -219,7 +219,7 @@ BROKEN = {
     ),
     "half the labels": (
         lambda f: archive(f / "x.npz", [(f"{k}.npy", npy(digits())) for k in ("x_train", "x_test", "y_train")]),
-        "only one of y_train and y_test",
+        "holds labels of some parts and none of x_test",
     ),
     "a number for images": (lambda f: archive(f / "x.npz", [("x.npy", npy(np.float64(1)))]), "is a single number"),
     "npz over the limit": (

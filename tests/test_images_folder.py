@@ -73,7 +73,7 @@ def test_train_and_test_folders_are_a_split(tmp_path):
 def test_pictures_beside_label_folders_are_an_error(tmp_path):
     picture(tmp_path / "a/1.png", GREY[0])
     picture(tmp_path / "stray.png", GREY[1])
-    with pytest.raises(DataError, match=r"1 of 2 pictures lie in none, the first one stray.png.*labels=False"):
+    with pytest.raises(DataError, match=r'1 of 2 pictures lie in none, the first one stray.png.*labels="none"'):
         open_images(tmp_path)
     assert open_images(tmp_path, labels=False).n == 2
 
@@ -164,12 +164,12 @@ def bad_folder(folder):
 
 EXPECTED = {
     "cut.jpg": "cannot be read: image file is truncated",
-    "page.png": "is not a PNG, JPEG, WebP or BMP picture",
+    "page.png": "is not a PNG, JPEG, WebP, BMP, TIFF, AVIF or HEIC picture",
     "empty.png": "is empty (0 bytes)",
     "bomb.png": "declares more pixels than Pillow opens",
     "large.png": "declares 10,000 x 10,000 pixels, over the limit of 50,000,000",
     "film.webp": "is an animation",
-    "gif.png": "is not a PNG, JPEG, WebP or BMP picture",
+    "gif.png": "is not a PNG, JPEG, WebP, BMP, TIFF, AVIF or HEIC picture",
     "pipe.png": "is a named pipe (FIFO)",
     "link.png": "is a symbolic link",
     "loop": "is a symbolic link",

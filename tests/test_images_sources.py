@@ -251,7 +251,7 @@ def test_opening_pulls_in_only_what_it_needs(tmp_path):
 
 def test_unknown_options_are_named(tmp_path):
     path = write(tmp_path / "x.npy", npy(digits()))
-    with pytest.raises(DataError, match="has no option 'mode'; its options are labels, shape, full_scale, mmap"):
+    with pytest.raises(DataError, match="has no option 'mode'; its options are shape, full_scale, mmap"):
         open_images(path, mode="L")
     with pytest.raises(DataError, match="an array has no option 'size'"):
         open_images(digits(), size=(2, 2))

@@ -24,6 +24,7 @@ WALLS = """
 __init__          errors images study estimators saving displays
 
 errors
+wording
 resources
 points
 jit
@@ -47,17 +48,18 @@ engines           points errors engines.workers engines.exact engines.compact en
 canonical
 signed            canonical
 plots
-images            points errors seeding
+images            points errors seeding wording
 study.record
 study.files       errors
-study             points errors lloyd seeding engines naming images canonical signed study.record \
+study             points errors lloyd seeding engines naming images canonical signed wording study.record \
                   study.files __init__
 saving            points errors signed study.files __init__
 onnx              points errors saving
 estimators        points errors resources lloyd centroids seeding engines engines.cluster saving onnx
 displays          points errors engines naming plots study.record
 report            errors plots study.record study.files
-cli               points errors resources engines engines.cluster images study study.record report __init__
+cli               points errors resources engines engines.cluster images study study.record report wording \
+                  __init__
 __main__          cli
 """
 ARROWS = {here: set(may) for here, *may in (line.split() for line in WALLS.splitlines() if line)}

@@ -67,7 +67,7 @@ def test_the_command_to_run_it_again(study: ReportData) -> None:
     assert words in Reader(render(study)).text
     plan = {**study.record.plan, "init": "given:ab12"}
     given = replace(study, record=replace(study.record, plan=plan))
-    assert "Study(k=(5, 10,), init={K: the same arrays}, max_iter=40" in Reader(render(given)).text
+    assert "Study(k=(5, 10), init={K: the same arrays}, restarts=3, max_iter=40" in Reader(render(given)).text
 
 
 def test_a_study_that_is_not_finished_says_so(study: ReportData) -> None:

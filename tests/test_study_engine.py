@@ -18,7 +18,7 @@ from steinhaus.study import Study, load
 from steinhaus.study.run import run_study
 from study_cases import content
 
-DIGITS = Study(k=(5, 10), restarts=3)
+DIGITS = Study(k=(5, 10), restarts=3, train=0.6)
 
 COMMAND = """
 import os, signal, sys
@@ -98,7 +98,7 @@ def test_starts_of_another_study_are_gone_on_with(digits: Images) -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_floats_keep_their_units(dtype: type, digits: Images) -> None:
     floats = Images.from_arrays((digits.pixels / 16).astype(dtype), digits.labels)
-    study = Study(k=(10,), restarts=2)
+    study = Study(k=(10,), restarts=2, train=0.6)
     result, whole = study.run(floats), study.run(digits)
     assert result.record.data.full_scale == 1.0
     for a, b in zip(result.runs, whole.runs, strict=True):

@@ -19,7 +19,7 @@ from steinhaus.study import Study, load, pieces  # noqa: E402
 from steinhaus.study.run import run_study  # noqa: E402
 from study_cases import content  # noqa: E402
 
-STUDY = Study(k=(4, 9), restarts=2, max_iter=12)
+STUDY = Study(k=(4, 9), restarts=2, max_iter=12, train=0.6)
 
 
 @pytest.fixture
@@ -148,7 +148,19 @@ def test_the_workers_write_them_and_no_label_comes_here(tmp_path, images, monkey
 
 def test_the_command_takes_the_form(tmp_path, images):
     np.save(tmp_path / "set.npy", images.pixels)
-    plan = ["--k", "3", "--restarts", "1", "--out", str(tmp_path / "it"), "--memory", "100MB", "--quiet"]
+    plan = [
+        "--k",
+        "3",
+        "--restarts",
+        "1",
+        "--out",
+        str(tmp_path / "it"),
+        "--memory",
+        "100MB",
+        "--quiet",
+        "--train",
+        "0.6",
+    ]
     main(["study", str(tmp_path / "set.npy"), *plan, "--assignments", "parquet"])
     assert (tmp_path / "it/assignments.parquet/train-00000.parquet").exists()
     assert len(load(tmp_path / "it").labels(3)) == 1800

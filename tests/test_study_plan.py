@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from steinhaus.errors import PlanError
+from steinhaus.images.known import KNOWN
 from steinhaus.study import Study
 from study_cases import blobs, run
 
@@ -16,7 +17,8 @@ START = np.full((3, 12), 0.5)
 
 
 def test_the_defaults_are_the_published_study() -> None:
-    assert Study().plan() == {
+    mnist = replace(blobs(), usual_train=KNOWN["mnist"].train)
+    assert Study().settled(mnist).plan() == {
         "k": [5, 7, 10, 12],
         "restarts": 5,
         "max_iter": 300,
@@ -117,7 +119,7 @@ def test_the_default_folder_is_safe_whatever_the_name() -> None:
 
 def test_what_does_not_fit_the_images_is_refused() -> None:
     with pytest.raises(PlanError, match="number of training images, 36; the plan has K = 37"):
-        run(study=Study(k=(37,)))
+        run(study=Study(k=(37,), train=0.6))
     with pytest.raises(PlanError, match="12 features"):
         run(study=Study(k=(3,), restarts=1, init={3: [START[:, :11]]}))
     with pytest.raises(PlanError, match="Divide it by 255"):

@@ -147,7 +147,7 @@ def test_a_run_alone_is_the_run_among_others() -> None:
 
 def test_starts_that_are_given() -> None:
     rows = blobs().split(train=0.6, seed=3).train.pixels[:4] / 255
-    study = Study(k=(4,), restarts=2, seed=3, init={4: [rows, rows[::-1]]})
+    study = Study(k=(4,), restarts=2, seed=3, train=0.6, init={4: [rows, rows[::-1]]})
     result = run(study=study)
     points = NaivePoints(blobs().split(train=0.6, seed=3).train.rows)
     points.assign([Run((4, 0), points.rows(np.arange(4)))])
@@ -277,7 +277,7 @@ def test_another_plan_or_other_data_are_refused_field_by_field(tmp_path: Path) -
     with pytest.raises(StoreError) as caught:
         run(out=tmp_path, study=replace(STUDY, k=(2, 5), seed=4))
     assert "k is 2, 4 there and 2, 5 here; seed is 3 there and 4 here" in str(caught.value)
-    assert "--out" in str(caught.value)
+    assert "Choose another folder, out=..." in str(caught.value)
     with pytest.raises(StoreError, match="data sha256 is"):
         run(blobs(seed=1), tmp_path)
     with pytest.raises(StoreError, match=r"data full_scale is 255\.0 there and 100\.0 here"):

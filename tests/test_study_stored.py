@@ -18,7 +18,7 @@ from steinhaus.study import Study, load
 from steinhaus.study.run import run_study
 from study_cases import content
 
-STUDY = Study(k=(4, 9), restarts=2, max_iter=12)
+STUDY = Study(k=(4, 9), restarts=2, max_iter=12, train=0.6)
 
 
 @pytest.fixture

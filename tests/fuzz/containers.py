@@ -9,6 +9,7 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 
@@ -60,20 +61,42 @@ def tar(rng: Random, data: bytes) -> bytes:
     return bytes(out)
 
 
-def parquet_seeds(pictures: list[bytes]) -> list[bytes]:
-    """Rows as lists and as columns, and encoded pictures; plain, in a dictionary, compressed."""
+def columnar(pictures: list[bytes]) -> list[dict[str, Any]]:
+    """Tables: rows as lists, nested or not, and as columns; encoded pictures."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     x = digits().reshape(6, 12)
-    columns = [
+    return [
         {"label": LABELS, "x": pa.FixedSizeListArray.from_arrays(pa.array(x.reshape(-1)), 12)},
         {"y": LABELS.astype(str), "x": pa.array(x[:, :3].tolist(), pa.list_(pa.float32()))},
         {f"p{place}": x[:, place].astype(np.float64) for place in range(3)},
         {"image": pa.array([{"bytes": picture, "path": None} for picture in pictures[:1] * 2])},
+        {"id": np.arange(6), "image": pa.array(x.reshape(6, 4, 3).tolist(), pa.list_(pa.list_(pa.uint8())))},
+        {"jpg": pictures[:1] * 2, "width": [7, 7]},
     ]
+
+
+def arrow_seeds(pictures: list[bytes]) -> list[bytes]:
+    """The same tables as Arrow's files and streams, compressed and not."""
+    import pyarrow as pa
+
     seeds = []
-    for place, each in enumerate(columns):
+    for place, each in enumerate(columnar(pictures)):
+        table, out = pa.table(each), io.BytesIO()
+        options = pa.ipc.IpcWriteOptions(compression=(None, "lz4", "zstd")[place % 3])
+        with (pa.ipc.new_stream if place == 2 else pa.ipc.new_file)(out, table.schema, options=options) as writer:
+            writer.write_table(table, max_chunksize=4)
+        seeds.append(out.getvalue())
+    return seeds
+
+
+def parquet_seeds(pictures: list[bytes]) -> list[bytes]:
+    """These tables as Parquet: plain, in a dictionary, compressed."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    seeds = []
+    for place, each in enumerate(columnar(pictures)):
         for options in (
             {"compression": "NONE", "use_dictionary": False},
             {"compression": ("SNAPPY", "ZSTD")[place % 2]},

@@ -93,6 +93,19 @@ def in_gzip(inside: Mutation) -> Mutation:
     return mutate
 
 
+def in_matlab(inside: Mutation) -> Mutation:
+    """A compressed array of a MATLAB file is changed, and compressed again."""
+
+    def mutate(rng: Random, data: bytes) -> bytes:
+        kind, size = struct.unpack("<II", data[128:136])
+        if kind != 15:
+            return data[:136] + inside(rng, data[136:])
+        content = zlib.compress(inside(rng, zlib.decompress(data[136 : 136 + size])))
+        return data[:128] + struct.pack("<II", kind, len(content)) + content + data[136 + size :]
+
+    return mutate
+
+
 def idx(rng: Random, data: bytes) -> bytes:
     """Type, dimensions and sizes of an IDX header."""
     out = bytearray(data)

@@ -21,7 +21,7 @@ from PIL import Image
 
 from fuzz import containers, mutations
 from fuzz.mutations import Mutation
-from pictures import archive, digits, idx, npy
+from pictures import archive, digits, idx, npy, png16
 from steinhaus import KMeans, MiniBatchKMeans, SphericalKMeans, saving
 from steinhaus.errors import SteinhausError
 from steinhaus.images import Limits, open_images
@@ -135,6 +135,56 @@ def picture(form: str, **options: Any) -> list[bytes]:
         image.save(file, form, **options)
         out.append(file.getvalue())
     return out
+
+
+def tiff_seeds() -> list[bytes]:
+    """TIFF files: of each mode, of 16 bits, compressed, and of several pages."""
+    seeds = [*picture("TIFF"), *picture("TIFF", compression="tiff_lzw"), *picture("TIFF", compression="tiff_deflate")]
+    pages, deep = io.BytesIO(), io.BytesIO()
+    few = [Image.fromarray(array) for array in digits()]
+    few[0].save(pages, "TIFF", save_all=True, append_images=few[1:])
+    Image.fromarray(digits().astype(np.uint16)[0] * 257).save(deep, "TIFF")
+    return [*seeds, pages.getvalue(), deep.getvalue()]
+
+
+def deep_pngs() -> list[bytes]:
+    """PNG files of 16 bits a sample, in grey and colour, with and without transparency."""
+    files = place() / "deep"
+    kinds = [(0, None), (2, None), (4, None), (6, None), (0, 0x8000), (2, 0x8000)]
+    return [
+        png16(files / f"{n}.png", kind, range(0, 65536, 9999), transparent=clear).read_bytes()
+        for n, (kind, clear) in enumerate(kinds)
+    ]
+
+
+def matlab_seeds() -> list[bytes]:
+    """MATLAB files as SVHN has them, compressed and not, and one of rows."""
+    from scipy.io import savemat
+
+    seeds = []
+    arrays = {"X": np.moveaxis(digits(6, 4, 3), 0, -1), "y": np.arange(6)[:, None]}
+    for squeezed in (False, True):
+        file = io.BytesIO()
+        savemat(file, arrays, do_compression=squeezed)
+        seeds.append(file.getvalue())
+    return seeds
+
+
+def cifar_seeds() -> list[bytes]:
+    """Records of CIFAR-10 and of CIFAR-100."""
+    rng = np.random.default_rng(0)
+    return [
+        np.concatenate([np.arange(3)[:, None]] * labels + [rng.integers(0, 256, (3, 3072))], axis=1)
+        .astype(np.uint8)
+        .tobytes()
+        for labels in (1, 2)
+    ]
+
+
+def vector_seeds(dtype: str) -> list[bytes]:
+    """An fvecs or a bvecs file."""
+    rows = digits().reshape(6, 12).astype(dtype)
+    return [b"".join((12).to_bytes(4, "little") + row.tobytes() for row in rows)]
 
 
 def zip_of(**members: np.ndarray) -> bytes:
@@ -266,7 +316,13 @@ def targets() -> list[Target]:
     whole, signed = load(study("whole")), mutations.signed_json(sign_document)
     cut = Folder.find(study("cut"))
     few, floats, six = digits(), digits().astype(np.float32), np.arange(6)
-    csv = [b"label,a,b\n1,2,3\n4,5,6\n", b"1,2.5,-3\n4,5,6e2\n", b"x;1;2\ny;3;4\n", b'"a","b"\n1,2\n']
+    csv = [
+        b"label,a,b\n1,2,3\n4,5,6\n",
+        b"1,2.5,-3\n4,5,6e2\n",
+        b"x;1;2\ny;3;4\n",
+        b'"a","b"\n1,2\n',
+        b'id,name,b\n1,"x, y",2\n2,z,5\n',
+    ]
     squares = [b",".join(b"%d" % (i % 10) for i in range(17)) + b"\n" + b",".join(b"%d" % i for i in range(17))]
     return [
         image_source("idx", "x", [idx(few), idx(few.astype(np.float64)), idx(few.reshape(6, 12))], mutations.idx),
@@ -282,7 +338,16 @@ def targets() -> list[Target]:
             [zip_of(images=few, labels=six), zip_of(x_train=few, y_train=six, x_test=few, y_test=six)],
             mutations.zipped(mutations.npy), mutations.zipped(mutations.anywhere),
         ),
-        image_source("png", "x.png", picture("PNG"), mutations.png),
+        image_source("png", "x.png", [*picture("PNG"), *deep_pngs()], mutations.png),
+        replace(image_source("tiff", "x.tif", tiff_seeds()), decoders_ask=True),
+        image_source("cifar", "x.bin", cifar_seeds()),
+        image_source("fvecs", "x.fvecs", vector_seeds("<f4")),
+        image_source("bvecs", "x.bvecs", vector_seeds("u1")),
+        image_source(
+            "jsonl", "x.jsonl", [b'{"v": [1, 2.5], "label": "a"}\n{"v": [3, 4], "label": "b"}\n', b"[1, 2]\n[3, 4]\n"],
+            mutations.lines,
+        ),
+        image_source("matlab", "x.mat", matlab_seeds(), mutations.in_matlab(mutations.anywhere)),
         image_source("jpeg", "x.jpg", picture("JPEG")),
         image_source("webp", "x.webp", [*picture("WEBP"), *picture("WEBP", lossless=True)]),
         image_source("bmp", "x.bmp", picture("BMP")),
@@ -306,7 +371,8 @@ def targets() -> list[Target]:
                 replace(
                     image_source("parquet", "x.parquet", containers.parquet_seeds(picture("PNG")), containers.parquet),
                     decoders_ask=True,
-                )
+                ),
+                replace(image_source("arrow", "x.arrow", containers.arrow_seeds(picture("PNG"))), decoders_ask=True),
             ]
             if containers.installed("pyarrow") else []
         ),

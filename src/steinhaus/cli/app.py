@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from steinhaus.cli.reporting import report
 from steinhaus.cli.study import study
 from steinhaus.cli.words import complain
 from steinhaus.errors import PlanError, SteinhausError
+from steinhaus.wording import in_terminal
 
 INTERRUPTED = 130  # 128 + SIGINT, as a shell counts
 TERMINATED = 143  # 128 + SIGTERM
@@ -42,7 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen = {"debug": False}
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
-        program.main(argv, prog_name="steinhaus", standalone_mode=False, obj=chosen)
+        with in_terminal():
+            program.main(argv, prog_name="steinhaus", standalone_mode=False, obj=chosen)
         return 0
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
@@ -62,9 +65,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run() -> NoReturn:
     """Be the program: `main`, and the end of the process."""
+    _whole_streams()
+    os.environ["MPLBACKEND"] = "agg"  # figures go to files: a notebook's backend may not even be here
     code = main()
     gc.freeze()  # a last collection, over everything that was ever imported, would free nothing and take 0.3 s
     sys.exit(code)
+
+
+def _whole_streams() -> None:
+    """See to it that there are standard streams, where whoever started us closed some (`2>&-`)."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # which takes the lowest number that is free: this one
+    sys.stdout = sys.stdout or open(1, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w")  # noqa: SIM115
 
 
 def _terminate(signum: int, frame: FrameType | None) -> NoReturn:

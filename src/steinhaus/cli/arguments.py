@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import functools
+import io
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -126,6 +129,18 @@ def _limits(ctx: click.Context, param: click.Parameter, given: tuple[tuple[str, 
     return Limits(**dict(given)) if given else None
 
 
+class Columns(click.ParamType[str | tuple[str, ...]]):
+    """Columns of a table: names or numbers with commas between them; or the word all."""
+
+    name = "columns"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str | tuple[str, ...]:
+        """Read the text; a tuple is passed on."""
+        if isinstance(value, tuple) or value == "all":
+            return cast("str | tuple[str, ...]", value)
+        return tuple(next(csv.reader([str(value)], skipinitialspace=True)))
+
+
 class Formats(click.ParamType[tuple[str, ...]]):
     """Formats of figures: "png", "svg", "png,svg"."""
 
@@ -144,8 +159,21 @@ class Formats(click.ParamType[tuple[str, ...]]):
 # Name of the reader's option -> the option of the command line.
 READING = {
     "data": click.option("--data", metavar="DIR", help="Where to look first for mnist. [default: $STEINHAUS_DATA]"),
-    "labels": click.option("--labels", metavar="WHAT", help="CSV: a column, or none. NPZ: an array. IDX: a file."),
-    "images": click.option("--images", metavar="KEY", help="NPZ: the array of images."),
+    "labels": click.option(
+        "--labels",
+        metavar="WHAT",
+        help="A name or number of a column or array, first, last, none, or a file with one label an image.",
+    ),
+    "images": click.option(
+        "--images", metavar="NAME", help="Arrays, columns: that of the images. IDX folders: how the set's files begin."
+    ),
+    "columns": click.option(
+        "--columns", metavar="LIST", type=Columns(), help="Tables: the columns to cluster, by name or number; or all."
+    ),
+    "without": click.option("--without", metavar="LIST", type=Columns(), help="Tables: columns to leave out."),
+    "transpose": click.option(
+        "--transpose", is_flag=True, default=None, help="IDX: images are stored by columns, as EMNIST's."
+    ),
     "shape": click.option("--shape", metavar="HxW", type=Sides(), help="Arrays, tables: height x width of an image."),
     "full_scale": click.option(
         "--full-scale", type=float, metavar="X", help="Arrays, tables: the value that counts as 1."
@@ -160,6 +188,10 @@ READING = {
     ),
     "strict": click.option(
         "--strict", is_flag=True, default=None, help="Folders: stop at a picture that cannot be read."
+    ),
+    "follow_links": click.option("--follow-links", is_flag=True, default=None, help="Folders: follow symbolic links."),
+    "missing": click.option(
+        "--missing", is_flag=True, default=None, help="Zarr: chunks that are not there are empty on purpose."
     ),
     "limits": click.option(
         "--limit",
@@ -184,6 +216,34 @@ def reading_options(command: Command) -> Command:
     for option in reversed(READING.values()):
         with_reading = option(with_reading)
     return cast(Command, with_reading)
+
+
+def command(source: str, reading: dict[str, Any], plan: dict[str, Any]) -> str:
+    """The command that runs a study again: on this source, read in this way, by this plan."""
+    words = ["steinhaus", "study", source]
+    for name, value in reading.items():
+        words += _typed(name, value)
+    for name, value in plan.items():
+        words += [f"--{name.replace('_', '-')}", ",".join(map(str, value)) if name == "k" else str(value)]
+    return shlex.join(words)
+
+
+def _typed(name: str, value: Any) -> list[str]:
+    """An option of a reader, as it is typed."""
+    flag = f"--{name.replace('_', '-')}"
+    if name == "limits":
+        usual = type(value)()
+        changed = [each.name for each in fields(value) if getattr(value, each.name) != getattr(usual, each.name)]
+        return [word for each in changed for word in ("--limit", f"{each}={getattr(value, each)}")]
+    if value is True:
+        return [flag]
+    if isinstance(value, tuple):
+        if name in ("size", "shape"):
+            return [flag, "x".join(map(str, value))]
+        line = io.StringIO()
+        csv.writer(line, lineterminator="").writerow(value)
+        return [flag, line.getvalue()]
+    return [flag, str(value)]
 
 
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="Show no progress.")

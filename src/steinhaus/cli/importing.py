@@ -8,18 +8,17 @@ import click
 
 from steinhaus.cli import arguments
 from steinhaus.cli.progress import watching
-from steinhaus.cli.sources import left_out
+from steinhaus.cli.sources import said
 from steinhaus.cli.words import tell
-
-_OPTIONS = ("size", "mode", "fit", "background", "strict", "limits")
 
 
 @click.command(name="import", short_help="Decode a source once into a Zarr store.")
 @click.argument("source", metavar="SOURCE")
 @click.argument("store", metavar="DEST.zarr")
+@arguments.reading_options
 @arguments.quiet_option
 @arguments.debug_option
-def import_(source: str, store: str, quiet: bool, **look: Any) -> None:
+def import_(source: str, store: str, quiet: bool, reading: dict[str, Any]) -> None:
     """Decode SOURCE once into a Zarr store, which studies read from disk.
 
     SOURCE is what `steinhaus study` takes: a folder of pictures, tar or Parquet files, or any other. An import that was
@@ -28,12 +27,6 @@ def import_(source: str, store: str, quiet: bool, **look: Any) -> None:
     from steinhaus.images.importing import import_images
 
     with watching(quiet) as watch:
-        given = {name: value for name, value in look.items() if value is not None}
-        images = import_images(source, store, progress=watch.step, **given)
-    if images.skipped:
-        tell(left_out(images.skipped))
+        images = import_images(source, store, progress=watch.step, **reading)
+    said(images, tell)
     click.echo(f"{images.n:,} images, {' x '.join(map(str, images.shape))} {images.pixels.dtype}, in {store}")
-
-
-for name in reversed(_OPTIONS):
-    import_ = arguments.READING[name](import_)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from typing import Any
 
 import click
 
-from steinhaus.cli import arguments
+from steinhaus.cli import arguments, sampling
+from steinhaus.cli.progress import watching
+from steinhaus.cli.sources import left_out, opened
 from steinhaus.cli.words import paragraph
 
 
@@ -20,12 +24,12 @@ def show(folder: str) -> None:
     click.echo(load(folder).table(), nl=False)
 
 
-@click.group(invoke_without_command=True, short_help="Tell which data sets are known; or import one.")
+@click.group(invoke_without_command=True, short_help="Tell which data sets are known; look at a source, or import one.")
 @click.option("--data", metavar="DIR", help="Where to look first. [default: $STEINHAUS_DATA]")
 @arguments.debug_option
 @click.pass_context
 def data(context: click.Context, data: str | None) -> None:
-    """Tell which data sets are known, and where they are; or import one."""
+    """Tell which data sets are known, and where they are; look at a source, or import one."""
     from steinhaus.images import data_status
 
     if context.invoked_subcommand is not None:
@@ -35,5 +39,29 @@ def data(context: click.Context, data: str | None) -> None:
         shape = " x ".join(map(str, known.shape))
         about = f"{known.n:,} images of {shape}, {known.labels} labels. {known.licence}. {known.source}."
         here = "Here" if status.ready else "Not here; would be downloaded to"
-        click.echo(f"{known.name:8}{known.title}")
+        click.echo(f"{known.name:7} {known.title}")
         click.echo(paragraph(f"{about}\n{here}: {status.where}", sys.stdout, indent=8))
+
+
+@data.command(short_help="Tell what a source holds, without clustering it.")
+@click.argument("source", metavar="SOURCE")
+@arguments.reading_options
+@click.option("--json", "as_json", is_flag=True, help="As one JSON document.")
+@arguments.quiet_option
+@arguments.debug_option
+def look(source: str, reading: dict[str, Any], as_json: bool, quiet: bool) -> None:
+    """Tell what SOURCE holds: images, labels, its own split, what was left out; and show a few of its images.
+
+    SOURCE, and the options that say how to read it, are those of `steinhaus study`.
+    """
+    from steinhaus.images import summary
+
+    with watching(quiet or as_json) as watch:
+        images = opened(source, reading, watch)
+    if as_json:
+        click.echo(json.dumps(summary.facts(images)))
+        return
+    told = [*summary.lines(images), *([left_out(images.skipped)] if images.skipped else []), *images.notes]
+    click.echo("\n".join(paragraph(line, sys.stdout) for line in told))
+    if images.is_image and sampling.can_draw():
+        click.echo(sampling.drawn(images))

@@ -18,6 +18,7 @@ from steinhaus.cli import arguments
 from steinhaus.cli.progress import watching
 from steinhaus.cli.sources import open_source
 from steinhaus.errors import DataError
+from steinhaus.wording import option
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from steinhaus.images import Images
     from steinhaus.study import StudyResult
     from steinhaus.study.record import DataRecord
+
+
+TABLES = ("csv", "parquet", "arrow")
 
 
 @dataclass(frozen=True)
@@ -74,10 +78,25 @@ def predict(
             prediction
             for source in sources
             for prediction in predicted(
-                result, k, centroids, source, open_source(source, reading, watch), threads=threads
+                result,
+                k,
+                centroids,
+                source,
+                open_source(source, with_columns(source, reading, result.record.data), watch),
+                threads=threads,
+                scale_given="full_scale" in reading,
             )
         ]
     WRITERS[form](found)
+
+
+def with_columns(source: str, reading: dict[str, Any], data: DataRecord) -> dict[str, Any]:
+    """How to read a source: of a table the study's columns, by their names, where the user names none."""
+    from steinhaus.images.opening import kind_of
+
+    if data.columns is None or {"columns", "without"} & set(reading) or kind_of(source) not in TABLES:
+        return reading
+    return {**reading, "columns": data.columns}
 
 
 def predicted(
@@ -88,6 +107,7 @@ def predicted(
     images: Images,
     *,
     threads: int | None = None,
+    scale_given: bool = False,
 ) -> list[Prediction]:
     """Predict all images of a source by the best run of one K.
 
@@ -101,16 +121,23 @@ def predicted(
         The images, and how the user named them.
     threads
         As in `Study`.
+    scale_given
+        Whether the user said which value of the images counts as 1.
 
     Raises
     ------
     DataError
-        The images have another shape than the study's.
+        The images have another shape than the study's, or it cannot be told on which scale their values are.
     """
+    from steinhaus.study import scaling
+
     data = result.record.data
     rows = _rows(images, data, source)
+    if not scale_given:
+        check_scale(images, data, centroids, source)
+    rows = scaling.applied(data.scaling, rows)
     clusters = _clusters(rows, centroids, threads)
-    distances = _distances(rows, clusters, centroids) / data.full_scale
+    distances = _distances(rows, clusters, centroids) / data.unit
     mapping = next(run.mapping for run in result.best if run.k == k) or [None] * k
     labels = [None if label is None or data.label_names is None else data.label_names[label] for label in mapping]
     return [
@@ -132,6 +159,23 @@ def _rows(images: Images, data: DataRecord, source: str) -> NDArray[Any]:
     if images.full_scale == data.full_scale:
         return rows
     return rows * (data.full_scale / images.full_scale)
+
+
+def check_scale(images: Images, data: DataRecord, centroids: NDArray[np.float64], source: str) -> None:
+    """Refuse images whose values contradict the full scale that is taken for them, or the study's.
+
+    Values may reach beyond a full scale only where those of the study do too: in tables of numbers.
+    """
+    reach, bound = float(images.pixels[:].max()), float(centroids.max())
+    within = bound <= data.full_scale
+    here, there = images.full_scale, data.full_scale
+    beyond = reach > here and (within or here != there)
+    small = here != there and 0 < reach <= there < here
+    if len(data.shape) > 1 and (beyond or small or (here != there and not within)):
+        raise DataError(
+            f"{source} has values up to {reach:g}, and {here:g} is taken to count as 1; in the study {there:g} does. "
+            f"Say which value counts as 1: {option('full_scale', f'{there:g}')} if they are on the study's scale."
+        )
 
 
 def _clusters(rows: NDArray[Any], centroids: NDArray[np.float64], threads: int | None) -> NDArray[np.int32]:

@@ -18,7 +18,7 @@ from steinhaus.errors import DataError
 
 if TYPE_CHECKING:
     from steinhaus.cli.progress import Watcher
-    from steinhaus.images import Split
+    from steinhaus.images import Images, Split
     from steinhaus.report import ReportData
     from steinhaus.study import StudyResult
 
@@ -109,7 +109,7 @@ def _with_images(folder: str, source: str | None, reading: dict[str, Any], watch
                 f"{source} does not hold the images that {folder} was made of: their digests differ. "
                 f"Give the same source, read with the same options."
             )
-        result.images = images.split(result.record.plan["train"], result.record.plan["seed"])
+        result.images = _split(images, result)
     elif (split := _known_images(result, reading)) is not None:
         result.images = split
     return result
@@ -124,7 +124,12 @@ def _known_images(result: StudyResult, reading: dict[str, Any]) -> Split | None:
     if record.data.name not in ready or not record.complete:
         return None
     images = open_images(record.data.name, download=False, **reading)
-    return images.split(record.plan["train"], record.plan["seed"]) if images.sha256 == record.data.sha256 else None
+    return _split(images, result) if images.sha256 == record.data.sha256 else None
+
+
+def _split(images: Images, result: StudyResult) -> Split:
+    plan = result.record.plan
+    return images.split(plan["train"], plan["seed"], plan.get("val"))
 
 
 def _compared(results: Sequence[StudyResult], path: Path) -> Pages:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import steinhaus
@@ -39,11 +39,23 @@ def open_source(source: str | None, reading: Mapping[str, Any], watch: Watcher) 
         return _opened("digits", {}, watch)
 
 
+def opened(source: str, reading: Mapping[str, Any], watch: Watcher) -> Images:
+    """Open a source, and say nothing of it."""
+    return steinhaus.open_images(source, progress=watch.step, **reading)
+
+
 def _opened(source: str, reading: Mapping[str, Any], watch: Watcher) -> Images:
-    images = steinhaus.open_images(source, progress=watch.step, **reading)
-    if images.skipped:
-        watch.say(left_out(images.skipped))
+    images = opened(source, reading, watch)
+    said(images, watch.say)
     return images
+
+
+def said(images: Images, say: Callable[[str], None]) -> None:
+    """Say what was left out, joined or assumed when images were read."""
+    if images.skipped:
+        say(left_out(images.skipped))
+    for note in images.notes:
+        say(note)
 
 
 def left_out(skipped: Sequence[Skipped]) -> str:

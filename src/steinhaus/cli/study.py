@@ -62,9 +62,19 @@ if TYPE_CHECKING:
     "--train",
     metavar="PART",
     type=arguments.TrainPart(),
-    default="0.6",
+    help="To train on: a share, a count, or given. [default: the source's own split; 0.8 with labels; else all]",
+)
+@click.option(
+    "--val",
+    type=click.Choice(["join", "leave", "test"]),
+    help="The validation part of the source's own split: to train, to leave out, or to test.",
+)
+@click.option(
+    "--scale",
+    type=click.Choice(["none", "standard", "minmax"]),
+    default="none",
     show_default=True,
-    help="To train on: a share, a count, or given.",
+    help="Tables: bring columns to one scale first.",
 )
 @click.option(
     "--seed", metavar="N", type=click.IntRange(0), default=0, show_default=True, help="Of the split and of the starts."
@@ -124,12 +134,17 @@ def study(
         folder = opened.folder = wanted.folder(images) if out is None else Path(out).expanduser()
         stages.ended("name the study")
 
+        about = [] if quiet or as_json else described(images, wanted)
+
         def told(event: Event) -> None:
             stages.event(event)
+            for line in about if event.name == "started" else ():
+                watch.say(line)
             watch.event(event)
 
         with place.opened(watch.say) as choose:
             how: dict[str, Any] = {"break_lock": break_lock, "choose": choose, "assignments": assignments}
+            how["command"] = arguments.command(source or images.name, reading, wanted.settled(images).plan())
             result = run_study(wanted, images, folder, told, **how)
         pages = draw(result, folder, helper=helper)
         stages.ended("draw the report")
@@ -172,3 +187,10 @@ def _show(result: StudyResult, folder: Path, pages: Pages, *, as_json: bool) -> 
     else:
         click.echo(result.table())
         click.echo(where(pages))
+
+
+def described(images: Images, wanted: Study) -> list[str]:
+    """What is clustered, in a few lines."""
+    from steinhaus.images import summary
+
+    return summary.lines(images, wanted.train, wanted.val)

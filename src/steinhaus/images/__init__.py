@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from steinhaus.images.collection import Images, Skipped, Split
+from steinhaus.images.collection import Images, Skipped
 from steinhaus.images.limits import Limits
 from steinhaus.images.opening import data_status, open_images
 from steinhaus.images.progress import Progress
+from steinhaus.images.splitting import Split
 
 __all__ = ["Images", "Limits", "Progress", "Skipped", "Split", "data_status", "open_images"]

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from steinhaus.errors import DataError
 from steinhaus.images.collection import Images
-from steinhaus.images.files import shown
-from steinhaus.images.idx import Part, read_parts
+from steinhaus.images.files import open_regular, shown
+from steinhaus.images.idx import Part, read_parts, upright
 from steinhaus.images.known import DIGITS, KNOWN, MNIST, KnownSet
 from steinhaus.images.limits import Limits
 from steinhaus.images.progress import Progress
@@ -58,6 +58,8 @@ def open_known(
     """
     if name == "digits":
         return _digits()
+    if not KNOWN[name].mirrors:
+        return _published(KNOWN[name], data, limits)
     found, looked = _find(MNIST, data)
     if found is None and download:
         found = _downloaded(MNIST, looked, progress)
@@ -71,8 +73,47 @@ def open_known(
     return _mnist(_downloaded(MNIST, looked, progress), limits)  # a damaged cache is ours to mend
 
 
+def _published(known: KnownSet, data: Path | None, limits: Limits) -> Images:
+    """A set that is opened from its published files, which it is for the user to fetch."""
+    found, looked = _find(known, data)
+    if found is None:
+        raise NotAvailableError(
+            _nowhere(known, looked, f"It is not downloaded; its files are published with {known.source}.")
+        )
+    paths = [found[file.name] for file in known.files]
+    unheld = []
+    for path, file in zip(paths, known.files, strict=True):
+        if file.md5 and path.suffix == ".gz":
+            with open_regular(path) as stream:
+                digest = hashlib.md5(stream.read(file.size + (1 << 20)), usedforsecurity=False).hexdigest()
+            if digest != file.md5:
+                raise DataError(
+                    f"{shown(path)} is not {known.name}'s {file.name}.gz as it was published: its MD5 is {digest}, not "
+                    f"{file.md5}. To open another set with such names, give its folder as the source."
+                )
+        else:
+            unheld.append(file.name)
+
+    def check(path: Path, head: bytes, values: NDArray[Any]) -> None:
+        wrong = known.files[paths.index(path)].fault(len(head) + values.nbytes, "")
+        if wrong is not None:
+            raise DataError(f"{shown(path)} is not {known.name}'s {path.name}: {wrong}.")
+
+    read = read_parts([Part(paths[0], paths[1]), Part(paths[2], paths[3])], limits, check)
+    notes = [*read.notes]
+    if unheld:
+        why = "are not as they were published" if known.files[0].md5 else "have no published digests"
+        notes.append(f"Its files {why}, so that only their sizes were held against what is known.")
+    return Images.from_arrays(
+        upright(read.pixels, known.transpose), read.labels, name=known.name, given_train=read.sizes[0],
+        licence=known.licence, source=known.source, notes=notes,
+    )  # fmt: skip
+
+
 def data_status(data: str | os.PathLike[str] | None = None) -> list[SetStatus]:
-    """Tell of every known set whether it is there, and where. Looks, and opens nothing.
+    """Tell of every known set whether it is there, and where; of those that are never downloaded only where they are.
+
+    Looks, and opens nothing.
 
     Parameters
     ----------
@@ -85,6 +126,8 @@ def data_status(data: str | os.PathLike[str] | None = None) -> list[SetStatus]:
             statuses.append(SetStatus(known, True, "comes with scikit-learn", ()))
             continue
         found, looked = _find(known, None if data is None else Path(data))
+        if found is None and not known.mirrors:
+            continue  # opened from files of the user's own, where they are
         where = str(_cache(known)) if found is None else str(next(iter(found.values())).parent)
         statuses.append(SetStatus(known, found is not None, where, looked))
     return statuses
@@ -115,6 +158,8 @@ def _folders(known: KnownSet, data: Path | None) -> Iterator[Path]:
     named = data or (Path(value) if (value := os.environ.get(DATA_VARIABLE)) else None)
     if named is not None:
         yield named.expanduser() / known.name
+        for folder in known.folders:
+            yield named.expanduser() / folder
         yield named.expanduser()
     yield _cache(known)
 
@@ -166,9 +211,15 @@ def _mnist(found: dict[str, Path], limits: Limits) -> Images:
                 f"open one of them, give its folder as the source."
             )
 
-    pixels, labels, given = read_parts([Part(paths[0], paths[1]), Part(paths[2], paths[3])], limits, check)
+    read = read_parts([Part(paths[0], paths[1]), Part(paths[2], paths[3])], limits, check)
     return Images.from_arrays(
-        pixels, labels, name=MNIST.name, given_train=given, licence=MNIST.licence, source=MNIST.source
+        read.pixels,
+        read.labels,
+        name=MNIST.name,
+        given_train=read.sizes[0],
+        usual_train=MNIST.train,
+        licence=MNIST.licence,
+        source=MNIST.source,
     )
 
 
@@ -181,6 +232,7 @@ def _digits() -> Images:
         bunch.target,
         name=DIGITS.name,
         full_scale=16,
+        usual_train=DIGITS.train,
         licence=DIGITS.licence,
         source=DIGITS.source,
     )

@@ -1,23 +1,23 @@
-"""A collection of images, and its split into a training and a test part."""
+"""A collection of images."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from steinhaus.errors import DataError, PlanError
+from steinhaus.errors import DataError
 from steinhaus.images.labels import Int64, encode
 from steinhaus.images.pixels import as_pixels, check_given_train, scale_of, shape_text
+from steinhaus.images.splitting import Split, Train, Val, split
 from steinhaus.images.stored import StoredPixels
-from steinhaus.seeding import Stream
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,21 @@ class Images:
         "mnist", or the name of the file or folder.
     full_scale
         The pixel value that counts as 1.
-    given_train
-        The first so many images are the source's own training part; None where it has none.
+    given_train, given_val
+        The first so many images are the source's own training part, and the next so many its validation part; None
+        and 0 where it has no split.
+    usual_train
+        The training part of the set's published study, which a study of it takes by default; None where none is known.
     files
         In a folder of pictures, the file of each image, relative to the folder, with forward slashes.
     skipped
         What a folder of pictures holds that could not be read.
     licence, source
         Terms and origin, where known.
+    columns
+        Of a table of numbers, the names of its columns; None where the pixels are no such table.
+    notes
+        What was left out, joined or assumed when the source was read, a sentence each.
     """
 
     pixels: Any  # Pixels | StoredPixels
@@ -66,6 +73,10 @@ class Images:
     skipped: tuple[Skipped, ...] = ()
     licence: str | None = None
     source: str | None = None
+    given_val: int = 0
+    usual_train: Train | None = None
+    columns: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def from_arrays(
@@ -82,6 +93,10 @@ class Images:
         skipped: Sequence[Skipped] = (),
         licence: str | None = None,
         source: str | None = None,
+        given_val: int = 0,
+        usual_train: Train | None = None,
+        columns: Sequence[str] | None = None,
+        notes: Sequence[str] = (),
     ) -> Images:
         """Make a collection of arrays. uint8, float32 and float64 arrays in C order are not copied.
 
@@ -112,7 +127,9 @@ class Images:
         """
         checked, usual = as_pixels(pixels, name, shape)
         scale = scale_of(full_scale, usual, name)
-        check_given_train(given_train, len(checked), name)
+        check_given_train(given_train, len(checked), name, given_val)
+        if columns is not None and len(columns) != math.prod(checked.shape[1:]):
+            raise DataError(f"{name}: there are {len(columns):,} names of columns for {checked.shape[1]:,} of them.")
         if files is not None and len(files) != len(checked):
             raise DataError(f"{name}: there are {len(files):,} file names for {len(checked):,} images.")
         indices, names = (None, None) if labels is None else encode(labels, len(checked), name, label_names)
@@ -127,6 +144,10 @@ class Images:
             skipped=tuple(skipped),
             licence=licence,
             source=source,
+            given_val=given_val,
+            usual_train=usual_train,
+            columns=None if columns is None else tuple(columns),
+            notes=tuple(notes),
         )
 
     @property
@@ -175,10 +196,13 @@ class Images:
             labels=None if self.labels is None else _read_only(self.labels[rows]),
             files=None if files is None else tuple(files[row] for row in rows.tolist()),
             given_train=None,
+            given_val=0,
+            usual_train=None,
             skipped=(),
+            notes=(),
         )
 
-    def split(self, train: float | int | str = 0.6, seed: int = 0) -> Split:
+    def split(self, train: float | int | str | None = None, seed: int = 0, val: Val | None = None) -> Split:
         """Split into a training and a test part.
 
         Parameters
@@ -186,63 +210,24 @@ class Images:
         train
             A fraction (float, 0 < train <= 1; of n images the whole part of train x n, in exact decimal arithmetic:
             0.6 of 70,000 is 42,000), a count (int), or "given" for the source's own split. Where all images are asked
-            for there is no test part.
+            for there is no test part. None: see `splitting.usual_train`.
         seed
             Names the shuffle that decides which images train. The source's own split, and no split, shuffle nothing.
+        val
+            Of the source's own split: whether its validation part is to "join" the training part, to be left out
+            ("leave"), or to be the "test" part, with the images of its test part. None: "join", or "test" where the
+            source has no test part.
 
         Raises
         ------
         PlanError
-            Where `train` is none of these, or leaves no image to train.
+            Where `train` or `val` is none of these, or leaves no image to train.
         """
-        everything = np.arange(self.n, dtype=np.int64)
-        if train == "given":
-            if self.given_train is None:
-                raise PlanError(
-                    f"{self.name} has no split of its own; give train as a fraction or a count, as in train=0.6."
-                )
-            count, order = self.given_train, everything
-        else:
-            count = _train_count(train, self.n)
-            if count == self.n:
-                return Split(train=self, test=None, train_index=everything, test_index=everything[:0])
-            if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-                raise PlanError(f"seed must be a whole number of at least 0, not {seed!r}.")
-            order = Stream(int(seed)).permutation(
-                self.n
-            )  # runs draw from (seed, k, restart), k >= 1: never this stream
-        train_index, test_index = order[:count], order[count:]
-        return Split(self.take(train_index), self.take(test_index), train_index, test_index)
+        return split(self, train, seed, val)
 
     def __repr__(self) -> str:
         labels = "no labels" if self.label_names is None else f"{len(self.label_names)} labels"
         return f"Images({self.name!r}: {self.n:,} of {shape_text(self.shape)}, {self.pixels.dtype}, {labels})"
-
-
-@dataclass(frozen=True, eq=False)
-class Split:
-    """A training and a test part, and where each image stood: `train.pixels` are the pool's `pixels[train_index]`."""
-
-    train: Images
-    test: Images | None
-    train_index: Int64  # (n_train,) rows of the pool
-    test_index: Int64  # (n_test,)
-
-
-def _train_count(train: float | int | str, n: int) -> int:
-    if isinstance(train, (int, np.integer)) and not isinstance(train, bool):
-        count = int(train)
-        if not 1 <= count <= n:
-            raise PlanError(f"train is a count of {count:,} images, and must be from 1 to the {n:,} there are.")
-        return count
-    if isinstance(train, (float, np.floating, Fraction)) and 0 < train <= 1:
-        count = int(Fraction(str(train)) * n)
-        if count == 0:
-            raise PlanError(
-                f"train = {train} of {n} images leaves none to train on; give a larger fraction, or a count."
-            )
-        return count
-    raise PlanError(f'train must be a fraction above 0 and at most 1, a count of images, or "given", not {train!r}.')
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:

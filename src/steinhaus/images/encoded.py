@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from steinhaus.errors import DataError
 from steinhaus.images.collection import Images, Skipped
 from steinhaus.images.limits import Limits
-from steinhaus.images.pictures import BadPictureError, Look, decoded, quiet
+from steinhaus.images.parts import Part, counts, given, one_part
+from steinhaus.images.pictures import BadPictureError, Look, decoded, quiet, to_one
 from steinhaus.images.progress import Progress
 
 _REPORT_EVERY = 64  # pictures between two calls of `progress`
@@ -26,9 +27,18 @@ class Encoded:
     name: str  # its place, for people
     data: bytes | Path  # the file's content, or the file
     label: Any = None  # text or a number; None: none
+    part: Part | None = None  # of the source's own split
 
 
-def decode_all(pictures: Iterable[Encoded], look: Look, name: str, limits: Limits, progress: Progress | None) -> Images:
+def decode_all(
+    pictures: Iterable[Encoded],
+    look: Look,
+    name: str,
+    limits: Limits,
+    progress: Progress | None,
+    *,
+    label_names: Sequence[str] | None = None,
+) -> Images:
     """Decode pictures into memory. Those that cannot be read are listed in `skipped`.
 
     Raises
@@ -40,6 +50,7 @@ def decode_all(pictures: Iterable[Encoded], look: Look, name: str, limits: Limit
     kept: list[NDArray[np.uint8]] = []
     names: list[str] = []
     labels: list[Any] = []
+    parts: list[Part | None] = []
     skipped: list[Skipped] = []
     held = 0
     for picture, pixels in pictures_of(pictures, look, name, limits, progress):
@@ -53,10 +64,23 @@ def decode_all(pictures: Iterable[Encoded], look: Look, name: str, limits: Limit
         kept.append(pixels)
         names.append(picture.name)
         labels.append(picture.label)
+        parts.append(picture.part)
     if not kept:
         why = f" The first one, {skipped[0].file}, {skipped[0].reason}." if skipped else ""
         raise DataError(f"{name}: there are no pictures in it that can be read.{why}")
-    return Images.from_arrays(np.stack(kept), whole(labels, names, name), name=name, files=names, skipped=skipped)
+    given_train, given_val, notes = split_of(parts)
+    return Images.from_arrays(
+        np.stack(kept), whole(labels, names, name), label_names=label_names, name=name, files=names, skipped=skipped,
+        given_train=given_train, given_val=given_val, notes=notes,
+    )  # fmt: skip
+
+
+def split_of(parts: Sequence[Part | None]) -> tuple[int | None, int, tuple[str, ...]]:
+    """`given_train` and `given_val` of pictures in the order train, val, test; and what is to be said of that."""
+    known = [part for part in parts if part is not None]
+    if not known:
+        return None, 0, ()
+    return *given(counts(known)), one_part(known)
 
 
 def pictures_of(
@@ -90,7 +114,7 @@ def differing(name: str, picture: str, shape: tuple[int, ...], first: tuple[int,
     """The message for pictures of several sizes or modes."""
     return (
         f"{name}: {picture} is of {_text(shape)}, and the first picture of {_text(first)}. Bring them to one with "
-        'size=(width, height) and mode="L" or mode="RGB".'
+        f"{to_one()}."
     )
 
 

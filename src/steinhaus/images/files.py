@@ -24,7 +24,8 @@ GZIP_MAGIC = b"\x1f\x8b"
 _DEFLATE_MOST = 1032  # deflate cannot expand further: 258 bytes from 2 bits (zlib's technical notes)
 _CHUNK = 1 << 20
 _ENDINGS = re.compile(
-    r"\.(gz|idx|npy|npz|zarr|parquet|tar|csv|tsv|txt|png|jpe?g|webp|bmp)$|[-.]idx[1-4][-.]ubyte$", re.IGNORECASE
+    r"\.(gz|idx|npy|npz|zarr|parquet|arrow|feather|tar|fvecs|bvecs|jsonl|ndjson|mat|csv|tsv|txt|png|jpe?g|webp|bmp|tiff?|avif|hei[cf])$|[-.]idx[1-4][-.]ubyte$",
+    re.IGNORECASE,
 )
 
 # What the mode of a path says it is, where it is not a regular file or a folder.
@@ -163,6 +164,16 @@ def reading(path: Path) -> Iterator[None]:
         ) from None
     except OSError as error:
         raise DataError(f"{shown(path)} cannot be read: {error.strerror or error}.") from error
+
+
+@contextmanager
+def modest(where: str) -> Iterator[None]:
+    """Turn another package's want of memory, which damaged data declare, into a `DataError` that says where."""
+    try:
+        yield
+    except MemoryError as error:
+        reason = str(error).rstrip(".") or "no size is told"
+        raise DataError(f"{where} asks for more memory than there is ({reason}): is it damaged?") from error
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A folder of picture files: sub-folders are labels.
+"""A folder of picture files: sub-folders are labels, or the parts of a split.
 
 Every picture becomes uint8, of one size and one mode (grey or RGB). Nothing in a folder is trusted: only regular files
 are opened, their size is asked of their header before they are decoded, and one that cannot be read is listed and
@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import os
 import stat
-import unicodedata
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +18,14 @@ from numpy.typing import NDArray
 
 from steinhaus.errors import DataError
 from steinhaus.images.collection import Images, Skipped
-from steinhaus.images.files import kind_of, natural, shown, source_name
+from steinhaus.images.files import kind_of, natural, open_regular, shown, source_name
+from steinhaus.images.folder_layout import Layout, layout_of
 from steinhaus.images.limits import Limits
-from steinhaus.images.pictures import SUFFIXES, BadPictureError, Look, decoded, mode_of, opened, orientation_of, quiet
+from steinhaus.images.parts import counts, given
+from steinhaus.images.pictures import BadPictureError, Look, decoded, mode_of, opened, orientation_of, quiet
 from steinhaus.images.progress import Progress
+from steinhaus.images.sniffing import SUFFIXES
+from steinhaus.wording import option
 
 _DEEPEST = 32  # folders within folders
 _REPORT_EVERY = 64  # pictures between two calls of `progress`
@@ -36,10 +38,23 @@ class _Found:
     files: list[str] = field(default_factory=list)  # relative, forward slashes
     skipped: list[Skipped] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)  # suffixes of files that are no pictures
+    studies: list[str] = field(default_factory=list)  # folders in which Steinhaus keeps a study
 
     def refuse(self, file: str, reason: str) -> None:
         """List a file as skipped."""
         self.skipped.append(Skipped(shown(file), reason))
+
+    def notes(self) -> list[str]:
+        """What was passed over, in words."""
+        notes = []
+        if self.studies:
+            listed = ", ".join(shown(folder) for folder in self.studies[:3])
+            more = f" and {len(self.studies) - 3} more" if len(self.studies) > 3 else ""
+            notes.append(f"Left out, because studies are kept there: {listed}{more}.")
+        if n := sum(self.others.values()):
+            files = "1 file that is no picture" if n == 1 else f"{n:,} files that are no pictures"
+            notes.append(f"Left out: {files} ({_counts(self.others)}).")
+        return notes
 
 
 def read(
@@ -68,8 +83,7 @@ def read(
     background
         The grey value, 0 to 255, under transparent pixels and beside padded pictures.
     labels
-        Whether sub-folders are labels: the first below the folder (below `train` and `test`, where it holds these two,
-        which then are the source's own split).
+        Whether sub-folders are labels: the first below the folder, or below those of the parts of its own split.
     strict
         Whether the first picture that cannot be read is an error. Otherwise such pictures are listed in `skipped`.
     follow_links
@@ -84,44 +98,40 @@ def read(
     found = _walk(path, follow_links)
     if strict and found.skipped:
         raise DataError(stopped(path / found.skipped[0].file, found.skipped[0].reason))
-    if not found.files:
-        raise DataError(_no_pictures(path, found))
-    parts = _given_parts(found.files)
-    if parts:
-        found.files.sort(key=lambda file: file.startswith("test/"))
-    names = _labels(path, found.files, parts) if labels else None
+    layout = layout_of(path, _checked(path, found), labels=labels)
     with quiet():
-        pixels, kept = _read_all(path, found, look, strict=strict, limits=limits, progress=progress)
-    files = [found.files[row] for row in kept]
-    n_train = sum(file.startswith("train/") for file in files)
+        pixels, kept = _read_all(path, found, layout.files, look, strict=strict, limits=limits, progress=progress)
+    parts = None if layout.parts is None else [layout.parts[row] for row in kept]
+    given_train, given_val = (None, 0) if parts is None else given(counts(parts))
     return Images.from_arrays(
         pixels,
-        None if names is None else [names[row] for row in kept],
+        None if layout.labels is None else [layout.labels[row] for row in kept],
         name=source_name(path),
-        given_train=n_train if parts and 0 < n_train < len(files) else None,
-        files=files,
+        given_train=given_train,
+        given_val=given_val,
+        files=[layout.files[row] for row in kept],
         skipped=found.skipped,
+        notes=[*found.notes(), *layout.notes],
     )
 
 
-def found(path: Path) -> tuple[list[str], list[Skipped]]:
-    """The pictures of a folder, relative to it, in the order in which `read` reads them; and what cannot be one."""
-    there = _walk(path, follow_links=False)
-    if not there.files:
-        raise DataError(_no_pictures(path, there))
-    if _given_parts(there.files):
-        there.files.sort(key=lambda file: file.startswith("test/"))
-    return there.files, there.skipped
+def found(path: Path, follow_links: bool = False) -> tuple[Layout, list[Skipped]]:
+    """The pictures of a folder as `read` reads them, and what cannot be one."""
+    there = _walk(path, follow_links)
+    layout = layout_of(path, _checked(path, there))
+    return replace(layout, notes=(*there.notes(), *layout.notes)), there.skipped
+
+
+def _checked(root: Path, found: _Found) -> list[str]:
+    """The pictures that were found; refuses a folder without any."""
+    if not found.files:
+        raise DataError(_no_pictures(root, found))
+    return found.files
 
 
 def stopped(file: Path | str, reason: str) -> str:
     """What `strict` says of the first file that cannot be read."""
     return f"{shown(file)} {reason}. (strict stops at the first such file.)"
-
-
-def labels_of(path: Path, files: list[str]) -> list[str] | None:
-    """The label of each of these pictures: the sub-folder that it lies in; None where none lies in one."""
-    return _labels(path, files, bool(_given_parts(files)))
 
 
 def _walk(root: Path, follow_links: bool) -> _Found:
@@ -141,25 +151,35 @@ def _walk(root: Path, follow_links: bool) -> _Found:
             if not _is_utf8(name):
                 found.refuse(file, "has a name that is not UTF-8 text; rename it")
             elif stat.S_ISDIR(mode):
-                real = os.path.realpath(root / file)
-                if real in seen:
-                    found.refuse(file, "was read before, by another way")
-                elif depth == _DEEPEST:
-                    found.refuse(file, f"lies more than {_DEEPEST} folders deep")
-                else:
-                    seen.add(real)
+                if _is_entered(root, file, depth, seen, found):
                     pending.append((file, depth + 1))
             elif stat.S_ISLNK(mode):
-                found.refuse(file, "is a symbolic link; follow_links=True follows it")
+                found.refuse(file, f"is a symbolic link; {option('follow_links', 'True', '')} follows it")
             elif not stat.S_ISREG(mode):
                 found.refuse(file, f"is {kind_of(mode)}")
             elif (suffix := Path(name).suffix.lower()) in SUFFIXES:
                 found.files.append(file)
             else:
                 found.others[suffix or "no ending"] += 1
+    found.studies.sort(key=natural)
     found.files.sort(key=lambda file: [natural(part) for part in file.split("/")])
     found.skipped.sort(key=lambda skipped: natural(skipped.file))
     return found
+
+
+def _is_entered(root: Path, folder: str, depth: int, seen: set[str], found: _Found) -> bool:
+    """Whether to look into a folder; where not, it is listed why."""
+    real = os.path.realpath(root / folder)
+    if _holds_study(root / folder):
+        found.studies.append(folder)
+    elif real in seen:
+        found.refuse(folder, "was read before, by another way")
+    elif depth == _DEEPEST:
+        found.refuse(folder, f"lies more than {_DEEPEST} folders deep")
+    else:
+        seen.add(real)
+        return True
+    return False
 
 
 def _names(root: Path, folder: str, found: _Found) -> list[str]:
@@ -173,15 +193,15 @@ def _names(root: Path, folder: str, found: _Found) -> list[str]:
 
 
 def _read_all(
-    root: Path, found: _Found, look: Look, *, strict: bool, limits: Limits, progress: Progress | None
+    root: Path, found: _Found, files: list[str], look: Look, *, strict: bool, limits: Limits, progress: Progress | None
 ) -> tuple[NDArray[np.uint8], list[int]]:
     """Decode pictures into one array; which ones it holds. What the first one is, all must be, unless `look` says."""
     pixels: NDArray[np.uint8] | None = None
     kept: list[int] = []
     what = f"Reading {source_name(root)}"
-    for row, file in enumerate(found.files):
+    for row, file in enumerate(files):
         if progress is not None and row % _REPORT_EVERY == 0:
-            progress(what, row, len(found.files), "pictures")
+            progress(what, row, len(files), "pictures")
         try:
             picture = decoded(root / file, look, limits)
         except BadPictureError as error:
@@ -190,18 +210,18 @@ def _read_all(
             found.refuse(file, str(error))
             continue
         if pixels is None:
-            limits.check_memory(f"{shown(root)}, {len(found.files):,} pictures,", len(found.files) * picture.nbytes)
-            pixels = np.empty((len(found.files), *picture.shape), np.uint8)
+            limits.check_memory(f"{shown(root)}, {len(files):,} pictures,", len(files) * picture.nbytes)
+            pixels = np.empty((len(files), *picture.shape), np.uint8)
         if picture.shape != pixels.shape[1:]:
-            raise DataError(_differ(root, found.files, look, limits))
+            raise DataError(_differ(root, files, look, limits))
         pixels[len(kept)] = picture
         kept.append(row)
     if progress is not None:
-        progress(what, len(found.files), len(found.files), "pictures")
+        progress(what, len(files), len(files), "pictures")
     if pixels is None:
         first = found.skipped[0]
         raise DataError(
-            f"{shown(root)}: none of its {len(found.files):,} pictures can be read. The first one, {first.file}, "
+            f"{shown(root)}: none of its {len(files):,} pictures can be read. The first one, {first.file}, "
             f"{first.reason}."
         )
     return pixels[: len(kept)], kept
@@ -214,18 +234,18 @@ def _differ(root: Path, files: list[str], look: Look, limits: Limits) -> str:
     for file in files:
         try:
             with opened(root / file, limits) as image:
+                modes["grey (L)" if mode_of(image) == "L" else "RGB"] += 1
                 sides = image.size[::-1] if orientation_of(image) in (5, 6, 7, 8) else image.size
                 sizes[f"{sides[0]} x {sides[1]}"] += 1
-                modes["grey (L)" if mode_of(image) == "L" else "RGB"] += 1
         except BadPictureError:
             continue
     parts, ways = [], []
     if look.size is None and len(sizes) > 1:
         parts.append(f"{len(sizes)} sizes: {_counts(sizes)}")
-        ways.append("size=(width, height)")
+        ways.append(option("size", "(width, height)", "WIDTHxHEIGHT"))
     if look.mode is None and len(modes) > 1:
         parts.append(f"{len(modes)} modes: {_counts(modes)}")
-        ways.append('mode="L" or mode="RGB"')
+        ways.append(f"{option('mode', repr('L'))} or {option('mode', repr('RGB'))}")
     found = " and of ".join(parts) or "several shapes"
     return f"{shown(root)} holds pictures of {found}. Bring them to one with {' and '.join(ways) or 'size and mode'}."
 
@@ -235,27 +255,18 @@ def _counts(counter: Counter[str], most: int = 6) -> str:
     return listed + (f" and {len(counter) - most} more" if len(counter) > most else "")
 
 
-def _given_parts(files: Iterable[str]) -> bool:
-    """Whether all pictures lie in two folders, train and test."""
-    return {file.split("/")[0] if "/" in file else "" for file in files} == {"train", "test"}
-
-
-def _labels(root: Path, files: list[str], parts: bool) -> list[str] | None:
-    """The label of each picture: its first sub-folder. None where none has any."""
-    places = [file.split("/")[parts:-1] for file in files]
-    bare = sum(not place for place in places)
-    if bare == len(files):
-        return None
-    if bare:
-        first = next(file for file, place in zip(files, places, strict=True) if not place)
-        raise DataError(
-            f"{shown(root)}: sub-folders are labels, but {bare:,} of {len(files):,} pictures lie in none, the first "
-            f"one {first}. Move them into one, or read the folder without labels: labels=False."
-        )
-    return [unicodedata.normalize("NFC", place[0]) for place in places]
+def _holds_study(folder: Path) -> bool:
+    """Whether Steinhaus keeps a study in a folder: study.json says so."""
+    try:
+        with open_regular(folder / "study.json") as file:
+            return b'"schema"' in file.read(4096)
+    except (OSError, DataError):
+        return False
 
 
 def _no_pictures(root: Path, found: _Found) -> str:
+    if found.studies:
+        return f"{shown(root)} holds no pictures but those of studies that are kept there: {found.studies[0]}."
     if found.skipped:
         first = found.skipped[0]
         return f"{shown(root)} holds nothing that may be read. The first file, {first.file}, {first.reason}."

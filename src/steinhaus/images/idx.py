@@ -18,12 +18,15 @@ from steinhaus.errors import DataError
 from steinhaus.images.collection import Images
 from steinhaus.images.files import Content, natural, open_content, reading, shown, source_name
 from steinhaus.images.limits import Limits
+from steinhaus.images.parts import ORDER, given, one_part, part_in
+from steinhaus.images.parts import Part as PartName
 from steinhaus.images.pixels import shape_text, stacked
 from steinhaus.images.progress import Progress
+from steinhaus.images.shards import found
 from steinhaus.images.sniffing import IDX_NAME
+from steinhaus.wording import option
 
 _DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-_PART = re.compile(r"train(ing)?|t10k|test", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -48,15 +51,18 @@ class Part:
     labels: Path | None
 
 
+_MOST_LABELS = 64  # columns of a file of labels: QMNIST's has 8
+
 Check = Callable[[Path, bytes, NDArray[Any]], None]  # sees each file's header and values
 
 
 def read_file(
     path: Path,
     *,
-    labels: Any = None,
+    labels: bool = True,
     shape: tuple[int, ...] | None = None,
     full_scale: float | None = None,
+    transpose: bool = False,
     limits: Limits,
     progress: Progress | None,
 ) -> Images:
@@ -65,61 +71,76 @@ def read_file(
     Parameters
     ----------
     labels
-        None: from the file beside it whose name says "labels" for "images", where there is one. False: none. Else a
-        path to an IDX file, or one label an image.
+        Whether to read those of the file beside it whose name says "labels" for "images", where there is one.
     shape, full_scale
         As in `Images.from_arrays`.
+    transpose
+        Whether images are stored column by column, as EMNIST's are.
     """
-    beside = _labels_of(path) if labels is None else None
-    given = None if labels is None or labels is False else labels
-    if isinstance(given, (str, os.PathLike)):
-        beside, given = Path(given).expanduser(), None
-    pixels, found, _ = read_parts([Part(path, beside)], limits)
+    read = read_parts([Part(path, _labels_of(path) if labels else None)], limits)
     return Images.from_arrays(
-        pixels, found if given is None else given, name=source_name(path), shape=shape, full_scale=full_scale
-    )
+        upright(read.pixels, transpose), read.labels, name=source_name(path), shape=shape,
+        full_scale=full_scale, notes=read.notes,
+    )  # fmt: skip
 
 
 def read_folder(
     path: Path,
     *,
+    images: str | None = None,
     labels: bool = True,
     shape: tuple[int, ...] | None = None,
     full_scale: float | None = None,
+    transpose: bool = False,
     limits: Limits,
     progress: Progress | None,
 ) -> Images:
-    """Read a folder of IDX files: a set of images with or without labels, in a train and a test part or in one.
+    """Read a folder of IDX files: a set of images with or without labels, in the parts of a split or in one.
+
+    The files lie in the folder or in folders in it.
 
     Parameters
     ----------
+    images
+        What the names of the set's files begin with, where the folder holds several: "emnist-letters".
     labels
         False: leave the labels out.
+    transpose
+        See `read_file`.
     shape, full_scale
         As in `Images.from_arrays`.
     """
-    parts = _parts(path)
+    parts, names, notes = _parts(path, images)
     if not labels:
         parts = [Part(part.images, None) for part in parts]
-    pixels, found, given = read_parts(parts, limits)
+    read = read_parts(parts, limits)
+    sizes = [0, 0, 0]
+    for name, size in zip(names, read.sizes, strict=True):
+        sizes[ORDER.index(name or "train")] += size
+    given_train, given_val = given(sizes) if len(parts) > 1 else (None, 0)
     return Images.from_arrays(
-        pixels, found, name=source_name(path), shape=shape, full_scale=full_scale, given_train=given
-    )
+        upright(read.pixels, transpose), read.labels, name=images or source_name(path), shape=shape,
+        full_scale=full_scale, given_train=given_train, given_val=given_val, notes=[*notes, *read.notes],
+    )  # fmt: skip
 
 
-def read_parts(
-    parts: list[Part], limits: Limits, check: Check | None = None
-) -> tuple[NDArray[Any], NDArray[Any] | None, int | None]:
+def upright(pixels: NDArray[Any], transpose: bool) -> NDArray[Any]:
+    """Images with their rows and columns changed over, where that is asked for."""
+    return np.ascontiguousarray(pixels.swapaxes(1, 2)) if transpose and pixels.ndim > 2 else pixels
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What parts hold, one after the other."""
+
+    pixels: NDArray[Any]
+    labels: NDArray[Any] | None  # None where no part has any
+    sizes: tuple[int, ...]  # images of each part
+    notes: tuple[str, ...]
+
+
+def read_parts(parts: list[Part], limits: Limits, check: Check | None = None) -> Parts:
     """Read parts into one array each of images and labels, with no copy in between.
-
-    Returns
-    -------
-    pixels
-        All images, in the order of the parts.
-    labels
-        All labels, or None where no part has any.
-    given_train
-        The images of the first of two parts; None where there is one.
 
     Raises
     ------
@@ -143,12 +164,15 @@ def read_parts(
             f"{shown(bare.images)} has no file of labels beside it, but other images of the same set have one."
         )
     labels: list[NDArray[Any]] = []
+    notes: dict[str, None] = {}
     for part, head, place in zip(parts, heads, places, strict=True):
         if part.labels is not None:
-            labels.append(_read_labels(part.labels, part.images, head.shape[0], limits, check))
+            found, note = _read_labels(part.labels, part.images, head.shape[0], limits, check)
+            labels.append(found)
+            notes |= dict.fromkeys(note)
         _read_values(part.images, head, place, limits, check)
-    given = heads[0].shape[0] if len(parts) == 2 else None
-    return pixels, np.concatenate(labels) if labels else None, given
+    sizes = tuple(head.shape[0] for head in heads)
+    return Parts(pixels, np.concatenate(labels) if labels else None, sizes, tuple(notes))
 
 
 def read_header(path: Path, limits: Limits) -> Header:
@@ -184,19 +208,34 @@ def _read_values(path: Path, head: Header, out: NDArray[Any], limits: Limits, ch
         check(path, head.raw, out)
 
 
-def _read_labels(path: Path, images: Path, n: int, limits: Limits, check: Check | None) -> NDArray[Any]:
+def read_labels(path: Path, limits: Limits) -> NDArray[Any]:
+    """The labels of a file, the first of several columns."""
+    return _read_labels(path, path, read_header(path, limits).shape[0], limits, None)[0]
+
+
+def _read_labels(
+    path: Path, images: Path, n: int, limits: Limits, check: Check | None
+) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """The labels of a file, one an image, and what is to be said of them."""
     head = read_header(path, limits)
-    if len(head.shape) != 1:
-        raise DataError(f"{shown(path)} holds {_declared(head)}, not labels: a file of labels has one dimension.")
+    if len(head.shape) > 2 or (len(head.shape) == 2 and head.shape[1] > _MOST_LABELS):
+        raise DataError(
+            f"{shown(path)} holds {_declared(head)}, not labels: a file of labels has one dimension, or a second of at "
+            f"most {_MOST_LABELS} columns."
+        )
     if head.shape[0] != n:
         raise DataError(
             f"{shown(path)} holds {head.shape[0]:,} labels, but {shown(images)} holds {n:,} images: they do not "
             f"belong together."
         )
     limits.check_memory(shown(path), head.size)
-    labels = np.empty(n, head.dtype)
+    labels = np.empty(head.shape, head.dtype)
     _read_values(path, head, labels, limits, check)
-    return labels.astype(head.dtype.newbyteorder("="), copy=False)
+    labels = labels.astype(head.dtype.newbyteorder("="), copy=False)
+    if labels.ndim == 1:
+        return labels, ()
+    note = f"Of the {labels.shape[1]} columns of labels the first is taken."
+    return np.ascontiguousarray(labels[:, 0]), (note,) if labels.shape[1] > 1 else ()
 
 
 def _declared(head: Header) -> str:
@@ -205,38 +244,57 @@ def _declared(head: Header) -> str:
     return f"{head.shape[0]:,} images of {shape_text(head.shape[1:])}"
 
 
-def _labels_of(images: Path) -> Path | None:
-    """The file of labels beside a file of images, by MNIST's convention of names."""
-    plain = _unzipped(images.name)
-    wanted = re.sub("idx[2-4]", "idx1", re.sub("images", "labels", plain))
-    if "images" not in plain:
+def _labels_of(images: Path, among: Iterable[Path] | None = None) -> Path | None:
+    """The file of labels that belongs to a file of images, by MNIST's convention of names: of these, or beside it."""
+    stem = _stem(images.name)
+    if "images" not in stem.lower():
         return None
-    return next((path for name in (wanted, f"{wanted}.gz") if os.path.isfile(path := images.parent / name)), None)
+    wanted = re.sub("images", "labels", stem, flags=re.IGNORECASE).lower()
+    if among is None:
+        with reading(images.parent):
+            among = [images.parent / name for name in sorted(os.listdir(images.parent))]
+    there = [path for path in among if _stem(path.name).lower() == wanted and path.is_file()]
+    return min(there, key=lambda path: (path.suffix.lower() == ".gz", path.name), default=None)  # raw before gzip
 
 
-def _parts(folder: Path) -> list[Part]:
-    """The parts of the one set that a folder holds, the training part first."""
-    with reading(folder):
-        names = sorted((name for name in os.listdir(folder) if IDX_NAME.search(name)), key=natural)
-    plain = {_unzipped(name): folder / name for name in reversed(names)}  # raw before gzip, where there are both
-    images = [name for name in plain if "labels" not in name and "idx1" not in name]
+def _parts(folder: Path, prefix: str | None) -> tuple[list[Part], list[PartName | None], tuple[str, ...]]:
+    """The parts of the one set that a folder holds, the training part first; their names, and what is to be said."""
+    files = found(folder, IDX_NAME.search)
+    plain = {_unzipped(str(file.relative_to(folder))): file for file in reversed(files)}  # raw before gzip
+    images = [name for name in plain if "labels" not in name.lower() and "idx1" not in name.lower()]
+    if prefix is not None:
+        images = [name for name in images if Path(name).name.startswith(prefix)]
     if not images:
-        raise DataError(
-            f"{shown(folder)} holds no IDX file of images, only {', '.join(names)}. Are the images missing?"
-        )
-    images.sort(key=lambda name: (_is_test(name), natural(name)))
-    sets = Counter(_PART.sub("*", name) for name in images)
-    if len(sets) > 1 or len(images) > 2 or (len(images) == 2 and _is_test(images[0]) == _is_test(images[1])):
+        which = "" if prefix is None else f" whose name begins with {prefix!r}"
+        held = _listed(str(file.relative_to(folder)) for file in files)
+        raise DataError(f"{shown(folder)} holds no IDX file of images{which}, only {held}. Are the images missing?")
+    parts = {name: part_in(_stem(Path(name).name)) for name in images}
+    images.sort(key=lambda name: (ORDER.index(parts[name] or "train"), natural(name)))
+    sets = Counter(_without_part(name) for name in images)
+    if len(sets) > 1 or len(images) > len(set(parts.values())):
         raise DataError(
             f"{shown(folder)} holds more than one set of IDX images: {_listed(images)}. Open one of these files, or "
-            f"give each set a folder."
+            f"the folder of one set, or say what the names of its files begin with: {option('images', '...')}."
         )
-    return [Part(plain[name], _labels_of(plain[name])) for name in images]
+    inside = {str(Path(name).parent) for name in images} - {"."}
+    notes = [f"The files lie in {_listed(sorted(inside, key=natural), 4)}."] if inside else []
+    names = [parts[name] for name in images]
+    if len(images) == 1 and names[0] is not None:
+        notes += one_part([names[0]])
+    return [Part(plain[name], _labels_of(plain[name], plain.values())) for name in images], names, tuple(notes)
 
 
-def _is_test(name: str) -> bool:
-    part = _PART.search(name)
-    return part is not None and not part[0].lower().startswith("train")
+def _without_part(name: str) -> str:
+    """A file's name, and those of its folders, without the word that names a part: equal for the parts of one set."""
+    places = [_stem(place) for place in Path(name).parts]
+    folders = [place for place in places[:-1] if place != places[-1]]  # a folder may be named as its file
+    words = [word for word in re.split(r"[^A-Za-z0-9]+", places[-1]) if part_in(word) is None]
+    return "/".join([*folders, "-".join(words).lower()])
+
+
+def _stem(name: str) -> str:
+    """A file's name without the endings that say what it is."""
+    return IDX_NAME.sub("", _unzipped(name))
 
 
 def _unzipped(name: str) -> str:

@@ -11,8 +11,8 @@ import hashlib
 import itertools
 import json
 import os
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,17 @@ from numpy.typing import NDArray
 
 from steinhaus.errors import DataError
 from steinhaus.images import folder, parquet, parquet_files, tar
+from steinhaus.images.asking import is_none
 from steinhaus.images.collection import Images, Skipped
-from steinhaus.images.encoded import Encoded, differing, pictures_of, whole
+from steinhaus.images.columns import Wanted
+from steinhaus.images.encoded import Encoded, differing, pictures_of, split_of, whole
 from steinhaus.images.files import shown, source_name
 from steinhaus.images.folder import stopped
 from steinhaus.images.journal import Written, append, journal_of, read_line, resumed
 from steinhaus.images.labels import encode
 from steinhaus.images.limits import DEFAULT_LIMITS, Limits
 from steinhaus.images.opening import open_images
+from steinhaus.images.parts import Part
 from steinhaus.images.pictures import Look
 from steinhaus.images.progress import Progress
 from steinhaus.images.sniffing import identify
@@ -46,8 +49,10 @@ def import_images(
     fit: str = "crop",
     background: int = 0,
     strict: bool = False,
+    follow_links: bool = False,
     limits: Limits = DEFAULT_LIMITS,
     progress: Progress | None = None,
+    **options: Any,
 ) -> Images:
     """Decode a set into a Zarr store, or go on with it where it stopped.
 
@@ -61,6 +66,10 @@ def import_images(
         Of pictures: see `folder.read`.
     strict
         Whether the first picture that cannot be read is an error. Otherwise such pictures are listed in `skipped`.
+    follow_links
+        Of a folder: whether symbolic links are followed.
+    **options
+        Of a source of arrays or numbers: those of `open_images`.
 
     Returns
     -------
@@ -75,52 +84,76 @@ def import_images(
     """
     target = Path(store).expanduser()
     look = Look(mode, size, fit, background)
-    name, pictures, given, left_out = _pictures(source, limits, progress)
-    if strict and left_out:
-        raise DataError(stopped(left_out[0].file, left_out[0].reason))
-    images = open_images(source, limits=limits, progress=progress) if pictures is None else None
-    given = given if images is None else [images.sha256]
-    print_of = hashlib.sha256(json.dumps([name, repr(look), given], sort_keys=True).encode()).hexdigest()
+    found = _source(source, limits, follow_links)
+    if strict and found.left_out:
+        raise DataError(stopped(found.left_out[0].file, found.left_out[0].reason))
+    if found.pictures is not None and is_none(options.get("labels")):
+        del options["labels"]
+        bare = (replace(picture, label=None) for picture in found.pictures)
+        found = replace(found, pictures=bare, state=[*found.state, "no labels"], label_names=None)
+    if found.pictures is not None and options:
+        raise DataError(
+            f"{found.name} holds encoded pictures, which are imported as they are; {', '.join(options)} cannot be said "
+            "of them. Leave it out."
+        )
+    images = open_images(source, limits=limits, progress=progress, **options) if found.pictures is None else None
+    given = found.state if images is None else [images.sha256]
+    print_of = hashlib.sha256(json.dumps([found.name, repr(look), given], sort_keys=True).encode()).hexdigest()
     try:
         if _is_complete(target, print_of):
-            return _imported(target, limits, [])
+            return _imported(target, limits, [], ())
         skipped: list[Skipped] = []
         if images is not None:
             _write_array(images, target, print_of, progress)
-        elif pictures is not None:
-            skipped = _write_pictures(pictures, look, name, target, print_of, strict, limits, progress)
+        else:
+            skipped = _write_pictures(found, look, target, print_of, strict, limits, progress)
     except OSError as error:
         raise DataError(
             f"{shown(error.filename or target)} cannot be written: {error.strerror or error}. Make room, or choose "
             "another place; the same command goes on where this one stopped."
         ) from error
-    return _imported(target, limits, left_out + skipped)
+    return _imported(target, limits, found.left_out + skipped, found.notes if images is None else images.notes)
 
 
-def _imported(target: Path, limits: Limits, skipped: list[Skipped]) -> Images:
-    return replace(open_images(target, stored=True, limits=limits), skipped=tuple(skipped))
+def _imported(target: Path, limits: Limits, skipped: list[Skipped], notes: tuple[str, ...]) -> Images:
+    return replace(open_images(target, stored=True, limits=limits), skipped=tuple(skipped), notes=notes)
 
 
-def _pictures(
-    source: str | Path, limits: Limits, progress: Progress | None
-) -> tuple[str, Iterator[Encoded] | None, list[Any], list[Skipped]]:
-    """The name of a source, its pictures, what tells it from others, what cannot be read; an array has no pictures."""
+@dataclass(frozen=True)
+class _Source:
+    """What is imported."""
+
+    name: str
+    pictures: Iterator[Encoded] | None  # an array has none
+    state: list[Any]  # what tells it from others
+    left_out: list[Skipped] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
+    label_names: tuple[str, ...] | None = None  # where labels are numbers of these
+
+
+def _source(source: str | Path, limits: Limits, follow_links: bool) -> _Source:
+    """Find out what a source holds."""
     path = Path(source).expanduser()
     kind = identify(path, limits) if os.path.lexists(path) else "array"
+    name = source_name(path)
     if kind == "folder":
-        files, left_out = folder.found(path)
-        names = folder.labels_of(path, files)
-        pictures = (Encoded(file, path / file, None if names is None else names[row]) for row, file in enumerate(files))
-        return source_name(path), pictures, _state([path / file for file in files], path), left_out
+        there, left_out = folder.found(path, follow_links)
+        rows = range(len(there.files))
+        names: Sequence[str | None] = there.labels or [None] * len(rows)
+        parts: Sequence[Part | None] = there.parts or [None] * len(rows)
+        pictures = (Encoded(there.files[row], path / there.files[row], names[row], parts[row]) for row in rows)
+        return _Source(name, pictures, _state([path / file for file in there.files], path), left_out, there.notes)
     if kind == "tar":
         shards = tar.shards(path)
-        return source_name(path), tar.encoded(shards, True, limits), _state(shards), []
-    if kind == "parquet":
+        return _Source(name, tar.encoded(shards, True, limits), _state([file for file, _ in shards]))
+    if kind in ("parquet", "arrow"):
         shards = parquet_files.shards(path)
-        layout = parquet_files.layout_of(shards, None, None)
+        files = [file for file, _ in shards]
+        layout = parquet_files.layout_of(files, None, None, Wanted())
         if layout.kind == "encoded":
-            return source_name(path), parquet.encoded(shards, layout.columns[0], layout.label), _state(shards), []
-    return source_name(path), None, [], []
+            encoded = parquet.encoded(shards, layout.columns[0], layout.label)
+            return _Source(name, encoded, _state(files), [], layout.notes, layout.label_names)
+    return _Source(name, None, [])
 
 
 def _state(files: list[Path], within: Path | None = None) -> list[Any]:
@@ -133,9 +166,8 @@ def _state(files: list[Path], within: Path | None = None) -> list[Any]:
 
 
 def _write_pictures(
-    pictures: Iterator[Encoded],
+    source: _Source,
     look: Look,
-    name: str,
     target: Path,
     print_of: str,
     strict: bool,
@@ -143,6 +175,7 @@ def _write_pictures(
     progress: Progress | None,
 ) -> list[Skipped]:
     """Write pictures, chunk by chunk; those that could not be read."""
+    name, pictures = source.name, source.pictures or iter(())
     journal = journal_of(target)
     written = resumed(journal, print_of)
     if strict and written.skipped:
@@ -153,7 +186,7 @@ def _write_pictures(
         if not lines.tell():
             append(lines, {"set": print_of})
         block: list[NDArray[np.uint8]] = []
-        line: dict[str, Any] = {"taken": 0, "labels": [], "names": [], "skipped": []}
+        line: dict[str, Any] = {"taken": 0, "labels": [], "names": [], "skipped": [], "parts": []}
         for picture, pixels in decoded:
             line["taken"] += 1
             if isinstance(pixels, str):
@@ -168,14 +201,17 @@ def _write_pictures(
             block.append(pixels)
             line["labels"].append(picture.label)
             line["names"].append(picture.name)
+            line["parts"].append(picture.part)
             if len(block) == array.chunks[0]:
                 _put(array, written, block, line, lines)
-                block, line = [], {"taken": 0, "labels": [], "names": [], "skipped": []}
+                block, line = [], {"taken": 0, "labels": [], "names": [], "skipped": [], "parts": []}
         if array is None:
             raise DataError(f"{name}: there are no pictures in it that can be read.")
         _put(array, written, block, line, lines)
     labels = whole(written.labels, written.names, name)
-    _finish(target, array, labels, {"name": name, "print": print_of})
+    given_train, given_val, _ = split_of(written.parts)
+    about = {"name": name, "print": print_of, "given_train": given_train, "given_val": given_val}
+    _finish(target, array, labels, about, source.label_names)
     journal.unlink()
     return written.skipped
 
@@ -210,6 +246,7 @@ def _write_array(images: Images, target: Path, print_of: str, progress: Progress
     labels = [images.label_names[i] for i in images.labels] if named else None  # type: ignore[index, union-attr]
     about = {
         "name": images.name, "print": print_of, "full_scale": images.full_scale, "given_train": images.given_train,
+        "given_val": images.given_val, "usual_train": images.usual_train, "columns": images.columns,
         "licence": images.licence, "source": images.source,
     }  # fmt: skip
     _finish(target, array, labels, about)
@@ -235,10 +272,16 @@ def _opened(target: Path) -> Any:
     return _zarr().open_array(target, path="pixels", mode="r+", config={"write_empty_chunks": True})
 
 
-def _finish(target: Path, array: Any, labels: list[Any] | None, about: dict[str, Any]) -> None:
+def _finish(
+    target: Path,
+    array: Any,
+    labels: list[Any] | None,
+    about: dict[str, Any],
+    label_names: tuple[str, ...] | None = None,
+) -> None:
     group = _zarr().open_group(target, mode="r+")
     if labels is not None:
-        indices, names = encode(labels, len(labels), about["name"])
+        indices, names = encode(labels, len(labels), about["name"], label_names)
         group.create_array("labels", data=indices, overwrite=True)
         about = {**about, "label_names": list(names)}
     group.attrs[ABOUT] = {**about, "complete": True}

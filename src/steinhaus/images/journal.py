@@ -11,6 +11,7 @@ from typing import Any
 from steinhaus.errors import DataError
 from steinhaus.images.collection import Skipped
 from steinhaus.images.files import damage_named, shown
+from steinhaus.images.parts import Part
 
 
 @dataclass
@@ -22,6 +23,7 @@ class Written:
     labels: list[Any] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
+    parts: list[Part | None] = field(default_factory=list)  # of the source's own split
 
 
 def journal_of(target: Path) -> Path:
@@ -61,6 +63,7 @@ def read_line(written: Written, line: dict[str, Any]) -> None:
     written.rows += len(line["names"])
     written.labels += line["labels"]
     written.names += line["names"]
+    written.parts += line.get("parts", [])
     written.skipped += [Skipped(file, reason) for file, reason in line["skipped"]]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -11,13 +11,14 @@ class KnownFile:
 
     name: str
     size: int
-    sha256: str
+    sha256: str = ""  # "": its publisher gives none of the content
+    md5: str = ""  # of the file as it is published, gzip-compressed, where its publisher gives that
 
     def fault(self, size: int, sha256: str) -> str | None:
         """What is wrong with content of this size and digest, if anything."""
         if size != self.size:
             return f"it has {size:,} bytes of content, not {self.size:,}"
-        if sha256 != self.sha256:
+        if self.sha256 and sha256 != self.sha256:
             return f"its sha256 is {sha256}, not {self.sha256}"
         return None
 
@@ -34,6 +35,9 @@ class KnownSet:
     licence: str
     source: str
     files: tuple[KnownFile, ...] = ()  # images and labels of the training part, then of the test part
+    train: float | None = None  # the share that the published study of the set trains on
+    transpose: bool = False  # whether images are stored by columns
+    folders: tuple[str, ...] = ()  # where other programs put the files, below the folder of data sets
     mirrors: tuple[str, ...] = ()  # tried in this order; each holds every file, gzip-compressed
 
 
@@ -57,6 +61,7 @@ MNIST = KnownSet(
         ),
         KnownFile("t10k-labels-idx1-ubyte", 10_008, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
     ),
+    train=0.6,
     mirrors=(
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
         "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -71,6 +76,87 @@ DIGITS = KnownSet(
     labels=10,
     licence="CC BY 4.0",
     source="E. Alpaydin, C. Kaynak: Optical Recognition of Handwritten Digits (test part), UCI, doi:10.24432/C50P49",
+    train=0.6,
 )
 
-KNOWN = {known.name: known for known in (MNIST, DIGITS)}
+
+def _idx(
+    prefix: str, parts: dict[str, int], md5: tuple[str, ...] = (), labels: str = "idx1-ubyte"
+) -> tuple[KnownFile, ...]:
+    """The files of a set of 28 x 28 images: images and labels of each part."""
+    each = 32 if labels == "idx2-int" else 1  # bytes of a label
+    head = 12 if labels == "idx2-int" else 8
+    files = []
+    for part, n in parts.items():
+        files.append(KnownFile(f"{prefix}{part}-images-idx3-ubyte", 16 + 784 * n))
+        files.append(KnownFile(f"{prefix}{part}-labels-{labels}", head + each * n))
+    return tuple(replace(file, md5=digest) for file, digest in zip(files, md5 or [""] * len(files), strict=True))
+
+
+FASHION = KnownSet(
+    name="fashion-mnist",
+    title="Fashion-MNIST: articles of clothing",
+    n=70_000,
+    shape=(28, 28),
+    labels=10,
+    licence="MIT",
+    source="H. Xiao, K. Rasul, R. Vollgraf: Fashion-MNIST, arXiv:1708.07747",
+    files=_idx("", {"train": 60_000, "t10k": 10_000}, (
+        "8d4fb7e6c68d591d4c3dfef9ec88bf0d", "25c81989df183df01b3e8a0aad5dffbe",
+        "bef4ecab320f06d8554ea6380940ec79", "bb300cfdad3c16e7a12a480ee83cd310",
+    )),
+    folders=("FashionMNIST/raw", "fashion"),
+)  # fmt: skip
+
+KMNIST = KnownSet(
+    name="kmnist",
+    title="KMNIST: ten cursive Japanese characters",
+    n=70_000,
+    shape=(28, 28),
+    labels=10,
+    licence="CC BY-SA 4.0",
+    source="T. Clanuwat and others: KMNIST, CODH, doi:10.20676/00000341",
+    files=_idx("", {"train": 60_000, "t10k": 10_000}, (
+        "bdb82020997e1d708af4cf47b453dcf7", "e144d726b3acfaa3e44228e80efcd344",
+        "5c965bf0a639b31b8f53240b1b52f4d7", "7320c461ea6c1c855c0b718fb2a4b134",
+    )),
+    folders=("KMNIST/raw",),
+)  # fmt: skip
+
+QMNIST = KnownSet(
+    name="qmnist",
+    title="QMNIST: MNIST made again from NIST's digits",
+    n=120_000,
+    shape=(28, 28),
+    labels=10,
+    licence="BSD-style",
+    source="C. Yadav, L. Bottou: Cold Case: the Lost MNIST Digits, arXiv:1905.10498",
+    files=_idx("qmnist-", {"train": 60_000, "test": 60_000}, (
+        "ed72d4157d28c017586c42bc6afe6370", "0058f8dd561b90ffdd0f734c6a30e5e4",
+        "1394631089c404de565df7b7aeaf9412", "5b5b05890a5e13444e108efe57b788aa",
+    ), "idx2-int"),
+    folders=("QMNIST/raw",),
+)  # fmt: skip
+
+_EMNIST = {  # images to train and to test, classes
+    "balanced": (112_800, 18_800, 47), "byclass": (697_932, 116_323, 62), "bymerge": (697_932, 116_323, 47),
+    "digits": (240_000, 40_000, 10), "letters": (124_800, 20_800, 26), "mnist": (60_000, 10_000, 10),
+}  # fmt: skip
+
+EMNIST = tuple(
+    KnownSet(
+        name=f"emnist-{kind}",
+        title=f"EMNIST {kind}: handwritten characters",
+        n=train + test,
+        shape=(28, 28),
+        labels=classes,
+        licence="public domain (NIST)",
+        source="G. Cohen, S. Afshar, J. Tapson, A. van Schaik: EMNIST, arXiv:1702.05373",
+        files=_idx(f"emnist-{kind}-", {"train": train, "test": test}),
+        transpose=True,
+        folders=("emnist", "EMNIST/raw", "gzip"),
+    )
+    for kind, (train, test, classes) in _EMNIST.items()
+)
+
+KNOWN = {known.name: known for known in (MNIST, DIGITS, FASHION, KMNIST, QMNIST, *EMNIST)}

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steinhaus.errors import DataError
+from steinhaus.wording import option
 
 Int64 = NDArray[np.int64]
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
@@ -45,9 +46,10 @@ def encode(labels: Any, n: int, name: str, names: Sequence[str] | None = None) -
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim == 2 and len(values) == n:
+        hot = " If they are one-hot, give labels.argmax(axis=1)." if _is_one_hot(values) else ""
         raise DataError(
-            f"{name}: the labels have shape {values.shape}, one row an image; one label an image is needed. "
-            f"If they are one-hot, pass labels.argmax(axis=1)."
+            f"{name}: there are {values.shape[1]} labels an image, and one is needed. Read the images without labels, "
+            f"{option('labels', repr('none'))}, or give one column of them in a file of its own.{hot}"
         )
     if values.ndim != 1:
         raise DataError(f"{name}: labels must be one-dimensional, one an image, but have shape {values.shape}.")
@@ -56,8 +58,18 @@ def encode(labels: Any, n: int, name: str, names: Sequence[str] | None = None) -
     if names is None:
         return _by_value(classes)
     if classes.dtype.kind != "i" or (n and not 0 <= int(classes.min()) <= int(classes.max()) < len(names)):
-        raise DataError(f"{name}: with label_names, labels must be integers from 0 to {len(names) - 1}.")
+        low, high = (classes.min(), classes.max()) if n and classes.dtype.kind == "i" else ("text", "text")
+        raise DataError(
+            f"{name}: with label_names, labels must be integers from 0 to {len(names) - 1}; they are {low} to {high}. "
+            f"Without labels: {option('labels', repr('none'))}."
+        )
     return classes, tuple(names)
+
+
+def _is_one_hot(values: NDArray[Any]) -> bool:
+    """Whether every row has one 1 and is 0 elsewhere: a class by its place."""
+    ones = values == 1
+    return values.dtype.kind in "biuf" and bool((ones | (values == 0)).all() and (ones.sum(axis=1) == 1).all())
 
 
 def check_count(count: int, n: int, name: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from steinhaus.errors import DataError, PlanError
+from steinhaus.wording import either
 
 MEBIBYTE = 1 << 20
 GIBIBYTE = 1 << 30
@@ -69,14 +70,14 @@ DEFAULT_LIMITS = Limits()
 
 
 def raised(name: str, value: object) -> str:
-    """How to raise a limit, in Python and on the command line.
+    """How to raise a limit.
 
     Examples
     --------
     >>> raised("line", 100)
-    'raise the limit: Limits(line=100), or --limit line=100'
+    'raise the limit: limits=Limits(line=100)'
     """
-    return f"raise the limit: Limits({name}={value}), or --limit {name}={value}"
+    return f"raise the limit: {either(f'limits=Limits({name}={value})', f'--limit {name}={value}')}"
 
 
 def size_text(n_bytes: int) -> str:

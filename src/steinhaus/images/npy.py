@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import math
-import os
-import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from steinhaus.errors import DataError
@@ -22,7 +23,6 @@ from steinhaus.images.stored import FileStore
 
 _MAGIC = b"\x93NUMPY"
 _LONGEST_HEADER = 65_536
-_DTYPE = re.compile(r"[<>|=]?(\?|[biufcSUV][0-9]{1,9})")
 
 
 class _Readable(Protocol):
@@ -52,7 +52,6 @@ class Header:
 def read(
     path: Path,
     *,
-    labels: Any = None,
     shape: tuple[int, ...] | None = None,
     full_scale: float | None = None,
     mmap: bool = False,
@@ -64,8 +63,6 @@ def read(
 
     Parameters
     ----------
-    labels
-        One label an image, or a path to a .npy file of them.
     shape, full_scale
         As in `Images.from_arrays`.
     mmap
@@ -74,19 +71,17 @@ def read(
     stored
         Leave the pixels in the file, of which stretches are read as they are needed: a split stays there too.
     """
-    if isinstance(labels, (str, os.PathLike)):
-        labels = _array(Path(labels).expanduser(), limits)
     if stored:
         with open_content(path, limits) as content:
             head = _checked_header(content)
         _check_mappable(path, head)
         store = FileStore(path, head.shape, head.dtype, head.length)
-        return stored_images(store, head.shape[1:], labels, shape=shape, full_scale=full_scale, name=source_name(path))
-    pixels = _array(path, limits, mmap=mmap)
-    return Images.from_arrays(pixels, labels, name=source_name(path), shape=shape, full_scale=full_scale)
+        return stored_images(store, head.shape[1:], shape=shape, full_scale=full_scale, name=source_name(path))
+    pixels = array_of(path, limits, mmap=mmap)
+    return Images.from_arrays(pixels, name=source_name(path), shape=shape, full_scale=full_scale)
 
 
-def _array(path: Path, limits: Limits, *, mmap: bool = False) -> NDArray[Any]:
+def array_of(path: Path, limits: Limits, *, mmap: bool = False) -> NDArray[Any]:
     """The array of a .npy file, as it is."""
     with open_content(path, limits) as content:
         head = _checked_header(content)
@@ -106,7 +101,7 @@ def _checked_header(content: Content) -> Header:
 
 
 def read_header(stream: _Readable, name: str) -> Header:
-    """Read the header of a .npy stream, without evaluating it.
+    """Read the header of a .npy stream by NumPy's own parser, which takes literals alone.
 
     Raises
     ------
@@ -125,35 +120,35 @@ def read_header(stream: _Readable, name: str) -> Header:
         raise DataError(
             f"{name} has a .npy header of {length:,} bytes; no array of images needs more than {_LONGEST_HEADER:,}."
         )
-    text = stream.read(length).decode("latin-1")
-    descr = re.search(r"""['"]descr['"]\s*:\s*(?:['"]([^'"]*)['"]|(\[))""", text)
-    order = re.search(r"""['"]fortran_order['"]\s*:\s*(True|False)""", text)
-    shape = re.search(r"""['"]shape['"]\s*:\s*\(([0-9,\s]*)\)""", text)
-    if len(text) < length or descr is None or order is None or shape is None:
-        raise DataError(f"{name} has a damaged .npy header: {text[:80]!r}.")
-    if descr[2]:
-        raise DataError(
-            f"{name} holds records (a structured dtype), not pixels. Save the field with the pixels as an array."
-        )
-    dtype = _dtype(descr[1], name)
-    sizes = tuple(int(size) for size in re.findall("[0-9]{1,20}", shape[1]))
+    text = stream.read(length)
+    parse = npy_format.read_array_header_1_0 if start[6] == 1 else npy_format.read_array_header_2_0
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about headers that Python 2 wrote
+            sizes, columns_first, dtype = parse(io.BytesIO(length_bytes + text), max_header_size=_LONGEST_HEADER)
+    except Exception:  # the parser raises whatever a damaged header makes of Python's own
+        raise DataError(f"{name} has a damaged .npy header: {text.decode('latin-1')[:80]!r}.") from None
+    _check(dtype, name)
+    if any(size < 0 for size in sizes):
+        raise DataError(f"{name} has a damaged .npy header: it declares an array of shape {sizes}.")
     if 0 in sizes and math.prod(max(size, 1) for size in sizes) * dtype.itemsize >= 2**63:  # which NumPy cannot hold
         raise DataError(f"{name} declares an array of shape {sizes}, which holds nothing and fits no memory.")
-    return Header(dtype, sizes, order[1] == "True", 8 + width + length)
+    return Header(dtype, tuple(map(int, sizes)), bool(columns_first), 8 + width + length)
 
 
-def _dtype(descr: str, name: str) -> np.dtype[Any]:
-    if descr.lstrip("<>|=").startswith("O"):
+def _check(dtype: np.dtype[Any], name: str) -> None:
+    """Refuse what are no numbers and no text."""
+    if dtype.hasobject:
         raise DataError(
             f"{name} holds pickled Python objects, which can run any code when they are loaded; Steinhaus never loads "
             f"one. Bring the images to one size and save them as a plain array."
         )
-    try:
-        if _DTYPE.fullmatch(descr) and (dtype := np.dtype(descr)).itemsize:
-            return dtype
-    except (TypeError, ValueError):
-        pass
-    raise DataError(f"{name} declares the dtype {descr[:40]!r}; pixels and labels are numbers or text.")
+    if dtype.names is not None:
+        raise DataError(
+            f"{name} holds records (a structured dtype), not pixels. Save the field with the pixels as an array."
+        )
+    if dtype.kind not in "biufcSUV" or not dtype.itemsize or dtype.subdtype is not None:
+        raise DataError(f"{name} declares the dtype {dtype.str[:40]!r}; pixels and labels are numbers or text.")
 
 
 def _mapped(path: Path, head: Header) -> NDArray[Any]:

@@ -14,37 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steinhaus.errors import DataError
+from steinhaus.images import npz_names
 from steinhaus.images.collection import Images
 from steinhaus.images.files import open_regular, points_outside, reading, shown, source_name
 from steinhaus.images.limits import Limits
 from steinhaus.images.npy import Header, read_header
+from steinhaus.images.parts import ORDER, given
 from steinhaus.images.pixels import stacked
 from steinhaus.images.progress import Progress
 
 _CHUNK = 1 << 20
-
-# Names that arrays go by in .npz files: images and labels of the source's own train and test part, or of one part.
-_SPLIT_KEYS = (
-    ("x_train", "y_train", "x_test", "y_test"),  # Keras
-    ("X_train", "y_train", "X_test", "y_test"),
-    ("train_images", "train_labels", "test_images", "test_labels"),
-)
-_POOLED_KEYS = (
-    ("images", "labels"),
-    ("X", "y"),
-    ("x", "y"),
-    ("data", "target"),
-    ("data", "labels"),
-    ("pixels", "labels"),
-    ("arr_0", "arr_1"),
-)
 
 
 def read(
     path: Path,
     *,
     images: str | None = None,
-    labels: str | None = None,
+    labels: str | int | bool | None = None,
     shape: tuple[int, ...] | None = None,
     full_scale: float | None = None,
     limits: Limits,
@@ -55,15 +41,16 @@ def read(
     Parameters
     ----------
     images, labels
-        Names of the arrays. By default they are found: x_train, y_train, x_test and y_test (or train_images, ...) are
-        the source's own split; else images and labels, X and y, data and target, pixels and labels, or arr_0 and
-        arr_1; or the only array there is.
+        Names of the arrays. By default they are found: x_train, y_train, x_test and y_test (or train_images, X_val and
+        the like) are the source's own split; else images and labels, X and y, data and target, pixels and labels, or
+        arr_0 and arr_1; or the only array there is. Of labels False: none.
     shape, full_scale
         As in `Images.from_arrays`.
     """
     with _archive(path) as archive:
         members = _members(archive, path, limits)
-        image_keys, label_keys = _chosen(list(members), shown(path), images, labels)
+        chosen = npz_names.chosen(list(members), shown(path), images, labels)
+        image_keys, label_keys = chosen.images, chosen.labels
         heads = [_member_header(archive, members[key], path) for key in image_keys]
         parts = [(f"{shown(path)}: {key}", head.dtype, head.shape) for key, head in zip(image_keys, heads, strict=True)]
         for name, _, part_shape in parts:
@@ -84,14 +71,34 @@ def read(
                 f"{shown(path)}: {label_keys[0]} and {label_key} do not belong together: labels of shape "
                 f"{found[0].shape} ({found[0].dtype}) and of shape {values.shape} ({values.dtype})."
             )
+    sizes = [0, 0, 0]
+    for part, head in zip(chosen.parts, heads, strict=True):
+        sizes[ORDER.index(part or "train")] += head.shape[0]
+    given_train, given_val = given(sizes)
     return Images.from_arrays(
         pixels,
         np.concatenate(found) if found else None,
         name=source_name(path),
         shape=shape,
         full_scale=full_scale,
-        given_train=heads[0].shape[0] if len(heads) == 2 else None,
+        given_train=given_train,
+        given_val=given_val,
+        notes=chosen.notes,
     )
+
+
+def only_array(path: Path, limits: Limits) -> NDArray[Any]:
+    """The one array of a file, or that of labels among several."""
+    with _archive(path) as archive:
+        members = _members(archive, path, limits)
+        named = [key for key in members if npz_names.is_labels(key)]
+        keys = list(members) if len(members) == 1 else named
+        if len(keys) != 1:
+            raise DataError(
+                f"{shown(path)} holds the arrays {', '.join(members)}; which of them is labels cannot be told. Save it "
+                "alone."
+            )
+        return _whole_member(archive, members[keys[0]], path, limits)
 
 
 @contextmanager
@@ -136,33 +143,6 @@ def _members(archive: zipfile.ZipFile, path: Path, limits: Limits) -> dict[str, 
             f"{shown(path)} is a zip archive, but not .npz: it holds {listed or 'nothing'}. Unpack it first."
         )
     return members
-
-
-def _chosen(keys: list[str], name: str, images: str | None, labels: str | None) -> tuple[list[str], list[str]]:
-    """The keys of the images and of the labels: as named, else by convention."""
-    for wanted in (images, labels):
-        if wanted is not None and wanted not in keys:
-            raise DataError(f"{name} holds no array named {wanted!r}; it holds {', '.join(keys)}.")
-    if images is not None:
-        return [images], [] if labels is None else [labels]
-    if labels is None:
-        for x_train, y_train, x_test, y_test in _SPLIT_KEYS:
-            if x_train in keys and x_test in keys:
-                if (y_train in keys) != (y_test in keys):
-                    raise DataError(
-                        f"{name} holds only one of {y_train} and {y_test}; both or none of them are needed."
-                    )
-                return [x_train, x_test], [y_train, y_test] if y_train in keys else []
-    for x, y in _POOLED_KEYS:
-        if x in keys and x != labels:
-            return [x], [labels] if labels is not None else [y] if y in keys else []
-    others = [key for key in keys if key != labels]
-    if len(others) == 1:
-        return others, [] if labels is None else [labels]
-    raise DataError(
-        f"{name} holds the arrays {', '.join(keys)}; which of them are images cannot be told. Name them: images=..., "
-        f"labels=..."
-    )
 
 
 def _member_header(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Header:

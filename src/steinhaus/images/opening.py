@@ -8,15 +8,20 @@ import inspect
 import os
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from steinhaus.errors import DataError
+from steinhaus.images import asking
 from steinhaus.images.collection import Images
 from steinhaus.images.known import KNOWN
+from steinhaus.images.labels import encode
 from steinhaus.images.limits import DEFAULT_LIMITS, Limits
 from steinhaus.images.progress import Progress
 from steinhaus.images.sniffing import READABLE, identify
+from steinhaus.images.stored import StoredPixels
+from steinhaus.wording import option
 
 if TYPE_CHECKING:
     from steinhaus.images.catalogue import SetStatus
@@ -31,8 +36,13 @@ _READERS = {
     "picture": ("pictures", "read"),
     "folder": ("folder", "read"),
     "parquet": ("parquet", "read"),
+    "arrow": ("parquet", "read"),
     "tar": ("tar", "read"),
     "zarr": ("zarr", "read"),
+    "cifar": ("cifar", "read"),
+    "vectors": ("vectors", "read"),
+    "json lines": ("vectors", "read_json"),
+    "matlab": ("matlab", "read"),
 }
 
 
@@ -42,6 +52,7 @@ def open_images(
     data: str | os.PathLike[str] | None = None,
     limits: Limits = DEFAULT_LIMITS,
     progress: Progress | None = None,
+    labels: Any = None,
     **options: Any,
 ) -> Images:
     """Open a collection of images.
@@ -60,6 +71,9 @@ def open_images(
         What a source may ask for at most.
     progress
         Hears of downloads and of the reading of pictures.
+    labels
+        Which labels: the name or the number of a column or an array, counted from 0; "first", "last" or "none"; a file
+        of labels, or labels themselves, one an image. By default those that the source is known to have.
     **options
         Those of the reader: `read` in `npy`, `npz`, `table`, `pictures` or `folder`, `idx.read_file` or
         `idx.read_folder`; for a known set `download` (whether it may be fetched); for an array those of
@@ -81,20 +95,93 @@ def open_images(
     >>> images.n, images.shape, images.full_scale
     (1797, (8, 8), 16.0)
     """
+    labels = None if labels is True or (isinstance(labels, str) and labels == "auto") else labels
+    images = _labelled(source, labels, data, limits, progress, options)
+    hint = None if "full_scale" in options else _scale_hint(images)
+    return images if hint is None else replace(images, notes=(*images.notes, hint))
+
+
+def _labelled(
+    source: Any,
+    labels: Any,
+    data: str | os.PathLike[str] | None,
+    limits: Limits,
+    progress: Progress | None,
+    options: dict[str, Any],
+) -> Images:
+    """Open a source, and see to its labels."""
+    asked = _Asked(source, None if data is None else Path(data), limits, progress, options)
+    if labels is None or asking.is_none(labels):
+        return _opened(asked, {} if labels is None else {"labels": False})
+    if asking.are_values(labels):
+        if not isinstance(source, str | os.PathLike):
+            return Images.from_arrays(source, labels, **options)
+        return with_labels(_opened(asked, {"labels": False}), labels)
+    file = asking.as_file(labels)
+    if not isinstance(labels, os.PathLike) or file is None:
+        try:
+            return _opened(asked, {"labels": labels})
+        except asking.NoSuchNameError:
+            if file is None:
+                raise
+    return with_labels(_opened(asked, {"labels": False}), label_file(file, limits))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is to be opened."""
+
+    source: Any
+    data: Path | None
+    limits: Limits
+    progress: Progress | None
+    options: dict[str, Any]
+
+
+def _scale_hint(images: Images) -> str | None:
+    """A word about pictures of floats whose values reach beyond the 1 that is taken for a full pixel."""
+    if not images.is_image or isinstance(images.pixels, StoredPixels) or images.pixels.dtype.kind != "f":
+        return None
+    if images.full_scale != 1 or (reach := float(images.pixels.max())) <= 1:
+        return None
+    likely = next((full for full in (16, 255, 4095, 65535) if reach <= full), reach)
+    return (
+        f"The pixels are floats up to {reach:g}, and 1 is taken for a full pixel. If it is another value: "
+        f"{option('full_scale', f'{likely:g}')}."
+    )
+
+
+def with_labels(images: Images, labels: Any) -> Images:
+    """The same images with other labels, one an image."""
+    indices, names = encode(labels, images.n, images.name)
+    indices.setflags(write=False)
+    return replace(images, labels=indices, label_names=names)
+
+
+def label_file(path: Path, limits: Limits) -> Any:
+    """The labels that a file holds."""
+    from steinhaus.images import label_files
+
+    return label_files.read(path, limits)
+
+
+def _opened(asked: _Asked, labels: dict[str, Any]) -> Images:
+    """Open a source; `labels` is empty, or says as {"labels": ...} which: a name, a number, a word; False: none."""
+    source, options, limits, progress = asked.source, asked.options, asked.limits, asked.progress
     if not isinstance(source, (str, os.PathLike)):
-        _check_options(Images.from_arrays, options, "an array", given=("pixels",))
-        return Images.from_arrays(source, **options)
+        _check_options(Images.from_arrays, options, "an array", given=("pixels", "labels"))
+        return _unnamed(Images.from_arrays(source, **options), labels)
     text = os.fsdecode(source)
-    if text in KNOWN and isinstance(source, str):
+    if isinstance(source, str) and _is_known(text):
         from steinhaus.images.catalogue import open_known
 
         _check_options(open_known, options, text, given=("name", "data", "limits", "progress"))
-        return open_known(text, None if data is None else Path(data), limits, progress, **options)
+        return _unnamed(open_known(text, asked.data, limits, progress, **options), labels)
     if re.fullmatch(r"[a-z][a-z0-9+.-]+://.+\.zarr/?", text, re.IGNORECASE):
         from steinhaus.images import zarr
 
         _check_options(zarr.read, options, text, given=("path", "limits", "progress"))
-        return zarr.read(text, limits=limits, progress=progress, **options)
+        return zarr.read(text, limits=limits, progress=progress, **options, **labels)
     if re.match(r"[a-z][a-z0-9+.-]+://", text, re.IGNORECASE):
         raise DataError(
             f"{text} is an address; only files, and stores that end in .zarr, are opened. Download it first."
@@ -105,15 +192,50 @@ def open_images(
     kind = identify(path, limits)
     module, function = _READERS[kind]
     reader: Callable[..., Images] = getattr(importlib.import_module(f"steinhaus.images.{module}"), function)
-    _check_options(reader, options, f"{text} ({kind})", given=("path", "limits", "progress"))
-    return reader(path, limits=limits, progress=progress, **options)
+    _check_options(reader, options, f"{text} ({kind})", given=("path", "labels", "limits", "progress"))
+    takes = inspect.signature(reader).parameters.get("labels")
+    if labels.get("labels") and (takes is None or takes.annotation == "bool"):
+        raise _no_names(text, labels["labels"])
+    given = labels if takes is not None else {}
+    return reader(path, limits=limits, progress=progress, **options, **given)
+
+
+def _is_known(text: str) -> bool:
+    """Whether a source is a known set, by name; a path of that name comes before those that are never downloaded."""
+    known = KNOWN.get(text)
+    return known is not None and (bool(known.mirrors) or not known.files or not os.path.lexists(text))
+
+
+def _unnamed(images: Images, labels: dict[str, Any]) -> Images:
+    """A source whose labels have no names to choose by."""
+    if labels.get("labels"):
+        raise _no_names(images.name, labels["labels"])
+    return replace(images, labels=None, label_names=None) if labels else images
+
+
+def _no_names(name: str, labels: Any) -> asking.NoSuchNameError:
+    return asking.NoSuchNameError(
+        f"{name} has no labels to choose by name or number, and there is no file {labels!r} of labels. Give a file "
+        f"with one label an image, or none: {option('labels', repr('none'))}."
+    )
+
+
+def kind_of(source: str) -> str | None:
+    """What a path is, as `sniffing.identify` tells; None where there is no such path, or nothing that can be read."""
+    path = Path(source).expanduser()
+    if _is_known(source) or not os.path.lexists(path):
+        return None
+    try:
+        return identify(path, DEFAULT_LIMITS)
+    except DataError:
+        return None
 
 
 def can_stay(source: str) -> bool:
     """Whether the pixels of a source can stay where they are stored: `stored` is an option of its reader."""
-    if source in KNOWN or not os.path.lexists(os.path.expanduser(source)):
+    if _is_known(source) or not os.path.lexists(os.path.expanduser(source)):
         return source.rstrip("/").endswith(".zarr")
-    return identify(Path(source).expanduser(), DEFAULT_LIMITS) in ("npy", "parquet", "zarr")
+    return identify(Path(source).expanduser(), DEFAULT_LIMITS) in ("npy", "parquet", "arrow", "zarr")
 
 
 def data_status(data: str | os.PathLike[str] | None = None) -> list[SetStatus]:
@@ -133,10 +255,10 @@ def _check_options(reader: Callable[..., Any], options: dict[str, Any], what: st
     if not options:
         return
     known = [name for name in inspect.signature(reader).parameters if name not in given]
-    for option in options:
-        if option not in known:
+    for each in options:
+        if each not in known:
             has = f"its options are {', '.join(known)}" if known else "it has none"
-            raise DataError(f"{what} has no option {option!r}; {has}.")
+            raise DataError(f"{what} has no option {each!r}; {has}.")
 
 
 def _not_there(text: str) -> str:

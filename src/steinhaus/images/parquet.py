@@ -4,7 +4,9 @@ path).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -12,15 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steinhaus.errors import DataError
+from steinhaus.images import columns as of_table
+from steinhaus.images import parquet_layout
 from steinhaus.images.collection import Images
+from steinhaus.images.columns import Wanted
 from steinhaus.images.encoded import Encoded, decode_all
 from steinhaus.images.files import damage_named, shown, source_name
 from steinhaus.images.labels import Int64
 from steinhaus.images.limits import Limits
-from steinhaus.images.parquet_files import Layout, check_sizes, column, layout_of, opened, read_group, shards
+from steinhaus.images.parquet_files import check_sizes, column, layout_of, opened, read_group, shards
+from steinhaus.images.parquet_layout import Layout
+from steinhaus.images.parts import ORDER, Part, given, one_part
 from steinhaus.images.pictures import Look
 from steinhaus.images.progress import Progress
 from steinhaus.images.staying import stored_images
+from steinhaus.wording import option
 
 
 class ParquetStore:
@@ -39,6 +47,7 @@ class ParquetStore:
                 sizes.append(metadata.row_group(group).num_rows)
         self._groups = tuple(groups)
         self.bounds: Int64 = np.cumsum([0, *sizes], dtype=np.int64)
+        self.image = layout.shape  # of a row's values, where they are lists
         self._d = layout.d or self._group(0).shape[1] if groups else layout.d
         self.shape = (int(self.bounds[-1]), self._d)
 
@@ -84,15 +93,43 @@ class ParquetStore:
         if self._layout.kind == "wide":
             return np.stack([table.column(name).to_numpy() for name in self._layout.columns], axis=1).astype(self.dtype)
         column = table.column(self._layout.columns[0]).combine_chunks()
-        flat = column.flatten()
-        d = getattr(self, "_d", self._layout.d) or (len(flat) // max(1, len(column)))
-        if (
-            flat.null_count
-            or len(flat) != d * len(column)
-            or (flat and column.value_lengths().unique().to_pylist() != [d])
-        ):
-            raise DataError(f"{where}: the lists of column {self._layout.columns[0]} must all hold {d} numbers.")
-        return np.asarray(flat.to_numpy(zero_copy_only=False), self.dtype).reshape(-1, d)
+        flat, shape = _flat(column, self._layout.columns[0], where)
+        self.image = self.image or shape
+        if shape != self.image and len(column):
+            raise DataError(
+                f"{where}: the lists of column {self._layout.columns[0]} must all hold {_sides(self.image)} numbers."
+            )
+        return np.asarray(flat, self.dtype).reshape(len(column), -1)
+
+
+def _flat(column: Any, name: str, where: str) -> tuple[NDArray[Any], tuple[int, ...]]:
+    """The values of nested lists or tensors, and the shape of one row; all rows must have one."""
+    import pyarrow as pa
+
+    rows = len(column)
+    shape: tuple[int, ...] = ()
+    if isinstance(column.type, pa.BaseExtensionType):
+        shape = parquet_layout.values_of(column.type)[1]
+        column = column.storage
+    inner: tuple[int, ...] = ()
+    while hasattr(column.type, "value_type") and not isinstance(column.type, pa.DictionaryType):
+        lists = len(column)
+        sizes = column.value_lengths().unique().to_pylist()
+        column = column.flatten()
+        if len(sizes) > 1 or (sizes and (sizes[0] is None or sizes[0] * lists != len(column))):
+            raise DataError(f"{where}: the lists of column {name} must all hold {sizes[0]} numbers; some hold others.")
+        inner = (*inner, *(sizes or [0]))
+    if column.null_count:
+        raise DataError(f"{where}: the lists of column {name} must all hold numbers; some hold nulls.")
+    shape = shape or inner
+    values = np.asarray(column.to_numpy(zero_copy_only=False))
+    if values.size != rows * math.prod(shape):
+        raise DataError(f"{where}: the lists of column {name} must all hold {_sides(shape)} numbers.")
+    return values, shape
+
+
+def _sides(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
 
 
 def read(
@@ -100,6 +137,8 @@ def read(
     *,
     images: str | None = None,
     labels: Any = None,
+    columns: str | Sequence[str | int] | None = None,
+    without: Sequence[str | int] = (),
     shape: tuple[int, ...] | None = None,
     full_scale: float | None = None,
     stored: bool | None = None,
@@ -115,10 +154,13 @@ def read(
     Parameters
     ----------
     images
-        The column of pixels, a list or an encoded picture each; by default pixels, image, x, embedding or the like, or
-        else all numeric columns but the label's.
+        The column of pixels, a list, a tensor or an encoded picture each; by default one called pixels, image, x,
+        embedding or the like, or the only one that may be; or else all columns of numbers but the label's.
     labels
-        The column of labels; by default label, class, target, y or digit. False: none.
+        The column of labels, by name or number; by default label, class, target, y or digit, or the one of which the
+        file says that it holds classes. "none": none.
+    columns, without
+        See `table.read`.
     shape, full_scale
         As in `Images.from_arrays`.
     stored
@@ -132,11 +174,11 @@ def read(
     DataError
         With the shard, where one has other columns than the first or cannot be read.
     """
-    files = shards(path)
-    layout = layout_of(files, images, labels)
+    pairs = shards(path)
+    files = [file for file, _ in pairs]
+    wanted = Wanted(columns, without)
+    layout = layout_of(files, images, labels, wanted)
     check_sizes(files, layout, limits)
-    given: dict[str, Any] = {"name": source_name(path), "shape": shape, "full_scale": full_scale}
-    found = None if layout.label is None else column(files, layout.label)
     if layout.kind == "encoded":
         if stored:
             raise DataError(
@@ -144,29 +186,82 @@ def read(
                 f"steinhaus data import {shown(path)} pictures.zarr"
             )
         look = Look(mode, size, fit, background)
-        return decode_all(encoded(files, layout.columns[0], layout.label), look, source_name(path), limits, progress)
+        found = decode_all(
+            encoded(pairs, layout.columns[0], layout.label), look, source_name(path), limits, progress,
+            label_names=layout.label_names,
+        )  # fmt: skip
+        return replace(found, notes=(*layout.notes, *found.notes))
+    if layout.kind == "wide" and not layout.asked:
+        layout = features(files, layout)
+    labelled = None if layout.label is None else column(files, layout.label)
     store = ParquetStore(files, layout)
+    given_train, given_val, notes = _split(pairs)
+    names = layout.columns if layout.kind == "wide" else None
+    image = tuple(store.image) if layout.kind == "list" else (store.shape[1],)
+    shape = shape or (of_table.picture_shape(names, store.shape[1]) if names is not None else None)
+    plain = names is None or of_table.are_pixels(names, shape)
+    given: dict[str, Any] = {
+        "name": source_name(path), "shape": shape or image, "label_names": layout.label_names,
+        "full_scale": full_scale if plain or full_scale is not None else 1.0, "given_train": given_train,
+        "given_val": given_val, "columns": None if plain else names, "notes": [*layout.notes, *notes],
+    }  # fmt: skip
     n_bytes = store.shape[0] * store.shape[1] * store.dtype.itemsize
-    image = (store.shape[1],)
     if not (n_bytes > limits.memory if stored is None else stored):
         limits.check_memory(shown(path), n_bytes)
-        return Images.from_arrays(store.read(0, store.shape[0]), found, **given)
-    return stored_images(store, image, found, **given)
+        made = Images.from_arrays(store.read(0, store.shape[0]), labelled, **given)
+        hint = None if names is None or plain else of_table.apart(names, made.pixels)
+        return made if hint is None else replace(made, notes=(*made.notes, hint))
+    return stored_images(store, image, labelled, **given)
 
 
-def encoded(files: Sequence[Path], column: str, label: str | None) -> Iterator[Encoded]:
+def features(files: Sequence[Path], layout: Layout) -> Layout:
+    """The columns of numbers without those that number the rows, each with a word."""
+    if of_table.are_numbered(layout.columns):
+        return layout
+    kept, notes = list(layout.columns), list(layout.notes)
+    for name in layout.columns:
+        kind = opened(files[0]).schema_arrow.field(name).type
+        if of_table.identifies(name) is False and not str(kind).startswith(("int", "uint")):
+            continue
+        if (note := of_table.check_identifier(name, column(files, name, "a number"), shown(files[0]))) is not None:
+            kept.remove(name)
+            notes.append(note)
+    if not kept:
+        raise DataError(
+            f"{shown(files[0])}: no column is left to cluster. Name those that are features: {option('columns', '...')}"
+        )
+    kinds = [opened(files[0]).schema_arrow.field(name).type.to_pandas_dtype() for name in kept]
+    return replace(layout, columns=tuple(kept), shape=(len(kept),), dtype=np.result_type(*kinds), notes=tuple(notes))
+
+
+def _split(pairs: Sequence[tuple[Path, Part | None]]) -> tuple[int | None, int, tuple[str, ...]]:
+    """The source's own split, by the rows of the files of each part."""
+    parts = [part for _, part in pairs if part is not None]
+    if not parts:
+        return None, 0, ()
+    sizes = [0, 0, 0]
+    for file, part in pairs:
+        sizes[ORDER.index(part or "train")] += opened(file).metadata.num_rows
+    return *given(sizes), one_part(parts)
+
+
+def encoded(files: Sequence[tuple[Path, Part | None]], column: str, label: str | None) -> Iterator[Encoded]:
     """The encoded pictures of some files, one after the other."""
-    for file in files:
+    for file, part in files:
         for group in range(opened(file).num_row_groups):
             table = read_group(file, group, [column, *([label] if label else [])])
-            names = table.column(label).to_pylist() if label else [None] * len(table)
-            for row, (picture, name) in enumerate(zip(table.column(column).to_pylist(), names, strict=True)):
+            with damage_named(f"{shown(file)}, row group {group}", "Parquet"):
+                names = table.column(label).to_pylist() if label else [None] * len(table)
+                pictures = table.column(column).to_pylist()
+            for row, (picture, name) in enumerate(zip(pictures, names, strict=True)):
                 where = f"{file.name}, row group {group}, row {row}"
-                yield Encoded(where, _content(picture, file, where), name)
+                yield Encoded(where, _content(picture, file, where), name, part)
 
 
-def _content(picture: dict[str, Any] | None, file: Path, where: str) -> bytes | Path:
+def _content(picture: dict[str, Any] | bytes | None, file: Path, where: str) -> bytes | Path:
     """The bytes of a picture, or where they are: a file beside this one, or below."""
+    if isinstance(picture, bytes):
+        return picture
     if picture and picture["bytes"] is not None:
         return bytes(picture["bytes"])
     name = str(picture.get("path") or "") if picture else ""

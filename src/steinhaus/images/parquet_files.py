@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,81 +11,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steinhaus.errors import DataError
-from steinhaus.images.files import damage_named, natural, open_regular, reading, shown
+from steinhaus.images import parquet_layout
+from steinhaus.images.arrow_files import arrow_file, is_arrow
+from steinhaus.images.columns import Wanted
+from steinhaus.images.files import damage_named, modest, open_regular, reading, shown
 from steinhaus.images.limits import Limits
+from steinhaus.images.parquet_layout import Layout
+from steinhaus.images.parts import Part
+from steinhaus.images.shards import ordered
 
-PIXELS = ("pixels", "image", "images", "img", "x", "data", "embedding", "embeddings", "vector")
-LABELS = ("label", "labels", "class", "target", "y", "digit")
 _STRING = 100 << 20  # bytes of a text in a footer, and items of a list in it, as pyarrow has them by itself
 _ITEMS = 1_000_000
 
 
-@dataclass(frozen=True)
-class Layout:
-    """Which columns of a table are pixels, and how."""
-
-    kind: str  # "list", "wide" or "encoded"
-    columns: tuple[str, ...]
-    d: int  # 0: known only when rows are read
-    dtype: np.dtype[Any]
-    label: str | None
+def shards(path: Path) -> list[tuple[Path, Part | None]]:
+    """The Parquet or Arrow files of a path and the part that each is of; in natural order, those to train first."""
+    return ordered(path, (".parquet", ".arrow", ".feather")) if path.is_dir() else [(path, None)]
 
 
-def shards(path: Path) -> list[Path]:
-    """The Parquet files of a path, in natural order."""
-    if not path.is_dir():
-        return [path]
-    names = [name for name in os.listdir(path) if name.endswith(".parquet") and not name.startswith((".", "_"))]
-    return [path / name for name in sorted(names, key=natural)]
-
-
-def layout_of(files: Sequence[Path], images: str | None, labels: Any) -> Layout:
+def layout_of(files: Sequence[Path], images: str | None, labels: Any, wanted: Wanted) -> Layout:
     """Tell by the first file's schema what is what, and hold the others against it."""
     with damage_named(shown(files[0]), "Parquet"):
-        layout = _layout(opened(files[0]).schema_arrow, shown(files[0]), images, labels)
+        layout = parquet_layout.layout_of(opened(files[0]).schema_arrow, shown(files[0]), images, labels, wanted)
     _check_alike(files, layout)
-    return layout
-
-
-def _layout(schema: Any, first: str, images: str | None, labels: Any) -> Layout:
-    import pyarrow as pa
-
-    label = labels if isinstance(labels, str) else None
-    for name in (images, label):
-        if name is not None and name not in schema.names:
-            raise DataError(f"{first} has no column {name!r}; it has {', '.join(schema.names[:8])}.")
-    if label is None and labels is not False:
-        label = next((name for name in schema.names if name.lower() in LABELS), None)
-    others = [name for name in schema.names if name != label]
-    chosen = images or next(
-        (name for name in others if name.lower() in PIXELS and _is_nested(schema.field(name).type)), None
-    )
-    if chosen is None and len(others) == 1 and _is_nested(schema.field(others[0]).type):
-        chosen = others[0]
-    if chosen is None:
-        columns = tuple(
-            name
-            for name in others
-            if pa.types.is_integer(kind := schema.field(name).type) or pa.types.is_floating(kind)
-        )
-        if not columns:
-            raise DataError(
-                f"{first} has no column of pixels; it has {', '.join(schema.names[:8])}. Name it: images=..."
-            )
-        dtype = np.result_type(*(schema.field(name).type.to_pandas_dtype() for name in columns))
-        layout = Layout("wide", columns, len(columns), dtype, label)
-    elif pa.types.is_struct(kind := schema.field(chosen).type):
-        if "bytes" not in {kind.field(place).name for place in range(kind.num_fields)}:
-            raise DataError(
-                f"{first}: column {chosen} is a struct without bytes; pictures are a struct of bytes and path."
-            )
-        layout = Layout("encoded", (chosen,), 0, np.dtype(np.uint8), label)
-    elif _is_nested(kind):
-        if (d := getattr(kind, "list_size", 0)) < 0:
-            raise DataError(f"{first}: column {chosen} declares lists of {d:,} values: the file is damaged.")
-        layout = Layout("list", (chosen,), d, np.dtype(kind.value_type.to_pandas_dtype()), label)
-    else:
-        raise DataError(f"{first}: column {chosen} holds {kind}, neither lists of numbers nor pictures.")
     return layout
 
 
@@ -125,19 +72,8 @@ def _check_alike(files: Sequence[Path], layout: Layout) -> None:
                 )
 
 
-def _is_nested(kind: Any) -> bool:
-    import pyarrow as pa
-
-    return bool(
-        pa.types.is_struct(kind)
-        or pa.types.is_list(kind)
-        or pa.types.is_large_list(kind)
-        or pa.types.is_fixed_size_list(kind)
-    )
-
-
-def column(files: Sequence[Path], name: str) -> NDArray[Any]:
-    """A column of labels, over all files."""
+def column(files: Sequence[Path], name: str, what: str = "a label") -> NDArray[Any]:
+    """A column, of labels or of other values, over all files."""
     values: list[NDArray[Any]] = []
     for file in files:
         for group in range(opened(file).num_row_groups):
@@ -145,7 +81,7 @@ def column(files: Sequence[Path], name: str) -> NDArray[Any]:
             with damage_named(where, "Parquet"):
                 column = read_group(file, group, [name]).column(name)
                 if column.null_count:
-                    raise DataError(f"{where}: column {name} holds nulls; every image needs a label.")
+                    raise DataError(f"{where}: column {name} holds nulls; every image needs {what}.")
                 values.append(column.to_numpy())
     return np.concatenate(values) if values else np.empty(0, np.int64)
 
@@ -160,6 +96,10 @@ def opened(file: Path) -> Any:
         ) from None
     with reading(file), open_regular(file) as opened_file:  # a pipe would be waited for
         size = max(1, os.fstat(opened_file.fileno()).st_size)
+        head = opened_file.read(8)
+    if is_arrow(head):
+        with modest(shown(file)), damage_named(shown(file), "Arrow"):
+            return arrow_file(file)
     with damage_named(shown(file), "Parquet"):
         return pq.ParquetFile(
             file,

@@ -1,4 +1,4 @@
-"""One picture file (PNG, JPEG, WebP, BMP) -> uint8 pixels of one mode, grey or RGB.
+"""One picture file (PNG, JPEG, WebP, BMP, TIFF, AVIF, HEIC) -> uint8 pixels of one mode, grey or RGB.
 
 A file is not trusted: its size is asked of its header before it is decoded, and all that goes wrong is one kind of
 error.
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,23 +22,17 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from steinhaus.errors import DataError
 from steinhaus.images.collection import Images
+from steinhaus.images.deep import Again, eight_bits, raw_of
 from steinhaus.images.files import Clipped, open_regular, shown, source_name
 from steinhaus.images.limits import Limits, raised, size_text
+from steinhaus.images.pixels import shape_text
 from steinhaus.images.progress import Progress
+from steinhaus.wording import option
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".webp", ".bmp")
-_FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
+_OPTIONAL = {"AVIF": rb"....ftypavi[fs]", "HEIF": rb"....ftyp(hei[cfsx]|hev[cx]|mif1|msf1)"}  # where Pillow has them
 _GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "I;16N")
 _ORIENTATION = 0x0112  # EXIF 2.32, tag 274: how to turn the picture upright
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 @dataclass(frozen=True)
@@ -78,21 +73,58 @@ def read(
     limits: Limits,
     progress: Progress | None,
 ) -> Images:
-    """Read one picture, as a collection of one. The options are those of `folder.read`."""
+    """Read one picture, as a collection of one; of a TIFF file of several pages each is an image.
+
+    The options are those of `folder.read`.
+    """
     look = Look(mode, size, fit, background)
     with quiet():
         try:
-            pixels = decoded(path, look, limits)
+            pages = list(_pages(path, look, limits))
         except BadPictureError as error:
             raise DataError(f"{shown(path)} {error}.") from None
-    return Images.from_arrays(pixels[np.newaxis], name=source_name(path), files=[shown(path.name)])
+    other = next((page for page in pages if page.shape != pages[0].shape), None)
+    if other is not None:
+        raise DataError(
+            f"{shown(path)} holds pages of different sizes or modes, {shape_text(pages[0].shape)} and "
+            f"{shape_text(other.shape)}. Bring them to one with {to_one()}."
+        )
+    name = shown(path.name)
+    files = [name] if len(pages) == 1 else [f"{name}[{row}]" for row in range(len(pages))]
+    return Images.from_arrays(np.stack(pages), name=source_name(path), files=files)
+
+
+def _pages(path: Path, look: Look, limits: Limits) -> Iterator[NDArray[np.uint8]]:
+    """The pages of a picture; all have one but some TIFF files."""
+    with opened(path, limits, pages=True) as image:
+        n = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
+        for page in range(n):
+
+            @contextmanager
+            def again(page: int = page) -> Iterator[Image.Image]:
+                with opened(path, limits, pages=True) as other:
+                    other.seek(page)
+                    yield other
+
+            if n > 1:
+                image.seek(page)
+                check_size(*image.size, limits)
+            pixels = brought(image, look, again)
+            limits.check_memory(f"{shown(path)}, {n:,} pages,", n * pixels.nbytes)
+            yield pixels
+
+
+def to_one() -> str:
+    """The options that bring pictures to one size and mode."""
+    size = option("size", "(width, height)", "WIDTHxHEIGHT")
+    return f"{size} and {option('mode', repr('L'))} or {option('mode', repr('RGB'))}"
 
 
 @contextmanager
-def opened(path: Path | bytes, limits: Limits) -> Iterator[Image.Image]:
+def opened(path: Path | bytes, limits: Limits, *, pages: bool = False) -> Iterator[Image.Image]:
     """Open a picture, a file or the bytes of one, its header checked and nothing decoded.
 
-    All that goes wrong becomes a `BadPictureError`.
+    All that goes wrong becomes a `BadPictureError`, and so does a TIFF file of several pages, but where `pages` is set.
     """
     try:
         with io.BytesIO(path) if isinstance(path, bytes) else open_regular(path) as file:
@@ -104,24 +136,49 @@ def opened(path: Path | bytes, limits: Limits) -> Iterator[Image.Image]:
                 raise BadPictureError(
                     f"has {size_text(stored)}, more than a picture of {limits.picture:,} pixels can need"
                 )
-            _check_size(*_webp_size(file.read(30)), limits)
+            check_size(*_webp_size(file.read(30)), limits)
             file.seek(0)
-            with Image.open(cast("IO[bytes]", Clipped(file, stored)), formats=_FORMATS) as image:
-                _check_size(*image.size, limits)
-                if getattr(image, "is_animated", False) and image.format in ("PNG", "WEBP"):
+            clipped = cast("IO[bytes]", Clipped(file, stored))
+            with Image.open(clipped, formats=(*_FORMATS, *_optional(file))) as image:
+                check_size(*image.size, limits)
+                if image.format in ("PNG", "WEBP", "AVIF") and getattr(image, "is_animated", False):
                     raise BadPictureError("is an animation, not one picture")
+                if image.format == "TIFF" and not pages and (n := getattr(image, "n_frames", 1)) > 1:
+                    raise BadPictureError(f"has {n:,} pages, not one; open it alone, and each page is an image")
                 yield image
-    except (BadPictureError, MemoryError):
+    except (BadPictureError, DataError, MemoryError):
         raise
     except Image.DecompressionBombError:
         raise BadPictureError(f"declares more pixels than Pillow opens, and the limit is {limits.picture:,}") from None
     except UnidentifiedImageError:
-        raise BadPictureError("is not a PNG, JPEG, WebP or BMP picture, or its beginning is damaged") from None
+        raise BadPictureError(
+            "is not a PNG, JPEG, WebP, BMP, TIFF, AVIF or HEIC picture, or its beginning is damaged"
+        ) from None
     except Exception as error:  # decoders raise whatever they trip over in a damaged file
         raise BadPictureError(f"cannot be read: {str(error) or type(error).__name__}") from None
 
 
-def _check_size(width: int, height: int, limits: Limits) -> None:
+def _optional(file: BinaryIO) -> tuple[str, ...]:
+    """The format of a picture that Pillow can read only where it was built so, or where another package is there."""
+    file.seek(0)
+    head = file.read(16)
+    file.seek(0)
+    found = tuple(form for form, pattern in _OPTIONAL.items() if re.match(pattern, head, re.DOTALL))
+    if "HEIF" in found:
+        with suppress(ImportError):
+            import pillow_heif
+
+            pillow_heif.register_heif_opener()
+    if found:
+        Image.init()
+        if found[0] not in Image.OPEN:
+            way = "pip install pillow-heif" if found[0] == "HEIF" else "pip install -U pillow"
+            raise BadPictureError(f"is an {found[0]} picture, which this Pillow cannot read: {way}")
+    return found
+
+
+def check_size(width: int, height: int, limits: Limits) -> None:
+    """Refuse a picture that declares more pixels than allowed."""
     if width * height > limits.picture:
         raise BadPictureError(
             f"declares {width:,} x {height:,} pixels, over the limit of {limits.picture:,}; if you trust it, "
@@ -151,20 +208,23 @@ def _webp_size(head: bytes) -> tuple[int, int]:
 def decoded(path: Path | bytes, look: Look, limits: Limits) -> NDArray[np.uint8]:
     """Decode a picture and bring it to the mode and size asked for, (h, w) or (h, w, 3)."""
     with opened(path, limits) as image:
-        image.load()
-        turned = _UPRIGHT.get(orientation_of(image))
-        mode = look.mode or mode_of(image)
-        plain = _opaque(_eight_bits(image), look.background).convert(mode)
-        if turned is not None:
-            plain = plain.transpose(turned)
-        if look.size is not None and plain.size != look.size:
-            plain = _resized(plain, look.size, look)
-        return np.asarray(plain)
+        return brought(image, look, lambda: opened(path, limits))
+
+
+def brought(image: Image.Image, look: Look, again: Again) -> NDArray[np.uint8]:
+    """The pixels of a picture of which nothing is decoded yet, of the mode and size asked for."""
+    mode = look.mode or mode_of(image)
+    plain = _opaque(eight_bits(image, again), look.background).convert(mode)
+    plain.getexif()[_ORIENTATION] = orientation_of(image)  # asked for last: Pillow decodes a PNG to find it
+    plain = ImageOps.exif_transpose(plain)
+    if look.size is not None and plain.size != look.size:
+        plain = _resized(plain, look.size, look)
+    return np.asarray(plain)
 
 
 def mode_of(image: Image.Image) -> str:
     """The mode of a picture among the two that there are here. A palette is colour."""
-    return "L" if image.mode in _GREY else "RGB"
+    return "L" if image.mode in _GREY or raw_of(image).startswith("LA;16") else "RGB"
 
 
 def orientation_of(image: Image.Image) -> int:
@@ -173,14 +233,6 @@ def orientation_of(image: Image.Image) -> int:
         return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # damaged EXIF data do not make a picture unreadable: it stands as it is
         return 1
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """A picture of 16 bits a pixel as one of 8: value x 255 / 65535, rounded."""
-    if not image.mode.startswith("I"):
-        return image
-    values = np.asarray(image).astype(np.uint32)
-    return Image.fromarray(((values * 255 + 32767) // 65535).astype(np.uint8))
 
 
 def _opaque(image: Image.Image, background: int) -> Image.Image:

@@ -86,10 +86,12 @@ def scale_of(full_scale: float | None, usual: float, name: str) -> float:
     return float(full_scale)
 
 
-def check_given_train(given_train: int | None, n: int, name: str) -> None:
-    """Refuse a training part of the source's own that is none or all of its images."""
+def check_given_train(given_train: int | None, n: int, name: str, given_val: int = 0) -> None:
+    """Refuse a training part of the source's own that is none or all of its images, and a validation part too large."""
     if given_train is not None and not 0 < given_train < n:
         raise DataError(f"{name}: given_train must be from 1 to {n - 1}, not {given_train}.")
+    if not 0 <= given_val <= n - (given_train or n):
+        raise DataError(f"{name}: given_val must be from 0 to {n - (given_train or n)}, not {given_val}.")
 
 
 def stacked(

@@ -10,16 +10,38 @@ from pathlib import Path
 from steinhaus.errors import DataError
 from steinhaus.images.files import open_content, reading, shown
 from steinhaus.images.limits import Limits
+from steinhaus.images.shards import folders
 
 HEAD = 512  # bytes that tell a format
-IDX_NAME = re.compile(r"[-.](idx[1-4]?([-.]ubyte)?|ubyte)(\.gz)?$", re.IGNORECASE)
+IDX_NAME = re.compile(r"[-.](idx[1-4]?([-.](ubyte|byte|short|int|float|double))?|ubyte)(\.gz)?$", re.IGNORECASE)
 READABLE = (
-    "Readable are IDX files (MNIST's format), .npy, .npz, Zarr, Parquet, CSV tables, PNG, JPEG, WebP and BMP pictures, "
-    "and folders or tar files of pictures, and folders of IDX files."
+    "Readable are IDX files (MNIST's format), .npy, .npz, Zarr, Parquet, CSV tables, PNG, JPEG, WebP, BMP, TIFF, AVIF "
+    "and HEIC pictures, and folders or tar files of pictures, and folders of IDX files."
 )
 
-_HEADS = {b"\x93NUMPY": "npy", b"PK\x03\x04": "npz", b"PK\x05\x06": "npz", b"PAR1": "parquet"}
-_PICTURES = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|RIFF....WEBP|BM.{4}\x00{4}", re.DOTALL)
+# The endings by which pictures are found in folders and archives.
+SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif",
+)  # fmt: skip
+
+_ENDINGS = {".parquet": "parquet", ".arrow": "arrow", ".feather": "arrow", ".tar": "tar", ".bin": "cifar"}
+_KINDS = {
+    "arrow": "Arrow files",
+    "cifar": "CIFAR's binary files",
+    "parquet": "Parquet files",
+    "tar": "tar files",
+    "idx folder": "IDX files",
+    "picture": "pictures",
+}
+_HEADS = {
+    b"\x93NUMPY": "npy", b"MATLAB 5": "matlab", b"PK\x03\x04": "npz", b"PK\x05\x06": "npz", b"PAR1": "parquet",
+    b"ARROW1": "arrow",
+}  # fmt: skip
+_PICTURES = re.compile(
+    rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|RIFF....WEBP|BM.{4}\x00{4}|II\*\x00|MM\x00\*"
+    rb"|....ftyp(avi[fs]|hei[cfsx]|hev[cx]|mif1|msf1)",
+    re.DOTALL,
+)
 _IDX = re.compile(rb"\x00\x00[\x08\x09\x0b\x0c\x0d\x0e][\x01-\x04]")
 _ANY_CASE = re.DOTALL | re.IGNORECASE
 _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1f]")  # bytes that no text has
@@ -35,12 +57,12 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
     (
         rb"\x80[\x02-\x05]",
         "a Python pickle, which can run any code when it is loaded; Steinhaus never loads one. Save the arrays with "
-        "np.savez",
+        "np.savez; of CIFAR take the binary version, which is read",
     ),
     (rb"\x89HDF", "an HDF5 file. Save its arrays as .npz first"),
-    (rb"MATLAB 5", "a MATLAB file. Save its arrays as .npz first"),
+    (rb"MATLAB 7", "a MATLAB file of version 7.3. Save it again with -v7, or its arrays as .npz"),
+    (rb"FEA1", "a Feather file of version 1. Save it again, as Feather or Parquet"),
     (rb"GIF8", "a GIF picture. Convert it to PNG first"),
-    (rb"II\*\x00|MM\x00\*", "a TIFF picture. Convert it to PNG first"),
     (rb"%PDF", "a PDF document"),
     (
         rb"BZh[1-9]|\xfd7zXZ|7z\xbc\xaf|Rar!|\x28\xb5\x2f\xfd",
@@ -85,6 +107,8 @@ def identify(path: Path, limits: Limits) -> str:
 
 def _identify_head(path: Path, head: bytes) -> str:
     """The kind of a file that begins so."""
+    if (kind := _of_ending(path, head)) is not None:
+        return kind
     for magic, kind in _HEADS.items():
         if head.startswith(magic):
             return kind
@@ -107,15 +131,55 @@ def _identify_head(path: Path, head: bytes) -> str:
     raise DataError(f"{shown(path)} is in no known format: it begins with the bytes {head[:8].hex(' ')}. {READABLE}")
 
 
+def _of_ending(path: Path, head: bytes) -> str | None:
+    """The kind of a file that its ending tells, because its first bytes do not."""
+    ending = path.suffix.lower()
+    if ending in (".fvecs", ".bvecs"):
+        return "vectors"
+    if ending in (".arrow", ".feather") and head.startswith(b"\xff\xff\xff\xff"):
+        return "arrow"  # a stream
+    if ending in (".jsonl", ".ndjson") or (ending == ".json" and re.match(rb"\s*(\{.*\}|\[.*\])\s*\n\s*[{\[]", head)):
+        return "json lines"
+    if ending == ".bin" and _is_cifar(path.stat().st_size):
+        return "cifar"
+    return None
+
+
+def _is_cifar(size: int) -> bool:
+    """Whether a file may be records of CIFAR's binary version."""
+    return size > 0 and (size % 3073 == 0 or size % 3074 == 0)
+
+
 def _identify_folder(path: Path) -> str:
+    """The kind of a folder, by the files that lie in it or, where none of these is data, in the folders in it.
+
+    Pictures in those folders make it one of pictures, but where there are IDX files above them.
+    """
     with reading(path):
         names = os.listdir(path)
     if not names:
         raise DataError(f"{shown(path)} is an empty folder.")
-    if any(marker in names for marker in ("zarr.json", ".zarray", ".zgroup")):
+    if {"zarr.json", ".zarray", ".zgroup"} & set(names):
         return "zarr"
-    endings = {Path(name).suffix for name in names if not name.startswith((".", "_"))}
-    for ending in (".parquet", ".tar"):
-        if endings == {ending}:
-            return ending[1:]
-    return "idx folder" if any(IDX_NAME.search(name) for name in names) else "folder"
+    found = None
+    for _, files in folders(path):
+        kinds = {kind for file in files if (kind := _kind_by_name(file)) is not None}
+        if "picture" in kinds and (found or "idx folder" not in kinds):
+            return "folder"
+        if found is None and len(kinds - {"picture"}) > 1:
+            listed = " and ".join(sorted(_KINDS[kind] for kind in kinds))
+            raise DataError(f"{shown(path)} holds {listed}. Open one of these, or give each set a folder.")
+        if "idx folder" in kinds and found is None:
+            return "idx folder"
+        found = found or next(iter(kinds), None)
+    return found or "folder"
+
+
+def _kind_by_name(file: Path) -> str | None:
+    """What a file in a folder is by its name; its content is looked at when it is read."""
+    if IDX_NAME.search(file.name):
+        return "idx folder"
+    ending = file.suffix.lower()
+    if ending == ".bin" and not _is_cifar(file.stat().st_size):
+        return None
+    return _ENDINGS.get(ending) or ("picture" if ending in SUFFIXES else None)

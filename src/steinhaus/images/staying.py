@@ -25,6 +25,10 @@ def stored_images(
     shape: tuple[int, ...] | None = None,
     full_scale: float | None = None,
     given_train: int | None = None,
+    given_val: int = 0,
+    usual_train: float | int | str | None = None,
+    columns: Sequence[str] | None = None,
+    notes: Sequence[str] = (),
     licence: str | None = None,
     source: str | None = None,
 ) -> Images:
@@ -49,7 +53,7 @@ def stored_images(
         image = image[:2]
     if math.prod(image) != store.shape[1] or not 1 <= len(image) <= 3:
         raise DataError(f"{name}: an image has {store.shape[1]:,} values, which do not fill the shape {image}.")
-    check_given_train(given_train, store.shape[0], name)
+    check_given_train(given_train, store.shape[0], name, given_val)
     _check_finite(store, name)
     indices, names = (None, None) if labels is None else encode(labels, store.shape[0], name, label_names)
     return Images(
@@ -59,6 +63,10 @@ def stored_images(
         name=name,
         full_scale=scale_of(full_scale, 255.0 if store.dtype == np.uint8 else 1.0, name),
         given_train=given_train,
+        given_val=given_val,
+        usual_train=usual_train,
+        columns=None if columns is None else tuple(columns),
+        notes=tuple(notes),
         licence=licence,
         source=source,
     )

@@ -1,12 +1,12 @@
-"""Tables of text (CSV): one image a line, `label,pixel0,...,pixel783`, with or without labels and a line of names."""
+"""Tables of text (CSV): one image or point a line, with or without labels and a line of names."""
 
 from __future__ import annotations
 
 import math
 import sys
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,54 +14,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steinhaus.errors import DataError
+from steinhaus.images import columns as of_table
 from steinhaus.images.collection import Images
+from steinhaus.images.columns import Wanted
 from steinhaus.images.files import Content, open_content, source_name
 from steinhaus.images.limits import MEBIBYTE, Limits
 from steinhaus.images.progress import Progress
+from steinhaus.images.table_layout import Layout, Line, is_number, layout_of
+from steinhaus.wording import option
 
 _BLOCK = 4 * MEBIBYTE  # bytes of text parsed in one go
-_DELIMITERS = (",", ";", "\t")
-_LABEL_NAMES = ("label", "labels", "class", "target", "y", "digit")
-_ROW_NUMBER_NAMES = ("", "id", "index", "imageid", "unnamed: 0")
 _REFERENCE = 8  # bytes that a list or a dict takes for one of its items
-_SMALLEST_SIDE = 4  # fewer than 16 columns are features, not a picture
-
-_Line = tuple[int, str]  # number in the file, from 1, and text
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """How the lines of a table are to be read."""
-
-    delimiter: str
-    columns: int
-    header: bool
-    label: int | None  # column of the label
-
-    @property
-    def pixels(self) -> int:
-        """The number of pixels of an image."""
-        return self.columns - (self.label is not None)
-
-    def parted(self, line: str) -> tuple[str, str]:
-        """The label and the pixels of a line, as text."""
-        if self.label is None:
-            return "", line
-        if self.label == 0:
-            label, _, rest = line.partition(self.delimiter)
-        elif self.label == self.columns - 1:
-            rest, _, label = line.rpartition(self.delimiter)
-        else:
-            fields = line.split(self.delimiter)
-            label = fields.pop(self.label) if self.label < len(fields) else ""
-            rest = self.delimiter.join(fields)
-        return _plain(label), rest
+_CERTAIN = 10  # rows from which on a column of text without two rows alike is one of names, not of labels
 
 
 def read(
     path: Path,
     *,
-    labels: str = "auto",
+    labels: str | int | bool | None = None,
+    columns: str | Sequence[str | int] | None = None,
+    without: Sequence[str | int] = (),
     shape: tuple[int, ...] | None = None,
     full_scale: float | None = None,
     limits: Limits,
@@ -72,57 +44,168 @@ def read(
     Parameters
     ----------
     labels
-        The column of labels: its name in the first line, "first", "last" or "none". "auto" takes a column named label,
-        class, target, y or digit; else a first or last column of text; else, without a line of names, the first column
-        if the others fill a square (785 = 1 + 28 x 28).
+        The column of labels: its name in the first line, its number, counted from 0, "first", "last" or "none". By
+        default a column named label, class, target, y or digit; else a first or last column of text; else, where
+        columns have no names and all but one fill a square (785 = 1 + 28 x 28), the first or the last, if one of them
+        alone holds classes.
+    columns
+        The columns that are features, by name or number, or "all". By default all of numbers, but those that number the
+        rows.
+    without
+        Columns that are left out.
     shape
-        The shape of one image. By default square numbers of pixels, from 16 on, become (side, side), others stay
-        vectors.
+        The shape of one image. By default square numbers of columns, from 16 on, become (side, side) where the columns
+        have no names of their own; others stay vectors.
     full_scale
-        As in `Images.from_arrays`.
+        As in `Images.from_arrays`; of columns with names 1 by default: they are numbers in units of their own.
 
     Raises
     ------
     DataError
-        With line and column, where a line has another number of columns or a pixel is no number.
+        With line and column, where a line has another number of columns or a value is no number.
     """
+    wanted = Wanted(columns, without)
+    labels = None if isinstance(labels, str) and labels == "auto" else labels
     with open_content(path, limits) as content:
+        name = content.name
         lines = _lines(content)
         top = [line for _, line in zip(range(2), lines, strict=False)]
         if not top:
-            raise DataError(f"{content.name} holds only blank lines.")
-        layout = _layout(top, labels, content.name)
-        found: list[str] = []
-        texts: dict[str, str] = {}  # each label once
-        blocks: list[NDArray[Any]] = []
-        held = 0
-        for block in _blocks(top[1:] if layout.header else top, lines):
-            parts = [layout.parted(line) for _, line in block]
-            if layout.label is not None:
-                new = {label for label, _ in parts} - texts.keys()
-                texts.update(zip(new, new, strict=True))
-                found.extend(texts[label] for label, _ in parts)
-                held += _REFERENCE * len(parts) + sum(sys.getsizeof(label) + 2 * _REFERENCE for label in new)
-            blocks.append(_parsed([rest for _, rest in parts], block, layout, content.name))
-            held += blocks[-1].nbytes
-            limits.check_memory(content.name, held)
-        if "" in texts:
-            raise DataError(
-                f"{content.name}: the label of image {found.index('') + 1} is empty; every image needs one, or none."
-            )
-    pixels = np.concatenate(blocks)
-    if pixels.dtype != np.uint8 and pixels.min() >= 0 and pixels.max() <= 255 and (pixels == np.trunc(pixels)).all():
+            raise DataError(f"{name} holds only blank lines.")
+        layout = layout_of(top, labels, wanted, name)
+        raw = _read(_blocks(top[1:] if layout.header else top, lines), layout, name, limits)
+    if layout.square:
+        raw = _ends(raw, name)
+    raw = _without_names(raw, layout)
+    raw = _chosen(raw, layout, wanted, name)
+    pixels, names = raw.values, raw.names
+    if pixels.dtype != np.uint8 and pixels.min() >= 0 and pixels.max() <= 255 and of_table.is_whole(pixels):
         pixels = pixels.astype(np.uint8)
+    shape = shape or of_table.picture_shape(names, pixels.shape[1])
+    plain = of_table.are_pixels(names, shape)
+    hint = None if plain or names is None else of_table.apart(names, pixels)
     return Images.from_arrays(
         pixels,
-        None if layout.label is None else found,
+        raw.labels,
         name=source_name(path),
-        shape=shape or _square(layout.pixels),
-        full_scale=full_scale,
+        shape=shape,
+        full_scale=full_scale if plain or full_scale is not None or names is None else 1.0,
+        columns=None if plain or names is None else names,
+        notes=[*raw.notes, *([hint] if hint else [])],
     )
 
 
-def _lines(content: Content) -> Iterator[_Line]:
+@dataclass(frozen=True)
+class _Raw:
+    """What was read of a table."""
+
+    values: NDArray[Any]  # (n, columns of numbers)
+    names: tuple[str, ...] | None  # of these columns
+    labels: Any = None
+    notes: list[str] = field(default_factory=list)
+
+
+def _read(blocks: Iterator[list[Line]], layout: Layout, name: str, limits: Limits) -> _Raw:
+    """Parse all lines, within the limit of memory."""
+    found: list[str] = []
+    texts: dict[str, str] = {}  # each label once
+    parsed: list[NDArray[Any]] = []
+    held = 0
+    for block in blocks:
+        parts = [layout.parted(line) for _, line in block]
+        if layout.label is not None:
+            new = {label for label, _ in parts} - texts.keys()
+            texts.update(zip(new, new, strict=True))
+            found.extend(texts[label] for label, _ in parts)
+            held += _REFERENCE * len(parts) + sum(sys.getsizeof(label) + 2 * _REFERENCE for label in new)
+        parsed.append(_parsed([rest for _, rest in parts], block, layout, name))
+        held += parsed[-1].nbytes
+        limits.check_memory(name, held)
+    if "" in texts:
+        raise DataError(f"{name}: the label of image {found.index('') + 1} is empty; every image needs one, or none.")
+    names = None if layout.names is None else tuple(layout.names[column] for column in layout.features)
+    notes = []
+    if layout.text:
+        listed = ", ".join(f'"{layout.names[column] if layout.names else column}"' for column in sorted(layout.text))
+        notes.append(f"Left out: {'column' if len(layout.text) == 1 else 'columns'} {listed}, which hold text.")
+    return _Raw(np.concatenate(parsed), names, None if layout.label is None else found, notes)
+
+
+def _without_names(raw: _Raw, layout: Layout) -> _Raw:
+    """A column of text that was taken for labels, and has no two rows alike, is one of names: left out, and said."""
+    if not layout.by_text or len(raw.labels) < _CERTAIN or len(set(raw.labels)) < len(raw.labels):
+        return raw
+    column = layout.label if layout.names is None else f'"{layout.names[layout.label or 0]}"'
+    note = (
+        f"Left out: column {column} of text, of which no two rows are alike; to take it as labels: "
+        f"{option('labels', repr('first') if layout.label == 0 else repr('last'))}."
+    )
+    return replace(raw, labels=None, notes=[*raw.notes, note])
+
+
+def _ends(raw: _Raw, name: str) -> _Raw:
+    """Take the first or the last column as labels, where one alone seems to hold them and the others fill a square."""
+    first, last = (_classes(raw.values[:, column]) for column in (0, -1))
+    if first and last:  # both are whole numbers: a label has far fewer values than a pixel, or far smaller ones
+        highest = float(raw.values[:, 0].max()), float(raw.values[:, -1].max())
+        sizes = (first, last) if max(first, last) >= 2 * min(first, last) else highest
+        if max(sizes) >= 2 * min(sizes):
+            first, last = (first, 0) if sizes[0] < sizes[1] else (0, last)
+        else:
+            raise DataError(
+                f"{name} has {raw.values.shape[1]:,} columns without names, one more than a square picture has pixels: "
+                f"the first or the last may be the label. Say which: {option('labels', repr('first'))}, "
+                f"{option('labels', repr('last'))}, or {option('labels', repr('none'))}."
+            )
+    if not first and not last:
+        note = (
+            f"No column is taken as the label. If one is: {option('labels', repr('first'))} or "
+            f"{option('labels', repr('last'))}."
+        )
+        return replace(raw, notes=[*raw.notes, note])
+    which = "first" if first else "last"
+    note = f"Labels: the {which} column. If it is none: {option('labels', repr('none'))}."
+    values, labels = (raw.values[:, 1:], raw.values[:, 0]) if first else (raw.values[:, :-1], raw.values[:, -1])
+    return replace(raw, values=np.ascontiguousarray(values), labels=labels.astype(np.int64), notes=[*raw.notes, note])
+
+
+def _classes(values: NDArray[Any]) -> int:
+    """How many classes a column may hold; 0 where it is constant, no whole numbers, or different in every row."""
+    if not of_table.is_whole(values) or values.min() < 0:
+        return 0
+    classes = len(np.unique(values))
+    return classes if classes > 1 and (classes < len(values) or len(values) < _CERTAIN) else 0
+
+
+def _chosen(raw: _Raw, layout: Layout, wanted: Wanted, name: str) -> _Raw:
+    """Keep the columns that are features."""
+    names, values = raw.names, raw.values
+    places = [f"{column}" for column in layout.features] if names is None else list(names)
+    if names is None and len(places) != values.shape[1]:  # one of the ends is the label
+        places = [str(column) for column in range(values.shape[1])]
+    asked = wanted.named(places, name)
+    out = wanted.left_out(places, name)
+    notes = list(raw.notes)
+    kept = [column for column in (range(len(places)) if asked is None else asked) if column not in out]
+    if asked is None and (names is None or not of_table.are_numbered(names)):
+        for column in list(kept):
+            if names is None and (column or of_table.square(len(places))):
+                continue  # without names, only a first column is looked at
+            note = of_table.check_identifier(places[column], values[:, column], name)
+            if note is not None:
+                kept.remove(column)
+                notes.append(note)
+    if not kept:
+        raise DataError(
+            f"{name}: no column is left to cluster. Name those that are features: {option('columns', '...')}"
+        )
+    if kept == list(range(len(places))):
+        return replace(raw, notes=notes)
+    chosen = np.ascontiguousarray(values[:, kept])
+    return replace(raw, values=chosen, names=None if names is None else tuple(names[c] for c in kept), notes=notes)
+
+
+def _lines(content: Content) -> Iterator[Line]:
     """The lines that are not blank, with their numbers."""
     number = 0
     while line := content.readline():
@@ -139,7 +222,7 @@ def _lines(content: Content) -> Iterator[_Line]:
             yield number, text
 
 
-def _blocks(first: list[_Line], lines: Iterator[_Line]) -> Iterator[list[_Line]]:
+def _blocks(first: list[Line], lines: Iterator[Line]) -> Iterator[list[Line]]:
     """Lines in blocks of a few megabytes."""
     block, size = first, sum(len(text) for _, text in first)
     for line in lines:
@@ -152,63 +235,7 @@ def _blocks(first: list[_Line], lines: Iterator[_Line]) -> Iterator[list[_Line]]
         yield block
 
 
-def _layout(top: list[_Line], labels: str, name: str) -> _Layout:
-    """Tell from the first two lines how the table is to be read."""
-    first = top[0][1]
-    delimiter = max(_DELIMITERS, key=first.count)
-    names = [_plain(field) for field in first.split(delimiter)]
-    header = _is_header(names)
-    if header and len(top) < 2:
-        what = "a line of names, but no images" if len(names) > 1 else "one line of text"
-        raise DataError(f"{name} holds {what}: {first[:60]!r}.")
-    row = [_plain(field) for field in top[header][1].split(delimiter)]
-    if header and _is_text(row):
-        raise DataError(f"{name} is text, but no table of numbers: its second line is {top[1][1][:60]!r}.")
-    label = _label_column(labels, names if header else None, row, name)
-    layout = _Layout(delimiter, len(names), header, label)
-    if layout.pixels < 1:
-        raise DataError(f"{name} has a column of labels and no pixels.")
-    for column, field in enumerate(names if header else []):
-        if column != label and field.lower() in _ROW_NUMBER_NAMES:
-            raise DataError(
-                f'{name}: column {column + 1}, named "{field}", looks like row numbers, which are no pixels. Leave it '
-                f"out of "
-                f"the table, or rename it."
-            )
-    return layout
-
-
-def _is_header(fields: list[str]) -> bool:
-    """Whether a first line is names: mostly text, a known name of labels at an end, or the numbers 0, 1, 2, ..."""
-    if len(fields) > 2 and fields == [str(column) for column in range(len(fields))]:
-        return True
-    return _is_text(fields) or {fields[0].lower(), fields[-1].lower()} & set(_LABEL_NAMES) != set()
-
-
-def _is_text(fields: list[str]) -> bool:
-    """Whether most fields are no numbers."""
-    return 2 * sum(not _is_number(field) for field in fields) > len(fields)
-
-
-def _label_column(labels: str, names: list[str] | None, row: list[str], name: str) -> int | None:
-    columns = len(names or row)
-    if names is not None and labels in names:
-        return names.index(labels)
-    if labels in ("none", "first", "last"):
-        return {"none": None, "first": 0, "last": columns - 1}[labels]
-    if labels != "auto":
-        known = f"columns are {', '.join(names[:4])}, ..." if names else "first line holds no names"
-        raise DataError(f'{name} has no column named {labels!r}: its {known}. Give a name, "first", "last" or "none".')
-    known_names = [column for column, field in enumerate(names or []) if field.lower() in _LABEL_NAMES]
-    if known_names:
-        return known_names[0]
-    for column in (0, columns - 1):
-        if column < len(row) and row[column] and not _is_number(row[column]):
-            return column
-    return 0 if names is None and _square(columns - 1) and not _square(columns) else None
-
-
-def _parsed(rows: list[str], block: list[_Line], layout: _Layout, name: str) -> NDArray[Any]:
+def _parsed(rows: list[str], block: list[Line], layout: Layout, name: str) -> NDArray[Any]:
     """Parse the pixels of a block, (m, d): uint8 where all are whole numbers 0..255, else float64."""
     for dtype in (np.uint8, np.float64):
         try:
@@ -217,45 +244,26 @@ def _parsed(rows: list[str], block: list[_Line], layout: _Layout, name: str) -> 
                 values = np.loadtxt(rows, dtype=dtype, delimiter=layout.delimiter, comments=None, ndmin=2)
         except (ValueError, Warning):
             continue
-        if values.shape == (len(rows), layout.pixels) and (dtype == np.uint8 or np.isfinite(values).all()):
+        if values.shape == (len(rows), len(layout.features)) and (dtype == np.uint8 or np.isfinite(values).all()):
             return values
         break
     raise DataError(_fault(block, layout, name))
 
 
-def _fault(block: list[_Line], layout: _Layout, name: str) -> str:
+def _fault(block: list[Line], layout: Layout, name: str) -> str:
     """Say what is wrong with a block that cannot be parsed: the first fault, with its line and column."""
     for number, line in block:
-        fields = line.split(layout.delimiter)
+        fields = layout.fields(line)
         if len(fields) != layout.columns:
             return f"{name}, line {number}: {len(fields):,} columns here, but {layout.columns:,} in the first line."
-        for column, field in enumerate(fields):
-            if column == layout.label:
+        for column, text in enumerate(fields):
+            if column not in layout.features:
                 continue
             where = f"{name}, line {number}, column {column + 1}"
-            if not field.strip():
-                return f"{where}: the pixel is missing. Every image needs all {layout.pixels:,} pixels."
-            if not _is_number(field):
-                return f"{where}: {field.strip()[:40]!r} is not a number. Pixels are plain numbers, without quotes."
-            if not math.isfinite(float(field)):
-                return f"{where}: {field.strip()[:40]} is not finite. Replace or leave out such values."
+            if not text.strip():
+                return f"{where}: the pixel is missing. Every image needs all {len(layout.features):,} pixels."
+            if not is_number(text):
+                return f"{where}: {text.strip()[:40]!r} is not a number. Pixels are plain numbers, without quotes."
+            if not math.isfinite(float(text)):
+                return f"{where}: {text.strip()[:40]} is not finite. Replace or leave out such values."
     return f"{name}, lines {block[0][0]} to {block[-1][0]}: the numbers cannot be read."
-
-
-def _is_number(field: str) -> bool:
-    try:
-        float(field)
-    except ValueError:
-        return False
-    return "_" not in field
-
-
-def _plain(field: str) -> str:
-    """A field without spaces and quotes around it."""
-    field = field.strip()
-    return field[1:-1] if len(field) > 1 and field[0] == field[-1] and field[0] in "\"'" else field
-
-
-def _square(pixels: int) -> tuple[int, ...] | None:
-    side = math.isqrt(max(pixels, 0))
-    return (side, side) if side >= _SMALLEST_SIDE and side * side == pixels else None

@@ -6,16 +6,20 @@ import json
 import os
 import tarfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
 
 from steinhaus.errors import DataError
 from steinhaus.images.collection import Images
 from steinhaus.images.encoded import Encoded, decode_all
-from steinhaus.images.files import Clipped, natural, open_regular, points_outside, reading, shown, source_name
+from steinhaus.images.files import Clipped, open_regular, points_outside, reading, shown, source_name
 from steinhaus.images.limits import Limits
-from steinhaus.images.pictures import SUFFIXES, Look
+from steinhaus.images.parts import Part
+from steinhaus.images.pictures import Look
 from steinhaus.images.progress import Progress
+from steinhaus.images.shards import ordered
+from steinhaus.images.sniffing import SUFFIXES
 
 _LABELS = (".cls", ".label")  # a text or a number
 _LONGEST_LABEL = 4096  # bytes
@@ -50,19 +54,20 @@ def read(
     return decode_all(encoded(shards(path), labels, limits), look, source_name(path), limits, progress)
 
 
-def shards(path: Path) -> list[Path]:
-    """The tar files of a path, in natural order."""
+def shards(path: Path) -> list[tuple[Path, Part | None]]:
+    """The tar files of a path and the part that each is of; in natural order, those to train first."""
     if not path.is_dir():
-        return [path]
-    return [path / name for name in sorted(os.listdir(path), key=natural) if name.endswith(".tar")]
+        return [(path, None)]
+    return ordered(path, (".tar",))
 
 
-def encoded(files: Sequence[Path], labels: bool, limits: Limits) -> Iterator[Encoded]:
+def encoded(files: Sequence[tuple[Path, Part | None]], labels: bool, limits: Limits) -> Iterator[Encoded]:
     """The pictures of some shards, one after the other."""
-    for file in files:
+    for file, part in files:
         try:
             with reading(file), open_regular(file) as stream, _archive(stream) as archive:
-                yield from _samples(archive, file, labels, limits)
+                for sample in _samples(archive, file, labels, limits):
+                    yield replace(sample, part=part)
         except DataError:
             raise
         except (tarfile.TarError, ValueError, OverflowError) as error:  # what tarfile makes of damaged headers

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steinhaus.errors import DataError
+from steinhaus.images.asking import NoSuchNameError
 from steinhaus.images.collection import Images
 from steinhaus.images.files import damage_named, shown, source_name
 from steinhaus.images.labels import check_count
@@ -20,6 +21,7 @@ from steinhaus.images.progress import Progress
 from steinhaus.images.staying import stored_images
 from steinhaus.images.zarr_frames import check_frames
 from steinhaus.images.zarr_store import ZarrStore
+from steinhaus.wording import option
 
 PIXELS = ("pixels", "images", "x", "X", "data")
 LABELS = ("labels", "label", "y", "target")
@@ -32,7 +34,7 @@ def read(
     path: Path | str,
     *,
     images: str | None = None,
-    labels: Any = None,
+    labels: str | int | bool | None = None,
     shape: tuple[int, ...] | None = None,
     full_scale: float | None = None,
     stored: bool | None = None,
@@ -49,7 +51,7 @@ def read(
     images
         The name of the array of images in a group; by default pixels, images, x or data.
     labels
-        The name of the array of labels, or one label an image; by default labels, label, y or target. False: none.
+        The name of the array of labels; by default labels, label, y or target. False: none.
     shape, full_scale
         As in `Images.from_arrays`.
     stored
@@ -69,28 +71,32 @@ def read(
         opened = _opened(path, name)
         pixels = _member(opened, images, PIXELS, name, "images")
         if pixels is None:
-            raise DataError(f"{name} holds no array of images ({', '.join(PIXELS)}). Name it: images=...")
+            raise DataError(
+                f"{name} holds no array of images ({', '.join(PIXELS)}). Name it: {option('images', '...')}"
+            )
         _check_codecs(pixels, name, limits)
         about = _about(opened, name)
         n_bytes = math.prod(pixels.shape) * np.dtype(pixels.dtype).itemsize
         if not missing:
             _check_chunks(pixels, path, name, limits)
-        found = labels
-        if labels is False:
-            found = None
-        elif labels is None or isinstance(labels, str | bool):
-            found = _member(opened, labels if isinstance(labels, str) else None, LABELS, name, "labels")
+        found = None
+        if labels is not False:
+            asked = None if labels is None or labels is True else str(labels)
+            found = _member(opened, asked, LABELS, name, "labels")
             if found is not None:
                 _check_codecs(found, name, limits)
                 check_count(int(found.shape[0]), int(pixels.shape[0]), name)
                 if not missing:
                     _check_blank(found, path, name, limits)
                 found = _labels(found, name, limits)
-    names = about.get("label_names") if isinstance(labels, str | None) else None
+    names = about.get("label_names") if labels is None else None
     given: dict[str, Any] = {
         "name": about.get("name") or source_name(Path(str(path))),
         "full_scale": full_scale if full_scale is not None else about.get("full_scale"),
         "given_train": about.get("given_train"),
+        "given_val": about.get("given_val") or 0,
+        "usual_train": about.get("usual_train"),
+        "columns": about.get("columns"),
         "licence": about.get("licence"),
         "source": about.get("source"),
     }
@@ -122,13 +128,22 @@ def _about(opened: Any, name: str) -> dict[str, Any]:
         raise DataError(f"{name}: its attribute {ABOUT!r} is not what an import writes: {str(about)[:40]!r}.")
     if about and not about.get("complete"):
         raise DataError(f"{name} is the beginning of an import. Give the command of the import again: it goes on.")
-    kinds = {"name": str, "full_scale": int | float, "given_train": int, "licence": str, "source": str}
+    kinds = {
+        "name": str,
+        "full_scale": int | float,
+        "given_train": int,
+        "given_val": int,
+        "usual_train": float,
+        "licence": str,
+        "source": str,
+    }
     for key, kind in kinds.items():
         if not isinstance(about.get(key), kind | None) or isinstance(about.get(key), bool):
             raise DataError(f"{name}: its attribute {ABOUT!r} has the {key} {str(about[key])[:40]!r}: it was changed.")
-    names = about.get("label_names")
-    if names is not None and not (isinstance(names, list) and all(isinstance(label, str) for label in names)):
-        raise DataError(f"{name}: its attribute {ABOUT!r} has label names that are no list of text: it was changed.")
+    for key, what in (("label_names", "label names"), ("columns", "columns")):
+        names = about.get(key)
+        if names is not None and not (isinstance(names, list) and all(isinstance(label, str) for label in names)):
+            raise DataError(f"{name}: its attribute {ABOUT!r} has {what} that are no list of text: it was changed.")
     return about
 
 
@@ -156,7 +171,7 @@ def _member(opened: Any, wanted: str | None, known: tuple[str, ...], name: str, 
                 return array
     if wanted is not None:
         there = [key for key, _ in opened.arrays()]
-        raise DataError(f"{name} has no array {wanted!r} of {what}; it holds {', '.join(there) or 'none'}.")
+        raise NoSuchNameError(f"{name} has no array {wanted!r} of {what}; it holds {', '.join(there) or 'none'}.")
     return None
 
 
@@ -178,7 +193,7 @@ def _check_blank(array: Any, path: Path | str, name: str, limits: Limits) -> Non
     if wanted - _stored(array, counts, path, name, limits) > _BLANK:
         raise DataError(
             f"{name}: over {_BLANK:,} of the {wanted:,} chunks of its labels are missing. Restore what is lost; or, "
-            "where chunks are empty on purpose, open it with missing=True."
+            f"where chunks are empty on purpose, open it with {option('missing', 'True', '')}."
         )
 
 
@@ -213,7 +228,7 @@ def _check_chunks(array: Any, path: Path | str, name: str, limits: Limits) -> No
             break
     raise DataError(
         f"{name}: {which} missing. Restore what is lost; or, where chunks are empty on purpose, open it with "
-        "missing=True."
+        f"{option('missing', 'True', '')}."
     )
 
 

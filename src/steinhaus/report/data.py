@@ -70,6 +70,11 @@ class ReportData:
         return len(self.shape) > 1
 
     @property
+    def columns(self) -> tuple[str, ...] | None:
+        """The names of a table's columns; None where the points are no such table."""
+        return self.record.data.columns
+
+    @property
     def parts(self) -> list[Part]:
         """The parts that are at hand, train then test."""
         return [p for p in (self.train, self.test) if p is not None]
@@ -106,6 +111,18 @@ class ReportData:
     def numbers(self) -> Int64:
         """Where every image stood in the source, train then test."""
         return np.concatenate([p.numbers for p in self.parts])
+
+    def measured(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Points, (n, d) in the units of the centroids, on the scale on which the study measures distances."""
+        scaling, full = self.record.data.scaling, self.record.data.full_scale
+        if scaling is None:
+            return values
+        scaled = (values * full - np.array(scaling.offset, values.dtype)) / np.array(scaling.step, values.dtype)
+        return np.asarray(scaled, values.dtype)
+
+    def measured_centroids(self, k: int) -> Float64:
+        """The centroids of a K, (K, d), on that scale."""
+        return self.measured(self.centroids[k].reshape(k, -1))
 
     def clusters(self, k: int) -> Int32:
         """The cluster of every image, train then test."""

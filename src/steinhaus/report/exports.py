@@ -114,7 +114,7 @@ def write_atlas(data: ReportData, k: int, path: Path) -> Path:
     """
     columns = _text(assignments(data, k))
     best = next(b for b in data.record.best if b.k == k)
-    at = measures.project(data, measures.plane(data.centroids[k], best.sizes))
+    at = measures.project(data, measures.plane(data.measured_centroids(k), best.sizes))
     paths = columns["image"]
     columns["image"] = [{"bytes": p, "path": name} for p, name in zip(_pngs(data), paths, strict=True)]
     return _parquet({**columns, "x": at[:, 0].tolist(), "y": at[:, 1].tolist()}, path)

@@ -17,7 +17,7 @@ TITLE = 30  # drawing units
 
 def centroid_map(data: ReportData, best: BestRecord) -> Figure:
     """The centroids in the plane that shows most of their variance; each joined to the one truly nearest to it."""
-    plane = measures.plane(data.centroids[best.k], best.sizes)
+    plane = measures.plane(data.measured_centroids(best.k), best.sizes)
     labelled = data.record.data.label_names is not None
     names = [(label_of(data, best, j) or "") if labelled else str(j) for j in range(best.k)]
     placed = map_layout.layout(plane, best.sizes, names)

@@ -47,7 +47,8 @@ def measure(data: ReportData) -> tuple[dict[int, Near], list[Score]]:
         return {}, []
     n = data.n
     runs = [(k, r, c) for k, every in data.run_centroids.items() for r, c in enumerate(every)]
-    stacked, places = _stack([*data.centroids.values(), *(c for _, _, c in runs)])
+    every = [*data.centroids.values(), *(c for _, _, c in runs)]
+    stacked, places = _stack([data.measured(c.reshape(len(c), -1)) for c in every])
     near = {
         k: Near(np.empty((n, min(k, NEAREST)), np.uint16), np.empty((n, min(k, NEAREST)), np.float32))
         for k in data.centroids
@@ -84,7 +85,7 @@ def _distances(data: ReportData, centroids: Float32) -> Iterator[tuple[slice, Fl
     c2 = np.square(centroids).sum(axis=1)[:, None]
     start = 0
     for part in data.parts:
-        for block in _blocks(part, data.record.data.full_scale):
+        for block in _blocks(part, data):
             squared = (-2 * centroids) @ block.T
             squared += np.einsum("ij,ij->i", block, block)
             squared += c2
@@ -124,13 +125,13 @@ def rows_in_block(d: int) -> int:
     return max(1, BLOCK // d)
 
 
-def _blocks(part: Part, full_scale: float) -> Iterator[Float32]:
-    flat = part.pixels.reshape(part.n, -1)
+def _blocks(part: Part, data: ReportData) -> Iterator[Float32]:
+    flat, full_scale = part.pixels.reshape(part.n, -1), data.record.data.full_scale
     rows = rows_in_block(flat.shape[1])
     for start in range(0, part.n, rows):
         block = flat[start : start + rows].astype(np.float32)
         block *= np.float32(1 / full_scale)
-        yield block
+        yield data.measured(block)
 
 
 def silhouette(own: Float32, other: Float32) -> float:
@@ -202,5 +203,5 @@ def plane(centroids: Float64, sizes: tuple[int, ...]) -> Plane:
 def project(data: ReportData, onto: Plane) -> Float64:
     """Every image, train then test, in the plane of the centroids: (n, 2)."""
     axes, middle = onto.axes.astype(np.float32), (onto.axes @ onto.middle).astype(np.float32)
-    blocks = [block @ axes.T - middle for part in data.parts for block in _blocks(part, data.record.data.full_scale)]
+    blocks = [block @ axes.T - middle for part in data.parts for block in _blocks(part, data)]
     return np.concatenate(blocks).astype(np.float64)

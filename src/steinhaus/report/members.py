@@ -139,6 +139,10 @@ def drawn(data: ReportData, ids: Int64) -> Pixels:
         start += part.n
     if data.is_image:
         return pictures.to_bytes(chosen, data.record.data.full_scale)
+    if data.columns is not None:  # each column over its own range
+        lows = np.min([p.pixels.min(axis=0) for p in data.parts], axis=0).astype(np.float64)
+        spans = np.max([p.pixels.max(axis=0) for p in data.parts], axis=0) - lows
+        return pictures.profiles((chosen - lows) / np.where(spans > 0, spans, 1.0), 0.0, 1.0)
     ends = [(p.pixels.min(), p.pixels.max()) for p in data.parts]
     return pictures.profiles(chosen, float(min(low for low, _ in ends)), float(max(high for _, high in ends)))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-import shlex
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,8 +18,10 @@ from markupsafe import Markup
 from steinhaus.report import charts, findings, flows, measures, members, pictures, words
 from steinhaus.report.data import Int64, ReportData
 from steinhaus.report.views import KView, columns, view
+from steinhaus.study.record import told_of_plan
 
 THREADS = min(4, os.cpu_count() or 1)  # for packing sheets
+KNOWN = ("mnist", "digits")  # sets that are opened by their name
 GLANCE = 7  # strips of mean images at the top
 SMOOTH = 48  # pixels: larger images are smoothed where they are enlarged
 SCRIPTS = ("dom", "data", "sheets", "chooser", "charts", "cluster", "image", "main")
@@ -255,18 +256,19 @@ def split_flow(data: ReportData, views: Sequence[KView]) -> tuple[Markup, float]
 
 
 def command(data: ReportData) -> str:
-    """The command that runs the same study; where its starts were given as arrays, the call."""
-    plan = data.record.plan
-    if str(plan["init"]).startswith("given"):
-        ks = ", ".join(str(b.k) for b in data.record.best)
-        others = ", ".join(f"{key}={plan[key]!r}" for key in ("max_iter", "tol", "train", "seed") if key in plan)
-        name = words.clean(data.record.data.name)
-        return f"Study(k=({ks},), init={{K: the same arrays}}, {others}).run(open_images({name!r}))"
-    parts = ["steinhaus study", shlex.quote(words.clean(data.record.data.name))]
-    parts.append("--k " + ",".join(str(b.k) for b in data.record.best))
-    options = ("restarts", "max_iter", "init", "tol", "train", "seed")
-    parts += [f"--{key.replace('_', '-')} {plan[key]}" for key in options if key in plan]
-    return " ".join(parts)
+    """The command that runs the same study; of one that was run from Python, the call."""
+    if data.record.command is not None:
+        return words.spelt(data.record.command)
+    plan, name = data.record.plan, words.clean(data.record.data.name)
+    given, known = str(plan["init"]).startswith("given"), name in KNOWN
+    keys = [key for key in ("restarts", "max_iter", "init", "tol", "train", "val", "scale", "seed") if key in plan]
+    if known and not given:
+        options = [f"--{key.replace('_', '-')} {plan[key]}" for key in keys]
+        return " ".join(["steinhaus study", name, "--k " + ",".join(map(str, plan["k"])), *options])
+    others = ", ".join(f"{key}={plan[key]!r}" for key in keys if not (given and key == "init"))
+    starts = "init={K: the same arrays}, " if given else ""
+    call = f"Study(k={tuple(plan['k'])!r}, {starts}{others})"
+    return f"{call}.run({name!r})" if known else f"{call}.run(images)  # those of {name!r}, by the SHA-256 below"
 
 
 def facts(data: ReportData) -> list[tuple[str, str]]:
@@ -279,6 +281,8 @@ def facts(data: ReportData) -> list[tuple[str, str]]:
             "Data",
             f"{words.clean(d.name)}: {words.count(d.n_train + d.n_test)} {noun} of {words.size_of(d.shape)}, {d.dtype}",
         ),
+        ("Training part", told_of_plan(record.plan, d)),
+        ("Columns", words.listing(words.clean(c) for c in d.columns) if d.columns else ""),
         ("SHA-256 of the data", d.sha256),
         ("Source", words.clean(d.source) if d.source else ""),
         ("Licence of the data", words.clean(d.licence) if d.licence else ""),

@@ -8,10 +8,11 @@ import numpy as np
 from markupsafe import Markup
 
 from steinhaus.report import charts, measures, pictures, words
-from steinhaus.report.data import Int64, ReportData
+from steinhaus.report.data import Float64, Int64, ReportData
 from steinhaus.study.record import BestRecord, RunRecord
 
 MIXED = 0.5  # a cluster of less purity than this is shown as mixed
+MOST_MEANS = 8  # columns of a table that a card shows
 MOST_LABELS = 60  # columns of a table of labels
 WALL = 30  # more clusters than this are a dense wall
 LARGEST_MEAN = 96  # pixels of a mean image's longer side
@@ -32,6 +33,7 @@ class Card:
     purity: float | None
     tops: list[tuple[str, float]]  # the most frequent labels and their shares
     state: str  # "", "mixed", "tie" or "empty"
+    means: list[tuple[str, str, float]]  # of a table: columns, their means, and where these lie between those of others
 
     @property
     def uri(self) -> str:
@@ -94,7 +96,7 @@ def view(data: ReportData, best: BestRecord) -> KView:
     runs = [r for r in data.record.runs if r.k == best.k]
     cards = _cards(data, best)
     tables = [(part, a) for part, a in (("train", best.train), ("test", best.test)) if a is not None]
-    plane = measures.plane(data.centroids[best.k], best.sizes)
+    plane = measures.plane(data.measured_centroids(best.k), best.sizes)
     discs = [charts.Disc(c.name, c.title, c.size, c.uri if best.k <= WALL else "") for c in cards]
     return KView(
         best=best,
@@ -127,7 +129,7 @@ def _shares(table: Int64, shown: list[int]) -> list[list[tuple[int, float]]]:
 
 
 def _cards(data: ReportData, best: BestRecord) -> list[Card]:
-    shown = _mean_pictures(data, best.k)
+    shown, means = _mean_pictures(data, best.k), _means(data, best.k)
     names = [words.clean(n) for n in data.record.data.label_names or ()]
     cards = []
     for j, size in enumerate(best.sizes):
@@ -146,6 +148,7 @@ def _cards(data: ReportData, best: BestRecord) -> list[Card]:
                 purity=purity,
                 tops=[(names[i], float(counts[i] / size)) for i in tops],
                 state=_state(size, purity, j in best.ties),
+                means=means[j],
             )
         )
     return cards
@@ -159,8 +162,30 @@ def _state(size: int, purity: float | None, tied: bool) -> str:
     return "mixed" if purity is not None and purity < MIXED else ""
 
 
+def _between(centroids: Float64) -> Float64:
+    """Means of columns, (k, d), by where they lie between the smallest and the largest of any cluster: 0..1."""
+    low = centroids.min(axis=0)
+    span = centroids.max(axis=0) - low
+    found: Float64 = np.where(span > 0, (centroids - low) / np.where(span > 0, span, 1.0), 0.5)
+    return found
+
+
+def _means(data: ReportData, k: int) -> list[list[tuple[str, str, float]]]:
+    """Of a table, the columns in which each cluster differs most from the middle of all, in the table's order."""
+    if data.columns is None:
+        return [[] for _ in range(k)]
+    names, between = [words.clean(name) for name in data.columns], _between(data.centroids[k])
+    found = []
+    for centroid, places in zip(data.centroids[k], between, strict=True):
+        most = np.sort(np.argsort(-np.abs(places - 0.5), kind="stable")[:MOST_MEANS])
+        found.append([(names[i], f"{centroid[i]:,.4g}", float(places[i])) for i in most.tolist()])
+    return found
+
+
 def _mean_pictures(data: ReportData, k: int) -> list[Markup | str]:
     centroids = data.centroids[k]
+    if data.columns is not None:
+        return [charts.profile(c, 0.0, 1.0, f"mean of cluster {j}") for j, c in enumerate(_between(centroids))]
     if not data.is_image:
         low, high = float(centroids.min()), float(centroids.max())
         return [charts.profile(c, low, high, f"mean of cluster {j}") for j, c in enumerate(centroids)]

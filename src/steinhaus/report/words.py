@@ -22,6 +22,11 @@ def clean(text: object) -> str:
     return shown if len(raw) <= LONGEST_NAME else f"{shown}… ({len(raw):,} characters)"
 
 
+def spelt(text: str) -> str:
+    """The same with nothing invisible or reordering, of any length."""
+    return "".join(_visible(c) for c in text)
+
+
 def _visible(c: str) -> str:
     if c in _BIDI or unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp"):
         return f"<U+{ord(c):04X}>"

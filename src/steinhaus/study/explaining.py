@@ -6,6 +6,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from steinhaus import engines
+from steinhaus.study import scaling
 from steinhaus.study.plan import Plan
 from steinhaus.study.run import Choose, check_fit
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
 def explain(study: Plan, images: Images, choose: Choose | None = None) -> dict[int, str]:
     """Open the engine of the training images, and ask it; `Study.explain` says what comes of it."""
-    split = images.split(train=study.train, seed=study.seed)
+    split = images.split(study.train, study.seed, study.val)
     check_fit(study, split)
-    with closing((choose or engines.choose)(split.train.rows, threads=study.threads)) as points:
+    rows = scaling.applied(scaling.fitted(study.scale, split.train.rows), split.train.rows)
+    with closing((choose or engines.choose)(rows, threads=study.threads)) as points:
         return {k: points.explain(k, study.restarts) for k in study.ks}

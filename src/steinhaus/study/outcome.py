@@ -11,13 +11,13 @@ import numpy as np
 from steinhaus import naming
 from steinhaus.points import Fit, Int64
 from steinhaus.study.events import Key
-from steinhaus.study.record import Agreement, BestRecord, DataRecord, RunRecord
+from steinhaus.study.record import Agreement, BestRecord, DataRecord, RunRecord, Scaling
 
 if TYPE_CHECKING:
     from steinhaus.images import Images, Split
 
 
-def data_record(images: Images, split: Split) -> DataRecord:
+def data_record(images: Images, split: Split, scaling: Scaling | None = None) -> DataRecord:
     """What a record says of its data."""
     return DataRecord(
         name=images.name,
@@ -32,6 +32,8 @@ def data_record(images: Images, split: Split) -> DataRecord:
         test_label_counts=_label_counts(split.test) if split.test else None,
         licence=images.licence,
         source=images.source,
+        columns=images.columns,
+        scaling=scaling,
     )
 
 
@@ -42,7 +44,7 @@ def _label_counts(images: Images) -> tuple[int, ...] | None:
 
 
 def run_record(key: Key, fit: Fit, full_scale: float) -> RunRecord:
-    """A finished run in the units of scaled pixels."""
+    """A finished run, where this value counts as 1."""
     square = full_scale * full_scale
     return RunRecord(
         k=key[0],

@@ -7,9 +7,9 @@ import math
 import operator
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,9 +40,11 @@ class Plan:
     max_iter: int = 300
     init: Literal["random", "k-means++", "k-means||"] | Starts = "random"
     tol: float = 0.0
-    train: float | int | Literal["given"] = 0.6
+    train: float | int | Literal["given"] | None = None
     seed: int = 0
     threads: int | None = None
+    val: Literal["join", "leave", "test"] | None = None
+    scale: Literal["none", "standard", "minmax"] = "none"
 
     def __post_init__(self) -> None:
         ks, restarts = _ks(self.k), _whole("restarts", self.restarts, 1)
@@ -57,9 +59,11 @@ class Plan:
             "max_iter": _whole("max_iter", self.max_iter, 1),
             "init": _init(self.init, ks, restarts),
             "tol": _tol(self.tol),
-            "train": _train(self.train),
+            "train": None if self.train is None else _train(self.train),
             "seed": _whole("seed", self.seed, 0),
             "threads": None if self.threads is None else _whole("threads", self.threads, 1),
+            "val": _val(self.val),
+            "scale": _scale(self.scale),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
@@ -78,6 +82,8 @@ class Plan:
         """The plan in JSON's types, as `study.json` has it; starts that were given stand there by their digest."""
         init = self.init if isinstance(self.init, str) else f"given:{_digest_of_starts(self.init)}"
         return {
+            **({} if self.val is None else {"val": self.val}),
+            **({} if self.scale == "none" else {"scale": self.scale}),
             "k": list(self.ks),
             "restarts": self.restarts,
             "max_iter": self.max_iter,
@@ -87,12 +93,23 @@ class Plan:
             "seed": self.seed,
         }
 
+    def settled(self, images: Images) -> Self:
+        """The same plan, its training part decided: by what is known of the images, where the plan leaves it open."""
+        from steinhaus.images.splitting import usual_train, usual_val
+
+        train = usual_train(images) if self.train is None else self.train
+        val = usual_val(images) if self.val is None and train == "given" and images.given_val else self.val
+        return replace(self, train=cast("float | int | Literal['given']", train), val=val)
+
     def digest(self, images: Images) -> str:
         """Name this plan on these images: 64 hexadecimal digits, the same for the same result."""
+        if self.train is None:
+            return self.settled(images).digest(images)
         data = {
             "sha256": images.sha256,
             "full_scale": float(images.full_scale),
             "given_train": images.given_train if self.train == "given" else None,
+            **({"given_val": images.given_val} if self.val is not None else {}),
         }
         return hashlib.sha256(canonical({"plan": self.plan(), "data": data})).hexdigest()
 
@@ -148,6 +165,18 @@ def _train(value: object) -> float | int | str:
     if not 0 < share <= 1:
         raise PlanError(f"train, as a share of the images, must be above 0 and at most 1; it is {value!r}.")
     return share
+
+
+def _val(value: Any) -> str | None:
+    if value is None or value in ("join", "leave", "test"):
+        return value  # type: ignore[no-any-return]
+    raise PlanError(f'val must be "join", "leave" or "test"; it is {value!r}.')
+
+
+def _scale(value: Any) -> str:
+    if value in ("none", "standard", "minmax"):
+        return value  # type: ignore[no-any-return]
+    raise PlanError(f'scale must be "none", "standard" or "minmax"; it is {value!r}.')
 
 
 def _init(value: object, ks: tuple[int, ...], restarts: int) -> str | dict[int, tuple[NDArray[np.float64], ...]]:

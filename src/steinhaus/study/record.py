@@ -1,7 +1,8 @@
 """What a study found: frozen records, the contract between the study, its folder and its report.
 
-Inertia is in squared units of pixels scaled to 0..1 (value / full scale), centroids likewise. Labels are indices into
-`DataRecord.label_names` throughout, -1 never occurs: an empty cluster's label is None.
+Inertia is in squared units of pixels scaled to 0..1 (value / full scale), centroids likewise; of a table whose columns
+are brought to one scale inertia is in squared units of that scale, and centroids are in the table's own. Labels are
+indices into `DataRecord.label_names` throughout, -1 never occurs: an empty cluster's label is None.
 """
 
 from __future__ import annotations
@@ -10,6 +11,15 @@ from dataclasses import dataclass
 from typing import Any
 
 SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How a study brings the columns of a table to one scale: (value - offset) / step."""
+
+    kind: str  # "standard" or "minmax"
+    offset: tuple[float, ...]  # (d,) in the units of the source
+    step: tuple[float, ...]  # (d,), above 0
 
 
 @dataclass(frozen=True)
@@ -28,6 +38,13 @@ class DataRecord:
     test_label_counts: tuple[int, ...] | None
     licence: str | None = None
     source: str | None = None  # where it came from: an address or a citation, never a path of the machine
+    columns: tuple[str, ...] | None = None  # names, of a table of numbers
+    scaling: Scaling | None = None  # None: columns count as they are
+
+    @property
+    def unit(self) -> float:
+        """The value that counts as 1 where distances are measured."""
+        return self.full_scale if self.scaling is None else 1.0
 
 
 @dataclass(frozen=True)
@@ -74,6 +91,25 @@ class BestRecord:
     test_sizes: tuple[int, ...] | None = None
 
 
+def told_of_plan(plan: dict[str, Any], data: DataRecord) -> str:
+    """How the images were split, and whether columns were scaled, in a sentence or two."""
+    middle = {
+        "join": ", its validation part with the training part",
+        "leave": ", without its validation part",
+        "test": ", its validation part to test",
+    }
+    if plan["train"] == "given":
+        told = f"The split is the source's own{middle.get(plan.get('val', ''), '')}."
+    elif not data.n_test:
+        told = "All are trained on."
+    else:
+        told = f"{data.n_train / (data.n_train + data.n_test):.0%} of all are trained on."
+    if data.scaling is None:
+        return told
+    how = {"standard": "mean 0 and standard deviation 1", "minmax": "0..1"}[data.scaling.kind]
+    return f"{told} Columns are brought to {how}."
+
+
 @dataclass(frozen=True)
 class StudyRecord:
     """All of `study.json`: what is known of a study but its images and centroids. No times: those are events."""
@@ -87,3 +123,4 @@ class StudyRecord:
     best: tuple[BestRecord, ...]  # one a K, ascending; while the study runs: of the runs so far, without labels
     complete: bool = True  # False: the study is not finished yet
     digest: str = ""  # of plan and data: equal digests, equal results
+    command: str | None = None  # that runs the same study on the same source; None: it was run from Python

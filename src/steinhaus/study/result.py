@@ -12,7 +12,7 @@ import numpy as np
 
 from steinhaus.errors import PlanError, StoreError
 from steinhaus.points import Float64, Int32
-from steinhaus.study import events, outcome, table
+from steinhaus.study import events, outcome, scaling, table
 from steinhaus.study.assignments import Assignments
 from steinhaus.study.record import BestRecord, RunRecord, StudyRecord
 from steinhaus.study.store import Folder, Store
@@ -65,7 +65,7 @@ class StudyResult:
 
         Returns
         -------
-        (k, *image shape) float64, in pixels scaled to 0..1.
+        (k, *image shape) float64, in pixels scaled to 0..1; of a table in its own units.
 
         Raises
         ------
@@ -73,7 +73,8 @@ class StudyResult:
             There is no such run.
         """
         data = self.record.data
-        return (self.raw_centroids(k, restart) / data.full_scale).reshape(k, *data.shape)
+        raw = scaling.undone(data.scaling, self.raw_centroids(k, restart))
+        return (raw / data.full_scale).reshape(k, *data.shape)
 
     def raw_centroids(self, k: int, restart: int | None = None) -> Float64:
         """The same in the units of the points, as the engine has them, (k, d) float64: for exact assignments."""
@@ -152,6 +153,6 @@ def load(folder: str | Path) -> StudyResult:
     record = store.record
     if not record.complete:
         fits = store.fits()
-        runs = tuple(outcome.run_record(key, fit, record.data.full_scale) for key, fit in fits.items())
+        runs = tuple(outcome.run_record(key, fit, record.data.unit) for key, fit in fits.items())
         record = replace(record, runs=runs, best=outcome.best_runs(runs))
     return StudyResult(record, store, out=path)

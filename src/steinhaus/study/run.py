@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -17,16 +18,17 @@ from steinhaus import engines, seeding
 from steinhaus.errors import PlanError, StoreError
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Fit, Float64, Int64, Points, Run
-from steinhaus.study import events, files, outcome, pieces
+from steinhaus.study import events, files, outcome, pieces, scaling
 from steinhaus.study.assigning import Assigning, Counted, TableInPieces, WholeTable
 from steinhaus.study.events import Event, Key
-from steinhaus.study.lock import Lock
+from steinhaus.study.lock import LOCK, Lock
 from steinhaus.study.machine import machine, versions
 from steinhaus.study.memory import Memory
 from steinhaus.study.plan import Plan
 from steinhaus.study.record import SCHEMA, BestRecord, RunRecord, StudyRecord
 from steinhaus.study.result import StudyResult
-from steinhaus.study.store import Folder, Store
+from steinhaus.study.store import STUDY, Folder, Store
+from steinhaus.wording import option
 
 if TYPE_CHECKING:
     from steinhaus.images import Images, Split
@@ -44,31 +46,61 @@ def run_study(
     checkpoint_every: float = 2.0,
     choose: Choose | None = None,
     assignments: Literal["csv", "parquet"] = "csv",
+    command: str | None = None,
 ) -> StudyResult:
-    """Run a study; `Study.run` says how. `choose` makes the engine of an (n, d) array, `engines.choose` by default."""
+    """Run a study; `Study.run` says how.
+
+    `choose` makes the engine of an (n, d) array, `engines.choose` by default; `command` is kept in the record.
+    """
     path = None if out is None else Path(out)
+    study = study.settled(images)
     if path is not None and (done := _finished(path, study.digest(images))) is not None:
         if watch:
             watch(events.Finished(len(done.record.runs), from_disk=True))
-        return StudyResult(done.record, done, out=path, split=lambda: images.split(train=study.train, seed=study.seed))
+        return StudyResult(done.record, done, out=path, split=partial(_split, study, images))
     if assignments == "parquet":
         pieces.needed()
-    split = images.split(train=study.train, seed=study.seed)
+    split = _split(study, images)
     check_fit(study, split)
-    record = _opening_record(study, images, split)
+    record = replace(_opening_record(study, images, split), command=command)
     how: dict[str, Any] = {"watch": watch, "checkpoint_every": checkpoint_every, "choose": choose or engines.choose}
     if path is None:
         store: Store = Memory(record)
         _Session(study, split, store, WholeTable(split, store), **how).run([])
-        return StudyResult(store.record, store, split=lambda: split)
-    _refuse_another(Folder.find(path), record)
+        return StudyResult(store.record, store, split=partial(_as_it_is, split))
+    found = Folder.find(path)
+    _refuse_another(found, record)
+    if found is None:
+        _refuse_others(path)
     files.make_folder(path)
     with Lock(path, break_lock=break_lock) as lock:
         folder = _open(path, record, lock)
         if not folder.is_whole:
             assigning = TableInPieces(split, folder) if assignments == "parquet" else WholeTable(split, folder)
             _Session(study, split, folder, assigning, **how).run([lock.taken_over] if lock.taken_over else [])
-    return StudyResult(folder.record, folder, out=path, split=lambda: split)
+    return StudyResult(folder.record, folder, out=path, split=partial(_as_it_is, split))
+
+
+def _split(study: Plan, images: Images) -> Split:
+    return images.split(study.train, study.seed, study.val)
+
+
+def _as_it_is(split: Split) -> Split:
+    return split
+
+
+def _refuse_others(path: Path) -> None:
+    """A folder without a study must hold nothing: files of other people would be written over."""
+    there = files.names(path)
+    if files.temporary_name(path / STUDY).name in there:  # a study that was killed as it began
+        return
+    others = [name for name in there if not name.startswith((LOCK, ".DS_Store", ".nfs"))]
+    if others:
+        listed = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
+        raise StoreError(
+            f"{path} is neither empty nor a study: it holds {listed}. Choose another folder, "
+            f"{option('out', '...')}: a study writes over files of its own names."
+        )
 
 
 def _finished(path: Path, digest: str) -> Folder | None:
@@ -106,7 +138,7 @@ def _refuse_another(folder: Folder | None, record: StudyRecord) -> None:
     )
     raise StoreError(
         f"{folder.path} holds another study: {different or 'its digest is another'}. "
-        f"Choose another folder (--out), or give the plan and the data of the study there."
+        f"Choose another folder, {option('out', '...')}, or give the plan and the data of the study there."
     )
 
 
@@ -130,7 +162,7 @@ def check_fit(study: Plan, split: Split) -> None:
                     f"The start of K = {k}, restart {restart}, must have {d} features, as the images have; "
                     f"it has {start.shape[1]}."
                 )
-            if whole and not (start.min() >= 0 and start.max() <= 1):
+            if whole and split.train.full_scale != 1 and not (start.min() >= 0 and start.max() <= 1):
                 raise PlanError(
                     f"The start of K = {k}, restart {restart}, must be in pixels scaled to 0..1; its values reach from "
                     f"{start.min():g} to {start.max():g}. Divide it by {split.train.full_scale:g}."
@@ -141,7 +173,7 @@ def _opening_record(study: Plan, images: Images, split: Split) -> StudyRecord:
     return StudyRecord(
         schema=SCHEMA,
         plan=study.plan(),
-        data=outcome.data_record(images, split),
+        data=outcome.data_record(images, split, scaling.fitted(study.scale, split.train.rows)),
         machine=machine(),
         versions=versions(),
         runs=(),
@@ -172,7 +204,8 @@ class _Session:
         self.every = checkpoint_every
         self.choose = choose
         self.began = self.kept = time.monotonic()
-        self.square = split.train.full_scale**2
+        self.unit = store.record.data.unit
+        self.square = self.unit**2
         self.assigning = assigning
         self.active: Sequence[Run] = ()
 
@@ -188,7 +221,7 @@ class _Session:
         if self.store.record.versions != versions():
             notes = [*notes, "Other versions began this study; events.jsonl names both."]
         self._tell_start(fits, resumed, notes)
-        with closing(self.choose(self.split.train.rows, threads=self.study.threads)) as points:
+        with closing(self._points(self.split.train)) as points:
             begin = [resumed.get(key) or Run(key, self._start(points, key)) for key in waiting]
             try:
                 self._iterate(points, begin, fits)
@@ -197,7 +230,7 @@ class _Session:
                     self.store.save_checkpoint(self.active)
                     self.tell(events.Interrupted(len(self.active)))
                 raise
-            runs = tuple(outcome.run_record(key, fits[key], self.split.train.full_scale) for key in self.study.keys)
+            runs = tuple(outcome.run_record(key, fits[key], self.unit) for key in self.study.keys)
             best = outcome.best_runs(runs)
             ends = [Run((run.k, run.restart), fits[run.k, run.restart].centroids) for run in best]
             train = self.assigning.part("train", points, ends)
@@ -235,7 +268,12 @@ class _Session:
         if isinstance(self.study.init, str):
             return seeding.starts(points, k, self.study.init, seeding.Stream(self.study.seed, k, restart))
         start = cast("NDArray[np.float64]", self.study.init[k][restart])
-        return start * self.split.train.full_scale
+        data = self.store.record.data
+        return cast("Float64", scaling.applied(data.scaling, start * data.full_scale))
+
+    def _points(self, images: Images) -> Points:
+        rows = scaling.applied(self.store.record.data.scaling, images.rows)
+        return self.choose(rows, threads=self.study.threads)
 
     def _iterate(self, points: Points, runs: Sequence[Run], fits: dict[Key, Fit]) -> None:
         """Bring every run to its end; those that end join the fits."""
@@ -271,7 +309,7 @@ class _Session:
         """Assign the test part, name the clusters, keep it all."""
         test: dict[int, Counted] = {}
         if self.split.test is not None:
-            with closing(self.choose(self.split.test.rows, threads=self.study.threads)) as others:
+            with closing(self._points(self.split.test)) as others:
                 test = self.assigning.part("test", others, ends)
             best = tuple(outcome.with_test_sizes(run, test[run.k].sizes) for run in best)
         if self.split.train.labels is not None:

@@ -40,6 +40,10 @@ class Document:
 def encode(document: Document) -> bytes:
     """The file's bytes: one line for each run, so that it can be read, compared and searched by line."""
     content = {**dataclasses.asdict(document.record), "files": document.files}
+    for where, names in ((content, ("command",)), (content["data"], ("columns", "scaling"))):
+        for name in names:  # which came later than the schema, and are left out where they say nothing
+            if where.get(name, "") is None:
+                del where[name]
     content["sha256"] = _checksum(content)
     entries = [f"{_text(key)}: {_lines(value)}" for key, value in content.items()]
     return ("{\n " + ",\n ".join(entries) + "\n}\n").encode()
@@ -181,6 +185,12 @@ def _check_data(data: DataRecord) -> None:
     _demand(LEAST_SCALE <= data.full_scale <= 1 / LEAST_SCALE, "its full scale is out of range")
     _demand(data.n_train >= 1 and data.n_test >= 0, "it has no images")
     _demand(data.n_train + data.n_test <= MOST_IMAGES, "it has more images than there can be")
+    d = math.prod(data.shape)
+    _demand(data.columns is None or len(data.columns) == d, "its columns have other names")
+    if (scaling := data.scaling) is not None:
+        _demand(len(scaling.offset) == len(scaling.step) == d, "its scaling is of other columns")
+        _demand(min(scaling.step) > 0, "its scaling has no step above 0")
+        _demand(scaling.kind in ("standard", "minmax"), "its scaling is of no known kind")
     for counts, n in ((data.train_label_counts, data.n_train), (data.test_label_counts, data.n_test)):
         _demand(counts is None or _are_counts(counts, labels, n), "its labels are not one an image")
 

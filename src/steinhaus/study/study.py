@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from steinhaus.study.plan import Plan
 
 if TYPE_CHECKING:
-    from steinhaus.images import Images
     from steinhaus.study.events import Event
     from steinhaus.study.result import StudyResult
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 class Study(Plan):
     """A study of k-means: every K, several restarts each, all runs advancing together.
 
-    The defaults are the published MNIST study (0.6 of 70,000 images is its 42,000).
+    The defaults are those of the published MNIST study.
 
     Parameters
     ----------
@@ -39,11 +38,18 @@ class Study(Plan):
         in scikit-learn; 0: when no centroid moves at all.
     train
         The training part: a share of all images (float, 0 < train <= 1; 1.0 leaves no test part), a count (int), or
-        "given", the source's own.
+        "given", the source's own. None: that of the published study of a known set (0.6 of MNIST, its 42,000 images);
+        else the source's own, where it has one; else 0.8 where there are labels, and all images where there are none.
     seed
         Of the split and of the starts.
     threads
         None: as many as there are cores. Changes no bit of the result, and is no part of the plan's identity.
+    val
+        What becomes of the validation part of the source's own split: see `Images.split`.
+    scale
+        Of tables: whether columns are brought to one scale first, to mean 0 and standard deviation 1 ("standard") or to
+        0..1 ("minmax"), as the training part has them. Inertia is then on that scale; centroids stay in the table's
+        units.
 
     Raises
     ------
@@ -56,13 +62,13 @@ class Study(Plan):
     (2, 3, 4)
     """
 
-    def explain(self, images: Images) -> dict[int, str]:
+    def explain(self, images: Any) -> dict[int, str]:
         """Say how the training images would be screened for each K, and why. Nothing is run.
 
         Parameters
         ----------
         images
-            What would be clustered.
+            What would be clustered, as in `run`.
 
         Returns
         -------
@@ -77,13 +83,14 @@ class Study(Plan):
         DataError
             The engine of these images does not say how it screens.
         """
+        from steinhaus.images import Images, open_images
         from steinhaus.study.explaining import explain
 
-        return explain(self, images)
+        return explain(self, images if isinstance(images, Images) else open_images(images))
 
     def run(
         self,
-        images: Images,
+        images: Any,
         out: str | Path | None = None,
         watch: Callable[[Event], None] | None = None,
         *,
@@ -96,7 +103,8 @@ class Study(Plan):
         Parameters
         ----------
         images
-            What to cluster; labels, where there are any, are used only afterwards, to name the clusters.
+            What to cluster, `Images`, or whatever `open_images` opens: a name, a path, an array. Labels, where there
+            are any, are used only afterwards, to name the clusters.
         out
             The study's folder, made where it is missing. None: nothing is written.
         watch
@@ -116,7 +124,9 @@ class Study(Plan):
         StoreError
             The folder holds another study, is in use, or cannot be read or written.
         """
+        from steinhaus.images import Images, open_images
         from steinhaus.study.run import run_study
 
+        images = images if isinstance(images, Images) else open_images(images)
         how: dict[str, Any] = {"checkpoint_every": checkpoint_every, "assignments": assignments}
         return run_study(self, images, out, watch, break_lock=break_lock, **how)

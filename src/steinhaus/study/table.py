@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from steinhaus.study.record import BestRecord, StudyRecord
+from steinhaus.study.record import BestRecord, StudyRecord, told_of_plan
 
 WIDTH = 80
 ENDS = {"CONVERGED": "converged", "TOLERANCE": "within tolerance", "MAX_ITER": "iteration limit"}
@@ -22,8 +22,11 @@ def text(record: StudyRecord) -> str:
 def _title(record: StudyRecord) -> str:
     data, plan = record.data, record.plan
     shape = " x ".join(str(side) for side in data.shape)
-    parts = f"{data.n_train:,} images of {shape} to train" + (f", {data.n_test:,} to test" if data.n_test else "")
+    noun = f"rows of {shape} values" if len(data.shape) == 1 else f"images of {shape}"
+    parts = f"{data.n_train:,} {noun} to train" + (f", {data.n_test:,} to test" if data.n_test else "")
     title = f"{data.name}: {parts}. Seed {plan['seed']}."
+    if plan["train"] == "given" or data.scaling is not None:
+        title += f" {told_of_plan(plan, data)}"
     if not record.complete:
         title += f" Not finished: {len(record.runs)} of {len(plan['k']) * plan['restarts']} runs are done."
     return textwrap.fill(title, WIDTH)

@@ -1,0 +1,158 @@
+"""Columns of tables: which are features, which number the rows or are names, and which are the pixels of a picture."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steinhaus.errors import DataError
+from steinhaus.wording import option
+
+LABELS = ("label", "labels", "class", "target", "y", "digit")
+SMALLEST_SIDE = 4  # fewer than 16 columns are features, not a picture
+
+_WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|#")  # of CustomerID: Customer, ID
+_NUMBERS = frozenset(("index", "idx", "no", "nr", "num", "number", "row", "rownum", "rn", "seq", "serial", "key", "#"))
+_IDENTIFIES = re.compile(
+    r"(ids?|u?uid|guid|pk|(user|customer|client|row|record|image|sample|patient|item|object|order|product)_?ids?)$"
+)
+_FIRST = frozenset(("index", "idx", "row", "rownum", "unnamed", "level"))  # as the first word: index_level_0
+_CERTAIN = 10  # rows from which on a column that counts them is taken for no feature
+_APART = 100  # times that ranges of columns differ, and are worth a word
+_NUMBERED = re.compile(r"(.*?)(\d+)(?:x(\d+))?$")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which columns the user asks for; None: those that seem to be features."""
+
+    columns: str | Sequence[str | int] | None = None  # "all", names, or numbers from 0 on
+    without: Sequence[str | int] = ()
+
+    def named(self, names: Sequence[str], name: str) -> list[int] | None:
+        """The columns that are asked for by name or number; None where that is left open."""
+        if self.columns is None:
+            return None
+        if isinstance(self.columns, str):
+            if self.columns == "all":
+                return list(range(len(names)))
+            return [place_of(self.columns, names, name)]
+        return [place_of(column, names, name) for column in self.columns]
+
+    def left_out(self, names: Sequence[str], name: str) -> set[int]:
+        """The columns that are to be left out."""
+        listed = [self.without] if isinstance(self.without, str | int) else self.without
+        return {place_of(column, names, name) for column in listed}
+
+
+def place_of(column: str | int, names: Sequence[str], name: str) -> int:
+    """Where a column stands that is given by its name or its number, counted from 0; or from the end, if negative."""
+    if column in names:
+        return list(names).index(str(column))
+    if isinstance(column, int) or re.fullmatch(r"-?\d{1,9}", column):
+        place = int(column)
+        if -len(names) <= place < len(names):
+            return place % len(names)
+    known = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
+    raise DataError(f"{name} has no column {column!r}; its columns are {known}, or 0 to {len(names) - 1} by number.")
+
+
+def identifies(column: str) -> bool | None:
+    """Whether a column's name says that it holds identifiers; None: it may, if its values number the rows.
+
+    Examples
+    --------
+    >>> [identifies(name) for name in ("CustomerID", "customer_id", "idx", "Unnamed: 0", "", "S.No", "width")]
+    [True, True, None, None, None, None, False]
+    """
+    words = [word.lower() for word in _WORD.findall(column)]
+    if not words:
+        return None if not column.strip() else False
+    if _IDENTIFIES.match(words[-1]) or words[0] == "id":
+        return True
+    return None if words[-1] in _NUMBERS or words[0] in _FIRST or column.startswith("__") else False
+
+
+def numbers_rows(values: NDArray[Any]) -> bool:
+    """Whether all values of a column are whole numbers, and no two the same."""
+    return is_whole(values) and len(np.unique(values)) == len(values)
+
+
+def counts_rows(values: NDArray[Any]) -> bool:
+    """Whether a column counts the rows, from 0 or 1 on."""
+    return bool(values[0] in (0, 1)) and bool((values == np.arange(len(values)) + values[0]).all())
+
+
+def is_whole(values: NDArray[Any]) -> bool:
+    """Whether all values are whole numbers."""
+    return values.dtype.kind in "iu" or bool((values == np.trunc(values)).all())
+
+
+def check_identifier(column: str, values: NDArray[Any], name: str) -> str | None:
+    """What is said of a column that is left out because it numbers the rows; None: it stays.
+
+    Raises
+    ------
+    DataError
+        Where it is one of identifiers by its name and of classes by its values, or counts the rows under another name.
+    """
+    known = identifies(column)
+    shown = f'"{column}"'
+    if known is not False and numbers_rows(values):
+        return f"Left out: column {shown}, which numbers the rows. To keep it: {option('columns', repr('all'))}."
+    if known and is_whole(values):
+        raise DataError(
+            f"{name}: column {shown} holds identifiers by its name, but some stand in several rows. Say whether it is "
+            f"a feature, {option('columns', repr('all'))}, or is to be left out, {option('without', repr(column))}."
+        )
+    if len(values) >= _CERTAIN and counts_rows(values):
+        raise DataError(
+            f"{name}: column {shown} counts the rows, {values[0]:g} to {values[-1]:g}, which is seldom a feature. "
+            f"Leave it out, {option('without', repr(column))}, or keep it, {option('columns', repr('all'))}."
+        )
+    return None
+
+
+def are_numbered(names: Sequence[str]) -> bool:
+    """Whether columns have no names of their own: numbers alone, or one word and numbers (pixel0, pixel1; 1x1, 1x2)."""
+    found = [_NUMBERED.fullmatch(column.strip()) for column in names]
+    return all(match is not None for match in found) and len({match[1] for match in found if match}) == 1
+
+
+def square(columns: int) -> tuple[int, int] | None:
+    """The sides of a square picture of so many pixels, from 16 on."""
+    side = math.isqrt(max(columns, 0))
+    return (side, side) if side >= SMALLEST_SIDE and side * side == columns else None
+
+
+def picture_shape(names: Sequence[str] | None, columns: int) -> tuple[int, int] | None:
+    """The shape of the picture that the columns of a table are; None where they are features."""
+    return square(columns) if names is None or are_numbered(names) else None
+
+
+def are_pixels(names: Sequence[str] | None, shape: tuple[int, ...] | None) -> bool:
+    """Whether values are pixels, on the scale of their type, and not numbers in units of their own."""
+    if shape is not None and len(shape) > 1:
+        return True
+    return names is not None and are_numbered(names) and names[0].strip().lower().startswith(("pixel", "px"))
+
+
+def apart(names: Sequence[str], values: NDArray[Any]) -> str | None:
+    """A word about columns of very different range, of which the widest decides the clusters."""
+    if len(names) < 2:
+        return None
+    spans = values.max(axis=0).astype(np.float64) - values.min(axis=0).astype(np.float64)
+    low = int(np.where(spans > 0, spans, np.inf).argmin())
+    high = int(spans.argmax())
+    if not spans[low] > 0 or spans[high] < _APART * spans[low]:
+        return None
+    return (
+        f'The columns differ in range: "{names[high]}" by {spans[high]:.4g}, "{names[low]}" by {spans[low]:.4g}. '
+        f"The widest decides the clusters; to have all count alike: {option('scale', repr('standard'))}."
+    )

@@ -1,0 +1,114 @@
+"""Which arrays of an archive are images, which are labels, and of which part of a split, told by their names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from steinhaus.errors import DataError
+from steinhaus.images.asking import NoSuchNameError, is_none
+from steinhaus.images.parts import ORDER, Part, part_in
+from steinhaus.wording import option
+
+_IMAGES = ("images", "image", "imgs", "x", "data", "pixels", "inputs", "features", "samples", "arr_0")
+_LABELS = ("labels", "label", "y", "target", "targets", "class", "classes", "arr_1")
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_POOLED = (
+    ("images", "labels"), ("x", "y"), ("data", "target"), ("data", "labels"), ("pixels", "labels"), ("arr_0", "arr_1"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The arrays to read."""
+
+    images: list[str]  # one a part
+    labels: list[str]  # as many, or none
+    parts: list[Part | None]
+    notes: tuple[str, ...] = ()
+
+
+def is_labels(key: str) -> bool:
+    """Whether an array of this name holds labels."""
+    return _role(key)[1] in _LABELS
+
+
+def chosen(keys: Sequence[str], name: str, images: str | None, labels: str | int | bool | None) -> Chosen:
+    """The arrays of images and of labels: as named, else by convention.
+
+    Raises
+    ------
+    DataError
+        Where it cannot be told which are images, or some parts have labels and others none.
+    """
+    wanted = None if labels is None or is_none(labels) or isinstance(labels, bool) else str(labels)
+    if images is not None and images not in keys:
+        raise DataError(f"{name} holds no array named {images!r}; it holds {', '.join(keys)}.")
+    bare = is_none(labels)
+    split = {} if images is not None else _split(keys, _IMAGES)
+    if "train" in split:
+        return _of_split(keys, name, split, wanted, bare)
+    if wanted is not None and wanted not in keys:
+        raise NoSuchNameError(f"{name} holds no array named {wanted!r}; it holds {', '.join(keys)}.")
+    if images is not None:
+        return Chosen([images], [] if wanted is None else [wanted], [None])
+    lower = {key.lower(): key for key in keys}
+    for x, y in _POOLED:
+        if x in lower and lower[x] != wanted:
+            of_y = [wanted] if wanted is not None else [lower[y]] if y in lower and not bare else []
+            return Chosen([lower[x]], of_y, [None])
+    others = [key for key in keys if key != wanted and not (is_labels(key) and len(keys) > 1)]
+    if len(others) == 1:
+        found = [key for key in keys if is_labels(key)]
+        guessed = found if len(found) == 1 and wanted is None and not bare else []
+        return Chosen(others, guessed if wanted is None else [wanted], [None])
+    raise DataError(
+        f"{name} holds the arrays {', '.join(keys)}; which of them are images cannot be told. Name them: "
+        f"{option('images', '...')}, {option('labels', '...')}"
+    )
+
+
+def _of_split(keys: Sequence[str], name: str, split: dict[Part, str], wanted: str | None, bare: bool) -> Chosen:
+    """The arrays of a split, those to train first."""
+    parts = [part for part in ORDER if part in split]
+    labels: dict[Part, str] = {}
+    if wanted is not None:
+        kind = _role(wanted)[1]
+        labels = {part: key for key in keys for part, role in [_role(key)] if part is not None and role == kind}
+        if not labels:
+            raise NoSuchNameError(f"{name} holds no array named {wanted!r}; it holds {', '.join(keys)}.")
+    elif not bare:
+        labels = _split(keys, _LABELS)
+    missing = [split[part] for part in parts if part not in labels]
+    if labels and missing:
+        raise DataError(
+            f"{name} holds labels of some parts and none of {', '.join(missing)}; all or none of them need labels. "
+            f"Without them: {option('labels', repr('none'))}."
+        )
+    images = [split[part] for part in parts]
+    notes: tuple[str, ...] = ()
+    used = {*images, *labels.values()}
+    left = [key for key in keys if key not in used]
+    if left and not bare:
+        notes = (f"Left out: {', '.join(left[:6])}, which belong to no part of the split.",)
+    return Chosen(images, [labels[part] for part in parts] if labels else [], list(parts), notes)
+
+
+def _split(keys: Sequence[str], roles: Sequence[str]) -> dict[Part, str]:
+    """The arrays of one role in each part; of two spellings the first."""
+    found: dict[Part, str] = {}
+    for key in keys:
+        part, role = _role(key)
+        if part is not None and role in roles:
+            found.setdefault(part, key)
+    return found
+
+
+def _role(key: str) -> tuple[Part | None, str]:
+    """The part that a name tells, and the rest of it in lower case: ("train", "x") of X_train, xTrain and train_x."""
+    words = _WORD.findall(key)
+    part = part_in(" ".join(words))
+    if part is None:
+        return None, key.lower()
+    return part, "_".join(word.lower() for word in words if part_in(word) is None) or "images"

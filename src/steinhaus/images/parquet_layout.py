@@ -1,0 +1,244 @@
+"""What the columns of a columnar table are (Parquet, Arrow): told by its schema and by what was written beside it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from steinhaus.errors import DataError
+from steinhaus.images.asking import NoSuchNameError, is_none
+from steinhaus.images.columns import LABELS, Wanted, place_of
+from steinhaus.wording import option
+
+PIXELS = (
+    "pixels", "image", "images", "img", "x", "data", "embedding", "embeddings", "vector", "vectors", "picture", "photo",
+    "features",
+)  # fmt: skip
+ENCODED = (*PIXELS, "jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "bytes", "content")
+_LONGEST = 1 << 20  # bytes of a metadata document that are looked at
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which columns of a table are pixels, and how."""
+
+    kind: str  # "list" (or a tensor), "wide" or "encoded"
+    columns: tuple[str, ...]
+    shape: tuple[int, ...]  # of a row's values; (): known only when rows are read
+    dtype: np.dtype[Any]
+    label: str | None
+    label_names: tuple[str, ...] | None = None  # where labels are numbers of these
+    notes: tuple[str, ...] = ()
+    asked: bool = False  # the columns are those that the user named
+
+    @property
+    def d(self) -> int:
+        """The values of a row; 0: known only when rows are read."""
+        return math.prod(self.shape) if self.shape else 0
+
+
+def layout_of(schema: Any, name: str, images: str | None, labels: Any, wanted: Wanted) -> Layout:
+    """Tell by a schema what is what."""
+    features, index = _features(schema), _index(schema)
+    label, note = _label(schema, name, labels, features)
+    of_label = features.get(label, {}) if label is not None else {}
+    label_names = _class_names(of_label)
+    chosen = _pixels(schema, name, images, label, wanted)
+    if chosen is not None:
+        layout = _of_column(schema, name, chosen, label)
+        left = [each for each in schema.names if each not in (chosen, label) and each not in index]
+        notes = [note, _left_out(left, "beside the column of pixels"), _left_out(index, "an index")]
+    else:
+        layout, notes = _wide(schema, name, label, index, wanted)
+        notes = [note, *notes]
+    return Layout(
+        layout.kind, layout.columns, layout.shape, layout.dtype, label, label_names,
+        tuple(each for each in notes if each), wanted.columns is not None,
+    )  # fmt: skip
+
+
+def is_encoded(kind: Any) -> bool:
+    """Whether a column of this type holds files of pictures."""
+    import pyarrow as pa
+
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind))
+
+
+def values_of(kind: Any) -> tuple[Any, tuple[int, ...]]:
+    """The type of the values of nested lists or of a tensor, and their shape; -1 where it differs from row to row.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> values_of(pa.list_(pa.list_(pa.uint8()), 3))
+    (DataType(uint8), (3, -1))
+    """
+    import pyarrow as pa
+
+    shape: list[int] = []
+    if isinstance(kind, pa.BaseExtensionType):
+        if hasattr(kind, "shape") and getattr(kind, "permutation", None) in (None, list(range(len(kind.shape)))):
+            return kind.value_type, tuple(kind.shape)
+        kind = kind.storage_type
+    while _is_list(kind):
+        shape.append(kind.list_size if pa.types.is_fixed_size_list(kind) else -1)
+        kind = kind.value_type
+    return kind, tuple(shape)
+
+
+def _is_list(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def _is_number(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
+
+
+def _is_pixels(kind: Any) -> bool:
+    """Whether a column of this type may hold images: lists of numbers, tensors, files of pictures."""
+    import pyarrow as pa
+
+    if pa.types.is_struct(kind):
+        return any(kind.field(place).name == "bytes" for place in range(kind.num_fields))
+    inner, shape = values_of(kind)
+    return is_encoded(kind) or (bool(shape) and _is_number(inner))
+
+
+def _pixels(schema: Any, name: str, images: str | None, label: str | None, wanted: Wanted) -> str | None:
+    """The column of images; None where all columns of numbers are the features together."""
+    if images is not None:
+        if images not in schema.names:
+            raise DataError(f"{name} has no column {images!r}; it has {', '.join(schema.names[:8])}.")
+        return images
+    if wanted.columns is not None:
+        return None
+    there: list[str] = [each for each in schema.names if each != label and _is_pixels(schema.field(each).type)]
+    for each in there:
+        if each.lower() in (ENCODED if is_encoded(schema.field(each).type) else PIXELS):
+            return each
+    if len(there) > 1:
+        raise DataError(
+            f"{name} has several columns that may be images or vectors: {', '.join(there[:8])}. Say which: "
+            f"{option('images', repr(there[0]))}."
+        )
+    return str(there[0]) if there else None
+
+
+def _of_column(schema: Any, name: str, chosen: str, label: str | None) -> Layout:
+    """The layout of one column of images."""
+    import pyarrow as pa
+
+    kind = schema.field(chosen).type
+    if pa.types.is_struct(kind) or is_encoded(kind):
+        if not _is_pixels(kind):
+            raise DataError(
+                f"{name}: column {chosen} is a struct without bytes; pictures are a struct of bytes and path."
+            )
+        return Layout("encoded", (chosen,), (), np.dtype(np.uint8), label)
+    inner, shape = values_of(kind)
+    if not shape or not _is_number(inner):
+        raise DataError(f"{name}: column {chosen} holds {kind}, neither lists of numbers nor pictures.")
+    if any(side < -1 or side == 0 for side in shape):
+        raise DataError(f"{name}: column {chosen} declares lists of {min(shape):,} values: the file is damaged.")
+    return Layout("list", (chosen,), () if -1 in shape else shape, np.dtype(inner.to_pandas_dtype()), label)
+
+
+def _wide(
+    schema: Any, name: str, label: str | None, index: Sequence[str], wanted: Wanted
+) -> tuple[Layout, list[str | None]]:
+    """All columns of numbers, each a feature."""
+    out = wanted.left_out(schema.names, name)
+    asked = wanted.named(schema.names, name)
+    places = range(len(schema.names)) if asked is None else asked
+    kept = [
+        each
+        for place in places
+        if place not in out and (each := schema.names[place]) != label and (asked is not None or each not in index)
+    ]
+    columns = tuple(each for each in kept if _is_number(kind := schema.field(each).type) and str(kind) != "bool")
+    if not columns:
+        raise DataError(
+            f"{name} has no column of pixels; it has {', '.join(schema.names[:8])}. Name it: {option('images', '...')}."
+        )
+    others = [each for each in kept if each not in columns]
+    if others and asked is not None and wanted.columns != "all":
+        raise DataError(f"{name}: column {others[0]} holds {schema.field(others[0]).type}, which is no feature.")
+    dtype = np.result_type(*(schema.field(each).type.to_pandas_dtype() for each in columns))
+    notes = [_left_out(others, "not numbers"), _left_out(() if asked is not None else index, "an index")]
+    return Layout("wide", columns, (len(columns),), dtype, label), notes
+
+
+def _left_out(columns: Sequence[str], why: str) -> str | None:
+    """What is said of columns that are left out."""
+    if not columns:
+        return None
+    listed = ", ".join(columns[:6]) + (f" and {len(columns) - 6} more" if len(columns) > 6 else "")
+    return f"Left out: {'column' if len(columns) == 1 else 'columns'} {listed} ({why})."
+
+
+def _label(schema: Any, name: str, labels: Any, features: dict[str, Any]) -> tuple[str | None, str | None]:
+    """The column of labels, and what is to be said of that."""
+    if is_none(labels):
+        return None, None
+    if labels is not None and not isinstance(labels, bool):
+        if labels in ("first", "last") and labels not in schema.names:
+            return schema.names[0 if labels == "first" else -1], None
+        try:
+            return schema.names[place_of(labels, schema.names, name)], None
+        except DataError:
+            known = ", ".join(schema.names[:8])
+            raise NoSuchNameError(f"{name} has no column {labels!r}; it has {known}.") from None
+    named = [each for each in schema.names if each.lower() in LABELS]
+    classes = [each for each, about in features.items() if _class_names(about) and each in schema.names]
+    if named:
+        return named[0], None
+    if len(classes) > 1:
+        way = option("labels", repr(classes[0]))
+        return None, f"Several columns hold labels, {', '.join(classes)}, and none is taken. To take one: {way}."
+    return (classes[0] if classes else None), None
+
+
+def _document(schema: Any, key: bytes) -> dict[str, Any]:
+    """A JSON document in a schema's metadata; empty where there is none that can be read."""
+    data = (schema.metadata or {}).get(key, b"")
+    if not data or len(data) > _LONGEST:
+        return {}
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _features(schema: Any) -> dict[str, Any]:
+    """What the library `datasets` wrote of each column."""
+    info = _document(schema, b"huggingface").get("info")
+    features = info.get("features") if isinstance(info, dict) else None
+    return {str(k): v for k, v in features.items() if isinstance(v, dict)} if isinstance(features, dict) else {}
+
+
+def _class_names(about: dict[str, Any]) -> tuple[str, ...] | None:
+    """The names of classes that a column of numbers stands for."""
+    names: Any = about.get("names")
+    if isinstance(names, dict):  # {"0": "cat", ...}
+        names = list(names.values())
+    if about.get("_type") != "ClassLabel" or not isinstance(names, list) or not names:
+        return None
+    return tuple(str(each) for each in names)
+
+
+def _index(schema: Any) -> tuple[str, ...]:
+    """The columns that pandas or Dask wrote of a frame's index."""
+    listed = _document(schema, b"pandas").get("index_columns")
+    known = {each for each in listed if isinstance(each, str)} if isinstance(listed, list) else set()
+    known |= {each for each in schema.names if each.startswith("__index_level_") or each == "__null_dask_index__"}
+    return tuple(each for each in schema.names if each in known)

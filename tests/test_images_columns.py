@@ -1,0 +1,266 @@
+"""Columns of tables, of text and of Parquet: indices, identifiers, labels without names, vectors, pictures."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pictures import digits, write
+from steinhaus.errors import DataError
+from steinhaus.images import open_images
+from steinhaus.images.columns import identifies
+
+PIXELS = digits(30, 4, 4).reshape(30, 16)
+
+
+def table(path, header, rows):
+    lines = ([] if header is None else [",".join(map(str, header))]) + [",".join(map(str, row)) for row in rows]
+    return write(path, ("\n".join(lines) + "\n").encode())
+
+
+def parquet(path, columns, metadata=None):
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    made = pa.table(columns)
+    pq.write_table(made if metadata is None else made.replace_schema_metadata(metadata), path)
+    return path
+
+
+def png(side=4):
+    data = io.BytesIO()
+    Image.fromarray(digits(1, side, side)[0]).save(data, "PNG")
+    return data.getvalue()
+
+
+# Labels of tables without names of columns
+
+
+def with_label(place, classes, n=30):
+    labels = np.arange(n) % classes
+    columns = [labels, *PIXELS[:n].T] if place == "first" else [*PIXELS[:n].T, labels]
+    return np.stack(columns, axis=1)
+
+
+@pytest.mark.parametrize("place", ["first", "last"])
+@pytest.mark.parametrize("header", [None, list(range(17)), list(range(1, 18))])
+def test_the_end_that_holds_classes_is_the_label_and_that_is_said(tmp_path, place, header):
+    images = open_images(table(tmp_path / "x.csv", header, with_label(place, 3)))
+    assert images.shape == (4, 4)
+    assert images.label_names == ("0", "1", "2")
+    np.testing.assert_array_equal(images.rows, PIXELS)
+    assert images.notes == (f'Labels: the {place} column. If it is none: labels="none".',)
+    assert open_images(tmp_path / "x.csv", labels="none").shape == (17,)
+
+
+def test_floats_of_one_column_more_than_a_square_have_no_label(tmp_path, rng):
+    images = open_images(table(tmp_path / "x.csv", None, rng.random((50, 17)).tolist()))
+    assert (images.shape, images.label_names) == ((17,), None)
+    assert "No column is taken as the label" in images.notes[0]
+
+
+def test_two_ends_that_may_be_the_label_are_refused(tmp_path):
+    rows = with_label("first", 9)
+    rows[:, -1] = np.arange(30) % 10
+    path = table(tmp_path / "x.csv", None, rows)
+    with pytest.raises(DataError, match=r'Say which: labels="first", labels="last", or labels="none"'):
+        open_images(path)
+    assert len(open_images(path, labels="first").label_names) == 9
+    assert len(open_images(path, labels="last").label_names) == 10
+    assert len(open_images(path, labels=0).label_names) == 9
+    assert len(open_images(path, labels=-1).label_names) == 10
+    assert len(open_images(path, labels="16").label_names) == 10
+
+
+@pytest.mark.parametrize("end", ["tra", "data", "txt", "tsv"])
+def test_any_ending(tmp_path, end):
+    assert open_images(table(tmp_path / f"x.{end}", None, with_label("last", 3))).label_names == ("0", "1", "2")
+
+
+# Identifiers and indices
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("id", True), ("ID", True), ("CustomerID", True), ("customer_id", True), ("userid", True),
+        ("PassengerId", True),
+        ("idx", None), ("index", None), ("Unnamed: 0", None), ("", None), ("S.No", None), ("Row", None),
+        ("row_number", None), ("__index_level_0__", None), ("#", None), ("key", None),
+        ("width", False), ("acid", False), ("grid", False), ("Age", False), ("2019", False), ("number_of_rooms", False),
+    ],
+)  # fmt: skip
+def test_names_of_identifiers(name, answer):
+    assert identifies(name) is answer
+
+
+@pytest.mark.parametrize(
+    "name", ["CustomerID", "customer_id", "idx", "ID", "Unnamed: 0", "", "index", "S.No", "row", "PassengerId"]
+)
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_column_that_numbers_the_rows_is_left_out(tmp_path, rng, name, place, kind):
+    columns = {"Age": rng.integers(18, 80, 40), "Score": rng.integers(1, 100, 40)}
+    names = ["Age", "Score"]
+    names.insert(place, name)
+    columns[name] = np.arange(1, 41)
+    if kind == "csv":
+        path = table(tmp_path / "x.csv", names, np.stack([columns[each] for each in names], axis=1))
+    else:
+        path = parquet(tmp_path / "x.parquet", {each: columns[each] for each in names})
+    images = open_images(path)
+    np.testing.assert_array_equal(images.pixels, np.stack([columns["Age"], columns["Score"]], axis=1))
+    assert images.columns == ("Age", "Score")
+    assert images.notes == (f'Left out: column "{name}", which numbers the rows. To keep it: columns="all".',)
+    assert open_images(path, columns="all").shape == (3,)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_column_that_counts_rows_under_another_name_is_refused(tmp_path, rng, kind):
+    columns = {"when": np.arange(20), "Score": rng.integers(1, 100, 20)}
+    path = tmp_path / f"x.{kind}"
+    if kind == "csv":
+        table(path, columns, np.stack(list(columns.values()), axis=1))
+    else:
+        parquet(path, columns)
+    with pytest.raises(DataError, match=r'"when" counts the rows, 0 to 19.*without="when".*columns="all"'):
+        open_images(path)
+    assert open_images(path, without="when").columns == ("Score",)
+    assert open_images(path, columns="all").columns == ("when", "Score")
+    assert open_images(path, columns=["Score", "when"]).columns == ("Score", "when")
+
+
+def test_identifiers_that_repeat_are_refused(tmp_path):
+    rows = np.stack([np.arange(20) % 7, np.arange(20) ** 2], axis=1)
+    with pytest.raises(DataError, match=r"holds identifiers by its name, but some stand in several rows"):
+        open_images(table(tmp_path / "x.csv", ["user_id", "age"], rows))
+
+
+def test_columns_by_number_and_unknown_ones(tmp_path):
+    path = table(tmp_path / "x.csv", ["a", "b", "c"], [[1, 2, 3], [4, 5, 6]])
+    assert open_images(path, columns=["0", "c"]).columns == ("a", "c")
+    with pytest.raises(DataError, match=r"has no column 'd'; its columns are a, b, c, or 0 to 2 by number"):
+        open_images(path, columns=["d"])
+
+
+def test_columns_of_text_are_left_out_and_said(tmp_path, rng):
+    rows = [[k, "Male" if k % 2 else "Female, other", rng.integers(18, 80), rng.integers(1, 100)] for k in range(1, 21)]
+    rows = [[row[0], f'"{row[1]}"', *row[2:]] for row in rows]
+    images = open_images(table(tmp_path / "x.csv", ["CustomerID", "Gender", "Age", "Score"], rows))
+    assert images.columns == ("Age", "Score")
+    assert [note.split(",")[0] for note in images.notes] == [
+        'Left out: column "Gender"', 'Left out: column "CustomerID"'
+    ]  # fmt: skip
+    by_gender = open_images(tmp_path / "x.csv", labels="Gender", columns=["Age"])
+    assert by_gender.label_names == ("Female, other", "Male")
+
+
+def test_text_without_two_rows_alike_is_no_label(tmp_path):
+    rows = [[f"name{k}", k * k, 100 - k] for k in range(12)]
+    images = open_images(table(tmp_path / "x.csv", ["who", "a", "b"], rows))
+    assert images.label_names is None
+    assert 'column "who" of text, of which no two rows are alike' in images.notes[0]
+    assert len(open_images(tmp_path / "x.csv", labels="first").label_names) == 12
+
+
+def test_the_index_of_pandas_and_of_dask_is_left_out(tmp_path):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"a": [0.0, 3, 1, 5, 2], "b": [4.0, 6, 8, 0, 2]})
+    frame[frame.a > 1].to_parquet(tmp_path / "filtered.parquet")
+    frame.set_index(pd.Index([3, 3, 1, 1, 0], name="kind")).to_parquet(tmp_path / "named.parquet")
+    for name, index in (("filtered", "__index_level_0__"), ("named", "kind")):
+        images = open_images(tmp_path / f"{name}.parquet")
+        assert images.columns == ("a", "b")
+        assert images.notes == (f"Left out: column {index} (an index).",)
+        assert open_images(tmp_path / f"{name}.parquet", columns="all").shape == (3,)
+    images = open_images(parquet(tmp_path / "dask.parquet", {"a": [1.0, 2.0], "__null_dask_index__": [0, 1]}))
+    assert images.columns == ("a",)
+
+
+# Pictures in wide columns, and tables of numbers
+
+
+@pytest.mark.parametrize(
+    "names", [[f"pixel{k}" for k in range(16)], [f"{r}x{c}" for r in range(1, 5) for c in range(4)]]
+)
+def test_csv_and_parquet_of_one_table_are_the_same(tmp_path, names):
+    rows = np.column_stack([np.arange(30) % 3, PIXELS])
+    text = open_images(table(tmp_path / "x.csv", ["label", *names], rows))
+    columnar = open_images(parquet(tmp_path / "x.parquet", dict(zip(["label", *names], rows.T, strict=True))))
+    assert text.shape == columnar.shape == (4, 4)
+    np.testing.assert_array_equal(text.pixels, columnar.pixels)
+    assert text.label_names == columnar.label_names
+    assert text.full_scale == columnar.full_scale == 255
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_columns_with_names_are_numbers_in_their_own_units(tmp_path, kind):
+    names = [f"sensor {letter}" for letter in "abcdefghijklmnop"]
+    if kind == "csv":
+        path = table(tmp_path / "x.csv", names, PIXELS)
+    else:
+        path = parquet(tmp_path / "x.parquet", dict(zip(names, PIXELS.T, strict=True)))
+    images = open_images(path)
+    assert (images.shape, images.full_scale, images.columns) == ((16,), 1.0, tuple(names))
+    assert open_images(path, shape=(4, 4)).shape == (4, 4)
+
+
+def test_columns_of_very_different_range_get_a_word(tmp_path):
+    rows = [[k % 7, 1000 * (k % 11), k % 3] for k in range(40)]
+    images = open_images(table(tmp_path / "x.csv", ["age", "income", "kind"], rows))
+    assert "The columns differ in range" in images.notes[0]
+    assert '"income" by 1e+04, "kind" by 2' in images.notes[0]
+
+
+# Columns of Parquet
+
+
+def test_the_column_of_lists_is_what_is_clustered(tmp_path, rng):
+    pa = pytest.importorskip("pyarrow")
+    vectors = rng.random((6, 5))
+    columns = {"id": range(6), "text": list("abcdef"), "vec": pa.array(vectors.tolist(), pa.list_(pa.float64()))}
+    images = open_images(parquet(tmp_path / "x.parquet", columns))
+    np.testing.assert_array_equal(images.pixels, vectors)
+    assert images.notes == ("Left out: columns id, text (beside the column of pixels).",)
+
+
+def test_several_columns_of_lists_are_refused(tmp_path):
+    path = parquet(tmp_path / "x.parquet", {"one": [[1.0, 2.0]] * 3, "two": [[3.0]] * 3})
+    with pytest.raises(DataError, match=r'several columns that may be images or vectors: one, two.*images="one"'):
+        open_images(path)
+    assert open_images(path, images="two").shape == (1,)
+
+
+@pytest.mark.parametrize("name", ["jpg", "image", "png", "photo", "anything"])
+def test_pictures_as_plain_binary_are_decoded(tmp_path, name):
+    images = open_images(parquet(tmp_path / "x.parquet", {name: [png()] * 4, "width": [4] * 4, "label": [0, 1, 0, 1]}))
+    assert (images.shape, images.label_names) == ((4, 4), ("0", "1"))
+    assert images.notes == ("Left out: column width (beside the column of pixels).",)
+
+
+@pytest.mark.parametrize("form", ["lists", "large", "fixed", "tensor", "deep"])
+def test_pictures_as_nested_lists_and_tensors(tmp_path, form):
+    pa = pytest.importorskip("pyarrow")
+    pixels = digits(5, 4, 3)
+    if form == "tensor":
+        column = pa.FixedShapeTensorArray.from_numpy_ndarray(pixels)
+    elif form == "deep":
+        pixels = np.stack([pixels] * 3, axis=-1)
+        column = pa.array(pixels.tolist(), pa.list_(pa.list_(pa.list_(pa.uint8(), 3))))
+    else:
+        kinds = {
+            "lists": pa.list_(pa.list_(pa.uint8())),
+            "large": pa.large_list(pa.list_(pa.int64())),
+            "fixed": pa.list_(pa.list_(pa.uint8(), 3), 4),
+        }
+        column = pa.array(pixels.tolist(), kinds[form])
+    images = open_images(parquet(tmp_path / "x.parquet", {"image": column}))
+    np.testing.assert_array_equal(images.pixels, pixels)
+    assert open_images(tmp_path / "x.parquet", stored=form != "large").shape == pixels.shape[1:]
+
+
+def test_nested_lists_of_different_lengths_are_refused(tmp_path):
+    rows = [[[1, 2], [3, 4]], [[1, 2], [3]]]
+    with pytest.raises(DataError, match="the lists of column image must all hold 2 numbers; some hold others"):
+        open_images(parquet(tmp_path / "x.parquet", {"image": rows}))
