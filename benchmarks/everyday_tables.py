@@ -132,6 +132,7 @@ def plot(result: Result, target: Path) -> None:
     axis.set(xscale="log", xlabel="seconds over Steinhaus's; right of 1, Steinhaus is faster")
     axis.set_ylim(min(places.values()) - 0.7, 0.7)
     axis.grid(axis="x", which="both", alpha=0.3, lw=0.4)
-    axis.legend(fontsize=7.5, loc="upper center", bbox_to_anchor=(0.5, -0.4 / (1.2 + 0.22 * len(names))), ncols=2)
+    axis.xaxis.set_major_formatter("{x:g}")
+    figure.legend(fontsize=7.5, loc="outside lower center", ncols=2)
     figure.savefig(target, metadata={"Date": None} if target.suffix == ".svg" else None, dpi=130)
     plt.close(figure)

@@ -6,12 +6,13 @@ import numpy as np
 import scipy.sparse
 
 import naive
+from problems import ROOMY
 from steinhaus.engines import choose, opened
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Run
 
 DTYPES = (np.uint8, np.int16, np.float32, np.float64)
-SCREENS = ("auto", "drift", "drift", "plain", "none")
+SCREENS = ("auto", "compact", "compact", "drift", "drift", "plain", "none")
 KINDS = (
     "noise", "clusters", "few values", "duplicates", "constant", "mostly zeros", "line", "near ties", "mirrored",
     "mixed columns", "two steps",
@@ -90,7 +91,7 @@ def wrong(number: int) -> str | None:
     told = f"{number}: {kind}, {n} x {d} {np.dtype(dtype)}, K = {k}, {way}, screen {screen}, {threads} threads"
     expected = naive.lloyd(x, start, limit, tol, weights, placed)
     if way == "dense":
-        points = choose(x, screen=screen, threads=threads)
+        points = choose(x, screen=screen, threads=threads, memory=ROOMY)
         found = fitted(points, start, limit, tol)
         points.close()
     else:

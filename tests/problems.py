@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 DTYPES = (np.uint8, np.float32, np.float64)  # the kernels are compiled for each, which takes seconds
+ROOMY = 2**30  # bytes for screens: `choose` screens points then, however small the problem is
 ALL_DTYPES = (*DTYPES, np.int16, np.int64)
 
 

@@ -10,9 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import naive
-from problems import problems
+from problems import ALL_DTYPES, problems
+from steinhaus.centroids import inertia, means
+from steinhaus.engines import choose
 from steinhaus.engines.dense import batches
 from steinhaus.engines.dense.batches import Batches
+from steinhaus.estimators.clusterer import labels_and_inertia
+from steinhaus.points import Run
 
 
 def plain(x, rows, centroids):
@@ -38,11 +42,33 @@ def test_a_batch_is_what_the_oracle_makes_of_it(screened, problem, seed, m, thre
     rows = np.random.default_rng(seed).integers(0, len(x), m)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batches, "_SCREENED", 0 if screened else 2**62)
-        added = Batches(x, threads=threads).add(rows, centroids)
-    means, counts, inertia = plain(x, rows, centroids)
-    assert added.means.tobytes() == means.tobytes()
-    assert added.weights.tolist() == counts.tolist()
-    assert added.inertia == inertia
+        every = Batches(x, threads=threads)
+        tally, cost = every.add(rows, centroids)
+    wanted, counts, inertia = plain(x, rows, centroids)
+    assert means(every.grid, tally, centroids).tobytes() == wanted.tobytes()
+    assert tally.counts.tolist() == counts.tolist()
+    assert cost == inertia
+
+
+@settings(deadline=None, max_examples=150)
+@given(problem=problems(ALL_DTYPES), threads=st.sampled_from([1, 3]))
+def test_labels_and_their_inertia_are_those_of_an_engine(problem, threads):
+    x, centroids = problem
+    labels, cost = labels_and_inertia(x, centroids, threads)
+    points = choose(x, threads=1)
+    (tally,) = points.assign([Run(0, centroids)])
+    assert labels.tolist() == points.labels(0).tolist()
+    assert cost == inertia(points.grid, points.totals, tally, centroids)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_inertia_of_many_points_is_that_of_an_engine(dtype, rng):
+    x = (255 * rng.random((40_000, 11))).astype(dtype)
+    points = choose(x)
+    (tally,) = points.assign([Run(0, x[:7].astype(np.float64))])
+    wanted = inertia(points.grid, points.totals, tally, x[:7].astype(np.float64))
+    for threads in (1, 2, 7):
+        assert labels_and_inertia(x, x[:7].astype(np.float64), threads)[1] == wanted
 
 
 def test_points_that_are_not_finite_are_found_at_once():

@@ -28,6 +28,8 @@ RUNS = {
         ["--points", "1200", "--rounds", "1", "--peers", "none", "--growth"],
     ],
     "estimator": [["--rounds", "1", "--fits", "1", "--images", "6000"]],
+    "everyday": [["--tiny", "--rounds", "1", "--markdown", "TABLES", "--plot", "PLOT"]],
+    "first_use": [["--images", "2000", "--rounds", "1", "--markdown", "TABLES"]],
     "mark": [["--points", "640", "--rounds", "3"]],
     "scale": [
         ["blocks", "STORE", "--images", "3000", "--memory", "50MB", "--iterations", "2"],
@@ -83,7 +85,7 @@ def test_it_runs(name, arguments, folder, request):
         pytest.importorskip("distributed", reason="scripts of scale need Dask")
     tables = folder / "tables-of-test.md"
     tables.write_text("<!-- benchmarks/compare.py writes from here -->\n<!-- to here -->\n")
-    places = {"TABLES": tables, "NEW": folder / "new.zarr"}
+    places = {"TABLES": tables, "NEW": folder / "new.zarr", "PLOT": folder / "plot-of-test.svg"}
     if "STORE" in arguments:
         places["STORE"] = request.getfixturevalue("store")
     environment = os.environ | {"PYTHONPATH": str(Path(steinhaus.__file__).parents[1]), "MPLBACKEND": "agg"}
@@ -100,5 +102,13 @@ def test_it_runs(name, arguments, folder, request):
         assert results
         assert all(result["peers"]["ours"] for result in results if "peers" in result)
         assert "TABLES" not in arguments or "passes per fit" in tables.read_text()
+    if name == "everyday":
+        assert "From given starts" in tables.read_text()
+        assert places["PLOT"].stat().st_size
+        rows = json.loads((folder / "results" / "everyday-tiny.json").read_text())["rows"]
+        assert {one["row"]["name"] for one in rows if one["row"]["counted"]} >= {"iris", "digits", "blobs-million"}
+        assert not any(one.get("not_nearest") for one in rows)
+    if name == "first_use":
+        assert "| iris: first fit, K = 3 |" in tables.read_text()
     if left_out:
         pytest.skip(f"it runs, but without some: {'; '.join(left_out)}")

@@ -75,7 +75,7 @@ def test_a_norm_whose_small_squares_are_all_lost():
     for _ in range(many - 1):
         lanes += small * small
     squares = 16 * (1 + (many - 1) * Fraction(float(small)) ** 2)
-    above = plain(rounding.norm_above)(np.float64(lanes.sum()), rounding.stretch(16 * many))
+    above = rounding.norm_above(np.float64(lanes.sum()), rounding.stretch(16 * many))
     assert lanes.sum() == 16
     assert Fraction(float(above)) ** 2 >= squares
 

@@ -19,9 +19,9 @@ PLAN = ["--k", "2,3", "--restarts", "4", "--explain"]
 
 @pytest.fixture
 def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Sixty images, alone in the folder that the command runs in."""
+    """Four thousand images, alone in the folder that the command runs in: too many for the compact engine."""
     monkeypatch.chdir(tmp_path)
-    np.save("tiny.npy", np.random.default_rng(0).integers(0, 256, (60, 6, 6), dtype=np.uint8))
+    np.save("tiny.npy", np.random.default_rng(0).integers(0, 256, (4000, 20, 20), dtype=np.uint8))
     return "tiny.npy"
 
 
@@ -47,5 +47,5 @@ def test_as_json(source: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_plan_that_does_not_fit_is_refused(source: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["study", source, "--k", "1000", "--explain"]) == 2
+    assert main(["study", source, "--k", "5000", "--explain"]) == 2
     assert "at most the number of training images" in " ".join(capsys.readouterr().err.split())

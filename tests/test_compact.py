@@ -1,6 +1,8 @@
-"""The compact engine: held to the engine that settles every pair, bit for bit, and to `lloyd` and `seeding` as written."""
+"""The compact engine: held bit for bit to the engine that settles every pair, and to `lloyd` and `seeding`."""
 
 from __future__ import annotations
+
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -10,7 +12,10 @@ from hypothesis import strategies as st
 import naive
 from problems import ALL_DTYPES, problems
 from steinhaus.engines import choose, opened
+from steinhaus.engines.bounds.doubles import score_floor, score_stretch
+from steinhaus.engines.bounds.rounding import UNIT64, gamma
 from steinhaus.engines.compact import points as compact
+from steinhaus.engines.compact import policy
 from steinhaus.engines.exact.weighing import weigh
 from steinhaus.engines.exact.weighted import WeightedPoints
 from steinhaus.errors import DataError
@@ -49,10 +54,12 @@ def outcomes(points, starts, **options):
 def order(request, monkeypatch):
     """The ways in which points stand, and go ahead: those of few points, and those of many."""
     if request.param != "few points":
-        monkeypatch.setattr(compact, "_ALONE", 0)
-    if request.param == "near ones next to each other":
-        monkeypatch.setattr(compact, "_ORDERED_POINTS", 1)
-        monkeypatch.setattr(compact, "_ORDERED_CENTROIDS", 1)
+        near = request.param == "near ones next to each other"
+        limits = policy.LIMITS._replace(
+            alone=0, task=1, **{"ordered_points": 1, "ordered_centroids": 1} if near else {}
+        )
+        monkeypatch.setattr(policy, "LIMITS", limits)
+        monkeypatch.setattr(compact, "LIMITS", limits)
 
 
 def scaled(x, scale):
@@ -106,9 +113,7 @@ def test_going_ahead_does_what_lloyd_does_after_every_number_of_iterations(probl
     begin = [start, x[: len(start)].astype(np.float64), np.repeat(start[:1], len(start), axis=0)]
     ahead = outcomes(choose(x, threads=2, screen="compact"), begin, max_iter=limit, tol=tol)
     assert ahead == outcomes(Plain(choose(x, threads=1, screen="compact")), begin, max_iter=limit, tol=tol)
-    watched = outcomes(
-        choose(x, threads=1, screen="compact"), begin, max_iter=limit, tol=tol, watch=lambda runs: list(runs)
-    )
+    watched = outcomes(choose(x, threads=1, screen="compact"), begin, max_iter=limit, tol=tol, watch=list)
     assert ahead == watched
 
 
@@ -267,3 +272,39 @@ def test_weighted_points_are_those_of_the_screened_engine(problem, seed, unit):
     wanted = outcomes(other, [start, start[:1]], max_iter=8)
     points = compact.CompactPoints(x, threads=2, weights=put)
     assert outcomes(points, [start, start[:1]], max_iter=8) == wanted
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1e-3, 1.0, 1e6, 1e-150]), st.sampled_from([0.0, 1.0, 1e9]))
+def test_scores_and_distances_are_off_by_no_more_than_is_said(seed, scale, offset):
+    rng = np.random.default_rng(seed)
+    d = int(rng.integers(1, 70))
+    x = scale * (rng.normal(size=d) * 10.0 ** rng.integers(-8, 8, d) + offset)
+    c = x * (1 + 1e-9 * rng.normal(size=d)) if seed % 3 == 0 else scale * (rng.normal(size=d) + offset)
+    exact_x, exact_c = ([Fraction(float(value)) for value in of] for of in (x, c))
+    large = sum(value**2 for value in exact_x) + sum(value**2 for value in exact_c)
+    lost = Fraction(score_floor(d)) / 4
+    one = Fraction(gamma(d + 3, UNIT64))
+    score = sum(value**2 for value in exact_c) / 2 - sum(a * b for a, b in zip(exact_x, exact_c, strict=True))
+    for order in (np.arange(d), np.arange(d)[::-1], rng.permutation(d)):
+        product, square = 0.0, 0.0
+        for t in order.tolist():
+            product, square = product + x[t] * c[t], square + c[t] * c[t]
+        assert abs(Fraction(square / 2 - product) - score) <= one * large + lost
+    distance = sum((a - b) ** 2 for a, b in zip(exact_x, exact_c, strict=True))
+    measured = Fraction(float(naive.squared_distances(x[np.newaxis], c[np.newaxis])[0, 0]))
+    assert abs(measured - distance) <= one * distance + lost
+    # Half the difference of two such distances, and two such scores, are off by less than the margin.
+    assert 4 * one < Fraction(score_stretch(d)) * (1 - one)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8])
+@pytest.mark.parametrize("apart", [0.0, 1e-15, 1e-12, 1e-7])
+def test_what_scores_cannot_tell_is_measured(rng, dtype, apart):
+    x = (100 * rng.random((700, 30)) + 1e3 * (np.dtype(dtype).kind == "f")).astype(dtype)
+    centroids = np.repeat(x[:3].astype(np.float64), 4, axis=0)
+    centroids *= 1 + apart * rng.normal(size=centroids.shape)
+    points = choose(x, screen="compact")
+    points.assign([Run(0, centroids)])
+    assert points.labels(0).tolist() == naive.labels(x, centroids).tolist()
+    points.close()

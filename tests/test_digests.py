@@ -25,14 +25,15 @@ import numpy as np
 import pytest
 
 from digest_problems import DATA
+from problems import ROOMY
 from steinhaus.engines import choose, opened
 from steinhaus.jit.target import takes_bytes
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Run
 
 RECORDED = Path(__file__).with_name("digests.json")
-SCREENS, THREADS = ("auto", "drift", "plain", "none"), (1, 2, 7)
-COUNTED = SCREENS[:3]  # without a screen all pairs are settled
+SCREENS, THREADS = ("auto", "drift", "plain", "none", "compact"), (1, 2, 7)
+COUNTED = SCREENS[:3]  # the others settle all pairs
 ROWS = slice(1, 5)  # of `MemoryPoints.work`: pairs settled, tiles spread, products computed, products screened
 SLOW = 2e8  # distances, times features, of a pass that settles every pair: more of it is left to the slow tests
 
@@ -60,7 +61,7 @@ def engine(data, x, screen, threads):
         with opened(x, weights=data.counted(), threads=threads) as points:
             yield points, None
         return
-    points, work = choose(x, screen=screen, threads=threads), []
+    points, work = choose(x, screen=screen, threads=threads, memory=ROOMY), []
     if not hasattr(points, "work"):
         work = None
     else:

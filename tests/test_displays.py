@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import davies_bouldin_score, silhouette_samples
 
-from steinhaus import KMeans, SteinhausError
+from steinhaus import KMeans, MiniBatchKMeans, SteinhausError
 from steinhaus.displays import (
     CentroidsDisplay,
     ConfusionDisplay,
@@ -70,6 +70,8 @@ def test_centroids_of_one_shape(kmeans):
     assert CentroidsDisplay.from_estimator(kmeans, image_shape=(4, 16)).images.shape == (3, 4, 16)
     with pytest.raises(SteinhausError, match=r"\(7, 7\), which 64 features do not fill"):
         CentroidsDisplay.from_estimator(kmeans, image_shape=(7, 7))
+    with pytest.raises(SteinhausError, match="compute_labels=True"):
+        CentroidsDisplay.from_estimator(MiniBatchKMeans(2, compute_labels=False).fit(kmeans.cluster_centers_))
 
 
 def test_silhouettes_say_which_they_are(x, kmeans):

@@ -37,12 +37,13 @@ naming            points errors
 engines.workers   resources
 engines.bounds    jit
 engines.exact     points errors jit engines.workers
-engines.dense     points errors jit resources engines.workers engines.exact engines.bounds
+engines.compact   points errors jit resources arithmetic seeding engines.workers engines.exact engines.bounds
+engines.dense     points errors jit resources seeding engines.workers engines.exact engines.bounds
 engines.sparse    points errors jit engines.workers engines.exact engines.bounds
 engines.stream    points errors jit resources engines.workers engines.exact engines.bounds engines.dense
 engines.cluster   points errors jit lloyd engines.workers engines.exact engines.bounds engines.dense
-engines           points errors engines.workers engines.exact engines.dense engines.sparse engines.stream \
-                  engines.cluster
+engines           points errors engines.workers engines.exact engines.compact engines.dense engines.sparse \
+                  engines.stream engines.cluster
 
 canonical
 signed            canonical
@@ -189,7 +190,13 @@ def test_light_modules_import_nothing_heavy_at_their_top(module: str) -> None:
 # What makes a function a kernel, or a part of one; a module that uses any of these is a kernel module.
 KERNELS = {"kernel", "shared_kernel", "loose_kernel", "inner", "inlined", "apart", "loose"}
 # What kernels are written with, besides each other.
-MATERIAL = {"points", "engines.bounds.bytes", "engines.dense.records", "engines.dense.slices"}
+MATERIAL = {
+    "points",
+    "engines.bounds.bytes",
+    "engines.compact.records",
+    "engines.dense.records",
+    "engines.dense.slices",
+}
 # Kernels that share a page with the functions that call them.
 WITH_CALLERS = {"engines.exact.distances", "engines.exact.limbs", "engines.exact.totals"}
 
@@ -270,3 +277,14 @@ def test_a_light_start_loads_nothing_heavy(code: str) -> None:
 
 def test_the_package_itself_loads_not_even_numpy() -> None:
     assert not loaded_by("import steinhaus") & (HEAVY | {"numpy", "click", "rich"})
+
+
+def test_estimators_load_what_scikit_learn_loads_and_no_kernels() -> None:
+    names = ("KMeans", "MiniBatchKMeans", "SphericalKMeans", "k_means", "kmeans_plusplus")
+    code = f"import steinhaus; {'; '.join(f'steinhaus.{name}' for name in names)}"
+    ours = loaded_by(code) - set(sys.stdlib_module_names)
+    assert ours - loaded_by("from sklearn.cluster import KMeans") == {"steinhaus"}
+    kernels = "(name for name in sys.modules if name.startswith(('steinhaus.jit', 'steinhaus.arithmetic')))"
+    report = f"{code}\nimport sys\nprint(*{kernels})"
+    done = subprocess.run([sys.executable, "-c", report], capture_output=True, text=True, check=True)
+    assert not done.stdout.split()

@@ -1,4 +1,4 @@
-"""The engine in memory against the oracle: same bits, whatever the screen, the threads and the company."""
+"""The engines in memory against the oracle: same bits, whatever the screen, the threads and the company."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import naive
-from problems import ALL_DTYPES, problems
+from problems import ALL_DTYPES, ROOMY, problems
 from steinhaus.engines import choose
 from steinhaus.engines.dense.records import PAIRS, SCREENED
 from steinhaus.errors import DataError
@@ -16,12 +16,12 @@ from steinhaus.jit.target import BYTE_LANES
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Run
 
-SCREENS = ("auto", "drift", "plain", "none")
+SCREENS = ("auto", "compact", "drift", "plain", "none")
 
 
 def run(x, start, *, screen="auto", threads=1, max_iter=20, tol=0.0, company=()):
     """One run's outcome, everything that must be the same: labels, centroids, counts, history, inertia, stop."""
-    points = choose(x, screen=screen, threads=threads)
+    points = choose(x, screen=screen, threads=threads, memory=ROOMY)
     starts = [Run("it", start), *(Run(i, other) for i, other in enumerate(company))]
     try:
         for fit in lloyd(points, starts, max_iter=max_iter, tol=tol):
@@ -137,7 +137,7 @@ def test_floats_are_rounded_to_bytes_where_that_pays(rng, dtype, alike):
     centres, kinds = rng.normal(size=(64, 64)), rng.integers(0, 64, 4000)
     x = (centres[kinds] + rng.normal(size=(4000, 64)) * (1e-4 if alike else 0.5)).astype(dtype)
     start = x[1:65].astype(float) if alike else x[rng.choice(4000, 64, replace=False)].astype(float)
-    points = choose(x, threads=2)
+    points = choose(x, threads=2, memory=ROOMY)
     points.assign([Run(0, start)])
     assert bool(points._framed.quantiser.step) == (bool(BYTE_LANES) and not alike)
     assert ("points are rounded" in points.explain(64)) == bool(points._framed.quantiser.step)

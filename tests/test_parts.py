@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from problems import ROOMY
 from steinhaus.engines import choose
 from steinhaus.engines.dense.points import MemoryPoints
 from steinhaus.engines.exact import parts
@@ -59,7 +60,7 @@ def test_rows_that_come_and_go_change_nothing(dtype, rng):
 def test_runs_that_sit_out_passes_get_the_labels_they_should(seed):
     rng = np.random.default_rng(seed)
     x = rng.integers(0, 6, (1500, 40)).astype(np.float32) * 40 + 1e4
-    fast, slow = choose(x, threads=1), choose(x, threads=1, screen="none")
+    fast, slow = choose(x, threads=1, memory=ROOMY), choose(x, threads=1, screen="none")
     centroids = {k: x[rng.choice(len(x), k, replace=False)].astype(float) for k in (5, 9, 7)}
     for _ in range(20):
         runs = [Run(k, centroids[k]) for k in centroids if rng.random() < 0.7] or [Run(5, centroids[5])]
@@ -71,9 +72,10 @@ def test_runs_that_sit_out_passes_get_the_labels_they_should(seed):
             centroids[run.key] = np.where(tally.counts[:, np.newaxis], means, run.centroids)
 
 
-def test_an_engine_serves_one_set_of_runs_after_the_other(rng):
+@pytest.mark.parametrize("memory", [None, ROOMY])
+def test_an_engine_serves_one_set_of_runs_after_the_other(memory, rng):
     x = rng.integers(0, 255, (3000, 100)).astype(np.uint8)
-    points = choose(x, threads=1)
+    points = choose(x, threads=1, memory=memory)
     alike = set()
     for _ in range(3):
         (fit,) = lloyd(points, [Run(0, x[:8].astype(float))])

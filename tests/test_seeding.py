@@ -69,7 +69,7 @@ def test_distances_that_are_not_below_alone_may_be_left_out(seed, dtype, extreme
         x -= 128
     x[n // 2] = x[0]
     indices = rng.integers(0, n, 3)
-    points = choose(x, threads=1)
+    points = choose(x, threads=1, screen="plain")
     exact = points.squared_distances(indices)
     for below in (points.squared_distances(np.array([0]))[0], exact[0], np.nextafter(exact[1], np.inf), np.zeros(n)):
         np.testing.assert_array_equal(
@@ -80,7 +80,7 @@ def test_distances_that_are_not_below_alone_may_be_left_out(seed, dtype, extreme
 
 def test_few_distances_are_measured_where_most_cannot_be_below(rng):
     x = np.concatenate([rng.integers(0, 100, (200, 64)), rng.integers(150, 256, (200, 64))]).astype(np.uint8)
-    points = choose(x, threads=1)
+    points = choose(x, threads=1, screen="plain")
     below = points.squared_distances(np.array([0]))[0]
     measured = np.isfinite(points.squared_distances(np.array([399]), below)[0])
     points.close()

@@ -19,12 +19,14 @@ FILE, FUNCTION, KERNEL, PARAMETERS = 400, 60, 80, 10
 KERNELS = {"kernel", "shared_kernel", "loose_kernel", "inner", "inlined", "apart", "loose"}
 
 # What breaks a rule so far; a line leaves as its reason goes.
-TOO_LONG = {"engines/dense/points.py"}
-LONG_FUNCTIONS = {"engines/dense/state.py batch_of"}
+TOO_LONG: set[str] = set()
+LONG_FUNCTIONS: set[str] = set()
 # Numbers that look like slacks and are none.
 NO_SLACKS = {
     "engines/dense/policy.py": "costs, measured",
     "engines/cluster/ahead.py": "costs, measured",
+    "engines/compact/points.py": "a quantile",
+    "engines/compact/seeding.py": "the range of float64",
     "engines/exact/parts.py": "2^-53 makes an integer an even number in [0, 1)",
 }
 

@@ -110,6 +110,7 @@ def mean_rows(
     step: Array[f64],
     centroids: Array[f64],
 ) -> None:
+    """See `means`: (many, k, d) limbs."""
     upper, whole = (many - 1) * k * d, d - d % 8
     for j in range(k):
         if counts[j] == 0:
@@ -152,6 +153,7 @@ def cost(
     step: Array[f64],
     table: Array[f64],
 ) -> f64:
+    """See `inertia`; table: (2, d) to work in."""
     upper, whole = (many - 1) * k * d, d - d % 8
     sums = limbs + upper
     for t in range(0, whole, 8):
@@ -207,6 +209,7 @@ def _cost(
 
 @shared_kernel
 def moved(old: Array[f64], new: Array[f64], size: i64) -> f64:
+    """See `shift`; size: k * d."""
     total = 0.0
     for t in range(size):
         difference = new[t] - old[t]

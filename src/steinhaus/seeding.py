@@ -153,7 +153,9 @@ def plus_plus(
         chosen = [first_row(points.n, stream, weights)]
     if len(chosen) == k:
         return np.array(chosen, np.int64)
-    closest = points.squared_distances(np.array(chosen)).min(axis=0)
+    closest = np.full(points.n, np.inf)
+    for first in range(0, len(chosen), trials):  # a few at a time: thousands would take too much memory
+        closest = np.minimum(closest, points.squared_distances(np.array(chosen[first : first + trials])).min(axis=0))
     while len(chosen) < k:
         ends = np.cumsum(_integers(closest * times))
         if not ends[-1]:
@@ -223,8 +225,8 @@ class _Few:
 def _integers(distances: Float64, largest: float | None = None) -> Int64:
     """Squared distances as integers, scaled by a power of two so that the sum of all stays below 2^62."""
     largest = float(distances.max()) if largest is None else largest
-    scale = np.ldexp(1.0, sum_bits(len(distances)) - 1 - int(np.frexp(largest)[1])) if largest else 0.0
-    return np.floor(distances * scale).astype(np.int64)
+    exponent = sum_bits(len(distances)) - 1 - int(np.frexp(largest)[1])  # 2^exponent itself may overflow
+    return np.floor(np.ldexp(distances, exponent)).astype(np.int64)
 
 
 def sum_bits(n: int) -> int:

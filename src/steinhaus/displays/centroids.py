@@ -43,7 +43,7 @@ class CentroidsDisplay(Display):
         Raises
         ------
         SteinhausError
-            The features do not fill that shape.
+            The features do not fill that shape, or the estimator was fitted without labels.
         """
         centers = estimator.cluster_centers_
         side = math.isqrt(centers.shape[1])
@@ -52,6 +52,8 @@ class CentroidsDisplay(Display):
             raise SteinhausError(
                 f"image_shape is {shape}, which {centers.shape[1]} features do not fill. Give the shape of one image."
             )
+        if not hasattr(estimator, "labels_"):
+            raise SteinhausError("The estimator has no labels_ to count. Fit it with compute_labels=True.")
         sizes = np.bincount(estimator.labels_, minlength=len(centers))
         display = cls(centers.reshape(-1, *shape), sizes.tolist())
         display.plot(ax)

@@ -1,7 +1,8 @@
 """Where points live and passes happen: the data decides the engine.
 
 `bounds` holds every slack of the screens, derived; `exact` the arithmetic that decides labels and sums. Engines stand
-on both: `dense` for arrays in memory, `sparse` for compressed rows; `stream`, for points read from disk, and `cluster`,
+on both: `dense` for arrays in memory, `compact` for those of few features or few points, `sparse` for compressed rows;
+`stream`, for points read from disk, and `cluster`,
 for points on Dask's workers, use `dense` for each part. No engine is used but through `Points`.
 """
 
@@ -9,23 +10,35 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+from steinhaus.engines.compact.policy import LIMITS, serves
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
+    from steinhaus.engines.dense.batches import Batches
     from steinhaus.engines.dense.policy import Screen
-    from steinhaus.points import Float64, Int32, Points
+    from steinhaus.engines.exact.scoring import Labelled
+    from steinhaus.points import Float64, Int32, Int64, Points
 
-_FEW_FEATURES = 16
-_FEW_VALUES = 2**19
-_FEW_PRODUCTS = 2**21
+_SURVEYED_VALUES = 2**18  # up to so many, an engine learns of them for longer than a score takes
 
 
-def choose(x: Any, *, threads: int | None = None, memory: int | None = None, screen: Screen = "auto") -> Points:
+def choose(
+    x: Any,
+    *,
+    k: int | None = None,
+    threads: int | None = None,
+    memory: int | None = None,
+    screen: Screen | Literal["compact"] = "auto",
+) -> Points:
     """Choose the engine for (n, d) points.
 
-    Arrays get `dense.MemoryPoints`, whose parameters these are. Pixels that stay where they are stored get
+    Arrays of few features, or few values, get `compact.CompactPoints`, unless a screen or memory for it is asked for;
+    k, the centroids of a run, helps to choose where it is known. Other arrays get `dense.MemoryPoints`, whose
+    parameters the others are. Pixels that stay where they are stored get
     `stream.BlockPoints`, and `memory` is all that it may use; Dask collections get `cluster.DaskPoints`, whose workers
     have threads and memory of their own; CSR matrices get `sparse.SparsePoints`.
     """
@@ -43,18 +56,13 @@ def choose(x: Any, *, threads: int | None = None, memory: int | None = None, scr
         from steinhaus.engines.sparse.points import SparsePoints
 
         return SparsePoints(x, threads=threads)
-    if screen == "compact" or (screen == "auto" and memory is None and compact_pays(*x.shape)):
+    if screen == "compact" or (screen == "auto" and memory is None and serves(x.shape[0], x.shape[1], k)):
         from steinhaus.engines.compact.points import CompactPoints
 
         return CompactPoints(np.ascontiguousarray(x), threads=threads)
     from steinhaus.engines.dense.points import MemoryPoints
 
     return MemoryPoints(np.ascontiguousarray(x), threads=threads, memory=memory, screen=screen)
-
-
-def compact_pays(n: int, d: int) -> bool:
-    """Whether all distances of (n, d) points are measured sooner than a screen spares them."""
-    return d < _FEW_FEATURES or n * d <= _FEW_VALUES
 
 
 def is_collection(x: Any) -> bool:
@@ -73,11 +81,15 @@ def is_sparse(x: Any) -> bool:
 
 
 @contextmanager
-def opened(x: Any, *, weights: Float64 | None = None, threads: int | None = None) -> Iterator[Points]:
+def opened(
+    x: Any, *, k: int | None = None, weights: Float64 | None = None, threads: int | None = None
+) -> Iterator[Points]:
     """The engine for (n, d) points, an array or a CSR matrix, for as long as it is needed.
 
     Parameters
     ----------
+    k
+        The centroids of a run, where that is known; it changes no result.
     weights
         (n,) at least 0, not all 0; None: 1 each.
     threads
@@ -88,14 +100,14 @@ def opened(x: Any, *, weights: Float64 | None = None, threads: int | None = None
     DataError
         Points or weights are not finite; or there are weights, and the points are not in memory.
     """
-    points = choose(x, threads=threads) if weights is None else _weighted(x, weights, threads)
+    points = choose(x, k=k, threads=threads) if weights is None else _weighted(x, k, weights, threads)
     try:
         yield points
     finally:
         points.close()
 
 
-def _weighted(x: Any, weights: Float64, threads: int | None) -> Points:
+def _weighted(x: Any, k: int | None, weights: Float64, threads: int | None) -> Points:
     import numpy as np
 
     from steinhaus.engines.exact.weighing import weigh
@@ -108,11 +120,11 @@ def _weighted(x: Any, weights: Float64, threads: int | None) -> Points:
         from steinhaus.engines.sparse.points import SparsePoints
 
         return SparsePoints(x, weights=put, threads=threads)
-    if compact_pays(*x.shape):
+    if serves(x.shape[0], x.shape[1], k):
         from steinhaus.engines.compact.points import CompactPoints
 
         return CompactPoints(np.ascontiguousarray(x), threads=threads, weights=put)
-    points = choose(x, threads=threads)
+    points = choose(x, k=k, threads=threads)
     if put.counts is None:
         return points
     from steinhaus.engines.exact.weighted import WeightedPoints
@@ -141,13 +153,52 @@ def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) 
     DataError
         A point is not finite.
     """
-    if x.shape[1] < _FEW_FEATURES or x.size * len(centroids) <= _FEW_PRODUCTS:
+    if x.shape[1] < LIMITS.features or x.size * len(centroids) <= LIMITS.products:
         from steinhaus.engines.compact import predict as compact
 
         return compact.nearest(x, centroids, threads=threads)
     from steinhaus.engines.dense import predict as dense
 
     return dense.nearest(x, centroids, threads=threads)
+
+
+def labelled(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) -> Labelled:
+    """The labels of `nearest`, and what the points amount to by them, exactly.
+
+    Raises
+    ------
+    DataError
+        A point is not finite, or too large to be squared.
+    """
+    from steinhaus.engines.exact import scoring
+    from steinhaus.points import Run
+
+    if x.size <= _SURVEYED_VALUES:
+        return scoring.labelled(x, nearest(x, centroids, threads=threads), len(centroids))
+    with opened(x, k=len(centroids), threads=threads) as points:
+        (tally,) = points.assign([Run(0, centroids)])
+        return scoring.Labelled(points.labels(0), points.grid, points.totals, tally)
+
+
+def batches(x: NDArray[Any], *, threads: int | None = None) -> Batches:
+    """Points, (n, d) C-contiguous, of which some at a time are labelled and added up."""
+    from steinhaus.engines.dense.batches import Batches
+
+    return Batches(x, threads=threads)
+
+
+def counts_of(weights: Float64 | None) -> Int64 | None:
+    """What rows count for by their weights, (n,) whole numbers; None: 1 each. DataError where a weight is not valid."""
+    from steinhaus.engines.exact.weighing import weigh
+
+    return weigh(weights).counts
+
+
+def unit_rows(x: NDArray[Any], *, threads: int | None = None) -> NDArray[np.floating[Any]]:
+    """Rows, (n, d) C-contiguous, at length 1, those of zeros as they are: float32 for float32, else float64."""
+    from steinhaus.engines.exact import unit
+
+    return unit.unit_rows(x, threads=threads)
 
 
 def distances(x: Any, rows: Float64, *, threads: int | None = None) -> Float64:
@@ -165,7 +216,7 @@ def distances(x: Any, rows: Float64, *, threads: int | None = None) -> Float64:
         squares = points.distances_to(rows)
         points.close()
         return np.sqrt(np.ascontiguousarray(squares.T))
-    if x.shape[1] < _FEW_FEATURES:
+    if x.shape[1] < LIMITS.features:
         from steinhaus.engines.compact import predict
 
         return predict.distances(np.ascontiguousarray(x), np.ascontiguousarray(rows), threads=threads)

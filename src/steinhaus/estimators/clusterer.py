@@ -22,7 +22,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from steinhaus.engines import distances, is_collection, nearest, opened
+from steinhaus.engines import distances, is_collection, labelled, nearest, opened
 from steinhaus.errors import DataError
 from steinhaus.estimators.checking import centroid_dtype, checked_weights, named_by_scikit_learn
 from steinhaus.points import Float64, Int32, Int64, LabelsArray, Points, Run
@@ -128,9 +128,13 @@ class Clusterer(
             Not negative, not all zero; none: 1 each.
         """
         self._check_is_fitted()
-        x = self._validated(X, reset=False)
-        with opened(x, weights=checked_weights(sample_weight, x), threads=self._threads) as points:
-            return -assigned(points, 0, self._centroids())[0]
+        x = self._validated(X, reset=False, finite=False)
+        weights = checked_weights(sample_weight, x)
+        with named_by_scikit_learn(self, x):
+            if weights is None and isinstance(x, np.ndarray):
+                return -labels_and_inertia(x, self._centroids(), self._threads)[1]
+            with opened(x, k=len(self.cluster_centers_), weights=weights, threads=self._threads) as points:
+                return -assigned(points, 0, self._centroids())[0]
 
     def save(self, path: str | Path) -> None:
         """Write the fitted model to a file in the safetensors format; `steinhaus.load` reads it.
@@ -273,6 +277,14 @@ class Clusterer(
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def labels_and_inertia(x: NDArray[Any], centroids: Float64, threads: int | None) -> tuple[Int32, float]:
+    """Label an array's rows; the labels, (n,) int32, and their inertia, in the bits that a fit would give."""
+    from steinhaus.centroids import inertia
+
+    told = labelled(x, centroids, threads=threads)
+    return told.labels, inertia(told.grid, told.totals, told.tally, centroids)
 
 
 def assigned(points: Points, key: Hashable, centroids: Float64) -> tuple[float, Int64]:

@@ -143,7 +143,7 @@ def kmeans_plusplus(
             f"The length of x_squared_norms {size} should be equal to the length of n_samples {x.shape[0]}. Give one "
             "number a row, or none: they are not needed."
         )
-    with opened(x, weights=weights) as points:
+    with opened(x, k=n_clusters, weights=weights) as points:
         stream = Stream(seed_of(random_state), n_clusters, 0)
         indices = plus_plus(points, n_clusters, stream, points.totals.weights, trials=n_local_trials)
     rows = x[indices]

@@ -203,7 +203,10 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
         x = self._validated(X, reset=True, finite=False)
         weights = checked_weights(sample_weight, x)
         self._check_against(x)
-        with named_by_scikit_learn(self, x), opened(x, weights=weights, threads=self._threads) as points:
+        with (
+            named_by_scikit_learn(self, x),
+            opened(x, k=self.n_clusters, weights=weights, threads=self._threads) as points,
+        ):
             runs = [Run(restart, start) for restart, start in enumerate(self._starts(points, x))]
             progress = Progress(self, len(runs), {"X": x, "metadata": {"sample_weight": weights}})
             watch = progress.watch if progress.is_heard else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,14 +23,11 @@ from steinhaus.estimators.checking import (
     restarts_of,
     seed_of,
 )
-from steinhaus.estimators.clusterer import Clusterer, Init, assigned
+from steinhaus.estimators.clusterer import Clusterer, Init, assigned, labels_and_inertia
 from steinhaus.estimators.improving import Improvement
-from steinhaus.estimators.supply import Supply
+from steinhaus.estimators.supply import Added, Supply
 from steinhaus.points import Float64, Int64
 from steinhaus.seeding import Stream, starts
-
-if TYPE_CHECKING:
-    from steinhaus.engines.dense.batches import Added
 
 
 class MiniBatchKMeans(Clusterer):
@@ -270,7 +267,7 @@ class MiniBatchKMeans(Clusterer):
             x = supply.x if rows is None else supply.x[rows]
             if random is None:
                 weights = supply.weights if supply.weights is None or rows is None else supply.weights[rows]
-                with opened(x, weights=weights, threads=self._threads) as points:
+                with opened(x, k=self.n_clusters, weights=weights, threads=self._threads) as points:
                     return starts(points, self.n_clusters, init, stream, weights=points.totals.weights)
             init = init(x, self.n_clusters, random_state=random)
         return checked_start(init, self.n_clusters, supply.x.shape[1])
@@ -305,7 +302,10 @@ class MiniBatchKMeans(Clusterer):
         if not self.compute_labels:
             self.__dict__.pop("labels_", None)
             return
-        with opened(x, weights=weights, threads=self._threads) as points:
+        if weights is None and isinstance(x, np.ndarray):
+            self.labels_, self.inertia_ = labels_and_inertia(x, self._centroids(), self._threads)
+            return
+        with opened(x, k=self.n_clusters, weights=weights, threads=self._threads) as points:
             self.inertia_, _ = assigned(points, 0, self._centroids())
             self.labels_ = points.labels(0)
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from steinhaus.engines import unit_rows
 from steinhaus.estimators.kmeans import KMeans
 from steinhaus.points import Float64
 
@@ -51,8 +52,6 @@ def unit(x: Any, *, threads: int | None = None) -> Any:
     Squares are added up in the order of the features, so that the bits are the same everywhere.
     """
     if isinstance(x, np.ndarray):
-        from steinhaus.engines.exact.unit import unit_rows
-
         return unit_rows(x, threads=threads)
     kind = np.float32 if x.dtype == np.float32 else np.float64
     scaled = x.astype(kind)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from steinhaus.engines import is_collection, opened
+from steinhaus.engines import batches, counts_of, is_collection, opened
 from steinhaus.errors import DataError
 from steinhaus.points import Float64, Int64, Run
 from steinhaus.seeding import Stream
 
-if TYPE_CHECKING:
-    from steinhaus.engines.dense.batches import Added
+
+class Added(NamedTuple):
+    """What a batch amounts to."""
+
+    means: Float64  # (k, d) of each cluster's rows, the old centroid where there are none
+    weights: NDArray[Any]  # (k,) of each cluster's rows
+    inertia: float  # of the batch's labels with the centroids that gave them
 
 
 class Supply:
@@ -34,15 +40,13 @@ class Supply:
     """
 
     def __init__(self, x: Any, weights: Float64 | None, threads: int | None) -> None:
-        from steinhaus.engines.dense.batches import Batches
-        from steinhaus.engines.exact.weighing import weigh
 
         if is_collection(x):
             raise DataError("A Dask collection is learnt from block by block: partial_fit(block.compute()).")
-        counts = weigh(weights).counts  # None also where all weights are 1
+        counts = counts_of(weights)  # None also where all weights are 1
         self.x, self.weights, self._threads = x, None if counts is None else weights, threads
         self._ends = None if counts is None else np.cumsum(counts)
-        self._batches = Batches(x, threads=threads) if isinstance(x, np.ndarray) else None
+        self._batches = batches(x, threads=threads) if isinstance(x, np.ndarray) else None
 
     def drawn(self, m: int, stream: Stream) -> Int64:
         """Draw m rows with replacement, by weight, (m,) int64."""
@@ -63,14 +67,17 @@ class Supply:
 
     def add(self, rows: Int64, centroids: Float64) -> Added:
         """Label and add up some rows, each as often as it is named."""
-        if self._batches is not None:
-            return self._batches.add(rows, centroids)
-        return _added(self.x[rows], None, centroids, self._threads)
+        if self._batches is None:
+            return _added(self.x[rows], None, centroids, self._threads)
+        from steinhaus.centroids import means
+
+        tally, cost = self._batches.add(rows, centroids)
+        return Added(means(self._batches.grid, tally, centroids), tally.counts, cost)
 
     def add_all(self, centroids: Float64) -> Added:
         """Label and add up all rows, each by its weight."""
         if self._batches is not None and self._ends is None:
-            return self._batches.add(np.arange(self.x.shape[0]), centroids)
+            return self.add(np.arange(self.x.shape[0]), centroids)
         return _added(self.x, self.weights, centroids, self._threads)
 
     def values(self, rows: Int64) -> Float64:
@@ -98,7 +105,6 @@ def _distinct(m: int, n: int, stream: Stream) -> Int64:
 
 def _added(x: Any, weights: Float64 | None, centroids: Float64, threads: int | None) -> Added:
     from steinhaus.centroids import inertia, means
-    from steinhaus.engines.dense.batches import Added
 
     with opened(x, weights=weights, threads=threads) as points:
         (tally,) = points.assign([Run(0, centroids)])

@@ -6,6 +6,7 @@ begins.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,7 +58,7 @@ def _write(record: Any, words: list[int], types: dict[str, str]) -> None:
             if value.dtype is not dtype or not value.flags.c_contiguous:
                 address_of(value, told, f"{kind.__name__}.{name}")
                 if isinstance(told.element, Variable):
-                    types[told.element.name] = value.dtype.name
+                    types[told.element.name] = name_of(value.dtype)
             words.append(value.__array_interface__["data"][0])
         elif isinstance(value, tuple):
             _write(value, words, types)
@@ -82,12 +83,18 @@ def dtype_of(told: Any) -> np.dtype[Any] | None:
     return np.dtype(told.element.name) if isinstance(told, Array) and isinstance(told.element, Scalar) else None
 
 
+@cache
+def name_of(dtype: np.dtype[Any]) -> str:
+    """The name of a type of arrays; NumPy works it out anew each time, which takes longer than all the rest."""
+    return dtype.name
+
+
 def address_of(array: Any, told: Any, name: str) -> int:
     """The address of an array whose type was checked."""
     if not isinstance(told, Array):
         raise TypeError(f"{name} is no array, but one of {array.dtype} was given.")
-    wanted = array.dtype.name if isinstance(told.element, Variable) else told.element.name
-    if array.dtype.name != wanted or not array.dtype.isnative:
+    wanted = name_of(array.dtype) if isinstance(told.element, Variable) else told.element.name
+    if name_of(array.dtype) != wanted or not array.dtype.isnative:
         raise TypeError(f"{name} is an array of {wanted}, but one of {array.dtype} was given.")
     if not array.flags.c_contiguous:
         raise ValueError(f"{name} is handed over by address, but an array of shape {array.shape} is not contiguous.")

@@ -35,6 +35,7 @@ from steinhaus.jit.types import (
     bound,
     f64,
     hints,
+    named,
 )
 from steinhaus.jit.types import i64 as _i64
 
@@ -343,7 +344,7 @@ class _Translator:
             self._store(target, value)
 
     def _annassign(self, node: ast.AnnAssign) -> None:
-        kind = bound(eval(ast.unparse(node.annotation), dict(self.scope)), self.bindings)
+        kind = bound(named(ast.unparse(node.annotation), self.scope), self.bindings)
         assert node.value
         self._store(node.target, self.typed(self.expression(node.value), kind, node))
 

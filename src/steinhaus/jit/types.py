@@ -5,6 +5,9 @@ Type objects stand in annotations, and can be called: `f32(x)` is a conversion, 
 
 from __future__ import annotations
 
+import ast
+import builtins
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -188,9 +191,26 @@ def _made_of(kind: type, bindings: tuple[tuple[str, Any], ...]) -> Any:
 
 @cache
 def hints(thing: Any) -> dict[str, Any]:
-    """The annotations of a function or NamedTuple, evaluated where it was defined."""
-    import sys
-
+    """The annotations of a function or NamedTuple, as they are where it was defined."""
     scope = getattr(thing, "__globals__", None) or vars(sys.modules[thing.__module__])
     written = {name: getattr(told, "__forward_arg__", told) for name, told in thing.__annotations__.items()}
-    return {name: eval(told, scope) if isinstance(told, str) else told for name, told in written.items()}
+    return {name: named(told, scope) if isinstance(told, str) else told for name, told in written.items()}
+
+
+def named(annotation: str, scope: Mapping[str, Any]) -> Any:
+    """The type that an annotation names: a name, `Array[f64]`, `tuple[f64, i64]`, `Function(f)` or None."""
+    return _found(ast.parse(annotation, mode="eval").body, scope)
+
+
+def _found(node: ast.expr, scope: Mapping[str, Any]) -> Any:
+    if isinstance(node, ast.Constant):
+        return node.value
+    if isinstance(node, ast.Tuple):
+        return tuple(_found(part, scope) for part in node.elts)
+    if isinstance(node, ast.Subscript):
+        return _found(node.value, scope)[_found(node.slice, scope)]
+    if isinstance(node, ast.Call):
+        return _found(node.func, scope)(*(_found(argument, scope) for argument in node.args))
+    if isinstance(node, ast.Name):
+        return scope[node.id] if node.id in scope else getattr(builtins, node.id)
+    raise TypeError(f"{ast.unparse(node)} is not a type of the kernel language")

@@ -7,15 +7,17 @@ By scores. In the frame E = |y|^2 - 2 s, s = y . e - |e|^2 / 2 the candidate's s
 of s is below (|y|^2 - D) / 2 less what float64 may round, E >= D. `threshold` is that number, rounded down.
 
 By the chosen rows. Let r be the row that D belongs to. |x - c| >= |c - r| - |x - r|, so that E >= D where |c - r|^2 >=
-4 D (E. Raff, Exact acceleration of k-means++ and k-means||, IJCAI 2021, section 3). `SLACK` on the left is far above
-the gamma_(d + 3) of the three distances, for d < 2^38.
+4 D (E. Raff, Exact acceleration of k-means++ and k-means||, IJCAI 2021, section 3). With F >= D + `LOST`, a measured
+|c - r|^2 > 4 S^2 F, S = `SLACK`, and g = gamma_(d + 3): |c - r| >= 2 S sqrt((1 - g) F), |x - r| <= sqrt((1 + g) F), so
+that E >= F (2 S sqrt(1 - g) - sqrt(1 + g))^2 > F (1 + 3e-4) for d < 2^38: more than g takes. `LOST` is above all that
+underflows take from the three. F may be the largest of many points' D, as long as r is the nearest row of all of them.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from steinhaus.engines.bounds.distances import float64_floor, settled_floor
+from steinhaus.engines.bounds.distances import LOST, float64_floor, settled_floor
 from steinhaus.engines.bounds.rounding import SLACK, TINY, UNIT32, Float64, gamma
 from steinhaus.engines.bounds.scores import Frame
 from steinhaus.jit.build import inlined
@@ -29,7 +31,7 @@ def cannot_improve(between: f64, farthest: f64) -> boolean:
     """Whether a candidate is nearer to no point whose nearest chosen row is at a squared distance of `between` from the
     candidate, and of at most `farthest` from the point.
     """
-    return between > 4.0 * SLACK * SLACK * farthest
+    return between > 4.0 * SLACK * SLACK * (farthest + LOST)
 
 
 @inlined

@@ -1,26 +1,13 @@
-"""What is done with points in lanes: they are brought there, added up, and labelled, for as many iterations as wanted."""
+"""What is done with points in lanes: they are brought there, added up, and labelled, for many iterations at once."""
 
 from __future__ import annotations
 
 from math import inf
-from typing import NamedTuple
 
 from steinhaus import arithmetic
-from steinhaus.engines.compact.lanes import (
-    BOX,
-    GROUP,
-    TILE,
-    TOGETHER,
-    Lanes,
-    Sites,
-    candidates,
-    distances,
-    integers,
-    nearest,
-    row_at,
-)
+from steinhaus.engines.compact.lanes import candidates, distances, integers, nearest, row_at
+from steinhaus.engines.compact.records import BOX, GROUP, TILE, TOGETHER, Cells, Labels, Lanes, Sites, Steps
 from steinhaus.engines.exact import limbs as wide
-from steinhaus.jit.annotations import Array, Point, f64, i32, i64
 from steinhaus.jit.build import apart, inlined, kernel
 from steinhaus.jit.operations import (
     bits_of,
@@ -37,43 +24,9 @@ from steinhaus.jit.operations import (
     splat,
     store,
 )
-from steinhaus.jit.types import boolean
+from steinhaus.jit.types import Array, Point, boolean, f64, i64
 
 BLOCK = 512  # tiles that can be added up before a sum may overflow: 2^13 points of 2^48 each, in and out
-
-
-class Labels(NamedTuple):
-    """The labels of a run, and what one thread has added up by them."""
-
-    labels: Array[i32]  # (16 tiles,), -1: none yet
-    sums: Array[i64]  # (limbs, k, d)
-    counts: Array[i64]  # (k,)
-    added: Array[i64]  # (k, d) zeros between calls
-    found: Array[i32]  # (16,) to work in
-    whole: Array[i64]  # (d, 16) to work in
-    some: Sites  # to work in: centroids that may be nearest
-    bounds: Array[f64]  # (k rounded up to 16,) to work in
-
-
-class Cells(NamedTuple):
-    """Cells of a grid over the features, which is halved along one feature after the other."""
-
-    low: Array[f64]  # (d,) where it begins
-    scale: Array[f64]  # (d,) cells a unit
-    most: Array[f64]  # (d,) the last cell
-    feature: Array[i64]  # (bits,) which one is halved
-    shift: Array[i64]  # (bits,) the bit of its cell that tells the halves apart
-
-
-class Steps(NamedTuple):
-    """What the update of the centroids needs besides."""
-
-    squares: Array[f64]  # (2,) of all points
-    step: Array[f64]  # (d,) of the grid
-    sites: Sites  # the centroids
-    following: Array[f64]  # (k, d) to work in
-    table: Array[f64]  # (2, d) to work in
-    history: Array[f64]  # one an iteration
 
 
 @kernel
@@ -100,13 +53,14 @@ def turn(rows: Array[Point], x: Lanes, first: i64, end: i64, lowest: Array[f64],
 
 @kernel
 def totals(x: Lanes, first: i64, end: i64, inside: Array[i64], sums: Array[i64], squares: Array[i64]) -> None:
-    """Add up the grid's integers q of some tiles, at most `BLOCK`, and their squares, in three parts: a^2, 2ab, b^2, q =
-    a 2^24 + b. sums: (2, d), in two limbs; squares: (3, 2, d), in two limbs each; inside: (16,) a mask of the last
+    """Add up the grid's integers q of some tiles, at most `BLOCK`, and their squares, in three parts: a^2, 2ab and b^2,
+    q = a 2^24 + b. sums: (2, d), in two limbs; squares: (3, 2, d), in two limbs each; inside: (16,) a mask of the last
     tile's points.
     """
     d = x.d
     for t in range(d):
-        total, upper, across, lower = splat(0, i64, TILE), splat(0, i64, TILE), splat(0, i64, TILE), splat(0, i64, TILE)
+        total, upper = splat(0, i64, TILE), splat(0, i64, TILE)
+        across, lower = splat(0, i64, TILE), splat(0, i64, TILE)
         for tile in range(first, end):
             q = integers(x, x.values + TILE * d * tile, t)
             if TILE * (tile + 1) > x.n:
@@ -281,13 +235,19 @@ def _update(x: Lanes, run: Labels, limbs: i64, k: i64, steps: Steps, tolerance: 
 @kernel
 def place(centroids: Array[f64], k: i64, d: i64, sites: Sites) -> None:
     """Write centroids, (k, d), where they are compared with points."""
-    columns = (k + GROUP - 1) // GROUP * GROUP
+    columns, rows, longest = (k + GROUP - 1) // GROUP * GROUP, (k + TOGETHER - 1) // TOGETHER * TOGETHER, 0.0
     for j in range(columns):
+        square = 0.0
         for t in range(d):
             value = centroids[min(j, k - 1) * d + t]
+            square += value * value
             sites.across[t * columns + j] = value
-            if j < (k + TOGETHER - 1) // TOGETHER * TOGETHER:
+            if j < rows:
                 sites.rows[j * d + t] = value
+        longest = max(longest, square)
+        if j < rows:
+            sites.halves[j] = square / 2.0 if j < k else inf
+    sites.longest[0] = longest
 
 
 @kernel

@@ -1,21 +1,23 @@
 """Points in lanes: tiles of sixteen points, feature by feature, and their squared distances to rows.
 
 Every distance is summed in the order of `exact.distances.squared_distance`, for each lane by itself: so it has the same
-bits, and labels need no screen.
+bits. Points of few features are labelled by them; those of many by scores in float64 where these suffice, which takes a
+third of the operations.
 """
 
 from __future__ import annotations
 
 from math import inf
-from typing import NamedTuple
 
 import numpy as np
 
-from steinhaus.jit.annotations import Array, Point, f64, i32, i64
+from steinhaus.engines.bounds.doubles import score_floor, score_stretch
+from steinhaus.engines.compact.records import FEW, GROUP, TILE, TOGETHER, Lanes, Sites
 from steinhaus.jit.build import apart, inlined, inner
 from steinhaus.jit.operations import (
     bits_of,
     convert,
+    fma,
     least,
     load,
     local,
@@ -29,47 +31,9 @@ from steinhaus.jit.operations import (
     vector,
 )
 from steinhaus.jit.translate import unroll
-from steinhaus.jit.types import F64x8, I64x8
-
-TILE = 16  # points
-BOX = 4  # tiles that share a box
-GROUP = 16  # boxes that are looked at at once
-FEW = 16  # features below which a distance is summed in order
-TOGETHER = 4  # centroids that few features are compared with at once: their number is rounded up to it
+from steinhaus.jit.types import Array, F64x8, I64x8, Point, f64, i32, i64
 
 F64x16, I64x16 = f64.of(TILE), i64.of(TILE)
-
-
-class Lanes(NamedTuple):
-    """The points, and their grid: the integers are (x - offset) * per_step.
-
-    A box is what `BOX` tiles spread over: bounds of each feature. There are boxes where there are few features.
-    """
-
-    values: Array[Point]  # (tiles, d, 16); after the last point, copies of it
-    n: i64
-    d: i64
-    offset: Array[f64]  # (d,)
-    per_step: Array[f64]  # (d,)
-    order: Array[i64]  # (n,) the row that stands at a place
-    ordered: i64  # 0: each row stands at its own place, and there is no `order`
-    weights: Array[i64]  # (n,) what the point at each place counts for, if `weighted`
-    weighted: i64
-    low: Array[f64]  # (groups, d, 16) the least value in each box
-    high: Array[f64]  # (groups, d, 16) the greatest value
-
-
-class Sites(NamedTuple):
-    """Centroids, or some of them."""
-
-    rows: Array[f64]  # (centroid_rows(k), d)
-    names: Array[i64]  # (centroid_rows(k),) their numbers
-    across: Array[f64]  # (d, k rounded up to 16); after the last one, copies of it
-
-
-def centroid_rows(k: int) -> int:
-    """Rows of a table for k centroids: the last one is repeated, which no tie ever goes to."""
-    return -(-k // TOGETHER) * TOGETHER
 
 
 @inlined
@@ -197,8 +161,7 @@ def nearest(tile: Array[Point], sites: Sites, k: i64, d: i64, labels: Array[i32]
     if d < FEW:
         store(labels, 0, convert(_nearest_of_few(tile, sites, k, d), i32))
     else:
-        store(labels, 0, convert(_nearest_of_many(tile, sites.rows, k, d), i32))
-        store(labels, 8, convert(_nearest_of_many(tile + 8, sites.rows, k, d), i32))
+        _nearest_of_many(tile, sites, k, d, labels)
 
 
 @apart
@@ -222,7 +185,40 @@ def _nearest_of_few(tile: Array[Point], sites: Sites, k: i64, d: i64) -> I64x16:
 
 
 @apart
-def _nearest_of_many(tile: Array[Point], rows: Array[f64], k: i64, d: i64) -> I64x8:
+def _nearest_of_many(tile: Array[Point], sites: Sites, k: i64, d: i64, labels: Array[i32]) -> None:
+    """Label by scores; where the least two are too near for that, by distances: see `bounds.doubles`."""
+    best, second, label = splat(inf, f64, TILE), splat(inf, f64, TILE), splat(0, i64, TILE)
+    square = splat(0.0, f64, TILE)
+    for t in range(d):
+        x = convert(load(tile, TILE * t, TILE), f64)
+        square = fma(x, x, square)
+    for j in range(0, k, TOGETHER):
+        row = sites.rows + j * d
+        products = local(vector(f64, 16), 4)
+        for s in unroll(TOGETHER):
+            products[s] = splat(0.0, f64, TILE)
+        for t in range(d):
+            x = convert(load(tile, TILE * t, TILE), f64)
+            for s in unroll(TOGETHER):
+                products[s] = fma(x, row[s * d + t], products[s])
+        for s in unroll(TOGETHER):
+            score = sites.halves[j + s] - products[s]
+            second = minimum(second, maximum(best, score))
+            nearer = score < best
+            best = select(nearer, score, best)
+            label = select(nearer, splat(j + s, i64, TILE), label)
+    store(labels, 0, convert(label, i32))
+    margin = (square + sites.longest[0]) * score_stretch(d) + score_floor(d)
+    certain = i64(bits_of(second - best > margin))
+    if (certain & 0xFF) != 0xFF:
+        store(labels, 0, convert(_settled(tile, sites.rows, k, d), i32))
+    if (certain >> 8) != 0xFF:
+        store(labels, 8, convert(_settled(tile + 8, sites.rows, k, d), i32))
+
+
+@apart
+def _settled(tile: Array[Point], rows: Array[f64], k: i64, d: i64) -> I64x8:
+    """The labels of half a tile, by distances."""
     best, label = splat(inf, f64, 8), splat(0, i64, 8)
     for j in range(k):
         total = many_distances(tile, rows + j * d, d)

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steinhaus.engines.compact import predict_kernels
-from steinhaus.engines.compact.lanes import GROUP, TILE
-from steinhaus.engines.compact.points import sites_of
+from steinhaus.engines.compact.held import sites_of
+from steinhaus.engines.compact.policy import step
+from steinhaus.engines.compact.records import GROUP, TILE
 from steinhaus.engines.workers import Workers
 from steinhaus.errors import DataError
 from steinhaus.points import Float64, Int32
 from steinhaus.resources import available_cores
 
-_TASK = 2**19  # what a task amounts to, in values of points times centroids: some 100 us
 _SHARE = 2**21  # what another thread is started for
 
 
@@ -34,7 +34,7 @@ def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) 
             )
 
     workers = _workers(threads, x.size * k)
-    workers.each(label, tiles, max(1, _TASK // (k * d * TILE)))
+    workers.each(label, tiles, step(d, k, TILE))
     workers.close()
     return labels[:n]
 
@@ -50,7 +50,7 @@ def distances(x: NDArray[Any], rows: Float64, *, threads: int | None = None) -> 
         kernel(x, d, first, end, across, m, wide, np.empty(GROUP), out)
 
     workers = _workers(threads, x.size * m)
-    workers.each(measure, n, max(1, _TASK // (m * d)))
+    workers.each(measure, n, step(d, m, 1))
     workers.close()
     return out
 

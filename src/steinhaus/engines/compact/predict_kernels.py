@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from steinhaus.engines.compact.lanes import GROUP, TILE, Sites, nearest
-from steinhaus.jit.annotations import Array, Point, f64, i32, i64
+from steinhaus.engines.compact.lanes import nearest
+from steinhaus.engines.compact.records import GROUP, TILE, Sites
 from steinhaus.jit.build import kernel
 from steinhaus.jit.operations import convert, floating, fold, load, splat, store
+from steinhaus.jit.types import Array, Point, f64, i32, i64
 
 
 @kernel

@@ -5,12 +5,11 @@ One grid, made of all points, serves every batch; so a batch costs no survey.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from steinhaus.centroids import means
 from steinhaus.engines.dense.predict import nearest
 from steinhaus.engines.exact.batch_kernels import add_batch
 from steinhaus.engines.exact.grid import are_integers, grid_of, ranges
@@ -20,14 +19,6 @@ from steinhaus.jit.handed import Handed
 from steinhaus.points import Float64, Int64, Tally
 
 _SCREENED = 2**23  # features of pairs in a batch, from which on screens save more than they cost
-
-
-class Added(NamedTuple):
-    """What a batch amounts to."""
-
-    means: Float64  # (k, d) of each cluster's rows, the old centroid where there are none
-    weights: NDArray[Any]  # (k,) of each cluster's rows
-    inertia: float  # of the batch's labels with the centroids that gave them
 
 
 class Batches:
@@ -60,7 +51,7 @@ class Batches:
         self._rows = Handed(dense_rows(x, self.grid))
         self._kernel = add_batch[x.dtype]
 
-    def add(self, rows: Int64, centroids: Float64) -> Added:
+    def add(self, rows: Int64, centroids: Float64) -> tuple[Tally, float]:
         """Label some of the points and add them up.
 
         Parameters
@@ -69,6 +60,13 @@ class Batches:
             (m,) which; each counts as often as it is named.
         centroids
             (k, d)
+
+        Returns
+        -------
+        Tally
+            Without `farthest`.
+        float
+            The inertia of the labels with these centroids.
         """
         m, (k, d) = len(rows), centroids.shape
         labels, distances = np.empty(m, np.int32), np.empty(m)
@@ -79,5 +77,4 @@ class Batches:
         self._kernel(
             self._rows, rows, m, centroids, 0 if screened else k, labels, distances, k * d, tally.sums, tally.counts
         )
-        inertia = float(np.cumsum(distances)[-1])  # one after the other: the same with every NumPy
-        return Added(means(self.grid, tally, centroids), tally.counts, inertia)
+        return tally, float(np.cumsum(distances)[-1])  # added one after the other: the same with every NumPy

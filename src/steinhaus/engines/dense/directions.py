@@ -99,7 +99,9 @@ def arranged(of: Reading, found: Projected, labels: Int32 | None = None) -> Tile
 
     of.workers.each(regroup, tiles, _step(tiles, of.workers))
     norms, rests = of.tiles.norms[order], found.residuals[order]
-    return of.tiles._replace(order=order, norms=norms, residuals=rests, projections=projections, p=p)
+    return of.tiles._replace(
+        order=order, norms=norms, residuals=rests, projections=projections, p=p, rounded_norms=norms
+    )
 
 
 def _step(tiles: int, workers: Workers) -> int:
@@ -129,7 +131,7 @@ def leading_directions(of: Reading, p: int, *, forced: bool = False) -> Basis | 
     How good they are decides how much the screen certifies, never what it certifies.
     """
     n, d = of.points.rows.n, of.points.rows.d
-    tiles = -(-min(n, 2 * _SAMPLE) // (2 * TILE))
+    tiles = max(-(-min(n, 2 * _SAMPLE) // (2 * TILE)), -(-p // TILE))  # a point for each direction, at least
     sample = np.linspace(0, n - 1, 2 * TILE * tiles).astype(np.int64)
     taken, held = np.empty((2, tiles, 2, d, 16), np.float32)
     columns = np.zeros((-(-d // TILE), 2, TILE * tiles, 16), np.float32)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from steinhaus.engines.bounds.distances import is_beyond, product_error
-from steinhaus.engines.bounds.rounding import length_above
+import numpy as np
+
+from steinhaus.engines.bounds.distances import float64_floor, is_beyond, product_error
+from steinhaus.engines.bounds.rounding import Float64, length_above
+from steinhaus.engines.bounds.scores import Frame, Rates, plain_floor, product_slope
 from steinhaus.engines.dense.lanes import Readers
-from steinhaus.engines.dense.products import full_products
-from steinhaus.engines.dense.records import TILE, Framed, Limited, Scratch, Tiles
+from steinhaus.engines.dense.products import full_products, halve_rows
+from steinhaus.engines.dense.records import TILE, Framed, Limited, Scratch, Tiles, factors_of
 from steinhaus.jit.build import kernel
+from steinhaus.jit.handed import Handed
 from steinhaus.jit.types import Array, f64, i64
 
 INFINITY = float("inf")
@@ -46,3 +50,20 @@ def distances_below(
                     out[j * n + i] = INFINITY
                 else:
                     out[j * n + i] = readers.distance(points, i, limited.exact, j)
+
+
+def limited_to(chosen: Float64, below: Float64, lengths: Float64, frame: Frame, rates: Rates) -> Limited:
+    """Rows, (m, d), with bounds for the distances to them, and the limits of interest, (n,)."""
+    m, d = chosen.shape
+    placed = (chosen - frame.offset) * frame.scale
+    factors = factors_of(m, d, frame.bytewise)
+    factors.rows[:] = placed
+    rests = np.zeros(m)
+    if frame.bytewise:
+        halve_rows(placed, m, d, Handed(factors), rests)
+    squares = np.square(placed).sum(axis=1)
+    norms = length_above(squares)
+    slopes, floors = product_slope(norms, rests, rates.plain, rates), plain_floor(norms, 0.0, rates)
+    with np.errstate(over="ignore", under="ignore"):
+        limits = below * frame.scale**2
+    return Limited(m, lengths, limits, chosen, factors, norms, squares, slopes, floors, float64_floor(d))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -12,26 +12,22 @@ from numpy.typing import NDArray
 
 from steinhaus.engines.bounds import bytes as rounding
 from steinhaus.engines.bounds import scores
-from steinhaus.engines.bounds.distances import float64_floor, settled_floor
-from steinhaus.engines.bounds.rounding import length_above, norms_above, upward
 from steinhaus.engines.dense import centroids, labelling, lanes, limited, records
 from steinhaus.engines.dense.directions import Projected, Reading, arranged, projected
 from steinhaus.engines.dense.policy import THRESHOLDS, Capacity, Policy, Screen, rounding_pays
 from steinhaus.engines.dense.predict import framed
-from steinhaus.engines.dense.products import halve_rows
-from steinhaus.engines.dense.records import BRUTE, FEATURES, RENEW, TILE, Limited, Tiles
+from steinhaus.engines.dense.records import BRUTE, FEATURES, RENEW, bytes_of
 from steinhaus.engines.dense.seeding import plus_plus
 from steinhaus.engines.dense.state import Batch, batch_of
+from steinhaus.engines.dense.survey import survey, tiles_of
 from steinhaus.engines.exact.distances import all_distances, farthest, own_distances
-from steinhaus.engines.exact.grid import GRID_BITS, are_integers, grid_of, ranges
+from steinhaus.engines.exact.grid import are_integers
 from steinhaus.engines.exact.held import no_labels
 from steinhaus.engines.exact.parts import chances
 from steinhaus.engines.exact.rows import dense_rows
-from steinhaus.engines.exact.totals import measure, two_float
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
-from steinhaus.jit.target import takes_bytes
-from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally, Totals
+from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally
 
 _STEP = 4096  # points a task, for what is done seldom
 _TASKS = 4  # tasks a worker, in a pass over the points
@@ -77,11 +73,9 @@ class MemoryPoints:
         self._x = x
         self._workers = workers or Workers(threads)
         self._ends_workers = workers is None
-        integers = are_integers(x.dtype)
-        self.grid = grid or grid_of(x.dtype, None if integers else ranges(x, self._workers), self.d)
-        self._measure(integers)
+        self.grid, self.totals, self._squares, self._lengths, self._frame = survey(x, grid, self._workers)
         memory = max(2**30, x.nbytes) if memory is None else memory
-        self._policy = Policy(self.n, self.d, memory, screen, self._frame.bytewise, integers)
+        self._policy = Policy(self.n, self.d, memory, screen, self._frame.bytewise, are_integers(x.dtype))
         self._tiles_a_task = max(1, min(512, -(-self._policy.tiles // (_TASKS * self._workers.count))))
         self._tiles_at_once = max(1, min(32, self._policy.tiles // (_TASKS * self._workers.count)))
         self._readers = lanes.readers(x.dtype)
@@ -90,7 +84,7 @@ class MemoryPoints:
         self._points = Handed(self._framed)
         self._basis = scores.Basis(np.empty((self.d, 0), np.float32), 0.0)
         self._look()
-        self._tiles = self._first_tiles()
+        self._tiles = tiles_of(self._lengths, self._frame)
         self._rounding_pays = True  # until a pass shows otherwise
         self._shapeless = False  # whether leading directions were found to be of no use
         self._projected: Projected | None = None  # the points along directions that no tiles were made by yet
@@ -188,7 +182,7 @@ class MemoryPoints:
             rows, every = Handed(self._framed.rows), all_distances[self._x.dtype]
             self._workers.each(lambda _, first, end: every(rows, first, end, chosen, m, out), self.n, _STEP)
             return out
-        handed = Handed(self._limited(chosen, below))
+        handed = Handed(limited.limited_to(chosen, below, self._lengths, self._frame, self._rates))
         tiles, bytewise = Handed(self._tiles), self._frame.bytewise
         scratch = [Handed(records.scratch_of(m, self.d, bytewise)) for _ in range(self._workers.count)]
         points = Handed(self._framed._replace(quantiser=rounding.NOT_ROUNDED))
@@ -231,7 +225,7 @@ class MemoryPoints:
     @property
     def nbytes(self) -> int:
         """Bytes of all that is remembered, the points themselves left out."""
-        return _bytes_of([self._lengths, self._basis.directions, self._tiles, vars(self._batch or self._basis)])
+        return bytes_of([self._lengths, self._basis.directions, self._tiles, vars(self._batch or self._basis)])
 
     def lend(self, x: NDArray[Any] | None) -> None:
         """Put the same points, read again, in the place of the array that was given; None: let go of it until then."""
@@ -246,35 +240,6 @@ class MemoryPoints:
 
     # Points
 
-    def _measure(self, integers: bool) -> None:
-        """Learn the totals and the frame."""
-        step = self.grid.step
-        scale = 1.0 if integers else _scale_of(float(step.max()), self._x.dtype)
-        measured = measure(dense_rows(self._x, self.grid), step, scale, self._workers)
-        self._squares, self._lengths = measured.squares, measured.lengths
-        self.totals = Totals(measured.sums, two_float(measured.squares), self.n)
-        limbs = measured.sums[:, 0].astype(np.float64)
-        mean = (limbs[-1] if len(limbs) == 1 else limbs[0] * 2.0**32 + limbs[1]) / self.n
-        self._frame = scores.Frame(
-            self.grid.offset, scale, mean * step * scale, not integers, takes_bytes(self._x.dtype)
-        )
-
-    def _first_tiles(self) -> Tiles:
-        """The points in tiles in their own order, without directions."""
-        norms = norms_above(self._lengths)
-        order = np.minimum(np.arange(self._policy.tiles * TILE), self.n - 1)
-        placed = norms[order]
-        return Tiles(
-            order=order,
-            norms=placed,
-            residuals=upward(placed.astype(np.float64) + self._frame.reach),
-            projections=np.empty((self._policy.tiles, 2, 0, 16), np.float32),
-            p=0,
-            reach=upward(np.array([self._frame.reach]))[0],
-            floor=upward(np.array([settled_floor(self.d)]))[0],
-            rounded_norms=placed,
-        )
-
     def _look(self) -> None:
         """See centroids by the frame, the basis and the quantiser as they are now."""
         frame, basis, quantiser = self._frame, self._basis, self._framed.quantiser
@@ -287,25 +252,6 @@ class MemoryPoints:
             records.CentroidFrame(
                 frame.offset, frame.scale, frame.reference, directions, self.d, basis.p, width, step, rates
             )
-        )
-
-    def _limited(self, chosen: Float64, below: Float64) -> Limited:
-        """Rows, (m, d), with bounds for the distances to them, and the limits of interest, (n,)."""
-        frame = self._frame
-        placed = (chosen - frame.offset) * frame.scale
-        factors = records.factors_of(len(placed), self.d, frame.bytewise)
-        factors.rows[:] = placed
-        rests = np.zeros(len(chosen))
-        if frame.bytewise:
-            halve_rows(placed, len(placed), self.d, Handed(factors), rests)
-        squares = np.square(placed).sum(axis=1)
-        norms = length_above(squares)
-        slopes = scores.product_slope(norms, rests, self._rates.plain, self._rates)
-        floors = scores.plain_floor(norms, 0.0, self._rates)
-        with np.errstate(over="ignore", under="ignore"):
-            limits = below * frame.scale**2
-        return Limited(
-            len(chosen), self._lengths, limits, chosen, factors, norms, squares, slopes, floors, float64_floor(self.d)
         )
 
     # Runs
@@ -441,26 +387,3 @@ class MemoryPoints:
     def _reading(self) -> Reading:
         points = self._framed._replace(quantiser=rounding.NOT_ROUNDED)
         return Reading(points, self._readers, self._frame, self._tiles, self._workers)
-
-
-def _scale_of(step: float, kind: np.dtype[Any]) -> float:
-    """The frame's scale for a grid whose largest step this is, a power of two: points are about 1 there, so that
-    float32 holds them and products with them.
-
-    At most 2^120: the squares of what float32 then holds at all are far from float64's underflow. At least 2^-120 for
-    points of float32, whose scale is a float32 itself.
-    """
-    most = 120 if kind == np.float32 else 500  # points are below 2^480
-    return float(2.0 ** -int(np.clip(np.frexp(step)[1] + GRID_BITS, -120, most)))
-
-
-def _bytes_of(held: Any) -> int:
-    """Bytes of the arrays in a record, and in the records within it."""
-    return sum({id(array): array.nbytes for array in _arrays_of(held)}.values())
-
-
-def _arrays_of(held: Any) -> Iterator[NDArray[Any]]:
-    if isinstance(held, np.ndarray):
-        yield held
-    for part in held.values() if isinstance(held, dict) else held if isinstance(held, tuple | list) else ():
-        yield from _arrays_of(part)

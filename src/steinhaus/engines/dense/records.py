@@ -6,6 +6,7 @@ Shapes: n points, d features, R runs, K centroids of all runs together, T tiles,
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -273,3 +274,15 @@ def apart(shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
     room = np.zeros(size + 2 * _LINES, np.uint8)
     start = -room.ctypes.data % _LINES
     return room[start : start + size].view(kind).reshape(shape)
+
+
+def bytes_of(held: Any) -> int:
+    """Bytes of the arrays in a record, and in the records within it."""
+    return sum({id(array): array.nbytes for array in _arrays_of(held)}.values())
+
+
+def _arrays_of(held: Any) -> Iterator[NDArray[Any]]:
+    if isinstance(held, np.ndarray):
+        yield held
+    for part in held.values() if isinstance(held, dict) else held if isinstance(held, tuple | list) else ():
+        yield from _arrays_of(part)

@@ -29,6 +29,7 @@ from steinhaus.jit.target import BYTE_LANES
 from steinhaus.points import Float64, Int64
 from steinhaus.seeding import Stream, first_row, sum_bits
 
+SMALLEST = 2.0**-900  # below, the scale of integers may overflow
 _STEP = 4096  # points a task
 _TASKS = 4  # tasks a worker
 
@@ -36,7 +37,7 @@ _TASKS = 4  # tasks a worker
 def plus_plus(
     of: Reading, lengths: Float64, found: Projected, k: int, stream: Stream, weights: Int64 | None, trials: int
 ) -> Int64:
-    """Choose up to k rows; fewer where all distances to the chosen ones are 0.
+    """Choose up to k rows; fewer where all distances to the chosen ones are below `SMALLEST`.
 
     Parameters
     ----------
@@ -135,9 +136,11 @@ class _Seeder:
         self._rows[0], self._chosen = row[0], 1
 
     def scaled(self) -> int:
-        """The potential, as the integer that is drawn below; 0 where all distances are 0."""
+        """The potential, as the integer that is drawn below; 0 where all distances are 0, or next to it."""
         largest = float(self._search.heaviest.max())
-        scale = math.ldexp(1.0, self._bits - 1 - math.frexp(largest)[1]) if largest else 0.0
+        if largest < SMALLEST:
+            return 0
+        scale = math.ldexp(1.0, self._bits - 1 - math.frexp(largest)[1])
         if scale != self._search.scale:
             self._search = self._search._replace(scale=scale)
             self._handed = Handed(self._search)

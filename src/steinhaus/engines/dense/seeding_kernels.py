@@ -13,7 +13,7 @@ from steinhaus.engines.bounds.seeding import cannot_improve, threshold
 from steinhaus.engines.dense.candidates import directed_products
 from steinhaus.engines.dense.certifying import fetch, uppers
 from steinhaus.engines.dense.lanes import Readers
-from steinhaus.engines.dense.products import byte_products, full_products
+from steinhaus.engines.dense.products import full_byte_products, full_products
 from steinhaus.engines.dense.records import TILE, Framed, Scores, Scratch, Tiles, View
 from steinhaus.engines.dense.slices import Source, Tile
 from steinhaus.jit.annotations import Array, f32, f64, i32, i64, u8
@@ -138,8 +138,8 @@ def _measure(s: Source, view: View, search: Search, tile: Tile, many: i64, gains
     gathered = count_ones(lanes) > _FEW
     if gathered:
         if search.packed:
-            at, quarter = search.quads + 32 * search.packed * tile.number, (s.x.rows.d + 3) // 4
-            byte_products(at, search.packed, view.factors, 0, scratch.others, many, quarter, scratch.out, True)
+            quads = search.quads + 32 * search.packed * tile.number
+            full_byte_products(quads, search.packed, s.x.rows.d, view.factors, scratch.others, many, scratch.out)
         else:
             s.readers.gather(s.x, s.tiles, tile.base, scratch)
             full_products(s.x, scratch, view.factors, scratch.others, many, scratch.out)

@@ -172,32 +172,8 @@ def batch_of(keys: Sequence[Hashable], sizes: Int64, kept: Int64, shape: Capacit
         single=scores_of(factors.rows),
         anchored=scores_of(np.empty((k, p), np.float32)),
         directed=scores_of(np.empty((k, p), np.float32)),
-        anchors=Anchors(
-            rows=np.zeros((k, d)),
-            factors=factors_of(k, d, as_bytes),
-            along=np.zeros((k, p)),
-            norms=np.zeros(k),
-            base=np.zeros(k),
-            slopes=np.zeros(k),
-            moved=np.zeros(k, np.float32),
-            between=np.zeros(
-                (k, most if shape.quantised and tabled and most * k <= THRESHOLDS.between else 0), np.float32
-            ),
-            slots=np.zeros((tabled, wide), np.uint8),
-            used=np.zeros((runs, tiles), np.uint8),
-            products=np.empty((tabled, int(kept.sum()), TILE), np.float32),
-        ),
-        gaps=Gaps(
-            gaps=np.empty((0, wide), np.float32),
-            present=np.zeros((tabled, wide), np.uint8),
-            fallen=np.zeros((runs, tiles), np.float32),
-            size=np.zeros(wide, np.float32),
-            fall=np.zeros(wide, np.float32),
-            travelled=np.zeros(wide, np.float32),
-            risen=np.zeros(wide, np.float32),
-            rows=np.zeros((k, d)),
-            norms=np.zeros(k),
-        ),
+        anchors=_no_anchors(k, shape, int(kept.sum()), (runs, tabled, wide), most),
+        gaps=_no_gaps(k, shape, (runs, tabled, wide)),
         costs=np.ones(runs),
         debts=np.full(runs, np.inf),
         workers=[
@@ -216,4 +192,40 @@ def batch_of(keys: Sequence[Hashable], sizes: Int64, kept: Int64, shape: Capacit
         resting=np.zeros(runs, np.int64),
         rests=np.zeros(runs, np.int64),
         anchored_at=np.zeros(wide, np.float32),
+    )
+
+
+def _no_anchors(k: int, shape: Capacity, kept: int, tables: tuple[int, int, int], most: int) -> Anchors:
+    """Room for the anchors of k centroids: `kept` products a tile, tables of so many runs, tiles and columns."""
+    d, (runs, tiles, wide) = shape.d, tables
+    measured = shape.quantised and tiles and most * k <= THRESHOLDS.between
+    return Anchors(
+        rows=np.zeros((k, d)),
+        factors=factors_of(k, d, shape.bytewise or shape.quantised),
+        along=np.zeros((k, shape.p)),
+        norms=np.zeros(k),
+        base=np.zeros(k),
+        slopes=np.zeros(k),
+        moved=np.zeros(k, np.float32),
+        between=np.zeros((k, most if measured else 0), np.float32),
+        slots=np.zeros((tiles, wide), np.uint8),
+        used=np.zeros((runs, shape.tiles), np.uint8),
+        products=np.empty((tiles, kept, TILE), np.float32),
+    )
+
+
+def _no_gaps(k: int, shape: Capacity, tables: tuple[int, int, int]) -> Gaps:
+    """Room for the gaps of k centroids; none are kept yet."""
+    runs, tiles, wide = tables
+    size, fall, travelled, risen = np.zeros((4, wide), np.float32)
+    return Gaps(
+        gaps=np.empty((0, wide), np.float32),
+        present=np.zeros((tiles, wide), np.uint8),
+        fallen=np.zeros((runs, shape.tiles), np.float32),
+        size=size,
+        fall=fall,
+        travelled=travelled,
+        risen=risen,
+        rows=np.zeros((k, shape.d)),
+        norms=np.zeros(k),
     )

@@ -64,3 +64,53 @@ def _add(x: DenseRows, at: i64, low: i64, sums: Array[i64]) -> None:
             one = integer(x, at + t, t)
             sums[t] += one >> 32
             sums[low + t] += one & 0xFFFFFFFF
+
+
+@kernel
+def add_labelled(
+    x: DenseRows,
+    first: i64,
+    end: i64,
+    labels: Array[i32],
+    low: i64,
+    sums: Array[i64],
+    counts: Array[i64],
+    squares: Array[i64],
+) -> None:
+    """Add the points first <= i < end by their labels, and their squares.
+
+    At most 2^13 points a call, so that no limb overflows. labels: (n,). sums: (limbs, k, d), low limbs `low` after high
+    ones; counts: (k,); squares: (3, d) of a^2, 2ab and b^2, q = a 2^24 + b: all in place.
+    """
+    d = x.d
+    whole = d - d % 8
+    for i in range(first, end):
+        label, at = i64(labels[i]), i * d
+        counts[label] += 1
+        out = sums + label * d
+        for t in range(0, whole, 8):
+            if small_integer(Point):
+                q = convert(load(x.values, at + t, 8), i64)
+                store(out, t, load(out, t, 8) + q)
+                store(squares, 2 * d + t, load(squares, 2 * d + t, 8) + q * q)
+            else:
+                e = convert(load(x.values, at + t, 8), f64) - load(x.offset, t, 8)
+                q = convert(np.rint(e * load(x.per_step, t, 8)), i64)
+                store(out, t, load(out, t, 8) + (q >> 32))
+                store(out, low + t, load(out, low + t, 8) + (q & 0xFFFFFFFF))
+                a, b = q >> 24, q & 0xFFFFFF
+                store(squares, t, load(squares, t, 8) + a * a)
+                store(squares, d + t, load(squares, d + t, 8) + (a * b << 1))
+                store(squares, 2 * d + t, load(squares, 2 * d + t, 8) + b * b)
+        for t in range(whole, d):
+            one = integer(x, at + t, t)
+            if small_integer(Point):
+                out[t] += one
+                squares[2 * d + t] += one * one
+            else:
+                out[t] += one >> 32
+                out[low + t] += one & 0xFFFFFFFF
+                upper, lower = one >> 24, one & 0xFFFFFF
+                squares[t] += upper * upper
+                squares[d + t] += 2 * upper * lower
+                squares[2 * d + t] += lower * lower

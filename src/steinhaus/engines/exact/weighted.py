@@ -15,7 +15,7 @@ from steinhaus.engines.exact.held import Held
 from steinhaus.engines.exact.rows import dense_rows
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
-from steinhaus.points import Float64, Int32, Int64, Points, Run, Tally
+from steinhaus.points import Float64, Int32, Int64, Points, Run, Seeding, Tally
 
 _STEP = 4096  # points a task
 
@@ -70,6 +70,11 @@ class WeightedPoints:
     def squared_distances(self, indices: Int64, below: Float64 | None = None) -> Float64:
         """See `Points.squared_distances`."""
         return self._points.squared_distances(indices, below)
+
+    def plus_plus(self, k: int, stream: Any, weights: Int64 | None, trials: int) -> Int64:
+        """See `Seeding.plus_plus`."""
+        points = self._points
+        return points.plus_plus(k, stream, weights, trials) if isinstance(points, Seeding) else np.empty(0, np.int64)
 
     def labels(self, key: Hashable) -> Int32:
         """See `Points.labels`."""

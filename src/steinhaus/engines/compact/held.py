@@ -1,0 +1,63 @@
+"""What is remembered of a run between passes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from steinhaus.engines.compact import kernels
+from steinhaus.engines.compact.records import GROUP, TILE, Labels, Sites, centroid_rows
+from steinhaus.jit.handed import Handed
+from steinhaus.points import Float64
+
+
+class Held:
+    """What is remembered of a run: its labels, what points come to by them, and the centroids that they are of."""
+
+    def __init__(self, tiles: int, limbs: int, k: int, d: int) -> None:
+        self.k, self.d, self.limbs = k, d, limbs
+        self.labels = np.full(tiles * TILE, -1, np.int32)
+        self.sites = _sites(k, d)
+        self.centroids = self.sites.rows[:k]
+        self.handed_sites = Handed(self.sites)
+        self.labelled = False  # whether labels are those of the centroids
+        own = self.part()
+        self.sums, self.counts = own.sums, own.counts
+        self.handed = Handed(own)
+
+    def part(self) -> Labels:
+        """What a thread works with."""
+        return Labels(
+            labels=self.labels,
+            sums=np.zeros((self.limbs, self.k, self.d), np.int64),
+            counts=np.zeros(self.k, np.int64),
+            added=np.zeros((self.k, self.d), np.int64),
+            found=np.empty(TILE, np.int32),
+            whole=np.empty((self.d, TILE), np.int64),
+            some=_sites(self.k, self.d),
+            bounds=np.empty(self.sites.across.shape[1]),
+        )
+
+    def place(self, centroids: Float64) -> None:
+        """Make these the centroids."""
+        if not self.are_of(centroids):
+            kernels.place[np.float64](np.ascontiguousarray(centroids), self.k, self.d, self.handed_sites)
+            self.labelled = False
+
+    def are_of(self, centroids: Float64) -> bool:
+        """Whether labels are those of these centroids."""
+        return self.labelled and np.array_equal(self.centroids, centroids)
+
+
+def sites_of(centroids: Float64) -> Handed:
+    """Centroids as points are compared with them."""
+    k, d = centroids.shape
+    sites = Handed(_sites(k, d))
+    kernels.place[np.float64](centroids, k, d, sites)
+    return sites
+
+
+def _sites(k: int, d: int) -> Sites:
+    """Room for k centroids."""
+    rows = centroid_rows(k)
+    across = np.empty((d, -(-k // GROUP) * GROUP))
+    return Sites(np.empty((rows, d)), np.arange(rows), across, np.empty(rows), np.empty(1))

@@ -1,0 +1,61 @@
+"""Where the compact engine serves, and how: limits, each measured.
+
+Nothing here can change a result.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Limits(NamedTuple):
+    """Where one way takes over from another, as measured: docs/benchmarks.md, "Thresholds"."""
+
+    # Features below which all points are compact: 100,000 points, K = 20 and 100, of 2 to 8 features take a third to
+    # all of the screened engine's time; from 16 features on, screens by float32 are two to three times as fast.
+    features: int = 16
+    # Features and centroids from both of which on the screened engine takes such points, too, where K is known: 50,000
+    # points of 12 features, K = 400, take 0.23 s there and 0.6 s here.
+    screened_features: int = 8
+    screened_centroids: int = 64
+    # Values up to which points of any number of features are compact: what the screened engine learns first takes
+    # longer than it saves. Of 4,601 x 58, K = 20, a fit takes two thirds of its time.
+    values: int = 2**19
+    # Products of values and centroids up to which points of many features are labelled here, where labels alone are
+    # asked for.
+    products: int = 2**21
+    # Points and centroids from both of which on points of few features are put in order and boxes are looked at:
+    # 100,000 x 2, K = 100, are labelled six times as fast.
+    ordered_points: int = 4096
+    ordered_centroids: int = 16
+    # Products of values and centroids that make a task, some 50 us.
+    task: int = 2**18
+    # Such products an iteration up to which a run goes ahead on one thread, in one call: to meet takes threads 50 us.
+    alone: int = 2**21
+    # Iterations at most without a look at what else is going on.
+    at_once: int = 4096
+
+
+LIMITS = Limits()
+
+
+def serves(n: int, d: int, k: int | None = None) -> bool:
+    """Whether (n, d) points are for this engine; k: the centroids of a run, where that is known."""
+    if k is not None and k >= LIMITS.screened_centroids and LIMITS.screened_features <= d < LIMITS.features:
+        return n * d <= LIMITS.values
+    return d < LIMITS.features or n * d <= LIMITS.values
+
+
+def ordered(n: int, d: int, k: int) -> bool:
+    """Whether near points are put next to each other for k centroids."""
+    return d < LIMITS.features and n >= LIMITS.ordered_points and k >= LIMITS.ordered_centroids
+
+
+def compared(n: int, d: int, k: int) -> int:
+    """With how many of k centroids a point is compared, more or less."""
+    return min(k, 16 + k // 8) if ordered(n, d, k) else k
+
+
+def step(d: int, k: int, points: int) -> int:
+    """How many tiles, or boxes, of so many points make a task, where each point is compared with k rows."""
+    return max(1, LIMITS.task // (k * d * points))

@@ -1,0 +1,210 @@
+"""Greedy k-means++ on points in lanes: the rows that `seeding.plus_plus` draws, from the same random numbers."""
+
+from __future__ import annotations
+
+from steinhaus.engines.compact.lanes import F64x16, distances, distances_to_boxes, few_distances
+from steinhaus.engines.compact.records import BOX, FEW, GROUP, ROWS, TILE, Draw, Lanes
+from steinhaus.jit.build import inlined, inner, kernel
+from steinhaus.jit.operations import (
+    bits_of,
+    convert,
+    fold,
+    from_bits,
+    largest,
+    load,
+    lowest_one,
+    maximum,
+    minimum,
+    splat,
+    store,
+)
+from steinhaus.jit.types import Array, Point, boolean, f64, i64, u64
+
+SMALLEST = 2.0**-900  # below, the scale of integers may overflow
+
+
+@kernel
+def choose(x: Lanes, values: Array[Point], draw: Draw, k: i64, trials: i64, bits: i64, words: i64) -> i64:
+    """Choose rows until there are k, at least the first of which is given; 1 where the words do not suffice.
+
+    Rows may be left to choose where all distances are 0, or too small for integers.
+    values: (n, d) the points as rows; bits: of the sum of all integers.
+    """
+    groups = (x.n + TILE * BOX * GROUP - 1) // (TILE * BOX * GROUP)
+    known = 0.0
+    for place in range(draw.state[0]):
+        _read(values, x.d, draw.chosen[place], draw.rows)
+        _take(x, draw, groups)
+    while draw.state[0] < k:
+        most = _most(draw, groups)
+        if most < SMALLEST:
+            return 0
+        exponent = ((bits_of(most) >> 52) & 2047) - 1022  # frexp's
+        scale = from_bits((bits - 1 - exponent + 1023) << 52)
+        total = _count(x, draw, groups, scale, scale != known)
+        known = scale
+        used = _draw(draw, trials, total, words)
+        if used < 0:
+            return 1
+        draw.state[1] = used
+        for m in range(trials):
+            _find(draw, m)
+            _read(values, x.d, draw.candidates[m], draw.rows + m * x.d)
+            draw.gains[m] = 0
+        for group in range(groups):
+            for m in range(trials):
+                draw.gains[m] += _gain(x, draw, group, draw.rows + m * x.d, scale)
+        best = 0
+        for m in range(1, trials):
+            if draw.gains[m] < draw.gains[best]:
+                best = m
+        draw.chosen[draw.state[0]] = draw.candidates[best]
+        draw.state[0] += 1
+        _read(values, x.d, draw.candidates[best], draw.rows)
+        _take(x, draw, groups)
+    return 0
+
+
+@inlined
+def _read(values: Array[Point], d: i64, i: i64, row: Array[f64]) -> None:
+    for t in range(d):
+        row[t] = f64(values[i * d + t])
+
+
+@inlined
+def _times(draw: Draw, closest: F64x16, tile: i64) -> F64x16:
+    """What the points of a tile cost."""
+    if draw.weighted != 0:
+        return closest * load(draw.times, TILE * tile, TILE)
+    return closest
+
+
+@inlined
+def _distances(x: Lanes, draw: Draw, tile: i64, row: Array[f64]) -> F64x16:
+    """The squared distances of a tile's points to a row."""
+    if x.d < FEW:
+        return few_distances(x.values + TILE * x.d * tile, row, x.d)
+    distances(x.values + TILE * x.d * tile, row, x.d, draw.near)
+    return load(draw.near, 0, TILE)
+
+
+@inlined
+def _near(x: Lanes, draw: Draw, group: i64, row: Array[f64]) -> i64:
+    """The boxes of a group in which a point may be nearer to a row than to all that are chosen, a bit each."""
+    return i64(bits_of(distances_to_boxes(x, group, row) < load(draw.far, GROUP * group, GROUP)))
+
+
+@inner
+def _take(x: Lanes, draw: Draw, groups: i64) -> None:
+    """Distances to the first of `rows` count from now on."""
+    tiles = (x.n + TILE - 1) // TILE
+    for group in range(groups):
+        left = _near(x, draw, group, draw.rows)
+        while left != 0:
+            box = GROUP * group + lowest_one(left)
+            left = left & (left - 1)
+            far, most = splat(0.0, f64, TILE), splat(0.0, f64, TILE)
+            for tile in range(BOX * box, min(BOX * (box + 1), tiles)):
+                nearer = minimum(load(draw.closest, TILE * tile, TILE), _distances(x, draw, tile, draw.rows))
+                store(draw.closest, TILE * tile, nearer)
+                far, most = maximum(far, nearer), maximum(most, _times(draw, nearer, tile))
+            draw.far[box], draw.most[box] = largest(far), largest(most)
+            draw.inside[box] = -1
+
+
+@inner
+def _most(draw: Draw, groups: i64) -> f64:
+    """The greatest cost."""
+    most = splat(0.0, f64, GROUP)
+    for group in range(groups):
+        most = maximum(most, load(draw.most, GROUP * group, GROUP))
+    return largest(most)
+
+
+@inner
+def _count(x: Lanes, draw: Draw, groups: i64, scale: f64, anew: boolean) -> i64:
+    """Bring the integers and their sums up to date, or make them anew; the sum of all."""
+    total = 0
+    for box in range(GROUP * groups):
+        if draw.far[box] >= 0.0:
+            if anew or draw.inside[box] < 0:
+                _count_box(x, draw, box, scale)
+            total += draw.inside[box]
+    return total
+
+
+@inner
+def _count_box(x: Lanes, draw: Draw, box: i64, scale: f64) -> None:
+    inside, gain = splat(0, i64, TILE), splat(0, i64, TILE)
+    for tile in range(BOX * box, min(BOX * (box + 1), (x.n + TILE - 1) // TILE)):
+        at = TILE * tile
+        q = convert(_times(draw, load(draw.closest, at, TILE), tile) * scale, i64)
+        inside = inside + q
+        if x.ordered == 0:
+            gain = gain + (q - load(draw.integers, at, TILE))
+            store(draw.integers, at, q)
+        else:
+            store(draw.whole, 0, q)
+            for place in range(at, min(at + TILE, x.n)):
+                i, whole = x.order[place], draw.whole[place - at]
+                draw.sums[i // ROWS] += whole - draw.integers[i]
+                draw.integers[i] = whole
+    draw.sums[TILE * BOX * box // ROWS] += fold(gain)
+    draw.inside[box] = fold(inside)
+
+
+@inner
+def _draw(draw: Draw, trials: i64, total: i64, words: i64) -> i64:
+    """Draw an integer below a total for each trial into `candidates`, as `Stream.below` does: words at or above the
+    largest multiple of it are drawn again, once all have been drawn. The number of words used in all; -1 where they do
+    not suffice.
+    """
+    used, span = draw.state[1], u64(total)
+    last = u64(0) - u64(1)
+    rejected = (last % span + u64(1)) % span
+    waiting = trials
+    for m in range(trials):
+        draw.candidates[m] = -1
+    while waiting > 0:
+        if used + waiting > words:
+            return -1
+        waiting = 0
+        for m in range(trials):
+            if draw.candidates[m] < 0:
+                word = draw.words[used]
+                used += 1
+                if word > last - rejected:
+                    waiting += 1
+                else:
+                    draw.candidates[m] = i64(word % span)
+    return used
+
+
+@inner
+def _find(draw: Draw, m: i64) -> None:
+    """Replace what a trial drew by the first row up to which the integers add up to more."""
+    left, block = draw.candidates[m], 0
+    while left >= draw.sums[block]:
+        left -= draw.sums[block]
+        block += 1
+    i = ROWS * block
+    while left >= draw.integers[i]:
+        left -= draw.integers[i]
+        i += 1
+    draw.candidates[m] = i
+
+
+@inner
+def _gain(x: Lanes, draw: Draw, group: i64, row: Array[f64], scale: f64) -> i64:
+    """What the integers of a group of boxes change by, if a row is chosen."""
+    tiles, gain = (x.n + TILE - 1) // TILE, 0
+    left = _near(x, draw, group, row)
+    while left != 0:
+        box = GROUP * group + lowest_one(left)
+        left = left & (left - 1)
+        inside = splat(0, i64, TILE)
+        for tile in range(BOX * box, min(BOX * (box + 1), tiles)):
+            nearer = minimum(_distances(x, draw, tile, row), load(draw.closest, TILE * tile, TILE))
+            inside = inside + convert(_times(draw, nearer, tile) * scale, i64)
+        gain += fold(inside) - draw.inside[box]
+    return gain

@@ -1,0 +1,79 @@
+"""What is learnt of an array of points before the first pass: its totals, its frame, its tiles."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steinhaus.engines.bounds.distances import settled_floor
+from steinhaus.engines.bounds.rounding import norms_above, upward
+from steinhaus.engines.bounds.scores import Frame
+from steinhaus.engines.dense.records import TILE, Tiles
+from steinhaus.engines.exact.grid import GRID_BITS, are_integers, grid_of, ranges
+from steinhaus.engines.exact.rows import dense_rows
+from steinhaus.engines.exact.totals import measure, two_float
+from steinhaus.engines.workers import Workers
+from steinhaus.jit.target import takes_bytes
+from steinhaus.points import Float64, Grid, Totals
+
+
+class Survey(NamedTuple):
+    """What is learnt of points."""
+
+    grid: Grid
+    totals: Totals
+    squares: Fraction | int  # `totals.squares` before it is rounded
+    lengths: Float64  # (n,) squared norms in the frame
+    frame: Frame
+
+
+def survey(x: NDArray[Any], grid: Grid | None, workers: Workers) -> Survey:
+    """Read points, (n, d), twice at most.
+
+    grid: that of the whole, where these points are a part of it, and known to be finite.
+
+    Raises
+    ------
+    DataError
+        A point is not finite, or too large to be squared.
+    """
+    integers = are_integers(x.dtype)
+    grid = grid or grid_of(x.dtype, None if integers else ranges(x, workers), x.shape[1])
+    scale = 1.0 if integers else _scale_of(float(grid.step.max()), x.dtype)
+    measured = measure(dense_rows(x, grid), grid.step, scale, workers)
+    totals = Totals(measured.sums, two_float(measured.squares), len(x))
+    limbs = measured.sums[:, 0].astype(np.float64)
+    mean = (limbs[-1] if len(limbs) == 1 else limbs[0] * 2.0**32 + limbs[1]) / len(x)
+    frame = Frame(grid.offset, scale, mean * grid.step * scale, not integers, takes_bytes(x.dtype))
+    return Survey(grid, totals, measured.squares, measured.lengths, frame)
+
+
+def _scale_of(step: float, kind: np.dtype[Any]) -> float:
+    """The frame's scale for a grid whose largest step this is, a power of two: points are about 1 there, so that
+    float32 holds them and products with them.
+
+    At most 2^120: the squares of what float32 then holds at all are far from float64's underflow. At least 2^-120 for
+    points of float32, whose scale is a float32 itself.
+    """
+    most = 120 if kind == np.float32 else 500  # points are below 2^480
+    return float(2.0 ** -int(np.clip(np.frexp(step)[1] + GRID_BITS, -120, most)))
+
+
+def tiles_of(lengths: Float64, frame: Frame) -> Tiles:
+    """Points of these squared norms, (n,), in tiles in their own order, without directions."""
+    n, d, tiles = len(lengths), len(frame.reference), -(-len(lengths) // TILE)
+    order = np.minimum(np.arange(tiles * TILE), n - 1)
+    placed = norms_above(lengths)[order]
+    return Tiles(
+        order=order,
+        norms=placed,
+        residuals=upward(placed.astype(np.float64) + frame.reach),
+        projections=np.empty((tiles, 2, 0, 16), np.float32),
+        p=0,
+        reach=upward(np.array([frame.reach]))[0],
+        floor=upward(np.array([settled_floor(d)]))[0],
+        rounded_norms=placed,
+    )

@@ -1,0 +1,171 @@
+"""The slacks of seeding by themselves, against exact rational arithmetic."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import naive
+from steinhaus.engines.bounds import distances, rounding, scores
+from steinhaus.engines.bounds.seeding import cannot_improve, halves_below, threshold
+from steinhaus.engines.dense.points import _scale_of
+from steinhaus.engines.dense.products import halve_rows
+from steinhaus.engines.dense.records import factors_of
+from steinhaus.engines.exact.grid import steps
+from steinhaus.jit.handed import Handed
+
+
+def exactly(row):
+    return [Fraction(float(value)) for value in row]
+
+
+def dot(a, b):
+    return sum((x * y for x, y in zip(a, b, strict=True)), Fraction(0))
+
+
+def measured(x, c):
+    """The squared distance as engines measure it."""
+    return float(naive.squared_distances(x[np.newaxis], c[np.newaxis])[0, 0])
+
+
+def rows_near_the_edge(rng, d, scale):
+    """A point, the row that is nearest to it and a candidate about twice as far from that row, beyond the point."""
+    off = rng.normal(size=d) * 2.0 ** rng.integers(-20, 21, d)
+    r = rng.choice([0.0, 1.0, 1e4]) * rng.normal(size=d)
+    stretch = 2.0 * (1.0 + rng.choice([0.0, 1e-4, 2e-4, -1e-4, 1e-3]) * rng.uniform(0.9, 1.1))
+    x, c = r + off, r + stretch * off
+    if rng.random() < 0.3:
+        c = c + 1e-3 * rng.normal(size=d) * np.abs(off)
+    return scale * x, scale * r, scale * c
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30, 2.0**440, 1e-150, 1e-158])
+def test_a_candidate_that_is_left_out_is_nearer_to_no_point_of_the_row(scale, rng):
+    left_out = 0
+    for _ in range(1500):
+        d = int(rng.integers(1, 60))
+        x, r, c = rows_near_the_edge(rng, d, scale)
+        own, other = measured(x, r), measured(x, c)
+        for farthest in (own, own * rng.uniform(1, 2)):  # a tile's largest
+            if cannot_improve(measured(c, r), farthest):
+                left_out += 1
+                assert other >= own
+    assert left_out or scale < 1e-149
+
+
+def test_a_candidate_is_not_left_out_for_the_distances_that_underflow(rng):
+    """Squares of 2^-1074: what is measured of them is far from what they are."""
+    unit, d = 2.0**-537, 40
+    r = np.zeros(d)
+    x, c = np.full(d, 0.7 * unit), np.full(d, 1.39 * unit)
+    x[0] = c[0] = 1.18 * unit
+    assert measured(x, c) == 0 < measured(x, r)
+    assert measured(c, r) > 8 * measured(x, r)
+    assert not cannot_improve(measured(c, r), measured(x, r))
+    for _ in range(2000):
+        x, r, c = rng.normal(size=(3, d)) * unit * rng.choice([0.5, 1.0, 2.0])
+        if measured(x, c) < measured(x, r):
+            assert not cannot_improve(measured(c, r), measured(x, r))
+
+
+def framed(rng, x, kind):
+    """The frame of points as the engine has it, of integers or of floats."""
+    d = x.shape[1]
+    if kind == "integers":
+        return scores.Frame(np.zeros(d), 1.0, x.mean(0), rounded=False, bytewise=False)
+    if kind == "bytes":
+        return scores.Frame(np.zeros(d), 1.0, x.mean(0), rounded=False, bytewise=True)
+    low, high = x.min(0), x.max(0)
+    offset = low / 2 + high / 2
+    step = steps(np.maximum(-low, high), np.maximum(high - offset, offset - low))
+    scale = _scale_of(float(step.max()), np.dtype(np.float64))
+    reference = (x.mean(0) - offset) * scale
+    if kind == "far reference":  # nothing rests on where it is
+        reference = reference + 3 * rng.normal(size=d)
+    return scores.Frame(offset, scale, reference, rounded=True)
+
+
+def products(frame, z):
+    """z . m as float32 sums it, and how far m was rounded."""
+    if not frame.bytewise:
+        return (z * frame.reference.astype(np.float32)).sum(axis=1, dtype=np.float32).astype(np.float64), 0.0
+    d, rest = len(frame.reference), np.empty(1)
+    factors = factors_of(1, d, True)
+    halve_rows(frame.reference[np.newaxis].copy(), 1, d, Handed(factors), rest)
+    whole = 128 * factors.limbs[0, 0, :d].astype(np.int64) + factors.limbs[0, 1, :d]
+    return (z.astype(np.int64) @ whole * factors.scales[0]).astype(np.float32).astype(np.float64), float(rest[0])
+
+
+def points_of(rng, kind, d, scale):
+    """Points, and rows at distances of all sizes from them."""
+    x = rng.normal(size=(6, d)) + rng.choice([0.0, 0.0, 1e4, 1e8])
+    if kind in ("integers", "bytes"):
+        x = np.rint(rng.integers(0, 256, (6, d)) * rng.choice([1.0, 1.0, 0.01]))
+        return x, np.roll(x, 1, axis=0)
+    x *= scale
+    return x, x + rng.normal(size=(6, d)) * scale * 10.0 ** rng.integers(-12, 1, (6, 1))
+
+
+@pytest.mark.parametrize(
+    ("kind", "scale"),
+    [
+        *itertools.product(
+            ["floats", "far reference"], [2.0**450, 1e30, 1.0, 1e-30, 2.0**-115, 2.0**-125, 1e-60, 1e-160]
+        ),
+        ("integers", 1.0),
+        ("bytes", 1.0),
+    ],
+)
+def test_a_candidate_below_the_threshold_is_not_nearer(kind, scale, rng):
+    """The threshold is below (|y|^2 - D) / 2, less what the bounds of scores leave to it: float64's rounding of
+    centroids, relative to (|z| + |m|)^2; D may be measured too small.
+    """
+    for _ in range(60):
+        d = int(rng.integers(1, 80))
+        x, rows = points_of(rng, kind, d, scale)
+        frame = framed(rng, x, kind)
+        placed = (x - frame.offset) * frame.scale
+        along, rest = products(frame, placed.astype(np.float32))
+        lengths = np.square(placed).sum(axis=1)
+        norms = rounding.norms_above(lengths).astype(np.float64)
+        halves = halves_below(frame, norms, lengths, along, rest)
+        m, s, room = exactly(frame.reference), Fraction(frame.scale), Fraction(distances.float64_floor(d))
+        for i in range(len(x)):
+            closest = measured(x[i], rows[i])
+            found = Fraction(float(threshold(halves[i], closest * frame.scale**2)))
+            y = [(a - o) * s - b for a, o, b in zip(exactly(x[i]), exactly(frame.offset), m, strict=True)]
+            size = Fraction(math.sqrt(dot(y, y))) + Fraction(frame.reach)
+            largest = Fraction(closest) * s * s * (1 + 3 * Fraction(rounding.gamma(d + 3, rounding.UNIT64)))
+            assert found <= (dot(y, y) - largest) / 2 - room * size * size / 4 - Fraction(2.0**-140)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, -1.0, 1 / 3, -1 / 3, 3e-46, -3e-46, 1e38, -1e38, 1e-40])
+def test_thresholds_are_never_rounded_up(value):
+    assert Fraction(float(threshold(np.float64(value), np.float64(0.0)))) < Fraction(value)
+
+
+def test_distances_that_differ_by_the_last_bits_are_told_apart_by_no_threshold(rng):
+    """Candidates that are nearer, by as little as can be: their exact scores are above the threshold."""
+    nearer = 0
+    for _ in range(1500):
+        d = int(rng.integers(1, 60))
+        x = rng.normal(size=(1, d))
+        off = rng.normal(size=d) * 10.0 ** rng.integers(-9, 1)
+        r = x[0] + off
+        c = x[0] + off[::-1] * (1 - rng.integers(0, 3) * 2.0 ** -rng.integers(40, 54))
+        own, other = measured(x[0], r), measured(x[0], c)
+        if not other < own:
+            continue
+        nearer += 1
+        frame = scores.Frame(np.zeros(d), 1.0, rng.normal(size=d), rounded=True)
+        along, rest = products(frame, x.astype(np.float32))
+        lengths = np.square(x).sum(axis=1)
+        half = halves_below(frame, rounding.norms_above(lengths).astype(np.float64), lengths, along, rest)[0]
+        m = exactly(frame.reference)
+        y, e = ([a - b for a, b in zip(exactly(row), m, strict=True)] for row in (x[0], c))
+        assert dot(y, e) - dot(e, e) / 2 > Fraction(float(threshold(half, own)))
+    assert nearer > 100
