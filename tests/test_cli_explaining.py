@@ -30,7 +30,7 @@ def test_it_says_how_images_would_be_screened_and_runs_nothing(source: str, caps
     out, err = capsys.readouterr()
     images = open_images(source)
     told = Study(k=(2, 3), restarts=4).explain(images)
-    with closing(engines.choose(images.split(train=0.6, seed=0).train.rows)) as points:
+    with closing(engines.choose(images.split(seed=0).train.rows)) as points:
         assert told == {k: points.explain(k, 4) for k in (2, 3)}
     assert told[2] == told[3], "then it is said once"
     assert " ".join(out.split()).startswith(f"K = 2, 3, 4 runs each: {' '.join(told[2].split())} Nothing was run.")

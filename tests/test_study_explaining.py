@@ -34,4 +34,4 @@ def test_the_engine_of_the_training_images_is_asked_and_closed() -> None:
 
 def test_a_plan_that_does_not_fit_the_images() -> None:
     with pytest.raises(PlanError, match="at most the number of training images, 36"):
-        Study(k=(37,)).explain(blobs())
+        Study(k=(37,), train=0.6).explain(blobs())

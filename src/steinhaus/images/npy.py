@@ -23,6 +23,7 @@ from steinhaus.images.stored import FileStore
 
 _MAGIC = b"\x93NUMPY"
 _LONGEST_HEADER = 65_536
+_LARGEST_ITEM = 1 << 24  # bytes of a number or a text
 
 
 class _Readable(Protocol):
@@ -147,7 +148,7 @@ def _check(dtype: np.dtype[Any], name: str) -> None:
         raise DataError(
             f"{name} holds records (a structured dtype), not pixels. Save the field with the pixels as an array."
         )
-    if dtype.kind not in "biufcSUV" or not dtype.itemsize or dtype.subdtype is not None:
+    if dtype.kind not in "biufcSUV" or not 0 < dtype.itemsize <= _LARGEST_ITEM or dtype.subdtype is not None:
         raise DataError(f"{name} declares the dtype {dtype.str[:40]!r}; pixels and labels are numbers or text.")
 
 
