@@ -243,9 +243,12 @@ def test_what_is_too_large_to_be_squared_is_refused():
 
 
 def test_the_choice_and_why():
-    few = choose(np.zeros((300, 3)))
-    assert "All squared distances in float64: 3 features of 300 points" in few.explain(7)
+    assert choose(np.zeros((300, 3))).explain(7).startswith("Compact, because there are only 3 features: all distances")
+    assert "a box around 64 near points" in choose(np.zeros((5000, 3))).explain(70)
+    assert "12000 values in all: scores in float64" in choose(np.zeros((300, 40))).explain(7)
+    assert "2 runs one after the other" in choose(np.zeros((300, 3))).explain(7, 2)
     assert "float32" in choose(np.zeros((3000, 300))).explain(7)
+    assert "float32" in choose(np.zeros((50_000, 12)), k=100).explain(100)
 
 
 @pytest.mark.parametrize("weights", [None, "whole", "real"])

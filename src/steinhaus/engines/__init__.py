@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from steinhaus.engines.compact.policy import LIMITS, serves
-
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -43,6 +41,8 @@ def choose(
     have threads and memory of their own; CSR matrices get `sparse.SparsePoints`.
     """
     import numpy as np
+
+    from steinhaus.engines.compact.policy import serves
 
     if is_collection(x):
         from steinhaus.engines.cluster.points import DaskPoints
@@ -110,6 +110,7 @@ def opened(
 def _weighted(x: Any, k: int | None, weights: Float64, threads: int | None) -> Points:
     import numpy as np
 
+    from steinhaus.engines.compact.policy import serves
     from steinhaus.engines.exact.weighing import weigh
     from steinhaus.errors import DataError
 
@@ -153,6 +154,8 @@ def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) 
     DataError
         A point is not finite.
     """
+    from steinhaus.engines.compact.policy import LIMITS
+
     if x.shape[1] < LIMITS.features or x.size * len(centroids) <= LIMITS.products:
         from steinhaus.engines.compact import predict as compact
 
@@ -208,6 +211,8 @@ def distances(x: Any, rows: Float64, *, threads: int | None = None) -> Float64:
     with an error relative to the norms.
     """
     import numpy as np
+
+    from steinhaus.engines.compact.policy import LIMITS
 
     if is_sparse(x):
         from steinhaus.engines.sparse.points import SparsePoints

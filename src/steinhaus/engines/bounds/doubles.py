@@ -19,6 +19,8 @@ from steinhaus.engines.bounds.rounding import UNIT64
 from steinhaus.jit.build import inlined
 from steinhaus.jit.types import f64, i64
 
+SMALLEST = 2.0**-900  # a squared distance below which the scale that makes 62 bits of it may overflow
+
 
 @inlined
 def score_stretch(d: i64) -> f64:

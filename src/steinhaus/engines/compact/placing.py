@@ -143,7 +143,7 @@ class Placed:
         again and again.
         """
         some = self.x[np.linspace(0, self.n - 1, min(self.n, _SAMPLE)).astype(np.int64)].astype(np.float64)
-        low, high = np.quantile(some, [0.01, 0.99], axis=0)
+        low, high = np.percentile(some, [1, 99], axis=0)
         sides, features = high - low, []
         for _ in range(min(_BITS, int(np.log2(self.n)) + 2)):
             features.append(int(sides.argmax()))

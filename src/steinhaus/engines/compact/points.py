@@ -13,7 +13,7 @@ from steinhaus.engines.compact import kernels
 from steinhaus.engines.compact.held import Held
 from steinhaus.engines.compact.placing import Placed
 from steinhaus.engines.compact.policy import LIMITS, compared, ordered, step
-from steinhaus.engines.compact.records import BOX, TILE, Steps
+from steinhaus.engines.compact.records import BOX, FEW, TILE, Steps
 from steinhaus.engines.compact.seeding import plus_plus
 from steinhaus.engines.exact.distances import farthest, own_distances
 from steinhaus.engines.exact.held import no_labels
@@ -109,10 +109,17 @@ class CompactPoints:
 
     def explain(self, k: int, runs: int = 1) -> str:
         """See `Points.explain`."""
-        several = f" {runs} runs are labelled one after the other." if runs > 1 else ""
+        if self.d < FEW and ordered(self.n, self.d, k):
+            how = "distances in float64 to the centroids that a box around 64 near points leaves open"
+        elif self.d < FEW:
+            how = "all distances in float64"
+        else:
+            how = "scores in float64, and distances where these cannot tell"
+        small = f"{self.d} features" if self.d < FEW else f"{self.n * self.d} values in all"
+        several = f", {runs} runs one after the other" if runs > 1 else ""
         return (
-            f"All squared distances in float64: {self.d} features of {self.n} points are compared with {k} centroids, "
-            f"sixteen points at once; a screen would cost more than it saves.{several}"
+            f"Compact, because there are only {small}: {how}, of sixteen points at once to {k} centroids{several}. To "
+            "learn more of the points would take longer than it saves."
         )
 
     def forget(self, key: Hashable) -> None:

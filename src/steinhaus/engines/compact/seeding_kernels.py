@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from steinhaus.engines.bounds.doubles import SMALLEST
 from steinhaus.engines.compact.lanes import F64x16, distances, distances_to_boxes, few_distances
 from steinhaus.engines.compact.records import BOX, FEW, GROUP, ROWS, TILE, Draw, Lanes
 from steinhaus.jit.build import inlined, inner, kernel
@@ -19,8 +20,6 @@ from steinhaus.jit.operations import (
     store,
 )
 from steinhaus.jit.types import Array, Point, boolean, f64, i64, u64
-
-SMALLEST = 2.0**-900  # below, the scale of integers may overflow
 
 
 @kernel
