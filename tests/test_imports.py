@@ -31,17 +31,19 @@ arithmetic        points jit
 centroids         points arithmetic
 lloyd             points centroids
 seeding           points errors arithmetic
+hierarchy         points lloyd seeding
 naming            points errors
 
 engines.workers   resources
 engines.bounds    jit
 engines.exact     points errors jit engines.workers
-engines.dense     points errors jit resources engines.workers engines.exact engines.bounds
+engines.dense     points errors jit resources centroids seeding engines.workers engines.exact engines.bounds
+engines.compact   points errors jit resources arithmetic seeding engines.workers engines.exact
 engines.sparse    points errors jit engines.workers engines.exact engines.bounds
 engines.stream    points errors jit resources engines.workers engines.exact engines.bounds engines.dense
 engines.cluster   points errors jit lloyd engines.workers engines.exact engines.bounds engines.dense
-engines           points errors engines.workers engines.exact engines.dense engines.sparse engines.stream \
-                  engines.cluster
+engines           points errors engines.workers engines.exact engines.dense engines.compact engines.sparse \
+                  engines.stream engines.cluster
 
 canonical
 signed            canonical
@@ -49,11 +51,11 @@ plots
 images            points errors seeding
 study.record
 study.files       errors
-study             points errors lloyd seeding engines naming images canonical signed study.record \
+study             points errors lloyd seeding hierarchy engines naming images canonical signed study.record \
                   study.files __init__
 saving            points errors signed study.files __init__
 onnx              points errors saving
-estimators        points errors resources lloyd centroids seeding engines engines.cluster saving onnx
+estimators        points errors resources lloyd centroids seeding hierarchy engines engines.cluster saving onnx
 displays          points errors engines naming plots study.record
 report            errors plots study.record study.files
 cli               points errors resources engines engines.cluster images study study.record report __init__

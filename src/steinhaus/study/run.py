@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from steinhaus import engines, seeding
 from steinhaus.errors import PlanError, StoreError
+from steinhaus.hierarchy import hierarchical
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Fit, Float64, Int64, Points, Run
 from steinhaus.study import events, files, outcome, pieces
@@ -232,8 +234,12 @@ class _Session:
 
     def _start(self, points: Points, key: Key) -> Float64:
         k, restart = key
+        stream = seeding.Stream(self.study.seed, k, restart)
+        if self.study.init == "hierarchical":
+            part = partial(engines.opened_rows, points, self.split.train.rows, threads=self.study.threads)
+            return hierarchical(points, k, stream, part)
         if isinstance(self.study.init, str):
-            return seeding.starts(points, k, self.study.init, seeding.Stream(self.study.seed, k, restart))
+            return seeding.starts(points, k, self.study.init, stream)
         start = cast("NDArray[np.float64]", self.study.init[k][restart])
         return start * self.split.train.full_scale
 
