@@ -28,6 +28,7 @@ RUNS = {
         ["--points", "1200", "--rounds", "1", "--peers", "none", "--growth"],
     ],
     "estimator": [["--rounds", "1", "--fits", "1", "--images", "6000"]],
+    "everyday": [["--tiny", "--rounds", "1", "--rows", "iris,mnist-uint8-10,predict-1-float64"]],
     "mark": [["--points", "640", "--rounds", "3"]],
     "scale": [
         ["blocks", "STORE", "--images", "3000", "--memory", "50MB", "--iterations", "2"],
@@ -36,6 +37,7 @@ RUNS = {
         ["mnist", "--images", "1000"],
         ["peers", "STORE", "--images", "2000", "--iterations", "2"],
     ],
+    "starting": [["--tiny", "--rounds", "1"]],
     "scale_data": [["NEW", "--images", "5000"]],
     "whole_command": [["--rounds", "1", "--train", "2000"]],
 }
