@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from steinhaus.engines.bounds.bytes import NOT_ROUNDED, SAMPLE, Quantiser, quantiser_of
+from steinhaus.engines.bounds.doubles import SMALLEST
 from steinhaus.engines.bounds.scores import Basis, rates
 from steinhaus.engines.bounds.seeding import halves_below
 from steinhaus.engines.dense import centroids, records
@@ -29,7 +30,6 @@ from steinhaus.jit.target import BYTE_LANES
 from steinhaus.points import Float64, Int64
 from steinhaus.seeding import Stream, first_row, sum_bits
 
-SMALLEST = 2.0**-900  # below, the scale of integers may overflow
 _STEP = 4096  # points a task
 _TASKS = 4  # tasks a worker
 
