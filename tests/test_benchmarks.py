@@ -38,6 +38,7 @@ RUNS = {
         ["mnist", "--images", "1000"],
         ["peers", "STORE", "--images", "2000", "--iterations", "2"],
     ],
+    "starting": [["--tiny", "--rounds", "1"]],
     "scale_data": [["NEW", "--images", "5000"]],
     "whole_command": [["--rounds", "1", "--train", "2000"]],
 }

@@ -211,12 +211,13 @@ def test_a_chunk_that_a_worker_cannot_read_is_named(client, tmp_path, rng):
         spread(open_images(tmp_path / "x.zarr", stored=True).rows, client)
 
 
+@pytest.mark.parametrize("init", ["k-means++", "hierarchical"])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_kmeans_takes_dask_arrays(client, dtype, rng, tmp_path):
+def test_kmeans_takes_dask_arrays(client, dtype, init, rng, tmp_path):
     x = rng.random((900, 12)).astype(dtype)
     chunked = da.from_array(x, chunks=(250, 5))
-    here = KMeans(7, random_state=3).fit(x)
-    there = KMeans(7, random_state=3).fit(chunked)
+    here = KMeans(7, init=init, random_state=3).fit(x)
+    there = KMeans(7, init=init, random_state=3).fit(chunked)
     assert isinstance(there.labels_, da.Array)
     assert there.labels_.compute().tolist() == here.labels_.tolist()
     assert there.cluster_centers_.tolist() == here.cluster_centers_.tolist()

@@ -12,9 +12,9 @@ import pytest
 import naive
 from steinhaus.engines.bounds import distances, rounding, scores
 from steinhaus.engines.bounds.seeding import cannot_improve, halves_below, threshold
-from steinhaus.engines.dense.survey import _scale_of
 from steinhaus.engines.dense.products import halve_rows
 from steinhaus.engines.dense.records import factors_of
+from steinhaus.engines.dense.survey import _scale_of
 from steinhaus.engines.exact.grid import steps
 from steinhaus.jit.handed import Handed
 

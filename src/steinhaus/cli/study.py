@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--init",
-    type=click.Choice(["random", "k-means++", "k-means||"]),
+    type=click.Choice(["random", "k-means++", "k-means||", "hierarchical"]),
     default="random",
     show_default=True,
     help="The starts.",

@@ -107,6 +107,19 @@ def opened(
         points.close()
 
 
+@contextmanager
+def opened_rows(
+    points: Points, x: Any, rows: Int64, *, weights: Float64 | None = None, threads: int | None = None
+) -> Iterator[Points]:
+    """An engine for some points alone, (m,) rows of x, for as long as it is needed; they are brought here if they are
+    not in memory. points: the engine for x; see `opened`.
+    """
+    far = is_collection(x) or is_stored(x)
+    some = points.rows(rows).astype(x.dtype) if far else x[rows]
+    with opened(some, weights=None if weights is None else weights[rows], threads=threads) as part:
+        yield part
+
+
 def _weighted(x: Any, k: int | None, weights: Float64, threads: int | None) -> Points:
     import numpy as np
 

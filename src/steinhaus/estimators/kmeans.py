@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -15,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from steinhaus.engines import opened
+from steinhaus.engines import opened, opened_rows
 from steinhaus.estimators.checking import (
     centroid_dtype,
     check_enough,
@@ -66,10 +67,12 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
         The number of clusters, at most the number of rows.
     init
         Where restarts begin. "k-means++": greedy k-means++ (Arthur and Vassilvitskii, SODA 2007); "random": distinct
-        rows; "k-means||": for large k, and rows on a cluster (Bahmani et al., PVLDB 2012); an (n_clusters, n_features)
-        array; or a function `init(X, n_clusters, random_state=...)` that returns one.
+        rows; "k-means||": for large k, and rows on a cluster (Bahmani et al., PVLDB 2012); "hierarchical": for
+        thousands of clusters, about sqrt(n_clusters) coarse clusters of a sample, each split into its share, as a start
+        for exact iterations over all rows; an (n_clusters, n_features) array; or a function
+        `init(X, n_clusters, random_state=...)` that returns one.
     n_init
-        The number of restarts; the best is kept. "auto": 1 for "k-means++" and arrays, 10 for "random" and functions.
+        The number of restarts; the best is kept. "auto": 10 for "random" and functions, 1 for everything else.
         Restarts advance together, so that X is read once an iteration for all of them.
     max_iter
         The most iterations of a restart.
@@ -125,7 +128,7 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_clusters": [Interval(Integral, 1, None, closed="left")],
-        "init": [StrOptions({"k-means++", "random", "k-means||"}), callable, "array-like"],
+        "init": [StrOptions({"k-means++", "random", "k-means||", "hierarchical"}), callable, "array-like"],
         "n_init": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
@@ -207,7 +210,7 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
             named_by_scikit_learn(self, x),
             opened(x, k=self.n_clusters, weights=weights, threads=self._threads) as points,
         ):
-            runs = [Run(restart, start) for restart, start in enumerate(self._starts(points, x))]
+            runs = [Run(restart, start) for restart, start in enumerate(self._starts(points, x, weights))]
             progress = Progress(self, len(runs), {"X": x, "metadata": {"sample_weight": weights}})
             watch = progress.watch if progress.is_heard else None
             fits: dict[Any, Fit] = {}
@@ -233,14 +236,21 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
                 stacklevel=4,
             )
 
-    def _starts(self, points: Points, x: Any) -> Iterator[Float64]:
+    def _starts(self, points: Points, x: Any, weights: Float64 | None) -> Iterator[Float64]:
         """The centroids that each restart begins with, (n_clusters, n_features) float64."""
+        from steinhaus.hierarchy import hierarchical
+
         init: Any = self.init
         if isinstance(self.init, str):
             seed = seed_of(self.random_state)
             for restart in range(self._n_init):
                 stream = Stream(seed, self.n_clusters, restart)
-                yield starts(points, self.n_clusters, init, stream, weights=points.totals.weights)
+                counts = points.totals.weights
+                if init == "hierarchical":
+                    part = partial(opened_rows, points, x, weights=weights, threads=self._threads)
+                    yield hierarchical(points, self.n_clusters, stream, part, weights=counts)
+                else:
+                    yield starts(points, self.n_clusters, init, stream, weights=counts)
         elif callable(init):
             random = check_random_state(self.random_state)
             for _ in range(self._n_init):

@@ -22,7 +22,7 @@ def sentence(record: StudyRecord, seconds: float | None = None) -> str:
     """What was run, on what, and how many seconds all runs took."""
     data, plan = record.data, record.plan
     init = str(plan["init"])
-    seeding = f"{init} starts" if init in ("random", "k-means++", "k-means||") else "given starts"
+    seeding = f"{init} starts" if not init.startswith("given:") else "given starts"
     ks = words.ks([b.k for b in record.best])
     restarts = {r.k: 0 for r in record.runs}
     for run in record.runs:

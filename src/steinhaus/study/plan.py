@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from steinhaus.images import Images
 
 Starts = Mapping[int, Sequence[ArrayLike]]
-SEEDINGS = ("random", "k-means++", "k-means||")
+SEEDINGS = ("random", "k-means++", "k-means||", "hierarchical")
 MOST_RUNS = 100_000  # in one study: far more than anyone waits for, and few enough to be counted out
 
 
@@ -38,7 +38,7 @@ class Plan:
     k: Iterable[int] = (5, 7, 10, 12)
     restarts: int = 5
     max_iter: int = 300
-    init: Literal["random", "k-means++", "k-means||"] | Starts = "random"
+    init: Literal["random", "k-means++", "k-means||", "hierarchical"] | Starts = "random"
     tol: float = 0.0
     train: float | int | Literal["given"] | None = None
     seed: int = 0
@@ -180,15 +180,14 @@ def _scale(value: Any) -> str:
 
 
 def _init(value: object, ks: tuple[int, ...], restarts: int) -> str | dict[int, tuple[NDArray[np.float64], ...]]:
+    names = ", ".join(f'"{name}"' for name in SEEDINGS)
     if isinstance(value, str):
         if value in SEEDINGS:
             return value
-        names = ", ".join(f'"{name}"' for name in SEEDINGS)
         raise PlanError(f"init must be {names} or a mapping from K to start arrays; it is {value!r}.")
     if not isinstance(value, Mapping):
         raise PlanError(
-            f'init must be "random", "k-means++", "k-means||" or a mapping from K to start arrays; '
-            f"it is of type {type(value).__name__}."
+            f"init must be {names} or a mapping from K to start arrays; it is of type {type(value).__name__}."
         )
     if set(value) != set(ks):
         raise PlanError(f"init must give starts for every K of the plan, {list(ks)}; it gives them for {list(value)}.")

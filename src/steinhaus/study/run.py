@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from steinhaus import engines, seeding
 from steinhaus.errors import PlanError, StoreError
+from steinhaus.hierarchy import hierarchical
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Fit, Float64, Int64, Points, Run
 from steinhaus.study import events, files, outcome, pieces, scaling
@@ -265,8 +266,12 @@ class _Session:
 
     def _start(self, points: Points, key: Key) -> Float64:
         k, restart = key
+        stream = seeding.Stream(self.study.seed, k, restart)
+        if self.study.init == "hierarchical":
+            part = partial(engines.opened_rows, points, self.split.train.rows, threads=self.study.threads)
+            return hierarchical(points, k, stream, part)
         if isinstance(self.study.init, str):
-            return seeding.starts(points, k, self.study.init, seeding.Stream(self.study.seed, k, restart))
+            return seeding.starts(points, k, self.study.init, stream)
         start = cast("NDArray[np.float64]", self.study.init[k][restart])
         data = self.store.record.data
         return cast("Float64", scaling.applied(data.scaling, start * data.full_scale))
