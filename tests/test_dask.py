@@ -108,6 +108,20 @@ def test_workers_with_all_points_go_ahead_and_the_runs_are_theirs(client, monkey
     points.close()
 
 
+def test_workers_go_ahead_past_clusters_that_run_empty(client, monkeypatch, rng):
+    x = rng.integers(0, 255, (3000, 40)).astype(np.uint8)
+    points, inside = DaskPoints(da.from_array(x, chunks=(500, 40)), client=client), choose(x)
+    messages = counted(points, monkeypatch)
+    far = x[:6].astype(float)
+    far[[2, 4]] += 1e6
+    assert (inside.assign([Run("first", far)])[0].counts == 0).sum() == 2
+    (found,), (expected,) = (list(lloyd(engine, [Run("far", far)])) for engine in (points, inside))
+    assert (found.history, found.inertia, found.stop) == (expected.history, expected.inertia, expected.stop)
+    assert len(found.history) > 16
+    assert len(messages) <= 8
+    points.close()
+
+
 def test_what_was_known_ahead_and_not_wanted_changes_nothing(client, monkeypatch, rng):
     x = rng.integers(0, 255, (3000, 40)).astype(np.uint8)
     points, inside = DaskPoints(da.from_array(x, chunks=(500, 40)), client=client), choose(x)

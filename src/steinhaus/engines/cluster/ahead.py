@@ -1,9 +1,8 @@
 """Iterations ahead of being asked for, where points are few and messages would take longer than the work.
 
 Every worker then has all points, and the runs are shared out: a worker advances its runs by some iterations in one
-task, by the arithmetic of `lloyd`, and answers with all their tallies. A tally that was not what the algorithm asked
-for next (a cluster ran empty, a run was stopped) is left aside, and the one that it wants is worked out: what is known
-ahead is a cache.
+task, by `lloyd` itself, and answers with all their tallies. A tally that is not the one that is asked for next (means
+are projected, a run is stopped) is left aside, and the one that is wanted is worked out: tallies ahead are a cache.
 """
 
 from __future__ import annotations
