@@ -49,7 +49,7 @@ def measure(row: Row, peers: dict[str, dict[str, Any]], rounds: int, tiny: bool)
     """A row, by default calls and, where that differs, from given starts."""
     x = load(row.data, tiny)
     k = clusters(row, x, tiny)
-    start = start_of(x, k)
+    start = None if row.call in FITTED else start_of(x, k)
     able = {name: estimators[row.estimator] for name, estimators in peers.items() if row.estimator in estimators}
     found = []
     for how in ("default", "given") if row.given else ("default",):
