@@ -246,8 +246,8 @@ def document(machine: dict[str, Any], body: dict[str, list[list[str]]], left_out
     parts = [
         f"{'**Tiny sets: these times say nothing.** ' if tiny else ''}Measured on {datetime.now(UTC):%Y-%m-%d}: "
         f"{machine['processor']}, {machine['threads']} threads on {machine['cores']} cores, {machine['system']}. "
-        f"Python {machine['python']}, {versions}. Commit {machine['commit']}. Load before:  {machine['load']:.1f}."
-        " Seconds and ratios: median (min to max) of the rounds."
+        f"Python {machine['python']}, {versions}. Commit {machine['commit']}. The load before was "
+        f"{machine['load']:.1f}. Seconds and ratios: median (min to max) of the rounds."
     ]
     parts += [
         f"### {TITLES[kind]}\n\n{rows(('', *COLUMNS[kind]), found)}" for kind, found in body.items() if found
