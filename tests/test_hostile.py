@@ -153,7 +153,7 @@ def test_bombs_are_refused(tmp_path: Path, case: str) -> None:
     began = time.process_time()
     with pytest.raises(DataError, match=words):
         open_images(path, limits=LIMITS)
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 10  # a bomb that goes off takes minutes
     assert [entry.name for entry in tmp_path.iterdir()] == ["x"]
 
 
@@ -345,7 +345,7 @@ def test_a_study_that_cannot_be_is_refused_at_once(tmp_path: Path, case: str) ->
     began = time.process_time()
     with pytest.raises(StoreError, match=r"study\.json is damaged or was changed"):
         load(folder)
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 10  # a bomb that goes off takes minutes
 
 
 def test_links_in_a_study_lead_nowhere_when_it_is_written(tmp_path: Path) -> None:
