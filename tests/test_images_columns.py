@@ -165,6 +165,7 @@ def test_text_without_two_rows_alike_is_no_label(tmp_path):
 
 
 def test_the_index_of_pandas_and_of_dask_is_left_out(tmp_path):
+    pytest.importorskip("pyarrow")
     pd = pytest.importorskip("pandas")
     frame = pd.DataFrame({"a": [0.0, 3, 1, 5, 2], "b": [4.0, 6, 8, 0, 2]})
     frame[frame.a > 1].to_parquet(tmp_path / "filtered.parquet")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import screening_kernels as kernels
 from steinhaus.engines import choose
 from steinhaus.engines.bounds.rounding import gamma
+from steinhaus.engines.bounds.scores import UNKNOWN
 from steinhaus.engines.dense.directions import Reading, leading_directions
 from steinhaus.jit.handed import Handed
 from steinhaus.points import Run
@@ -103,7 +104,8 @@ def test_no_bound_is_ever_broken(attack):
         upper, least, order = bounds(points, kind)
         for lane, i in enumerate(order.tolist()):
             assert all(Fraction(float(upper[j, lane])) >= exact[i][j] for j in range(len(after))), kind
-            assert Fraction(float(least[lane])) <= max(exact[i]), kind
+            if least[lane] > -UNKNOWN / 2:  # else all centroids are too far away to be screened, and are settled
+                assert Fraction(float(least[lane])) <= max(exact[i]), kind
     points.close()
 
 
