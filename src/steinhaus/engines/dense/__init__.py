@@ -6,7 +6,7 @@ and for every run through four phases:
 1. select candidates by gaps that are kept from pass to pass (`candidates`);
 2. screen them by the leading directions and from anchors (`candidates`);
 3. certify lanes, or compute products of all features (`certifying`, `products`);
-4. settle open lanes by `exact.distances.squared_distance`, and move points whose label changed (`certifying`, `labelling`).
+4. settle open lanes by `exact.distances.squared_distance`, and move points whose label changed (`certifying`).
 
 Before a pass, `centroids` works out the bounds of the centroids. `survey` is what is learnt of points before the first
 pass, `directions` takes leading directions and puts near points into tiles, `state` is what is remembered of runs,
