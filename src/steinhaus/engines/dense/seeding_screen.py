@@ -111,8 +111,8 @@ def list_open(
         c = 0
         while c < count:
             left = count - c
-            if left == 8 or left == 9:
-                many = _list_some(9, packed, tiles, thresholds, tile, chosen, c, min(left, 9), scratch, many)
+            if left > 6 and left < 10:
+                many = _list_some(9, packed, tiles, thresholds, tile, chosen, c, left, scratch, many)
                 c += 9
             elif left > 4:
                 many = _list_some(6, packed, tiles, thresholds, tile, chosen, c, min(left, 6), scratch, many)
