@@ -608,6 +608,12 @@ def changes_a_record(x: Inner) -> f64:
     return f64(x)
 
 
+def changes_a_turn(out: Array[f64]) -> None:
+    for turn in unroll(2):
+        turn = 3.0  # noqa: PLW2901
+        out[0] = turn
+
+
 def stores_another(a: i64, out: Array[f64]) -> None:
     out[0] = a
 
@@ -643,7 +649,8 @@ REFUSED = [
     (too_many_names, 1, "2 values for 3 names"),
     (keeps_a_tuple, 1, "pair would be a tuple; give each of its values a name"),
     (keeps_a_type, 1, "kind would be"),
-    (changes_a_record, 1, "x is a record or an array, and stays one"),
+    (changes_a_record, 1, "x is a record or an array, and stays so"),
+    (changes_a_turn, 2, "turn is known at compile time, and stays so"),
     (stores_another, 1, "should be float64, but is int64"),
     (stores_vectors, 1, "8 lanes of float32 does not fit into array of float64"),
 ]

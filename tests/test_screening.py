@@ -14,6 +14,7 @@ from steinhaus.engines import choose
 from steinhaus.engines.bounds.rounding import gamma
 from steinhaus.engines.bounds.scores import UNKNOWN
 from steinhaus.engines.dense.directions import Reading, leading_directions
+from steinhaus.engines.dense.points import MemoryPoints
 from steinhaus.jit.handed import Handed
 from steinhaus.points import Run
 
@@ -200,7 +201,7 @@ def test_gamma(q, expected):
 
 def test_leading_directions_find_the_plane_that_points_lie_in(rng):
     plane = np.linalg.qr(rng.normal(size=(40, 16)))[0]
-    points = choose(rng.normal(size=(200, 16)) @ plane.T, threads=1, screen="drift")
+    points = MemoryPoints(rng.normal(size=(200, 16)) @ plane.T, threads=1)
     reading = Reading(points._framed, points._readers, points._frame, points._tiles, points._workers)
     basis = leading_directions(reading, 16)
     points.close()

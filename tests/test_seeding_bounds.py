@@ -11,9 +11,11 @@ import pytest
 
 import naive
 from steinhaus.engines.bounds import distances, rounding, scores
+from steinhaus.engines.bounds.bytes import NOT_ROUNDED, quantiser_of
 from steinhaus.engines.bounds.seeding import cannot_improve, halves_below, threshold
 from steinhaus.engines.dense.products import halve_rows
-from steinhaus.engines.dense.records import factors_of
+from steinhaus.engines.dense.records import CentroidFrame, factors_of, width_of
+from steinhaus.engines.dense.seeding_screen import packed_of, round_candidates
 from steinhaus.engines.dense.survey import _scale_of
 from steinhaus.engines.exact.grid import steps
 from steinhaus.jit.handed import Handed
@@ -25,6 +27,10 @@ def exactly(row):
 
 def dot(a, b):
     return sum((x * y for x, y in zip(a, b, strict=True)), Fraction(0))
+
+
+def minus(a, b):
+    return [x - y for x, y in zip(a, b, strict=True)]
 
 
 def measured(x, c):
@@ -169,3 +175,48 @@ def test_distances_that_differ_by_the_last_bits_are_told_apart_by_no_threshold(r
         y, e = ([a - b for a, b in zip(exactly(row), m, strict=True)] for row in (x[0], c))
         assert dot(y, e) - dot(e, e) / 2 > Fraction(float(threshold(half, own)))
     assert nearer > 100
+
+
+@pytest.mark.parametrize("kind", ["bytes", "rounded"])
+@pytest.mark.parametrize("far", [1.0, 1e-3, 1e-12, 0.0])
+def test_scores_from_one_byte_a_feature_are_not_above_their_bounds(kind, far, rng):
+    """Products are exact here, and added up as the kernel does, in float32."""
+    for _ in range(60):
+        d = int(rng.integers(1, 90))
+        if kind == "bytes":
+            x = rng.integers(0, 256, (8, d)).astype(np.float64)
+            frame = scores.Frame(np.zeros(d), 1.0, x.mean(0), rounded=False, bytewise=True)
+            quantiser = NOT_ROUNDED
+        else:
+            x = rng.normal(size=(8, d)) * rng.choice([0.01, 1.0])
+            frame = scores.Frame(np.zeros(d), 1.0, x.mean(0) + 0.1 * rng.normal(size=d), rounded=True)
+            quantiser = quantiser_of(frame, frame.place(x[:4]))  # others may be cut off
+        rows = np.ascontiguousarray(frame.reference + far * (x[::-1][:4] - frame.reference))
+        basis, step = scores.Basis(np.empty((d, 0), np.float32), 0.0), float(quantiser.step)
+        rates = scores.rates(frame, basis, quantiser.rate) if step else scores.rates(frame, basis)
+        width = width_of(d, True)
+        record = CentroidFrame(
+            frame.offset, 1.0, frame.reference, basis.directions.astype(np.float64), d, 0, width, step, rates
+        )
+        packed = packed_of(4, 1, width, np.float32(frame.reach) if step else np.float32(0))
+        round_candidates(Handed(packed), Handed(record), rows, 4, np.empty(d))
+        z = x.astype(np.float32)
+        norms = rounding.norms_above(np.square(x).sum(axis=1))
+        whole, rounded = z, norms
+        if step:
+            y = z - frame.reference.astype(np.float32)
+            q = np.clip(np.rint(y * quantiser.per_step), -128, 127)
+            rho = np.sqrt(np.square(y - q * quantiser.step).sum(axis=1, dtype=np.float32)) * quantiser.factor
+            whole, rounded = q + 128, (norms + np.float32(frame.reach)) * quantiser.share + (rho + quantiser.tail)
+        sums = (whole.astype(np.int64) @ packed.limbs[:, :d].astype(np.int64).T).astype(np.float32)
+        length = (norms + packed.reach)[:, np.newaxis]
+        error = rounded[:, np.newaxis] * packed.slope + (length * packed.rest + packed.floor)
+        found = sums * packed.scale - packed.half
+        m = exactly(frame.reference)
+        for i in range(8):
+            y = minus(exactly(x[i]), m)
+            for j in range(4):
+                e = minus(exactly(rows[j]), m)
+                off = abs(Fraction(float(found[i, j])) - (dot(y, e) - dot(e, e) / 2))
+                room = Fraction(distances.float64_floor(d)) * Fraction(float(norms[i]) + frame.reach) ** 2
+                assert off <= Fraction(float(error[i, j])) + room

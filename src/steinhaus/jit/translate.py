@@ -393,8 +393,9 @@ class _Translator:
             raise self.error(node, f"{name} would be a tuple; give each of its values a name")
         if not isinstance(value, Value | Const):
             raise self.error(node, f"{name} would be {value!r}, which is no value")
-        if name in self.fixed and not isinstance(self.fixed[name], Const):
-            raise self.error(node, f"{name} is a record or an array, and stays one")
+        if name in self.fixed:
+            told = "known at compile time" if isinstance(self.fixed[name], Const) else "a record or an array"
+            raise self.error(node, f"{name} is {told}, and stays so")
         if name not in self.variables:
             kind = value.type if isinstance(value, Value) else _type_of(value.value)
             self.variables[name] = Value(kind, self.slot(kind.llvm))
@@ -471,6 +472,7 @@ class _Translator:
             for turn in range(*(of.value for of in bounds)):
                 self.fixed[node.target.id] = Const(turn)
                 self.body(node.body)
+            self.fixed.pop(node.target.id, None)
             return
         if over is not range:
             raise self.error(node, "loops are over range or unroll")

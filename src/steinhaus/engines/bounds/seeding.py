@@ -6,6 +6,13 @@ that of a candidate c. Only E < D matters. Both are off by gamma_(d + 3) of them
 By scores. In the frame E = |y|^2 - 2 s, s = y . e - |e|^2 / 2 the candidate's score (see `scores`). If an upper bound
 of s is below (|y|^2 - D) / 2 less what float64 may round, E >= D. `threshold` is that number, rounded down.
 
+By one byte a feature. Points as bytes are multiplied with e^ = e + r, e rounded to one signed byte a feature, so that r
+is not small. Of pixels, x' . e^ is off from x' . e by |z| |r|. Of points rounded to bytes (see `bytes`), the product
+stands for (y - rho) . e^: off from y . e by |y| |r| + |rho| (|e| + |r|). `product_slope` for a row of norm |e| + |r|
+and without a rest covers what is left but |y| |r|: n' rate >= |rho| + gamma (|z| + |m| + |rho| + 128 w sqrt(d)). The
+sum of products is exact, and three roundings follow, fewer than `byted`. So the error is n' slope + l |r| + floor, l =
+|z| of pixels and |z| + |m| of rounded points: with n' |r| in its place, |r| would count 1 / rate times for |rho|.
+
 By the chosen rows. Let r be the row that D belongs to. |x - c| >= |c - r| - |x - r|, so that E >= D where |c - r|^2 >=
 4 D (E. Raff, Exact acceleration of k-means++ and k-means||, IJCAI 2021, section 3). With F >= D + `LOST`, a measured
 |c - r|^2 > 4 S^2 F, S = `SLACK`, and g = gamma_(d + 3): |c - r| >= 2 S sqrt((1 - g) F), |x - r| <= sqrt((1 + g) F), so

@@ -13,6 +13,7 @@ import numpy as np
 
 from steinhaus.engines.bounds.bytes import NOT_ROUNDED, SAMPLE, Quantiser, quantiser_of
 from steinhaus.engines.bounds.doubles import SMALLEST
+from steinhaus.engines.bounds.rounding import BYTES
 from steinhaus.engines.bounds.scores import Basis, rates
 from steinhaus.engines.bounds.seeding import halves_below
 from steinhaus.engines.dense import centroids, records
@@ -21,10 +22,9 @@ from steinhaus.engines.dense.directions import Projected, Reading, arranged
 from steinhaus.engines.dense.policy import Capacity
 from steinhaus.engines.dense.records import TILE
 from steinhaus.engines.dense.seeding_kernels import BLOCK, Search
+from steinhaus.engines.dense.seeding_screen import packed_of, round_candidates
 from steinhaus.engines.dense.state import batch_of
-from steinhaus.engines.exact.distances import all_distances, distance_rows
-from steinhaus.engines.exact.grid import unit_grid
-from steinhaus.engines.exact.rows import dense_rows
+from steinhaus.engines.exact.distances import all_distances
 from steinhaus.jit.handed import Handed
 from steinhaus.jit.target import BYTE_LANES
 from steinhaus.points import Float64, Int64
@@ -75,6 +75,7 @@ class _Seeder:
         self._bits = sum_bits(n)
         quantiser = _quantiser(of)
         width = records.width_of(d, of.frame.bytewise or quantiser.step > 0)
+        kept = width if d <= BYTES else 0  # as bytes, to be screened
         if quantiser.step:
             self._tiles = self._tiles._replace(rounded_norms=np.empty_like(self._tiles.norms))
         self._frame = Handed(_centroid_frame(of, found.basis, quantiser, width))
@@ -84,7 +85,6 @@ class _Seeder:
         self._batch = batch_of([0], np.array([self.m]), np.zeros(1, np.int64), capacity)
         self._view = self._batch.handed(self._tiles)
         self._rows = np.zeros((k, d))
-        self._handed_rows = Handed(dense_rows(self._rows, unit_grid(d)))
         self._chosen = 0
         norms = of.tiles.norms[:n].astype(np.float64)
         halves = halves_below(of.frame, norms, lengths, found.along_reference[:n], found.rest)
@@ -105,14 +105,15 @@ class _Seeder:
             labels=np.zeros(tiles * TILE, np.int32),
             farthest=np.empty(tiles),
             heaviest=np.empty(tiles),
+            owns=np.zeros(k, np.uint8),
             between=np.empty((k, self.m)),
-            quads=np.empty((tiles, 2, width, 16), np.uint8),
-            packed=width,
+            packed=packed_of(self.m, tiles, kept, self._tiles.reach if quantiser.step else np.float32(0)),
         )
         self._handed = Handed(self._search)
+        self._packed = Handed(self._search.packed)
         self._points, self._readers, self._placed = Handed(of.points), Handed(of.readers), Handed(self._tiles)
         self._scratch = [Handed(worker.scratch) for worker in self._batch.workers]
-        if width:
+        if kept:
             self._pack(Handed(of.points._replace(quantiser=quantiser)))
 
     def _pack(self, points: Handed) -> None:
@@ -164,7 +165,11 @@ class _Seeder:
         batch.exact[:] = self._x[candidates]
         row, along = np.empty(batch.exact.shape[1]), np.empty(self._tiles.p)
         centroids.prepare(self._view, self._frame, 0, self.m, 0, 1, row, along)
-        distance_rows[np.float64](self._handed_rows, 0, self._chosen, batch.exact, self.m, search.between)
+        if search.packed.width:
+            round_candidates(self._packed, self._frame, batch.exact, self.m, row)
+        search.owns[:] = 0
+        search.owns[search.owners[search.owners >= 0]] = 1
+        kernels.measure_between(self._handed, self._rows, self._chosen, batch.exact, len(row))
         gains = np.zeros((workers.count, self.m), np.int64)
         tiles = len(search.owners)
 

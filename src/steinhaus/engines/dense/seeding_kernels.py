@@ -13,9 +13,11 @@ from steinhaus.engines.bounds.seeding import cannot_improve, threshold
 from steinhaus.engines.dense.candidates import directed_products
 from steinhaus.engines.dense.certifying import fetch, uppers
 from steinhaus.engines.dense.lanes import Readers
-from steinhaus.engines.dense.products import full_byte_products, full_products
+from steinhaus.engines.dense.products import byte_products, full_products
 from steinhaus.engines.dense.records import TILE, Framed, Scores, Scratch, Tiles, View
+from steinhaus.engines.dense.seeding_screen import Packed, list_open
 from steinhaus.engines.dense.slices import Source, Tile
+from steinhaus.engines.exact.distances import squared_distance
 from steinhaus.jit.annotations import Array, f32, f64, i32, i64, u8
 from steinhaus.jit.build import apart, inner, kernel
 from steinhaus.jit.operations import bits_of, count_ones, load, lowest_one, store, words
@@ -43,9 +45,9 @@ class Search(NamedTuple):
     labels: Array[i32]  # (N,) the nearest chosen row of each point
     farthest: Array[f64]  # (T,) the largest of `closest`
     heaviest: Array[f64]  # (T,) the largest of `closest` times a weight
-    between: Array[f64]  # (k, m) squared distances of the chosen rows to the candidates
-    quads: Array[u8]  # (T, 2, W / 4, 16, 4) the points as bytes, tile by tile
-    packed: i64  # W; 0: they are not kept as bytes
+    owns: Array[u8]  # (k,) whether a chosen row is nearest to all points of some tile
+    between: Array[f64]  # (k, m) squared distances of these chosen rows to the candidates
+    packed: Packed
 
 
 BLOCK = 256  # values whose sum is kept
@@ -78,15 +80,25 @@ def improve(
 
 
 @kernel
+def measure_between(search: Search, rows: Array[f64], chosen: i64, candidates: Array[f64], d: i64) -> None:
+    """Measure how far the candidates, (m, d), are from the chosen rows, (k, d), that are nearest to a whole tile."""
+    for number in range(chosen):
+        if search.owns[number]:
+            for c in range(search.m):
+                between = squared_distance(rows + number * d, candidates + c * d, d)
+                search.between[number * search.m + c] = between
+
+
+@kernel
 def pack(
     points: Framed, readers: Readers, tiles: Tiles, search: Search, scratch: Scratch, first: i64, end: i64
 ) -> None:
     """Keep the tiles first <= tile < end as bytes; points of floats are rounded."""
-    size = 32 * search.packed
+    size = 32 * search.packed.width
     for number in range(first, end):
         readers.gather(points, tiles, TILE * number, scratch)
         for byte in range(0, size, 64):
-            store(search.quads, size * number + byte, words(scratch.quads, byte, 16))
+            store(search.packed.quads, size * number + byte, words(scratch.quads, byte, 16))
 
 
 @inner
@@ -101,7 +113,10 @@ def _list_by_directions(s: Source, directed: Scores, search: Search, tile: Tile,
     many; `chosen` keeps the candidates.
     """
     scratch = s.scratch
-    if s.tiles.p == 0 or (search.packed > 0 and search.packed <= 4 * s.tiles.p):  # then all features are fewer bytes
+    width = search.packed.width
+    if width > 0 and (s.tiles.p == 0 or width <= 4 * s.tiles.p):  # then all features are fewer bytes
+        return list_open(search.packed, s.tiles, search.thresholds, tile, scratch.chosen, count, scratch)
+    if s.tiles.p == 0:
         for c in range(count):
             scratch.others[c] = scratch.chosen[c]
             scratch.kept[c] = i64(tile.present)
@@ -132,21 +147,25 @@ def _measure(s: Source, view: View, search: Search, tile: Tile, many: i64, gains
     """Measure the open lanes of a tile, after one more screen from all features: of the tile where many lanes are open,
     else of single points.
     """
-    scratch, lanes = s.scratch, u32(0)
+    scratch, lanes, width = s.scratch, u32(0), search.packed.width
     for o in range(many):
         lanes = lanes | u32(scratch.kept[o])
-    gathered = count_ones(lanes) > _FEW
+    screened = width > 0 and (s.tiles.p == 0 or width <= 4 * s.tiles.p)  # from a byte a feature
+    gathered = screened or count_ones(lanes) > _FEW
     if gathered:
-        if search.packed:
-            quads = search.quads + 32 * search.packed * tile.number
-            full_byte_products(quads, search.packed, s.x.rows.d, view.factors, scratch.others, many, scratch.out)
+        if not screened and width > 0:
+            many = list_open(search.packed, s.tiles, search.thresholds, tile, scratch.others, many, scratch)
+        if width > 0:
+            quads, quarter = search.packed.quads + 32 * width * tile.number, width // 4
+            byte_products(quads, width, view.factors, 0, scratch.others, many, quarter, scratch.out, True)
         else:
             s.readers.gather(s.x, s.tiles, tile.base, scratch)
             full_products(s.x, scratch, view.factors, scratch.others, many, scratch.out)
         uppers(s, tile, view.features, s.tiles.rounded_norms, scratch.others, many)
-        many = _list_above(s, search, tile, scratch.others, many)
-    else:
-        fetch(s.x, s.tiles, tile.base, lanes)
+        many, lanes = _list_above(s, search, tile, scratch.others, many), u32(0)
+        for o in range(many):
+            lanes = lanes | u32(scratch.kept[o])
+    fetch(s.x, s.tiles, tile.base, lanes)
     for o in range(many):
         j, better = scratch.others[o], 0
         lanes = u32(scratch.kept[o])

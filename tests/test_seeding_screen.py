@@ -1,0 +1,51 @@
+"""Products of a byte a feature: the candidates and lanes that are listed, for any number of candidates."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from steinhaus.engines.dense.records import TILE, Scratch, Tiles, scratch_of
+from steinhaus.engines.dense.seeding_screen import Packed, list_open, packed_of
+from steinhaus.engines.dense.slices import Tile
+from steinhaus.jit.annotations import Array, f32, i64
+from steinhaus.jit.build import kernel
+from steinhaus.jit.handed import Handed
+from steinhaus.jit.target import BYTE_LANES
+from steinhaus.jit.types import u32
+
+
+@kernel
+def listed(packed: Packed, tiles: Tiles, thresholds: Array[f32], scratch: Scratch, m: i64, number: i64) -> i64:
+    for c in range(m):
+        scratch.others[c] = m - 1 - c
+    tile = Tile(number, TILE * number, u32(0xFFFFFFF7), f32(0.0))
+    return list_open(packed, tiles, thresholds, tile, scratch.others, m, scratch)
+
+
+@pytest.mark.skipif(not BYTE_LANES, reason="bytes are not multiplied on this processor")
+@pytest.mark.parametrize("m", range(1, 22))
+@pytest.mark.parametrize("width", [64, 192])
+def test_candidates_are_listed_with_the_lanes_whose_thresholds_they_reach(m, width, rng):
+    """Thresholds lie between the bounds; lane 3 holds no point."""
+    tiles, n = 6, 6 * TILE
+    packed = packed_of(m, tiles, width, np.float32(0.5))
+    packed.quads[:] = rng.integers(0, 256, packed.quads.shape)
+    packed.limbs[:] = rng.integers(-127, 128, packed.limbs.shape)
+    for part in (packed.scale, packed.half, packed.rest, packed.slope, packed.floor):
+        part[:] = rng.integers(1, 9, m)
+    norms, rounded = rng.integers(0, 9, (2, n)).astype(np.float32)
+    nothing = np.empty((tiles, 2, 0, 16), np.float32)
+    placed = Tiles(np.arange(n), norms, norms, nothing, 0, np.float32(0), np.float32(0), rounded)
+    x = packed.quads.reshape(tiles, 2, width // 4, 16, 4).transpose(0, 1, 3, 2, 4).reshape(n, width).astype(np.int64)
+    above = x @ packed.limbs.T.astype(np.int64) * packed.scale - packed.half
+    above += (norms[:, np.newaxis] + 0.5) * packed.rest + rounded[:, np.newaxis] * packed.slope + packed.floor
+    thresholds = np.sort(above, axis=1)[:, m // 2].astype(np.float32)  # every number here is exact
+    scratch = scratch_of(m, width, False)
+    for number in range(tiles):
+        many = listed(Handed(packed), Handed(placed), thresholds, Handed(scratch), m, number)
+        found = {int(scratch.others[o]): int(scratch.kept[o]) for o in range(many)}
+        reached = above[TILE * number :][:TILE] >= thresholds[TILE * number :][:TILE, np.newaxis]
+        lanes = {c: sum(1 << lane for lane in range(TILE) if reached[lane, c] and lane != 3) for c in range(m)}
+        assert found == {c: bits for c, bits in lanes.items() if bits}
+        assert list(found) == [c for c in range(m - 1, -1, -1) if lanes[c]]
