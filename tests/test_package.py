@@ -18,8 +18,8 @@ ROOT = Path(__file__).parent.parent
 MODULES = sorted(module.name for module in pkgutil.walk_packages(steinhaus.__path__, "steinhaus."))
 
 
-DASK = ("dask", "dask_ahead", "dask_arrays", "dask_cluster", "dask_tasks")
-EXTRAS = {f"steinhaus.engines.{name}": "distributed" for name in DASK}  # modules that import what an extra installs
+DASK = ("ahead", "arrays", "connection", "points", "tasks")
+EXTRAS = {f"steinhaus.engines.cluster.{name}": "distributed" for name in DASK}  # modules that import an extra's packages
 
 
 @pytest.fixture(scope="module")
