@@ -19,7 +19,7 @@ MODULES = sorted(module.name for module in pkgutil.walk_packages(steinhaus.__pat
 
 
 DASK = ("ahead", "arrays", "connection", "points", "tasks")
-EXTRAS = {f"steinhaus.engines.cluster.{name}": "distributed" for name in DASK}  # modules that import an extra's packages
+EXTRAS = {f"steinhaus.engines.cluster.{name}": "distributed" for name in DASK}  # modules that import an extra's
 
 
 @pytest.fixture(scope="module")
