@@ -163,3 +163,20 @@ def test_npz_of_one_array_and_labels_in_another_file(tmp_path):
     np.savez(tmp_path / "b.npz", Y)
     images = open_images(tmp_path / "a.npz", labels=tmp_path / "b.npz")
     assert (images.n, images.label_names) == (6, NAMES)
+
+
+def test_floats_too_large_for_whole_numbers_are_no_labels(tmp_path):
+    write(tmp_path / "x.npy", npy(X))
+    largest = open_images(tmp_path / "x.npy", labels=np.array([0, 1, 2, 0, 1, 2.0**53]))
+    assert largest.label_names == ("0", "1", "2", "9007199254740992")
+    with pytest.raises(DataError, match=r"9223372036854775808 is too large for a float.*up to 9,007,199,254,740,992"):
+        open_images(tmp_path / "x.npy", labels=np.array([0, 1, 2, 0, 1, 2.0**63]))
+
+
+@pytest.mark.parametrize(("largest", "taken"), [(2**53, True), (2**53 + 2, False), (2**63, False)])
+def test_a_column_of_numbers_beyond_53_bits_is_not_taken_for_labels(tmp_path, largest, taken):
+    pixels = ",".join(str(column * 3 % 7) for column in range(16))
+    write(tmp_path / "x.csv", f"{pixels},6\n{pixels},6\n{pixels},{largest}".encode())
+    images = open_images(tmp_path / "x.csv")
+    assert (images.labels is not None) is taken
+    assert any(note.startswith("Labels: the last column" if taken else "No column is taken") for note in images.notes)

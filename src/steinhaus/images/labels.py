@@ -13,6 +13,7 @@ from steinhaus.errors import DataError
 from steinhaus.wording import option
 
 Int64 = NDArray[np.int64]
+LARGEST_FLOAT = 2**53  # of a label in floats: a float64 tells all smaller whole numbers apart
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 
 
@@ -86,6 +87,11 @@ def _classes(values: NDArray[Any], name: str) -> NDArray[Any]:
     if values.dtype.kind == "O" and all(isinstance(value, str) for value in values):
         return values  # as NumPy's text each would take the room of the longest
     if values.dtype.kind == "f" and np.isfinite(values).all() and (values == np.trunc(values)).all():
+        if values.size and (largest := float(np.abs(values).max())) > LARGEST_FLOAT:
+            raise DataError(
+                f"{name}: the label {largest:.0f} is too large for a float: whole numbers are told apart up to "
+                f"{LARGEST_FLOAT:,}. Store the labels as integers or as text."
+            )
         return values.astype(np.int64)
     if values.dtype.kind == "u" and values.size and int(values.max()) > np.iinfo(np.int64).max:
         raise DataError(f"{name}: the label {int(values.max())} is too large for 64 bits.")

@@ -18,6 +18,7 @@ from steinhaus.images import columns as of_table
 from steinhaus.images.collection import Images
 from steinhaus.images.columns import Wanted
 from steinhaus.images.files import Content, open_content, source_name
+from steinhaus.images.labels import LARGEST_FLOAT
 from steinhaus.images.limits import MEBIBYTE, Limits
 from steinhaus.images.progress import Progress
 from steinhaus.images.table_layout import Layout, Line, is_number, layout_of
@@ -171,7 +172,7 @@ def _ends(raw: _Raw, name: str) -> _Raw:
 
 def _classes(values: NDArray[Any]) -> int:
     """How many classes a column may hold; 0 where it is constant, no whole numbers, or different in every row."""
-    if not of_table.is_whole(values) or values.min() < 0:
+    if not of_table.is_whole(values) or values.min() < 0 or values.max() > LARGEST_FLOAT:
         return 0
     classes = len(np.unique(values))
     return classes if classes > 1 and (classes < len(values) or len(values) < _CERTAIN) else 0
