@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from steinhaus.jit.build import apart, inner, kernel
+from steinhaus.jit.declared import unroll
 from steinhaus.jit.operations import (
     bits_of,
     convert,
@@ -20,7 +21,6 @@ from steinhaus.jit.operations import (
     store,
     vector,
 )
-from steinhaus.jit.translate import unroll
 from steinhaus.jit.types import Array, Point, boolean, bundle, f32, f64, i64, u8
 
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from jit_points import Inner, Outer, Slice, converted, of_points, of_records
 from steinhaus.jit import build
 from steinhaus.jit.build import inlined, inner, kernel, loose_kernel
+from steinhaus.jit.declared import Declared, unroll
 from steinhaus.jit.handed import Handed
 from steinhaus.jit.operations import (
     bits_of,
@@ -35,7 +36,7 @@ from steinhaus.jit.operations import (
     splat,
     store,
 )
-from steinhaus.jit.translate import Declared, KernelError, Unit, unroll
+from steinhaus.jit.translate import Unit
 from steinhaus.jit.types import (
     Array,
     Function,
@@ -53,6 +54,7 @@ from steinhaus.jit.types import (
     u32,
     u64,
 )
+from steinhaus.jit.values import KernelError
 
 LIMIT = 7
 INTEGERS = st.integers(-(2**31), 2**31)

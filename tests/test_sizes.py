@@ -1,4 +1,4 @@
-"""The engines' rules of size and of style: files and functions that can be read in one go, and slacks in one place."""
+"""Rules of size and of style: files and functions that can be read in one go, and slacks in one place."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ import steinhaus
 
 PACKAGE = Path(steinhaus.__file__).parent
 ENGINES = sorted((PACKAGE / "engines").rglob("*.py"))
+EVERY = sorted(PACKAGE.rglob("*.py"))
+RULED = sorted([*ENGINES, *(PACKAGE / "jit").rglob("*.py")])
 
 FILE, FUNCTION, KERNEL, PARAMETERS = 400, 60, 80, 10
 KERNELS = {"kernel", "shared_kernel", "loose_kernel", "inner", "inlined", "apart", "loose"}
@@ -69,13 +71,13 @@ def broken(rule: str, found: set[str], known: set[str]) -> None:
 
 
 def test_no_file_is_longer_than_can_be_read_in_one_go() -> None:
-    long = {name_of(path) for path in ENGINES if len(path.read_text("utf-8").splitlines()) > FILE}
+    long = {name_of(path) for path in EVERY if len(path.read_text("utf-8").splitlines()) > FILE}
     broken(f"over {FILE} lines", long, TOO_LONG)
 
 
 def test_no_function_is_longer_than_a_page() -> None:
     long = set()
-    for path in ENGINES:
+    for path in RULED:
         for function in functions(path):
             made_of = {ast.unparse(decorator) for decorator in function.decorator_list}
             most = KERNEL if made_of & KERNELS else FUNCTION
@@ -87,14 +89,14 @@ def test_no_function_is_longer_than_a_page() -> None:
 def test_no_function_has_more_parameters_than_can_be_kept_in_mind() -> None:
     many = {
         f"{name_of(path)} {function.name}"
-        for path in ENGINES
+        for path in RULED
         for function in functions(path)
         if parameters(function) > PARAMETERS
     }
     broken(f"over {PARAMETERS} parameters", many, set())
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=name_of)
+@pytest.mark.parametrize("path", EVERY, ids=name_of)
 def test_abilities_of_points_are_asked_for_by_type(path: Path) -> None:
     """`isinstance(points, Sampling)`, not `hasattr(points, "sample")`: see `points.py`."""
     for node in ast.walk(tree(path)):

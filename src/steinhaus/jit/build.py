@@ -26,8 +26,9 @@ import llvmlite.binding as llvm
 import numpy as np
 
 from steinhaus.jit import target
+from steinhaus.jit.declared import Declared
 from steinhaus.jit.handed import Handed, address_of, dtype_of
-from steinhaus.jit.translate import Declared, Unit
+from steinhaus.jit.translate import Unit
 from steinhaus.jit.types import Record, Scalar, f32, f64, scalar_of
 
 VARIABLE = "STEINHAUS_CACHE"

@@ -14,8 +14,9 @@ import numpy as np
 
 from steinhaus.jit import target
 from steinhaus.jit.target import BYTE_LANES
-from steinhaus.jit.translate import Const, Local, Value, _align, _Translator, constant
 from steinhaus.jit.types import Array, Scalar, Vector, boolean, i32, i64, u8, u16, u32
+from steinhaus.jit.values import Const, Local, Value, align, constant
+from steinhaus.jit.writing import Writer
 
 OPERATIONS: dict[Any, Callable[..., Any]] = {}
 
@@ -42,7 +43,7 @@ def _also(*names: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return add
 
 
-def _intrinsic(t: _Translator, name: str, kind: Any, *values: Value) -> Value:
+def _intrinsic(t: Writer, name: str, kind: Any, *values: Value) -> Value:
     """Call one of LLVM's functions on values of one type."""
     element = kind.element if isinstance(kind, Vector) else kind
     short = {"float": "f32", "double": "f64"}.get(element.llvm, element.llvm)
@@ -55,16 +56,16 @@ def _intrinsic(t: _Translator, name: str, kind: Any, *values: Value) -> Value:
 
 
 @_also(min)
-def _min(t: _Translator, node: Any, a: Any, b: Any) -> Any:
+def _min(t: Writer, node: Any, a: Any, b: Any) -> Any:
     return _chosen(t, node, a, b, "lt")
 
 
 @_also(max)
-def _max(t: _Translator, node: Any, a: Any, b: Any) -> Any:
+def _max(t: Writer, node: Any, a: Any, b: Any) -> Any:
     return _chosen(t, node, a, b, "gt")
 
 
-def _chosen(t: _Translator, node: Any, a: Any, b: Any, how: str) -> Any:
+def _chosen(t: Writer, node: Any, a: Any, b: Any, how: str) -> Any:
     # As Python's: the first one, unless the second is smaller, or larger.
     if isinstance(a, Const) and isinstance(b, Const):
         return Const((min if how == "lt" else max)(a.value, b.value))
@@ -77,7 +78,7 @@ def _chosen(t: _Translator, node: Any, a: Any, b: Any, how: str) -> Any:
 
 
 @operation
-def minimum(t: _Translator, node: Any, a: Any, b: Any) -> Value:
+def minimum(t: Writer, node: Any, a: Any, b: Any) -> Value:
     """The smaller of two vectors, lane by lane."""
     a, b = t.alike(a, b, node)
     below = t.new(a.type, f"fcmp olt {a.type.llvm} {a.text}, {b.text}")
@@ -85,27 +86,27 @@ def minimum(t: _Translator, node: Any, a: Any, b: Any) -> Value:
 
 
 @operation
-def maximum(t: _Translator, node: Any, a: Any, b: Any) -> Value:
+def maximum(t: Writer, node: Any, a: Any, b: Any) -> Value:
     """The larger of two vectors, lane by lane."""
     a, b = t.alike(a, b, node)
     above = t.new(a.type, f"fcmp ogt {a.type.llvm} {a.text}, {b.text}")
     return _select(t, a.type, above, a, b)
 
 
-def _select(t: _Translator, kind: Any, mask: Value, a: Value, b: Value) -> Value:
+def _select(t: Writer, kind: Any, mask: Value, a: Value, b: Value) -> Value:
     bits = f"<{kind.lanes} x i1>" if isinstance(kind, Vector) else "i1"
     return t.new(kind, f"select {bits} {mask.text}, {kind.llvm} {a.text}, {kind.llvm} {b.text}")
 
 
 @operation
-def select(t: _Translator, node: Any, mask: Value, a: Any, b: Any) -> Value:
+def select(t: Writer, node: Any, mask: Value, a: Any, b: Any) -> Value:
     """a where the mask is set, b elsewhere."""
     a, b = t.alike(a, b, node)
     return _select(t, a.type, mask, a, b)
 
 
 @_also(abs)
-def _abs(t: _Translator, node: Any, a: Any) -> Any:
+def _abs(t: Writer, node: Any, a: Any) -> Any:
     if isinstance(a, Const):
         return Const(abs(a.value))
     kind = a.type
@@ -117,29 +118,29 @@ def _abs(t: _Translator, node: Any, a: Any) -> Any:
 
 
 @_also(np.sqrt, math.sqrt)
-def _sqrt(t: _Translator, node: Any, a: Any) -> Any:
+def _sqrt(t: Writer, node: Any, a: Any) -> Any:
     return Const(math.sqrt(a.value)) if isinstance(a, Const) else _intrinsic(t, "sqrt", a.type, a)
 
 
 @_also(np.rint)
-def _rint(t: _Translator, node: Any, a: Any) -> Any:
+def _rint(t: Writer, node: Any, a: Any) -> Any:
     return _intrinsic(t, "rint", a.type, a)
 
 
 @_also(np.floor)
-def _floor(t: _Translator, node: Any, a: Any) -> Any:
+def _floor(t: Writer, node: Any, a: Any) -> Any:
     return _intrinsic(t, "floor", a.type, a)
 
 
 @operation
-def fma(t: _Translator, node: Any, a: Any, b: Any, c: Any) -> Value:
+def fma(t: Writer, node: Any, a: Any, b: Any, c: Any) -> Value:
     """a * b + c, the product rounded or not. For bounds alone."""
     kind = next(of.type for of in (a, b, c) if isinstance(of, Value) and isinstance(of.type, Vector))
     return _intrinsic(t, "fmuladd", kind, *(t.typed(of, kind, node) for of in (a, b, c)))
 
 
 @operation
-def bits_of(t: _Translator, node: Any, a: Value) -> Value:
+def bits_of(t: Writer, node: Any, a: Value) -> Value:
     """The bits of a float64 as an int64, of a mask of 16 lanes as a uint32, lane 0 the lowest."""
     if isinstance(a.type, Vector):
         narrow = t.new(u16, f"bitcast {a.type.llvm} {a.text} to i{a.type.lanes}")
@@ -148,7 +149,7 @@ def bits_of(t: _Translator, node: Any, a: Value) -> Value:
 
 
 @operation
-def from_bits(t: _Translator, node: Any, a: Any) -> Value:
+def from_bits(t: Writer, node: Any, a: Any) -> Value:
     """The float64 of these bits, an int64."""
     from steinhaus.jit.types import f64
 
@@ -156,13 +157,13 @@ def from_bits(t: _Translator, node: Any, a: Any) -> Value:
 
 
 @operation
-def count_ones(t: _Translator, node: Any, a: Value) -> Value:
+def count_ones(t: Writer, node: Any, a: Value) -> Value:
     """How many bits of an integer are set, int64."""
     return t.convert(_intrinsic(t, "ctpop", a.type, a), i64, node)
 
 
 @operation
-def lowest_one(t: _Translator, node: Any, a: Value) -> Value:
+def lowest_one(t: Writer, node: Any, a: Value) -> Value:
     """The number of the lowest bit that is set, int64; the integer is not 0."""
     kind = a.type
     name = f"llvm.cttz.{kind.llvm}"
@@ -171,25 +172,25 @@ def lowest_one(t: _Translator, node: Any, a: Value) -> Value:
 
 
 @operation
-def floating(t: _Translator, node: Any, kind: Scalar) -> Const:
+def floating(t: Writer, node: Any, kind: Scalar) -> Const:
     """Whether a type is a floating-point one, at compile time."""
     return Const(kind.floating)
 
 
 @operation
-def size_of(t: _Translator, node: Any, kind: Scalar) -> Const:
+def size_of(t: Writer, node: Any, kind: Scalar) -> Const:
     """The bytes of a type, at compile time."""
     return Const(kind.size)
 
 
 @operation
-def small_integer(t: _Translator, node: Any, kind: Scalar) -> Const:
+def small_integer(t: Writer, node: Any, kind: Scalar) -> Const:
     """Whether a type is an integer of up to 16 bits, at compile time: points of it are their own grid and frame."""
     return Const(kind.kind in "iu" and kind.size <= 2)
 
 
 @operation
-def takes_bytes(t: _Translator, node: Any, kind: Scalar) -> Const:
+def takes_bytes(t: Writer, node: Any, kind: Scalar) -> Const:
     """Whether values of a type are multiplied as bytes, at compile time."""
     return Const(target.takes_bytes(kind.name))
 
@@ -198,7 +199,7 @@ def takes_bytes(t: _Translator, node: Any, kind: Scalar) -> Const:
 
 
 @operation
-def splat(t: _Translator, node: Any, a: Any, kind: Any, lanes: Any) -> Value:
+def splat(t: Writer, node: Any, a: Any, kind: Any, lanes: Any) -> Value:
     """A vector with a number of a type in so many lanes."""
     return (
         t.splat(t.typed(a, kind, node), lanes.value)
@@ -208,38 +209,38 @@ def splat(t: _Translator, node: Any, a: Any, kind: Any, lanes: Any) -> Value:
 
 
 @operation
-def load(t: _Translator, node: Any, array: Value, index: Any, lanes: Any) -> Value:
+def load(t: Writer, node: Any, array: Value, index: Any, lanes: Any) -> Value:
     """So many elements of an array, from an index on."""
     kind = array.type.element.of(lanes.value)
-    _, at = t._address(node, array, index)
-    return t.new(kind, f"load {kind.llvm}, ptr {at}, align {_align(kind)}")
+    _, at = t.address(node, array, index)
+    return t.new(kind, f"load {kind.llvm}, ptr {at}, align {align(kind)}")
 
 
 @operation
-def store(t: _Translator, node: Any, array: Value, index: Any, vector: Value) -> Const:
+def store(t: Writer, node: Any, array: Value, index: Any, vector: Value) -> Const:
     """Write a vector into an array of its type, from an index on."""
     element = vector.type.element if isinstance(vector.type, Vector) else vector.type
     if array.type.element not in (element, u8):
         raise t.error(node, f"{vector.type} does not fit into {array.type}")
-    _, at = t._address(node, array, index)
+    _, at = t.address(node, array, index)
     t.emit(f"store {vector.type.llvm} {vector.text}, ptr {at}, align {array.type.element.size}")
     return Const(0)
 
 
 @operation
-def local(t: _Translator, node: Any, kind: Any, size: Any) -> Local:
+def local(t: Writer, node: Any, kind: Any, size: Any) -> Local:
     """A local array of so many numbers or vectors, not set to anything; in registers where its indices are known."""
     return Local(kind, t.slot(f"[{size.value} x {kind.llvm}]"), size.value)
 
 
 @operation
-def vector(t: _Translator, node: Any, element: Scalar, lanes: Const) -> Any:
+def vector(t: Writer, node: Any, element: Scalar, lanes: Const) -> Any:
     """The type of a vector, for `local`."""
     return element.of(lanes.value)
 
 
 @operation
-def fold(t: _Translator, node: Any, a: Value) -> Value:
+def fold(t: Writer, node: Any, a: Value) -> Value:
     """The sum of the lanes: halves onto each other until one is left, always in this order."""
     return _folded(
         t, a, lambda x, y: t.new(x.type, f"{'fadd' if x.type.floating else 'add'} {x.type.llvm} {x.text}, {y.text}")
@@ -247,7 +248,7 @@ def fold(t: _Translator, node: Any, a: Value) -> Value:
 
 
 @operation
-def least(t: _Translator, node: Any, a: Value) -> Value:
+def least(t: Writer, node: Any, a: Value) -> Value:
     """The smallest of the lanes."""
     return _folded(
         t, a, lambda x, y: _select(t, x.type, t.new(None, f"fcmp olt {x.type.llvm} {x.text}, {y.text}"), x, y)
@@ -255,14 +256,14 @@ def least(t: _Translator, node: Any, a: Value) -> Value:
 
 
 @operation
-def largest(t: _Translator, node: Any, a: Value) -> Value:
+def largest(t: Writer, node: Any, a: Value) -> Value:
     """The largest of the lanes."""
     return _folded(
         t, a, lambda x, y: _select(t, x.type, t.new(None, f"fcmp ogt {x.type.llvm} {x.text}, {y.text}"), x, y)
     )
 
 
-def _folded(t: _Translator, a: Value, join: Callable[[Value, Value], Value]) -> Value:
+def _folded(t: Writer, a: Value, join: Callable[[Value, Value], Value]) -> Value:
     lanes, element = a.type.lanes, a.type.element
     while lanes > 2:
         lanes //= 2
@@ -270,14 +271,14 @@ def _folded(t: _Translator, a: Value, join: Callable[[Value, Value], Value]) -> 
     return join(*(t.new(element, f"extractelement {a.type.llvm} {a.text}, i32 {lane}") for lane in (0, 1)))
 
 
-def _shuffled(t: _Translator, a: Value, b: Value, picks: Any) -> Value:
+def _shuffled(t: Writer, a: Value, b: Value, picks: Any) -> Value:
     kind = a.type.element.of(len(picks))
     mask = ", ".join(f"i32 {pick}" for pick in picks)
     return t.new(kind, f"shufflevector {a.type.llvm} {a.text}, {b.type.llvm} {b.text}, <{len(picks)} x i32> <{mask}>")
 
 
 @operation
-def interleave(t: _Translator, node: Any, a: Value, b: Value, width: Const, high: Const) -> Value:
+def interleave(t: Writer, node: Any, a: Value, b: Value, width: Const, high: Const) -> Value:
     """One of a pair of vectors whose off-diagonal blocks of `width` lanes are swapped: a step of a transpose."""
     picks = []
     for lane in range(a.type.lanes):
@@ -290,28 +291,28 @@ def interleave(t: _Translator, node: Any, a: Value, b: Value, width: Const, high
 
 
 @operation
-def convert(t: _Translator, node: Any, a: Any, kind: Scalar) -> Value:
+def convert(t: Writer, node: Any, a: Any, kind: Scalar) -> Value:
     """The lanes of a vector as numbers of another type, rounded to the nearest where they have to be."""
     return t.convert(a, kind, node)
 
 
 @operation
-def words(t: _Translator, node: Any, array: Value, index: Any, lanes: Const) -> Value:
+def words(t: Writer, node: Any, array: Value, index: Any, lanes: Const) -> Value:
     """So many int32 that stand in an array of any type, from an index of its own on."""
-    _, at = t._address(node, array, index)
+    _, at = t.address(node, array, index)
     kind = i32.of(lanes.value)
     return t.new(kind, f"load {kind.llvm}, ptr {at}, align {array.type.element.size}")
 
 
 @operation
-def word(t: _Translator, node: Any, array: Value, index: Any) -> Value:
+def word(t: Writer, node: Any, array: Value, index: Any) -> Value:
     """The int32 that stands in an array of bytes, from an index on."""
-    _, at = t._address(node, array, index)
+    _, at = t.address(node, array, index)
     return t.new(i32, f"load i32, ptr {at}, align {array.type.element.size}")
 
 
 @operation
-def add_byte_products(t: _Translator, node: Any, total: Value, a: Value, b: Value) -> Value:
+def add_byte_products(t: Writer, node: Any, total: Value, a: Value, b: Value) -> Value:
     """total + the four products of unsigned bytes of a and signed bytes of b, in each of sixteen int32."""
     lanes = BYTE_LANES
     if not lanes:
@@ -333,22 +334,22 @@ def add_byte_products(t: _Translator, node: Any, total: Value, a: Value, b: Valu
 
 
 @operation
-def claim(t: _Translator, node: Any, counter: Value, amount: Any) -> Value:
+def claim(t: Writer, node: Any, counter: Value, amount: Any) -> Value:
     """Add to an int64 that threads share, at once; returns what it was before."""
     more = t.typed(amount, i64, node)
     return t.new(i64, f"atomicrmw add ptr {counter.text}, i64 {more.text} monotonic")
 
 
 @operation
-def prefetch(t: _Translator, node: Any, array: Value, index: Any) -> Const:
+def prefetch(t: Writer, node: Any, array: Value, index: Any) -> Const:
     """Ask for the cache line of an element."""
-    _, at = t._address(node, array, index)
+    _, at = t.address(node, array, index)
     function = t.unit.declare("llvm.prefetch.p0", "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
     t.emit(f"call void {function}(ptr {at}, i32 0, i32 3, i32 1)")
     return Const(0)
 
 
 @operation
-def as_bytes(t: _Translator, node: Any, array: Value) -> Value:
+def as_bytes(t: Writer, node: Any, array: Value) -> Value:
     """The same address as that of bytes."""
     return Value(Array(u8), array.text)

@@ -14,6 +14,7 @@ import numpy as np
 from steinhaus.engines.bounds.doubles import score_floor, score_stretch
 from steinhaus.engines.compact.records import FEW, GROUP, TILE, TOGETHER, Lanes, Sites
 from steinhaus.jit.build import apart, inlined, inner
+from steinhaus.jit.declared import unroll
 from steinhaus.jit.operations import (
     bits_of,
     convert,
@@ -30,7 +31,6 @@ from steinhaus.jit.operations import (
     store,
     vector,
 )
-from steinhaus.jit.translate import unroll
 from steinhaus.jit.types import Array, F64x8, I64x8, Point, f64, i32, i64
 
 F64x16, I64x16 = f64.of(TILE), i64.of(TILE)

@@ -15,6 +15,7 @@ from steinhaus.engines.dense.records import TILE, Factors, Framed, Scratch, Tile
 from steinhaus.engines.exact.distances import squared_distance
 from steinhaus.engines.exact.rows import integer
 from steinhaus.jit.build import Bound, inlined, inner, kernel
+from steinhaus.jit.declared import unroll
 from steinhaus.jit.operations import (
     add_byte_products,
     convert,
@@ -35,7 +36,6 @@ from steinhaus.jit.operations import (
     words,
 )
 from steinhaus.jit.target import BYTE_LANES
-from steinhaus.jit.translate import unroll
 from steinhaus.jit.types import Array, F32x16, Function, Point, f32, f64, i32, i64, u8
 
 

@@ -16,8 +16,8 @@ from steinhaus.engines.dense.records import TILE, Factors, Framed, Scores, Scrat
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
 from steinhaus.jit.annotations import Array, f32, f64, i32, i64
 from steinhaus.jit.build import apart, inner, kernel
+from steinhaus.jit.declared import unroll
 from steinhaus.jit.operations import fma, fold, load, local, lowest_one, splat, vector
-from steinhaus.jit.translate import unroll
 from steinhaus.jit.types import literal, u32
 
 

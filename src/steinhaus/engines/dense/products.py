@@ -9,6 +9,7 @@ import numpy as np
 from steinhaus.engines.bounds.rounding import BYTES, FLAT, MOST, chunk
 from steinhaus.engines.dense.records import Factors, Framed, Scratch
 from steinhaus.jit.build import apart, inner, kernel, shared_kernel
+from steinhaus.jit.declared import unroll
 from steinhaus.jit.operations import (
     add_byte_products,
     bits_of,
@@ -24,7 +25,6 @@ from steinhaus.jit.operations import (
     words,
 )
 from steinhaus.jit.target import BYTE_LANES
-from steinhaus.jit.translate import unroll
 from steinhaus.jit.types import Array, boolean, f32, f64, i8, i32, i64, literal, u8
 
 _Floats, _Bytes = Array[f32], Array[i8]

@@ -17,6 +17,7 @@ from steinhaus.engines.dense.records import CentroidFrame, Scratch, Tiles
 from steinhaus.engines.dense.slices import Tile
 from steinhaus.jit.annotations import Array, f32, f64, i8, i64, u8
 from steinhaus.jit.build import apart, inner, kernel
+from steinhaus.jit.declared import unroll
 from steinhaus.jit.operations import (
     add_byte_products,
     bits_of,
@@ -31,7 +32,6 @@ from steinhaus.jit.operations import (
     words,
 )
 from steinhaus.jit.target import BYTE_LANES
-from steinhaus.jit.translate import unroll
 from steinhaus.jit.types import i32, literal, u32
 
 _MOST = 127.0  # the largest byte of a candidate

@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from steinhaus.engines.exact.totals import two_float
 from steinhaus.jit.build import inlined
-from steinhaus.jit.translate import unroll
+from steinhaus.jit.declared import unroll
 from steinhaus.jit.types import Array, i64
 from steinhaus.points import Float64, Int64
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from steinhaus.jit.build import inlined, kernel
+from steinhaus.jit.declared import unroll
 from steinhaus.jit.operations import convert, local
-from steinhaus.jit.translate import unroll
 from steinhaus.jit.types import Array, Origin, Point, f64, i64, literal
 
 _ROWS = 8  # together: each one's sum has to wait for itself

@@ -15,8 +15,8 @@ from steinhaus.engines.exact import limbs
 from steinhaus.engines.exact.distances import squared_distance
 from steinhaus.jit.annotations import Array, Column, Point, f64, i32, i64
 from steinhaus.jit.build import inlined, inner, kernel
+from steinhaus.jit.declared import unroll
 from steinhaus.jit.operations import load, local, small_integer, splat, store, vector
-from steinhaus.jit.translate import unroll
 from steinhaus.jit.types import boolean, literal
 
 

@@ -1,0 +1,90 @@
+"""What names and expressions of a kernel stand for while it is translated, and how LLVM writes their types."""
+
+from __future__ import annotations
+
+import struct
+import types as python
+from typing import Any, NamedTuple
+
+from steinhaus.jit.types import (
+    Bundle,
+    Record,
+    Scalar,
+    Vector,
+    boolean,
+    f64,
+)
+from steinhaus.jit.types import i64 as _i64
+
+
+class Value(NamedTuple):
+    """A number, vector, address or tuple of them, while a function runs."""
+
+    type: Any
+    text: str
+
+
+class Const(NamedTuple):
+    """A number that is known at compile time; it takes the type of what it meets."""
+
+    value: Any
+
+
+class Place(NamedTuple):
+    """A record: its words begin `word` words after a parameter's address."""
+
+    type: Record
+    base: str
+    word: int
+
+
+class Bundled(NamedTuple):
+    """What a bundle is made of."""
+
+    type: Bundle
+    parts: dict[str, Any]
+
+
+class Local(NamedTuple):
+    """A local array of a fixed number of elements."""
+
+    type: Any  # of an element
+    slot: str
+    size: int
+
+
+class KernelError(TypeError):
+    """A function is not one of the kernel language."""
+
+
+def llvm_of(kind: Any) -> str:
+    """The LLVM type of a result."""
+    if kind is None:
+        return "void"
+    if isinstance(kind, python.GenericAlias):
+        return "{" + ", ".join(llvm_of(part) for part in kind.__args__) + "}"
+    return str(kind.llvm)
+
+
+def constant(value: Any, kind: Any) -> str:
+    """A number as LLVM writes it."""
+    if isinstance(kind, Vector):
+        return "<" + ", ".join([f"{kind.element.llvm} {constant(value, kind.element)}"] * kind.lanes) + ">"
+    if kind.kind == "f":
+        number = struct.unpack("f", struct.pack("f", value))[0] if kind.size == 4 else float(value)
+        return f"0x{struct.unpack('>Q', struct.pack('>d', number))[0]:016X}"
+    if kind.kind == "b":
+        return "true" if value else "false"
+    if isinstance(value, float) or int(value) != value:
+        raise KernelError(f"{value} is not an integer")
+    return str(int(value))
+
+
+def type_of(value: Any) -> Scalar:
+    """The type of a number that meets no other."""
+    return boolean if isinstance(value, bool) else _i64 if isinstance(value, int) else f64
+
+
+def align(kind: Any) -> int:
+    """The bytes that a number of this type, or of this vector's lanes, is aligned to."""
+    return int(kind.element.size) if isinstance(kind, Vector) else 8 if kind.llvm == "ptr" else int(kind.size)
