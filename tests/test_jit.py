@@ -24,7 +24,6 @@ from steinhaus.jit.operations import (
     count_ones,
     fma,
     fold,
-    interleave,
     largest,
     least,
     load,
@@ -35,6 +34,8 @@ from steinhaus.jit.operations import (
     select,
     splat,
     store,
+    transpose,
+    vector,
 )
 from steinhaus.jit.translate import Unit
 from steinhaus.jit.types import (
@@ -351,40 +352,50 @@ def of_vectors(a: Array[f32], b: Array[f32], out: Array[f32], whole: Array[i64])
     store(out, 48, select(x < y, x, splat(9.0, f32, 16)))
     store(out, 64, np.sqrt(abs(x)) + np.rint(-x))
     store(out, 80, splat(a[3], f32, 16))
-    store(out, 96, interleave(x, y, 4, False))
-    store(out, 112, interleave(x, y, 4, True))
-    store(out, 128, select((x < y) & (y > 0.0) | (x == y), x, y))
-    out[144], out[145], out[146] = fold(x), least(x), largest(x)
+    store(out, 96, select((x < y) & (y > 0.0) | (x == y), x, y))
+    out[112], out[113], out[114] = fold(x), least(x), largest(x)
     mask = bits_of(x < y)
     whole[0] = i64(mask)
     whole[1] = count_ones(mask)
     whole[2] = lowest_one(mask | u32(1 << 15))
-    store(out, 160, fma(x, y, x))
+    store(out, 128, fma(x, y, x))
 
 
 def test_vectors_are_arrays_of_sixteen(rng):
     a, b = rng.normal(size=(2, 16)).astype(np.float32)
-    out, whole = np.zeros(176, np.float32), np.zeros(3, np.int64)
+    out, whole = np.zeros(144, np.float32), np.zeros(3, np.int64)
     of_vectors(a, b, out, whole)
-    blocks = out.reshape(11, 16)
+    blocks = out.reshape(9, 16)
     below = a < b
     expected = [
         a + b * 2 - 1 / b, np.minimum(a, b), np.maximum(a, np.float32(0.5)), np.where(below, a, np.float32(9)),
         np.sqrt(np.abs(a)) + np.rint(-a), np.full(16, a[3]),
     ]  # fmt: skip
     assert [block.tolist() for block in blocks[:6]] == [block.tolist() for block in expected]
-    square, other = a.reshape(4, 4), b.reshape(4, 4)
-    low = [square[0], other[0], square[2], other[2]]
-    assert blocks[6].tolist() == np.concatenate(low).tolist()
-    assert blocks[7].tolist() == np.concatenate([square[1], other[1], square[3], other[3]]).tolist()
-    assert blocks[8].tolist() == np.where(below & (b > 0), a, b).tolist()
+    assert blocks[6].tolist() == np.where(below & (b > 0), a, b).tolist()
     folded = a.copy()
     while len(folded) > 1:
         folded = folded[: len(folded) // 2] + folded[len(folded) // 2 :]
-    assert out[144:147].tolist() == [folded[0], a.min(), a.max()]
+    assert out[112:115].tolist() == [folded[0], a.min(), a.max()]
     bits = sum(1 << lane for lane in range(16) if below[lane])
     assert whole.tolist() == [bits, bits.bit_count(), ((bits | 1 << 15) & -(bits | 1 << 15)).bit_length() - 1]
-    assert np.allclose(blocks[10], a * b + a, rtol=1e-5, atol=1e-6)
+    assert np.allclose(blocks[8], a * b + a, rtol=1e-5, atol=1e-6)
+
+
+@kernel
+def turned(values: Array[f32], out: Array[f32]) -> None:
+    rows = local(vector(f32, 16), 16)
+    for row in unroll(16):
+        rows[row] = load(values, 16 * row, 16)
+    transpose(rows)
+    for row in unroll(16):
+        store(out, 16 * row, rows[row])
+
+
+def test_vectors_are_transposed():
+    values, out = np.arange(256, dtype=np.float32), np.empty(256, np.float32)
+    turned(values, out)
+    assert out.tolist() == values.reshape(16, 16).T.reshape(-1).tolist()
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "float32", "float64"])

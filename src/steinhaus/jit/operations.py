@@ -278,15 +278,32 @@ def _shuffled(t: Writer, a: Value, b: Value, picks: Any) -> Value:
 
 
 @operation
-def interleave(t: Writer, node: Any, a: Value, b: Value, width: Const, high: Const) -> Value:
-    """One of a pair of vectors whose off-diagonal blocks of `width` lanes are swapped: a step of a transpose."""
+def transpose(t: Writer, node: Any, rows: Local) -> Const:
+    """Transpose a local array of as many vectors as each has lanes, a power of two, in place."""
+    kind, n = rows.type, rows.size
+    places = [t.address(node, rows, Const(row))[1] for row in range(n)]
+    values = [t.new(kind, f"load {kind.llvm}, ptr {place}, align {align(kind)}") for place in places]
+    width = n // 2
+    while width:
+        for row in [row for row in range(n) if not row & width]:
+            values[row], values[row | width] = (
+                _interleaved(t, values[row], values[row | width], width, high) for high in (False, True)
+            )
+        width //= 2
+    for place, value in zip(places, values, strict=True):
+        t.emit(f"store {kind.llvm} {value.text}, ptr {place}, align {align(kind)}")
+    return Const(0)
+
+
+def _interleaved(t: Writer, a: Value, b: Value, width: int, high: bool) -> Value:
+    """One of a pair of vectors whose off-diagonal blocks of `width` lanes are swapped."""
     picks = []
     for lane in range(a.type.lanes):
-        block, place = divmod(lane, width.value)
-        if high.value:
-            picks.append((block + 1) * width.value + place if block % 2 == 0 else a.type.lanes + lane)
+        block, place = divmod(lane, width)
+        if high:
+            picks.append((block + 1) * width + place if block % 2 == 0 else a.type.lanes + lane)
         else:
-            picks.append(lane if block % 2 == 0 else a.type.lanes + (block - 1) * width.value + place)
+            picks.append(lane if block % 2 == 0 else a.type.lanes + (block - 1) * width + place)
     return _shuffled(t, a, b, picks)
 
 

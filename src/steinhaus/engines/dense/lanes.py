@@ -22,7 +22,6 @@ from steinhaus.jit.operations import (
     floating,
     fma,
     fold,
-    interleave,
     load,
     local,
     maximum,
@@ -32,6 +31,7 @@ from steinhaus.jit.operations import (
     splat,
     store,
     takes_bytes,
+    transpose,
     vector,
     words,
 )
@@ -93,13 +93,7 @@ def _turn(x: Framed, starts: Array[i64], t: i64, to: Array[f32]) -> None:
         else:
             seen = (convert(load(x.rows.values, at, 16), f64) - load(x.offset, t, 16)) * x.scale
             turned[lane] = convert(seen, f32)
-    for stage in unroll(4):
-        for first in unroll(16):
-            if (first & (8 >> stage)) == 0:
-                low = interleave(turned[first], turned[first | (8 >> stage)], 8 >> stage, 0)
-                high = interleave(turned[first], turned[first | (8 >> stage)], 8 >> stage, 1)
-                turned[first] = low
-                turned[first | (8 >> stage)] = high
+    transpose(turned)
     for lane in unroll(16):
         store(to, 16 * lane, turned[lane])
 
@@ -124,13 +118,7 @@ def _turn_bytes(values: Array[Point], starts: Array[i64], t: i64, to: Array[u8])
     turned = local(vector(i32, 16), 16)
     for lane in unroll(16):
         turned[lane] = words(values, starts[lane] + t, 16)
-    for stage in unroll(4):
-        for first in unroll(16):
-            if (first & (8 >> stage)) == 0:
-                low = interleave(turned[first], turned[first | (8 >> stage)], 8 >> stage, 0)
-                high = interleave(turned[first], turned[first | (8 >> stage)], 8 >> stage, 1)
-                turned[first] = low
-                turned[first | (8 >> stage)] = high
+    transpose(turned)
     for lane in unroll(16):
         store(to, 64 * lane, turned[lane])
 
