@@ -16,3 +16,10 @@ if os.environ.get("CI"):
 def rng():
     """A generator with a fixed seed."""
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def _no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that have other things to look at, and no time for Matplotlib."""
+    monkeypatch.setattr("steinhaus.resources.available_cores", lambda: 1)  # no second process
+    monkeypatch.setattr("steinhaus.report.save_figures", lambda *_: [])

@@ -60,13 +60,6 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
     return " ".join(capsys.readouterr().err.split())
 
 
-@pytest.fixture
-def _no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For tests that have other things to look at, and no time for Matplotlib."""
-    monkeypatch.setattr("steinhaus.resources.available_cores", lambda: 1)  # no second process
-    monkeypatch.setattr("steinhaus.report.save_figures", lambda *_: [])
-
-
 def bytes_of(folder: Path) -> dict[str, bytes]:
     """Every file of a study but the events, which bear times, and the report, which may show them."""
     return {

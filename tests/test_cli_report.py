@@ -39,12 +39,6 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return addresses
 
 
-@pytest.fixture
-def _no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("steinhaus.resources.available_cores", lambda: 1)  # no second process
-    monkeypatch.setattr("steinhaus.report.save_figures", lambda *_: [])
-
-
 @pytest.mark.usefixtures("_no_figures")
 def test_it_opens_the_page(opened: list[str], tmp_path: Path) -> None:
     assert main(["report", "one", "--open"]) == 0

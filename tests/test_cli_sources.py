@@ -18,11 +18,9 @@ QUICK = ["--k", "2", "--restarts", "1", "--quiet"]
 
 
 @pytest.fixture(autouse=True)
-def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a folder of its own, and without figures: there are other things to look at."""
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _no_figures: None) -> None:
+    """In a folder of its own."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("steinhaus.engines.workers.available_cores", lambda: 1)
-    monkeypatch.setattr("steinhaus.report.save_figures", lambda *_: [])
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> str:
@@ -138,6 +136,10 @@ def test_look_draws_where_the_terminal_has_colours(monkeypatch: pytest.MonkeyPat
     lines = sampling.drawn(Images.from_arrays(pixels)).splitlines()
     assert len(lines) == 2
     assert lines[0].count("\x1b[38;2;255;255;255m\x1b[48;2;255;255;255m▀") == 4 * sampling.SHOWN
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert sampling.can_draw()
     monkeypatch.setenv("NO_COLOR", "1")
     assert not sampling.can_draw()
 

@@ -243,7 +243,7 @@ def test_opening_pulls_in_only_what_it_needs(tmp_path):
     path = write(tmp_path / "x.npy", npy(digits()))
     code = (
         "import sys; from steinhaus.images import open_images; open_images(sys.argv[1]);"
-        "print([m for m in ('numba', 'sklearn', 'PIL', 'pooch', 'requests', 'matplotlib') if m in sys.modules])"
+        "print([m for m in ('llvmlite', 'sklearn', 'PIL', 'pooch', 'requests', 'matplotlib') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

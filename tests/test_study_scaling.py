@@ -30,10 +30,8 @@ def values() -> np.ndarray:
 
 
 @pytest.fixture
-def table(values: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def table(values: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _no_figures: None) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("steinhaus.engines.workers.available_cores", lambda: 1)
-    monkeypatch.setattr("steinhaus.report.save_figures", lambda *_: [])
     lines = ["Age,Income,Kind", *(",".join(map(str, row)) for row in values.tolist())]
     return write(tmp_path / "customers.csv", ("\n".join(lines) + "\n").encode())
 
