@@ -76,27 +76,24 @@ def archive(path, members):
     return path
 
 
+def png(*chunks):
+    """A PNG of these chunks, each a name and its data, and of the one that ends it."""
+    parts = [b"\x89PNG\r\n\x1a\n"]
+    for name, data in (*chunks, (b"IEND", b"")):
+        parts += struct.pack(">I", len(data)), name, data, struct.pack(">I", zlib.crc32(name + data))
+    return b"".join(parts)
+
+
 def png_that_declares(width, height):
     """A PNG of a few bytes whose header declares a size."""
-
-    def chunk(name, data):
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
-    )
+    return png((b"IHDR", header), (b"IDAT", zlib.compress(bytes(1000))))
 
 
 def png16(path, kind, samples, alpha=0xFFFF, transparent=None):
     """A PNG of 16 bits a sample, one row, all colours alike; kind: 0 grey, 2 RGB, 4 grey with alpha, 6 RGBA."""
-
-    def chunk(name, body):
-        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-
     colours, has_alpha = (3 if kind in (2, 6) else 1), kind in (4, 6)
     row = b"".join(struct.pack(">H", s) * colours + struct.pack(">H", alpha) * has_alpha for s in samples)
-    extra = b"" if transparent is None else chunk(b"tRNS", struct.pack(">H", transparent) * colours)
+    extra = [] if transparent is None else [(b"tRNS", struct.pack(">H", transparent) * colours)]
     head = struct.pack(">IIBBBBB", len(samples), 1, 16, kind, 0, 0, 0)
-    body = chunk(b"IHDR", head) + extra + chunk(b"IDAT", zlib.compress(b"\0" + row)) + chunk(b"IEND", b"")
-    return write(path, b"\x89PNG\r\n\x1a\n" + body)
+    return write(path, png((b"IHDR", head), *extra, (b"IDAT", zlib.compress(b"\0" + row))))

@@ -11,27 +11,11 @@ import numpy as np
 import pytest
 
 import naive
+from rational import dot, exactly, minus
 from steinhaus.engines.bounds import distances, gaps, rounding, scores
 from steinhaus.engines.dense.products import halve_rows
 from steinhaus.engines.dense.records import factors_of
 from steinhaus.jit.handed import Handed
-
-
-def exactly(row):
-    return [Fraction(float(value)) for value in row]
-
-
-def dot(a, b):
-    return sum((x * y for x, y in zip(a, b, strict=True)), Fraction(0))
-
-
-def minus(a, b):
-    return [x - y for x, y in zip(a, b, strict=True)]
-
-
-def root(square):
-    """A float that is at least the root of a rational, and hardly more."""
-    return float(np.nextafter(math.sqrt(square), np.inf)) if square else 0.0
 
 
 def hard(rng, *shape):
