@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
@@ -41,18 +43,22 @@ def test_interrupts_at_any_moment_leave_nobody_waiting() -> None:
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
 
 
-def test_the_first_exception_is_raised_after_all_have_stopped() -> None:
-    seen = []
+@pytest.mark.parametrize("failing", [0, 1], ids=["the calling thread", "another thread"])
+def test_an_exception_is_raised_after_all_have_stopped(failing: int) -> None:
+    together, stopped = threading.Barrier(3), []
 
     def work(worker: int, first: int, end: int) -> None:
-        seen.append(first)
-        if first == 3:
-            raise ValueError("three")
+        together.wait(timeout=30)  # so that each thread has one range
+        if worker == failing:
+            raise ValueError("it fails")
+        time.sleep(0.2)
+        stopped.append(worker)
 
     workers = Workers(3)
-    with pytest.raises(ValueError, match="three"):
-        workers.each(work, 20, 1)
-    seen.clear()
+    with pytest.raises(ValueError, match="it fails"):
+        workers.each(work, 3, 1)
+    assert sorted(stopped) == sorted({0, 1, 2} - {failing})
+    seen: list[int] = []
     workers.each(lambda worker, first, end: seen.append(first), 20, 1)
     assert sorted(seen) == list(range(20)), "and the threads go on"
     workers.close()
