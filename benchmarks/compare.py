@@ -22,7 +22,7 @@ from dataclasses import asdict
 
 import growth
 import tables
-from machine import machine
+from machine import cores, machine
 from peers import PEERS, missing
 from running import BEFORE, MeasurementFailed, measure, reference
 from workloads import EVERYONE, EXTRA, PASS, RESULTS, WORKLOADS, Workload, chosen, prepare
@@ -92,7 +92,7 @@ def compare(
                 continue
             measured[peer].append(once)
             _tell(turn, rounds, peer, once)
-    if measured.get("before"):
+    if measured.get("before") and measured.get("ours"):
         ratios = [a["seconds"] / b["seconds"] for a, b in zip(measured["ours"], measured["before"], strict=True)]
         print(f"  ours over before: {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})")
     result["wall"] = perf_counter() - began
@@ -142,7 +142,7 @@ def _options() -> argparse.Namespace:
         help=f"comma-separated: {', '.join(EVERYONE)}; all; none. Default: the workload's own",
     )
     parser.add_argument("--rounds", type=int, default=5, help="how often everyone is measured (default 5)")
-    parser.add_argument("--threads", type=int, default=growth.cores(), help="for everyone (default: all cores)")
+    parser.add_argument("--threads", type=int, default=cores(), help="for everyone (default: all cores)")
     parser.add_argument("--points", type=int, metavar="N", help="sets of N points, to try things out")
     parser.add_argument(
         "--growth", action="store_true", help="instead: time against K, n and d, with slopes and a plot"

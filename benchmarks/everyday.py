@@ -3,9 +3,9 @@
     python benchmarks/everyday.py --markdown table.md --plot ratios.svg
     python benchmarks/everyday.py --rounds 3 --rows iris,digits,predict-1-float64
 
-All are in one process and interleaved: a round has everyone once, and each begins with another one. A short call is
-made often enough to take 50 ms. Ratios are taken within a round: a peer's seconds over ours. Everyone is warm; see
-`first_use.py` for the first calls.
+All are in one process and interleaved: a round has everyone once, and each begins with another one. All get the same
+array: of uint8, scikit-learn makes float64 within its call. A short call is made often enough to take 50 ms. Ratios
+are taken within a round: a peer's seconds over ours. Everyone is warm; see `first_use.py` for the first calls.
 
 A default call is `KMeans(k, random_state=round).fit(x)`: the draws of the libraries differ, and so do the iterations.
 From given starts, `KMeans(k, init=start, n_init=1).fit(x)`, everyone does the same work. In both, our labels are
@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import warnings
 from datetime import UTC, datetime
@@ -26,17 +25,17 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
+from machine import cores, keep_to, machine
+
 RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> None:
     """Read the command line, measure, write."""
     options = _options()
-    if hasattr(os, "sched_setaffinity"):  # before any library counts cores
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.threads])
+    keep_to(options.threads)  # before any library counts cores
     import everyday_tables as tables
     from everyday_measuring import measure_all
-    from machine import machine
 
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"everyday{'-tiny' if options.tiny else ''}.json"
@@ -54,10 +53,9 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     parser.add_argument("--rounds", type=int, default=7, help="default 7; of calls over 10 s at most 2")
     parser.add_argument("--rows", type=lambda text: text.split(","), help="names of rows; all without it")
-    parser.add_argument("--threads", type=int, default=cores, help="for everyone (default: all cores)")
+    parser.add_argument("--threads", type=int, default=cores(), help="for everyone (default: all cores)")
     parser.add_argument("--tiny", action="store_true", help="a few rows of each set, to try things out")
     parser.add_argument("--markdown", type=Path, help="a file for the tables")
     parser.add_argument("--plot", type=Path, help="a file for the plot, .svg or .png")

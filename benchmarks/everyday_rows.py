@@ -174,7 +174,7 @@ def _folder(name: str) -> Path:
     return Path(named) / name
 
 
-KMeans = Callable[..., Any]
+Estimator = Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -182,30 +182,29 @@ class Peer:
     """A library: its title, and its estimators by name, those that it has."""
 
     title: str
-    package: str
-    estimators: Callable[[], dict[str, KMeans]]
+    estimators: Callable[[], dict[str, Estimator]]
 
 
-def _ours() -> dict[str, KMeans]:
+def _ours() -> dict[str, Estimator]:
     from steinhaus import KMeans, MiniBatchKMeans
 
     return {"KMeans": KMeans, "MiniBatchKMeans": MiniBatchKMeans}
 
 
-def _sklearn() -> dict[str, KMeans]:
+def _sklearn() -> dict[str, Estimator]:
     from sklearn.cluster import KMeans, MiniBatchKMeans
 
     return {"KMeans": KMeans, "MiniBatchKMeans": MiniBatchKMeans}
 
 
-def _sklearnex() -> dict[str, KMeans]:
+def _sklearnex() -> dict[str, Estimator]:
     from sklearnex.cluster import KMeans
 
     return {"KMeans": KMeans}
 
 
 PEERS = {
-    "ours": Peer("Steinhaus", "llvmlite", _ours),
-    "sklearn": Peer("scikit-learn", "scikit-learn", _sklearn),
-    "sklearnex": Peer("scikit-learn-intelex", "scikit-learn-intelex", _sklearnex),
+    "ours": Peer("Steinhaus", _ours),
+    "sklearn": Peer("scikit-learn", _sklearn),
+    "sklearnex": Peer("scikit-learn-intelex", _sklearnex),
 }

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from everyday_rows import CALLS, FITS, PEERS
+from machine import sentence
 from tables import rows, short
 
 Result = dict[str, Any]
@@ -19,11 +20,7 @@ _TITLES = {"default": "Default calls", "given": "From given starts"}
 def document(result: Result) -> str:
     """The machine, what it comes to, and the tables."""
     parts = [_machine(result), _summary(result)]
-    for table, how, title in (
-        (FITS, "default", "Default calls"),
-        (FITS, "given", "From given starts"),
-        (CALLS, "default", "Calls"),
-    ):
+    for table, how, title in (*((FITS, how, title) for how, title in _TITLES.items()), (CALLS, "default", "Calls")):
         found = [one for one in result["rows"] if one["row"]["table"] == table and one["how"] == how]
         if found:
             parts.append(f"### {title}\n\n{_table(found)}")
@@ -38,14 +35,8 @@ def ratios(one: Result, peer: str) -> list[float]:
 
 
 def _machine(result: Result) -> str:
-    machine = result["machine"]
-    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     tiny = "**Tiny sets: these times say nothing.** " if result["tiny"] else ""
-    return (
-        f"{tiny}Measured on {result['measured'][:10]}: {machine['processor']}, {machine['threads']} threads on "
-        f"{machine['cores']} cores, {machine['system']}. Python {machine['python']}, {versions}. Commit "
-        f"{machine['commit']}. The load before was {machine['load']:.1f}."
-    )
+    return f"{tiny}Measured on {result['measured'][:10]}: {sentence(result['machine'])}"
 
 
 def _summary(result: Result) -> str:
@@ -65,7 +56,8 @@ def _summary(result: Result) -> str:
             body.append(
                 [title, PEERS[peer].title, mean, f"{worst:.2f}, {which['row']['name']}", f"{below} of {len(every)}"]
             )
-    header = ["", "over", "geometric mean of the 18 rows", "worst of all rows", "rows slower"]
+    names = {one["row"]["name"] for one in result["rows"] if one["row"]["counted"]}
+    header = ["", "over", f"geometric mean of the {len(names)} rows", "worst of all rows", "rows slower"]
     return rows(header, body)
 
 

@@ -17,7 +17,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import isnan, nan
 from pathlib import Path
@@ -70,11 +70,11 @@ def main() -> None:
     """Measure and write; or, as a child, do one process's steps."""
     options = _options()
     if options.child:
-        if hasattr(os, "sched_setaffinity"):
+        if hasattr(os, "sched_setaffinity"):  # without `machine`, whose imports would be spared to the libraries
             os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.threads])
         print(json.dumps(dict(_steps(*options.child, options.images))))
         return
-    from machine import machine
+    from machine import machine, sentence
 
     rounds: dict[str, list[Steps]] = {"cold": [], "warm": [], "sklearn": []}
     for turn in range(options.rounds):
@@ -87,7 +87,8 @@ def main() -> None:
                 rounds[name].append(steps)
                 told = ", ".join(f"{step} {seconds:.2f}" for step, seconds in steps.items())
                 print(f"  round {turn + 1}/{options.rounds}  {name}: {told}", flush=True)
-    text = f"{_machine(machine(options.threads))}\n\n{table(rounds)}\n"
+    images = "MNIST" if _has_mnist() else "Random images"
+    text = f"{images}. {sentence(machine(options.threads))}\n\n{table(rounds)}\n"
     if options.markdown:
         options.markdown.write_text(text)
     print(f"\n{text}")
@@ -105,9 +106,7 @@ def child(library: str, part: str, cache: Path, images: int, threads: int) -> St
             train = [] if images == IMAGES else ["--train", str(images)]
             study = ["study", "mnist", "--quiet", "--threads", str(threads), "--out", f"{out}/study", *train]
             command = [sys.executable, "-m", "steinhaus", *study]
-        done, seconds = _timed(
-            lambda: subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
-        )
+        done, seconds = _timed(subprocess.run, command, env=variables, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} ended with exit code {done.returncode}:\n{done.stderr}")
     return {STUDY: seconds} if part == "study" else json.loads(done.stdout.splitlines()[-1])
@@ -125,15 +124,15 @@ def _steps(library: str, part: str, images: int) -> Iterator[tuple[str, float]]:
         from sklearn.datasets import load_iris
 
         x = load_iris().data
-        model, seconds = _timed(lambda: KMeans(3, random_state=0).fit(x))
+        model, seconds = _timed(KMeans(3, random_state=0).fit, x)
         yield "iris: first fit, K = 3", seconds
-        yield "iris: first predict", _timed(lambda: model.predict(x))[1]
+        yield "iris: first predict", _timed(model.predict, x)[1]
         return
     pixels = _images(images)
     for dtype in (FIRST, *FURTHER):
         x = pixels.astype(dtype)
-        model, fitting = _timed(lambda: KMeans(10, random_state=0).fit(x))  # noqa: B023
-        _, predicting = _timed(lambda: model.predict(x))  # noqa: B023
+        model, fitting = _timed(KMeans(10, random_state=0).fit, x)
+        _, predicting = _timed(model.predict, x)
         if dtype == FIRST:
             yield f"images, {FIRST}: first fit, K = 10", fitting
             yield f"images, {FIRST}: first predict", predicting
@@ -142,9 +141,10 @@ def _steps(library: str, part: str, images: int) -> Iterator[tuple[str, float]]:
             yield f"images, then {dtype}: predict", predicting
 
 
-def _timed(call: Any) -> tuple[Any, float]:
+def _timed(call: Callable[..., Any], *arguments: Any, **options: Any) -> tuple[Any, float]:
+    """What a call returns, and its seconds."""
     began = perf_counter()
-    result = call()
+    result = call(*arguments, **options)
     return result, perf_counter() - began
 
 
@@ -181,15 +181,6 @@ def table(rounds: dict[str, list[Steps]]) -> str:
         shown = ["–" if isnan(seconds) else f"{seconds:.3f}" for seconds in (cold, warm, theirs)]
         body.append([step, *shown, f"{words}: {verdict}"])
     return rows(["seconds", "cold", "warm", "scikit-learn", "at most"], body)
-
-
-def _machine(about: dict[str, Any]) -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
-    images = "MNIST" if _has_mnist() else "random images"
-    return (
-        f"{about['processor']}, {about['threads']} threads on {about['cores']} cores, Python {about['python']}, "
-        f"{versions}; {images}; commit {about['commit']}; the load before was {about['load']:.1f}."
-    )
 
 
 def _options() -> argparse.Namespace:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -59,11 +58,6 @@ SERIES = (
         tuple(Cell(3 * s * s, f"photographs:{s}", None, 64) for s in (3, 6, 11, 18, 32)),
     ),
 )
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def measure_all(named: Sequence[str] | None, rounds: int, threads: int, points: int | None) -> None:

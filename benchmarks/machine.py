@@ -12,6 +12,26 @@ from typing import Any
 PACKAGES = ("numpy", "llvmlite", "scipy", "scikit-learn", "scikit-learn-intelex", "faiss-cpu", "superkmeans")
 
 
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def keep_to(threads: int) -> None:
+    """Let this process use so many cores. To be called before a library counts them."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+
+
+def sentence(about: dict[str, Any]) -> str:
+    """What `machine` told, in words."""
+    versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
+    return (
+        f"{about['processor']}, {about['threads']} threads on {about['cores']} cores, {about['system']}. "
+        f"Python {about['python']}, {versions}. Commit {about['commit']}. The load before was {about['load']:.1f}."
+    )
+
+
 def machine(threads: int) -> dict[str, Any]:
     """Processor, memory, system, versions, commit, and how busy the machine is."""
     return {

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gc
 import json
-import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -19,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from machine import keep_to
 from peers import PEERS, Array, Job, Outcome
 from workloads import PASS
 
@@ -28,8 +28,7 @@ STATUS = Path("/proc/self/status")
 def main() -> None:
     """Do what standard input asks for."""
     spec = json.load(sys.stdin)
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: spec["threads"]])
+    keep_to(spec["threads"])
     measured = one_pass(spec) if spec["peer"] == PASS else one_fit(spec)
     print(json.dumps(measured))
 

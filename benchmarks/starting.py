@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -37,6 +36,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
+
+from machine import cores, keep_to, machine, sentence
 
 Array = NDArray[Any]
 ITERATIONS = 10  # of ours after a start in two levels: as many as the peers' defaults
@@ -87,10 +88,8 @@ Measured = dict[str, tuple[list[float], float | None]]  # of each: seconds in ev
 def main() -> None:
     """Read the command line, measure, write."""
     options = _options()
-    if hasattr(os, "sched_setaffinity"):  # before any library counts cores
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.threads])
+    keep_to(options.threads)  # before any library counts cores
     from everyday_rows import NotHere
-    from machine import machine
 
     about, body, left_out = machine(options.threads), {kind: [] for kind in TITLES}, []
     for row in _chosen(options.rows):
@@ -238,16 +237,13 @@ def lines(row: Row, x: Array, k: int, found: Measured) -> list[list[str]]:
     return [[what, *told.values(), spread(ratios)]]
 
 
-def document(machine: dict[str, Any], body: dict[str, list[list[str]]], left_out: list[str], tiny: bool) -> str:
+def document(about: dict[str, Any], body: dict[str, list[list[str]]], left_out: list[str], tiny: bool) -> str:
     """The machine and the tables."""
     from tables import rows
 
-    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     parts = [
         f"{'**Tiny sets: these times say nothing.** ' if tiny else ''}Measured on {datetime.now(UTC):%Y-%m-%d}: "
-        f"{machine['processor']}, {machine['threads']} threads on {machine['cores']} cores, {machine['system']}. "
-        f"Python {machine['python']}, {versions}. Commit {machine['commit']}. The load before was "
-        f"{machine['load']:.1f}. Seconds and ratios: median (min to max) of the rounds."
+        f"{sentence(about)} Seconds and ratios: median (min to max) of the rounds."
     ]
     parts += [
         f"### {TITLES[kind]}\n\n{rows(('', *COLUMNS[kind]), found)}" for kind, found in body.items() if found
@@ -266,10 +262,9 @@ def _chosen(names: list[str] | None) -> list[Row]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     parser.add_argument("--rounds", type=int, default=3, help="default 3")
     parser.add_argument("--rows", type=lambda text: text.split(","), help="names of rows; all without it")
-    parser.add_argument("--threads", type=int, default=cores, help="for everyone (default: all cores)")
+    parser.add_argument("--threads", type=int, default=cores(), help="for everyone (default: all cores)")
     parser.add_argument("--tiny", action="store_true", help="a few rows of each set, to try things out")
     parser.add_argument("--markdown", type=Path, help="a file for the tables")
     return parser.parse_args()

@@ -20,8 +20,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
-import growth
-from machine import machine
+from machine import cores, machine
 from running import HERE, environment
 from workloads import RESULTS
 
@@ -35,7 +34,7 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=growth.cores())
+    parser.add_argument("--threads", type=int, default=cores())
     parser.add_argument("--train", type=int, help="so many images instead of 42,000, to try things out")
     parser.add_argument("--only", choices=TITLES, help="one of the two")
     options = parser.parse_args()

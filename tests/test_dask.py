@@ -12,7 +12,7 @@ import dask.dataframe as dd
 import pandas as pd
 
 from dask_cases import cluster, outcomes
-from steinhaus import KMeans
+from steinhaus import KMeans, SphericalKMeans
 from steinhaus.engines import choose
 from steinhaus.engines.cluster.points import DaskPoints, spread
 from steinhaus.errors import DataError
@@ -234,6 +234,20 @@ def test_kmeans_takes_dask_arrays(client, dtype, init, rng, tmp_path):
         KMeans(2).fit(chunked, sample_weight=np.ones(900))
     with pytest.raises(ValueError, match="12 features"):
         there.predict(chunked[:, :5])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_spherical_kmeans_takes_dask_arrays(client, dtype, rng):
+    x = rng.integers(0, 200, (900, 12)).astype(dtype)
+    x[17] = 0
+    chunked = da.from_array(x, chunks=(250, 5))
+    here = SphericalKMeans(7, random_state=3).fit(x)
+    there = SphericalKMeans(7, random_state=3).fit(chunked)
+    assert there.labels_.compute().tolist() == here.labels_.tolist()
+    assert there.cluster_centers_.tolist() == here.cluster_centers_.tolist()
+    assert there.cluster_centers_.dtype == here.cluster_centers_.dtype
+    assert (there.inertia_, there.n_iter_) == (here.inertia_, here.n_iter_)
+    assert there.predict(chunked).compute().tolist() == here.predict(x).tolist()
 
 
 def test_kmeans_takes_frames_and_keeps_their_names(client, rng):

@@ -13,7 +13,10 @@ import pytest
 from PIL import Image
 
 from report_studies import digits, make
+from steinhaus import Study
+from steinhaus.images import Images
 from steinhaus.report import ReportData, measures, members, page, pictures
+from steinhaus.report.data import from_result
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +58,23 @@ def test_the_simplified_silhouette(study: ReportData, everything: np.ndarray) ->
     assert score.silhouette == pytest.approx(expected, abs=1e-5)
     assert score.train_accuracy == pytest.approx(best.train_accuracy)
     assert score.test_accuracy == pytest.approx(best.test_accuracy)
+
+
+@pytest.mark.parametrize("scale", ["none", "standard"])
+def test_vectors_far_from_the_origin_are_measured_as_those_near_it(scale: str) -> None:
+    x = np.random.default_rng(0).integers(0, 2**12, (600, 4)) / 2**10 + 8 * np.eye(3, 4)[np.arange(600) % 3]
+
+    def measured(offset: float) -> tuple[measures.Near, list[measures.Score]]:
+        images = Images.from_arrays(x + offset, np.arange(600) % 3, name="vectors", shape=(4,))
+        near, scores = measures.measure(from_result(Study(k=(3,), train=400, seed=0, scale=scale).run(images)))
+        return near[3], scores
+
+    (near, scores), (far, far_scores) = measured(0.0), measured(2.0**30)  # where float32 has steps of 64
+    np.testing.assert_array_equal(far.clusters, near.clusters)
+    np.testing.assert_allclose(far.distances, near.distances, rtol=1e-4)
+    for score, other in zip(scores, far_scores, strict=True):
+        assert score.train_accuracy == other.train_accuracy == 1
+        assert score.silhouette == pytest.approx(other.silhouette, abs=1e-5)
 
 
 def test_flows_count_every_image_once(study: ReportData) -> None:

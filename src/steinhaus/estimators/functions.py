@@ -18,7 +18,7 @@ from steinhaus.points import Int32, Int64
 from steinhaus.seeding import Stream, plus_plus
 
 
-@validate_params({"return_n_iter": [bool]}, prefer_skip_nested_validation=False)  # type: ignore[untyped-decorator]
+@validate_params({"sample_weight": ["array-like", None], "return_n_iter": [bool]}, prefer_skip_nested_validation=False)  # type: ignore[untyped-decorator]
 def k_means(
     X: ArrayLike,
     n_clusters: int,
@@ -79,7 +79,10 @@ def k_means(
 
 @validate_params(
     {
+        "X": ["array-like", "sparse matrix"],
         "n_clusters": [Interval(Integral, 1, None, closed="left")],
+        "sample_weight": ["array-like", None],
+        "x_squared_norms": ["array-like", None],
         "random_state": ["random_state"],
         "n_local_trials": [Interval(Integral, 1, None, closed="left"), None],
     },

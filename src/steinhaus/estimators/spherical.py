@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from steinhaus.engines import unit_rows
+from steinhaus.engines import is_collection, unit_rows
 from steinhaus.estimators.kmeans import KMeans
 from steinhaus.points import Float64
 
@@ -47,18 +47,25 @@ class SphericalKMeans(KMeans):
 
 
 def unit(x: Any, *, threads: int | None = None) -> Any:
-    """The rows at length 1, those of zeros as they are: an array or CSR matrix, float32 for float32, else float64.
+    """The rows of an array, CSR matrix or Dask array at length 1, in the same kind of container: float32 for float32,
+    else float64. Rows of zeros stay as they are.
 
     Squares are added up in the order of the features, so that the bits are the same everywhere.
     """
     if isinstance(x, np.ndarray):
         return unit_rows(x, threads=threads)
     kind = np.float32 if x.dtype == np.float32 else np.float64
+    if is_collection(x):  # where its blocks are, each of whole rows
+        return x.rechunk({1: -1}).map_blocks(_unit_block, dtype=kind, meta=np.empty((0, 0), kind))
     scaled = x.astype(kind)
     scaled.sum_duplicates()
     norms = _lengths(len(x.indptr) - 1, scaled)
     scaled.data = (scaled.data / np.repeat(norms, np.diff(scaled.indptr))).astype(kind)
     return scaled
+
+
+def _unit_block(block: NDArray[Any]) -> NDArray[np.floating[Any]]:
+    return unit_rows(np.ascontiguousarray(block), threads=1)
 
 
 def _lengths(n: int, x: Any) -> Float64:

@@ -40,7 +40,6 @@ class Supply:
     """
 
     def __init__(self, x: Any, weights: Float64 | None, threads: int | None) -> None:
-
         if is_collection(x):
             raise DataError("A Dask collection is learnt from block by block: partial_fit(block.compute()).")
         counts = counts_of(weights)  # None also where all weights are 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Protocol
 
@@ -112,13 +113,28 @@ class ReportData:
         """Where every image stood in the source, train then test."""
         return np.concatenate([p.numbers for p in self.parts])
 
+    @cached_property
+    def _origin(self) -> Float64:
+        """A point among the centroids, (d,)."""
+        centroids = next(iter(self.centroids.values()))
+        return np.asarray(centroids.reshape(len(centroids), -1).mean(axis=0))
+
+    @property
+    def measures_pixels(self) -> bool:
+        """Whether distances are measured between pixels in 0..1 as they are, for which float32 is precise enough."""
+        return self.is_image and self.record.data.scaling is None
+
     def measured(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Points, (n, d) in the units of the centroids, on the scale on which the study measures distances."""
+        """Points, (n, d) in the units of the centroids, on the scale on which the study measures distances.
+
+        Vectors are float64, and come without what all of them share: only then may they be rounded to float32.
+        """
         scaling, full = self.record.data.scaling, self.record.data.full_scale
-        if scaling is None:
+        if self.measures_pixels:
             return values
-        scaled = (values * full - np.array(scaling.offset, values.dtype)) / np.array(scaling.step, values.dtype)
-        return np.asarray(scaled, values.dtype)
+        if scaling is None:
+            return np.asarray(values - self._origin)
+        return np.asarray((values * full - np.array(scaling.offset)) / np.array(scaling.step))
 
     def measured_centroids(self, k: int) -> Float64:
         """The centroids of a K, (K, d), on that scale."""

@@ -1,13 +1,14 @@
 """What the report measures itself, for display: distances to centroids, silhouettes, spreads, flows, a map.
 
-Distances are in units of pixels scaled to 0..1, in float32: shown, never decided by. Which cluster an image belongs to
-comes from the study.
+Distances are in float32: shown, never decided by. They are in the units of `ReportData.measured`. Which cluster an
+image belongs to comes from the study.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,11 +128,12 @@ def rows_in_block(d: int) -> int:
 
 def _blocks(part: Part, data: ReportData) -> Iterator[Float32]:
     flat, full_scale = part.pixels.reshape(part.n, -1), data.record.data.full_scale
+    kind = np.float32 if data.measures_pixels else np.float64
     rows = rows_in_block(flat.shape[1])
     for start in range(0, part.n, rows):
-        block = flat[start : start + rows].astype(np.float32)
-        block *= np.float32(1 / full_scale)
-        yield data.measured(block)
+        block: NDArray[Any] = flat[start : start + rows].astype(kind)
+        block *= kind(1 / full_scale)
+        yield data.measured(block).astype(np.float32, copy=False)
 
 
 def silhouette(own: Float32, other: Float32) -> float:
