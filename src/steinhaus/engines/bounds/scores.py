@@ -164,7 +164,10 @@ class Frame:
 
 @dataclass(frozen=True)
 class Basis:
-    """Leading directions of the points, P, (d, p) float32, orthonormal up to `skew` = |P'P - I| (Frobenius)."""
+    """Leading directions of the points, P, (d, p) float32, orthonormal up to `skew` = |P'P - I| (Frobenius).
+
+    A column may be 0. What is said of P holds without it: every coordinate along it is 0.
+    """
 
     directions: Float32  # (d, p)
     skew: float
