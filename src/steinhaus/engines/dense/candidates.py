@@ -1,6 +1,6 @@
 """Which centroids are candidates of a tile: by gaps, by the directions, and what is recorded for the next pass.
 
-See `bounds.gaps`. Notation as in `bounds.scores`.
+See `bounds.gaps`. Notation as in `bounds`.
 """
 
 from __future__ import annotations
