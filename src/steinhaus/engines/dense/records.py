@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steinhaus.engines.bounds.bytes import NOT_ROUNDED, Quantiser
-from steinhaus.engines.bounds.scores import Rates
+from steinhaus.engines.bounds.scores import Basis, Frame, Rates, rates
 from steinhaus.engines.exact.rows import DenseRows
 from steinhaus.jit.annotations import Array, Origin, f32, f64, i8, i32, i64, u8
 
@@ -217,6 +217,15 @@ class Limited(NamedTuple):
     slopes: Array[f64]  # (k,) of the products
     floors: Array[f64]  # (k,)
     floor: f64  # float64's, relative to (|x'| + |c'|)^2
+
+
+def centroid_frame_of(frame: Frame, basis: Basis, quantiser: Quantiser) -> CentroidFrame:
+    """How centroids are seen for products of points in this frame, which are rounded by this quantiser."""
+    d, step = len(frame.reference), float(quantiser.step)
+    return CentroidFrame(
+        frame.offset, frame.scale, frame.reference, basis.directions.astype(np.float64), d, basis.p,
+        width_of(d, frame.bytewise or step > 0), step, rates(frame, basis, quantiser.rate),
+    )  # fmt: skip
 
 
 def scratch_of(k: int, d: int, bytewise: bool, quantised: bool = False) -> Scratch:
