@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import naive
+from rational import dot, exactly, minus
 from steinhaus.engines.bounds import distances, rounding, scores
 from steinhaus.engines.bounds.bytes import NOT_ROUNDED, quantiser_of
 from steinhaus.engines.bounds.seeding import cannot_improve, halves_below, threshold
@@ -19,18 +20,6 @@ from steinhaus.engines.dense.seeding_screen import packed_of, round_candidates
 from steinhaus.engines.dense.survey import _scale_of
 from steinhaus.engines.exact.grid import steps
 from steinhaus.jit.handed import Handed
-
-
-def exactly(row):
-    return [Fraction(float(value)) for value in row]
-
-
-def dot(a, b):
-    return sum((x * y for x, y in zip(a, b, strict=True)), Fraction(0))
-
-
-def minus(a, b):
-    return [x - y for x, y in zip(a, b, strict=True)]
 
 
 def measured(x, c):

@@ -1,0 +1,17 @@
+"""Rows of numbers in exact rational arithmetic, for tests of bounds."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+
+def exactly(row):
+    return [Fraction(float(value)) for value in row]
+
+
+def dot(a, b):
+    return sum((x * y for x, y in zip(a, b, strict=True)), Fraction(0))
+
+
+def minus(a, b):
+    return [x - y for x, y in zip(a, b, strict=True)]
