@@ -58,6 +58,13 @@ def test_unit_rows(dtype, rng):
     assert np.array_equal(sparse.toarray(), rows)
 
 
+def test_rows_whose_squares_overflow_or_underflow_get_length_1():
+    tiny = 2.0**-1060
+    x = [[3e200, -4e200], [3e-200, 4e-200], [3 * tiny, 4 * tiny], [1e300, 1e-300], [0.0, 0.0], [5e-324, 0.0]]
+    expected = [[0.6, -0.8], [0.6, 0.8], [0.6, 0.8], [1.0, 0.0], [0.0, 0.0], [1.0, 0.0]]
+    np.testing.assert_allclose(unit(np.array(x * 2)), expected * 2, rtol=1e-15)
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32, np.float64])
 @pytest.mark.parametrize("shape", [(1, 1), (7, 3), (8, 17), (70_001, 5)])
 def test_lengths_are_summed_in_the_order_of_the_features(dtype, shape, rng):

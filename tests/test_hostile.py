@@ -131,18 +131,17 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
 }
 
 MEASURED = """
-import resource, sys, time
+import resource, sys
 from steinhaus.errors import DataError
 from steinhaus.images import Limits, files, open_images
 limits = Limits(memory=32 << 20, ratio_free=1 << 20)
 for good in sys.argv[2:]:
     open_images(good, limits=limits)  # all that is imported on the way
-before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
     open_images(sys.argv[1], limits=limits)
 except DataError as error:
-    taken = time.process_time() - began
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, taken, error)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, error)
 """
 
 
@@ -170,9 +169,8 @@ def test_bombs_take_little_memory(tmp_path: Path, case: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", MEASURED, path, *good], capture_output=True, text=True, check=True, timeout=60
     )
-    kilobytes, seconds, _ = done.stdout.split(maxsplit=2)
+    kilobytes, _ = done.stdout.split(maxsplit=1)
     assert int(kilobytes) * 1024 < 2 * LIMITS.memory
-    assert float(seconds) < 1
 
 
 def test_limits_are_options_with_documented_defaults(tmp_path: Path) -> None:

@@ -194,6 +194,17 @@ def test_bounds_are_sharp_enough_to_be_of_use(rng):
         assert max(Fraction(float(upper[j, lane])) - scores[j] for j in range(3)) < 1e-4 * size
 
 
+def test_directions_without_features_leave_the_bounds_of_bytes_as_sharp(rng):
+    """Twenty features along 32 directions: twelve of these are zeros, which are no skew."""
+    x = (rng.integers(0, 2, (640, 20)) * 255).astype(np.uint8)
+    points, start = MemoryPoints(x, threads=1, screen="drift"), x[:4].astype(float)
+    for step in (0.0, 0.0, 1e-3):
+        points.assign([Run(0, start + step)])
+    assert points._basis.p == 32
+    assert points._basis.skew < 1e-6
+    points.close()
+
+
 @pytest.mark.parametrize(("q", "expected"), [(1, 2.0**-24), (2**24, np.inf)])
 def test_gamma(q, expected):
     assert gamma(q) == pytest.approx(expected)

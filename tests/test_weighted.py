@@ -125,7 +125,9 @@ def test_weights_on_a_grid():
     assert large.counts.sum() <= 2**46
 
 
-@pytest.mark.parametrize("bad", [[1.0, -1.0], [0.0, 0.0], [1.0, np.nan], [1.0, np.inf], [1e308, 1e308]])
+@pytest.mark.parametrize(
+    "bad", [[1.0, -1.0], [0.0, 0.0], [1.0, np.nan], [1.0, np.inf], [1e308, 1e308], [1e-305, 2e-305], [5e-324, 0.0]]
+)
 def test_weights_out_of_range_are_refused(bad):
     with pytest.raises(DataError, match=r"[Ww]eights"):
         weigh(np.array(bad))

@@ -2,7 +2,7 @@
 
 Products of bytes are twice as fast as those of float32, so where there are many to make, points are rounded on their
 way into lanes: y = x' - m = w (q - 128) + rho, q in 0 .. 255, one step w for all features, and |rho| known of every
-point (notation: see `screening`). With e~ = e + r, e rounded to two bytes a feature,
+point (notation: see `bounds`). With e~ = e + r, e rounded to two bytes a feature,
 
     w q . e~ - 128 w sum(e~) = (y - rho) . e~ = y . e + y . r - rho . e~,
 

@@ -31,7 +31,8 @@ TINY = 2.0**-120  # more than d underflows can add up to, for values of magnitud
 _LOST = 2.0**-60  # more than the root of what d < 2^30 squares can lose to underflow in float32, 2^-149 each
 BYTES = 2**15  # features whose products of bytes are summed exactly, in int32
 MOST = 127 * 128  # the largest integer of a row for products of bytes: 128 high + low, two signed bytes
-FLAT = 2.0**-90  # rows of no greater value are rounded to 0, so that the scale of the others is a normal float32
+FLAT = 2.0**-50  # rows of no greater value are rounded to 0, so that the scale of the others, times a step of `bytes`
+# above 2^-60, is a normal float32
 CHAIN = 1024  # features summed at a time by `predict_kernels`: four points and a few centroids stay in 32 KiB
 _CHUNK = 112  # features summed at a time by `products.full_products`, about: lanes and rows stay in 32 KiB
 

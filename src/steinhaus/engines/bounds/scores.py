@@ -1,14 +1,5 @@
-"""The bounds: how far a cheap estimate of a score can be from the score itself. Mathematics only; the loops are
-`kernels`.
-
-Notation. The frame shifts and scales: x' = (x - o) s, s a power of two (o = 0, s = 1 for pixels). z = x' rounded to
-float32. m is a reference point, the mean of the points; e_j = c'_j - m, y = x' - m. The score of centroid j for a
-point is
-
-    s_j = x' . e_j - h_j,    h_j = (|c'_j|^2 - |m|^2) / 2 = m . e_j + |e_j|^2 / 2,
-
-so that |x' - c'_j|^2 = |x' - m|^2 + 2 x' . m - |m|^2 - 2 s_j ... differs from -2 s_j by what does not depend on j:
-the nearest centroid has the largest score, and a gap of g between scores is one of 2 g between squared distances.
+"""The bounds of a centroid's score: from products of all features, from anchors, and from the directions alone.
+Notation as in `bounds`.
 
 The error of a score has three parts, n slope_j + r lag_j + floor_j, with n >= |z| and r >= |y - P b| of the point.
 Each part is computed in float64, enlarged by `SLACK` for its own rounding, and rounded up to float32; that the
@@ -164,7 +155,10 @@ class Frame:
 
 @dataclass(frozen=True)
 class Basis:
-    """Leading directions of the points, P, (d, p) float32, orthonormal up to `skew` = |P'P - I| (Frobenius)."""
+    """Leading directions of the points, P, (d, p) float32, orthonormal up to `skew` = |P'P - I| (Frobenius).
+
+    A column may be 0. What is said of P holds without it: every coordinate along it is 0.
+    """
 
     directions: Float32  # (d, p)
     skew: float

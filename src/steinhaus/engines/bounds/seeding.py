@@ -3,7 +3,7 @@
 Let D be the squared distance of point i to its nearest chosen row, as `distances.squared_distance` measured it, and E
 that of a candidate c. Only E < D matters. Both are off by gamma_(d + 3) of themselves, u = 2^-53.
 
-By scores. In the frame E = |y|^2 - 2 s, s = y . e - |e|^2 / 2 the candidate's score (see `scores`). If an upper bound
+By scores. In the frame E = |y|^2 - 2 s, s = y . e - |e|^2 / 2 the candidate's score (see `bounds`). If an upper bound
 of s is below (|y|^2 - D) / 2 less what float64 may round, E >= D. `threshold` is that number, rounded down.
 
 By one byte a feature. Points as bytes are multiplied with e^ = e + r, e rounded to one signed byte a feature, so that r

@@ -20,7 +20,7 @@ _SHARE = 2**21  # what another thread is started for
 
 
 def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) -> Int32:
-    """The label of each point's nearest centroid, ties to the lowest; see `dense.predict.nearest`."""
+    """The label of each point's nearest centroid, ties to the lowest; see `engines.nearest`."""
     (n, d), k = x.shape, len(centroids)
     tiles, kernel = -(-n // TILE), predict_kernels.label[x.dtype]
     labels, sites = np.empty(tiles * TILE, np.int32), sites_of(centroids)

@@ -1,6 +1,6 @@
 """Which centroids are candidates of a tile: by gaps, by the directions, and what is recorded for the next pass.
 
-See `bounds.gaps`. Notation as in `bounds.scores`.
+See `bounds.gaps`. Notation as in `bounds`.
 """
 
 from __future__ import annotations
@@ -205,7 +205,7 @@ def _nearest_limit(near: Array[f32], count: i64, room: i64) -> f32:
     """A gap that no more candidates than there is room for lie below: by halving the range."""
     limit = f32(INFINITY)
     if count > room:
-        low, high, below = f32(-INFINITY), f32(0.0), f32(0.0)
+        high, below = f32(0.0), f32(0.0)
         for c in range(count):
             high = max(high, near[c])
         for _ in range(20):
@@ -217,5 +217,5 @@ def _nearest_limit(near: Array[f32], count: i64, room: i64) -> f32:
                 high = limit
             else:
                 below = limit
-        limit = max(below, low)
+        limit = below
     return limit

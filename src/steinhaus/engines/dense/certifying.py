@@ -1,6 +1,6 @@
 """Which lanes of a tile are certified, and how the others are settled.
 
-Notation, as in `bounds.scores`: point i is x_i, its screened form z_i (float32, in the frame), centroid j of the
+Notation, as in `bounds`: point i is x_i, its screened form z_i (float32, in the frame), centroid j of the
 concatenated centroids of all runs is c_j, its screened form e_j.
 """
 

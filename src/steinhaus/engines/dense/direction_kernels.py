@@ -91,14 +91,17 @@ def _coordinates(
 
 @loose_kernel
 def skew(directions: Array[f32], p: i64, d: i64) -> f64:
-    """|P'P - I| of rows (p, d), in float64 (Frobenius)."""
+    """|P'P - I| of rows (p, d), in float64 (Frobenius). Rows of zeros are left out: points and centroids are 0 along
+    them, so that no bound depends on them.
+    """
     total = 0.0
     for q in range(p):
         for r in range(q + 1):
             share = 0.0
             for t in range(d):
                 share += f64(directions[q * d + t]) * f64(directions[r * d + t])
-            share -= f64(q == r)
+            if q == r and share > 0.0:
+                share -= 1.0
             total += share * share * (1.0 if q == r else 2.0)
     return np.sqrt(total)
 

@@ -160,9 +160,8 @@ def near_order(coordinates: NDArray[np.float32], workers: Workers, labels: Int32
     n, p = coordinates.shape
     order, keys, parts = np.arange(n), np.empty(n, np.float32), [(0, n)]
     if labels is not None:
-        order = np.argsort(
-            labels.astype(np.min_scalar_type(labels.max())), kind="stable"
-        )  # by digits, if there are few
+        kind = np.min_scalar_type(labels.max())  # NumPy sorts small integers by digits
+        order = np.argsort(labels.astype(kind), kind="stable")
         ends = (np.cumsum(np.bincount(labels)) + TILE // 2) // TILE * TILE
         parts = list(itertools.pairwise(np.unique([0, *ends[ends < n], n]).tolist()))
 

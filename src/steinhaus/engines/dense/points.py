@@ -19,7 +19,7 @@ from steinhaus.engines.dense.predict import framed
 from steinhaus.engines.dense.records import BRUTE, FEATURES, RENEW, bytes_of
 from steinhaus.engines.dense.seeding import plus_plus
 from steinhaus.engines.dense.state import Batch, batch_of
-from steinhaus.engines.dense.survey import survey, tiles_of
+from steinhaus.engines.dense.survey import sampled_quantiser, survey, tiles_of
 from steinhaus.engines.exact.distances import all_distances, farthest, own_distances
 from steinhaus.engines.exact.grid import are_integers
 from steinhaus.engines.exact.held import no_labels
@@ -242,17 +242,8 @@ class MemoryPoints:
 
     def _look(self) -> None:
         """See centroids by the frame, the basis and the quantiser as they are now."""
-        frame, basis, quantiser = self._frame, self._basis, self._framed.quantiser
-        step = float(quantiser.step)
-        self._rates = scores.rates(frame, basis)
-        width = records.width_of(self.d, frame.bytewise or step > 0)
-        rates = scores.rates(frame, basis, quantiser.rate) if step else self._rates
-        directions = basis.directions.astype(np.float64)
-        self._centroid_frame = Handed(
-            records.CentroidFrame(
-                frame.offset, frame.scale, frame.reference, directions, self.d, basis.p, width, step, rates
-            )
-        )
+        self._rates = scores.rates(self._frame, self._basis)
+        self._centroid_frame = Handed(records.centroid_frame_of(self._frame, self._basis, self._framed.quantiser))
 
     # Runs
 
@@ -353,8 +344,7 @@ class MemoryPoints:
             return
         quantiser = rounding.NOT_ROUNDED
         if rounded:
-            some = np.linspace(0, self.n - 1, min(self.n, rounding.SAMPLE)).astype(np.int64)
-            quantiser = rounding.quantiser_of(self._frame, self._frame.place(self.rows(some)))
+            quantiser = sampled_quantiser(self._x, self._frame)
         self._framed = self._framed._replace(quantiser=quantiser)
         self._points = Handed(self._framed)
         self._tiles = self._tiles._replace(rounded_norms=self._rounded_norms(self._tiles.norms))

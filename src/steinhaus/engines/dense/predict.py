@@ -34,26 +34,7 @@ _FEATURES = 2**19  # a task: so many features of points
 
 
 def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) -> Int32:
-    """The label of each point's nearest centroid, ties to the lowest: what a float64 brute force gives.
-
-    Parameters
-    ----------
-    x
-        (n, d) points of a real type, C-contiguous.
-    centroids
-        (k, d)
-    threads
-        Threads to use, the calling one included; None: one a core.
-
-    Returns
-    -------
-    (n,) int32
-
-    Raises
-    ------
-    DataError
-        A point is not finite.
-    """
+    """The label of each point's nearest centroid, ties to the lowest; see `engines.nearest`."""
     n, d = x.shape
     k = len(centroids)
     with np.errstate(all="ignore"):  # what overflows is settled

@@ -95,18 +95,9 @@ def _products(points: Array[f32], rows: Array[f32], width: i64, k: i64, out: Arr
         for tile in range(tiles):
             size = (k - j) // (tiles - tile)
             at, to = rows + j * width, out + 32 * j
-            if size == 6:
-                _row_tile(6, points, at, width, first, end, to)
-            elif size == 5:
-                _row_tile(5, points, at, width, first, end, to)
-            elif size == 4:
-                _row_tile(4, points, at, width, first, end, to)
-            elif size == 3:
-                _row_tile(3, points, at, width, first, end, to)
-            elif size == 2:
-                _row_tile(2, points, at, width, first, end, to)
-            else:
-                _row_tile(1, points, at, width, first, end, to)
+            for each in unroll(1, 7):
+                if size == each:
+                    _row_tile(each, points, at, width, first, end, to)
             j += size
 
 

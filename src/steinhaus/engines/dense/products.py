@@ -68,26 +68,11 @@ def products(
     low, high: (p, 16) the groups; rows: row j at `j length`; out: 32 products a row.
     """
     c = 0
-    while c < count:
-        left = count - c
-        if left >= 8:
-            _dot_tile(8, low, high, rows, length, chosen + c, p, out + 32 * c, fresh)
-            c += 8
-        elif left >= 6:
-            _dot_tile(6, low, high, rows, length, chosen + c, p, out + 32 * c, fresh)
-            c += 6
-        elif left >= 4:
-            _dot_tile(4, low, high, rows, length, chosen + c, p, out + 32 * c, fresh)
-            c += 4
-        elif left == 3:
-            _dot_tile(3, low, high, rows, length, chosen + c, p, out + 32 * c, fresh)
-            c += 3
-        elif left == 2:
-            _dot_tile(2, low, high, rows, length, chosen + c, p, out + 32 * c, fresh)
-            c += 2
-        else:
-            _dot_tile(1, low, high, rows, length, chosen + c, p, out + 32 * c, fresh)
-            c += 1
+    for size in unroll(8, 0, -1):
+        if size % 2 == 0 or size <= 3:  # 8, 6, 4, 3, 2, 1
+            while count - c >= size:
+                _dot_tile(size, low, high, rows, length, chosen + c, p, out + 32 * c, fresh)
+                c += size
 
 
 @apart
@@ -138,20 +123,11 @@ def byte_products(
     """As `products`, of bytes: over 4 `quarter` features from `column` on."""
     if BYTE_LANES > 0:
         c = 0
-        while c < count:
-            left = count - c
-            if left >= 6:
-                _byte_tile(6, quads, width, factors, column, chosen + c, quarter, out + 32 * c, fresh)
-                c += 6
-            elif left >= 4:
-                _byte_tile(4, quads, width, factors, column, chosen + c, quarter, out + 32 * c, fresh)
-                c += 4
-            elif left >= 2:
-                _byte_tile(2, quads, width, factors, column, chosen + c, quarter, out + 32 * c, fresh)
-                c += 2
-            else:
-                _byte_tile(1, quads, width, factors, column, chosen + c, quarter, out + 32 * c, fresh)
-                c += 1
+        for size in unroll(6, 0, -1):
+            if size % 2 == 0 or size == 1:  # 6, 4, 2, 1
+                while count - c >= size:
+                    _byte_tile(size, quads, width, factors, column, chosen + c, quarter, out + 32 * c, fresh)
+                    c += size
 
 
 @apart

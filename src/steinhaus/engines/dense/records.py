@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steinhaus.engines.bounds.bytes import NOT_ROUNDED, Quantiser
-from steinhaus.engines.bounds.scores import Rates
+from steinhaus.engines.bounds.scores import Basis, Frame, Rates, rates
 from steinhaus.engines.exact.rows import DenseRows
 from steinhaus.jit.annotations import Array, Origin, f32, f64, i8, i32, i64, u8
 
@@ -96,7 +96,7 @@ class Gaps(NamedTuple):
     """What is out of the question for whole tiles: see `bounds.gaps`.
 
     In tables of tiles by centroids a run's columns begin at a multiple of 16 (`View.columns`) and fill it up: H in all.
-    size, rise and fall are of the last step; travelled and risen are summed over all steps.
+    size and fall are of the last step; travelled and risen are summed over all steps.
     """
 
     gaps: Array[f32]  # (T, H); (0, H): none are kept
@@ -114,7 +114,7 @@ class Scratch(NamedTuple):
     """One worker's arrays to work in."""
 
     lanes: Array[f32]  # (32 d,) a tile's features
-    quads: Array[u8]  # (2, W / 4, 16, 4) the same as bytes: see `products.byte_tile`
+    quads: Array[u8]  # (2, W / 4, 16, 4) the same as bytes: see `products.byte_products`
     out: Array[f32]  # (32 K,) products
     upper: Array[f32]  # (32 K,) upper bounds
     chosen: Array[i64]  # (K,) candidates of a tile
@@ -183,14 +183,11 @@ class Orders(NamedTuple):
     many: Array[i64]  # (1,) how many runs are active
     active: Array[i64]  # (R,) their rows, the first so many
     modes: Array[i8]  # (R,)
-    spare: Array[
-        f32
-    ]  # (R,) how far centroids may go until the next anchors: products are kept of what may be candidates
-    # by then
-    straight: Array[
-        i64
-    ]  # (R,) up to so many candidates of a tile are computed from the features at once, in a full pass,
-    # without a look at the directions first
+    # (R,) how far centroids may go until the next anchors: products are kept of what may be candidates by then.
+    spare: Array[f32]
+    # (R,) up to so many candidates of a tile are computed from the features, in a full pass, without a look at the
+    # directions.
+    straight: Array[i64]
 
 
 class CentroidFrame(NamedTuple):
@@ -220,6 +217,15 @@ class Limited(NamedTuple):
     slopes: Array[f64]  # (k,) of the products
     floors: Array[f64]  # (k,)
     floor: f64  # float64's, relative to (|x'| + |c'|)^2
+
+
+def centroid_frame_of(frame: Frame, basis: Basis, quantiser: Quantiser) -> CentroidFrame:
+    """How centroids are seen for products of points in this frame, which are rounded by this quantiser."""
+    d, step = len(frame.reference), float(quantiser.step)
+    return CentroidFrame(
+        frame.offset, frame.scale, frame.reference, basis.directions.astype(np.float64), d, basis.p,
+        width_of(d, frame.bytewise or step > 0), step, rates(frame, basis, quantiser.rate),
+    )  # fmt: skip
 
 
 def scratch_of(k: int, d: int, bytewise: bool, quantised: bool = False) -> Scratch:

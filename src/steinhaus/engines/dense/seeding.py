@@ -11,19 +11,19 @@ import math
 
 import numpy as np
 
-from steinhaus.engines.bounds.bytes import NOT_ROUNDED, SAMPLE, Quantiser, quantiser_of
+from steinhaus.engines.bounds.bytes import NOT_ROUNDED
 from steinhaus.engines.bounds.doubles import SMALLEST
 from steinhaus.engines.bounds.rounding import BYTES
-from steinhaus.engines.bounds.scores import Basis, rates
 from steinhaus.engines.bounds.seeding import halves_below
-from steinhaus.engines.dense import centroids, records
+from steinhaus.engines.dense import centroids
 from steinhaus.engines.dense import seeding_kernels as kernels
 from steinhaus.engines.dense.directions import Projected, Reading, arranged
 from steinhaus.engines.dense.policy import Capacity
-from steinhaus.engines.dense.records import TILE
+from steinhaus.engines.dense.records import TILE, centroid_frame_of
 from steinhaus.engines.dense.seeding_kernels import BLOCK, Search
 from steinhaus.engines.dense.seeding_screen import packed_of, round_candidates
 from steinhaus.engines.dense.state import batch_of
+from steinhaus.engines.dense.survey import sampled_quantiser
 from steinhaus.engines.exact.distances import all_distances
 from steinhaus.jit.handed import Handed
 from steinhaus.jit.target import BYTE_LANES
@@ -73,12 +73,13 @@ class _Seeder:
         self._tiles = arranged(of, found) if found.basis.p else of.tiles
         tiles, order = len(self._tiles.order) // TILE, self._tiles.order
         self._bits = sum_bits(n)
-        quantiser = _quantiser(of)
-        width = records.width_of(d, of.frame.bytewise or quantiser.step > 0)
-        kept = width if d <= BYTES else 0  # as bytes, to be screened
+        rounded = bool(BYTE_LANES) and of.frame.rounded
+        quantiser = sampled_quantiser(self._x, of.frame) if rounded else NOT_ROUNDED
+        frame = centroid_frame_of(of.frame, found.basis, quantiser)
+        kept = frame.width if d <= BYTES else 0  # as bytes, to be screened
         if quantiser.step:
             self._tiles = self._tiles._replace(rounded_norms=np.empty_like(self._tiles.norms))
-        self._frame = Handed(_centroid_frame(of, found.basis, quantiser, width))
+        self._frame = Handed(frame)
         capacity = Capacity(
             1, d, found.basis.p, tiles, of.workers.count, of.frame.bytewise, bool(quantiser.step), False
         )
@@ -184,20 +185,3 @@ class _Seeder:
         self._rows[self._chosen] = batch.exact[best]
         self._chosen += 1
         return int(candidates[best])
-
-
-def _quantiser(of: Reading) -> Quantiser:
-    """How points of floats are rounded to bytes; `NOT_ROUNDED` where that cannot be or they are bytes."""
-    if of.frame.bytewise or not BYTE_LANES or not of.frame.rounded:
-        return NOT_ROUNDED
-    n = of.points.rows.n
-    some = np.linspace(0, n - 1, min(n, SAMPLE)).astype(np.int64)
-    return quantiser_of(of.frame, of.frame.place(of.points.rows.values[some].astype(np.float64)))
-
-
-def _centroid_frame(of: Reading, basis: Basis, quantiser: Quantiser, width: int) -> records.CentroidFrame:
-    frame, step = of.frame, float(quantiser.step)
-    return records.CentroidFrame(
-        frame.offset, frame.scale, frame.reference, basis.directions.astype(np.float64), len(frame.reference), basis.p,
-        width, step, rates(frame, basis, quantiser.rate) if step else rates(frame, basis),
-    )  # fmt: skip

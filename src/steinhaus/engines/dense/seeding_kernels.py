@@ -19,7 +19,7 @@ from steinhaus.engines.dense.seeding_screen import Packed, list_open
 from steinhaus.engines.dense.slices import Source, Tile
 from steinhaus.engines.exact.distances import squared_distance
 from steinhaus.jit.annotations import Array, f32, f64, i32, i64, u8
-from steinhaus.jit.build import apart, inner, kernel
+from steinhaus.jit.build import apart, inlined, inner, kernel
 from steinhaus.jit.operations import bits_of, count_ones, load, lowest_one, store, words
 from steinhaus.jit.types import boolean, u32
 
@@ -113,8 +113,7 @@ def _list_by_directions(s: Source, directed: Scores, search: Search, tile: Tile,
     many; `chosen` keeps the candidates.
     """
     scratch = s.scratch
-    width = search.packed.width
-    if width > 0 and (s.tiles.p == 0 or width <= 4 * s.tiles.p):  # then all features are fewer bytes
+    if _is_screened_by_bytes(s, search):
         return list_open(search.packed, s.tiles, search.thresholds, tile, scratch.chosen, count, scratch)
     if s.tiles.p == 0:
         for c in range(count):
@@ -124,6 +123,15 @@ def _list_by_directions(s: Source, directed: Scores, search: Search, tile: Tile,
     directed_products(s.tiles, tile, directed.rows, scratch.chosen, count, scratch.out)
     uppers(s, tile, directed, s.tiles.norms, scratch.chosen, count)
     return _list_above(s, search, tile, scratch.chosen, count)
+
+
+@inlined
+def _is_screened_by_bytes(s: Source, search: Search) -> boolean:
+    """Whether candidates are screened from a byte a feature at once: these are fewer bytes than the coordinates along
+    the directions.
+    """
+    width = search.packed.width
+    return width > 0 and (s.tiles.p == 0 or width <= 4 * s.tiles.p)
 
 
 @inner
@@ -150,7 +158,7 @@ def _measure(s: Source, view: View, search: Search, tile: Tile, many: i64, gains
     scratch, lanes, width = s.scratch, u32(0), search.packed.width
     for o in range(many):
         lanes = lanes | u32(scratch.kept[o])
-    screened = width > 0 and (s.tiles.p == 0 or width <= 4 * s.tiles.p)  # from a byte a feature
+    screened = _is_screened_by_bytes(s, search)
     gathered = screened or count_ones(lanes) > _FEW
     if gathered:
         if not screened and width > 0:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from steinhaus.engines.bounds.bytes import SAMPLE, Quantiser, quantiser_of
 from steinhaus.engines.bounds.distances import settled_floor
 from steinhaus.engines.bounds.rounding import norms_above, upward
 from steinhaus.engines.bounds.scores import Frame
@@ -60,6 +61,12 @@ def _scale_of(step: float, kind: np.dtype[Any]) -> float:
     """
     most = 120 if kind == np.float32 else 500  # points are below 2^480
     return float(2.0 ** -int(np.clip(np.frexp(step)[1] + GRID_BITS, -120, most)))
+
+
+def sampled_quantiser(x: NDArray[Any], frame: Frame) -> Quantiser:
+    """How points of floats, (n, d), are rounded to bytes, by a sample of them; `NOT_ROUNDED` where that cannot be."""
+    some = np.linspace(0, len(x) - 1, min(len(x), SAMPLE)).astype(np.int64)
+    return quantiser_of(frame, frame.place(x[some].astype(np.float64)))
 
 
 def tiles_of(lengths: Float64, frame: Frame) -> Tiles:

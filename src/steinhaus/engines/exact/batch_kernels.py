@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from steinhaus.engines.exact.distances import squared_distance
-from steinhaus.engines.exact.rows import DenseRows, integer
+from steinhaus.engines.exact.rows import DenseRows, eight_integers, integer
 from steinhaus.jit.build import inlined, kernel
 from steinhaus.jit.operations import convert, load, small_integer, store
 from steinhaus.jit.types import Array, Point, f64, i32, i64
@@ -56,8 +54,7 @@ def _add(x: DenseRows, at: i64, low: i64, sums: Array[i64]) -> None:
     else:
         whole = x.d - x.d % 8
         for t in range(0, whole, 8):
-            e = convert(load(x.values, at + t, 8), f64) - load(x.offset, t, 8)
-            q = convert(np.rint(e * load(x.per_step, t, 8)), i64)
+            q = eight_integers(x, at + t, t)
             store(sums, t, load(sums, t, 8) + (q >> 32))
             store(sums, low + t, load(sums, low + t, 8) + (q & 0xFFFFFFFF))
         for t in range(whole, x.d):
@@ -94,8 +91,7 @@ def add_labelled(
                 store(out, t, load(out, t, 8) + q)
                 store(squares, 2 * d + t, load(squares, 2 * d + t, 8) + q * q)
             else:
-                e = convert(load(x.values, at + t, 8), f64) - load(x.offset, t, 8)
-                q = convert(np.rint(e * load(x.per_step, t, 8)), i64)
+                q = eight_integers(x, at + t, t)
                 store(out, t, load(out, t, 8) + (q >> 32))
                 store(out, low + t, load(out, low + t, 8) + (q & 0xFFFFFFFF))
                 a, b = q >> 24, q & 0xFFFFFF

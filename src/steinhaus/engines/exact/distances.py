@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from steinhaus.engines.exact.grid import unit_grid
 from steinhaus.engines.exact.rows import DenseRows, dense_rows
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.build import inner, kernel
 from steinhaus.jit.handed import Handed
 from steinhaus.jit.operations import convert, fold, load, splat
 from steinhaus.jit.types import Array, Point, f64, i32, i64
-from steinhaus.points import Float64, Grid, Int32, Int64
+from steinhaus.points import Float64, Int32, Int64
 
 
 @inner
@@ -68,7 +69,7 @@ def distance_rows(x: DenseRows, first: i64, end: i64, centroids: Array[f64], k: 
 def table_of_distances(x: NDArray[Any], rows: Float64, workers: Workers) -> Float64:
     """The squared distances of points, (n, d), to rows, (m, d) -> (n, m) float64."""
     out = np.empty((len(x), len(rows)))
-    points = Handed(dense_rows(x, Grid(np.zeros(x.shape[1]), np.ones(x.shape[1]))))
+    points = Handed(dense_rows(x, unit_grid(x.shape[1])))
     measure = distance_rows[x.dtype]
     workers.each(lambda _, first, end: measure(points, first, end, rows, len(rows), out), len(x), 1024)
     return out

@@ -88,7 +88,8 @@ def grid_of(dtype: np.dtype[Any], ranges: Ranges | None, d: int) -> Grid:
 
 
 def steps(largest: Float64, reach: Float64) -> Float64:
-    """The grid's steps, (d,): powers of two that put values within `reach` of the offset within 2^48 steps of it.
+    """The grid's steps, (d,): powers of two that put values within `reach` of the offset within 2^48 steps of it. At
+    least 2^-500, so that their squares are far from underflow: closer values share an integer.
 
     largest: (d,) the largest magnitude in each column; DataError where one is too large to be squared.
     """

@@ -86,8 +86,8 @@ def added(parts: Iterable[Sequence[Tally]]) -> list[Tally]:
             whole = [Tally(tally.sums.copy(), tally.counts.copy()) for tally in tallies]
             continue
         for of_all, tally in zip(whole, tallies, strict=True):
-            of_all.sums.__iadd__(tally.sums)
-            of_all.counts.__iadd__(tally.counts)
+            np.add(of_all.sums, tally.sums, out=of_all.sums)
+            np.add(of_all.counts, tally.counts, out=of_all.counts)
     return whole
 
 

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from steinhaus.jit.annotations import Array, Point, f64, i64
 from steinhaus.jit.build import inlined
-from steinhaus.jit.operations import small_integer
+from steinhaus.jit.operations import convert, load, small_integer
+from steinhaus.jit.types import I64x8
 from steinhaus.points import Grid
 
 
@@ -34,3 +35,10 @@ def integer(x: DenseRows, at: i64, t: i64) -> i64:
     if small_integer(Point):
         return i64(x.values[at])
     return i64(np.rint((f64(x.values[at]) - x.offset[t]) * x.per_step[t]))
+
+
+@inlined
+def eight_integers(x: DenseRows, at: i64, t: i64) -> I64x8:
+    """The same of eight values and features from these on, where the points are no small integers."""
+    e = convert(load(x.values, at, 8), f64) - load(x.offset, t, 8)
+    return convert(np.rint(e * load(x.per_step, t, 8)), i64)

@@ -16,6 +16,7 @@ from steinhaus.jit.types import Array, Point, f64, i32, i64
 from steinhaus.points import Float64, Int64
 
 _ROWS = 2**13  # rows a task: no limb below overflows
+_VALUES = 2**30  # small integers a task: their squares are below 2^32, and the sum of them below 2^63
 _GRID_ROWS = 64  # rows whose columns are added up one after the other: few enough for the cache
 
 
@@ -33,14 +34,14 @@ def measure(rows: DenseRows, step: Float64, scale: float, workers: Workers) -> M
     lengths = np.empty(rows.n)
     if kind.kind in "ui" and kind.itemsize <= 2:
         whole = np.zeros((workers.count, rows.d), np.int64)
-        squared = np.zeros(workers.count, np.int64)
+        squared = [0] * workers.count  # of Python's integers: those of many large points are more than 64 bits
         block = np.zeros((workers.count, rows.d), np.int32)
 
         def add(worker: int, first: int, end: int) -> None:
             squared[worker] += integer_totals[kind](handed, first, end, block[worker], whole[worker], lengths)
 
-        workers.each(add, rows.n, _ROWS)
-        return Measured(whole.sum(0)[np.newaxis, np.newaxis], sum(squared.tolist()), lengths)
+        workers.each(add, rows.n, max(1, min(_ROWS, _VALUES // rows.d)))
+        return Measured(whole.sum(0)[np.newaxis, np.newaxis], sum(squared), lengths)
     sums = np.zeros((workers.count, 2, rows.d), np.int64)
     squares = np.zeros((workers.count, 6, rows.d), np.int64)  # three limbs of up to 62 bits, each split at 2^32
 
@@ -95,7 +96,7 @@ def extremes(x: DenseRows, first: i64, end: i64, least: Array[Point], most: Arra
 def integer_totals(x: DenseRows, first: i64, end: i64, block: Array[i32], sums: Array[i64], lengths: Array[f64]) -> i64:
     """Add the columns of small integers to `sums`, (d,); write the points' squared norms, return their sum.
 
-    block: (d,) zeros, to work in. At most 2^13 rows, so that no int32 overflows.
+    block: (d,) zeros, to work in. At most 2^13 rows and 2^30 values, so that no sum overflows.
     """
     squares = 0
     if small_integer(Point):

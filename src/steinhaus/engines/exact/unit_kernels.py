@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from steinhaus.jit.build import inlined, kernel
+from steinhaus.jit.build import inlined, inner, kernel
 from steinhaus.jit.declared import unroll
 from steinhaus.jit.operations import convert, local
 from steinhaus.jit.types import Array, Origin, Point, f64, i64, literal
 
+INFINITY = float("inf")
+SMALLEST = 2.0**-900  # sums of squares below may have lost some to underflow
 _ROWS = 8  # together: each one's sum has to wait for itself
 
 
@@ -32,10 +34,28 @@ def _scale(rows: literal, x: Array[Point], d: i64, out: Array[Origin]) -> None:
             value = f64(x[row * d + t])
             lengths[row] += value * value
     for row in unroll(rows):
-        length = np.sqrt(lengths[row])
-        if length > 0.0:
+        if lengths[row] > SMALLEST and lengths[row] < INFINITY:
+            length = np.sqrt(lengths[row])
             for t in range(row * d, row * d + d):
                 out[t] = convert(f64(x[t]) / length, Origin)
         else:
-            for t in range(row * d, row * d + d):
-                out[t] = convert(x[t], Origin)
+            _scale_by_largest(x + row * d, d, out + row * d)
+
+
+@inner
+def _scale_by_largest(x: Array[Point], d: i64, out: Array[Origin]) -> None:
+    """Scale a row whose squares overflow or underflow: by its largest value first. Rows of zeros stay as they are."""
+    largest, square = 0.0, 0.0
+    for t in range(d):
+        largest = max(largest, abs(f64(x[t])))
+    scaled = largest > 0.0 and largest < INFINITY
+    if scaled:
+        for t in range(d):
+            share = f64(x[t]) / largest
+            square += share * share
+    length = np.sqrt(square)
+    for t in range(d):
+        if scaled:
+            out[t] = convert(f64(x[t]) / largest / length, Origin)
+        else:
+            out[t] = convert(x[t], Origin)

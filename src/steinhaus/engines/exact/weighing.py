@@ -11,6 +11,7 @@ from steinhaus.errors import DataError
 from steinhaus.points import Float64, Int64
 
 _BITS = 46  # all weights together come to at most 2^46 units, and half a unit each for rounding
+_SMALLEST = -953  # of the exponent of their sum: the unit, and inertias in it, are far from underflow
 
 
 class Weights(NamedTuple):
@@ -34,7 +35,7 @@ def weigh(weights: Float64 | None) -> Weights:
     Raises
     ------
     DataError
-        Their sum overflows, or one is out of range.
+        Their sum overflows or is so small that they would lose digits, or one is out of range.
     """
     if weights is None or (weights == 1).all():
         return Weights(None)
@@ -48,5 +49,7 @@ def weigh(weights: Float64 | None) -> Weights:
         raise DataError("The sum of the weights overflows float64. Divide them all by a large number.") from error
     if exponent <= _BITS and (weights == np.rint(weights)).all():
         return Weights(weights.astype(np.int64))
-    unit = math.ldexp(1.0, max(exponent - _BITS, -1000))
+    if exponent < _SMALLEST:
+        raise DataError("The weights are too small: their sum is below 1e-287. Multiply them all by a large number.")
+    unit = math.ldexp(1.0, exponent - _BITS)
     return Weights(np.rint(weights / unit).astype(np.int64), unit)
