@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from steinhaus.errors import DataError
 from steinhaus.images import columns as of_table
 from steinhaus.images.asking import NoSuchNameError
-from steinhaus.images.columns import LABELS, Wanted
+from steinhaus.images.columns import LABELS, Wanted, labels_among
 
 _DELIMITERS = (",", ";", "\t", "|", " ")
 _COUNTED = 10  # columns from which on a first line 1, 2, 3, ... is one of names
@@ -89,7 +89,7 @@ def layout_of(top: list[Line], labels: str | int | bool | None, wanted: Wanted, 
         )
     counted = header and all(is_number(each) for each in fields)
     names = tuple(fields) if header else None
-    label = _label_column(labels, names, row, name)
+    label = _label_column(labels, names, row, wanted, name)
     by_text = label is None and labels is None
     if by_text:
         label = _text_at_an_end(row)
@@ -139,13 +139,16 @@ def _is_text(fields: list[str]) -> bool:
 
 
 def _label_column(
-    labels: str | int | bool | None, names: Sequence[str] | None, row: list[str], name: str
+    labels: str | int | bool | None, names: Sequence[str] | None, row: list[str], wanted: Wanted, name: str
 ) -> int | None:
-    """The column that is asked for, or that has a known name."""
+    """The column that is asked for, or that has a known name and is no feature that was asked for."""
     columns = len(names or row)
     if labels is None:
-        known = [column for column, each in enumerate(names or []) if each.lower() in LABELS]
-        return known[0] if known else None
+        if names is None:
+            return None
+        features = wanted.by_name(names, name)
+        known = (names.index(each) for each in labels_among(names))
+        return next((column for column in known if column not in features), None)
     if labels is False or (labels in ("none", "first", "last") and labels not in (names or ())):
         return {False: None, "none": None, "first": 0, "last": columns - 1}[labels]
     if isinstance(labels, bool):
