@@ -124,7 +124,11 @@ def _labelled(
         except asking.NoSuchNameError:
             if file is None:
                 raise
-    return with_labels(_opened(asked, {"labels": False}), label_file(file, limits))
+    from steinhaus.images import label_files
+
+    labels, images = label_files.read(file, limits), _opened(asked, {"labels": False})
+    values, notes = label_files.in_order(file, labels, images.files)
+    return with_labels(replace(images, notes=(*images.notes, *notes)), values)
 
 
 @dataclass(frozen=True)
@@ -156,13 +160,6 @@ def with_labels(images: Images, labels: Any) -> Images:
     indices, names = encode(labels, images.n, images.name)
     indices.setflags(write=False)
     return replace(images, labels=indices, label_names=names)
-
-
-def label_file(path: Path, limits: Limits) -> Any:
-    """The labels that a file holds."""
-    from steinhaus.images import label_files
-
-    return label_files.read(path, limits)
 
 
 def _opened(asked: _Asked, labels: dict[str, Any]) -> Images:
