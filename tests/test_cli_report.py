@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pictures import mnist_like
 from steinhaus.cli import main
 from steinhaus.study import load
 
@@ -43,6 +44,22 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_it_opens_the_page(opened: list[str], tmp_path: Path) -> None:
     assert main(["report", "one", "--open"]) == 0
     assert opened == [(tmp_path / "one" / "report.html").as_uri()]
+
+
+@pytest.mark.usefixtures("_no_figures")
+def test_a_known_set_that_cannot_be_read_here_stops_no_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in (tmp_path / "kmnist", tmp_path / "data/kmnist"):  # a set of that name, but not the published one
+        mnist_like(folder, train=20, test=5)
+    monkeypatch.setenv("STEINHAUS_DATA", str(tmp_path / "data"))
+    assert main(["study", "kmnist", "--k", "2", "--restarts", "1", "--quiet", "--out", "of it"]) == 0
+    assert main(["report", "of it"]) == 0
+    assert "are not at hand" not in capsys.readouterr().err
+    shutil.rmtree(tmp_path / "kmnist")
+    assert main(["report", "of it"]) == 0
+    assert "are not at hand" in capsys.readouterr().err
+    assert main(["report", "of it", "--data", str(tmp_path / "data")]) == 1
 
 
 @pytest.mark.usefixtures("_no_figures")

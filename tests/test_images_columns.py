@@ -265,3 +265,54 @@ def test_nested_lists_of_different_lengths_are_refused(tmp_path):
     rows = [[[1, 2], [3, 4]], [[1, 2], [3]]]
     with pytest.raises(DataError, match="the lists of column image must all hold 2 numbers; some hold others"):
         open_images(parquet(tmp_path / "x.parquet", {"image": rows}))
+
+
+# Which columns are features, of text and of Parquet alike
+
+
+def same_table(path, columns):
+    """The same columns as a CSV or a Parquet file."""
+    if path.suffix == ".csv":
+        return table(path, columns, zip(*columns.values(), strict=True))
+    return parquet(path, columns)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_numbers_of_columns_count_the_label_and_text(tmp_path, kind):
+    values = {"label": [0, 1, 0], "who": ["p", "q", "p"], "a": [1.5, 2, 4], "b": [2.5, 3, 1], "c": [3.5, 4, 5]}
+    path = same_table(tmp_path / f"x.{kind}", values)
+    for numbers in ([2, 4], ["2", "4"]):
+        assert open_images(path, columns=numbers).columns == ("a", "c")
+    assert open_images(path, without=[3]).columns == ("a", "c")
+    for column, why in (("who", "no feature"), (1, "no feature")):
+        with pytest.raises(DataError, match=why):
+            open_images(path, columns=["a", column])
+    with pytest.raises(DataError, match=r'column "label" is the label, and is no feature'):
+        open_images(path, columns=["a", "label"], labels="label")
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_x_and_y_are_coordinates(tmp_path, kind, rng):
+    path = same_table(tmp_path / f"x.{kind}", {"x": rng.normal(size=12), "y": rng.normal(size=12)})
+    images = open_images(path)
+    assert (images.columns, images.label_names) == (("x", "y"), None)
+    path = same_table(tmp_path / f"y.{kind}", {"a": rng.normal(size=12), "y": np.arange(12) % 3})
+    assert open_images(path).label_names == ("0", "1", "2")
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_column_that_was_asked_for_is_a_feature_whatever_its_name(tmp_path, kind, rng):
+    path = same_table(tmp_path / f"x.{kind}", {"a": rng.normal(size=12), "target": rng.normal(size=12)})
+    images = open_images(path, columns=["a", "target"])
+    assert (images.columns, images.label_names, images.notes) == (("a", "target"), None, ())
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_fractions_are_no_labels(tmp_path, kind, rng):
+    path = same_table(tmp_path / f"x.{kind}", {"a": rng.normal(size=12), "target": rng.normal(size=12)})
+    with pytest.raises(DataError, match=r'labels="none"'):
+        open_images(path)
+    images = open_images(path, labels="none")
+    assert images.columns == ("a", "target")
+    assert images.notes[0].startswith('Clustered: column "target", which by its name may hold labels.')
+    assert open_images(path, labels="none", without="target").notes == ()

@@ -63,6 +63,18 @@ def test_cifar_100_has_fine_and_coarse_labels(tmp_path, labels, names, expected)
         open_images(tmp_path, labels="medium")
 
 
+def test_cifar_in_a_folder_below(tmp_path):
+    write(tmp_path / "cifar/cifar-10-batches-bin/data_batch_1.bin", records(X[:4], Y[:4]))
+    write(tmp_path / "cifar/cifar-10-batches-bin/test_batch.bin", records(X[4:], Y[4:]))
+    write(tmp_path / "cifar/cifar-10-batches-bin/batches.meta.txt", b"\n".join(b"class%d" % k for k in range(10)))
+    images = open_images(tmp_path / "cifar")
+    np.testing.assert_array_equal(images.pixels, X)
+    assert (images.given_train, images.label_names[3]) == (4, "class3")
+    write(tmp_path / "cifar/cifar-10-batches-bin/more.bin", records(X, Y))
+    with pytest.raises(DataError, match=r"is named after a part of a split, and more\.bin after none"):
+        open_images(tmp_path / "cifar")
+
+
 def test_cifar_that_is_none_is_refused(tmp_path):
     with pytest.raises(DataError, match="holds the label 77, which CIFAR-10 has not"):
         open_images(write(tmp_path / "x.bin", records(X, np.full(6, 77, np.uint8))))
@@ -113,6 +125,24 @@ def test_matlab_of_rows_with_a_split(tmp_path):
     assert (images.given_train, images.label_names) == (4, ("0", "1", "2", "3"))
     savemat(tmp_path / "flat.mat", {"X": digits(5).reshape(5, 12)})
     assert open_images(tmp_path / "flat.mat").shape == (12,)
+
+
+@pytest.mark.parametrize("labels", [None, "none"])
+def test_matlab_has_its_images_where_the_labels_say_wanted_or_not(tmp_path, labels):
+    from scipy.io import savemat
+
+    y = np.arange(6)[:, None]
+    rows, pictures = digits(6, 3, 5).reshape(6, 15), digits(6, 4, 5)
+    for x, expected in ((rows, rows), (rows.T, rows), (pictures, pictures), (np.moveaxis(pictures, 0, -1), pictures)):
+        for labels_of_file in (y, y.T):
+            savemat(tmp_path / "x.mat", {"X": x, "y": labels_of_file})
+            images = open_images(tmp_path / "x.mat", labels=labels)
+            np.testing.assert_array_equal(images.pixels, expected)
+            assert (images.label_names is None) == (labels == "none")
+    savemat(tmp_path / "several.mat", {"X": rows, "y": np.ones((6, 14))})
+    assert open_images(tmp_path / "several.mat", labels="none").n == 6
+    with pytest.raises(DataError, match="there are 14 labels an image"):
+        open_images(tmp_path / "several.mat")
 
 
 def test_matlab_with_other_content_is_refused(tmp_path):
@@ -168,6 +198,12 @@ def test_json_lines_of_vectors(tmp_path, key, end, rng):
     assert images.label_names == ("cat", "dog")
     assert len(open_images(tmp_path / f"x.{end}", labels="text").label_names) == 1
     assert open_images(tmp_path / f"x.{end}", labels="none").label_names is None
+
+
+def test_json_lines_say_which_keys_are_left_out(tmp_path):
+    lines = [json.dumps({"id": k, "embedding": [k, 1.5], "features": [1, 2], "label": k % 2}) for k in range(3)]
+    images = open_images(write(tmp_path / "x.jsonl", "\n".join(lines).encode()))
+    assert (images.shape, images.notes) == ((2,), ("Left out: keys id, features.",))
 
 
 def test_json_lines_of_lists(tmp_path):

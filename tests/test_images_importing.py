@@ -14,7 +14,7 @@ pytest.importorskip("zarr", reason="needs the extra `zarr`")
 
 from steinhaus.cli import main
 from steinhaus.errors import DataError
-from steinhaus.images import importing, open_images
+from steinhaus.images import Images, importing, open_images
 from steinhaus.images.importing import import_images
 from steinhaus.images.stored import StoredPixels
 
@@ -91,6 +91,15 @@ def test_other_sources(tmp_path, source, rng):
     imported, plain = import_images(name, tmp_path / "x.zarr"), open_images(name)
     assert imported.sha256 == plain.sha256
     assert imported.full_scale == plain.full_scale
+
+
+def test_names_of_classes_keep_their_order(tmp_path):
+    names = ["zebra", "ant", "unused"]
+    images = Images.from_arrays(np.eye(3), [1, 0, 1], label_names=names)
+    importing._write_array(images, tmp_path / "x.zarr", "print", None)
+    imported = open_images(tmp_path / "x.zarr")
+    assert (imported.label_names, imported.labels.tolist()) == (tuple(names), [1, 0, 1])
+    assert imported.sha256 == images.sha256
 
 
 @pytest.mark.parametrize("stop", range(1, 6))

@@ -81,6 +81,55 @@ def test_a_file_of_labels_beside_names_of_files(tmp_path):
     assert [images.label_names[label] for label in images.labels] == ["cat" if y else "dog" for y in Y]
 
 
+def test_a_file_of_labels_beside_names_of_files_of_a_split(tmp_path):
+    places = [f"{part}/{row}.png" for part in ("test", "train") for row in (10, 2)]
+    for row, place in enumerate(places):
+        picture(tmp_path / "pictures" / place, X[row])
+    labels = {place: place.replace("/", " ") for place in places}
+    for delimiter, end in ((",", "csv"), ("\t", "tsv"), (";", "txt")):
+        lines = [f'"{place}"{delimiter}{label}' for place, label in labels.items()]
+        write(tmp_path / f"y.{end}", "\n".join([f"file{delimiter}label", *lines]).encode())
+        images = open_images(tmp_path / "pictures", labels=tmp_path / f"y.{end}")
+        assert images.given_train == 2
+        found = [images.label_names[label] for label in images.labels]
+        assert (
+            found
+            == [labels[file] for file in images.files]
+            == [f"{name}.png" for name in ("train 2", "train 10", "test 2", "test 10")]
+        )
+
+
+def test_a_file_of_labels_beside_names_of_files_in_parquet(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    for row in range(3):
+        picture(tmp_path / "pictures" / f"{row}.png", X[row])
+    pq.write_table(pa.table({"name": ["2.png", "0.png", "1.png"], "label": [2, 0, 1]}), tmp_path / "y.parquet")
+    assert open_images(tmp_path / "pictures", labels=tmp_path / "y.parquet").labels.tolist() == [0, 1, 2]
+
+
+def test_a_file_of_labels_of_other_files_is_refused(tmp_path):
+    for row in range(3):
+        picture(tmp_path / "pictures" / f"{row}.png", X[row])
+    for files, why in ((("a.png", "b.png", "c.png"), "no label for 0"), (("0.png",) * 3, "several labels")):
+        write(tmp_path / "y.csv", ("file,label\n" + "".join(f"{file},1\n" for file in files)).encode())
+        with pytest.raises(DataError, match=why):
+            open_images(tmp_path / "pictures", labels=tmp_path / "y.csv")
+    write(tmp_path / "y.csv", b"file,label\n3.png,d\n2.png,c\n1.png,b\n0.png,a\n")
+    images = open_images(tmp_path / "pictures", labels=tmp_path / "y.csv")
+    assert images.label_names == ("a", "b", "c")
+    assert images.notes[-1].startswith("Left out: 1 of the 4 labels of")
+
+
+def test_labels_beside_names_of_files_of_images_that_have_none_keep_their_order_and_that_is_said(tmp_path):
+    write(tmp_path / "x.npy", npy(X))
+    write(tmp_path / "y.csv", ("file,label\n" + "".join(f"{9 - row}.png,{Y[row]}\n" for row in range(6))).encode())
+    images = open_images(tmp_path / "x.npy", labels=tmp_path / "y.csv")
+    assert images.labels.tolist() == Y
+    assert "The labels are taken in the order of" in images.notes[0]
+
+
 def test_a_name_for_sources_without_names_says_what_there_is(tmp_path):
     for name in sources(tmp_path):
         with pytest.raises(DataError, match=r"no (column|array|labels)|has no column"):

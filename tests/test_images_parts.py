@@ -284,6 +284,13 @@ def test_arrays_left_out_of_a_split_are_said(tmp_path):
     assert "mean" in open_images(tmp_path / "x.npz").notes[0]
 
 
+def test_arrays_left_out_beside_images_and_labels_are_said(tmp_path):
+    np.savez(tmp_path / "x.npz", images=digits(4), labels=np.arange(4), embedding=np.zeros((4, 3)))
+    assert open_images(tmp_path / "x.npz").notes == ("Left out: array embedding.",)
+    assert open_images(tmp_path / "x.npz", labels="none").notes == ("Left out: array embedding.",)
+    assert open_images(tmp_path / "x.npz", images="embedding").notes == ("Left out: arrays images, labels.",)
+
+
 # IDX
 
 

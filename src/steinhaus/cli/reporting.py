@@ -116,14 +116,24 @@ def _with_images(folder: str, source: str | None, reading: dict[str, Any], watch
 
 
 def _known_images(result: StudyResult, reading: dict[str, Any]) -> Split | None:
-    """The images of a study of a known set, where they are on this machine."""
+    """The images of a study of a known set, where they are on this machine.
+
+    None too where they cannot be read, unless the user said how to read them.
+    """
     from steinhaus.images import data_status, open_images
+    from steinhaus.images.opening import is_known
 
     record = result.record
     ready = {status.known.name for status in data_status(reading.get("data")) if status.ready}
     if record.data.name not in ready or not record.complete:
         return None
-    images = open_images(record.data.name, download=False, **reading)
+    here = {"download": False} if is_known(record.data.name) else {}  # a path of that name has no such option
+    try:
+        images = open_images(record.data.name, **here, **reading)
+    except DataError:
+        if reading:
+            raise
+        return None
     return _split(images, result) if images.sha256 == record.data.sha256 else None
 
 

@@ -5,7 +5,6 @@ A file is records of a label byte, or a coarse and a fine one, and 3,072 bytes: 
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +12,11 @@ from numpy.typing import NDArray
 
 from steinhaus.errors import DataError
 from steinhaus.images.collection import Images
-from steinhaus.images.files import natural, open_content, reading, shown, source_name
+from steinhaus.images.files import open_content, shown, source_name
 from steinhaus.images.limits import Limits
 from steinhaus.images.parts import ORDER, Part, given, one_part, part_in
 from steinhaus.images.progress import Progress
+from steinhaus.images.shards import ordered
 from steinhaus.wording import option
 
 _PIXELS = 3 * 32 * 32
@@ -37,7 +37,7 @@ def read(path: Path, *, labels: str | int | bool | None = None, limits: Limits, 
     DataError
         Where a file is cut short, or holds labels that there are not.
     """
-    pairs = _files(path) if path.is_dir() else [(path, None)]
+    pairs = ordered(path, (".bin",), _part) if path.is_dir() else [(path, None)]
     sizes = {file: file.stat().st_size for file, _ in pairs}
     record = next((width for width in _KINDS if all(size and size % width == 0 for size in sizes.values())), None)
     if record is None:
@@ -61,7 +61,7 @@ def read(path: Path, *, labels: str | int | bool | None = None, limits: Limits, 
         raise DataError(f"{shown(path)} holds the label {most}, which CIFAR-{classes} has not: it is another file.")
     parts: list[Part] = [part for _, part in pairs if part is not None]
     given_train, given_val = given(counts)
-    names = None if found is None else _label_names(path, classes, coarse)
+    names = None if found is None else _label_names(pairs[0][0].parent, classes, coarse)
     pixels: NDArray[np.uint8] = whole[:, -_PIXELS:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
     return Images.from_arrays(
         pixels, found, label_names=names, name=source_name(path), given_train=given_train, given_val=given_val,
@@ -69,15 +69,9 @@ def read(path: Path, *, labels: str | int | bool | None = None, limits: Limits, 
     )  # fmt: skip
 
 
-def _files(folder: Path) -> list[tuple[Path, Part | None]]:
-    """The files of a folder, those to train first: data_batch_1.bin, ..., test_batch.bin; or train.bin, test.bin."""
-    with reading(folder):
-        names = sorted((name for name in os.listdir(folder) if name.lower().endswith(".bin")), key=natural)
-    pairs: list[tuple[Path, Part | None]] = [
-        (folder / name, part_in(Path(name).stem) or ("train" if name.startswith("data_batch") else None))
-        for name in names
-    ]
-    return sorted(pairs, key=lambda pair: ORDER.index(pair[1] or "train"))
+def _part(stem: str) -> Part | None:
+    """The part of a file by its name: data_batch_1, ... are to train."""
+    return "train" if stem.startswith("data_batch") else part_in(stem)
 
 
 def _column(labels: str | int | bool | None, classes: int) -> tuple[int | None, bool]:
@@ -92,9 +86,9 @@ def _column(labels: str | int | bool | None, classes: int) -> tuple[int | None, 
     raise DataError(f"CIFAR-{classes} has no labels {labels!r}; it has {known}.")
 
 
-def _label_names(path: Path, classes: int, coarse: bool) -> list[str] | None:
+def _label_names(folder: Path, classes: int, coarse: bool) -> list[str] | None:
     """The names of classes, from the text file beside; None where it is not there."""
-    file = (path if path.is_dir() else path.parent) / _NAMES[classes][coarse]
+    file = folder / _NAMES[classes][coarse]
     wanted = 20 if coarse else classes
     if not file.is_file() or file.stat().st_size > 1 << 16:
         return None

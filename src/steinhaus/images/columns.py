@@ -45,6 +45,10 @@ class Wanted:
             return [place_of(self.columns, names, name)]
         return [place_of(column, names, name) for column in self.columns]
 
+    def by_name(self, names: Sequence[str], name: str) -> list[int]:
+        """The columns that are asked for one by one, and not all together."""
+        return [] if self.columns == "all" else self.named(names, name) or []
+
     def left_out(self, names: Sequence[str], name: str) -> set[int]:
         """The columns that are to be left out."""
         listed = [self.without] if isinstance(self.without, str | int) else self.without
@@ -61,6 +65,28 @@ def place_of(column: str | int, names: Sequence[str], name: str) -> int:
             return place % len(names)
     known = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
     raise DataError(f"{name} has no column {column!r}; its columns are {known}, or 0 to {len(names) - 1} by number.")
+
+
+def labels_among(names: Sequence[str]) -> list[str]:
+    """The columns that hold labels by their names; a y beside an x is a coordinate.
+
+    Examples
+    --------
+    >>> labels_among(["Age", "Class"]), labels_among(["a", "y"]), labels_among(["x", "y"])
+    (['Class'], ['y'], [])
+    """
+    coordinates = {"y"} if any(each.lower() == "x" for each in names) else set()
+    return [each for each in names if each.lower() in LABELS and each.lower() not in coordinates]
+
+
+def clustered_labels(names: Sequence[str]) -> str | None:
+    """A word about features that hold labels by their names."""
+    if not (found := labels_among(names)):
+        return None
+    return (
+        f'Clustered: column "{found[0]}", which by its name may hold labels. To leave it out: '
+        f"{option('without', repr(found[0]))}."
+    )
 
 
 def identifies(column: str) -> bool | None:

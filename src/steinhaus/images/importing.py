@@ -28,7 +28,7 @@ from steinhaus.images.encoded import Encoded, differing, pictures_of, split_of, 
 from steinhaus.images.files import shown, source_name
 from steinhaus.images.folder import stopped
 from steinhaus.images.journal import Written, append, journal_of, read_line, resumed
-from steinhaus.images.labels import encode
+from steinhaus.images.labels import Int64, encode
 from steinhaus.images.limits import DEFAULT_LIMITS, Limits
 from steinhaus.images.opening import open_images
 from steinhaus.images.parts import Part
@@ -211,7 +211,7 @@ def _write_pictures(
     labels = whole(written.labels, written.names, name)
     given_train, given_val, _ = split_of(written.parts)
     about = {"name": name, "print": print_of, "given_train": given_train, "given_val": given_val}
-    _finish(target, array, labels, about, source.label_names)
+    _finish(target, labels, about, source.label_names)
     journal.unlink()
     return written.skipped
 
@@ -242,14 +242,12 @@ def _write_array(images: Images, target: Path, print_of: str, progress: Progress
             append(lines, {"taken": end - first, "labels": [], "names": [], "skipped": []})
             if progress is not None:
                 progress(f"Writing {shown(target)}", end, images.n, "pictures")
-    named = images.labels is not None and images.label_names is not None
-    labels = [images.label_names[i] for i in images.labels] if named else None  # type: ignore[index, union-attr]
     about = {
         "name": images.name, "print": print_of, "full_scale": images.full_scale, "given_train": images.given_train,
         "given_val": images.given_val, "usual_train": images.usual_train, "columns": images.columns,
         "licence": images.licence, "source": images.source,
     }  # fmt: skip
-    _finish(target, array, labels, about)
+    _finish(target, images.labels, about, images.label_names)
     journal.unlink()
 
 
@@ -273,12 +271,9 @@ def _opened(target: Path) -> Any:
 
 
 def _finish(
-    target: Path,
-    array: Any,
-    labels: list[Any] | None,
-    about: dict[str, Any],
-    label_names: tuple[str, ...] | None = None,
+    target: Path, labels: list[Any] | Int64 | None, about: dict[str, Any], label_names: tuple[str, ...] | None
 ) -> None:
+    """Write the labels, and what the store is: complete. With `label_names` labels are numbers of these."""
     group = _zarr().open_group(target, mode="r+")
     if labels is not None:
         indices, names = encode(labels, len(labels), about["name"], label_names)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +15,22 @@ from numpy.typing import NDArray
 
 from steinhaus.errors import DataError
 from steinhaus.images.columns import LABELS
-from steinhaus.images.files import natural, open_content, shown
+from steinhaus.images.files import open_content, shown
 from steinhaus.images.limits import Limits
-from steinhaus.images.sniffing import identify
+from steinhaus.images.sniffing import SUFFIXES, identify
+from steinhaus.images.table_layout import USUAL, fields_of, is_number, plain
 
 
-def read(path: Path, limits: Limits) -> NDArray[Any]:
-    """The labels of a file: an IDX, .npy, .npz or Parquet file, or one of text, a label a line.
+@dataclass(frozen=True)
+class Labels:
+    """What a file of labels holds."""
+
+    values: NDArray[Any]  # (n,) or (n, columns)
+    files: Sequence[str] | None = None  # the picture that each belongs to; None: they stand in the images' order
+
+
+def read(path: Path, limits: Limits) -> Labels:
+    """The labels of a file: an IDX, .npy, .npz, Parquet or Arrow file, or one of text, a label a line.
 
     Raises
     ------
@@ -28,15 +41,15 @@ def read(path: Path, limits: Limits) -> NDArray[Any]:
     if kind == "idx":
         from steinhaus.images import idx
 
-        return idx.read_labels(path, limits)
+        return Labels(idx.read_labels(path, limits))
     if kind == "npy":
         from steinhaus.images import npy
 
-        return npy.array_of(path, limits)
+        return Labels(npy.array_of(path, limits))
     if kind == "npz":
         from steinhaus.images import npz
 
-        return npz.only_array(path, limits)
+        return Labels(npz.only_array(path, limits))
     if kind in ("parquet", "arrow"):
         return _of_parquet(path)
     if kind == "csv":
@@ -46,16 +59,63 @@ def read(path: Path, limits: Limits) -> NDArray[Any]:
     )
 
 
-def _of_parquet(path: Path) -> NDArray[Any]:
+def in_order(path: Path, labels: Labels, pictures: Sequence[str] | None) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """The labels in the order of the images, and what is to be said of that.
+
+    Parameters
+    ----------
+    path
+        The file of labels, for messages.
+    pictures
+        The file of each image, as in `Images.files`.
+
+    Raises
+    ------
+    DataError
+        Where a picture has no label there, or several.
+    """
+    if labels.files is None:
+        return labels.values, ()
+    if pictures is None:
+        return labels.values, (f"The labels are taken in the order of {shown(path)}: the images have no file names.",)
+    keys: tuple[Callable[[str], str], ...] = (_path, _name)
+    for key in keys:
+        there = [key(file) for file in labels.files]
+        wanted = [key(file) for file in pictures]
+        times = Counter(there)
+        if len(set(wanted)) == len(wanted) and all(times[file] == 1 for file in wanted):
+            rows = {file: row for row, file in enumerate(there)}
+            left = len(there) - len(wanted)
+            note = f"Left out: {left:,} of the {len(there):,} labels of {shown(path)}, whose files are not among these."
+            return labels.values[[rows[file] for file in wanted]], (note,) if left else ()
+    times = Counter(map(_name, labels.files))
+    bad = next((file for file in pictures if times[_name(file)] != 1), pictures[0])
+    many = "several labels" if times[_name(bad)] else "no label"
+    raise DataError(
+        f"{shown(path)} has {many} for {shown(bad)}. Name every picture once, by its place within the source; or leave "
+        "the names out, and give one label an image, in the order of the images."
+    )
+
+
+def _path(file: str) -> str:
+    return unicodedata.normalize("NFC", file.replace("\\", "/").removeprefix("./"))
+
+
+def _name(file: str) -> str:
+    return _path(file).rpartition("/")[2]
+
+
+def _of_parquet(path: Path) -> Labels:
     files = importlib.import_module("steinhaus.images.parquet_files")
-    names = files.opened(path).schema_arrow.names
-    return np.asarray(files.column([path], names[_column(names, path)]))
+    schema = files.opened(path).schema_arrow
+    label = schema.names[_column(schema.names, path)]
+    texts = [name for name in schema.names if name != label and str(schema.field(name).type).endswith("string")]
+    found = {name: files.column([path], name, "a file").tolist() for name in texts}
+    return Labels(np.asarray(files.column([path], label)), _files(found.values()))
 
 
-def _of_text(path: Path, limits: Limits) -> NDArray[Any]:
+def _of_text(path: Path, limits: Limits) -> Labels:
     """Labels of a text, a line each; of a table with names those of its column of labels, or of its only one."""
-    from steinhaus.images.table_layout import is_number
-
     lines: list[str] = []
     held = 0
     with open_content(path, limits) as content:
@@ -68,34 +128,26 @@ def _of_text(path: Path, limits: Limits) -> NDArray[Any]:
             limits.check_memory(content.name, held)
     while lines and not lines[-1]:
         lines.pop()
-    first = [field.strip().strip("\"'") for field in lines[0].split(",")] if lines else []
+    delimiter = max(USUAL, key=lines[0].count) if lines else USUAL[0]
+    first = [plain(field) for field in fields_of(lines[0], delimiter)] if lines else []
     if len(first) == 1:
         named = first[0].lower() in LABELS
-        return np.array(lines[named:], object)
+        return Labels(np.array([plain(line) for line in lines[named:]], object))
     if not first or is_number(first[-1]):
         raise DataError(
             f"{shown(path)} has {len(first)} columns and no names; a file of labels has one, or a first line of names."
         )
     column = _column(first, path)
-    rows = [line.split(",") for line in lines[1:]]
-    if bad := next((place for place, row in enumerate(rows) if len(row) != len(first)), None):
-        raise DataError(f"{shown(path)}, line {bad + 2}: {len(rows[bad])} columns here, but {len(first)} names.")
-    labels = [row[column].strip().strip("\"'") for row in rows]
-    names = {str(place): [row[place].strip().strip("\"'") for row in rows] for place in range(len(first))}
-    files = next((held for place, held in names.items() if int(place) != column and _are_files(held)), None)
-    if files is not None:  # in the order in which a folder of these files is read
-        return np.array([labels[row] for row in sorted(range(len(files)), key=lambda row: _order(files[row]))], object)
-    return np.array(labels, object)
+    rows = [fields_of(line, delimiter) for line in lines[1:]]
+    if bad := next((place for place, row in enumerate(rows, 1) if len(row) != len(first)), None):
+        raise DataError(f"{shown(path)}, line {bad + 1}: {len(rows[bad - 1])} columns here, but {len(first)} names.")
+    columns = [[plain(row[place]) for row in rows] for place in range(len(first))]
+    return Labels(np.array(columns.pop(column), object), _files(columns))
 
 
-def _are_files(values: list[str]) -> bool:
-    from steinhaus.images.sniffing import SUFFIXES
-
-    return bool(values) and all(value.lower().endswith(SUFFIXES) for value in values)
-
-
-def _order(file: str) -> list[Any]:
-    return [natural(part) for part in file.replace("\\", "/").split("/")]
+def _files(columns: Iterable[list[str]]) -> list[str] | None:
+    """The first column that holds the names of pictures alone; None where there is none."""
+    return next((each for each in columns if each and all(file.lower().endswith(SUFFIXES) for file in each)), None)
 
 
 def _column(names: list[str], path: Path) -> int:

@@ -104,7 +104,10 @@ def _classes(values: NDArray[Any], name: str) -> NDArray[Any]:
             raise DataError(f"{name}: the labels are bytes that are not UTF-8 text ({error.reason}).") from None
     if values.dtype.kind == "U":
         return values
-    raise DataError(f"{name}: labels must be classes, whole numbers or names, but have dtype {values.dtype}.")
+    raise DataError(
+        f"{name}: labels must be classes, whole numbers or names, but have dtype {values.dtype}. Without labels: "
+        f"{option('labels', repr('none'))}."
+    )
 
 
 def _by_value(classes: NDArray[Any]) -> tuple[Int64, tuple[str, ...]]:

@@ -49,10 +49,10 @@ def read(
         found = {key: matlab_files.values(file, there[key], name, limits) for key in wanted}
     parts, of_labels, sizes = [], [], [0, 0, 0]
     for place, key in enumerate(chosen.images):
-        y = found[chosen.labels[place]].reshape(-1) if chosen.labels else None
-        x = _images_first(found[key], None if y is None else len(y))
+        beside = [chosen.labels[place]] if chosen.labels else npz_names.labels_beside(list(there), key)
+        x = _images_first(found[key], {side for label in beside for side in there[label].shape if side > 1})
         parts.append(x)
-        of_labels += [] if y is None else [y]
+        of_labels += [_as_vector(found[label]) for label in beside if chosen.labels]
         sizes[ORDER.index(chosen.parts[place] or "train")] += len(x)
     if any(part.shape[1:] != parts[0].shape[1:] or part.dtype != parts[0].dtype for part in parts):
         raise DataError(f"{name}: {' and '.join(chosen.images)} do not belong together: they differ in shape or type.")
@@ -63,10 +63,17 @@ def read(
     )  # fmt: skip
 
 
-def _images_first(values: NDArray[Any], n: int | None) -> NDArray[Any]:
-    """An array with images along its first axis: MATLAB has them along the last, (h, w, c, n) or (h, w, n)."""
-    if values.ndim >= 3 and (n is None or values.shape[-1] == n):
+def _images_first(values: NDArray[Any], counts: set[int]) -> NDArray[Any]:
+    """An array with images along its first axis: MATLAB has them along the last, (h, w, c, n) or (h, w, n).
+
+    counts: the sides of the labels, which are found whether they are wanted or not: one is the number of images.
+    """
+    first, last = (values.shape[axis] in counts for axis in (0, -1))
+    if (values.ndim >= 3 and (last or not first)) or (values.ndim == 2 and last and not first):
         return np.moveaxis(values, -1, 0)
-    if values.ndim == 2 and n is not None and values.shape[1] == n != values.shape[0]:
-        return values.T
     return values
+
+
+def _as_vector(labels: NDArray[Any]) -> NDArray[Any]:
+    """Labels, (n, 1) or (1, n), as (n,); several labels an image as they are."""
+    return labels.reshape(-1) if max(labels.shape) == labels.size else labels

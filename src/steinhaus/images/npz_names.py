@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from steinhaus.errors import DataError
 from steinhaus.images.asking import NoSuchNameError, is_none
@@ -34,6 +34,11 @@ def is_labels(key: str) -> bool:
     return _role(key)[1] in _LABELS
 
 
+def labels_beside(keys: Sequence[str], images: str) -> list[str]:
+    """The arrays of labels, by their names, of the part that an array of images is."""
+    return [key for key in keys if key != images and is_labels(key) and _role(key)[0] == _role(images)[0]]
+
+
 def chosen(keys: Sequence[str], name: str, images: str | None, labels: str | int | bool | None) -> Chosen:
     """The arrays of images and of labels: as named, else by convention.
 
@@ -42,6 +47,18 @@ def chosen(keys: Sequence[str], name: str, images: str | None, labels: str | int
     DataError
         Where it cannot be told which are images, or some parts have labels and others none.
     """
+    found = _chosen(keys, name, images, labels)
+    left = [key for key in keys if key not in (*found.images, *found.labels)]
+    if is_none(labels):
+        left = [key for key in left if not is_labels(key)]
+    if not left:
+        return found
+    more = f" and {len(left) - 6} more" if len(left) > 6 else ""
+    note = f"Left out: {'array' if len(left) == 1 else 'arrays'} {', '.join(left[:6])}{more}."
+    return replace(found, notes=(note,))
+
+
+def _chosen(keys: Sequence[str], name: str, images: str | None, labels: str | int | bool | None) -> Chosen:
     wanted = None if labels is None or is_none(labels) or isinstance(labels, bool) else str(labels)
     if images is not None and images not in keys:
         raise DataError(f"{name} holds no array named {images!r}; it holds {', '.join(keys)}.")
@@ -87,12 +104,7 @@ def _of_split(keys: Sequence[str], name: str, split: dict[Part, str], wanted: st
             f"Without them: {option('labels', repr('none'))}."
         )
     images = [split[part] for part in parts]
-    notes: tuple[str, ...] = ()
-    used = {*images, *labels.values()}
-    left = [key for key in keys if key not in used]
-    if left and not bare:
-        notes = (f"Left out: {', '.join(left[:6])}, which belong to no part of the split.",)
-    return Chosen(images, [labels[part] for part in parts] if labels else [], list(parts), notes)
+    return Chosen(images, [labels[part] for part in parts] if labels else [], list(parts))
 
 
 def _split(keys: Sequence[str], roles: Sequence[str]) -> dict[Part, str]:

@@ -124,7 +124,11 @@ def _labelled(
         except asking.NoSuchNameError:
             if file is None:
                 raise
-    return with_labels(_opened(asked, {"labels": False}), label_file(file, limits))
+    from steinhaus.images import label_files
+
+    labels, images = label_files.read(file, limits), _opened(asked, {"labels": False})
+    values, notes = label_files.in_order(file, labels, images.files)
+    return with_labels(replace(images, notes=(*images.notes, *notes)), values)
 
 
 @dataclass(frozen=True)
@@ -158,13 +162,6 @@ def with_labels(images: Images, labels: Any) -> Images:
     return replace(images, labels=indices, label_names=names)
 
 
-def label_file(path: Path, limits: Limits) -> Any:
-    """The labels that a file holds."""
-    from steinhaus.images import label_files
-
-    return label_files.read(path, limits)
-
-
 def _opened(asked: _Asked, labels: dict[str, Any]) -> Images:
     """Open a source; `labels` is empty, or says as {"labels": ...} which: a name, a number, a word; False: none."""
     source, options, limits, progress = asked.source, asked.options, asked.limits, asked.progress
@@ -172,7 +169,7 @@ def _opened(asked: _Asked, labels: dict[str, Any]) -> Images:
         _check_options(Images.from_arrays, options, "an array", given=("pixels", "labels"))
         return _unnamed(Images.from_arrays(source, **options), labels)
     text = os.fsdecode(source)
-    if isinstance(source, str) and _is_known(text):
+    if isinstance(source, str) and is_known(text):
         from steinhaus.images.catalogue import open_known
 
         _check_options(open_known, options, text, given=("name", "data", "limits", "progress"))
@@ -200,7 +197,7 @@ def _opened(asked: _Asked, labels: dict[str, Any]) -> Images:
     return reader(path, limits=limits, progress=progress, **options, **given)
 
 
-def _is_known(text: str) -> bool:
+def is_known(text: str) -> bool:
     """Whether a source is a known set, by name; a path of that name comes before those that are never downloaded."""
     known = KNOWN.get(text)
     return known is not None and (bool(known.mirrors) or not known.files or not os.path.lexists(text))
@@ -223,7 +220,7 @@ def _no_names(name: str, labels: Any) -> asking.NoSuchNameError:
 def kind_of(source: str) -> str | None:
     """What a path is, as `sniffing.identify` tells; None where there is no such path, or nothing that can be read."""
     path = Path(source).expanduser()
-    if _is_known(source) or not os.path.lexists(path):
+    if is_known(source) or not os.path.lexists(path):
         return None
     try:
         return identify(path, DEFAULT_LIMITS)
@@ -233,7 +230,7 @@ def kind_of(source: str) -> str | None:
 
 def can_stay(source: str) -> bool:
     """Whether the pixels of a source can stay where they are stored: `stored` is an option of its reader."""
-    if _is_known(source) or not os.path.lexists(os.path.expanduser(source)):
+    if is_known(source) or not os.path.lexists(os.path.expanduser(source)):
         return source.rstrip("/").endswith(".zarr")
     return identify(Path(source).expanduser(), DEFAULT_LIMITS) in ("npy", "parquet", "arrow", "zarr")
 

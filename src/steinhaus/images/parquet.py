@@ -226,6 +226,8 @@ def features(files: Sequence[Path], layout: Layout) -> Layout:
         if (note := of_table.check_identifier(name, column(files, name, "a number"), shown(files[0]))) is not None:
             kept.remove(name)
             notes.append(note)
+    if (note := of_table.clustered_labels(kept)) is not None:
+        notes.append(note)
     if not kept:
         raise DataError(
             f"{shown(files[0])}: no column is left to cluster. Name those that are features: {option('columns', '...')}"

@@ -12,7 +12,7 @@ import numpy as np
 
 from steinhaus.errors import DataError
 from steinhaus.images.asking import NoSuchNameError, is_none
-from steinhaus.images.columns import LABELS, Wanted, place_of
+from steinhaus.images.columns import Wanted, labels_among, place_of
 from steinhaus.wording import option
 
 PIXELS = (
@@ -45,7 +45,7 @@ class Layout:
 def layout_of(schema: Any, name: str, images: str | None, labels: Any, wanted: Wanted) -> Layout:
     """Tell by a schema what is what."""
     features, index = _features(schema), _index(schema)
-    label, note = _label(schema, name, labels, features)
+    label, note = _label(schema, name, labels, features, wanted)
     of_label = features.get(label, {}) if label is not None else {}
     label_names = _class_names(of_label)
     chosen = _pixels(schema, name, images, label, wanted)
@@ -170,7 +170,10 @@ def _wide(
             f"{name} has no column of pixels; it has {', '.join(schema.names[:8])}. Name it: {option('images', '...')}."
         )
     others = [each for each in kept if each not in columns]
-    if others and asked is not None and wanted.columns != "all":
+    by_name = [schema.names[place] for place in wanted.by_name(schema.names, name)]
+    if label in by_name:
+        raise DataError(f'{name}: column "{label}" is the label, and is no feature.')
+    if others and by_name:
         raise DataError(f"{name}: column {others[0]} holds {schema.field(others[0]).type}, which is no feature.")
     dtype = np.result_type(*(schema.field(each).type.to_pandas_dtype() for each in columns))
     notes = [_left_out(others, "not numbers"), _left_out(() if asked is not None else index, "an index")]
@@ -185,7 +188,9 @@ def _left_out(columns: Sequence[str], why: str) -> str | None:
     return f"Left out: {'column' if len(columns) == 1 else 'columns'} {listed} ({why})."
 
 
-def _label(schema: Any, name: str, labels: Any, features: dict[str, Any]) -> tuple[str | None, str | None]:
+def _label(
+    schema: Any, name: str, labels: Any, features: dict[str, Any], wanted: Wanted
+) -> tuple[str | None, str | None]:
     """The column of labels, and what is to be said of that."""
     if is_none(labels):
         return None, None
@@ -197,7 +202,9 @@ def _label(schema: Any, name: str, labels: Any, features: dict[str, Any]) -> tup
         except DataError:
             known = ", ".join(schema.names[:8])
             raise NoSuchNameError(f"{name} has no column {labels!r}; it has {known}.") from None
-    named = [each for each in schema.names if each.lower() in LABELS]
+    asked = [schema.names[place] for place in wanted.by_name(schema.names, name)]
+    scalar = [each for each in schema.names if not _is_pixels(schema.field(each).type)]  # a list x is no coordinate
+    named = [each for each in labels_among(scalar) if each not in asked]
     classes = [each for each, about in features.items() if _class_names(about) and each in schema.names]
     if named:
         return named[0], None

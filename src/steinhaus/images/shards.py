@@ -50,10 +50,12 @@ def found(root: Path, belongs: Callable[[str], object]) -> list[Path]:
     return files
 
 
-def ordered(folder: Path, endings: tuple[str, ...]) -> list[tuple[Path, Part | None]]:
+def ordered(
+    folder: Path, endings: tuple[str, ...], part_of_file: Callable[[str], Part | None] = part_in
+) -> list[tuple[Path, Part | None]]:
     """The files of a set and the part that each is of: by their names, or by those of the folders that they lie in.
 
-    In natural order, those to train first.
+    In natural order, those to train first. `part_of_file` tells the part by a file's name without its endings.
 
     Raises
     ------
@@ -66,7 +68,7 @@ def ordered(folder: Path, endings: tuple[str, ...]) -> list[tuple[Path, Part | N
     if len(homes) > 1:
         listed = ", ".join(sorted(("/".join(home) or "." for home in homes), key=natural)[:6])
         raise DataError(f"{shown(folder)} holds more than one set, in the folders {listed}. Open one of them.")
-    parts = [_part(place) for place in places]
+    parts = [_part(place, part_of_file) for place in places]
     known = [part for part in parts if part is not None]
     if known and len(known) < len(parts):
         one = places[parts.index(known[0])].name
@@ -79,7 +81,7 @@ def ordered(folder: Path, endings: tuple[str, ...]) -> list[tuple[Path, Part | N
     return sorted(together, key=lambda pair: ORDER.index(pair[1] or "train"))
 
 
-def _part(place: Path) -> Part | None:
+def _part(place: Path, part_of_file: Callable[[str], Part | None]) -> Part | None:
     """The part of a file, by its own name or else by the folder's."""
-    own = part_in(place.name.split(".")[0])
+    own = part_of_file(place.name.split(".")[0])
     return own or next((part for name in reversed(place.parts[:-1]) if (part := part_of(name))), None)

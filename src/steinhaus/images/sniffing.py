@@ -15,8 +15,9 @@ from steinhaus.images.shards import folders
 HEAD = 512  # bytes that tell a format
 IDX_NAME = re.compile(r"[-.](idx[1-4]?([-.](ubyte|byte|short|int|float|double))?|ubyte)(\.gz)?$", re.IGNORECASE)
 READABLE = (
-    "Readable are IDX files (MNIST's format), .npy, .npz, Zarr, Parquet, CSV tables, PNG, JPEG, WebP, BMP, TIFF, AVIF "
-    "and HEIC pictures, and folders or tar files of pictures, and folders of IDX files."
+    "Readable are IDX files (MNIST's format), .npy, .npz, .mat, Zarr, Parquet, Arrow, CSV tables, JSON lines, fvecs, "
+    "bvecs, CIFAR's binary files; PNG, JPEG, WebP, BMP, TIFF, AVIF and HEIC pictures; folders of these, and tar files "
+    "of pictures."
 )
 
 # The endings by which pictures are found in folders and archives.
@@ -75,7 +76,7 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
 
 
 def identify(path: Path, limits: Limits) -> str:
-    """Tell what a path is: "idx", "npy", "npz", "csv", "picture", "parquet", "tar", "zarr", "idx folder" or "folder".
+    """Tell what a path is: one of the kinds for which `opening` has a reader.
 
     Raises
     ------

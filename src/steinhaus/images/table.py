@@ -46,12 +46,12 @@ def read(
     ----------
     labels
         The column of labels: its name in the first line, its number, counted from 0, "first", "last" or "none". By
-        default a column named label, class, target, y or digit; else a first or last column of text; else, where
-        columns have no names and all but one fill a square (785 = 1 + 28 x 28), the first or the last, if one of them
-        alone holds classes.
+        default a column named label, class, target, y (but beside an x) or digit; else a first or last column of text;
+        else, where columns have no names and all but one fill a square (785 = 1 + 28 x 28), the first or the last, if
+        one of them alone holds classes.
     columns
-        The columns that are features, by name or number, or "all". By default all of numbers, but those that number the
-        rows.
+        The columns that are features, by name or number, as the file has them, or "all". By default all of numbers, but
+        those that number the rows.
     without
         Columns that are left out.
     shape
@@ -66,7 +66,6 @@ def read(
         With line and column, where a line has another number of columns or a value is no number.
     """
     wanted = Wanted(columns, without)
-    labels = None if isinstance(labels, str) and labels == "auto" else labels
     with open_content(path, limits) as content:
         name = content.name
         lines = _lines(content)
@@ -76,7 +75,9 @@ def read(
         layout = layout_of(top, labels, wanted, name)
         raw = _read(_blocks(top[1:] if layout.header else top, lines), layout, name, limits)
     if layout.square:
-        raw = _ends(raw, name)
+        raw, layout = _ends(raw, layout, name)
+    elif labels is None and layout.names is not None and layout.label is not None:
+        _check_classes(raw.labels, layout.names[layout.label], name)
     raw = _without_names(raw, layout)
     raw = _chosen(raw, layout, wanted, name)
     pixels, names = raw.values, raw.names
@@ -144,7 +145,18 @@ def _without_names(raw: _Raw, layout: Layout) -> _Raw:
     return replace(raw, labels=None, notes=[*raw.notes, note])
 
 
-def _ends(raw: _Raw, name: str) -> _Raw:
+def _check_classes(labels: Sequence[str], column: str, name: str) -> None:
+    """Refuse labels that nobody asked for, and that are numbers with fractions: a quantity, not classes."""
+    texts = set(labels)
+    if all(map(is_number, texts)) and any(float(text) % 1 > 0 for text in texts):
+        raise DataError(
+            f'{name}: column "{column}" holds labels by its name, but numbers with fractions, which are no classes. To '
+            f"cluster it with the others: {option('labels', repr('none'))}; to leave it out, also "
+            f"{option('without', repr(column))}."
+        )
+
+
+def _ends(raw: _Raw, layout: Layout, name: str) -> tuple[_Raw, Layout]:
     """Take the first or the last column as labels, where one alone seems to hold them and the others fill a square."""
     first, last = (_classes(raw.values[:, column]) for column in (0, -1))
     if first and last:  # both are whole numbers: a label has far fewer values than a pixel, or far smaller ones
@@ -163,11 +175,12 @@ def _ends(raw: _Raw, name: str) -> _Raw:
             f"No column is taken as the label. If one is: {option('labels', repr('first'))} or "
             f"{option('labels', repr('last'))}."
         )
-        return replace(raw, notes=[*raw.notes, note])
+        return replace(raw, notes=[*raw.notes, note]), layout
     which = "first" if first else "last"
     note = f"Labels: the {which} column. If it is none: {option('labels', repr('none'))}."
     values, labels = (raw.values[:, 1:], raw.values[:, 0]) if first else (raw.values[:, :-1], raw.values[:, -1])
-    return replace(raw, values=np.ascontiguousarray(values), labels=labels.astype(np.int64), notes=[*raw.notes, note])
+    raw = replace(raw, values=np.ascontiguousarray(values), labels=labels.astype(np.int64), notes=[*raw.notes, note])
+    return raw, replace(layout, label=0 if first else layout.columns - 1)
 
 
 def _classes(values: NDArray[Any]) -> int:
@@ -181,26 +194,32 @@ def _classes(values: NDArray[Any]) -> int:
 def _chosen(raw: _Raw, layout: Layout, wanted: Wanted, name: str) -> _Raw:
     """Keep the columns that are features."""
     names, values = raw.names, raw.values
-    places = [f"{column}" for column in layout.features] if names is None else list(names)
-    if names is None and len(places) != values.shape[1]:  # one of the ends is the label
-        places = [str(column) for column in range(values.shape[1])]
-    asked = wanted.named(places, name)
-    out = wanted.left_out(places, name)
+    known = layout.names or tuple(str(column) for column in range(layout.columns))
+    place = {column: place for place, column in enumerate(layout.features)}  # in `values`
+    asked = wanted.by_name(known, name)
+    if (bad := next((column for column in asked if column not in place), None)) is not None:
+        what = "is the label" if bad == layout.label and not layout.by_text else "holds text"
+        raise DataError(f'{name}: column "{known[bad]}" {what}, and is no feature.')
+    out = wanted.left_out(known, name)
     notes = list(raw.notes)
-    kept = [column for column in (range(len(places)) if asked is None else asked) if column not in out]
-    if asked is None and (names is None or not of_table.are_numbered(names)):
-        for column in list(kept):
-            if names is None and (column or of_table.square(len(places))):
+    one_by_one = wanted.columns is not None and wanted.columns != "all"
+    columns = [column for column in (asked if one_by_one else layout.features) if column not in out]
+    if wanted.columns is None and (names is None or not of_table.are_numbered(names)):
+        for column in list(columns):
+            if names is None and (column or of_table.square(len(place))):
                 continue  # without names, only a first column is looked at
-            note = of_table.check_identifier(places[column], values[:, column], name)
+            note = of_table.check_identifier(known[column], values[:, place[column]], name)
             if note is not None:
-                kept.remove(column)
+                columns.remove(column)
                 notes.append(note)
+        if names is not None and (note := of_table.clustered_labels([known[column] for column in columns])):
+            notes.append(note)
+    kept = [place[column] for column in columns]
     if not kept:
         raise DataError(
             f"{name}: no column is left to cluster. Name those that are features: {option('columns', '...')}"
         )
-    if kept == list(range(len(places))):
+    if kept == list(range(len(place))):
         return replace(raw, notes=notes)
     chosen = np.ascontiguousarray(values[:, kept])
     return replace(raw, values=chosen, names=None if names is None else tuple(names[c] for c in kept), notes=notes)

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from steinhaus.errors import DataError
 from steinhaus.images import columns as of_table
 from steinhaus.images.asking import NoSuchNameError
-from steinhaus.images.columns import LABELS, Wanted
+from steinhaus.images.columns import LABELS, Wanted, labels_among
 
-_DELIMITERS = (",", ";", "\t", "|", " ")
+USUAL = (",", ";", "\t")
+_DELIMITERS = (*USUAL, "|", " ")
 _COUNTED = 10  # columns from which on a first line 1, 2, 3, ... is one of names
 
 Line = tuple[int, str]  # number in the file, from 1, and text
@@ -40,7 +41,7 @@ class Layout:
         """The label and the numbers of a line, as text."""
         quoted = '"' in line and line.count(self.delimiter) >= self.columns
         if (self.text or quoted) and len(fields := self.fields(line)) == self.columns:
-            label = "" if self.label is None else _plain(fields[self.label])
+            label = "" if self.label is None else plain(fields[self.label])
             return label, self.delimiter.join(fields[column] for column in self.features)
         if self.label is None:
             return "", line
@@ -52,16 +53,16 @@ class Layout:
             fields = line.split(self.delimiter)
             label = fields.pop(self.label) if self.label < len(fields) else ""
             rest = self.delimiter.join(fields)
-        return _plain(label), rest
+        return plain(label), rest
 
     def fields(self, line: str) -> list[str]:
         """The fields of a line: one in quotes may hold what parts them."""
         if self.text or line.count(self.delimiter) >= self.columns:
-            return _fields(line, self.delimiter)
+            return fields_of(line, self.delimiter)
         return line.split(self.delimiter)
 
 
-def _fields(line: str, delimiter: str) -> list[str]:
+def fields_of(line: str, delimiter: str) -> list[str]:
     """The fields of a line: one in quotes may hold what parts them."""
     if '"' in line:
         with suppress(csv.Error):  # a field that is too long, or a line with a character 0
@@ -72,10 +73,10 @@ def _fields(line: str, delimiter: str) -> list[str]:
 def layout_of(top: list[Line], labels: str | int | bool | None, wanted: Wanted, name: str) -> Layout:
     """Tell from the first two lines how the table is to be read."""
     first = top[0][1]
-    usual = max(_DELIMITERS[:3], key=first.count)
+    usual = max(USUAL, key=first.count)
     delimiter = usual if usual in first else max(_DELIMITERS, key=first.count)
-    fields = [_plain(each) for each in _fields(first, delimiter)]
-    second = [_plain(each) for each in _fields(top[1][1], delimiter)] if len(top) > 1 else []
+    fields = [plain(each) for each in fields_of(first, delimiter)]
+    second = [plain(each) for each in fields_of(top[1][1], delimiter)] if len(top) > 1 else []
     header = _is_header(fields, second)
     if header and len(top) < 2:
         what = "a line of names, but no images" if len(fields) > 1 else "one line of text"
@@ -89,7 +90,7 @@ def layout_of(top: list[Line], labels: str | int | bool | None, wanted: Wanted, 
         )
     counted = header and all(is_number(each) for each in fields)
     names = tuple(fields) if header else None
-    label = _label_column(labels, names, row, name)
+    label = _label_column(labels, names, row, wanted, name)
     by_text = label is None and labels is None
     if by_text:
         label = _text_at_an_end(row)
@@ -139,13 +140,16 @@ def _is_text(fields: list[str]) -> bool:
 
 
 def _label_column(
-    labels: str | int | bool | None, names: Sequence[str] | None, row: list[str], name: str
+    labels: str | int | bool | None, names: Sequence[str] | None, row: list[str], wanted: Wanted, name: str
 ) -> int | None:
-    """The column that is asked for, or that has a known name."""
+    """The column that is asked for, or that has a known name and is no feature that was asked for."""
     columns = len(names or row)
     if labels is None:
-        known = [column for column, each in enumerate(names or []) if each.lower() in LABELS]
-        return known[0] if known else None
+        if names is None:
+            return None
+        features = wanted.by_name(names, name)
+        known = (names.index(each) for each in labels_among(names))
+        return next((column for column in known if column not in features), None)
     if labels is False or (labels in ("none", "first", "last") and labels not in (names or ())):
         return {False: None, "none": None, "first": 0, "last": columns - 1}[labels]
     if isinstance(labels, bool):
@@ -169,7 +173,7 @@ def is_number(field: str) -> bool:
     return "_" not in field
 
 
-def _plain(field: str) -> str:
+def plain(field: str) -> str:
     """A field without spaces and quotes around it."""
     field = field.strip()
     return field[1:-1] if len(field) > 1 and field[0] == field[-1] and field[0] in "\"'" else field

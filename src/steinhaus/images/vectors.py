@@ -96,6 +96,7 @@ def read_json(
     rows: list[NDArray[np.float64]] = []
     found: list[Any] = []
     keys: tuple[str | None, str | None] | None = None
+    left: list[str] = []  # keys of the first document
     number = held = 0
     with open_content(path, limits) as content:
         while line := content.readline():
@@ -104,7 +105,9 @@ def read_json(
                 continue
             where = f"{content.name}, line {number}"
             document = _document(line, where)
-            keys = keys or _keys(document, images, labels, where)
+            if keys is None:
+                keys = _keys(document, images, labels, where)
+                left = [key for key in document if key not in keys] if isinstance(document, dict) else []
             values: Any = document
             if keys[0] is not None:
                 values = document.get(keys[0]) if isinstance(document, dict) else None
@@ -121,7 +124,10 @@ def read_json(
             limits.check_memory(content.name, held)
     if not rows:
         raise DataError(f"{shown(path)} holds only blank lines.")
-    return Images.from_arrays(np.stack(rows), found or None, name=source_name(path), shape=shape, full_scale=full_scale)
+    notes = [f"Left out: {'key' if len(left) == 1 else 'keys'} {', '.join(left[:6])}."] if left else []
+    return Images.from_arrays(
+        np.stack(rows), found or None, name=source_name(path), shape=shape, full_scale=full_scale, notes=notes
+    )
 
 
 def _document(line: bytes, where: str) -> Any:
