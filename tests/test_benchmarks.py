@@ -40,6 +40,7 @@ RUNS = {
     ],
     "starting": [["--tiny", "--rounds", "1"]],
     "scale_data": [["NEW", "--images", "5000"]],
+    "without": [["--points", "1200", "--rounds", "1", "--rows", "k10,noise"]],
     "whole_command": [["--rounds", "1", "--train", "2000"]],
 }
 STARTED_BY_OTHERS = {"measure": "compare", "scripted_study": "whole_command"}

@@ -1,9 +1,9 @@
 """Where points live and passes happen: the data decides the engine.
 
 `bounds` holds every slack of the screens, derived; `exact` the arithmetic that decides labels and sums. Engines stand
-on both: `dense` for arrays in memory, `compact` for those of few features or few points, `sparse` for compressed rows;
-`stream`, for points read from disk, and `cluster`,
-for points on Dask's workers, use `dense` for each part. No engine is used but through `Points`.
+on both: `dense` for arrays in memory, `compact` for those of few features or few points, `sparse` for compressed rows.
+`stream`, for points read from disk, and `cluster`, for points on Dask's workers, use `dense` for each part. Engines are
+used through `Points` alone.
 """
 
 from __future__ import annotations

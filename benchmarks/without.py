@@ -1,0 +1,155 @@
+"""Does each part of the engine pay? Fits with everything beside fits with one part switched off.
+
+`python benchmarks/without.py` on a quiet machine prints a table in Markdown. A number is the time without the part over
+the time with it, the median of the rounds: 1.30 means that a fit without it takes 30 % longer. A part that saves less
+than 15 % on every row is a candidate for deletion. No switch changes a result, and that is checked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from time import perf_counter
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+import scale
+from machine import cores, machine, sentence
+from steinhaus.engines import choose, nearest
+from steinhaus.engines.cluster import ahead
+from steinhaus.engines.dense import points, policy, state
+from steinhaus.lloyd import lloyd
+from steinhaus.points import Run
+from workloads import WORKLOADS, prepare
+
+ROWS = ("k10", "k100", "k1000", "photographs-100", "embeddings", "noise")
+NEVER = 2**62
+
+
+@contextmanager
+def threshold(**values: Any) -> Iterator[None]:
+    """Other thresholds of the screened engine, in all modules that read them."""
+    changed = policy.THRESHOLDS._replace(**values)
+    with ExitStack() as stack:
+        for module in (policy, state, points):
+            stack.enter_context(patch.object(module, "THRESHOLDS", changed))
+        yield
+
+
+PARTS: dict[str, Callable[[], Any]] = {
+    "gaps and anchors": lambda: patch.object(policy.Policy, "fits", lambda self, sizes: False),
+    "fewer directions for few centroids": lambda: threshold(few_centroids=0, few_features=0),
+    "order by cluster": lambda: threshold(cluster=NEVER),
+    "computing tiles with many open pairs": lambda: threshold(open_pairs=float(NEVER)),
+    "few candidates straight from features": lambda: threshold(few_candidates=0),
+    "products kept to spare": lambda: threshold(spare=0.0),
+    "anchors in company": lambda: threshold(company=1.0),
+    "distances between anchors": lambda: threshold(between=0),
+    "rests of gaps in vain": lambda: threshold(vain=float(NEVER)),
+    "floats rounded to bytes": lambda: threshold(rounded_centroids=NEVER),
+}
+
+
+def fit(x: Any, starts: list[np.ndarray], iterations: int) -> tuple[float, list[Any]]:
+    """Seconds from choosing the engine to the last label, and what came out: centroids and inertias."""
+    began = perf_counter()
+    opened = choose(x)
+    runs = [Run(place, start.astype(np.float64)) for place, start in enumerate(starts)]
+    found = list(lloyd(opened, runs, max_iter=iterations, tol=0.0))
+    seconds = perf_counter() - began
+    opened.close()
+    return seconds, [(done.key, done.centroids.tobytes(), done.history) for done in found]
+
+
+def ratios(work: Callable[[], tuple[float, Any]], parts: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
+    """The time of some work without each part over that with all, round by round, each in turn; medians."""
+    times: dict[str, list[float]] = {"": [], **{name: [] for name in parts}}
+    expected = work()[1]  # compiles, too
+    for turn in range(rounds):
+        names = list(times)
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            if name:
+                with parts[name]():
+                    seconds, result = work()
+            else:
+                seconds, result = work()
+            if sorted(result) != sorted(expected):
+                raise SystemExit(f"Without {name!r} the result is another: this is a defect.")
+            times[name].append(seconds)
+    return {name: statistics.median(a / b for a, b in zip(times[name], times[""], strict=True)) for name in parts}
+
+
+def on_workers(x: np.ndarray, starts: list[np.ndarray], iterations: int, rounds: int) -> float:
+    """The ratio for iterations that Dask's workers make ahead."""
+    import dask.array
+
+    with scale.cluster(2):
+        blocks = dask.array.from_array(x, chunks=(-(-len(x) // 2), -1))
+        off = {"ahead": lambda: patch.object(ahead, "_FEW", 0)}
+        return ratios(lambda: fit(blocks, starts, iterations), off, rounds)["ahead"]
+
+
+def labelling(x: np.ndarray, centroids: np.ndarray, rounds: int) -> float:
+    """The ratio for labels alone (`nearest`), without it by a fit's first pass."""
+    centroids = centroids.astype(np.float64)
+
+    def alone() -> tuple[float, Any]:
+        began = perf_counter()
+        labels = nearest(x, centroids)
+        return perf_counter() - began, labels
+
+    def by_a_pass() -> tuple[float, Any]:
+        began = perf_counter()
+        opened = choose(x)
+        opened.assign([Run(0, centroids)])
+        labels = np.array(opened.labels(0))
+        seconds = perf_counter() - began
+        opened.close()
+        return seconds, labels
+
+    turns = [(alone(), by_a_pass()) for _ in range(rounds + 1)][1:]
+    if any(not np.array_equal(one[1], other[1]) for one, other in turns):
+        raise SystemExit("Labels of `nearest` are not those of a pass: this is a defect.")
+    return statistics.median(other[0] / one[0] for one, other in turns)
+
+
+def main() -> None:
+    """Read the command line, measure, print."""
+    options = _options()
+    names = options.rows.split(",")
+    rows = [workload for workload in WORKLOADS if workload.name in names]
+    found: dict[str, dict[str, float]] = {}
+    alone: dict[str, float] = {}
+    for workload in rows:
+        files = prepare(workload.data, workload.ks, size=options.points)
+        x = np.load(files.own)
+        starts = np.split(np.load(files.starts), np.cumsum(files.ks)[:-1])
+        found[workload.name] = ratios(lambda: fit(x, starts, workload.max_iter), PARTS, options.rounds)  # noqa: B023
+        alone[workload.name] = labelling(x, starts[0], options.rounds)
+        print(workload.name, {name: round(ratio, 2) for name, ratio in found[workload.name].items()}, flush=True)
+    lines = [f"{sentence(machine(cores()))} {options.rounds} rounds.", ""]
+    lines += [f"| without | {' | '.join(found)} |", f"| --- |{' --- |' * len(found)}"]
+    lines += [f"| {part} | {' | '.join(f'{row[part]:.2f}' for row in found.values())} |" for part in PARTS]
+    lines.append(f"| `nearest`: labels by a fit's pass | {' | '.join(f'{ratio:.2f}' for ratio in alone.values())} |")
+    if options.dask:
+        small = prepare("mnist-study", [10], size=options.points)
+        ratio = on_workers(np.load(small.own), [np.load(small.starts)], 30, options.rounds)
+        lines += ["", f"Iterations ahead on two Dask workers, MNIST, K = 10, 30 iterations: {ratio:.2f}."]
+    print("\n".join(lines))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", default=",".join(ROWS), help="comma-separated: rows of compare.py")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--points", type=int, help="this many points instead of all, to try things out")
+    parser.add_argument("--dask", action="store_true", help="measure iterations ahead, too")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
