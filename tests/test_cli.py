@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import steinhaus
+from command import said
 from steinhaus.cli import main
 from steinhaus.images import catalogue
 from steinhaus.study import load
@@ -53,11 +54,6 @@ def done(ready: Path, tiny: Path, tmp_path: Path) -> Path:
     """The finished study of them, in the test's own folder."""
     shutil.copytree(ready / "done", tmp_path / "done")
     return Path("done")
-
-
-def said(capsys: pytest.CaptureFixture[str]) -> str:
-    """What was written to standard error, on one line."""
-    return " ".join(capsys.readouterr().err.split())
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:

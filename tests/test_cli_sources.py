@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from command import said
 from pictures import digits, picture, write
 from steinhaus.cli import main
 from steinhaus.study import load
@@ -21,10 +22,6 @@ QUICK = ["--k", "2", "--restarts", "1", "--quiet"]
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _no_figures: None) -> None:
     """In a folder of its own."""
     monkeypatch.chdir(tmp_path)
-
-
-def said(capsys: pytest.CaptureFixture[str]) -> str:
-    return " ".join(capsys.readouterr().err.split())
 
 
 def split_folder(root: Path, *parts: str) -> Path:

@@ -9,7 +9,7 @@ used through `Points` alone.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -241,7 +241,6 @@ def distances(x: Any, rows: Float64, *, threads: int | None = None) -> Float64:
     from steinhaus.engines.exact.distances import table_of_distances
     from steinhaus.engines.workers import Workers
 
-    workers = Workers(threads)
-    out = table_of_distances(np.ascontiguousarray(x), np.ascontiguousarray(rows), workers)
-    workers.close()
+    with closing(Workers(threads)) as workers:
+        out = table_of_distances(np.ascontiguousarray(x), np.ascontiguousarray(rows), workers)
     return np.sqrt(out, out=out)

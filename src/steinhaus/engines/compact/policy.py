@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class Limits(NamedTuple):
-    """Where one way takes over from another, as measured: docs/benchmarks.md, "Thresholds"."""
+    """Where one way takes over from another, as measured: docs/benchmarks.md, "Compact or screened"."""
 
     # Features below which all points are compact: 100,000 points, K = 20 and 100, of 2 to 8 features take a third to
     # all of the screened engine's time; from 16 features on, screens by float32 are two to three times as fast.
@@ -24,8 +24,7 @@ class Limits(NamedTuple):
     # Products of values and centroids up to which points of many features are labelled here, where labels alone are
     # asked for.
     products: int = 2**21
-    # Points and centroids from both of which on points of few features are put in order and boxes are looked at:
-    # 100,000 x 2, K = 100, are labelled six times as fast.
+    # Points and centroids from both of which on points of few features are put in order and boxes are looked at.
     ordered_points: int = 4096
     ordered_centroids: int = 16
     # Products of values and centroids that make a task, some 50 us.

@@ -5,6 +5,7 @@ One grid, made of all points, serves every batch; so a batch costs no survey.
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -45,9 +46,8 @@ class Batches:
     def __init__(self, x: NDArray[Any], *, threads: int | None = None) -> None:
         self._x, self._threads = x, threads
         self._integers = are_integers(x.dtype)
-        workers = Workers(threads)
-        self.grid = grid_of(x.dtype, None if self._integers else ranges(x, workers), x.shape[1])
-        workers.close()
+        with closing(Workers(threads)) as workers:
+            self.grid = grid_of(x.dtype, None if self._integers else ranges(x, workers), x.shape[1])
         self._rows = Handed(dense_rows(x, self.grid))
         self._kernel = add_batch[x.dtype]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,6 @@ def unit_rows(x: NDArray[Any], *, threads: int | None = None) -> NDArray[np.floa
     if x.size <= _VALUES:
         kernel(x, 0, n, d, out)
         return out
-    workers = Workers(threads)
-    workers.each(lambda _, first, end: kernel(x, first, end, d, out), n, max(8, _VALUES // d // 8 * 8))
-    workers.close()
+    with closing(Workers(threads)) as workers:
+        workers.each(lambda _, first, end: kernel(x, first, end, d, out), n, max(8, _VALUES // d // 8 * 8))
     return out
