@@ -29,8 +29,6 @@ CLOSE = 1.0 + 1e-6  # the same where a bound shall be closer: for d < 2^32
 OPS = 10  # roundings of the terms of a score that are not counted one by one
 TINY = 2.0**-120  # more than d underflows can add up to, for values of magnitude about 1
 _LOST = 2.0**-60  # more than the root of what d < 2^30 squares can lose to underflow in float32, 2^-149 each
-MAY_UNDERFLOW = 2.0**-900  # a sum of squares in float64 that is not larger may have lost a part of itself to underflow;
-# of a larger one, d < 2^60 terms lose less than 2^-114 of it
 BYTES = 2**15  # features whose products of bytes are summed exactly, in int32
 MOST = 127 * 128  # the largest integer of a row for products of bytes: 128 high + low, two signed bytes
 FLAT = 2.0**-50  # rows of no greater value are rounded to 0, so that the scale of the others, times a step of `bytes`

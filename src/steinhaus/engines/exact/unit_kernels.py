@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from steinhaus.engines.bounds.rounding import MAY_UNDERFLOW
 from steinhaus.jit.build import inlined, inner, kernel
 from steinhaus.jit.declared import unroll
 from steinhaus.jit.operations import convert, local
 from steinhaus.jit.types import Array, Origin, Point, f64, i64, literal
 
 INFINITY = float("inf")
+SMALLEST = 2.0**-900  # of larger sums of squares, d < 2^60 terms lose less than 2^-114 to underflow
 _ROWS = 8  # together: each one's sum has to wait for itself
 
 
@@ -34,7 +34,7 @@ def _scale(rows: literal, x: Array[Point], d: i64, out: Array[Origin]) -> None:
             value = f64(x[row * d + t])
             lengths[row] += value * value
     for row in unroll(rows):
-        if lengths[row] > MAY_UNDERFLOW and lengths[row] < INFINITY:
+        if lengths[row] > SMALLEST and lengths[row] < INFINITY:
             length = np.sqrt(lengths[row])
             for t in range(row * d, row * d + d):
                 out[t] = convert(f64(x[t]) / length, Origin)
