@@ -24,7 +24,7 @@ from steinhaus.seeding import Stream
 from steinhaus.study import Study
 from steinhaus.study.run import run_study
 
-EXAMPLES = [20, pytest.param(1000, marks=pytest.mark.slow)]
+EXAMPLES = [20, pytest.param(250, marks=pytest.mark.slow)]
 SCREENS = ("auto", "drift", "plain", "none")
 
 
