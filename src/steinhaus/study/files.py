@@ -47,7 +47,7 @@ def make_folder(path: Path) -> None:
             make_folder(path.parent)
         with contextlib.suppress(FileExistsError):
             os.mkdir(path)
-        _flush_folder(path.parent)
+        flush_folder(path.parent)
     if not path.is_dir():
         raise StoreError(f"Cannot make the folder {path}: there is a file of that name. Choose another folder.")
 
@@ -73,7 +73,7 @@ def write_blocks(path: Path, blocks: Iterable[bytes], *, flush: bool = True) -> 
                 os.fsync(fd)
             os.replace(temporary, path)
             if flush:
-                _flush_folder(path.parent)
+                flush_folder(path.parent)
         except BaseException:
             with contextlib.suppress(OSError):
                 if _is_open_as(fd, temporary):  # and not another writer's by now
@@ -148,7 +148,7 @@ def remove(path: Path) -> None:
     """Remove a file, for good; nothing happens where there is none."""
     with _explained("remove", path), contextlib.suppress(FileNotFoundError):
         os.unlink(path)
-        _flush_folder(path.parent)
+        flush_folder(path.parent)
 
 
 def open_locked(path: Path) -> int | None:
@@ -209,7 +209,8 @@ def _write_all(fd: int, data: bytes) -> None:
         rest = rest[os.write(fd, rest) :]
 
 
-def _flush_folder(path: Path) -> None:
+def flush_folder(path: Path) -> None:
+    """Have the names in a folder on disk."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
