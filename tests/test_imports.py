@@ -56,6 +56,8 @@ study.files       errors
 images            points errors seeding wording features.space
 features          errors resources wording canonical features.asked features.space images study.files
 images.opening    errors images wording features
+images.importing  errors images wording images.opening
+images.__init__   images images.opening
 study             points errors lloyd seeding hierarchy engines naming images canonical signed wording study.record \
                   study.files features features.asked features.space __init__
 saving            points errors signed study.files __init__
@@ -63,7 +65,7 @@ onnx              points errors saving
 estimators        points errors resources lloyd centroids seeding hierarchy engines engines.cluster saving onnx
 displays          points errors engines naming plots study.record
 report            errors plots study.record study.files
-cli               points errors features features.asked resources engines engines.cluster images study study.record report wording \
+cli               points errors features features.asked resources engines engines.cluster images images.opening study study.record report wording \
                   __init__
 __main__          cli
 """

@@ -25,6 +25,7 @@ ALL = 20_000  # images that one file carries without a choice
 CHOSEN = 16_000  # images of a choice, about
 RAW_BYTES = 64_000_000  # of all tiles before compression, in one file
 SIDES = (256, 128, 96, 64, 48, 32, 24, 16)  # pixels of a tile's longer side, largest that fits first
+LOSSY_BYTES = 3_000_000  # of all tiles of pictures that were compressed with loss, in one file
 MOST_EACH = 96  # images of a choice for one list of one cluster
 COLUMNS = 8
 SHEET_PIXELS = 2**17
@@ -110,16 +111,23 @@ class Tiles:
 
 
 def tiles(data: ReportData, n: int, raw_bytes: int = RAW_BYTES) -> Tiles:
-    """The largest tiles for n images that keep to this many bytes before compression."""
+    """The largest tiles for n images that keep to this many bytes before compression, and to fewer after a lossy one."""
     height, width = data.shape[:2] if data.is_image else pictures.PROFILE
     channels = 3 if len(data.shape) > 2 and data.shape[2] >= 3 else 1
     for side in SIDES:
         h, w = pictures.fitted(height, width, side)
-        if n * h * w * channels <= raw_bytes:
+        if n * h * w * channels <= raw_bytes and (n == 1 or not data.is_lossy or _lossy_bytes(data, n, side) <= LOSSY_BYTES):
             break
     per_sheet = int(np.clip(SHEET_PIXELS // (h * w), 4, SHEET_TILES))
     columns = min(per_sheet, COLUMNS)
     return Tiles(h, w, columns, per_sheet // columns * columns, (h, w) != (height, width))
+
+
+def _lossy_bytes(data: ReportData, n: int, side: int) -> float:
+    """About how many bytes n tiles with this longer side take, by those of a few."""
+    ids = np.unique(np.linspace(0, data.n - 1, min(data.n, SHEET_TILES)).round().astype(np.int64))
+    sheet = _laid_out(pictures.reduce(drawn(data, ids), side), COLUMNS)
+    return len(pictures.webp(sheet, True)) / len(ids) * n
 
 
 def sheets(data: ReportData, ids: Int64, layout: Tiles) -> Iterator[Pixels]:

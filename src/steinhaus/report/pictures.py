@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Pixels = NDArray[np.uint8]
+LOSSY_QUALITY = 60  # of WebP
 PROFILE = (40, 64)  # height and width of a vector drawn as a picture
 
 
@@ -45,9 +46,12 @@ def png(picture: Pixels) -> bytes:
     return out.getvalue()
 
 
-def webp(picture: Pixels) -> bytes:
-    """One picture (h, w) or (h, w, 3) as a lossless WebP file: on sheets of digits smaller than PNG, and faster."""
+def webp(picture: Pixels, lossy: bool = False) -> bytes:
+    """One picture (h, w) or (h, w, 3) as a WebP file: without loss on sheets of digits smaller than PNG, and faster."""
     out = io.BytesIO()
+    if lossy:
+        Image.fromarray(picture).save(out, "webp", quality=LOSSY_QUALITY, method=4)
+        return out.getvalue()
     Image.fromarray(picture).save(out, "webp", lossless=True, quality=20, method=1)
     return out.getvalue()
 
@@ -55,6 +59,12 @@ def webp(picture: Pixels) -> bytes:
 def data_uri(data: bytes, form: str) -> str:
     """The bytes of a picture as an address that needs no request."""
     return f"data:image/{form};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+def thumbnails(pictures: Pixels, largest: int, *, lossy: bool) -> list[str]:
+    """Pictures (n, h, w) or (n, h, w, 3), made smaller, as addresses."""
+    small = reduce(pictures, largest)
+    return [data_uri(webp(each, True), "webp") if lossy else data_uri(png(each), "png") for each in small]
 
 
 def fitted(height: int, width: int, largest: int) -> tuple[int, int]:
