@@ -65,7 +65,7 @@ onnx              points errors saving
 estimators        points errors resources lloyd centroids seeding hierarchy engines engines.cluster saving onnx
 displays          points errors engines naming plots study.record
 report            errors plots study.record study.files
-cli               points errors features features.asked resources engines engines.cluster images images.opening study study.record report wording \
+cli               points errors features features.asked resources engines engines.cluster images images.opening images.importing study study.record report wording \
                   __init__
 __main__          cli
 """

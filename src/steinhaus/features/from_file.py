@@ -12,10 +12,10 @@ from steinhaus.errors import DataError
 from steinhaus.images import label_files, npy, npz, parquet, parquet_files, zarr
 from steinhaus.images.files import shown
 from steinhaus.images.limits import Limits
+from steinhaus.images.parquet_layout import VECTORS
 from steinhaus.images.pixels import as_pixels
 from steinhaus.images.sniffing import identify
 
-VECTORS = ("embeddings", "embedding", "features", "vectors", "vector")  # arrays and columns
 PATHS = ("path", "paths", "file", "files")
 KINDS = ("npy", "npz", "parquet", "arrow", "zarr")
 

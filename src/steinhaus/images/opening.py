@@ -104,6 +104,10 @@ def open_images(
     """
     labels = None if labels is True or (isinstance(labels, str) and labels == "auto") else labels
     images = _labelled(source, labels, data, limits, progress, options)
+    if images.beside is not None:
+        way = option("features", repr("given"))
+        told = f"Vectors lie beside the pictures: {images.beside.name}. They are clustered with {way}."
+        images = replace(images, notes=(*images.notes, told))
     if features is not None:
         from steinhaus.features.making import with_features
 

@@ -48,7 +48,7 @@ def render(data: ReportData, *, most: int = members.ALL) -> str:
         return assemble(data, measured, None)
     with ThreadPoolExecutor(THREADS) as pool:
         drawn = members.sheets(data, carried.ids, carried.layout)
-        encoded = list(pool.map(partial(pictures.webp, lossy=data.is_lossy), drawn))
+        encoded = list(pool.map(partial(pictures.webp, quality=carried.layout.quality), drawn))
     addresses = [pictures.data_uri(e, "webp") for e in encoded]
     return assemble(data, measured, {**carried.payload, "sheets": addresses})
 
@@ -196,7 +196,8 @@ def context(data: ReportData, measured: Measured) -> dict[str, Any]:
         "has_test": record.data.n_test > 0,
         "is_image": data.is_image,
         "medoids": data.shows_medoids,
-        "space": record.data.space,
+        "space": words.clean(record.data.space),
+        "featured": record.data.features is not None,
         "restarts": max(len(v.runs) for v in views),
         "timed": bool(data.seconds),
         "views": views,
@@ -233,7 +234,7 @@ def across(data: ReportData, measured: Measured, silhouettes: Mapping[int, float
         spread = [(s.k, s.silhouette) for s in every if s.silhouette is not None]
         caption = (
             "Simplified silhouette, by distances to centroids: 1 is well apart, 0 on the border. "
-            f"Distances are of {record.data.space}."
+            f"Distances are of {words.clean(record.data.space)}."
         )
         shown.append((charts.score_by_k("silhouette", [("best", list(silhouettes.items()))], spread), caption))
     return shown

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Pixels = NDArray[np.uint8]
-LOSSY_QUALITY = 60  # of WebP
+QUALITIES = (85, 60)  # of WebP with loss, best first
 PROFILE = (40, 64)  # height and width of a vector drawn as a picture
 
 
@@ -46,11 +46,14 @@ def png(picture: Pixels) -> bytes:
     return out.getvalue()
 
 
-def webp(picture: Pixels, lossy: bool = False) -> bytes:
-    """One picture (h, w) or (h, w, 3) as a WebP file: without loss on sheets of digits smaller than PNG, and faster."""
+def webp(picture: Pixels, quality: int | None = None) -> bytes:
+    """One picture (h, w) or (h, w, 3) as a WebP file, with loss where a quality is given.
+
+    Without loss it is on sheets of digits smaller than PNG, and faster.
+    """
     out = io.BytesIO()
-    if lossy:
-        Image.fromarray(picture).save(out, "webp", quality=LOSSY_QUALITY, method=4)
+    if quality is not None:
+        Image.fromarray(picture).save(out, "webp", quality=quality, method=4)
         return out.getvalue()
     Image.fromarray(picture).save(out, "webp", lossless=True, quality=20, method=1)
     return out.getvalue()
@@ -64,7 +67,7 @@ def data_uri(data: bytes, form: str) -> str:
 def thumbnails(pictures: Pixels, largest: int, *, lossy: bool) -> list[str]:
     """Pictures (n, h, w) or (n, h, w, 3), made smaller, as addresses."""
     small = reduce(pictures, largest)
-    return [data_uri(webp(each, True), "webp") if lossy else data_uri(png(each), "png") for each in small]
+    return [data_uri(webp(each, QUALITIES[0]), "webp") if lossy else data_uri(png(each), "png") for each in small]
 
 
 def fitted(height: int, width: int, largest: int) -> tuple[int, int]:

@@ -47,10 +47,17 @@ class FeaturesRecord:
 
     @property
     def told(self) -> str:
-        """What they are, in words: "hog, unit length, 20 principal components"."""
+        """What they are, in words: "hog features, unit length, 20 principal components"."""
+        kinds = {
+            "pixels": "pixels",
+            "given": "the source's own vectors",
+            "array": "vectors of an array",
+            "file": f"vectors of {self.name}",
+            "model": f"features by {self.name}",
+        }
         words = {"normalise": "unit length", "standardise": "mean 0 and standard deviation 1"}
         steps = [words.get(step) or f"{step.partition(':')[2]} principal components" for step in self.steps]
-        return ", ".join(["pixels" if self.kind == "pixels" else self.name, *steps])
+        return ", ".join([kinds.get(self.kind, f"{self.kind} features"), *steps])
 
 
 @dataclass(frozen=True)
@@ -89,7 +96,7 @@ class DataRecord:
     def space(self) -> str:
         """Of what distances are: "pixels scaled to 0..1", or features."""
         if self.features is not None:
-            return f"features: {self.features.told}"
+            return self.features.told
         if self.scaling is not None:
             return "columns on one scale"
         return "pixels scaled to 0..1" if len(self.shape) > 1 else "values"
