@@ -21,7 +21,7 @@ PACKAGE = Path(steinhaus.__file__).parent
 # A room, and the rooms whose modules it may import, from the ground up but for the public names; every room may import
 # itself. "study.record" and "study.files" are rooms, the floor that the report stands on.
 WALLS = """
-__init__          errors images study estimators saving displays features.asked
+__init__          errors images study estimators saving displays features
 
 errors
 wording
@@ -65,8 +65,8 @@ onnx              points errors saving
 estimators        points errors resources lloyd centroids seeding hierarchy engines engines.cluster saving onnx
 displays          points errors engines naming plots study.record
 report            errors plots study.record study.files
-cli               points errors features features.asked resources engines engines.cluster images images.opening images.importing study study.record report wording \
-                  __init__
+cli               points errors features features.asked resources engines engines.cluster images images.opening \
+                  images.importing study study.record report wording __init__
 __main__          cli
 """
 ARROWS = {here: set(may) for here, *may in (line.split() for line in WALLS.splitlines() if line)}

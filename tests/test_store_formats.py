@@ -15,8 +15,8 @@ import safetensors.numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steinhaus.canonical import canonical
 from steinhaus import engines
+from steinhaus.canonical import canonical
 from steinhaus.errors import StoreError
 from steinhaus.points import Fit, Run, Stop
 from steinhaus.study import events, load, schema, tensors
@@ -155,7 +155,10 @@ def resigned(folder: Path, change: Callable[[dict[str, Any]], None]) -> bytes:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda s: s.update(schema=SCHEMA + 1), f"schema {SCHEMA + 1}; this version of Steinhaus reads schemas up to {SCHEMA}"),
+        (
+            lambda s: s.update(schema=SCHEMA + 1),
+            f"schema {SCHEMA + 1}; this version of Steinhaus reads schemas up to {SCHEMA}",
+        ),
         (lambda s: s.update(schema="1"), "its schema is '1'"),
         (lambda s: s.pop("plan"), "plan is missing"),
         (lambda s: s["data"].pop("n_train"), "data.n_train is missing"),
@@ -335,7 +338,12 @@ def test_an_unfinished_folder_of_schema_1_is_gone_on_with_for_ever(tmp_path: Pat
 def test_a_folder_of_schema_2_opens_for_ever(tmp_path: Path) -> None:
     result = load(HERE / "test_store_schema_2")
     features = result.record.data.features
-    assert (result.record.schema, features.told, features.width, features.d) == (2, "pixels, 3 principal components", 12, 3)
+    assert (result.record.schema, features.told, features.width, features.d) == (
+        2,
+        "pixels, 3 principal components",
+        12,
+        3,
+    )
     assert [(r.k, r.restart) for r in result.runs] == [(2, 0), (2, 1), (4, 0), (4, 1)]
     assert result.centroids(4).shape == (4, 3)
     assert result.mean_images(4).shape == (4, 3, 4)

@@ -231,7 +231,9 @@ FEATURES = (
 )
 NETWORK = (
     click.option("--model-input", metavar="TEXT", help='Networks: size and scale of the input: "224x224 imagenet".'),
-    click.option("--model-output", metavar="NAME", help="Networks: the output that holds the vectors; NAME[0] of tokens."),
+    click.option(
+        "--model-output", metavar="NAME", help="Networks: the output that holds the vectors; NAME[0] of tokens."
+    ),
 )
 
 

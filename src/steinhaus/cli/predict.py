@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from steinhaus.study.record import DataRecord
 
 
+ANY_SIZE = ("model", "colour", "file", "array", "given")  # features that pictures of any size have
 TABLES = ("csv", "parquet", "arrow")
 
 
@@ -163,10 +164,8 @@ def predicted(
 
 def _rows(images: Images, data: DataRecord, source: str) -> NDArray[Any]:
     """The images as points in the study's units, (n, d)."""
-    d = math.prod(data.shape)
-    if data.features is not None and data.features.kind in ("model", "colour", "file", "array", "given"):
-        return images.rows * (data.full_scale / images.full_scale) if images.full_scale != data.full_scale else images.rows
-    if images.shape not in (data.shape, (d,)):
+    free = data.features is not None and data.features.kind in ANY_SIZE
+    if not free and images.shape not in (data.shape, (math.prod(data.shape),)):
         here, there = (" x ".join(map(str, shape)) for shape in (images.shape, data.shape))
         raise DataError(
             f"{source} holds images of {here}, and the study's are of {there} (height x width). Bring pictures to that "

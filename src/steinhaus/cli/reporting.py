@@ -17,8 +17,8 @@ from steinhaus.cli.words import tell
 from steinhaus.errors import DataError
 
 if TYPE_CHECKING:
-    from steinhaus.features.asked import Features
     from steinhaus.cli.progress import Watcher
+    from steinhaus.features.asked import Features
     from steinhaus.images import Images, Split
     from steinhaus.report import ReportData
     from steinhaus.study import StudyResult
@@ -63,7 +63,14 @@ def report(
     """
     from steinhaus.study import load
 
-    alone = {"--source": source, "--features": features, "--folder": whole, "--formats": formats, "--export": form, "--k": k}
+    alone = {
+        "--source": source,
+        "--features": features,
+        "--folder": whole,
+        "--formats": formats,
+        "--export": form,
+        "--k": k,
+    }
     alone |= {f"--{name.replace('_', '-')}": value for name, value in reading.items()}
     if len(folders) > 1:
         _refuse(alone, "is for one study: give one DIR.")
@@ -115,8 +122,8 @@ def _with_images(
                 f"Give the same source, read with the same options."
             )
         result.images = _split(_featured(images, result, features, watch), result)
-    elif (images := _known_images(result, reading)) is not None:
-        result.images = _split(_featured(images, result, features, watch), result)
+    elif (known := _known_images(result, reading)) is not None:
+        result.images = _split(_featured(known, result, features, watch), result)
     return result
 
 
@@ -148,7 +155,9 @@ def _known_images(result: StudyResult, reading: dict[str, Any]) -> Images | None
     ready = {status.known.name for status in data_status(reading.get("data")) if status.ready}
     if record.data.name not in ready or not record.complete:
         return None
-    here: dict[str, Any] = {"download": False} if is_known(record.data.name) else {}  # a path of that name has no such option
+    here: dict[str, Any] = (
+        {"download": False} if is_known(record.data.name) else {}
+    )  # a path of that name has no such option
     try:
         images = open_images(record.data.name, **here, **reading)
     except DataError:

@@ -5,3 +5,7 @@ kind. `chain` is what is done to vectors afterwards: unit length, one scale, pri
 """
 
 from __future__ import annotations
+
+from steinhaus.features.asked import Features
+
+__all__ = ["Features"]

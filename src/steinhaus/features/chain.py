@@ -1,7 +1,7 @@
-"""What is done with vectors before they are clustered: steps, each learnt of the training part and repeated by `predict`.
+"""Steps between vectors and points: each is learnt of the training part, and repeated by `predict`.
 
-"normalise" brings every vector to unit length: squared distance is then twice one minus the cosine. "standardise" brings
-every value to mean 0 and standard deviation 1. "pca:N" keeps N principal components.
+"normalise" brings every vector to unit length: squared distance is then twice one minus the cosine. "standardise"
+brings every value to mean 0 and standard deviation 1. "pca:N" keeps N principal components.
 """
 
 from __future__ import annotations

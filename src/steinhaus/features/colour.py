@@ -23,10 +23,10 @@ def cells_of(shape: tuple[int, ...], asked: int | None) -> int:
 
 def made(pictures: NDArray[Any], full_scale: float, cells: int) -> NDArray[np.float32]:
     """L*, a* and b* of cells x cells, row by row, of pictures (n, h, w) or (n, h, w, 3): (n, 3 cells^2) float32."""
-    from skimage.color import gray2rgb, rgb2lab
+    from skimage.color import rgb2lab
 
     shown = scaled(pictures, full_scale)
-    lab = rgb2lab(gray2rgb(shown) if shown.ndim == 3 else shown)
+    lab = rgb2lab(np.repeat(shown[..., np.newaxis], 3, axis=3) if shown.ndim == 3 else shown)
     rows, columns = (np.linspace(0, side, cells + 1).astype(int) for side in lab.shape[1:3])
     parts = [
         lab[:, rows[i] : rows[i + 1], columns[j] : columns[j + 1]].reshape(len(lab), -1, 3)

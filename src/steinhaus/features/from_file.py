@@ -112,7 +112,9 @@ def _is_text(kind: Any) -> bool:
 
 
 def _of_zarr(path: Path, limits: Limits, stored: bool) -> tuple[Any, list[str] | None]:
-    return zarr.read(path, images=_zarr_array(path), labels=False, stored=stored, limits=limits, progress=None).pixels, None
+    return zarr.read(
+        path, images=_zarr_array(path), labels=False, stored=stored, limits=limits, progress=None
+    ).pixels, None
 
 
 def _zarr_array(path: Path) -> str | None:

@@ -1,4 +1,4 @@
-"""Vectors made once, block by block, into a file that outlives a kill: `NAME.npy`, where NAME is a digest of their recipe.
+"""Vectors made once, block by block, into a file that outlives a kill: `NAME.npy`, NAME a digest of their recipe.
 
 While they are made there is `NAME.part`, and `NAME.json` says how many of its rows are on disk for certain. A block is
 flushed before it is counted, so whatever stops the work, it goes on at the last block that was counted. In the end
@@ -8,10 +8,9 @@ flushed before it is counted, so whatever stops the work, it goes on at the last
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-import os
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -31,17 +30,6 @@ MOST_RECORD = 1 << 16  # bytes
 
 Make = Callable[[int, int], NDArray[Any]]  # the rows first..end, (m, d)
 Told = Callable[[int, int], None]  # how many rows are done, of how many
-
-
-class Open:
-    """A descriptor that is closed at the end of a block."""
-
-    def __init__(self, fd: int) -> None:
-        self.fd = fd
-
-    def close(self) -> None:
-        """Close it."""
-        files.close(self.fd)
 
 
 def name_of(recipe: Mapping[str, Any]) -> str:
@@ -91,10 +79,12 @@ def kept(
         lock = files.open_locked(folder / f"{name}.lock")
         if lock is None:
             raise StoreError(f"Another process is making the same features in {folder}. Wait for it, then try again.")
-        with closing(Open(lock)):
+        try:
             if not whole.exists():
                 _made(folder, name, dict(recipe), n, make, told, rows)
             files.remove(folder / f"{name}.lock")
+        finally:
+            files.close(lock)
     found = read(whole, stored=stored, limits=limits, progress=None).pixels
     record = _record(folder / f"{name}.json")
     if found.shape[0] != n or record.get("sha256") != digest(found):
@@ -102,50 +92,32 @@ def kept(
     return found
 
 
-def _made(
-    folder: Path, name: str, recipe: dict[str, Any], n: int, make: Make, told: Told | None, rows: int
-) -> None:
+def _made(folder: Path, name: str, recipe: dict[str, Any], n: int, make: Make, told: Told | None, rows: int) -> None:
     part, record = folder / f"{name}.part", folder / f"{name}.json"
     state = _record(record) if part.exists() else {}
-    done = int(state.get("rows", 0))
-    fd = os.open(part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
-    with closing(Open(fd)):
-        if done == 0:
-            os.ftruncate(fd, 0)
-        for first in range(done, n, rows):
-            end = min(first + rows, n)
-            block = np.ascontiguousarray(make(first, end))
-            about = {"d": block.shape[1], "dtype": block.dtype.str}
-            if state and {key: state[key] for key in about} != about:
-                raise StoreError(f"The features in {part} have another width or type. Delete it and try again.")
-            head = _header(n, block.shape[1], block.dtype)
-            if first == 0:
-                os.pwrite(fd, head, 0)
-            _write(fd, block.tobytes(), len(head) + first * block.shape[1] * block.itemsize)
-            os.fsync(fd)
-            state = {"recipe": recipe, "n": n, "rows": end, **about}
-            files.write(record, canonical(state))
-            if told is not None:
-                told(end, n)
+    for first in range(int(state.get("rows", 0)), n, rows):
+        end = min(first + rows, n)
+        block = np.ascontiguousarray(make(first, end))
+        about = {"d": block.shape[1], "dtype": block.dtype.str}
+        if state and {key: state.get(key) for key in about} != about:
+            raise StoreError(f"The features in {part} have another width or type. Delete it and try again.")
+        head = _header(n, block.shape[1], block.dtype)
+        if first == 0:
+            files.write_at(part, head, 0)
+        files.write_at(part, block.tobytes(), len(head) + first * block.shape[1] * block.itemsize)
+        state = {"recipe": recipe, "n": n, "rows": end, **about}
+        files.write(record, canonical(state))
+        if told is not None:
+            told(end, n)
     values = np.load(part, mmap_mode="r", allow_pickle=False)
     files.write(record, canonical({**state, "sha256": digest(values)}))
-    os.replace(part, folder / f"{name}.npy")
-    files.flush_folder(folder)
+    files.rename(part, f"{name}.npy")
 
 
 def _header(n: int, d: int, dtype: np.dtype[Any]) -> bytes:
-    from io import BytesIO
-
-    head = BytesIO()
+    head = io.BytesIO()
     npy_format.write_array_header_1_0(head, {"descr": dtype.str, "fortran_order": False, "shape": (n, d)})
     return head.getvalue()
-
-
-def _write(fd: int, data: bytes, place: int) -> None:
-    rest = memoryview(data)
-    while rest:
-        wrote = os.pwrite(fd, rest, place)
-        rest, place = rest[wrote:], place + wrote
 
 
 def _record(path: Path) -> dict[str, Any]:

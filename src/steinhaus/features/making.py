@@ -59,7 +59,9 @@ def with_features(
         return replace(images, features=None)
     values, options, notes = _MAKERS[wanted.kind](images, wanted, folder, limits, progress)
     if len(values) != images.n:
-        raise DataError(f"{wanted.name} has {len(values):,} rows for {images.n:,} pictures; there must be one for each.")
+        raise DataError(
+            f"{wanted.name} has {len(values):,} rows for {images.n:,} pictures; there must be one for each."
+        )
     unit = images.full_scale if wanted.kind == "pixels" else 1.0
     vectors = Vectors(
         values=values,
@@ -157,7 +159,7 @@ def _told(images: Images, path: Path, how: ModelInput) -> tuple[str, ...]:
     if how.mean is None:
         way = option("model_input", "'imagenet'")
         notes.append(
-            f"{shown(path)} does not say how its input is scaled: pixels enter as 0..1. If it was trained otherwise: {way}."
+            f"{shown(path)} does not say how its input is scaled: pixels enter as 0..1. If another is right: {way}."
         )
     height, width = images.shape[:2]
     if how.size is None:
@@ -219,6 +221,4 @@ def _needed(module: str, name: str) -> None:
     try:
         importlib.import_module(module)
     except ImportError:
-        raise DataError(
-            f"{name} needs the package scikit-image: pip install 'steinhaus[features]'."
-        ) from None
+        raise DataError(f"{name} needs the package scikit-image: pip install 'steinhaus[features]'.") from None

@@ -150,7 +150,7 @@ def _check_operators(proto: Any, path: Path) -> None:
         for node in graph.node:
             if node.domain not in STANDARD and (node.domain, node.op_type) not in own:
                 raise DataError(
-                    f"{shown(path)} asks for the operator {node.op_type} of {node.domain!r}, which is none of ONNX's own. "
+                    f"{shown(path)} asks for the operator {node.op_type} of {node.domain!r}, none of ONNX's own. "
                     "Custom operators are code from elsewhere, and are not loaded. Export it with standard operators."
                 )
 
@@ -203,7 +203,7 @@ def _sides(value: Any) -> list[int | None]:
 
 
 def _input(proto: Any, path: Path) -> tuple[str, str, bool, int, int | None, tuple[int, int] | None]:
-    """The only input: its name and type, whether channels come last, how many, the batch, and its size if it is fixed."""
+    """The only input: name, type, whether channels come last, how many, the batch, and the size if it is fixed."""
     from onnx import TensorProto
 
     constants = {tensor.name for tensor in proto.graph.initializer}

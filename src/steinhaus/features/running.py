@@ -78,8 +78,8 @@ class Running:
             found = found[:, int(output.token)]
         if found.ndim == 4 and found.shape[2:] != (1, 1):
             raise DataError(
-                f"{shown(self.model.path)}: its output {output.text} is a map of {found.shape[2]} x {found.shape[3]}, and "
-                "no vector a picture. Export the network up to its vectors."
+                f"{shown(self.model.path)}: its output {output.text} is a map of {found.shape[2]} x {found.shape[3]}, "
+                "and no vector a picture. Export the network up to its vectors."
             )
         return np.asarray(found.reshape(len(found), -1), np.float32)
 

@@ -80,7 +80,9 @@ def in_order(path: Path, labels: Labels, pictures: Sequence[str] | None) -> tupl
         return labels.values, (f"The labels are taken in the order of {shown(path)}: the images have no file names.",)
     if (rows := rows_of(labels.files, pictures)) is not None:
         left = len(labels.files) - len(rows)
-        note = f"Left out: {left:,} of the {len(labels.files):,} labels of {shown(path)}, whose files are not among these."
+        note = (
+            f"Left out: {left:,} of the {len(labels.files):,} labels of {shown(path)}, whose files are not among these."
+        )
         return labels.values[rows], (note,) if left else ()
     times = Counter(map(_name, labels.files))
     bad = next((file for file in pictures if times[_name(file)] != 1), pictures[0])

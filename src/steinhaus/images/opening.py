@@ -77,8 +77,8 @@ def open_images(
         Which labels: the name or the number of a column or an array, counted from 0; "first", "last" or "none"; a file
         of labels, or labels themselves, one an image. By default those that the source is known to have.
     features
-        What is clustered in place of the pixels: "pca:N", "hog", "colour", "given", a path to a file of vectors or to an
-        ONNX network, an array, or `steinhaus.Features`, which also says what is done with them.
+        What is clustered in place of the pixels: "pca:N", "hog", "colour", "given", a path to a file of vectors or to
+        an ONNX network, an array, or `steinhaus.Features`, which also says what is done with them.
     features_folder
         Where features that take long to make are kept, by their content, and found again. None: in memory alone.
     **options

@@ -273,9 +273,7 @@ def flow(a: Int32, b: Int32, k_a: int, k_b: int) -> Int64:
     return np.bincount(a.astype(np.int64) * k_b + b, minlength=k_a * k_b).reshape(k_a, k_b).astype(np.int64)
 
 
-def _part(
-    images: Any, index: Int64, share: float, of_points: Callable[[Any], Any] | None = None
-) -> tuple[Part, Any]:
+def _part(images: Any, index: Int64, share: float, of_points: Callable[[Any], Any] | None = None) -> tuple[Part, Any]:
     """The images of a part, or a share of them, read into memory; and which they are."""
     points = None if of_points is None else of_points(images)
     if share == 1.0:

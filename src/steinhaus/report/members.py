@@ -113,7 +113,7 @@ class Tiles:
 
 
 def tiles(data: ReportData, n: int, raw_bytes: int = RAW_BYTES) -> Tiles:
-    """The largest tiles for n images that keep to this many bytes before compression, and to fewer after a lossy one."""
+    """The largest tiles for n images that keep to this many bytes before compression, and to few after a lossy one."""
     height, width = data.shape[:2] if data.is_image else pictures.PROFILE
     channels = 3 if len(data.shape) > 2 and data.shape[2] >= 3 else 1
     qualities = pictures.QUALITIES if data.is_lossy else (None,)
@@ -190,7 +190,10 @@ def payload(
             "columns": layout.columns,
             "perSheet": layout.per_sheet,
         },
-        "smooth": layout.reduced or layout.quality is not None or max(layout.height, layout.width) > 64 or not data.is_image,
+        "smooth": layout.reduced
+        or layout.quality is not None
+        or max(layout.height, layout.width) > 64
+        or not data.is_image,
         "ids": packed(ids, "<u4"),
         "numbers": packed(data.numbers[ids], "<u4"),
         "random": None if choice.each is None else packed(choice.random, "u1"),

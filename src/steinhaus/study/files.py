@@ -47,7 +47,7 @@ def make_folder(path: Path) -> None:
             make_folder(path.parent)
         with contextlib.suppress(FileExistsError):
             os.mkdir(path)
-        flush_folder(path.parent)
+        _flush_folder(path.parent)
     if not path.is_dir():
         raise StoreError(f"Cannot make the folder {path}: there is a file of that name. Choose another folder.")
 
@@ -73,7 +73,7 @@ def write_blocks(path: Path, blocks: Iterable[bytes], *, flush: bool = True) -> 
                 os.fsync(fd)
             os.replace(temporary, path)
             if flush:
-                flush_folder(path.parent)
+                _flush_folder(path.parent)
         except BaseException:
             with contextlib.suppress(OSError):
                 if _is_open_as(fd, temporary):  # and not another writer's by now
@@ -99,6 +99,25 @@ def append(path: Path, line: bytes) -> None:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+
+def write_at(path: Path, data: bytes, place: int) -> None:
+    """Write into a file, made where it is missing, from some byte on; it is on disk when this returns."""
+    with _explained("write", path):
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        try:
+            os.lseek(fd, place, os.SEEK_SET)
+            _write_all(fd, data)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def rename(path: Path, name: str) -> None:
+    """Give a file that is on disk its name in the same folder, for good."""
+    with _explained("rename", path):
+        os.replace(path, path.with_name(name))
+        _flush_folder(path.parent)
 
 
 def read(path: Path, limit: int) -> bytes:
@@ -148,7 +167,7 @@ def remove(path: Path) -> None:
     """Remove a file, for good; nothing happens where there is none."""
     with _explained("remove", path), contextlib.suppress(FileNotFoundError):
         os.unlink(path)
-        flush_folder(path.parent)
+        _flush_folder(path.parent)
 
 
 def open_locked(path: Path) -> int | None:
@@ -209,8 +228,7 @@ def _write_all(fd: int, data: bytes) -> None:
         rest = rest[os.write(fd, rest) :]
 
 
-def flush_folder(path: Path) -> None:
-    """Have the names in a folder on disk."""
+def _flush_folder(path: Path) -> None:
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)

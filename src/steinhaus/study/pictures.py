@@ -94,7 +94,11 @@ def _of(k: int, labels: Int32, sums: Float64, lengths: Float64, images: Images) 
 
 def encode(pictures: ClusterPictures, study: str, k: int) -> bytes:
     """The bytes of a file."""
-    arrays = {"means": pictures.means, "nearest": pictures.nearest, "distances": pictures.distances}
+    arrays: dict[str, NDArray[Any]] = {
+        "means": pictures.means,
+        "nearest": pictures.nearest,
+        "distances": pictures.distances,
+    }
     return pack(arrays, {"study": study, "k": k})
 
 

@@ -148,7 +148,7 @@ def _refuse_another(folder: Folder | None, record: StudyRecord) -> None:
     fields = ("name", "shape", "dtype", "full_scale", "n_train", "n_test", "label_names", "sha256")
     pairs = [(name, there.plan.get(name), value) for name, value in record.plan.items()]
     pairs += [(f"data {name}", getattr(there.data, name), getattr(record.data, name)) for name in fields]
-    pairs.append(("features", *(_told_of_features(each) for each in (there, record))))
+    pairs.append(("features", _told_of_features(there), _told_of_features(record)))
     different = "; ".join(
         f"{name} is {_short(old)} there and {_short(new)} here" for name, old, new in pairs if old != new
     )
@@ -302,7 +302,7 @@ class _Session:
         start = cast("NDArray[np.float64]", self.study.init[k][restart])
         data = self.store.record.data
         if data.features is not None:
-            return cast("Float64", start * data.unit)
+            return start * data.unit
         return cast("Float64", scaling.applied(data.scaling, start * data.full_scale))
 
     def _points(self, rows: Any) -> Points:

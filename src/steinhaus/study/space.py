@@ -1,7 +1,7 @@
 """The points that a study clusters: pixels, columns on one scale, or features after their steps.
 
-What is learnt of features (`features.chain`) is kept as a file of the study, so that `predict` and the report repeat the
-same.
+What is learnt of features (`features.chain`) is kept as a file of the study, so that `predict` and the report repeat
+the same.
 """
 
 from __future__ import annotations
@@ -145,8 +145,8 @@ def again(
         raise DataError(f"{what} is not the network of the study, {record.name}: its sha256 differs.")
     if vectors.shape[1] != record.width:
         raise DataError(
-            f"{what} gives vectors of {vectors.shape[1]:,} values, and the study's have {record.width:,}. Give the same "
-            "features as in the study."
+            f"{what} gives vectors of {vectors.shape[1]:,} values, and the study's have {record.width:,}. Give the "
+            "same features as in the study."
         )
     return replace(made, features=replace(vectors, steps=record.steps, unit=record.unit))
 

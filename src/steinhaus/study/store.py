@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from steinhaus.errors import StoreError
-from steinhaus.points import Fit, Run
 from steinhaus.features.chain import Chain
+from steinhaus.points import Fit, Run
 from steinhaus.study import assignments as table
 from steinhaus.study import events, files, pieces, schema, space, tensors
 from steinhaus.study import pictures as cluster_pictures

@@ -51,9 +51,9 @@ class Study(Plan):
         0..1 ("minmax"), as the training part has them. Inertia is then on that scale; centroids stay in the table's
         units.
     features
-        What is clustered in place of the pixels: "pca:N", "hog", "colour", "given", a path to a file of vectors or to an
-        ONNX network, an array, or `Features`, which also says what is done with them. Means of clusters are then shown
-        as the mean of their pictures. None: what `open_images` was asked for, or the pixels.
+        What is clustered in place of the pixels: "pca:N", "hog", "colour", "given", a path to a file of vectors or to
+        an ONNX network, an array, or `Features`, which also says what is done with them. Clusters are then shown
+        by pictures. None: what `open_images` was asked for, or the pixels.
 
     Raises
     ------
