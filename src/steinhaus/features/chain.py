@@ -35,8 +35,9 @@ class Chain:
         kind = np.float64 if rows.dtype == np.float64 else np.float32
         return np.concatenate([self._block(block).astype(kind) for block in blocks(rows)])
 
-    def _block(self, rows: NDArray[Any]) -> Float64:
-        found = rows.astype(np.float64)
+    def _block(self, rows: NDArray[Any]) -> NDArray[Any]:
+        whole = rows.dtype == np.uint8 and self.steps[0].startswith("pca:")
+        found: NDArray[Any] = rows if whole else rows.astype(np.float64)
         for step, arrays in zip(self.steps, self.learnt, strict=True):
             found = _applied(step, arrays, found)
         return found
@@ -95,7 +96,7 @@ def _fitted(step: str, of: Blocks, n: int) -> Arrays:
     return pca.fitted(of(), mean, n, int(step.partition(":")[2]))
 
 
-def _applied(step: str, arrays: Arrays, rows: Float64) -> Float64:
+def _applied(step: str, arrays: Arrays, rows: NDArray[Any]) -> Float64:
     if step == "normalise":
         norms = np.sqrt(np.square(rows).sum(axis=1, keepdims=True))
         return np.asarray(rows / np.where(norms > 0, norms, 1.0))  # a vector of zeros has no direction, and stays

@@ -26,6 +26,24 @@ def products(a: Float64, b: Float64) -> Float64:
     return total
 
 
+def products_of_bytes(a: NDArray[np.uint8], b: Float64) -> Float64:
+    """The same for bytes: these need no slices, and leave more bits for those of b."""
+    bits = 52 - 8 - int(a.shape[1]).bit_length()
+    values = a.astype(np.float64)
+    first, *others = _slices(b, bits)
+    total = np.zeros((len(a), len(b)))
+    for each in (*reversed(others), first):
+        total += values @ each.T
+    return total
+
+
+def add_gram_of_bytes(total: Float64, rows: NDArray[np.uint8]) -> Float64:
+    """A matrix in Fortran order, (d, d), and a^T a for bytes, (n, d), added to its upper half: whole numbers, exact."""
+    from scipy.linalg.blas import dsyrk
+
+    return np.asarray(dsyrk(1.0, rows.astype(np.float64).T, beta=1.0, c=total, overwrite_c=True))
+
+
 def gram(columns: Float64) -> Float64:
     """a a^T for a (d, n), as `products` has it, in half the time."""
     bits = (52 - int(columns.shape[1]).bit_length()) // 2

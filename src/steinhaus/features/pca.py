@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steinhaus.errors import PlanError
-from steinhaus.features.exact import Float64, gram, products
+from steinhaus.features.exact import Float64, add_gram_of_bytes, gram, products, products_of_bytes
 
 Arrays = dict[str, Float64]
 MOST_WHOLE = 10_000_000  # points of bytes for which n times a sum of squares fits into 63 bits
@@ -40,19 +40,19 @@ def fitted(blocks: Iterable[NDArray[Any]], mean: Float64, n: int, components: in
 def _covariance(blocks: Iterable[NDArray[Any]], mean: Float64, n: int) -> Float64:
     """The covariance matrix, (d, d). Of bytes the sums are whole numbers below 2^53, and as they are exact."""
     d = len(mean)
-    total = np.zeros((d, d))
+    total = np.zeros((d, d), order="F")
     sums = np.zeros(d)
     whole = True
     for block in blocks:
         whole = block.dtype == np.uint8
-        columns = np.ascontiguousarray((block if whole else block - mean).T, np.float64)  # (d, rows)
         if whole:
-            total += columns @ columns.T
-            sums += columns.sum(axis=1)
+            total = add_gram_of_bytes(total, block)
+            sums += block.sum(axis=0, dtype=np.float64)
         else:
-            total += gram(columns)
+            total += gram(np.ascontiguousarray((block - mean).T))
     if not whole:
         return total / n
+    total = np.triu(total) + np.triu(total, 1).T
     if n <= MOST_WHOLE:
         integers, of_columns = total.astype(np.int64), sums.astype(np.int64)
         return np.asarray((n * integers - np.outer(of_columns, of_columns)) / (float(n) * n))
@@ -74,4 +74,7 @@ def leading(covariance: Float64, components: int) -> Float64:
 
 def applied(arrays: Arrays, rows: NDArray[Any]) -> Float64:
     """The coordinates of points, (n, d) -> (n, N)."""
-    return products(rows - arrays["mean"], arrays["components"])
+    mean, components = arrays["mean"], arrays["components"]
+    if rows.dtype == np.uint8:
+        return products_of_bytes(rows, components) - products(mean[np.newaxis], components)
+    return products(rows - mean, components)

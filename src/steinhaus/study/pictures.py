@@ -5,7 +5,7 @@ Distances are in the space of the features. Means are of the pictures' pixels, s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,6 @@ import numpy as np
 import safetensors
 from numpy.typing import NDArray
 
-from steinhaus.features.exact import products
 from steinhaus.points import Float64, Int32, Int64
 from steinhaus.signed import UnsignedError, pack, unpack
 from steinhaus.study.record import DataRecord
@@ -56,10 +55,7 @@ def found(
     for first in range(0, images.n, ROWS):
         rows = slice(first, min(first + ROWS, images.n))
         pixels = np.asarray(images.pixels[rows]).reshape(rows.stop - first, -1)
-        members = np.zeros((starts[-1], len(pixels)), np.float32 if pixels.dtype == np.uint8 else np.float64)
-        for start, of_k in zip(starts[:-1], labels.values(), strict=True):
-            members[start + of_k[rows], np.arange(len(pixels))] = 1
-        sums += _summed(members, pixels)
+        sums += _summed([of_k[rows] for of_k in labels.values()], starts, pixels)
         values = np.asarray(points[rows]).astype(np.float64)
         for k, of_k in labels.items():
             lengths[k][rows] = np.sqrt(np.square(values - centroids[k][of_k[rows]]).sum(axis=1))
@@ -69,14 +65,14 @@ def found(
     }
 
 
-def _summed(members: NDArray[Any], pixels: NDArray[Any]) -> NDArray[Any]:
-    """The sums of the pictures of each cluster, (clusters, d); the same bits on any number of threads.
+def _summed(members: Sequence[Int32], starts: Sequence[int], pixels: NDArray[Any]) -> Float64:
+    """The sums of the pictures of each cluster, (clusters, d): in the order of the pictures, so always the same bits."""
+    from scipy.sparse import csr_array
 
-    Sums of 1,024 bytes are whole numbers below 2^24, which float32 holds in any order of summation.
-    """
-    if pixels.dtype == np.uint8:
-        return np.asarray(members @ pixels.astype(np.float32))
-    return products(members, np.ascontiguousarray(pixels.T, np.float64))
+    clusters = np.concatenate([start + of_k for start, of_k in zip(starts, members, strict=False)])
+    places = np.tile(np.arange(len(pixels)), len(members))
+    chosen = csr_array((np.ones(len(clusters)), (clusters, places)), shape=(starts[-1], len(pixels)))
+    return np.asarray(chosen @ pixels.astype(np.float64))
 
 
 def _of(k: int, labels: Int32, sums: Float64, lengths: Float64, images: Images) -> ClusterPictures:
