@@ -2,9 +2,9 @@
 
     python examples/photographs.py FOLDER [CROPS]
 
-FOLDER gets the crops (200 unless CROPS says otherwise), a network in ONNX, and a folder for each study. The pictures are
-scikit-learn's two photographs and scikit-image's own. The network is not trained: its filters are waves of all directions
-in random colours. Needs the extras `features` and `models`.
+FOLDER gets the crops (200 unless CROPS says otherwise), a network in ONNX, and a folder for each study. The pictures
+are scikit-learn's two photographs and scikit-image's own. The network is not trained: its filters are waves of all
+directions in random colours. Needs the extras `features` and `models`.
 """
 
 import sys

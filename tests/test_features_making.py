@@ -151,7 +151,9 @@ def test_vectors_beside_pictures_in_a_folder(tmp_path: Path) -> None:
     np.save(tmp_path / "embeddings.npy", VECTORS)
     images = open_images(tmp_path, features="given")
     assert np.array_equal(images.features.values, VECTORS)
-    assert images.notes == ('Vectors lie beside the pictures: embeddings.npy. They are clustered with features="given".',)
+    assert images.notes == (
+        'Vectors lie beside the pictures: embeddings.npy. They are clustered with features="given".',
+    )
     np.save(tmp_path / "embeddings.npy", VECTORS[1:])
     assert open_images(tmp_path).n == N, "they are read only when they are asked for"
     with pytest.raises(DataError, match="must have a row for each"):

@@ -86,9 +86,7 @@ def test_features_are_kept_and_made_once(tmp_path: Path, monkeypatch: pytest.Mon
     assert np.array_equal(first, again)
 
 
-def test_the_last_batch_does_not_depend_on_where_work_stopped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_last_batch_does_not_depend_on_where_work_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     many = Images.from_arrays(np.repeat(PIXELS, 9, axis=0))
     path = small(tmp_path / "net.onnx")
     whole = with_features(many, path, tmp_path / "whole").features.values

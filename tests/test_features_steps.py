@@ -150,4 +150,8 @@ def test_features_tell_what_they_are() -> None:
     assert Features(np.ones((3, 2))).kind == "array"
     assert Features("hog:4").number == 4
     assert Features("pca:3", normalise=True, standardise=True, pca=2).steps == ("pca:3", *STEPS[:2], "pca:2")
-    assert Features("d/a.onnx", pca=3, model_input="8x8").typed == {"features": "d/a.onnx", "pca": 3, "model_input": "8x8"}
+    assert Features("d/a.onnx", pca=3, model_input="8x8").typed == {
+        "features": "d/a.onnx",
+        "pca": 3,
+        "model_input": "8x8",
+    }

@@ -19,7 +19,7 @@ from steinhaus import Features, KMeans, Study, open_images
 from steinhaus.cli import main
 from steinhaus.errors import DataError, PlanError, SteinhausError, StoreError
 from steinhaus.images import Images
-from steinhaus.report import from_result, render
+from steinhaus.report import from_result, members, render
 from steinhaus.report import measures as report_measures
 from steinhaus.study import events, load
 from steinhaus.study.result import StudyResult
@@ -127,6 +127,7 @@ def test_pictures_that_were_taken_away_are_made_again(tmp_path: Path) -> None:
     assert np.array_equal(result(STEPS, tmp_path / "s").medoids(3), found.medoids(3))
 
 
+@pytest.mark.slow
 def test_the_same_from_memory_and_from_disk_on_any_threads(tmp_path: Path) -> None:
     np.save(tmp_path / "pixels.npy", PIXELS)
     np.save(tmp_path / "v.npy", VECTORS)
@@ -191,6 +192,17 @@ def test_distances_of_a_report_are_those_of_the_features() -> None:
     assert np.allclose(near[5].distances[: len(true), 0], true.min(axis=1), rtol=1e-4)
 
 
+def test_clusters_of_one_picture_and_of_none_are_drawn() -> None:
+    few = VECTORS[:6].copy()
+    few[3:] = few[3]
+    found = Study(k=(5,), restarts=1, train=1.0).run(open_images(PIXELS[:6], features=few))
+    assert sorted(found.best[0].sizes) == [0, 1, 1, 1, 3]
+    page = render(from_result(found))
+    assert page.count('<ul class="nearby"') == 1
+    assert page.count('alt="medoid of cluster') == 8
+    assert page.count('alt="mean of cluster') == 2
+
+
 def test_a_report_without_images_shows_means(tmp_path: Path) -> None:
     result(VECTORS, tmp_path)
     page = render(from_result(load(tmp_path)))
@@ -200,14 +212,21 @@ def test_a_report_without_images_shows_means(tmp_path: Path) -> None:
 
 def test_pictures_that_were_compressed_with_loss_make_a_small_page() -> None:
     rng = np.random.default_rng(0)
-    rough = rng.integers(0, 256, (300, 12, 12, 3), dtype=np.uint8).repeat(6, axis=1).repeat(6, axis=2)
+    rough = rng.integers(0, 256, (100, 12, 12, 3), dtype=np.uint8).repeat(6, axis=1).repeat(6, axis=2)
     pages = {}
     for ending in ("png", "jpg"):
-        files = [f"{i}.{ending}" for i in range(300)]
+        files = [f"{i}.{ending}" for i in range(100)]
         data = from_result(Study(k=(2,), restarts=1).run(Images.from_arrays(rough, files=files)))
         assert data.is_lossy == (ending == "jpg")
-        pages[ending] = len(render(data))
-    assert pages["jpg"] < 5_000_000
+        layouts = members.tiles(data, 100), members.tiles(data, 20_000)
+        pages[ending] = [layout.quality for layout in layouts], [layout.width for layout in layouts]
+        for n, layout in zip((100, 20_000), layouts, strict=True):
+            if ending == "jpg":
+                assert members._lossy_bytes(data, n, layout.width, layout.quality) <= members.LOSSY_BYTES
+    assert pages["png"][0] == [None, None]
+    assert None not in pages["jpg"][0]
+    assert pages["jpg"][1][0] == 72, "a few are carried as they are"
+    assert pages["jpg"][1][1] < 72
 
 
 # Commands
@@ -238,7 +257,9 @@ def test_commands_from_a_folder_to_predictions(
               "--normalise", "--out", "s", "-q")  # fmt: skip
     assert "Clustered: colour features, unit length, 2 principal components (2" in " ".join(out.split())
     record = load("s").record
-    assert sorted(path.suffix for path in Path("features").iterdir()) == [".json", ".npy"], "features lie beside the study"
+    assert sorted(path.suffix for path in Path("features").iterdir()) == [".json", ".npy"], (
+        "features lie beside the study"
+    )
     words = shlex.split(record.command)
     assert {"--features", "colour:2", "--normalise", "--pca", "2"} <= set(words)
     assert main([*words[1:], "--out", "again", "-q"]) == 0
@@ -284,7 +305,18 @@ def test_a_network_that_lies_elsewhere_is_named(
 
     monkeypatch.chdir(folder)
     small(Path("net.onnx"), shape=("n", 3, "h", "w"))
-    study = ("study", "pictures", "--k", "3", "--restarts", "1", "--features", "net.onnx", "--model-input", "16x16 0..1")
+    study = (
+        "study",
+        "pictures",
+        "--k",
+        "3",
+        "--restarts",
+        "1",
+        "--features",
+        "net.onnx",
+        "--model-input",
+        "16x16 0..1",
+    )
     run(capsys, *study, "--out", "n", "-q")
     assert load("n").record.data.features.options["input"] == "16x16 mean=0 std=1"
     Path("net.onnx").rename("moved.onnx")

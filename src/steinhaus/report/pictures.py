@@ -66,7 +66,7 @@ def data_uri(data: bytes, form: str) -> str:
 
 def thumbnails(pictures: Pixels, largest: int, *, lossy: bool) -> list[str]:
     """Pictures (n, h, w) or (n, h, w, 3), made smaller, as addresses."""
-    small = reduce(pictures, largest)
+    small = reduce(pictures, largest) if len(pictures) else pictures
     return [data_uri(webp(each, QUALITIES[0]), "webp") if lossy else data_uri(png(each), "png") for each in small]
 
 
