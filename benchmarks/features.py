@@ -68,7 +68,7 @@ def compared(names: list[str], ks: list[int], restarts: int, images: Images) -> 
 def from_a_file(n: int, rounds: int) -> list[str]:
     """A study of features from a file against `KMeans` on the same array."""
     rng = np.random.default_rng(0)
-    centres = rng.normal(size=(64, D)).astype(np.float32)
+    centres = 0.2 * rng.normal(size=(64, D)).astype(np.float32)  # which overlap: runs take all their iterations
     vectors = centres[rng.integers(0, 64, n)] + rng.normal(size=(n, D)).astype(np.float32)
     pictures = rng.integers(0, 256, (n, 32, 32), dtype=np.uint8)
     start = vectors[:K].astype(np.float64)

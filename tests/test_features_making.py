@@ -264,7 +264,7 @@ def test_vectors_that_were_changed_are_refused(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(bytes(data))
-    with pytest.raises(StoreError, match="is damaged or was changed. Delete it"):
+    with pytest.raises(StoreError, match=r"is damaged or was changed\. Delete it"):
         kept.kept(tmp_path, {"a": 1}, 4, counted([]))
 
 

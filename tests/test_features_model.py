@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-onnx = pytest.importorskip("onnx", reason="needs the extra `models`")
-onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra `models`")
-
-from onnx_networks import TensorProto, helper, image, small, with_external_data, write
 from steinhaus import Features, open_images
 from steinhaus.errors import DataError, PlanError
 from steinhaus.features import running
 from steinhaus.features.making import with_features
 from steinhaus.features.model_input import ModelInput, entered, parsed
 from steinhaus.images import Images
+
+pytest.importorskip("onnx", reason="needs the extra `models`")
+onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra `models`")
+from onnx_networks import TensorProto, helper, image, small, with_external_data, write  # noqa: E402
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (70, 32, 32, 3), dtype=np.uint8)
 IMAGES = Images.from_arrays(PIXELS)

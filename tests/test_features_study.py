@@ -115,8 +115,12 @@ def test_files_that_were_changed_are_refused(tmp_path: Path, name: str) -> None:
         data[place] ^= 1
         (tmp_path / "s" / name).write_bytes(bytes(data))
         with pytest.raises(StoreError, match="is damaged or was changed"):
-            load(tmp_path / "s").points(found.images.train)
-            load(tmp_path / "s").mean_images(3)
+            _all_of(load(tmp_path / "s"), found.images.train)
+
+
+def _all_of(found: StudyResult, train: Images) -> None:
+    found.points(train)
+    found.mean_images(3)
 
 
 def test_pictures_that_were_taken_away_are_made_again(tmp_path: Path) -> None:

@@ -26,7 +26,8 @@ def assignments(data: ReportData, k: int) -> Columns:
     dict
         Columns of equal length. ``image``: its file, or its number in the source; ``split``: "train" or "test";
         ``cluster``; ``label``, ``mapped_label`` (its cluster's), ``correct``: None without labels; ``distance``: to its
-        centroid, in the space that the study measures in; ``margin``: how much farther the next centroid is, None for one cluster.
+        centroid, in the space that the study measures in; ``margin``: how much farther the next centroid is; None for
+        one cluster.
     """
     near = measures.measure(_with_images(data, k))[0][k]
     names, labels = data.record.data.label_names, data.labels

@@ -66,13 +66,17 @@ def found(
 
 
 def _summed(members: Sequence[Int32], starts: Sequence[int], pixels: NDArray[Any]) -> Float64:
-    """The sums of the pictures of each cluster, (clusters, d): in the order of the pictures, so always the same bits."""
+    """The sums of the pictures of each cluster, (clusters, d): in the order of the pictures, always the same bits.
+
+    Sums of bytes are whole numbers below 2^24, which float32 holds.
+    """
     from scipy.sparse import csr_array
 
     clusters = np.concatenate([start + of_k for start, of_k in zip(starts, members, strict=False)])
     places = np.tile(np.arange(len(pixels)), len(members))
-    chosen = csr_array((np.ones(len(clusters)), (clusters, places)), shape=(starts[-1], len(pixels)))
-    return np.asarray(chosen @ pixels.astype(np.float64))
+    kind = np.float32 if pixels.dtype == np.uint8 else np.float64
+    chosen = csr_array((np.ones(len(clusters), kind), (clusters, places)), shape=(starts[-1], len(pixels)))
+    return np.asarray(chosen @ pixels.astype(kind))
 
 
 def _of(k: int, labels: Int32, sums: Float64, lengths: Float64, images: Images) -> ClusterPictures:

@@ -322,8 +322,7 @@ class _Session:
 
     def _show(self, points: Points, ends: Sequence[Run]) -> None:
         """Keep what there is to see of clusters that were found by features."""
-        points.assign(ends)
-        labels = {cast(Key, run.key)[0]: np.asarray(points.labels(run.key)) for run in ends}
+        labels = self.assigning.train_labels(points, ends)
         centroids = {cast(Key, run.key)[0]: run.centroids for run in ends}
         self.store.save_pictures(pictures.found(self.split.train, self.train, labels, centroids, self.unit))
 
