@@ -166,7 +166,7 @@ def test_a_source_without_vectors_has_none_to_give(folder: Path) -> None:
 
 
 def test_hog_is_scikit_images(folder: Path) -> None:
-    from skimage.feature import hog
+    hog = pytest.importorskip("skimage.feature", reason="needs the extra `features`").hog
 
     found = open_images(folder, features="hog:2").features.values
     assert found.dtype == np.float32
@@ -177,8 +177,7 @@ def test_hog_is_scikit_images(folder: Path) -> None:
 
 
 def test_colour_is_the_mean_of_cells_in_cielab() -> None:
-    from skimage.color import rgb2lab
-
+    rgb2lab = pytest.importorskip("skimage.color", reason="needs the extra `features`").rgb2lab
     found = colour.made(PIXELS, 255.0, 2)
     lab = rgb2lab(PIXELS / 255)
     assert found.shape == (N, 12)
@@ -269,6 +268,7 @@ def test_vectors_that_were_changed_are_refused(tmp_path: Path) -> None:
 
 
 def test_features_of_a_folder_are_found_again(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("skimage", reason="needs the extra `features`")
     first = open_images(folder, features="hog", features_folder=tmp_path)
     names = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     second = open_images(folder, labels="none", features=Features("hog", pca=2), features_folder=tmp_path)

@@ -19,7 +19,7 @@ from steinhaus import Features, KMeans, Study, open_images
 from steinhaus.cli import main
 from steinhaus.errors import DataError, PlanError, SteinhausError, StoreError
 from steinhaus.images import Images
-from steinhaus.report import from_result, members, render
+from steinhaus.report import compare, from_result, members, render
 from steinhaus.report import measures as report_measures
 from steinhaus.study import events, load
 from steinhaus.study.result import StudyResult
@@ -54,6 +54,8 @@ def test_vectors_are_clustered_as_k_means_does() -> None:
 
 @pytest.mark.parametrize("features", [VECTORS, STEPS, "pca:4", "colour"])
 def test_means_and_medoids_are_those_of_the_slow_way(features: Any) -> None:
+    if isinstance(features, str) and features == "colour":
+        pytest.importorskip("skimage", reason="needs the extra `features`")
     found = result(features)
     train = found.images.train
     points = found.points(train).astype(np.float64)
@@ -207,6 +209,14 @@ def test_clusters_of_one_picture_and_of_none_are_drawn() -> None:
     assert page.count('alt="mean of cluster') == 2
 
 
+def test_studies_of_different_features_are_not_compared_by_inertia() -> None:
+    several = [from_result(result(features)) for features in (VECTORS, STEPS, None)]
+    page = compare(several)
+    assert "or cluster different features: compare" in page
+    assert "vectors of an array, unit length" in page
+    assert "different features" not in compare(several[:1] * 2)
+
+
 def test_a_report_without_images_shows_means(tmp_path: Path) -> None:
     result(VECTORS, tmp_path)
     page = render(from_result(load(tmp_path)))
@@ -256,6 +266,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 def test_commands_from_a_folder_to_predictions(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pytest.importorskip("skimage", reason="needs the extra `features`")
     monkeypatch.chdir(folder)
     out = run(capsys, "study", "pictures", "--k", "3", "--restarts", "2", "--features", "colour:2", "--pca", "2",
               "--normalise", "--out", "s", "-q")  # fmt: skip

@@ -165,7 +165,8 @@ class StudyResult:
         """What a notebook shows: the static part of the report; None before the first run has ended."""
         from steinhaus.report import from_result, notebook
 
-        return notebook(from_result(self)) if self.best else None
+        known = self.best and (self.record.complete or self.record.data.features is None)
+        return notebook(from_result(self)) if known else None
 
     @property
     def seconds(self) -> dict[tuple[int, int], float]:
