@@ -226,7 +226,7 @@ def test_a_report_without_images_shows_means(tmp_path: Path) -> None:
 
 def test_pictures_that_were_compressed_with_loss_make_a_small_page() -> None:
     rng = np.random.default_rng(0)
-    rough = rng.integers(0, 256, (100, 12, 12, 3), dtype=np.uint8).repeat(6, axis=1).repeat(6, axis=2)
+    rough = rng.integers(0, 256, (100, 3, 3, 3), dtype=np.uint8).repeat(24, axis=1).repeat(24, axis=2)
     pages = {}
     for ending in ("png", "jpg"):
         files = [f"{i}.{ending}" for i in range(100)]
