@@ -9,7 +9,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("numpy", "llvmlite", "scipy", "scikit-learn", "scikit-learn-intelex", "faiss-cpu", "superkmeans")
+PACKAGES = (
+    "numpy",
+    "llvmlite",
+    "scipy",
+    "scikit-image",
+    "scikit-learn",
+    "scikit-learn-intelex",
+    "faiss-cpu",
+    "superkmeans",
+)
 
 
 def cores() -> int:

@@ -29,6 +29,7 @@ RUNS = {
     ],
     "estimator": [["--rounds", "1", "--fits", "1", "--images", "6000"]],
     "everyday": [["--tiny", "--rounds", "1", "--markdown", "TABLES", "--plot", "PLOT"]],
+    "features": [["--tiny", "--k", "3", "--restarts", "1"], ["--file", "300", "--rounds", "1"]],
     "first_use": [["--images", "2000", "--rounds", "1", "--markdown", "TABLES"]],
     "mark": [["--points", "640", "--rounds", "3"]],
     "scale": [

@@ -17,6 +17,7 @@ WRITES = {
     "digits": {"inertia.png", "centroids.png", "confusion.png", "advice.png"},
     "embeddings": set(),
     "mnist_study": {"study.json", "elbow.png"},
+    "photographs": {"network.onnx", "by-colour", "by-hog", "by-network"},
     "pipeline_pca": {"wine.safetensors"},
 }
 

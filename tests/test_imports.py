@@ -19,7 +19,7 @@ from package import KERNELS, PACKAGE
 # A room, and the rooms whose modules it may import, from the ground up but for the public names; every room may import
 # itself. "study.record" and "study.files" are rooms, the floor that the report stands on.
 WALLS = """
-__init__          errors images study estimators saving displays
+__init__          errors images study estimators saving displays features
 
 errors
 wording
@@ -47,18 +47,24 @@ engines           points errors engines.workers engines.exact engines.compact en
 canonical
 signed            canonical
 plots
-images            points errors seeding wording
+features.asked    errors wording
+features.space
 study.record
 study.files       errors
+images            points errors seeding wording features.space
+features          errors resources wording canonical features.asked features.space images study.files
+images.opening    errors images wording features
+images.importing  errors images wording images.opening
+images.__init__   images images.opening
 study             points errors lloyd seeding hierarchy engines naming images canonical signed wording study.record \
-                  study.files __init__
+                  study.files features features.asked features.space __init__
 saving            points errors signed study.files __init__
 onnx              points errors saving
 estimators        points errors resources lloyd centroids seeding hierarchy engines engines.cluster saving onnx
 displays          points errors engines naming plots study.record
 report            errors plots study.record study.files
-cli               points errors resources engines engines.cluster images study study.record report wording \
-                  __init__
+cli               points errors features features.asked resources engines engines.cluster images images.opening \
+                  images.importing study study.record report wording __init__
 __main__          cli
 """
 ARROWS = {here: set(may) for here, *may in (line.split() for line in WALLS.splitlines() if line)}

@@ -15,6 +15,7 @@ import safetensors.numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
+from steinhaus import engines
 from steinhaus.canonical import canonical
 from steinhaus.errors import StoreError
 from steinhaus.points import Fit, Run, Stop
@@ -154,7 +155,10 @@ def resigned(folder: Path, change: Callable[[dict[str, Any]], None]) -> bytes:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda s: s.update(schema=2), "schema 2; this version of Steinhaus reads schemas up to 1"),
+        (
+            lambda s: s.update(schema=SCHEMA + 1),
+            f"schema {SCHEMA + 1}; this version of Steinhaus reads schemas up to {SCHEMA}",
+        ),
         (lambda s: s.update(schema="1"), "its schema is '1'"),
         (lambda s: s.pop("plan"), "plan is missing"),
         (lambda s: s["data"].pop("n_train"), "data.n_train is missing"),
@@ -329,6 +333,24 @@ def test_an_unfinished_folder_of_schema_1_is_gone_on_with_for_ever(tmp_path: Pat
     assert happened[0].finished == ((2, 0),)
     assert happened[0].resumed == ((2, 1), (4, 0), (4, 1))
     assert content(tmp_path / "copy") == content(OLD)
+
+
+def test_a_folder_of_schema_2_opens_for_ever(tmp_path: Path) -> None:
+    result = load(HERE / "test_store_schema_2")
+    features = result.record.data.features
+    assert (result.record.schema, features.told, features.width, features.d) == (
+        2,
+        "pixels, 3 principal components",
+        12,
+        3,
+    )
+    assert [(r.k, r.restart) for r in result.runs] == [(2, 0), (2, 1), (4, 0), (4, 1)]
+    assert result.centroids(4).shape == (4, 3)
+    assert result.mean_images(4).shape == (4, 3, 4)
+    assert result.medoids(2).shape == (2, 9)
+    shutil.copytree(HERE / "test_store_schema_2", tmp_path / "copy")
+    again = run(out=tmp_path / "copy", study=replace(STUDY, features="pca:3"), choose=engines.choose)
+    assert again.record == result.record, "the same command finds it finished"
 
 
 def test_every_schema_has_its_folders() -> None:

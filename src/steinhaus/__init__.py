@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 
 # Public name -> the module that holds it. Imported on first use, so that `import steinhaus` stays light.
 _HOMES = {
+    "Features": "steinhaus.features",
     "open_images": "steinhaus.images",
     "Images": "steinhaus.images",
     "Study": "steinhaus.study",
@@ -23,6 +24,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Features",
     "Images",
     "KMeans",
     "MiniBatchKMeans",
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from steinhaus.estimators.kmeans import KMeans
     from steinhaus.estimators.minibatch import MiniBatchKMeans
     from steinhaus.estimators.spherical import SphericalKMeans
+    from steinhaus.features import Features
     from steinhaus.images import Images, open_images
     from steinhaus.saving import load
     from steinhaus.study import Study, StudyResult

@@ -9,7 +9,8 @@ import pytest
 from visiting import Visit, Visitor
 
 from report_studies import digits, make
-from steinhaus.report import ReportData, compare, page
+from steinhaus import Study, open_images
+from steinhaus.report import ReportData, compare, from_result, page
 
 pytestmark = pytest.mark.browser
 
@@ -57,3 +58,15 @@ def test_walls_vectors_and_no_labels(visitor: Visitor, axe: Any, scheme: str) ->
     assert complaints(axe, visit) == []
     vectors = make(rng.normal(size=(200, 13)), rng.integers(0, 2, 200), ("no", "yes"), full_scale=1.0, ks=(1, 3))
     assert complaints(axe, visitor.open(page.render(vectors), color_scheme=scheme)) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_medoids_of_a_study_of_features(visitor: Visitor, axe: Any, scheme: str) -> None:
+    rng = np.random.default_rng(3)
+    pixels = rng.integers(0, 256, (300, 8, 8, 3), dtype=np.uint8)
+    images = open_images(pixels, labels=rng.integers(0, 4, 300), features=rng.normal(size=(300, 6)))
+    visit = visitor.open(page.render(from_result(Study(k=(3, 40), restarts=1).run(images))), color_scheme=scheme)
+    assert complaints(axe, visit) == []
+    visit.view.locator(".k-view.shown .open").first.click()
+    visit.view.locator("#tiles button").first.click()
+    assert complaints(axe, visit) == []

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 
 if TYPE_CHECKING:
+    from steinhaus.features.asked import Features
     from steinhaus.images.limits import Limits
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -218,10 +219,58 @@ def reading_options(command: Command) -> Command:
     return cast(Command, with_reading)
 
 
-def command(source: str, reading: dict[str, Any], plan: dict[str, Any]) -> str:
-    """The command that runs a study again: on this source, read in this way, by this plan."""
+FEATURES = (
+    click.option(
+        "--features",
+        metavar="WHAT",
+        help="Cluster pixels, pca:N, hog, colour, given, a file of vectors, or what a network sees (model.onnx).",
+    ),
+    click.option("--normalise", is_flag=True, help="Features: bring every vector to unit length."),
+    click.option("--standardise", is_flag=True, help="Features: bring every value to mean 0 and deviation 1."),
+    click.option("--pca", metavar="N", type=click.IntRange(1), help="Features: keep N principal components."),
+)
+NETWORK = (
+    click.option("--model-input", metavar="TEXT", help='Networks: size and scale of the input: "224x224 imagenet".'),
+    click.option(
+        "--model-output", metavar="NAME", help="Networks: the output that holds the vectors; NAME[0] of tokens."
+    ),
+)
+
+
+def features_options(command: Command) -> Command:
+    """Add the options that say what is clustered; the command gets `features`, or None where none was given."""
+
+    @functools.wraps(command)
+    def with_features(**options: Any) -> Any:
+        from steinhaus.features.asked import Features
+
+        names = ("features", "normalise", "standardise", "pca", "model_input", "model_output")
+        given = {name: value for name in names if (value := options.pop(name)) not in (None, False)}
+        what = given.pop("features", "pixels")
+        return command(features=Features(what, **given) if given or what != "pixels" else None, **options)
+
+    for option in reversed((*FEATURES, *NETWORK)):
+        with_features = option(with_features)
+    return cast(Command, with_features)
+
+
+def source_features(command: Command) -> Command:
+    """Add the option that says where the features of a study's pictures, or of new ones, come from now."""
+
+    @functools.wraps(command)
+    def with_features(features: str | None, **options: Any) -> Any:
+        from steinhaus.features.asked import Features
+
+        return command(features=None if features is None else Features(features), **options)
+
+    help = "Of a study of features: a file with those of these pictures, or its network, if it lies elsewhere."
+    return cast(Command, click.option("--features", metavar="FILE", help=help)(with_features))
+
+
+def command(source: str, reading: dict[str, Any], plan: dict[str, Any], features: Features | None = None) -> str:
+    """The command that runs a study again: on this source, read in this way, by these features and this plan."""
     words = ["steinhaus", "study", source]
-    for name, value in reading.items():
+    for name, value in {**reading, **({} if features is None else features.typed)}.items():
         words += _typed(name, value)
     for name, value in plan.items():
         words += [f"--{name.replace('_', '-')}", ",".join(map(str, value)) if name == "k" else str(value)]

@@ -8,7 +8,7 @@ import math
 import sys
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from steinhaus.images import Images
+    from steinhaus.features.asked import Features
+    from steinhaus.images import Images, Progress
     from steinhaus.study import StudyResult
     from steinhaus.study.record import DataRecord
 
 
+ANY_SIZE = ("model", "colour", "file", "array", "given")  # features that pictures of any size have
 TABLES = ("csv", "parquet", "arrow")
 
 
@@ -39,7 +41,7 @@ class Prediction:
     image: str
     cluster: int
     label: str | None  # None: the study has no labels, or the cluster bears none
-    distance: float  # to the cluster's centroid, of pixels scaled to 0..1
+    distance: float  # to the cluster's centroid, in the space that the study measures in
 
 
 @click.command()
@@ -48,6 +50,7 @@ class Prediction:
 @click.option("--k", metavar="K", type=click.IntRange(1), help="Which K of the study. [default: its largest]")
 @click.option("--format", "form", type=click.Choice(["table", "csv", "jsonl"]), default="table", show_default=True)
 @arguments.threads_option
+@arguments.source_features
 @arguments.reading_options
 @arguments.quiet_option
 @arguments.debug_option
@@ -58,13 +61,15 @@ def predict(
     k: int | None,
     form: str,
     threads: int | None,
+    features: Features | None,
     reading: dict[str, Any],
     quiet: bool,
 ) -> None:
     """Say which cluster of a study new images belong to.
 
     IMAGES are pictures, folders of pictures, IDX, .npy, .npz or CSV files, of the size of the study's images. The
-    distance is that to the cluster's mean image, of pixels scaled to 0..1.
+    distance is that to the cluster's mean image, of pixels scaled to 0..1; of a study of features it is in their space,
+    and features are made of the images as in the study.
     """
     from steinhaus.study import load
 
@@ -85,6 +90,8 @@ def predict(
                 open_source(source, with_columns(source, reading, result.record.data), watch),
                 threads=threads,
                 scale_given="full_scale" in reading,
+                features=features,
+                progress=watch.step,
             )
         ]
     WRITERS[form](found)
@@ -108,6 +115,8 @@ def predicted(
     *,
     threads: int | None = None,
     scale_given: bool = False,
+    features: Features | None = None,
+    progress: Progress | None = None,
 ) -> list[Prediction]:
     """Predict all images of a source by the best run of one K.
 
@@ -123,19 +132,26 @@ def predicted(
         As in `Study`.
     scale_given
         Whether the user said which value of the images counts as 1.
+    features
+        Where the features of these images come from, where they are not made of them.
+    progress
+        Hears how far their making is.
 
     Raises
     ------
     DataError
         The images have another shape than the study's, or it cannot be told on which scale their values are.
     """
-    from steinhaus.study import scaling
+    from steinhaus.study.space import again
 
     data = result.record.data
     rows = _rows(images, data, source)
     if not scale_given:
-        check_scale(images, data, centroids, source)
-    rows = scaling.applied(data.scaling, rows)
+        highest = float((centroids if data.features is None else result.mean_images(k) * data.full_scale).max())
+        check_scale(images, data, highest, source)
+    on_scale = replace(images, pixels=rows.reshape(images.n, *images.shape), full_scale=data.full_scale)
+    made = on_scale if data.features is None else again(data.features, on_scale, features, progress=progress)
+    rows = result.points(made)
     clusters = _clusters(rows, centroids, threads)
     distances = _distances(rows, clusters, centroids) / data.unit
     mapping = next(run.mapping for run in result.best if run.k == k) or [None] * k
@@ -148,8 +164,8 @@ def predicted(
 
 def _rows(images: Images, data: DataRecord, source: str) -> NDArray[Any]:
     """The images as points in the study's units, (n, d)."""
-    d = math.prod(data.shape)
-    if images.shape not in (data.shape, (d,)):
+    free = data.features is not None and data.features.kind in ANY_SIZE
+    if not free and images.shape not in (data.shape, (math.prod(data.shape),)):
         here, there = (" x ".join(map(str, shape)) for shape in (images.shape, data.shape))
         raise DataError(
             f"{source} holds images of {here}, and the study's are of {there} (height x width). Bring pictures to that "
@@ -161,12 +177,13 @@ def _rows(images: Images, data: DataRecord, source: str) -> NDArray[Any]:
     return rows * (data.full_scale / images.full_scale)
 
 
-def check_scale(images: Images, data: DataRecord, centroids: NDArray[np.float64], source: str) -> None:
+def check_scale(images: Images, data: DataRecord, bound: float, source: str) -> None:
     """Refuse images whose values contradict the full scale that is taken for them, or the study's.
 
-    Values may reach beyond a full scale only where those of the study do too: in tables of numbers.
+    Values may reach beyond a full scale only where those of the study do too: in tables of numbers. `bound` is the
+    largest of any cluster's mean image.
     """
-    reach, bound = float(images.pixels[:].max()), float(centroids.max())
+    reach = float(images.pixels[:].max())
     within = bound <= data.full_scale
     here, there = images.full_scale, data.full_scale
     beyond = reach > here and (within or here != there)

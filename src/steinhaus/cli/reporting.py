@@ -18,6 +18,7 @@ from steinhaus.errors import DataError
 
 if TYPE_CHECKING:
     from steinhaus.cli.progress import Watcher
+    from steinhaus.features.asked import Features
     from steinhaus.images import Images, Split
     from steinhaus.report import ReportData
     from steinhaus.study import StudyResult
@@ -35,6 +36,7 @@ EXPORTS = ("csv", "parquet", "atlas", "fiftyone")
 @click.option("--export", "form", type=click.Choice(EXPORTS), help="Write the assignments of one K instead.")
 @click.option("--k", metavar="K", type=click.IntRange(1), help="With --export: which K. [default: the study's largest]")
 @click.option("--out", metavar="FILE", help="Of several studies, or an export: where to.")
+@arguments.source_features
 @arguments.reading_options
 @arguments.quiet_option
 @arguments.debug_option
@@ -48,6 +50,7 @@ def report(
     form: str | None,
     k: int | None,
     out: str | None,
+    features: Features | None,
     reading: dict[str, Any],
     quiet: bool,
 ) -> None:
@@ -60,7 +63,14 @@ def report(
     """
     from steinhaus.study import load
 
-    alone = {"--source": source, "--folder": whole, "--formats": formats, "--export": form, "--k": k}
+    alone = {
+        "--source": source,
+        "--features": features,
+        "--folder": whole,
+        "--formats": formats,
+        "--export": form,
+        "--k": k,
+    }
     alone |= {f"--{name.replace('_', '-')}": value for name, value in reading.items()}
     if len(folders) > 1:
         _refuse(alone, "is for one study: give one DIR.")
@@ -71,12 +81,12 @@ def report(
         )
         target = _target(out, "exported" if form == "fiftyone" else f"exported.{'csv' if form == 'csv' else 'parquet'}")
         with watching(quiet) as watch:
-            pages = _exported(_with_images(folders[0], source, reading, watch), form, k, target)
+            pages = _exported(_with_images(folders[0], source, reading, features, watch), form, k, target)
     else:
         _refuse({"--k": k}, "goes with --export.")
         _refuse({"--out": out}, "goes with several studies, or with --export: a study's report stays in its folder.")
         with figure_process() as helper, watching(quiet) as watch:
-            result = _with_images(folders[0], source, reading, watch)
+            result = _with_images(folders[0], source, reading, features, watch)
             pages = draw(result, Path(folders[0]), formats or ("png",), whole=whole, helper=helper)
         if result.images is None:
             tell("The study's images are not at hand, so the report shows none of them. Name them with --source.")
@@ -97,7 +107,9 @@ def _target(out: str | None, example: str) -> Path:
     return Path(out).expanduser()
 
 
-def _with_images(folder: str, source: str | None, reading: dict[str, Any], watch: Watcher) -> StudyResult:
+def _with_images(
+    folder: str, source: str | None, reading: dict[str, Any], features: Features | None, watch: Watcher
+) -> StudyResult:
     """The study in a folder, with its images where they are named or known."""
     from steinhaus.study import load
 
@@ -109,13 +121,29 @@ def _with_images(folder: str, source: str | None, reading: dict[str, Any], watch
                 f"{source} does not hold the images that {folder} was made of: their digests differ. "
                 f"Give the same source, read with the same options."
             )
-        result.images = _split(images, result)
-    elif (split := _known_images(result, reading)) is not None:
-        result.images = split
+        result.images = _split(_featured(images, result, features, watch), result)
+    elif (known := _known_images(result, reading)) is not None:
+        result.images = _split(_featured(known, result, features, watch), result)
     return result
 
 
-def _known_images(result: StudyResult, reading: dict[str, Any]) -> Split | None:
+def _featured(images: Images, result: StudyResult, asked: Features | None, watch: Watcher) -> Images:
+    """The images with the features that the study clusters."""
+    from steinhaus.study.run import beside
+    from steinhaus.study.space import again
+
+    record = result.record.data.features
+    if record is None:
+        return images
+    made = again(record, images, asked, None if result.out is None else beside(result.out), watch.step)
+    if made.features is not None and made.features.sha256 != record.sha256:
+        if record.kind not in ("model", "hog", "colour"):
+            raise DataError(f"These are not the features that {result.out} was made of: their digests differ.")
+        watch.say("The features were made anew and differ in their last bits: distances are shown by these.")
+    return made
+
+
+def _known_images(result: StudyResult, reading: dict[str, Any]) -> Images | None:
     """The images of a study of a known set, where they are on this machine.
 
     None too where they cannot be read, unless the user said how to read them.
@@ -136,7 +164,7 @@ def _known_images(result: StudyResult, reading: dict[str, Any]) -> Split | None:
         if reading:
             raise
         return None
-    return _split(images, result) if images.sha256 == record.data.sha256 else None
+    return images if images.sha256 == record.data.sha256 else None
 
 
 def _split(images: Images, result: StudyResult) -> Split:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import steinhaus
@@ -10,6 +11,7 @@ from steinhaus.cli.words import counted
 
 if TYPE_CHECKING:
     from steinhaus.cli.progress import Watcher
+    from steinhaus.features.asked import Features
     from steinhaus.images import Images
     from steinhaus.images.collection import Skipped
 
@@ -37,6 +39,23 @@ def open_source(source: str | None, reading: Mapping[str, Any], watch: Watcher) 
     except NotAvailableError as error:
         watch.say(f"{error} Running digits instead: the 1,797 digits of 8 x 8 pixels that come with scikit-learn.")
         return _opened("digits", {}, watch)
+
+
+def featured(images: Images, features: Features, folder: Path, watch: Watcher) -> Images:
+    """The images with their features, made or found; what is to be said of those is said."""
+    from steinhaus.features.making import with_features
+
+    made = with_features(images, features, folder, progress=watch.step)
+    for note in made.notes[len(images.notes) :]:
+        watch.say(note)
+    return made
+
+
+def beside(folder: Path) -> Path:
+    """Where the features of a study in this folder are kept."""
+    from steinhaus.study.run import beside
+
+    return beside(folder)
 
 
 def opened(source: str, reading: Mapping[str, Any], watch: Watcher) -> Images:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,13 +17,14 @@ from steinhaus.cli.explaining import explained
 from steinhaus.cli.places import Place, place_options
 from steinhaus.cli.progress import watching
 from steinhaus.cli.reporting import Pages, draw, where
-from steinhaus.cli.sources import open_source
+from steinhaus.cli.sources import beside, featured, open_source
 from steinhaus.cli.stages import Stages
 from steinhaus.cli.words import tell
 from steinhaus.errors import SteinhausError
 from steinhaus.resources import free_memory
 
 if TYPE_CHECKING:
+    from steinhaus.features.asked import Features
     from steinhaus.images import Images
     from steinhaus.study import Study, StudyResult
     from steinhaus.study.events import Event
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
 @click.option(
     "--seed", metavar="N", type=click.IntRange(0), default=0, show_default=True, help="Of the split and of the starts."
 )
+@arguments.features_options
 @arguments.threads_option
 @place_options
 @click.option("--out", metavar="DIR", help="[default: studies/<source>-<digest of plan and data>]")
@@ -101,6 +103,7 @@ def study(
     source: str | None,
     out: str | None,
     reading: dict[str, Any],
+    features: Features | None,
     place: Place,
     assignments: Literal["csv", "parquet"],
     break_lock: bool,
@@ -117,18 +120,25 @@ def study(
     where MNIST is not to be had. The defaults are the published study of MNIST. What a source holds:
     steinhaus data look SOURCE.
 
+    With --features it is vectors that are clustered, and pictures that are shown. What a file or a network gives is
+    checked; what takes long to make is kept in the folder features/ beside the study.
+
     A study that was interrupted goes on when the same command is given again.
     """
     from steinhaus.study import Study
 
     wanted, stages, opened = Study(**plan), Stages(), Opened()
     if explain:
-        click.echo(explained(wanted, source, reading, place, quiet=quiet, as_json=as_json))
+        click.echo(explained(replace(wanted, features=features), source, reading, place, quiet=quiet, as_json=as_json))
         return
     helped = not place.is_chosen and wanted.threads != 1
     with _early_end(wanted, opened), figure_process(wanted=helped) as helper, watching(quiet, as_json) as watch:
         images = opened.images = open_source(source, place.reading(source, reading), watch)
         stages.ended("open the images")
+        if features is not None:
+            kept = Path("studies") / "features" if out is None else beside(Path(out).expanduser())
+            images = opened.images = featured(images, features, kept, watch)
+            stages.ended("make the features")
 
         from steinhaus.study.run import run_study
 
@@ -145,7 +155,7 @@ def study(
 
         with place.opened(watch.say) as choose:
             how: dict[str, Any] = {"break_lock": break_lock, "choose": choose, "assignments": assignments}
-            how["command"] = arguments.command(source or images.name, reading, wanted.settled(images).plan())
+            how["command"] = arguments.command(source or images.name, reading, wanted.settled(images).plan(), features)
             result = run_study(wanted, images, folder, told, **how)
         pages = draw(result, folder, helper=helper)
         stages.ended("draw the report")

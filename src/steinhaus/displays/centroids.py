@@ -62,7 +62,7 @@ class CentroidsDisplay(Display):
     @classmethod
     def from_study(cls, study: Any, k: int, *, ax: Axes | None = None) -> Self:
         """Draw the best run of one K of a study of images (a `StudyResult`)."""
-        images = study.centroids(k)
+        images = study.mean_images(k)
         if images.ndim < 3:
             raise SteinhausError(f"The study's points are vectors of {images.shape[1]} features, not images.")
         display = cls(images, best_of(study.record, k).sizes)

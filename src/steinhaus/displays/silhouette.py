@@ -47,7 +47,7 @@ class SilhouetteDisplay(Display):
         """Draw the silhouettes of a study's training images (a `StudyResult` that still has its images)."""
         if study.images is None:
             raise SteinhausError("The study was loaded from its folder, without its images. Run it in this session.")
-        rows, labels = study.images.train.rows, study.labels(k)
+        rows, labels = np.asarray(study.points(study.images.train)), study.labels(k)
         measured = distances(rows, study.raw_centroids(k)) if kind == "centroid" else None
         display = cls(silhouettes(rows, labels, measured), labels, kind)
         display.plot(ax)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steinhaus.errors import DataError
+from steinhaus.features.space import Vectors
 from steinhaus.images.labels import Int64, encode
 from steinhaus.images.pixels import as_pixels, check_given_train, scale_of, shape_text
 from steinhaus.images.splitting import Split, Train, Val, split
@@ -26,6 +27,14 @@ class Skipped:
 
     file: str  # relative to the folder
     reason: str
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Vectors that a source holds beside its pictures, and that are read when they are asked for."""
+
+    name: str  # of the column, or of the file
+    read: Callable[[], Any]  # (n, d)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -61,6 +70,10 @@ class Images:
         Of a table of numbers, the names of its columns; None where the pixels are no such table.
     notes
         What was left out, joined or assumed when the source was read, a sentence each.
+    features
+        What is clustered in place of the pictures; None: their pixels.
+    beside
+        Vectors that the source holds beside its pictures; None: it holds none.
     """
 
     pixels: Any  # Pixels | StoredPixels
@@ -77,6 +90,8 @@ class Images:
     usual_train: Train | None = None
     columns: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    features: Vectors | None = None
+    beside: Beside | None = None
 
     @classmethod
     def from_arrays(
@@ -174,6 +189,11 @@ class Images:
         """The images as points, (n, d): a view, not a copy; of stored pixels, stored ones."""
         return self.pixels.reshape(self.n, -1)
 
+    @property
+    def points(self) -> Any:
+        """What is clustered, (n, d): the features before any step, or else the rows."""
+        return self.rows if self.features is None else self.features.values
+
     @cached_property
     def sha256(self) -> str:
         """Digest of the content: shape, dtype, pixels, labels and label names; the same on every machine."""
@@ -200,6 +220,8 @@ class Images:
             usual_train=None,
             skipped=(),
             notes=(),
+            features=None if self.features is None else self.features.take(rows),
+            beside=None,
         )
 
     def split(self, train: float | int | str | None = None, seed: int = 0, val: Val | None = None) -> Split:

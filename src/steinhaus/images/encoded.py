@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steinhaus.errors import DataError
-from steinhaus.images.collection import Images, Skipped
+from steinhaus.images import npy
+from steinhaus.images.collection import Beside, Images, Skipped
 from steinhaus.images.limits import Limits
 from steinhaus.images.parts import Part, counts, given, one_part
 from steinhaus.images.pictures import BadPictureError, Look, decoded, quiet, to_one
+from steinhaus.images.pixels import as_pixels
 from steinhaus.images.progress import Progress
 
 _REPORT_EVERY = 64  # pictures between two calls of `progress`
@@ -28,6 +30,7 @@ class Encoded:
     data: bytes | Path  # the file's content, or the file
     label: Any = None  # text or a number; None: none
     part: Part | None = None  # of the source's own split
+    vector: bytes | None = None  # a .npy file with its features
 
 
 def decode_all(
@@ -51,6 +54,7 @@ def decode_all(
     names: list[str] = []
     labels: list[Any] = []
     parts: list[Part | None] = []
+    vectors: list[bytes | None] = []
     skipped: list[Skipped] = []
     held = 0
     for picture, pixels in pictures_of(pictures, look, name, limits, progress):
@@ -65,14 +69,36 @@ def decode_all(
         names.append(picture.name)
         labels.append(picture.label)
         parts.append(picture.part)
+        vectors.append(picture.vector)
     if not kept:
         why = f" The first one, {skipped[0].file}, {skipped[0].reason}." if skipped else ""
         raise DataError(f"{name}: there are no pictures in it that can be read.{why}")
     given_train, given_val, notes = split_of(parts)
-    return Images.from_arrays(
+    images = Images.from_arrays(
         np.stack(kept), whole(labels, names, name), label_names=label_names, name=name, files=names, skipped=skipped,
         given_train=given_train, given_val=given_val, notes=notes,
     )  # fmt: skip
+    return replace(images, beside=_beside(vectors, names, name))
+
+
+def _beside(vectors: list[bytes | None], names: list[str], name: str) -> Beside | None:
+    """The vectors of pictures that have one each; None where none has."""
+    if all(vector is None for vector in vectors):
+        return None
+
+    def read() -> NDArray[Any]:
+        found = []
+        for vector, picture in zip(vectors, names, strict=True):
+            if vector is None:
+                raise DataError(f"{name}: {picture} has no vector beside it, and others have. All must have one.")
+            found.append(npy.array_in(vector, f"{name}: the vector of {picture}").reshape(-1))
+            if len(found[-1]) != len(found[0]):
+                raise DataError(
+                    f"{name}: the vector of {picture} has {len(found[-1]):,} values, and the first {len(found[0]):,}."
+                )
+        return as_pixels(np.stack(found), name)[0]
+
+    return Beside(".npy beside each picture", read)
 
 
 def split_of(parts: Sequence[Part | None]) -> tuple[int | None, int, tuple[str, ...]]:

@@ -11,22 +11,27 @@ import os
 import stat
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from steinhaus.errors import DataError
-from steinhaus.images.collection import Images, Skipped
+from steinhaus.images import npy
+from steinhaus.images.collection import Beside, Images, Skipped
 from steinhaus.images.files import kind_of, natural, open_regular, shown, source_name
 from steinhaus.images.folder_layout import Layout, layout_of
 from steinhaus.images.limits import Limits
 from steinhaus.images.parts import counts, given
 from steinhaus.images.pictures import BadPictureError, Look, decoded, mode_of, opened, orientation_of, quiet
+from steinhaus.images.pixels import as_pixels
 from steinhaus.images.progress import Progress
 from steinhaus.images.sniffing import SUFFIXES
 from steinhaus.wording import option
 
+EMBEDDINGS = "embeddings.npy"  # vectors of the pictures of a folder, a row each
 _DEEPEST = 32  # folders within folders
 _REPORT_EVERY = 64  # pictures between two calls of `progress`
 
@@ -103,7 +108,7 @@ def read(
         pixels, kept = _read_all(path, found, layout.files, look, strict=strict, limits=limits, progress=progress)
     parts = None if layout.parts is None else [layout.parts[row] for row in kept]
     given_train, given_val = (None, 0) if parts is None else given(counts(parts))
-    return Images.from_arrays(
+    images = Images.from_arrays(
         pixels,
         None if layout.labels is None else [layout.labels[row] for row in kept],
         name=source_name(path),
@@ -113,6 +118,21 @@ def read(
         skipped=found.skipped,
         notes=[*found.notes(), *layout.notes],
     )
+    vectors = path / EMBEDDINGS
+    if not vectors.is_file():
+        return images
+    return replace(images, beside=Beside(EMBEDDINGS, partial(_vectors, vectors, images.n, limits)))
+
+
+def _vectors(path: Path, n: int, limits: Limits) -> NDArray[Any]:
+    """The vectors that lie beside the pictures, in their order."""
+    values, _ = as_pixels(npy.array_of(path, limits), shown(path))
+    if values.ndim != 2 or len(values) != n:
+        raise DataError(
+            f"{shown(path)} has the shape {values.shape} for {n:,} pictures; it must have a row for each, in the order "
+            "in which they are read."
+        )
+    return values
 
 
 def found(path: Path, follow_links: bool = False) -> tuple[Layout, list[Skipped]]:
@@ -159,7 +179,7 @@ def _walk(root: Path, follow_links: bool) -> _Found:
                 found.refuse(file, f"is {kind_of(mode)}")
             elif (suffix := Path(name).suffix.lower()) in SUFFIXES:
                 found.files.append(file)
-            else:
+            elif file != EMBEDDINGS:
                 found.others[suffix or "no ending"] += 1
     found.studies.sort(key=natural)
     found.files.sort(key=lambda file: [natural(part) for part in file.split("/")])

@@ -78,16 +78,12 @@ def in_order(path: Path, labels: Labels, pictures: Sequence[str] | None) -> tupl
         return labels.values, ()
     if pictures is None:
         return labels.values, (f"The labels are taken in the order of {shown(path)}: the images have no file names.",)
-    keys: tuple[Callable[[str], str], ...] = (_path, _name)
-    for key in keys:
-        there = [key(file) for file in labels.files]
-        wanted = [key(file) for file in pictures]
-        times = Counter(there)
-        if len(set(wanted)) == len(wanted) and all(times[file] == 1 for file in wanted):
-            rows = {file: row for row, file in enumerate(there)}
-            left = len(there) - len(wanted)
-            note = f"Left out: {left:,} of the {len(there):,} labels of {shown(path)}, whose files are not among these."
-            return labels.values[[rows[file] for file in wanted]], (note,) if left else ()
+    if (rows := rows_of(labels.files, pictures)) is not None:
+        left = len(labels.files) - len(rows)
+        note = (
+            f"Left out: {left:,} of the {len(labels.files):,} labels of {shown(path)}, whose files are not among these."
+        )
+        return labels.values[rows], (note,) if left else ()
     times = Counter(map(_name, labels.files))
     bad = next((file for file in pictures if times[_name(file)] != 1), pictures[0])
     many = "several labels" if times[_name(bad)] else "no label"
@@ -95,6 +91,21 @@ def in_order(path: Path, labels: Labels, pictures: Sequence[str] | None) -> tupl
         f"{shown(path)} has {many} for {shown(bad)}. Name every picture once, by its place within the source; or leave "
         "the names out, and give one label an image, in the order of the images."
     )
+
+
+def rows_of(files: Sequence[str], pictures: Sequence[str]) -> list[int] | None:
+    """Where each picture stands among these files, by their paths or else by their names; None where that is not one
+    place each.
+    """
+    keys: tuple[Callable[[str], str], ...] = (_path, _name)
+    for key in keys:
+        there = [key(file) for file in files]
+        wanted = [key(file) for file in pictures]
+        times = Counter(there)
+        if len(set(wanted)) == len(wanted) and all(times[file] == 1 for file in wanted):
+            rows = {file: row for row, file in enumerate(there)}
+            return [rows[file] for file in wanted]
+    return None
 
 
 def _path(file: str) -> str:

@@ -94,6 +94,16 @@ def array_of(path: Path, limits: Limits, *, mmap: bool = False) -> NDArray[Any]:
     return _mapped(path, head)
 
 
+def array_in(data: bytes, name: str) -> NDArray[Any]:
+    """The array of a .npy file that is in memory."""
+    stream = io.BytesIO(data)
+    head = read_header(stream, name)
+    if head.size != len(data):
+        raise DataError(f"{name} declares {head.declared}, {head.size:,} bytes, and has {len(data):,}: it is damaged.")
+    order: Any = "F" if head.columns_first else "C"
+    return np.frombuffer(data, head.dtype, offset=head.length).reshape(head.shape, order=order)
+
+
 def _checked_header(content: Content) -> Header:
     """The header of a file, held against the size of the file."""
     head = read_header(content, content.name)

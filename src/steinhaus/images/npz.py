@@ -101,6 +101,13 @@ def only_array(path: Path, limits: Limits) -> NDArray[Any]:
         return _whole_member(archive, members[keys[0]], path, limits)
 
 
+def arrays(path: Path, limits: Limits) -> dict[str, NDArray[Any]]:
+    """Every array of an archive, by name."""
+    with _archive(path) as archive:
+        members = _members(archive, path, limits)
+        return {name: _whole_member(archive, info, path, limits) for name, info in members.items()}
+
+
 @contextmanager
 def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
     """A zip archive; what can go wrong in it becomes a `DataError`."""

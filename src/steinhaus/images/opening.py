@@ -53,6 +53,8 @@ def open_images(
     limits: Limits = DEFAULT_LIMITS,
     progress: Progress | None = None,
     labels: Any = None,
+    features: Any = None,
+    features_folder: str | os.PathLike[str] | None = None,
     **options: Any,
 ) -> Images:
     """Open a collection of images.
@@ -74,6 +76,11 @@ def open_images(
     labels
         Which labels: the name or the number of a column or an array, counted from 0; "first", "last" or "none"; a file
         of labels, or labels themselves, one an image. By default those that the source is known to have.
+    features
+        What is clustered in place of the pixels: "pca:N", "hog", "colour", "given", a path to a file of vectors or to
+        an ONNX network, an array, or `steinhaus.Features`, which also says what is done with them.
+    features_folder
+        Where features that take long to make are kept, by their content, and found again. None: in memory alone.
     **options
         Those of the reader: `read` in `npy`, `npz`, `table`, `pictures` or `folder`, `idx.read_file` or
         `idx.read_folder`; for a known set `download` (whether it may be fetched); for an array those of
@@ -97,6 +104,15 @@ def open_images(
     """
     labels = None if labels is True or (isinstance(labels, str) and labels == "auto") else labels
     images = _labelled(source, labels, data, limits, progress, options)
+    if images.beside is not None:
+        way = option("features", repr("given"))
+        told = f"Vectors lie beside the pictures: {images.beside.name}. They are clustered with {way}."
+        images = replace(images, notes=(*images.notes, told))
+    if features is not None:
+        from steinhaus.features.making import with_features
+
+        folder = None if features_folder is None else Path(features_folder).expanduser()
+        images = with_features(images, features, folder, limits=limits, progress=progress)
     hint = None if "full_scale" in options else _scale_hint(images)
     return images if hint is None else replace(images, notes=(*images.notes, hint))
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from steinhaus.errors import DataError
 from steinhaus.images import columns as of_table
 from steinhaus.images import parquet_layout
-from steinhaus.images.collection import Images
+from steinhaus.images.collection import Beside, Images, Skipped
 from steinhaus.images.columns import Wanted
 from steinhaus.images.encoded import Encoded, decode_all
 from steinhaus.images.files import damage_named, shown, source_name
@@ -26,6 +26,7 @@ from steinhaus.images.parquet_files import check_sizes, column, layout_of, opene
 from steinhaus.images.parquet_layout import Layout
 from steinhaus.images.parts import ORDER, Part, given, one_part
 from steinhaus.images.pictures import Look
+from steinhaus.images.pixels import as_pixels
 from steinhaus.images.progress import Progress
 from steinhaus.images.staying import stored_images
 from steinhaus.wording import option
@@ -190,7 +191,7 @@ def read(
             encoded(pairs, layout.columns[0], layout.label), look, source_name(path), limits, progress,
             label_names=layout.label_names,
         )  # fmt: skip
-        return replace(found, notes=(*layout.notes, *found.notes))
+        return replace(found, notes=(*layout.notes, *found.notes), beside=_beside(pairs, layout, found.skipped, limits))
     if layout.kind == "wide" and not layout.asked:
         layout = features(files, layout)
     labelled = None if layout.label is None else column(files, layout.label)
@@ -210,8 +211,42 @@ def read(
         limits.check_memory(shown(path), n_bytes)
         made = Images.from_arrays(store.read(0, store.shape[0]), labelled, **given)
         hint = None if names is None or plain else of_table.apart(names, made.pixels)
-        return made if hint is None else replace(made, notes=(*made.notes, hint))
-    return stored_images(store, image, labelled, **given)
+        beside = _beside(pairs, layout, (), limits)
+        return replace(made, notes=made.notes if hint is None else (*made.notes, hint), beside=beside)
+    return replace(stored_images(store, image, labelled, **given), beside=_beside(pairs, layout, (), limits))
+
+
+def _beside(
+    pairs: Sequence[tuple[Path, Part | None]], layout: Layout, skipped: Sequence[Skipped], limits: Limits
+) -> Beside | None:
+    """The column of vectors beside the pictures, without the rows of those that were skipped."""
+    if layout.beside is None:
+        return None
+    column, files = layout.beside, [file for file, _ in pairs]
+
+    def vectors() -> NDArray[Any]:
+        of_column = layout_of(files, column, "none", Wanted(None, ()))
+        check_sizes(files, of_column, limits)
+        store = ParquetStore(files, of_column)
+        limits.check_memory(f"column {column}", store.shape[0] * store.shape[1] * store.dtype.itemsize)
+        values, _ = as_pixels(store.read(0, store.shape[0]), f"column {column}")
+        out = {each.file for each in skipped}
+        places = (place for file in files for place in _places(file))
+        return values[[place not in out for place in places]] if out else values
+
+    return Beside(f"column {column}", vectors)
+
+
+def _places(file: Path) -> Iterator[str]:
+    """What to call each row of a file."""
+    metadata = opened(file).metadata
+    for group in range(opened(file).num_row_groups):
+        for row in range(metadata.row_group(group).num_rows):
+            yield _place(file, group, row)
+
+
+def _place(file: Path, group: int, row: int) -> str:
+    return f"{file.name}, row group {group}, row {row}"
 
 
 def features(files: Sequence[Path], layout: Layout) -> Layout:
@@ -256,7 +291,7 @@ def encoded(files: Sequence[tuple[Path, Part | None]], column: str, label: str |
                 names = table.column(label).to_pylist() if label else [None] * len(table)
                 pictures = table.column(column).to_pylist()
             for row, (picture, name) in enumerate(zip(pictures, names, strict=True)):
-                where = f"{file.name}, row group {group}, row {row}"
+                where = _place(file, group, row)
                 yield Encoded(where, _content(picture, file, where), name, part)
 
 

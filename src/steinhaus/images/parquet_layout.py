@@ -20,6 +20,7 @@ PIXELS = (
     "features",
 )  # fmt: skip
 ENCODED = (*PIXELS, "jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "bytes", "content")
+VECTORS = ("embeddings", "embedding", "features", "vectors", "vector")  # that may lie beside pictures
 _LONGEST = 1 << 20  # bytes of a metadata document that are looked at
 
 
@@ -35,6 +36,7 @@ class Layout:
     label_names: tuple[str, ...] | None = None  # where labels are numbers of these
     notes: tuple[str, ...] = ()
     asked: bool = False  # the columns are those that the user named
+    beside: str | None = None  # the column of vectors beside that of pictures
 
     @property
     def d(self) -> int:
@@ -49,17 +51,27 @@ def layout_of(schema: Any, name: str, images: str | None, labels: Any, wanted: W
     of_label = features.get(label, {}) if label is not None else {}
     label_names = _class_names(of_label)
     chosen = _pixels(schema, name, images, label, wanted)
+    beside = None if chosen is None or chosen in VECTORS else _vectors(schema, label)
     if chosen is not None:
         layout = _of_column(schema, name, chosen, label)
-        left = [each for each in schema.names if each not in (chosen, label) and each not in index]
+        left = [each for each in schema.names if each not in (chosen, label, beside) and each not in index]
         notes = [note, _left_out(left, "beside the column of pixels"), _left_out(index, "an index")]
     else:
         layout, notes = _wide(schema, name, label, index, wanted)
         notes = [note, *notes]
     return Layout(
         layout.kind, layout.columns, layout.shape, layout.dtype, label, label_names,
-        tuple(each for each in notes if each), wanted.columns is not None,
+        tuple(each for each in notes if each), wanted.columns is not None, beside,
     )  # fmt: skip
+
+
+def _vectors(schema: Any, label: str | None) -> str | None:
+    """The column of vectors, by its name; None where there is none."""
+    for each in schema.names:
+        inner, shape = values_of(schema.field(each).type)
+        if each != label and each.lower() in VECTORS and len(shape) == 1 and _is_number(inner):
+            return str(each)
+    return None
 
 
 def is_encoded(kind: Any) -> bool:

@@ -78,6 +78,9 @@ class StoredPixels:
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
         """The images of a number, a slice or an array of numbers, read into memory."""
+        if isinstance(index, slice) and self.take is None and index.step in (None, 1):
+            first, end, _ = index.indices(len(self))
+            return self.source.read(first, max(first, end)).reshape(-1, *self.shape[1:])
         rows = np.arange(len(self))[index]
         places = rows if self.take is None else self.take[rows]
         picked = self.source.pick(np.atleast_1d(places)).reshape(-1, *self.shape[1:])

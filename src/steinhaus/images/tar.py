@@ -23,6 +23,7 @@ from steinhaus.images.sniffing import SUFFIXES
 
 _LABELS = (".cls", ".label")  # a text or a number
 _LONGEST_LABEL = 4096  # bytes
+_LARGEST_VECTOR = 1 << 20  # bytes
 
 
 def read(
@@ -81,7 +82,7 @@ def _archive(stream: BinaryIO) -> tarfile.TarFile:
 
 def _samples(archive: tarfile.TarFile, file: Path, labels: bool, limits: Limits) -> Iterator[Encoded]:
     """Members of one name are neighbours; a sample ends where the name changes."""
-    key, picture, label = "", None, None
+    key, picture, label, vector = "", None, None, None
     for member in iter(archive.next, None):
         archive.members.clear()  # type: ignore[attr-defined]  # which tarfile keeps, for whoever wants to go back
         if not member.isreg():
@@ -96,16 +97,18 @@ def _samples(archive: tarfile.TarFile, file: Path, labels: bool, limits: Limits)
         ending = f".{ending.lower()}"
         if (here := str(name.with_name(stem))) != key:
             if picture is not None:
-                yield Encoded(f"{file.name}: {shown(key)}", picture, label)
-            key, picture, label = here, None, None
+                yield Encoded(f"{file.name}: {shown(key)}", picture, label, vector=vector)
+            key, picture, label, vector = here, None, None, None
         if ending in SUFFIXES:
             if member.size > 8 * limits.picture:
                 raise DataError(f"{shown(file)}: {shown(member.name)} is larger than a picture can be.")
             picture = _content(archive, member)
+        elif ending == ".npy" and member.size <= _LARGEST_VECTOR:
+            vector = _content(archive, member)
         elif labels and (ending in _LABELS or ending == ".json") and member.size <= _LONGEST_LABEL:
             label = _label(_content(archive, member), ending) or label
     if picture is not None:
-        yield Encoded(f"{file.name}: {shown(key)}", picture, label)
+        yield Encoded(f"{file.name}: {shown(key)}", picture, label, vector=vector)
 
 
 def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:

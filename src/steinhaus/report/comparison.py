@@ -13,6 +13,7 @@ from steinhaus.errors import SteinhausError
 from steinhaus.report import charts, page, words
 from steinhaus.report.data import ReportData
 from steinhaus.report.views import KView, view
+from steinhaus.study.record import DataRecord
 
 MOST = len(ascii_uppercase)
 
@@ -56,7 +57,7 @@ def render(studies: Sequence[ReportData]) -> str:
 def context(studies: Sequence[Study]) -> dict[str, Any]:
     """Everything the page says, by name."""
     ks = sorted({k for s in studies for k in s.views})
-    same = len({s.data.record.data.sha256 for s in studies}) == 1
+    same = len({_measured(s.data.record.data) for s in studies}) == 1
     return {
         "studies": studies,
         "smooth": any(s.data.is_image and max(s.data.shape[:2]) > page.SMOOTH for s in studies),
@@ -71,6 +72,12 @@ def context(studies: Sequence[Study]) -> dict[str, Any]:
     }
 
 
+def _measured(data: DataRecord) -> tuple[str, ...]:
+    """Images and space of a study: where these are the same, inertia can be compared."""
+    features = data.features
+    return (data.sha256, *(() if features is None else (features.sha256, *features.steps)))
+
+
 def settings(studies: Sequence[Study]) -> list[tuple[str, list[str], bool]]:
     """What was run on what: a name, a value for each study, and whether they differ."""
     rows: list[tuple[str, list[str]]] = [
@@ -80,6 +87,8 @@ def settings(studies: Sequence[Study]) -> list[tuple[str, list[str], bool]]:
         ("SHA-256 of the data", [s.data.record.data.sha256[:12] for s in studies]),
         ("K", [words.ks(list(s.views)) for s in studies]),
     ]
+    if any(s.data.record.data.features for s in studies):
+        rows.append(("clustered", [words.clean(s.data.record.data.space) for s in studies]))
     keys = dict.fromkeys(key for s in studies for key in s.data.record.plan if key != "k")
     rows += [(key.replace("_", " "), [words.clean(s.data.record.plan.get(key, "–")) for s in studies]) for key in keys]
     versions = [s.data.record.versions.get("steinhaus", "–") for s in studies]

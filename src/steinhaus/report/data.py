@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Protocol
@@ -20,6 +20,7 @@ Int64 = NDArray[np.int64]
 
 SAMPLE = 20_000  # images that are read of a set that stays on disk
 SAMPLE_BYTES = 2**27  # of their pixels, at most
+LOSSY = (".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".heic", ".heif", ".avif")
 GOLDEN = (5**0.5 - 1) / 2
 
 
@@ -31,6 +32,7 @@ class Part:
     labels: Int64 | None  # (n,) indices into the record's label names
     files: tuple[str, ...] | None = None  # a name for each image
     index: Int64 | None = None  # (n,) where each image stood in the source; None: numbered within the part
+    points: NDArray[Any] | None = None  # (n, d) as they are clustered, of a study of features; None: the pixels are
 
     @property
     def n(self) -> int:
@@ -51,14 +53,17 @@ class ReportData:
     """
 
     record: StudyRecord
-    centroids: Mapping[int, Float64]  # K -> (K, *shape), pixels in 0..1
+    centroids: Mapping[int, Float64]  # K -> (K, *shape), pixels in 0..1; of a study of features the means of pictures
     train: Part | None = None
     test: Part | None = None
     train_clusters: Mapping[int, Int32] = field(default_factory=dict)  # K -> (n_train,)
     test_clusters: Mapping[int, Int32] = field(default_factory=dict)  # K -> (n_test,)
-    run_centroids: Mapping[int, Float64] = field(default_factory=dict)  # K -> (runs, K, *shape), for spreads
+    run_centroids: Mapping[int, Float64] = field(default_factory=dict)  # K -> (runs, K, ...), for spreads
     seconds: Mapping[tuple[int, int], float] = field(default_factory=dict)  # (K, restart) -> until that run ended
     flows: Sequence[Int64] = ()  # between neighbouring K, (K, next K): how many training images go from where to where
+    feature_centroids: Mapping[int, Float64] = field(default_factory=dict)  # K -> (K, d), of a study of features
+    medoids: Mapping[int, Sequence[NDArray[Any]]] = field(default_factory=dict)
+    # K -> for each cluster the pictures nearest to its centroid, (up to 9, *shape), the nearest first
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -116,13 +121,24 @@ class ReportData:
     @cached_property
     def _origin(self) -> Float64:
         """A point among the centroids, (d,)."""
-        centroids = next(iter(self.centroids.values()))
+        centroids = next(iter((self.feature_centroids or self.centroids).values()))
         return np.asarray(centroids.reshape(len(centroids), -1).mean(axis=0))
 
     @property
     def measures_pixels(self) -> bool:
         """Whether distances are measured between pixels in 0..1 as they are, for which float32 is precise enough."""
-        return self.is_image and self.record.data.scaling is None
+        return self.is_image and self.record.data.scaling is None and self.record.data.features is None
+
+    @property
+    def shows_medoids(self) -> bool:
+        """Whether a cluster is shown by the pictures nearest to its centroid, and not by their mean."""
+        return bool(self.medoids)
+
+    @property
+    def is_lossy(self) -> bool:
+        """Whether the pictures come from files that were compressed with loss, and may be again."""
+        names = self.files or []
+        return bool(names) and sum(name.lower().endswith(LOSSY) for name in names) * 2 > len(names)
 
     def measured(self, values: NDArray[Any]) -> NDArray[Any]:
         """Points, (n, d) in the units of the centroids, on the scale on which the study measures distances.
@@ -138,7 +154,7 @@ class ReportData:
 
     def measured_centroids(self, k: int) -> Float64:
         """The centroids of a K, (K, d), on that scale."""
-        return self.measured(self.centroids[k].reshape(k, -1))
+        return self.measured((self.feature_centroids or self.centroids)[k].reshape(k, -1))
 
     def clusters(self, k: int) -> Int32:
         """The cluster of every image, train then test."""
@@ -158,6 +174,9 @@ class ResultLike(Protocol):
     def run_centroids(self, k: int, /) -> Float64: ...  # noqa: D102
     def labels(self, k: int, /) -> Int32: ...  # noqa: D102
     def test_labels(self, k: int, /) -> Int32 | None: ...  # noqa: D102
+    def mean_images(self, k: int, /) -> Float64: ...  # noqa: D102
+    def medoids(self, k: int, /) -> Int64: ...  # noqa: D102
+    def points(self, images: Any, /) -> Any: ...  # noqa: D102
 
 
 def from_result(result: ResultLike, flows: Sequence[Int64] | None = None) -> ReportData:
@@ -182,30 +201,70 @@ def from_result(result: ResultLike, flows: Sequence[Int64] | None = None) -> Rep
         raise SteinhausError(
             "The study has no finished run to report on yet; run the same command again to go on with it."
         )
+    if record.data.features is not None and not record.complete:
+        raise SteinhausError(
+            "The study clusters features and is not finished: the pictures of its clusters are not known yet. Run the "
+            "same command again to go on with it."
+        )
     ks = [b.k for b in record.best]
+    if record.data.features is not None:
+        return _of_features(result, ks, flows)
     centroids = {k: np.asarray(result.centroids(k), np.float64) for k in ks}
     run_centroids = {k: np.asarray(result.run_centroids(k), np.float64) for k in ks}
-    if flows is None:
-        pairs = pairwise(ks) if record.complete else ()
-        flows = [flow(result.labels(a), result.labels(b), a, b) for a, b in pairs]
-    split = result.images
+    data = ReportData(
+        record,
+        centroids,
+        run_centroids=run_centroids,
+        seconds=dict(result.seconds),
+        flows=_flows(result, ks) if flows is None else flows,
+    )
+    return _with_images(data, result, ks)
+
+
+def _of_features(result: ResultLike, ks: Sequence[int], flows: Sequence[Int64] | None) -> ReportData:
+    """The data of a study of features."""
+    centroids = {k: np.asarray(result.centroids(k), np.float64) for k in ks}
+    data = ReportData(
+        result.record,
+        {k: result.mean_images(k) for k in ks},
+        run_centroids={k: np.asarray(result.run_centroids(k), np.float64) for k in ks},
+        seconds=dict(result.seconds),
+        flows=_flows(result, ks) if flows is None else flows,
+        feature_centroids=centroids,
+    )
+    features, split = result.record.data.features, result.images
+    if split is not None and features is not None and not features.shows_means:
+        data = replace(data, medoids={k: _pictures(split.train, result.medoids(k)) for k in ks})
+    return _with_images(data, result, ks)
+
+
+def _pictures(train: Any, nearest: Int64) -> list[NDArray[Any]]:
+    """The pictures of these rows, for each cluster; fewer where a cluster has fewer."""
+    return [np.asarray(train.pixels[rows[rows >= 0]]) for rows in nearest]
+
+
+def _flows(result: ResultLike, ks: Sequence[int]) -> Sequence[Int64]:
+    pairs = pairwise(ks) if result.record.complete else ()
+    return [flow(result.labels(a), result.labels(b), a, b) for a, b in pairs]
+
+
+def _with_images(data: ReportData, result: ResultLike, ks: Sequence[int]) -> ReportData:
+    """The same with the study's images, where these are at hand and the clusters of each are known."""
+    record, split = result.record, result.images
     if split is None or not record.complete:
-        return ReportData(record, centroids, run_centroids=run_centroids, seconds=dict(result.seconds), flows=flows)
+        return data
     stored = hasattr(split.train.pixels, "source")
     each = split.train.pixels.nbytes // split.train.n
     share = min(1.0, min(SAMPLE, SAMPLE_BYTES // each) / (record.data.n_train + record.data.n_test)) if stored else 1.0
-    train, of_train = _part(split.train, split.train_index, share)
-    test, of_test = (None, slice(None)) if split.test is None else _part(split.test, split.test_index, share)
-    return ReportData(
-        record,
-        centroids,
-        train,
-        test,
-        {k: result.labels(k)[of_train] for k in ks},
-        {k: labels[of_test] for k in ks if (labels := result.test_labels(k)) is not None},
-        run_centroids,
-        dict(result.seconds),
-        flows,
+    of_points = None if record.data.features is None else result.points
+    train, of_train = _part(split.train, split.train_index, share, of_points)
+    test, of_test = (None, slice(None)) if split.test is None else _part(split.test, split.test_index, share, of_points)
+    return replace(
+        data,
+        train=train,
+        test=test,
+        train_clusters={k: result.labels(k)[of_train] for k in ks},
+        test_clusters={k: labels[of_test] for k in ks if (labels := result.test_labels(k)) is not None},
     )
 
 
@@ -214,14 +273,16 @@ def flow(a: Int32, b: Int32, k_a: int, k_b: int) -> Int64:
     return np.bincount(a.astype(np.int64) * k_b + b, minlength=k_a * k_b).reshape(k_a, k_b).astype(np.int64)
 
 
-def _part(images: Any, index: Int64, share: float) -> tuple[Part, Any]:
+def _part(images: Any, index: Int64, share: float, of_points: Callable[[Any], Any] | None = None) -> tuple[Part, Any]:
     """The images of a part, or a share of them, read into memory; and which they are."""
+    points = None if of_points is None else of_points(images)
     if share == 1.0:
-        return Part(images.pixels, images.labels, images.files, index), slice(None)
+        return Part(images.pixels, images.labels, images.files, index, points), slice(None)
     rows = spread(images.n, max(1, round(share * images.n)))
     labels = None if images.labels is None else images.labels[rows]
     files = None if images.files is None else tuple(images.files[row] for row in rows.tolist())
-    return Part(images.pixels[rows], labels, files, index[rows]), rows
+    points = None if points is None else np.asarray(points[rows])
+    return Part(images.pixels[rows], labels, files, index[rows], points), rows
 
 
 def spread(n: int, m: int) -> Int64:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ def assignments(data: ReportData, k: int) -> Columns:
     dict
         Columns of equal length. ``image``: its file, or its number in the source; ``split``: "train" or "test";
         ``cluster``; ``label``, ``mapped_label`` (its cluster's), ``correct``: None without labels; ``distance``: to its
-        centroid, in pixels scaled to 0..1; ``margin``: how much farther the next centroid is, None for one cluster.
+        centroid, in the space that the study measures in; ``margin``: how much farther the next centroid is; None for
+        one cluster.
     """
     near = measures.measure(_with_images(data, k))[0][k]
     names, labels = data.record.data.label_names, data.labels
@@ -65,9 +67,8 @@ def _with_images(data: ReportData, k: int) -> ReportData:
     if k not in data.centroids:
         known = ", ".join(str(known) for known in data.centroids)
         raise SteinhausError(f"The study has no K = {k} to export; it has {known}.")
-    return ReportData(
-        data.record, {k: data.centroids[k]}, data.train, data.test, data.train_clusters, data.test_clusters
-    )
+    features = {k: data.feature_centroids[k]} if data.feature_centroids else {}
+    return replace(data, centroids={k: data.centroids[k]}, feature_centroids=features, run_centroids={}, flows=())
 
 
 def write_csv(data: ReportData, k: int, path: Path) -> Path:
@@ -96,14 +97,20 @@ def safe(text: str) -> str:
 
 
 def write_parquet(data: ReportData, k: int, path: Path) -> Path:
-    """Write `assignments` as Parquet.
+    """Write `assignments` as Parquet; of a study of features with a column ``vector``, as they are clustered.
 
     Raises
     ------
     SteinhausError
         pyarrow is not installed.
     """
-    return _parquet(_text(assignments(data, k)), path)
+    return _parquet({**_text(assignments(data, k)), **_vectors(data)}, path)
+
+
+def _vectors(data: ReportData) -> Columns:
+    """The features of every image, a list each; none where pixels are clustered."""
+    points = [part.points for part in data.parts if part.points is not None]
+    return {"vector": list(np.concatenate(points))} if points else {}
 
 
 def write_atlas(data: ReportData, k: int, path: Path) -> Path:
@@ -117,17 +124,24 @@ def write_atlas(data: ReportData, k: int, path: Path) -> Path:
     at = measures.project(data, measures.plane(data.measured_centroids(k), best.sizes))
     paths = columns["image"]
     columns["image"] = [{"bytes": p, "path": name} for p, name in zip(_pngs(data), paths, strict=True)]
-    return _parquet({**columns, "x": at[:, 0].tolist(), "y": at[:, 1].tolist()}, path)
+    return _parquet({**columns, **_vectors(data), "x": at[:, 0].tolist(), "y": at[:, 1].tolist()}, path)
 
 
 def write_fiftyone(data: ReportData, k: int, folder: Path) -> Path:
-    """Write ``labels.csv`` and the pictures in ``data/``: what FiftyOne imports as its `CSVDataset`."""
+    """Write ``labels.csv`` and the pictures in ``data/``: what FiftyOne imports as its `CSVDataset`.
+
+    Of a study of features their vectors are beside them, in ``vectors.npy``, a row each.
+    """
     columns = _text(assignments(data, k))
     names = [f"{i:07d}.png" for i in range(len(columns["image"]))]
     for name, content in zip(names, _pngs(data), strict=True):
         path = folder / "data" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+    if vectors := _vectors(data):
+        out = io.BytesIO()
+        np.save(out, np.stack(vectors["vector"]), allow_pickle=False)
+        files.write(folder / "vectors.npy", out.getvalue())
     return files.write(folder / "labels.csv", to_csv({"filepath": names, **columns}).encode())
 
 

@@ -31,9 +31,14 @@ def sentence(record: StudyRecord, seconds: float | None = None) -> str:
     kept = f", {words.count(data.n_test)} more kept for the test" if data.n_test else ""
     took = "" if seconds is None else f" All {len(record.runs)} runs took {words.duration(seconds)}."
     done = "" if record.complete else " The study is not finished: this is what there is of it so far."
+    by = (
+        ""
+        if data.features is None
+        else f", by {words.clean(data.features.told)} ({words.count(data.features.d)} values)"
+    )
     return (
         f"k-means with K = {ks}, {each} of each from {seeding}, at most {plan['max_iter']} iterations a run, "
-        f"on {words.count(data.n_train)} {_noun(record)} of {words.size_of(data.shape)}{kept}.{took}{done}"
+        f"on {words.count(data.n_train)} {_noun(record)} of {words.size_of(data.shape)}{by}{kept}.{took}{done}"
     )
 
 

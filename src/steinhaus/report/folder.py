@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from steinhaus.report import files, members, page, pictures
@@ -29,7 +30,9 @@ def write(data: ReportData, folder: Path) -> Path:
     with ThreadPoolExecutor(page.THREADS) as pool:
         for start in range(0, len(names), AHEAD):
             ids = carried.ids[start * per_sheet : (start + AHEAD) * per_sheet]
-            packed = pool.map(pictures.webp, members.sheets(data, ids, carried.layout))
+            packed = pool.map(
+                partial(pictures.webp, quality=carried.layout.quality), members.sheets(data, ids, carried.layout)
+            )
             for name, content in zip(names[start : start + AHEAD], packed, strict=True):
                 files.write(sheets / name, content, flush=False)  # thousands of them, and easily drawn again
     for old in set(sheets.glob("*.webp")) - {sheets / name for name in names}:

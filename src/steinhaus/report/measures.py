@@ -48,7 +48,7 @@ def measure(data: ReportData) -> tuple[dict[int, Near], list[Score]]:
         return {}, []
     n = data.n
     runs = [(k, r, c) for k, every in data.run_centroids.items() for r, c in enumerate(every)]
-    every = [*data.centroids.values(), *(c for _, _, c in runs)]
+    every = [*(data.feature_centroids or data.centroids).values(), *(c for _, _, c in runs)]
     stacked, places = _stack([data.measured(c.reshape(len(c), -1)) for c in every])
     near = {
         k: Near(np.empty((n, min(k, NEAREST)), np.uint16), np.empty((n, min(k, NEAREST)), np.float32))
@@ -127,7 +127,8 @@ def rows_in_block(d: int) -> int:
 
 
 def _blocks(part: Part, data: ReportData) -> Iterator[Float32]:
-    flat, full_scale = part.pixels.reshape(part.n, -1), data.record.data.full_scale
+    flat = part.pixels.reshape(part.n, -1) if part.points is None else part.points
+    full_scale = data.record.data.full_scale if part.points is None else data.record.data.unit
     kind = np.float32 if data.measures_pixels else np.float64
     rows = rows_in_block(flat.shape[1])
     for start in range(0, part.n, rows):

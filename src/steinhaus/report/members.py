@@ -8,6 +8,7 @@ carries all of any set.
 from __future__ import annotations
 
 import base64
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,7 @@ ALL = 20_000  # images that one file carries without a choice
 CHOSEN = 16_000  # images of a choice, about
 RAW_BYTES = 64_000_000  # of all tiles before compression, in one file
 SIDES = (256, 128, 96, 64, 48, 32, 24, 16)  # pixels of a tile's longer side, largest that fits first
+LOSSY_BYTES = 2_000_000  # of all tiles of pictures that were compressed with loss, in one file
 MOST_EACH = 96  # images of a choice for one list of one cluster
 COLUMNS = 8
 SHEET_PIXELS = 2**17
@@ -107,19 +109,29 @@ class Tiles:
     columns: int
     per_sheet: int
     reduced: bool  # smaller than the images are
+    quality: int | None = None  # of sheets that are compressed with loss
 
 
 def tiles(data: ReportData, n: int, raw_bytes: int = RAW_BYTES) -> Tiles:
-    """The largest tiles for n images that keep to this many bytes before compression."""
+    """The largest tiles for n images that keep to this many bytes before compression, and to few after a lossy one."""
     height, width = data.shape[:2] if data.is_image else pictures.PROFILE
     channels = 3 if len(data.shape) > 2 and data.shape[2] >= 3 else 1
-    for side in SIDES:
+    qualities = pictures.QUALITIES if data.is_lossy else (None,)
+    for side, quality in itertools.product(SIDES, qualities):
         h, w = pictures.fitted(height, width, side)
-        if n * h * w * channels <= raw_bytes:
+        fits = n * h * w * channels <= raw_bytes
+        if fits and (n == 1 or quality is None or _lossy_bytes(data, n, side, quality) <= LOSSY_BYTES):
             break
     per_sheet = int(np.clip(SHEET_PIXELS // (h * w), 4, SHEET_TILES))
     columns = min(per_sheet, COLUMNS)
-    return Tiles(h, w, columns, per_sheet // columns * columns, (h, w) != (height, width))
+    return Tiles(h, w, columns, per_sheet // columns * columns, (h, w) != (height, width), quality)
+
+
+def _lossy_bytes(data: ReportData, n: int, side: int, quality: int) -> float:
+    """About how many bytes n tiles with this longer side take, by those of a few."""
+    ids = np.unique(np.linspace(0, data.n - 1, min(data.n, SHEET_TILES)).round().astype(np.int64))
+    sheet = _laid_out(pictures.reduce(drawn(data, ids), side), COLUMNS)
+    return len(pictures.webp(sheet, quality)) / len(ids) * n
 
 
 def sheets(data: ReportData, ids: Int64, layout: Tiles) -> Iterator[Pixels]:
@@ -178,7 +190,10 @@ def payload(
             "columns": layout.columns,
             "perSheet": layout.per_sheet,
         },
-        "smooth": layout.reduced or max(layout.height, layout.width) > 64 or not data.is_image,
+        "smooth": layout.reduced
+        or layout.quality is not None
+        or max(layout.height, layout.width) > 64
+        or not data.is_image,
         "ids": packed(ids, "<u4"),
         "numbers": packed(data.numbers[ids], "<u4"),
         "random": None if choice.each is None else packed(choice.random, "u1"),

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import Any
 
@@ -47,7 +47,8 @@ def render(data: ReportData, *, most: int = members.ALL) -> str:
     if carried is None:
         return assemble(data, measured, None)
     with ThreadPoolExecutor(THREADS) as pool:
-        encoded = list(pool.map(pictures.webp, members.sheets(data, carried.ids, carried.layout)))
+        drawn = members.sheets(data, carried.ids, carried.layout)
+        encoded = list(pool.map(partial(pictures.webp, quality=carried.layout.quality), drawn))
     addresses = [pictures.data_uri(e, "webp") for e in encoded]
     return assemble(data, measured, {**carried.payload, "sheets": addresses})
 
@@ -194,6 +195,9 @@ def context(data: ReportData, measured: Measured) -> dict[str, Any]:
         "nouns": ("image", "images") if data.is_image else ("vector", "vectors"),
         "has_test": record.data.n_test > 0,
         "is_image": data.is_image,
+        "medoids": data.shows_medoids,
+        "space": words.clean(record.data.space),
+        "featured": record.data.features is not None,
         "restarts": max(len(v.runs) for v in views),
         "timed": bool(data.seconds),
         "views": views,
@@ -228,7 +232,10 @@ def across(data: ReportData, measured: Measured, silhouettes: Mapping[int, float
         shown.append((charts.accuracy_by_k("accuracy", lines, spread), caption))
     if silhouettes:
         spread = [(s.k, s.silhouette) for s in every if s.silhouette is not None]
-        caption = "Simplified silhouette, by distances to centroids: 1 is well apart, 0 on the border."
+        caption = (
+            "Simplified silhouette, by distances to centroids: 1 is well apart, 0 on the border. "
+            f"Distances are of {words.clean(record.data.space)}."
+        )
         shown.append((charts.score_by_k("silhouette", [("best", list(silhouettes.items()))], spread), caption))
     return shown
 
@@ -271,6 +278,16 @@ def command(data: ReportData) -> str:
     return f"{call}.run({name!r})" if known else f"{call}.run(images)  # those of {name!r}, by the SHA-256 below"
 
 
+def _clustered(data: ReportData) -> str:
+    """What was clustered in place of the pixels; an empty text where they were."""
+    features = data.record.data.features
+    if features is None:
+        return ""
+    options = ", ".join(f"{name} {words.clean(value)}" for name, value in features.options.items())
+    made = f"; {options}" if options else ""
+    return f"{words.clean(features.told)}: {words.count(features.d)} values{made}; SHA-256 {features.sha256}"
+
+
 def facts(data: ReportData) -> list[tuple[str, str]]:
     """What is needed to run the study again, and on what it ran."""
     record, d = data.record, data.record.data
@@ -282,6 +299,7 @@ def facts(data: ReportData) -> list[tuple[str, str]]:
             f"{words.clean(d.name)}: {words.count(d.n_train + d.n_test)} {noun} of {words.size_of(d.shape)}, {d.dtype}",
         ),
         ("Training part", told_of_plan(record.plan, d)),
+        ("Clustered", _clustered(data)),
         ("Columns", words.listing(words.clean(c) for c in d.columns) if d.columns else ""),
         ("SHA-256 of the data", d.sha256),
         ("Source", words.clean(d.source) if d.source else ""),

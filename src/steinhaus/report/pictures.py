@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Pixels = NDArray[np.uint8]
+QUALITIES = (85, 60)  # of WebP with loss, best first
 PROFILE = (40, 64)  # height and width of a vector drawn as a picture
 
 
@@ -45,9 +46,15 @@ def png(picture: Pixels) -> bytes:
     return out.getvalue()
 
 
-def webp(picture: Pixels) -> bytes:
-    """One picture (h, w) or (h, w, 3) as a lossless WebP file: on sheets of digits smaller than PNG, and faster."""
+def webp(picture: Pixels, quality: int | None = None) -> bytes:
+    """One picture (h, w) or (h, w, 3) as a WebP file, with loss where a quality is given.
+
+    Without loss it is on sheets of digits smaller than PNG, and faster.
+    """
     out = io.BytesIO()
+    if quality is not None:
+        Image.fromarray(picture).save(out, "webp", quality=quality, method=4)
+        return out.getvalue()
     Image.fromarray(picture).save(out, "webp", lossless=True, quality=20, method=1)
     return out.getvalue()
 
@@ -55,6 +62,12 @@ def webp(picture: Pixels) -> bytes:
 def data_uri(data: bytes, form: str) -> str:
     """The bytes of a picture as an address that needs no request."""
     return f"data:image/{form};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+def thumbnails(pictures: Pixels, largest: int, *, lossy: bool) -> list[str]:
+    """Pictures (n, h, w) or (n, h, w, 3), made smaller, as addresses."""
+    small = reduce(pictures, largest) if len(pictures) else pictures
+    return [data_uri(webp(each, QUALITIES[0]), "webp") if lossy else data_uri(png(each), "png") for each in small]
 
 
 def fitted(height: int, width: int, largest: int) -> tuple[int, int]:

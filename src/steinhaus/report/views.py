@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -17,6 +18,7 @@ MOST_LABELS = 60  # columns of a table of labels
 WALL = 30  # more clusters than this are a dense wall
 LARGEST_MEAN = 96  # pixels of a mean image's longer side
 LARGEST_WALL_MEAN = 48
+LARGEST_NEAR = 56
 STOPS = {"CONVERGED": "converged", "TOLERANCE": "tolerance reached", "MAX_ITER": "iteration limit"}
 
 
@@ -26,6 +28,8 @@ class Card:
 
     index: int
     picture: Markup | str  # of an image: a data URI; of a vector: an SVG
+    near: list[str]  # the next nearest pictures, where the picture is the medoid
+    shows: str  # what the picture is: "mean" or "medoid"
     labelled: bool  # whether there are labels at all
     label: str | None  # None without labels, or for an empty cluster
     order: int  # of its label among the labels, for sorting
@@ -129,7 +133,8 @@ def _shares(table: Int64, shown: list[int]) -> list[list[tuple[int, float]]]:
 
 
 def _cards(data: ReportData, best: BestRecord) -> list[Card]:
-    shown, means = _mean_pictures(data, best.k), _means(data, best.k)
+    shown = _medoids(data, best.k) if data.shows_medoids else [[each] for each in _mean_pictures(data, best.k)]
+    means = _means(data, best.k)
     names = [words.clean(n) for n in data.record.data.label_names or ()]
     cards = []
     for j, size in enumerate(best.sizes):
@@ -140,7 +145,9 @@ def _cards(data: ReportData, best: BestRecord) -> list[Card]:
         cards.append(
             Card(
                 index=j,
-                picture=shown[j],
+                picture=shown[j][0],
+                near=shown[j][1:],
+                shows="medoid" if data.medoids and len(data.medoids[best.k][j]) else "mean",
                 labelled=best.mapping is not None,
                 label=None if label is None else names[label],
                 order=len(names) if label is None else label,
@@ -179,6 +186,20 @@ def _means(data: ReportData, k: int) -> list[list[tuple[str, str, float]]]:
     for centroid, places in zip(data.centroids[k], between, strict=True):
         most = np.sort(np.argsort(-np.abs(places - 0.5), kind="stable")[:MOST_MEANS])
         found.append([(names[i], f"{centroid[i]:,.4g}", float(places[i])) for i in most.tolist()])
+    return found
+
+
+def _medoids(data: ReportData, k: int) -> list[list[Any]]:
+    """For each cluster its medoid and, where there is room, the pictures next nearest to the centroid."""
+    largest = LARGEST_WALL_MEAN if k > WALL else LARGEST_MEAN
+    means, found = _mean_pictures(data, k), []
+    for mean, nearest in zip(means, data.medoids[k], strict=True):
+        if not len(nearest):  # an empty cluster
+            found.append([mean])
+            continue
+        drawn = pictures.to_bytes(nearest if k <= WALL else nearest[:1], data.record.data.full_scale)
+        first = pictures.thumbnails(drawn[:1], largest, lossy=data.is_lossy)
+        found.append(first + pictures.thumbnails(drawn[1:], LARGEST_NEAR, lossy=data.is_lossy))
     return found
 
 

@@ -43,6 +43,10 @@ class Assigning(Protocol):
         """Assign a part of the images, "train" or "test", to the centroids of the best runs: K -> what came of it."""
         ...
 
+    def train_labels(self, points: Points, ends: Sequence[Run]) -> dict[int, Int32]:
+        """K -> the clusters of the training part, once `part` has assigned it."""
+        ...
+
     def finish(self, record: StudyRecord) -> None:
         """Keep the complete record, with a table of all clusters."""
         ...
@@ -75,6 +79,10 @@ class WholeTable:
             found[key[0]] = kept[key] if key in kept else np.array(points.labels(key), np.int32)
         self._labels[name] = found
         return {k: Counted(_sizes(labels, k), _table(images, labels, k)) for k, labels in found.items()}
+
+    def train_labels(self, points: Points, ends: Sequence[Run]) -> dict[int, Int32]:
+        """Those that have come here."""
+        return self._labels["train"]
 
     def finish(self, record: StudyRecord) -> None:
         """One table."""
@@ -119,6 +127,10 @@ class TableInPieces:
         named = images.labels is not None
         tables = {k: np.sum([piece.counts[k] for piece in written], axis=0) if named else None for k in ks}
         return {k: Counted(tuple(tally.counts.tolist()), tables[k]) for k, tally in zip(ks, tallies, strict=True)}
+
+    def train_labels(self, points: Points, ends: Sequence[Run]) -> dict[int, Int32]:
+        """Those that the engine still has."""
+        return {cast(Key, run.key)[0]: np.array(points.labels(run.key), np.int32) for run in ends}
 
     def finish(self, record: StudyRecord) -> None:
         """The pieces are there."""

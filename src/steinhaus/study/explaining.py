@@ -6,7 +6,8 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from steinhaus import engines
-from steinhaus.study import scaling
+from steinhaus.features.making import with_features
+from steinhaus.study import space
 from steinhaus.study.plan import Plan
 from steinhaus.study.run import Choose, check_fit
 
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
 
 def explain(study: Plan, images: Images, choose: Choose | None = None) -> dict[int, str]:
     """Open the engine of the training images, and ask it; `Study.explain` says what comes of it."""
+    if study.features is not None:
+        images = with_features(images, study.features)
     split = images.split(study.train, study.seed, study.val)
     check_fit(study, split)
-    rows = scaling.applied(scaling.fitted(study.scale, split.train.rows), split.train.rows)
+    rows = space.fitted(study, split.train).points(split.train)
     with closing((choose or engines.choose)(rows, threads=study.threads)) as points:
         return {k: points.explain(k, study.restarts) for k in study.ks}

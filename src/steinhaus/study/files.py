@@ -101,6 +101,25 @@ def append(path: Path, line: bytes) -> None:
             os.close(fd)
 
 
+def write_at(path: Path, data: bytes, place: int) -> None:
+    """Write into a file, made where it is missing, from some byte on; it is on disk when this returns."""
+    with _explained("write", path):
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        try:
+            os.lseek(fd, place, os.SEEK_SET)
+            _write_all(fd, data)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def rename(path: Path, name: str) -> None:
+    """Give a file that is on disk its name in the same folder, for good."""
+    with _explained("rename", path):
+        os.replace(path, path.with_name(name))
+        _flush_folder(path.parent)
+
+
 def read(path: Path, limit: int) -> bytes:
     """Read a whole regular file of at most `limit` bytes; `read_blocks` says what is raised."""
     return b"".join(read_blocks(path, limit))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from steinhaus.features.chain import Chain
 from steinhaus.points import Fit, Run
 from steinhaus.study.assignments import Assignments
 from steinhaus.study.events import Key
+from steinhaus.study.pictures import ClusterPictures
 from steinhaus.study.record import StudyRecord
 
 if TYPE_CHECKING:
@@ -17,8 +19,10 @@ if TYPE_CHECKING:
 class Memory:
     """A study in memory alone; `store.Store` says what each method does."""
 
-    def __init__(self, record: StudyRecord) -> None:
+    def __init__(self, record: StudyRecord, chain: Chain | None = None) -> None:
         self.record = record
+        self._chain = chain
+        self._pictures: dict[int, ClusterPictures] = {}
         self._fits: dict[Key, Fit] = {}
         self._assignments = Assignments({}, None)
         self._events: list[dict[str, Any]] = []
@@ -46,6 +50,15 @@ class Memory:
 
     def finish(self, record: StudyRecord, assignments: Assignments, split: Split) -> None:  # noqa: D102
         self.record, self._assignments = record, assignments
+
+    def chain(self) -> Chain | None:  # noqa: D102
+        return self._chain
+
+    def save_pictures(self, pictures: Mapping[int, ClusterPictures]) -> None:  # noqa: D102
+        self._pictures = dict(pictures)
+
+    def pictures(self, k: int) -> ClusterPictures:  # noqa: D102
+        return self._pictures[k]
 
     def append(self, line: Mapping[str, Any]) -> None:  # noqa: D102
         self._events.append(dict(line))

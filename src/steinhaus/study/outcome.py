@@ -11,13 +11,15 @@ import numpy as np
 from steinhaus import naming
 from steinhaus.points import Fit, Int64
 from steinhaus.study.events import Key
-from steinhaus.study.record import Agreement, BestRecord, DataRecord, RunRecord, Scaling
+from steinhaus.study.record import Agreement, BestRecord, DataRecord, FeaturesRecord, RunRecord, Scaling
 
 if TYPE_CHECKING:
     from steinhaus.images import Images, Split
 
 
-def data_record(images: Images, split: Split, scaling: Scaling | None = None) -> DataRecord:
+def data_record(
+    images: Images, split: Split, scaling: Scaling | None = None, features: FeaturesRecord | None = None
+) -> DataRecord:
     """What a record says of its data."""
     return DataRecord(
         name=images.name,
@@ -34,6 +36,7 @@ def data_record(images: Images, split: Split, scaling: Scaling | None = None) ->
         source=images.source,
         columns=images.columns,
         scaling=scaling,
+        features=features,
     )
 
 

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from steinhaus.canonical import canonical
 from steinhaus.errors import PlanError
+from steinhaus.features.asked import features_of
 
 if TYPE_CHECKING:
     from steinhaus.images import Images
@@ -45,6 +46,7 @@ class Plan:
     threads: int | None = None
     val: Literal["join", "leave", "test"] | None = None
     scale: Literal["none", "standard", "minmax"] = "none"
+    features: Any = None
 
     def __post_init__(self) -> None:
         ks, restarts = _ks(self.k), _whole("restarts", self.restarts, 1)
@@ -64,6 +66,7 @@ class Plan:
             "threads": None if self.threads is None else _whole("threads", self.threads, 1),
             "val": _val(self.val),
             "scale": _scale(self.scale),
+            "features": None if self.features is None else features_of(self.features),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
@@ -79,7 +82,10 @@ class Plan:
         return tuple((k, restart) for k in self.ks for restart in range(self.restarts))
 
     def plan(self) -> dict[str, Any]:
-        """The plan in JSON's types, as `study.json` has it; starts that were given stand there by their digest."""
+        """The plan in JSON's types, as `study.json` has it; starts that were given stand there by their digest.
+
+        Features are no part of it: they belong to the data.
+        """
         init = self.init if isinstance(self.init, str) else f"given:{_digest_of_starts(self.init)}"
         return {
             **({} if self.val is None else {"val": self.val}),
@@ -105,12 +111,14 @@ class Plan:
         """Name this plan on these images: 64 hexadecimal digits, the same for the same result."""
         if self.train is None:
             return self.settled(images).digest(images)
-        data = {
+        data: dict[str, Any] = {
             "sha256": images.sha256,
             "full_scale": float(images.full_scale),
             "given_train": images.given_train if self.train == "given" else None,
             **({"given_val": images.given_val} if self.val is not None else {}),
         }
+        if (vectors := images.features) is not None:
+            data["features"] = {"sha256": vectors.sha256, "steps": list(vectors.steps), "unit": float(vectors.unit)}
         return hashlib.sha256(canonical({"plan": self.plan(), "data": data})).hexdigest()
 
     def folder(self, images: Images) -> Path:

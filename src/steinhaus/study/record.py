@@ -1,16 +1,18 @@
 """What a study found: frozen records, the contract between the study, its folder and its report.
 
 Inertia is in squared units of pixels scaled to 0..1 (value / full scale), centroids likewise; of a table whose columns
-are brought to one scale inertia is in squared units of that scale, and centroids are in the table's own. Labels are
+are brought to one scale inertia is in squared units of that scale, and centroids are in the table's own; of a study of
+features both are in units of the features. Labels are
 indices into `DataRecord.label_names` throughout, -1 never occurs: an empty cluster's label is None.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
-SCHEMA = 1
+SCHEMA = 2  # since 2: features of pictures
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,42 @@ class Scaling:
     kind: str  # "standard" or "minmax"
     offset: tuple[float, ...]  # (d,) in the units of the source
     step: tuple[float, ...]  # (d,), above 0
+
+
+@dataclass(frozen=True)
+class FeaturesRecord:
+    """What a study clusters in place of the pictures."""
+
+    asked: str  # as they were asked for: a word, or a path as it was given
+    name: str  # what to call them
+    kind: str  # pixels, hog, colour, given, array, file, model
+    steps: tuple[str, ...]  # normalise, standardise, pca:N
+    width: int  # values of a vector before the steps
+    d: int  # as it is clustered
+    dtype: str  # before the steps
+    unit: float  # the value that counts as 1 where distances are measured
+    sha256: str  # of the vectors before the steps
+    options: dict[str, Any]  # how they were made
+    chain: str | None = None  # digest of the file that holds what the steps have learnt
+
+    @property
+    def shows_means(self) -> bool:
+        """Whether a cluster's mean image shows what it is: where features are the pixels, or their components."""
+        return self.kind == "pixels" and not {"normalise", "standardise"} & set(self.steps)
+
+    @property
+    def told(self) -> str:
+        """What they are, in words: "hog features, unit length, 20 principal components"."""
+        kinds = {
+            "pixels": "pixels",
+            "given": "the source's own vectors",
+            "array": "vectors of an array",
+            "file": f"vectors of {self.name}",
+            "model": f"features by {self.name}",
+        }
+        words = {"normalise": "unit length", "standardise": "mean 0 and standard deviation 1"}
+        steps = [words.get(step) or f"{step.partition(':')[2]} principal components" for step in self.steps]
+        return ", ".join([kinds.get(self.kind, f"{self.kind} features"), *steps])
 
 
 @dataclass(frozen=True)
@@ -40,11 +78,28 @@ class DataRecord:
     source: str | None = None  # where it came from: an address or a citation, never a path of the machine
     columns: tuple[str, ...] | None = None  # names, of a table of numbers
     scaling: Scaling | None = None  # None: columns count as they are
+    features: FeaturesRecord | None = None  # None: the pixels or columns themselves are clustered
 
     @property
     def unit(self) -> float:
         """The value that counts as 1 where distances are measured."""
+        if self.features is not None:
+            return self.features.unit
         return self.full_scale if self.scaling is None else 1.0
+
+    @property
+    def d(self) -> int:
+        """How many values a point has that is clustered."""
+        return math.prod(self.shape) if self.features is None else self.features.d
+
+    @property
+    def space(self) -> str:
+        """Of what distances are: "pixels scaled to 0..1", or features."""
+        if self.features is not None:
+            return self.features.told
+        if self.scaling is not None:
+            return "columns on one scale"
+        return "pixels scaled to 0..1" if len(self.shape) > 1 else "values"
 
 
 @dataclass(frozen=True)
@@ -104,6 +159,8 @@ def told_of_plan(plan: dict[str, Any], data: DataRecord) -> str:
         told = "All are trained on."
     else:
         told = f"{data.n_train / (data.n_train + data.n_test):.0%} of all are trained on."
+    if data.features is not None:
+        return f"{told} Clustered: {data.features.told} ({data.features.d:,} values)."
     if data.scaling is None:
         return told
     how = {"standard": "mean 0 and standard deviation 1", "minmax": "0..1"}[data.scaling.kind]

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from steinhaus.errors import PlanError, StoreError
-from steinhaus.points import Float64, Int32
+from steinhaus.points import Float64, Int32, Int64
 from steinhaus.study import events, outcome, scaling, table
 from steinhaus.study.assignments import Assignments
+from steinhaus.study.pictures import ClusterPictures
 from steinhaus.study.record import BestRecord, RunRecord, StudyRecord
+from steinhaus.study.space import Space
 from steinhaus.study.store import Folder, Store
 
 if TYPE_CHECKING:
-    from steinhaus.images import Split
+    from steinhaus.images import Images, Split
 
 
 class StudyResult:
@@ -61,11 +63,12 @@ class StudyResult:
         return self._split() if self._split else None
 
     def centroids(self, k: int, restart: int | None = None) -> Float64:
-        """The mean images of the best run of a K, or of one of its restarts.
+        """The centroids of the best run of a K, or of one of its restarts.
 
         Returns
         -------
-        (k, *image shape) float64, in pixels scaled to 0..1; of a table in its own units.
+        (k, *image shape) float64, in pixels scaled to 0..1: mean images. Of a table in its own units. Of features
+        (k, d), in units of the features: see `mean_images`.
 
         Raises
         ------
@@ -73,8 +76,52 @@ class StudyResult:
             There is no such run.
         """
         data = self.record.data
+        if data.features is not None:
+            return self.raw_centroids(k, restart) / data.unit
         raw = scaling.undone(data.scaling, self.raw_centroids(k, restart))
         return (raw / data.full_scale).reshape(k, *data.shape)
+
+    def mean_images(self, k: int) -> Float64:
+        """The mean of the pictures of each cluster of the best run of a K, whatever was clustered.
+
+        Returns
+        -------
+        (k, *image shape) float64, in pixels scaled to 0..1; of a table in its own units.
+        """
+        if self.record.data.features is None:
+            return self.centroids(k)
+        return np.asarray(self._pictures(k).means, np.float64)
+
+    def medoids(self, k: int) -> Int64:
+        """The pictures nearest to each centroid of the best run of a K, the nearest first: of a study of features.
+
+        Returns
+        -------
+        (k, 9) int64, rows of the training part; -1 where a cluster has no more pictures.
+
+        Raises
+        ------
+        PlanError
+            The study clusters pixels.
+        """
+        if self.record.data.features is None:
+            raise PlanError("This study clusters pixels, whose centroids are pictures: see `centroids`.")
+        return self._pictures(k).nearest
+
+    def _pictures(self, k: int) -> ClusterPictures:
+        self._best(k)
+        if not self.record.complete:
+            raise StoreError("The study is not finished: the pictures of its clusters are not known yet.")
+        return self._store.pictures(k)
+
+    def points(self, images: Images) -> Any:
+        """Images as the study clusters them, (n, d); those of a study of features come with features."""
+        return self.space.points(images)
+
+    @functools.cached_property
+    def space(self) -> Space:
+        """How images become points."""
+        return Space(self.record.data.scaling, self._store.chain())
 
     def raw_centroids(self, k: int, restart: int | None = None) -> Float64:
         """The same in the units of the points, as the engine has them, (k, d) float64: for exact assignments."""
@@ -84,7 +131,7 @@ class StudyResult:
         return self._store.fit((k, restart)).centroids
 
     def run_centroids(self, k: int) -> Float64:
-        """The mean images of every finished run of a K, (runs, k, *image shape) float64, in pixels scaled to 0..1."""
+        """The centroids of every finished run of a K, (runs, k, ...) float64, as `centroids` gives them."""
         return np.stack([self.centroids(k, run.restart) for run in self.runs if run.k == k])
 
     def labels(self, k: int) -> Int32:
@@ -118,7 +165,8 @@ class StudyResult:
         """What a notebook shows: the static part of the report; None before the first run has ended."""
         from steinhaus.report import from_result, notebook
 
-        return notebook(from_result(self)) if self.best else None
+        known = self.best and (self.record.complete or self.record.data.features is None)
+        return notebook(from_result(self)) if known else None
 
     @property
     def seconds(self) -> dict[tuple[int, int], float]:

@@ -16,10 +16,13 @@ from numpy.typing import NDArray
 
 from steinhaus import engines, seeding
 from steinhaus.errors import PlanError, StoreError
+from steinhaus.features import chain as chains
+from steinhaus.features.making import with_features
 from steinhaus.hierarchy import hierarchical
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Fit, Float64, Int64, Points, Run
-from steinhaus.study import events, files, outcome, pieces, scaling
+from steinhaus.study import events, files, outcome, pictures, pieces, scaling
+from steinhaus.study import space as spaces
 from steinhaus.study.assigning import Assigning, Counted, TableInPieces, WholeTable
 from steinhaus.study.events import Event, Key
 from steinhaus.study.lock import LOCK, Lock
@@ -28,6 +31,7 @@ from steinhaus.study.memory import Memory
 from steinhaus.study.plan import Plan
 from steinhaus.study.record import SCHEMA, BestRecord, RunRecord, StudyRecord
 from steinhaus.study.result import StudyResult
+from steinhaus.study.space import Space
 from steinhaus.study.store import STUDY, Folder, Store
 from steinhaus.wording import option
 
@@ -35,6 +39,12 @@ if TYPE_CHECKING:
     from steinhaus.images import Images, Split
 
 Choose = Callable[..., Points]
+FEATURES = "features"  # the folder beside a study's own in which features are kept
+
+
+def beside(path: Path) -> Path:
+    """Where the features of a study in this folder are kept: beside it, so that other studies find them too."""
+    return path.absolute().parent / FEATURES
 
 
 def run_study(
@@ -54,6 +64,8 @@ def run_study(
     `choose` makes the engine of an (n, d) array, `engines.choose` by default; `command` is kept in the record.
     """
     path = None if out is None else Path(out)
+    if study.features is not None:
+        images = with_features(images, study.features, None if path is None else beside(path))
     study = study.settled(images)
     if path is not None and (done := _finished(path, study.digest(images))) is not None:
         if watch:
@@ -63,11 +75,12 @@ def run_study(
         pieces.needed()
     split = _split(study, images)
     check_fit(study, split)
-    record = replace(_opening_record(study, images, split), command=command)
+    space = spaces.fitted(study, split.train)
+    record = replace(_opening_record(study, images, split, space), command=command)
     how: dict[str, Any] = {"watch": watch, "checkpoint_every": checkpoint_every, "choose": choose or engines.choose}
     if path is None:
-        store: Store = Memory(record)
-        _Session(study, split, store, WholeTable(split, store), **how).run([])
+        store: Store = Memory(record, space.chain)
+        _Session(study, split, store, space, WholeTable(split, store), **how).run([])
         return StudyResult(store.record, store, split=partial(_as_it_is, split))
     found = Folder.find(path)
     _refuse_another(found, record)
@@ -75,10 +88,11 @@ def run_study(
         _refuse_others(path)
     files.make_folder(path)
     with Lock(path, break_lock=break_lock) as lock:
-        folder = _open(path, record, lock)
+        folder = _open(path, record, lock, space)
         if not folder.is_whole:
             assigning = TableInPieces(split, folder) if assignments == "parquet" else WholeTable(split, folder)
-            _Session(study, split, folder, assigning, **how).run([lock.taken_over] if lock.taken_over else [])
+            space = replace(space, chain=folder.chain())
+            _Session(study, split, folder, space, assigning, **how).run([lock.taken_over] if lock.taken_over else [])
     return StudyResult(folder.record, folder, out=path, split=partial(_as_it_is, split))
 
 
@@ -115,10 +129,10 @@ def _finished(path: Path, digest: str) -> Folder | None:
     return folder
 
 
-def _open(path: Path, record: StudyRecord, lock: Lock) -> Folder:
+def _open(path: Path, record: StudyRecord, lock: Lock, space: Space) -> Folder:
     """The folder's study as it stands, or a new one."""
     if (folder := Folder.find(path, lock)) is None:
-        folder = Folder.begin(path, record, lock)
+        folder = Folder.begin(path, record, lock, space.chain)
     _refuse_another(folder, record)
     folder.sweep()
     if folder.record.complete and not folder.is_whole:
@@ -134,6 +148,7 @@ def _refuse_another(folder: Folder | None, record: StudyRecord) -> None:
     fields = ("name", "shape", "dtype", "full_scale", "n_train", "n_test", "label_names", "sha256")
     pairs = [(name, there.plan.get(name), value) for name, value in record.plan.items()]
     pairs += [(f"data {name}", getattr(there.data, name), getattr(record.data, name)) for name in fields]
+    pairs.append(("features", _told_of_features(there), _told_of_features(record)))
     different = "; ".join(
         f"{name} is {_short(old)} there and {_short(new)} here" for name, old, new in pairs if old != new
     )
@@ -143,6 +158,11 @@ def _refuse_another(folder: Folder | None, record: StudyRecord) -> None:
     )
 
 
+def _told_of_features(record: StudyRecord) -> str:
+    features = record.data.features
+    return "none" if features is None else f"{features.told} ({features.sha256[:8]})"
+
+
 def _short(value: Any) -> str:
     text = ", ".join(str(item) for item in value) if isinstance(value, list | tuple) else str(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
@@ -150,12 +170,14 @@ def _short(value: Any) -> str:
 
 def check_fit(study: Plan, split: Split) -> None:
     """What a plan asks of its images."""
-    n, d = split.train.rows.shape
+    n, d = split.train.points.shape
+    if split.train.features is not None:
+        d = chains.Chain(split.train.features.steps).width(d)
     if study.ks[-1] > n:
         raise PlanError(f"Every K must be at most the number of training images, {n}; the plan has K = {study.ks[-1]}.")
     if isinstance(study.init, str):
         return
-    whole = np.issubdtype(split.train.pixels.dtype, np.integer)
+    whole = np.issubdtype(split.train.pixels.dtype, np.integer) and split.train.features is None
     for k, starts in study.init.items():
         for restart, start in enumerate(cast("tuple[Float64, ...]", starts)):
             if start.shape[1] != d:
@@ -170,11 +192,11 @@ def check_fit(study: Plan, split: Split) -> None:
                 )
 
 
-def _opening_record(study: Plan, images: Images, split: Split) -> StudyRecord:
+def _opening_record(study: Plan, images: Images, split: Split, space: Space) -> StudyRecord:
     return StudyRecord(
         schema=SCHEMA,
         plan=study.plan(),
-        data=outcome.data_record(images, split, scaling.fitted(study.scale, split.train.rows)),
+        data=outcome.data_record(images, split, space.scaling, spaces.record_of(images.features, space)),
         machine=machine(),
         versions=versions(),
         runs=(),
@@ -192,6 +214,7 @@ class _Session:
         study: Plan,
         split: Split,
         store: Store,
+        space: Space,
         assigning: Assigning,
         *,
         watch: Callable[[Event], None] | None,
@@ -201,6 +224,7 @@ class _Session:
         self.study = study
         self.split = split
         self.store = store
+        self.space = space
         self.watch = watch
         self.every = checkpoint_every
         self.choose = choose
@@ -222,7 +246,8 @@ class _Session:
         if self.store.record.versions != versions():
             notes = [*notes, "Other versions began this study; events.jsonl names both."]
         self._tell_start(fits, resumed, notes)
-        with closing(self._points(self.split.train)) as points:
+        self.train = self.space.points(self.split.train)
+        with closing(self._points(self.train)) as points:
             begin = [resumed.get(key) or Run(key, self._start(points, key)) for key in waiting]
             try:
                 self._iterate(points, begin, fits)
@@ -235,6 +260,8 @@ class _Session:
             best = outcome.best_runs(runs)
             ends = [Run((run.k, run.restart), fits[run.k, run.restart].centroids) for run in best]
             train = self.assigning.part("train", points, ends)
+            if self.store.record.data.features is not None:
+                self._show(points, ends)
         self._finish(runs, best, ends, train)
         self.tell(events.Finished(len(fits)))
 
@@ -268,16 +295,17 @@ class _Session:
         k, restart = key
         stream = seeding.Stream(self.study.seed, k, restart)
         if self.study.init == "hierarchical":
-            part = partial(engines.opened_rows, points, self.split.train.rows, threads=self.study.threads)
+            part = partial(engines.opened_rows, points, self.train, threads=self.study.threads)
             return hierarchical(points, k, stream, part)
         if isinstance(self.study.init, str):
             return seeding.starts(points, k, self.study.init, stream)
         start = cast("NDArray[np.float64]", self.study.init[k][restart])
         data = self.store.record.data
+        if data.features is not None:
+            return start * data.unit
         return cast("Float64", scaling.applied(data.scaling, start * data.full_scale))
 
-    def _points(self, images: Images) -> Points:
-        rows = scaling.applied(self.store.record.data.scaling, images.rows)
+    def _points(self, rows: Any) -> Points:
         return self.choose(rows, threads=self.study.threads)
 
     def _iterate(self, points: Points, runs: Sequence[Run], fits: dict[Key, Fit]) -> None:
@@ -291,6 +319,12 @@ class _Session:
             self.active = [run for run in self.active if run.key != key]
             self.assigning.remember(key, fit, points)
             self.tell(events.RunFinished(k, restart, fit.iterations, fit.inertia / self.square, fit.stop.name))
+
+    def _show(self, points: Points, ends: Sequence[Run]) -> None:
+        """Keep what there is to see of clusters that were found by features."""
+        labels = self.assigning.train_labels(points, ends)
+        centroids = {cast(Key, run.key)[0]: run.centroids for run in ends}
+        self.store.save_pictures(pictures.found(self.split.train, self.train, labels, centroids, self.unit))
 
     def _on_iteration(self, active: Sequence[Run]) -> None:
         self.active = active
@@ -314,7 +348,7 @@ class _Session:
         """Assign the test part, name the clusters, keep it all."""
         test: dict[int, Counted] = {}
         if self.split.test is not None:
-            with closing(self._points(self.split.test)) as others:
+            with closing(self._points(self.space.points(self.split.test))) as others:
                 test = self.assigning.part("test", others, ends)
             best = tuple(outcome.with_test_sizes(run, test[run.k].sizes) for run in best)
         if self.split.train.labels is not None:

@@ -40,7 +40,7 @@ class Document:
 def encode(document: Document) -> bytes:
     """The file's bytes: one line for each run, so that it can be read, compared and searched by line."""
     content = {**dataclasses.asdict(document.record), "files": document.files}
-    for where, names in ((content, ("command",)), (content["data"], ("columns", "scaling"))):
+    for where, names in ((content, ("command",)), (content["data"], ("columns", "scaling", "features"))):
         for name in names:  # which came later than the schema, and are left out where they say nothing
             if where.get(name, "") is None:
                 del where[name]
@@ -191,8 +191,24 @@ def _check_data(data: DataRecord) -> None:
         _demand(len(scaling.offset) == len(scaling.step) == d, "its scaling is of other columns")
         _demand(min(scaling.step) > 0, "its scaling has no step above 0")
         _demand(scaling.kind in ("standard", "minmax"), "its scaling is of no known kind")
+    if (features := data.features) is not None:
+        _demand(features.width >= 1 and features.d >= 1 and scaling is None, "its features have no values")
+        _demand(features.d == _after(features.steps, features.width), "its features have another width")
+        _demand(LEAST_SCALE <= features.unit <= 1 / LEAST_SCALE, "the unit of its features is out of range")
+        _demand((features.chain is None) == (not features.steps), "the steps of its features are not kept")
     for counts, n in ((data.train_label_counts, data.n_train), (data.test_label_counts, data.n_test)):
         _demand(counts is None or _are_counts(counts, labels, n), "its labels are not one an image")
+
+
+def _after(steps: tuple[str, ...], width: int) -> int:
+    """How many values vectors of this width have after these steps; 0 where one of them is none."""
+    for step in steps:
+        name, _, number = step.partition(":")
+        if name == "pca" and number.isdigit() and len(number) < 10 and int(number) <= width:
+            width = int(number)
+        elif step not in ("normalise", "standardise"):
+            return 0
+    return width
 
 
 def _check_best(best: BestRecord, data: DataRecord) -> None:

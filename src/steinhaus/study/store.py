@@ -17,12 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from steinhaus.errors import StoreError
+from steinhaus.features.chain import Chain
 from steinhaus.points import Fit, Run
 from steinhaus.study import assignments as table
-from steinhaus.study import events, files, pieces, schema, tensors
+from steinhaus.study import events, files, pieces, schema, space, tensors
+from steinhaus.study import pictures as cluster_pictures
 from steinhaus.study.assignments import Assignments
 from steinhaus.study.events import Key
 from steinhaus.study.lock import LOCK, Lock
+from steinhaus.study.pictures import ClusterPictures
 from steinhaus.study.record import StudyRecord
 
 if TYPE_CHECKING:
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 STUDY = "study.json"
 RUNS = "runs"
 CHECKPOINT = "checkpoint.safetensors"
+CHAIN = "features.safetensors"  # what the steps of features have learnt
+PICTURES = "pictures"  # of clusters that were found by features
 EVENTS = "events.jsonl"
 ASSIGNMENTS = "assignments.csv"
 
@@ -84,6 +89,18 @@ class Store(Protocol):
         """Add a line to the events."""
         ...
 
+    def chain(self) -> Chain | None:
+        """The steps of the features, with what they have learnt; None where pixels are clustered."""
+        ...
+
+    def save_pictures(self, pictures: Mapping[int, ClusterPictures]) -> None:
+        """Keep what there is to see of the clusters of each K."""
+        ...
+
+    def pictures(self, k: int) -> ClusterPictures:
+        """What there is to see of the clusters of a K."""
+        ...
+
 
 class Folder:
     """A study in a folder; `Store` says what each method does, and each raises StoreError where a file is damaged.
@@ -118,9 +135,11 @@ class Folder:
             raise StoreError(f"{path / STUDY}: {error}") from None
 
     @classmethod
-    def begin(cls, path: Path, record: StudyRecord, lock: Lock) -> Folder:
+    def begin(cls, path: Path, record: StudyRecord, lock: Lock, chain: Chain | None = None) -> Folder:
         """Make a folder a study's."""
         folder = cls(path, schema.Document(record), lock)
+        if chain is not None and chain.steps:
+            folder._write(path / CHAIN, space.encode(chain))
         folder._save_document(record, {})
         return folder
 
@@ -130,7 +149,13 @@ class Folder:
         runs = {_run_name(key) for key in self._keys}
         tables = {self.path / name for name in pieces.names_of(self._files) or [ASSIGNMENTS]}
         there = {folder / name for folder in {path.parent for path in tables} for name in files.names(folder)}
-        return self.record.complete and tables <= there and runs <= set(files.names(self._runs))
+        shown = {_pictures_name(k) for k in self._shown_ks}
+        return (
+            self.record.complete
+            and tables <= there
+            and runs <= set(files.names(self._runs))
+            and shown <= set(files.names(self.path / PICTURES))
+        )
 
     @property
     def is_locked(self) -> bool:
@@ -228,11 +253,35 @@ class Folder:
         self._own()
         files.append(self.path / EVENTS, json.dumps(line, allow_nan=False).encode())
 
+    def chain(self) -> Chain | None:  # noqa: D102
+        features = self.record.data.features
+        if features is None or not features.steps:
+            return None if features is None else Chain()
+        path = self.path / CHAIN
+        with _sound(path, "Restore it from a copy, or run the study in a new folder."):
+            most = 16 * (features.width + 1) * (features.width + 2) + MOST_HEADER
+            return space.decode(files.read(path, most), features)
+
+    def save_pictures(self, pictures: Mapping[int, ClusterPictures]) -> None:  # noqa: D102
+        files.make_folder(self.path / PICTURES)
+        for k, of_k in pictures.items():
+            data = cluster_pictures.encode(of_k, self.record.digest, k)
+            self._write(self.path / PICTURES / _pictures_name(k), data)
+
+    def pictures(self, k: int) -> ClusterPictures:  # noqa: D102
+        path, data = self.path / PICTURES / _pictures_name(k), self.record.data
+        with _sound(path, f"{AGAIN}: it is then made anew."):
+            most = k * (4 * math.prod(data.shape) + 16 * cluster_pictures.NEAREST) + MOST_HEADER
+            return cluster_pictures.decode(files.read(path, most), self.record.digest, k, data)
+
     def sweep(self) -> None:
         """Remove what a crash in the middle of a write left behind."""
         self._own()
-        for name in (STUDY, CHECKPOINT, ASSIGNMENTS):
+        for name in (STUDY, CHECKPOINT, ASSIGNMENTS, CHAIN):
             files.remove(files.temporary_name(self.path / name))
+        for name in files.names(self.path / PICTURES):
+            if re.fullmatch(r"\.k\d+\.safetensors\.tmp", name):
+                files.remove(self.path / PICTURES / name)
         for name in files.names(self._runs):
             if re.fullmatch(r"\.k\d+-r\d+\.safetensors\.tmp", name):
                 files.remove(self._runs / name)
@@ -263,7 +312,12 @@ class Folder:
 
     @property
     def _d(self) -> int:
-        return math.prod(self.record.data.shape)
+        return self.record.data.d
+
+    @property
+    def _shown_ks(self) -> tuple[int, ...]:
+        """The K of which there are files of pictures."""
+        return () if self.record.data.features is None else schema.plan_of(self.record.plan).ks
 
     def _most(self, key: Key) -> int:
         """The most bytes that a run may take in a file."""
@@ -288,6 +342,10 @@ def _digested(blocks: Iterable[bytes], sha: hashlib._Hash) -> Iterator[bytes]:
     for block in blocks:
         sha.update(block)
         yield block
+
+
+def _pictures_name(k: int) -> str:
+    return f"k{k:03d}.safetensors"
 
 
 def _run_name(key: Key) -> str:

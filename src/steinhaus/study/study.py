@@ -50,6 +50,10 @@ class Study(Plan):
         Of tables: whether columns are brought to one scale first, to mean 0 and standard deviation 1 ("standard") or to
         0..1 ("minmax"), as the training part has them. Inertia is then on that scale; centroids stay in the table's
         units.
+    features
+        What is clustered in place of the pixels: "pca:N", "hog", "colour", "given", a path to a file of vectors or to
+        an ONNX network, an array, or `Features`, which also says what is done with them. Clusters are then shown
+        by pictures. None: what `open_images` was asked for, or the pixels.
 
     Raises
     ------

@@ -1,0 +1,70 @@
+"""Products of matrices with the same bits from any BLAS, on any number of threads.
+
+Each row is cut into slices of so few bits that every product and every partial sum of two slices is a whole number
+below 2^53 times a power of two: float64 holds it exactly, so the order of summation cannot matter (K. Ozaki, T. Ogita,
+S. Oishi and S. M. Rump, "Error-free transformations of matrix multiplication by using fast routines of matrix
+multiplication and its applications", Numerical Algorithms 59, 2012). The products of slices are added in a fixed order.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float64 = NDArray[np.float64]
+SLICES = 2  # of about 21 bits each: what is cut off is below 2^-40 of a row's largest value
+
+
+def products(a: Float64, b: Float64) -> Float64:
+    """a b^T for a (n, d) and b (m, d), each entry off by less than d 2^-38 times the largest values of its two rows."""
+    bits = (52 - int(a.shape[1]).bit_length()) // 2
+    total = np.zeros((len(a), len(b)))
+    of_a, of_b = _slices(a, bits), _slices(b, bits)
+    pairs = [(i, j) for i in range(len(of_a)) for j in range(len(of_b))]
+    for i, j in sorted(pairs, key=lambda pair: (-sum(pair), pair)):  # the smallest first
+        total += of_a[i] @ of_b[j].T
+    return total
+
+
+def products_of_bytes(a: NDArray[np.uint8], b: Float64) -> Float64:
+    """The same for bytes: these need no slices, and leave more bits for those of b."""
+    bits = 52 - 8 - int(a.shape[1]).bit_length()
+    values = a.astype(np.float64)
+    first, *others = _slices(b, bits)
+    total = np.zeros((len(a), len(b)))
+    for each in (*reversed(others), first):
+        total += values @ each.T
+    return total
+
+
+def add_gram_of_bytes(total: Float64, rows: NDArray[np.uint8]) -> Float64:
+    """A matrix in Fortran order, (d, d), and a^T a for bytes, (n, d), added to its upper half: whole numbers, exact."""
+    from scipy.linalg.blas import dsyrk
+
+    return np.asarray(dsyrk(1.0, rows.astype(np.float64).T, beta=1.0, c=total, overwrite_c=True))
+
+
+def gram(columns: Float64) -> Float64:
+    """a a^T for a (d, n), as `products` has it, in half the time."""
+    bits = (52 - int(columns.shape[1]).bit_length()) // 2
+    first, *others = _slices(columns, bits)
+    total = np.zeros((len(columns), len(columns)))
+    for second in others:
+        crossed = first @ second.T
+        total += second @ second.T
+        total += crossed + crossed.T
+    return total + first @ first.T
+
+
+def _slices(rows: Float64, bits: int) -> list[Float64]:
+    """Slices that add up to the rows but for what is cut off, the leading one first."""
+    found, rest = [], rows
+    for _ in range(SLICES):
+        largest = np.abs(rest).max(axis=1, initial=0.0)
+        step = np.exp2(np.frexp(largest)[1].astype(np.float64) - bits)[:, np.newaxis]  # largest < 2^exponent
+        piece = np.rint(rest / step) * step
+        found.append(piece)
+        rest = rest - piece  # exact: both are multiples of the last bit of `rest`
+        if not rest.any():
+            break
+    return found
