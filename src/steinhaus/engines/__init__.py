@@ -30,7 +30,7 @@ def choose(
     k: int | None = None,
     threads: int | None = None,
     memory: int | None = None,
-    screen: Screen | Literal["compact"] = "auto",
+    screen: Screen | Literal["compact", "wide"] = "auto",
 ) -> Points:
     """Choose the engine for (n, d) points.
 
@@ -43,6 +43,7 @@ def choose(
     import numpy as np
 
     from steinhaus.engines.compact.policy import serves
+    from steinhaus.engines.wide import policy as wide
 
     if is_collection(x):
         from steinhaus.engines.cluster.points import DaskPoints
@@ -60,6 +61,10 @@ def choose(
         from steinhaus.engines.compact.points import CompactPoints
 
         return CompactPoints(np.ascontiguousarray(x), threads=threads)
+    if screen == "wide" or (screen == "auto" and memory is None and wide.serves(*x.shape, k)):
+        from steinhaus.engines.wide.points import WidePoints
+
+        return WidePoints(np.ascontiguousarray(x), threads=threads)
     from steinhaus.engines.dense.points import MemoryPoints
 
     return MemoryPoints(np.ascontiguousarray(x), threads=threads, memory=memory, screen=screen)

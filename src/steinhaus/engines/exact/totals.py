@@ -18,6 +18,7 @@ from steinhaus.points import Float64, Int64
 _ROWS = 2**13  # rows a task: no limb below overflows
 _VALUES = 2**30  # small integers a task: their squares are below 2^32, and the sum of them below 2^63
 _GRID_ROWS = 64  # rows whose columns are added up one after the other: few enough for the cache
+_LOW = 0xFFFFFFFF
 
 
 class Measured(NamedTuple):
@@ -61,12 +62,14 @@ def squares_of(parts: Int64, step: Float64) -> Fraction:
 
     parts: (6, d) the sums of a^2, 2ab and b^2, q = a 2^24 + b, each in limbs, high and low; step: (d,) powers of two.
     """
-    a, e, b, f, c, g = parts.astype(object)
-    columns = (a << 80) + (e << 48) + (b << 56) + (f << 24) + (c << 32) + g
     exponents = np.frexp(step)[1] - 1
-    least = int(exponents.min())
-    shifts = (2 * (exponents - least)).tolist()
-    whole = sum(column << shift for column, shift in zip(columns.tolist(), shifts, strict=True))
+    order = np.argsort(exponents, kind="stable")
+    alike, starts = np.unique(exponents[order], return_index=True)  # columns of the same step are added up first
+    high, low = (np.add.reduceat(of[:, order], starts, axis=1).astype(object) for of in (parts >> 32, parts & _LOW))
+    a, e, b, f, c, g = (high << 32) + low
+    columns = (a << 80) + (e << 48) + (b << 56) + (f << 24) + (c << 32) + g
+    least = int(alike[0])
+    whole = sum(column << 2 * (one - least) for column, one in zip(columns.tolist(), alike.tolist(), strict=True))
     return whole * Fraction(2) ** (2 * least)
 
 
