@@ -204,7 +204,7 @@ def advance(
         _label(x, run, limbs, 0, count, sites, k, boxes)
         if updating.update(run.sums, limbs, k, x.d, run.counts, sites.rows, steps, tolerance, done) == 0:
             return done
-        place(sites.rows, k, x.d, sites)
+        place(steps.following, k, x.d, sites)
     return most
 
 

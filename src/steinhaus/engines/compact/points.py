@@ -207,7 +207,7 @@ class CompactPoints:
             held.labelled = True
             if not update(held.sums, held.limbs, k, d, held.counts, held.centroids, handed, tolerance, done):
                 break
-            kernels.place[np.float64](held.centroids, k, d, held.handed_sites)
+            kernels.place[np.float64](steps.following, k, d, held.handed_sites)
             held.labelled = False
             done += 1
         return self._gone(run, held, steps.history[:done])

@@ -1,4 +1,4 @@
-"""The update of a run's centroids in one call: what `lloyd` does to a tally, where nobody watches."""
+"""The update of a run's centroids, in one call: what `lloyd` does to a tally, where nobody watches."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Steps(NamedTuple):
     squares: Array[f64]  # (2,) of all points
     offset: Array[f64]  # (d,) of the grid
     step: Array[f64]  # (d,)
-    following: Array[f64]  # (k, d) to work in
+    following: Array[f64]  # (k, d) the next centroids
     table: Array[f64]  # (2, d) to work in
     history: Array[f64]  # one an iteration
 
@@ -53,8 +53,8 @@ def update(
     tolerance: f64,
     done: i64,
 ) -> i64:
-    """Replace the centroids, (k, d), by the means, and note the inertia; 0 where that is left undone, because it would
-    end the run, or because a cluster is empty. sums: (limbs, k, d); counts: (k,).
+    """Write the centroids that follow these, (k, d), and the inertia; 0 where that is left undone, because it would end
+    the run, or because a cluster is empty. sums: (limbs, k, d); counts: (k,).
     """
     for j in range(k):
         if counts[j] == 0:
@@ -70,6 +70,4 @@ def update(
     steps.history[done] = arithmetic.cost(
         steps.squares, sums, limbs, k, d, counts, steps.following, steps.offset, steps.step, steps.table
     )
-    for at in range(k * d):
-        centroids[at] = steps.following[at]
     return 1

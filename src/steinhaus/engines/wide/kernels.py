@@ -114,9 +114,7 @@ def _add(x: DenseRows, at: i64, first: i64, end: i64, sign: i64, other: i64, sum
 
 
 @kernel
-def distances(
-    x: DenseRows, first: i64, end: i64, rows: Array[f64], m: i64, sums: Array[f64], out: Array[f64]
-) -> None:
+def distances(x: DenseRows, first: i64, end: i64, rows: Array[f64], m: i64, sums: Array[f64], out: Array[f64]) -> None:
     """Squared distances of the points first <= i < end to m rows, each summed as `exact.distances.squared_distance`
     does: rows (m, d), out (m, n); sums: (16, m, 16) to work in.
     """

@@ -9,20 +9,26 @@ from typing import NamedTuple
 
 
 class Limits(NamedTuple):
-    """Where another engine takes over."""
+    """Where one way takes over from another, as measured: docs/benchmarks.md, "Wide or another"."""
 
-    features: int = 1024
-    points: int = 1024
+    # Features from which a distance of a row as it stands takes no longer than sixteen at once in lanes: 1,000 x 512, K
+    # = 10, take 13 ms of processor time here, 19 in lanes; 1,000 x 256 8 and 9.
+    features: int = 512
+    # Points up to which it takes longer to learn of them than to measure all distances, and points times centroids,
+    # where K is known: 500 x 4,096, K = 50, take as long here as screened, 2,000 x 1,024, K = 50, twice as long.
+    points: int = 2048
+    distances: int = 2**15
     # Products of values and rows, or values that are added up, that make a task, some 100 us.
     task: int = 2**20
 
 
 LIMITS = Limits()
+_SOME = 16  # centroids, where K is not known
 
 
 def serves(n: int, d: int, k: int | None = None) -> bool:
     """Whether (n, d) points are for this engine; k: the centroids of a run, where that is known."""
-    return d >= LIMITS.features and n <= LIMITS.points
+    return d >= LIMITS.features and n <= LIMITS.points and n * (k or _SOME) <= LIMITS.distances
 
 
 def step(work: int, at_once: int) -> int:
