@@ -317,9 +317,8 @@ class MemoryPoints:
 
     def _update(self, batch: Batch, part: slice, steps: Handed, tolerance: float, done: int) -> bool:
         """Find a run's next centroids, now that its points are labelled; False where that is left undone."""
-        limbs = len(batch.sums)
         sums, counts, centroids = np.ascontiguousarray(batch.sums[:, part]), batch.counts[part], batch.exact[part]
-        return bool(update(sums, limbs, *centroids.shape, counts, centroids, steps, tolerance, done))
+        return bool(update(sums, len(sums), *centroids.shape, counts, centroids, steps, tolerance, done))
 
     def _modes(self, batch: Batch) -> NDArray[np.int8]:
         """How each run is screened in this pass; runs in mode RENEW take new anchors, where anchors are kept."""
