@@ -55,12 +55,14 @@ def choose(
         from steinhaus.engines.sparse.points import SparsePoints
 
         return SparsePoints(x, threads=threads)
-    chosen = engine_for(*x.shape, k) if screen == "auto" and memory is None else screen
-    if chosen == "compact":
+    n, d = x.shape
+    if screen == "auto" and memory is None:
+        screen = engine_for(n, d, k)
+    if screen == "compact":
         from steinhaus.engines.compact.points import CompactPoints
 
         return CompactPoints(np.ascontiguousarray(x), threads=threads)
-    if chosen == "wide":
+    if screen == "wide":
         from steinhaus.engines.wide.points import WidePoints
 
         return WidePoints(np.ascontiguousarray(x), threads=threads)
@@ -147,7 +149,7 @@ def _weighted(x: Any, k: int | None, weights: Float64, threads: int | None) -> P
         from steinhaus.engines.sparse.points import SparsePoints
 
         return SparsePoints(x, weights=put, threads=threads)
-    if engine_for(*x.shape, k) == "compact":
+    if engine_for(x.shape[0], x.shape[1], k) == "compact":
         from steinhaus.engines.compact.points import CompactPoints
 
         return CompactPoints(np.ascontiguousarray(x), threads=threads, weights=put)
