@@ -149,7 +149,8 @@ class CompactPoints:
     def _remember(self, run: Run) -> Held:
         held = self._held.get(run.key)
         if held is None or held.k != len(run.centroids):
-            self._look(len(run.centroids))
+            if ordered(self.n, self.d, len(run.centroids)):
+                self._look(len(run.centroids))
             held = Held(self._placed.tiles, len(self.totals.sums), len(run.centroids), self.d)
             self._held[run.key] = held
         return held

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from steinhaus.engines.exact.rows import DenseRows, integer
 from steinhaus.engines.workers import Workers
@@ -18,6 +19,7 @@ from steinhaus.points import Float64, Int64
 _ROWS = 2**13  # rows a task: no limb below overflows
 _VALUES = 2**30  # small integers a task: their squares are below 2^32, and the sum of them below 2^63
 _GRID_ROWS = 64  # rows whose columns are added up one after the other: few enough for the cache
+_FEW = 256  # columns whose squares are added up one by one
 _LOW = 0xFFFFFFFF
 
 
@@ -63,14 +65,21 @@ def squares_of(parts: Int64, step: Float64) -> Fraction:
     parts: (6, d) the sums of a^2, 2ab and b^2, q = a 2^24 + b, each in limbs, high and low; step: (d,) powers of two.
     """
     exponents = np.frexp(step)[1] - 1
-    order = np.argsort(exponents, kind="stable")
-    alike, starts = np.unique(exponents[order], return_index=True)  # columns of the same step are added up first
-    high, low = (np.add.reduceat(of[:, order], starts, axis=1).astype(object) for of in (parts >> 32, parts & _LOW))
-    a, e, b, f, c, g = (high << 32) + low
+    exponents, exact = (exponents, parts.astype(object)) if len(step) <= _FEW else _added_by(exponents, parts)
+    a, e, b, f, c, g = exact
     columns = (a << 80) + (e << 48) + (b << 56) + (f << 24) + (c << 32) + g
-    least = int(alike[0])
-    whole = sum(column << 2 * (one - least) for column, one in zip(columns.tolist(), alike.tolist(), strict=True))
-    return whole * Fraction(2) ** (2 * least)
+    least = int(exponents.min())
+    shifts = (2 * (exponents - least)).tolist()
+    whole = sum(column << shift for column, shift in zip(columns.tolist(), shifts, strict=True))
+    return Fraction(whole << 2 * least) if least >= 0 else Fraction(whole, 1 << -2 * least)
+
+
+def _added_by(exponents: NDArray[np.int32], parts: Int64) -> tuple[NDArray[np.int32], NDArray[Any]]:
+    """The exponents of many columns, each once, and the sums of their parts, (6, u) Python integers."""
+    order = np.argsort(exponents, kind="stable")
+    alike, starts = np.unique(exponents[order], return_index=True)
+    high, low = (np.add.reduceat(of[:, order], starts, axis=1).astype(object) for of in (parts >> 32, parts & _LOW))
+    return alike, (high << 32) + low
 
 
 def two_float(exact: Fraction | int) -> Float64:
