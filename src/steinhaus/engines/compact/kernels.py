@@ -8,6 +8,7 @@ from steinhaus.engines.compact.lanes import candidates, distances, integers, nea
 from steinhaus.engines.compact.records import BOX, GROUP, TILE, TOGETHER, Cells, Labels, Lanes, Sites
 from steinhaus.engines.exact import limbs as wide
 from steinhaus.engines.exact import updating
+from steinhaus.engines.exact.rows import short
 from steinhaus.engines.exact.updating import Steps
 from steinhaus.jit.build import apart, inlined, kernel
 from steinhaus.jit.operations import (
@@ -66,10 +67,10 @@ def totals(x: Lanes, first: i64, end: i64, inside: Array[i64], sums: Array[i64],
             q = integers(x, x.values + TILE * d * tile, t)
             if TILE * (tile + 1) > x.n:
                 q = q & load(inside, 0, TILE)
-            a, b = q >> 24, q & 0xFFFFFF
+            a, b = short(q >> 24), short(q & 0xFFFFFF)
             total = total + q
             upper = upper + a * a
-            across = across + 2 * a * b
+            across = across + 2 * (a * b)
             lower = lower + b * b
         _add(sums, 0, d, t, fold(total >> 32), fold(total & 0xFFFFFFFF))
         _add(squares, 0, d, t, fold(upper >> 32), fold(upper & 0xFFFFFFFF))
