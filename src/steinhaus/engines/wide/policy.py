@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 
 class Limits(NamedTuple):
-    """Where one way takes over from another, as measured: docs/benchmarks.md, "Wide or another"."""
+    """Where one way takes over from another, as `benchmarks/borders.py` measures it."""
 
     # Features from which a distance of a row as it stands takes no longer than sixteen at once in lanes: 1,000 x 512, K
-    # = 10, take 13 ms of processor time here, 19 in lanes; 1,000 x 256 8 and 9.
+    # = 10, take two thirds of the compact engine's time, 1,000 x 256 as long.
     features: int = 512
-    # Points up to which it takes longer to learn of them than to measure all distances, and points times centroids,
-    # where K is known: 500 x 4,096, K = 50, take as long here as screened, 2,000 x 1,024, K = 50, twice as long.
+    # Points up to which it takes longer to learn of them than to measure all distances; and points times centroids,
+    # where K is known: 500 x 4,096, K = 50, take as long as screened, 2,000 x 1,024, K = 50, twice as long.
     points: int = 2048
     distances: int = 2**15
     # Products of values and rows, or values that are added up, that make a task, some 100 us.
