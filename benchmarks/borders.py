@@ -1,7 +1,7 @@
 """Where one engine takes over from another: the screened, the compact and the wide one on the same points.
 
-Opening, k-means++ and all iterations, clustered normal points of float64; interleaved, medians, seconds on the clock and
-of the processor.
+Opening, k-means++ and all iterations, of clustered normal points, float64; interleaved, medians, seconds on the clock
+and of the processor.
 
     python benchmarks/borders.py --rounds 5 --markdown borders.md
 """
