@@ -183,7 +183,12 @@ def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) 
         A point is not finite.
     """
     from steinhaus.engines.compact.policy import LIMITS
+    from steinhaus.engines.wide import policy as wide
 
+    if wide.serves(x.shape[0], x.shape[1], len(centroids)):
+        from steinhaus.engines.wide.distances import nearest as nearest_of_wide
+
+        return nearest_of_wide(x, centroids, threads=threads)
     if x.shape[1] < LIMITS.features or x.size * len(centroids) <= LIMITS.products:
         from steinhaus.engines.compact import predict as compact
 

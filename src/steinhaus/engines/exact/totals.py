@@ -78,7 +78,8 @@ def _added_by(exponents: NDArray[np.int32], parts: Int64) -> tuple[NDArray[np.in
     """The exponents of many columns, each once, and the sums of their parts, (6, u) Python integers."""
     order = np.argsort(exponents, kind="stable")
     alike, starts = np.unique(exponents[order], return_index=True)
-    high, low = (np.add.reduceat(of[:, order], starts, axis=1).astype(object) for of in (parts >> 32, parts & _LOW))
+    placed = np.take(parts, order, axis=1)
+    high, low = (np.add.reduceat(of, starts, axis=1).astype(object) for of in (placed >> 32, placed & _LOW))
     return alike, (high << 32) + low
 
 

@@ -16,6 +16,7 @@ from steinhaus.engines.exact.parts import chances
 from steinhaus.engines.exact.rows import dense_rows
 from steinhaus.engines.exact.totals import squares_of, two_float
 from steinhaus.engines.wide import kernels
+from steinhaus.engines.wide.distances import squared_distances
 from steinhaus.engines.wide.policy import step
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
@@ -66,7 +67,7 @@ class WidePoints:
 
     def squared_distances(self, indices: Int64, below: Float64 | None = None) -> Float64:
         """See `Points.squared_distances`."""
-        return self._distances(self.rows(indices))
+        return squared_distances(self._x, self._rows, self.rows(indices), self._workers)
 
     def sample(self, run: Run, factor: float, seed: int) -> Int64:
         """See `Sampling.sample`."""
@@ -100,7 +101,7 @@ class WidePoints:
         held = self._held.get(run.key)
         if held is None or held.sums.shape[1] != k:
             held = self._held[run.key] = _Held(self.n, limbs, k, self.d)
-        table = self._distances(run.centroids)
+        table = squared_distances(self._x, self._rows, run.centroids, self._workers)
         old, held.labels, held.distances = held.labels, table.argmin(0), table.min(0)
         move, other = kernels.move[self._kind], (limbs - 1) * k * self.d
         if moved := int(np.count_nonzero(old != held.labels)):
@@ -112,16 +113,6 @@ class WidePoints:
         if empty := int(np.count_nonzero(counts == 0)):
             return replace(tally, farthest=farthest(held.distances, held.labels, empty)[0])
         return tally
-
-    def _distances(self, rows: Float64) -> Float64:
-        """The squared distances of all points to rows, (m, d) -> (m, n) float64."""
-        m, out, measure = len(rows), np.empty((len(rows), self.n)), kernels.distances[self._kind]
-
-        def find(_: int, first: int, end: int) -> None:
-            measure(self._rows, first, end, rows, m, np.empty(kernels.POINTS * m * 16), out)
-
-        self._workers.each(find, self.n, step(m * self.d, kernels.POINTS))
-        return out
 
     def _strips(self, work: Callable[[int, int, int], None], points: int) -> None:
         """Share out the features, of so many points."""
