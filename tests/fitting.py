@@ -12,7 +12,7 @@ from steinhaus.lloyd import lloyd
 from steinhaus.points import Run
 
 DTYPES = (np.uint8, np.int16, np.float32, np.float64)
-SCREENS = ("auto", "compact", "compact", "drift", "drift", "plain", "none")
+SCREENS = ("auto", "compact", "compact", "drift", "drift", "plain", "none", "wide")
 KINDS = (
     "noise", "clusters", "few values", "duplicates", "constant", "mostly zeros", "line", "near ties", "mirrored",
     "mixed columns", "two steps",

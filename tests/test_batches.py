@@ -42,6 +42,7 @@ def test_a_batch_is_what_the_oracle_makes_of_it(screened, problem, seed, m, thre
     rows = np.random.default_rng(seed).integers(0, len(x), m)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batches, "_SCREENED", 0 if screened else 2**62)
+        patch.setattr(batches, "_SHARE", 1)
         every = Batches(x, threads=threads)
         tally, cost = every.add(rows, centroids)
     wanted, counts, inertia = plain(x, rows, centroids)

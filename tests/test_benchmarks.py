@@ -22,6 +22,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 # A script: what it is started with, one list a run. STORE is a store of a few thousand images, TABLES a document with a
 # place for tables.
 RUNS = {
+    "borders": [["--tiny", "--rounds", "1", "--markdown", "TABLES"]],
     "compare": [
         ["--points", "1200", "--rounds", "1", "--peers", "none", "--markdown", "TABLES"],
         ["--points", "1200", "--rounds", "1", "--peers", "all", "--workload", "k10"],

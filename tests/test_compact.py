@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import naive
+from comparing import Plain, outcomes, scaled
 from problems import ALL_DTYPES, problems
 from steinhaus.engines import choose, opened
 from steinhaus.engines.bounds.doubles import score_floor, score_stretch
@@ -26,30 +27,6 @@ from steinhaus.seeding import Stream, plus_plus, starts
 SCALES = [1.0, 1e-25, 1e25, 1e-160, 1e120]
 
 
-class Plain:
-    """Points without the abilities to choose starts and to go ahead by themselves."""
-
-    def __init__(self, points):
-        self._points = points
-
-    def __getattr__(self, name):
-        if name in ("plus_plus", "advance"):
-            raise AttributeError(name)
-        return getattr(self._points, name)
-
-
-def outcomes(points, starts, **options):
-    """Of runs that go together: labels, centroids, counts, history, inertia, stop, by their number."""
-    found = {}
-    for fit in lloyd(points, [Run(number, start) for number, start in enumerate(starts)], **options):
-        labels = points.labels(fit.key)
-        assert labels.dtype == np.int32
-        parts = labels.tobytes(), fit.centroids.tobytes(), fit.counts.tobytes()
-        found[fit.key] = *parts, fit.history, fit.inertia, fit.stop
-    points.close()
-    return found
-
-
 @pytest.fixture(params=["few points", "near ones next to each other", "threads together"])
 def order(request, monkeypatch):
     """The ways in which points stand, and go ahead: those of few points, and those of many."""
@@ -60,14 +37,6 @@ def order(request, monkeypatch):
         )
         monkeypatch.setattr(policy, "LIMITS", limits)
         monkeypatch.setattr(compact, "LIMITS", limits)
-
-
-def scaled(x, scale):
-    """x times a scale, in its own type; as it is where that would overflow."""
-    most = 1e37 if x.dtype == np.float32 else 1e140
-    if x.dtype.kind != "f" or float(np.abs(x.astype(np.float64)).max()) * scale > most:
-        return x
-    return (x.astype(np.float64) * scale).astype(x.dtype)
 
 
 @pytest.mark.usefixtures("order")

@@ -65,14 +65,13 @@ def engine(data, x, screen, threads):
     if not hasattr(points, "work"):
         work = None
     else:
-        assign = points.assign
+        one_pass = points._pass
 
-        def counted(runs):
-            tallies = assign(runs)
+        def counted(*asked):
+            one_pass(*asked)
             work.append(points.work[ROWS].copy())
-            return tallies
 
-        points.assign = counted
+        points._pass = counted
     try:
         yield points, work
     finally:

@@ -35,14 +35,15 @@ naming            points errors
 
 engines.workers   resources
 engines.bounds    jit
-engines.exact     points errors jit engines.workers
-engines.compact   points errors jit resources arithmetic seeding engines.workers engines.exact engines.bounds
+engines.exact     points errors jit arithmetic engines.workers
+engines.compact   points errors jit resources seeding engines.workers engines.exact engines.bounds
 engines.dense     points errors jit resources seeding engines.workers engines.exact engines.bounds
 engines.sparse    points errors jit engines.workers engines.exact engines.bounds
+engines.wide      points errors jit engines.workers engines.exact
 engines.stream    points errors jit resources engines.workers engines.exact engines.bounds engines.dense
 engines.cluster   points errors jit lloyd engines.workers engines.exact engines.bounds engines.dense
 engines           points errors engines.workers engines.exact engines.compact engines.dense engines.sparse \
-                  engines.stream engines.cluster
+                  engines.wide engines.stream engines.cluster
 
 canonical
 signed            canonical

@@ -12,9 +12,12 @@ from problems import ALL_DTYPES, problems
 from steinhaus import engines
 from steinhaus.engines.compact import predict as compact
 from steinhaus.engines.dense import predict as dense
+from steinhaus.engines.wide import distances as wide
 from steinhaus.errors import DataError
 
-BOTH = pytest.mark.parametrize("nearest", [compact.nearest, dense.nearest], ids=["compact", "dense"])
+BOTH = pytest.mark.parametrize(
+    "nearest", [compact.nearest, dense.nearest, wide.nearest], ids=["compact", "dense", "wide"]
+)
 
 
 @BOTH

@@ -1,9 +1,9 @@
 """Where points live and passes happen: the data decides the engine.
 
 `bounds` holds every slack of the screens, derived; `exact` the arithmetic that decides labels and sums. Engines stand
-on both: `dense` for arrays in memory, `compact` for those of few features or few points, `sparse` for compressed rows.
-`stream`, for points read from disk, and `cluster`, for points on Dask's workers, use `dense` for each part. Engines are
-used through `Points` alone.
+on both: `dense` for arrays in memory, `compact` for those of few features or few values, `wide` for those of few points
+of many features, `sparse` for compressed rows. `stream`, for points read from disk, and `cluster`, for points on Dask's
+workers, use `dense` for each part. No engine is used but through `Points`.
 """
 
 from __future__ import annotations
@@ -30,19 +30,18 @@ def choose(
     k: int | None = None,
     threads: int | None = None,
     memory: int | None = None,
-    screen: Screen | Literal["compact"] = "auto",
+    screen: Screen | Literal["compact", "wide"] = "auto",
 ) -> Points:
     """Choose the engine for (n, d) points.
 
-    Arrays of few features, or few values, get `compact.CompactPoints`, unless a screen or memory for it is asked for;
-    k, the centroids of a run, helps to choose where it is known. Other arrays get `dense.MemoryPoints`, whose
+    Arrays of few features, or few values, get `compact.CompactPoints`, those of few points of many features
+    `wide.WidePoints`, unless a screen or memory for it is asked for; k, the centroids of a run, helps to choose where
+    it is known. Other arrays get `dense.MemoryPoints`, whose
     parameters the others are. Pixels that stay where they are stored get
     `stream.BlockPoints`, and `memory` is all that it may use; Dask collections get `cluster.DaskPoints`, whose workers
     have threads and memory of their own; CSR matrices get `sparse.SparsePoints`.
     """
     import numpy as np
-
-    from steinhaus.engines.compact.policy import serves
 
     if is_collection(x):
         from steinhaus.engines.cluster.points import DaskPoints
@@ -56,13 +55,30 @@ def choose(
         from steinhaus.engines.sparse.points import SparsePoints
 
         return SparsePoints(x, threads=threads)
-    if screen == "compact" or (screen == "auto" and memory is None and serves(x.shape[0], x.shape[1], k)):
+    n, d = x.shape
+    if screen == "auto" and memory is None:
+        screen = engine_for(n, d, k)
+    if screen == "compact":
         from steinhaus.engines.compact.points import CompactPoints
 
         return CompactPoints(np.ascontiguousarray(x), threads=threads)
+    if screen == "wide":
+        from steinhaus.engines.wide.points import WidePoints
+
+        return WidePoints(np.ascontiguousarray(x), threads=threads)
     from steinhaus.engines.dense.points import MemoryPoints
 
     return MemoryPoints(np.ascontiguousarray(x), threads=threads, memory=memory, screen=screen)
+
+
+def engine_for(n: int, d: int, k: int | None = None) -> Literal["compact", "wide", "auto"]:
+    """The engine for an array of (n, d) points; "auto": the screened one. k: the centroids of a run, if known."""
+    from steinhaus.engines.compact import policy as compact
+    from steinhaus.engines.wide import policy as wide
+
+    if wide.serves(n, d, k):
+        return "wide"
+    return "compact" if compact.serves(n, d, k) else "auto"
 
 
 def is_collection(x: Any) -> bool:
@@ -123,7 +139,6 @@ def opened_rows(
 def _weighted(x: Any, k: int | None, weights: Float64, threads: int | None) -> Points:
     import numpy as np
 
-    from steinhaus.engines.compact.policy import serves
     from steinhaus.engines.exact.weighing import weigh
     from steinhaus.errors import DataError
 
@@ -134,7 +149,7 @@ def _weighted(x: Any, k: int | None, weights: Float64, threads: int | None) -> P
         from steinhaus.engines.sparse.points import SparsePoints
 
         return SparsePoints(x, weights=put, threads=threads)
-    if serves(x.shape[0], x.shape[1], k):
+    if engine_for(x.shape[0], x.shape[1], k) == "compact":
         from steinhaus.engines.compact.points import CompactPoints
 
         return CompactPoints(np.ascontiguousarray(x), threads=threads, weights=put)
@@ -168,7 +183,12 @@ def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) 
         A point is not finite.
     """
     from steinhaus.engines.compact.policy import LIMITS
+    from steinhaus.engines.wide import policy as wide
 
+    if wide.serves(x.shape[0], x.shape[1], len(centroids)):
+        from steinhaus.engines.wide.distances import nearest as nearest_of_wide
+
+        return nearest_of_wide(x, centroids, threads=threads)
     if x.shape[1] < LIMITS.features or x.size * len(centroids) <= LIMITS.products:
         from steinhaus.engines.compact import predict as compact
 

@@ -6,12 +6,15 @@ begins.
 
 from __future__ import annotations
 
+import ctypes
 from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from steinhaus.jit.types import Array, Scalar, Variable, hints, i64
+
+_WORD = 0xFFFFFFFFFFFFFFFF  # an i64 in two's complement
 
 
 class Handed:
@@ -40,11 +43,12 @@ class Handed:
         self.types: dict[str, str] = {}
         words: list[int] = []
         _write(record, words, self.types)
-        self._words = np.array(words, np.uint64)
-        self.address = int(self._words.ctypes.data)
+        self._words = (ctypes.c_uint64 * len(words))(*words)
+        self.address = ctypes.addressof(self._words)
 
 
-_fields: dict[type, list[tuple[str, Any, np.dtype[Any] | None]]] = {}  # of a record: name, type, an array's only dtype
+# Of a record: each field's name, type, an array's only dtype, and whether it is a number.
+_fields: dict[type, list[tuple[str, Any, np.dtype[Any] | None, bool]]] = {}
 
 
 def _write(record: Any, words: list[int], types: dict[str, str]) -> None:
@@ -52,26 +56,27 @@ def _write(record: Any, words: list[int], types: dict[str, str]) -> None:
     kind: Any = type(record)
     fields = _fields.get(kind)
     if fields is None:
-        fields = _fields[kind] = [(name, told, dtype_of(told)) for name, told in hints(kind).items()]
-    for (name, told, dtype), value in zip(fields, record, strict=True):
+        fields = _fields[kind] = [
+            (name, told, dtype_of(told), isinstance(told, (Scalar, Variable))) for name, told in hints(kind).items()
+        ]
+    for (name, told, dtype, is_number), value in zip(fields, record, strict=True):
         if isinstance(value, np.ndarray):
-            if value.dtype is not dtype or not value.flags.c_contiguous:
-                address_of(value, told, f"{kind.__name__}.{name}")
-                if isinstance(told.element, Variable):
-                    types[told.element.name] = name_of(value.dtype)
-            words.append(value.__array_interface__["data"][0])
+            if value.dtype is dtype and value.flags.c_contiguous:
+                words.append(value.__array_interface__["data"][0])
+                continue
+            words.append(address_of(value, told, f"{kind.__name__}.{name}"))
+            if isinstance(told.element, Variable):
+                types[told.element.name] = name_of(value.dtype)
+        elif is_number:
+            words.append(int(value) & _WORD if told is i64 else _word(value, told))
         elif isinstance(value, tuple):
             _write(value, words, types)
-        elif isinstance(told, Scalar | Variable):
-            words.append(_word(value, told))
         else:
             words.append(int(value))  # the address of a function
 
 
 def _word(value: Any, told: Any) -> int:
     """A number as a word of memory."""
-    if told is i64:
-        return int(value) & 0xFFFFFFFFFFFFFFFF
     number = np.array([value], told.name if isinstance(told, Scalar) else None)
     word = np.zeros(8, np.uint8)
     word[: number.itemsize] = number.view(np.uint8)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from math import inf
 
-from steinhaus import arithmetic
 from steinhaus.engines.compact.lanes import candidates, distances, integers, nearest, row_at
-from steinhaus.engines.compact.records import BOX, GROUP, TILE, TOGETHER, Cells, Labels, Lanes, Sites, Steps
+from steinhaus.engines.compact.records import BOX, GROUP, TILE, TOGETHER, Cells, Labels, Lanes, Sites
 from steinhaus.engines.exact import limbs as wide
+from steinhaus.engines.exact import updating
+from steinhaus.engines.exact.rows import short
+from steinhaus.engines.exact.updating import Steps
 from steinhaus.jit.build import apart, inlined, kernel
 from steinhaus.jit.operations import (
     bits_of,
@@ -24,7 +26,7 @@ from steinhaus.jit.operations import (
     splat,
     store,
 )
-from steinhaus.jit.types import Array, Point, boolean, f64, i64
+from steinhaus.jit.types import Array, Point, f64, i64
 
 BLOCK = 512  # tiles that can be added up before a sum may overflow: 2^13 points of 2^48 each, in and out
 
@@ -65,10 +67,10 @@ def totals(x: Lanes, first: i64, end: i64, inside: Array[i64], sums: Array[i64],
             q = integers(x, x.values + TILE * d * tile, t)
             if TILE * (tile + 1) > x.n:
                 q = q & load(inside, 0, TILE)
-            a, b = q >> 24, q & 0xFFFFFF
+            a, b = short(q >> 24), short(q & 0xFFFFFF)
             total = total + q
             upper = upper + a * a
-            across = across + 2 * a * b
+            across = across + 2 * (a * b)
             lower = lower + b * b
         _add(sums, 0, d, t, fold(total >> 32), fold(total & 0xFFFFFFFF))
         _add(squares, 0, d, t, fold(upper >> 32), fold(upper & 0xFFFFFFFF))
@@ -192,44 +194,19 @@ def _put_down(run: Labels, limbs: i64, size: i64) -> None:
 
 
 @kernel
-def advance(x: Lanes, run: Labels, limbs: i64, k: i64, boxes: i64, steps: Steps, tolerance: f64, most: i64) -> i64:
+def advance(
+    x: Lanes, run: Labels, limbs: i64, k: i64, boxes: i64, sites: Sites, steps: Steps, tolerance: f64, most: i64
+) -> i64:
     """Do complete iterations, `most` of them or as many as there are before one that would end the run or that has an
     empty cluster: that one is begun, so that labels and sums are those of the centroids. Returns how many.
     """
     count = (x.n + TILE * BOX - 1) // (TILE * BOX)
     for done in range(most):
-        _label(x, run, limbs, 0, count, steps.sites, k, boxes)
-        if not _update(x, run, limbs, k, steps, tolerance, done):
+        _label(x, run, limbs, 0, count, sites, k, boxes)
+        if updating.update(run.sums, limbs, k, x.d, run.counts, sites.rows, steps, tolerance, done) == 0:
             return done
+        place(steps.following, k, x.d, sites)
     return most
-
-
-@kernel
-def update(x: Lanes, run: Labels, limbs: i64, k: i64, steps: Steps, tolerance: f64, done: i64) -> i64:
-    """Complete an iteration whose points are labelled, by a thread or several; 0 where that is left undone."""
-    return 1 if _update(x, run, limbs, k, steps, tolerance, done) else 0
-
-
-@apart
-def _update(x: Lanes, run: Labels, limbs: i64, k: i64, steps: Steps, tolerance: f64, done: i64) -> boolean:
-    """Replace the centroids by the means; no, where that would end the run, or where a cluster is empty."""
-    d, rows = x.d, steps.sites.rows
-    for j in range(k):
-        if run.counts[j] == 0:
-            return False
-    arithmetic.mean_rows(run.sums, limbs, k, d, run.counts, x.offset, steps.step, steps.following)
-    same = True
-    for at in range(k * d):
-        if steps.following[at] != rows[at]:
-            same = False
-            break
-    if same or arithmetic.moved(rows, steps.following, k * d) <= tolerance:
-        return False
-    steps.history[done] = arithmetic.cost(
-        steps.squares, run.sums, limbs, k, d, run.counts, steps.following, x.offset, steps.step, steps.table
-    )
-    place(steps.following, k, d, steps.sites)
-    return True
 
 
 @kernel

@@ -13,12 +13,13 @@ from steinhaus.engines.compact import kernels
 from steinhaus.engines.compact.held import Held
 from steinhaus.engines.compact.placing import Placed
 from steinhaus.engines.compact.policy import LIMITS, compared, ordered, step
-from steinhaus.engines.compact.records import BOX, FEW, TILE, Steps
+from steinhaus.engines.compact.records import BOX, FEW, TILE
 from steinhaus.engines.compact.seeding import plus_plus
 from steinhaus.engines.exact.distances import farthest, own_distances
 from steinhaus.engines.exact.held import no_labels
 from steinhaus.engines.exact.parts import chances
 from steinhaus.engines.exact.rows import dense_rows
+from steinhaus.engines.exact.updating import steps_of, told, update
 from steinhaus.engines.exact.weighing import Weights
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
@@ -148,7 +149,8 @@ class CompactPoints:
     def _remember(self, run: Run) -> Held:
         held = self._held.get(run.key)
         if held is None or held.k != len(run.centroids):
-            self._look(len(run.centroids))
+            if ordered(self.n, self.d, len(run.centroids)):
+                self._look(len(run.centroids))
             held = Held(self._placed.tiles, len(self.totals.sums), len(run.centroids), self.d)
             self._held[run.key] = held
         return held
@@ -178,13 +180,15 @@ class CompactPoints:
     def _alone(self, run: Run, held: Held, tolerance: float, most: int) -> Run:
         """Go ahead with a run on this thread, in one call."""
         most = min(most, LIMITS.at_once)
-        steps = self._steps(run, held, most)
+        held.place(run.centroids)
+        steps = steps_of(self.grid, self.totals, held.k, most)
         done = kernels.advance[self._kind](
             self._placed.lanes,
             held.handed,
             held.limbs,
             held.k,
             ordered(self.n, self.d, held.k),
+            held.handed_sites,
             Handed(steps),
             tolerance,
             most,
@@ -194,34 +198,25 @@ class CompactPoints:
 
     def _together(self, run: Run, held: Held, tolerance: float, most: int) -> Run:
         """Go ahead with a run on all threads, which meet after each pass."""
-        most = min(most, LIMITS.at_once)
-        steps, done = self._steps(run, held, most), 0
-        handed, update = Handed(steps), kernels.update[self._kind]
+        most, done = min(most, LIMITS.at_once), 0
+        held.place(run.centroids)
+        steps = steps_of(self.grid, self.totals, held.k, most)
+        handed, (k, d) = Handed(steps), held.centroids.shape
         while done < most:
             if not held.labelled:
                 self._label(held)
             held.labelled = True
-            if not update(self._placed.lanes, held.handed, held.limbs, held.k, handed, tolerance, done):
+            if not update(held.sums, held.limbs, k, d, held.counts, held.centroids, handed, tolerance, done):
                 break
+            kernels.place[np.float64](steps.following, k, d, held.handed_sites)
             held.labelled = False
             done += 1
         return self._gone(run, held, steps.history[:done])
 
-    def _steps(self, run: Run, held: Held, most: int) -> Steps:
-        held.place(run.centroids)
-        return Steps(
-            squares=self.totals.squares if self.totals.weighted is None else self.totals.weighted,
-            step=self.grid.step,
-            sites=held.sites,
-            following=np.empty((held.k, self.d)),
-            table=np.empty((2, self.d)),
-            history=np.empty(most),
-        )
-
     def _gone(self, run: Run, held: Held, history: Float64) -> Run:
         """The run after some iterations."""
-        told = (history * self.totals.unit).tolist()
-        return replace(run, centroids=held.centroids.copy(), history=(*run.history, *told))
+        costs = told(self.totals, history)
+        return replace(run, centroids=held.centroids.copy(), history=(*run.history, *costs))
 
     def _own_distances(self, run: Run) -> Float64:
         """The squared distance of each point to its own centroid, (n,), for a run that was just assigned."""

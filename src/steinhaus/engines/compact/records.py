@@ -61,17 +61,6 @@ class Labels(NamedTuple):
     bounds: Array[f64]  # (k rounded up to 16,) to work in
 
 
-class Steps(NamedTuple):
-    """What the update of the centroids needs besides."""
-
-    squares: Array[f64]  # (2,) of all points
-    step: Array[f64]  # (d,) of the grid
-    sites: Sites  # the centroids
-    following: Array[f64]  # (k, d) to work in
-    table: Array[f64]  # (2, d) to work in
-    history: Array[f64]  # one an iteration
-
-
 class Cells(NamedTuple):
     """Cells of a grid over the features, which is halved along one feature after the other."""
 

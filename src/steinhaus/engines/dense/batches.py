@@ -5,7 +5,6 @@ One grid, made of all points, serves every batch; so a batch costs no survey.
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from steinhaus.jit.handed import Handed
 from steinhaus.points import Float64, Int64, Tally
 
 _SCREENED = 2**23  # features of pairs in a batch, from which on screens save more than they cost
+_SHARE = 2**20  # features of pairs that are worth a thread
 
 
 class Batches:
@@ -46,8 +46,8 @@ class Batches:
     def __init__(self, x: NDArray[Any], *, threads: int | None = None) -> None:
         self._x, self._threads = x, threads
         self._integers = are_integers(x.dtype)
-        with closing(Workers(threads)) as workers:
-            self.grid = grid_of(x.dtype, None if self._integers else ranges(x, workers), x.shape[1])
+        self._workers = Workers(threads)  # its threads end with it
+        self.grid = grid_of(x.dtype, None if self._integers else ranges(x, self._workers), x.shape[1])
         self._rows = Handed(dense_rows(x, self.grid))
         self._kernel = add_batch[x.dtype]
 
@@ -73,8 +73,24 @@ class Batches:
         screened = m * k * d > _SCREENED
         if screened:
             labels = nearest(self._x[rows], centroids, threads=self._threads)
-        tally = Tally(np.zeros((1 if self._integers else 2, k, d), np.int64), np.zeros(k, np.int64))
-        self._kernel(
-            self._rows, rows, m, centroids, 0 if screened else k, labels, distances, k * d, tally.sums, tally.counts
-        )
+        step = max(-(-m // self._workers.count), _SHARE // ((1 if screened else k) * d), 1)
+        parts = -(-m // step)
+        sums, counts = np.zeros((parts, 1 if self._integers else 2, k, d), np.int64), np.zeros((parts, k), np.int64)
+
+        def add(_: int, first: int, end: int) -> None:
+            self._kernel(
+                self._rows,
+                rows[first:end],
+                end - first,
+                centroids,
+                0 if screened else k,
+                labels[first:end],
+                distances[first:end],
+                k * d,
+                sums[first // step],
+                counts[first // step],
+            )
+
+        self._workers.each(add, m, step)
+        tally = Tally(*((sums[0], counts[0]) if parts == 1 else (sums.sum(0), counts.sum(0))))
         return tally, float(np.cumsum(distances)[-1])  # added one after the other: the same with every NumPy

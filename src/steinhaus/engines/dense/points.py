@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from steinhaus.engines.bounds import bytes as rounding
 from steinhaus.engines.bounds import scores
-from steinhaus.engines.dense import centroids, labelling, lanes, limited, records
+from steinhaus.engines.dense import labelling, lanes, limited, records
 from steinhaus.engines.dense.directions import Projected, Reading, arranged, projected
 from steinhaus.engines.dense.policy import THRESHOLDS, Capacity, Policy, Screen, rounding_pays
 from steinhaus.engines.dense.predict import framed
+from steinhaus.engines.dense.preparing import prepare
 from steinhaus.engines.dense.records import BRUTE, FEATURES, RENEW, bytes_of
 from steinhaus.engines.dense.seeding import plus_plus
 from steinhaus.engines.dense.state import Batch, batch_of
@@ -25,13 +26,14 @@ from steinhaus.engines.exact.grid import are_integers
 from steinhaus.engines.exact.held import no_labels
 from steinhaus.engines.exact.parts import chances
 from steinhaus.engines.exact.rows import dense_rows
+from steinhaus.engines.exact.updating import steps_of, told, update
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
 from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally
 
 _STEP = 4096  # points a task, for what is done seldom
 _TASKS = 4  # tasks a worker, in a pass over the points
-_CENTROIDS = 64  # centroids a task, when bounds are worked out
+_AT_ONCE = 4096  # iterations that are made before they are told
 
 
 class MemoryPoints:
@@ -90,6 +92,7 @@ class MemoryPoints:
         self._projected: Projected | None = None  # the points along directions that no tiles were made by yet
         self._batch: Batch | None = None
         self._view: Handed | None = None  # the kernels' view of it
+        self._ended: set[Hashable] = set()  # runs that went ahead to where points are labelled
         self.work = np.zeros((records.WORKS, 0), np.int64)  # of the last pass, a column a run: see records.Change
 
     def assign(self, runs: Sequence[Run]) -> list[Tally]:
@@ -103,32 +106,41 @@ class MemoryPoints:
     def tallies(self, runs: Sequence[Run]) -> list[Tally]:
         """As `assign`, but `farthest` stays out."""
         batch = self._remember(runs)
-        active = np.array([batch.rows[run.key] for run in runs], np.int64)
-        modes = self._modes(batch)
-        view = self._view_of(batch)
-        self._prepare(batch, view, runs, active, modes)
-        fresh = active[modes[active] == RENEW]
-        orders = batch.orders
-        orders.queue[:] = 0, self._policy.tiles, self._tiles_at_once
-        orders.many[0] = len(active)
-        orders.active[: len(active)], orders.modes[:] = active, modes
-        if len(fresh):
-            orders.spare[:] = batch.spare(fresh)
+        left = [run for run in runs if run.key not in self._ended or not self.knows(run)]
+        self._ended.clear()
+        if left:
+            self._pass(batch, self._place(batch, left))
+        return [self._tally(batch, batch.rows[run.key]) for run in runs]
 
-        def label(worker: int, _first: int, _end: int) -> None:
-            labelling.assign(
-                self._points, self._handed_readers, view, batch.handed_orders, batch.handed_workers[worker]
+    def advance(self, runs: Sequence[Run], *, tolerance: float, most: Sequence[int]) -> list[Run]:
+        """See `Advancing.advance`: runs go together, up to the iteration that ends any of them."""
+        limit, gone = min([_AT_ONCE, *most]), 0
+        if not runs or not limit:
+            return list(runs)
+        batch = self._remember(runs)
+        active = self._place(batch, runs)
+        parts = [batch.part(row) for row in active.tolist()]
+        steps = [steps_of(self.grid, self.totals, len(run.centroids), limit) for run in runs]
+        handed = [Handed(one) for one in steps]
+        self._ended.clear()
+        while gone < limit:
+            self._pass(batch, active)
+            if not all(
+                self._update(batch, part, one, tolerance, gone) for part, one in zip(parts, handed, strict=True)
+            ):
+                self._ended = {run.key for run in runs}
+                break
+            for part, one in zip(parts, steps, strict=True):
+                batch.exact[part] = one.following
+            gone += 1
+        return [
+            replace(
+                run,
+                centroids=batch.exact[part].copy(),
+                history=(*run.history, *told(self.totals, one.history[:gone])),
             )
-
-        self._workers.each(label, min(self._workers.count, -(-self._policy.tiles // self._tiles_at_once)), 1)
-        self.work = work = np.zeros((records.WORKS, len(modes)), np.int64)
-        for change in batch.handed_changes:
-            labelling.collect(view, change, self.d, len(batch.sums), batch.sums, batch.counts, work)
-        batch.account(work, fresh, self._tiles.p / self.d)
-        if self._policy.screen == "auto":
-            self._judge_rounding(batch, modes)
-            batch.rest(modes, work)
-        return [self._tally(batch, row) for row in active.tolist()]
+            for run, part, one in zip(runs, parts, steps, strict=True)
+        ]
 
     def farthest(self, run: Run, wanted: int) -> tuple[Int64, Float64]:
         """The points that lie farthest from their centroids, for a run that was just assigned.
@@ -206,13 +218,13 @@ class MemoryPoints:
         """Whether `labels` are those of this run's centroids."""
         if (batch := self._batch) is None or run.key not in batch.rows:
             return False
-        row = batch.rows[run.key]
-        return np.array_equal(batch.exact[batch.firsts[row] : batch.firsts[row + 1]], run.centroids)
+        return np.array_equal(batch.exact[batch.part(batch.rows[run.key])], run.centroids)
 
     def forget(self, key: Hashable) -> None:
         """See `Points.forget`."""
         if self._batch is not None:
             self._batch.rows.pop(key, None)
+            self._ended.discard(key)
             if not self._batch.rows:
                 self._batch = None
 
@@ -266,7 +278,47 @@ class MemoryPoints:
         )
         self._batch = batch_of([run.key for run in runs], sizes, kept, shape)
         self._view = None
+        self._ended.clear()
         return self._batch
+
+    def _place(self, batch: Batch, runs: Sequence[Run]) -> Int64:
+        """Put the centroids of some runs where a pass finds them; the runs' rows, (R,)."""
+        active = np.array([batch.rows[run.key] for run in runs], np.int64)
+        for run, row in zip(runs, active.tolist(), strict=True):
+            batch.exact[batch.part(row)] = run.centroids
+        return active
+
+    def _pass(self, batch: Batch, active: Int64) -> None:
+        """Label the points by the centroids of these runs, which are in place."""
+        modes = self._modes(batch)
+        view = self._view_of(batch)
+        prepare(batch, view, self._centroid_frame, active, modes, self._workers)
+        fresh = active[modes[active] == RENEW]
+        orders = batch.orders
+        orders.queue[:] = 0, self._policy.tiles, self._tiles_at_once
+        orders.many[0] = len(active)
+        orders.active[: len(active)], orders.modes[:] = active, modes
+        if len(fresh):
+            orders.spare[:] = batch.spare(fresh)
+
+        def label(worker: int, _first: int, _end: int) -> None:
+            labelling.assign(
+                self._points, self._handed_readers, view, batch.handed_orders, batch.handed_workers[worker]
+            )
+
+        self._workers.each(label, min(self._workers.count, -(-self._policy.tiles // self._tiles_at_once)), 1)
+        self.work = work = np.zeros((records.WORKS, len(modes)), np.int64)
+        for change in batch.handed_changes:
+            labelling.collect(view, change, self.d, len(batch.sums), batch.sums, batch.counts, work)
+        batch.account(work, fresh, self._tiles.p / self.d)
+        if self._policy.screen == "auto":
+            self._judge_rounding(batch, modes)
+            batch.rest(modes, work)
+
+    def _update(self, batch: Batch, part: slice, steps: Handed, tolerance: float, done: int) -> bool:
+        """Find a run's next centroids, now that its points are labelled; False where that is left undone."""
+        sums, counts, centroids = np.ascontiguousarray(batch.sums[:, part]), batch.counts[part], batch.exact[part]
+        return bool(update(sums, len(sums), *centroids.shape, counts, centroids, steps, tolerance, done))
 
     def _modes(self, batch: Batch) -> NDArray[np.int8]:
         """How each run is screened in this pass; runs in mode RENEW take new anchors, where anchors are kept."""
@@ -292,48 +344,17 @@ class MemoryPoints:
             self._view = batch.handed(self._tiles)
         return self._view
 
-    def _prepare(self, batch: Batch, view: Handed, runs: Sequence[Run], active: Int64, modes: NDArray[np.int8]) -> None:
-        """Work out the bounds of the active runs' centroids."""
-        parts = []
-        for run, row in zip(runs, active.tolist(), strict=True):
-            first, end = int(batch.firsts[row]), int(batch.firsts[row + 1])
-            batch.exact[first:end] = run.centroids
-            column = int(batch.columns[row])
-            starts = range(first, end, _CENTROIDS)
-            parts += [(j, min(j + _CENTROIDS, end), column + j - first, int(modes[row] == RENEW)) for j in starts]
-
-        def prepare(_: int, first: int, end: int) -> None:
-            row, along = np.empty(self.d), np.empty(self._basis.p)
-            for part in parts[first:end]:
-                centroids.prepare(view, self._centroid_frame, *part, row, along)
-
-        self._workers.each(prepare, len(parts), 1)
-        if batch.anchors.between.size and any(fresh for *_, fresh in parts):
-            self._measure_between(batch, active[modes[active] == RENEW])
-
-    def _measure_between(self, batch: Batch, fresh: Int64) -> None:
-        """Measure how far apart the new anchors of these runs are."""
-        anchors, wide = Handed(batch.anchors), batch.anchors.between.shape[1]
-        runs = [(int(batch.firsts[row]), int(batch.firsts[row + 1])) for row in fresh]
-        parts = [
-            (j, min(j + _CENTROIDS, end), first, end) for first, end in runs for j in range(first, end, _CENTROIDS)
-        ]
-
-        def between(_: int, first: int, end: int) -> None:
-            for part in parts[first:end]:
-                centroids.measure_between(anchors, self.d, wide, *part)
-
-        self._workers.each(between, len(parts), 1)
-
     def _tally(self, batch: Batch, row: int) -> Tally:
-        part = slice(batch.firsts[row], batch.firsts[row + 1])
+        part = batch.part(row)
         return Tally(batch.sums[:, part].copy(), batch.counts[part].copy())
 
     def _judge_rounding(self, batch: Batch, modes: NDArray[np.int8]) -> None:
         """Give up rounding points to bytes where settling takes longer than it saves."""
+        if not self._framed.quantiser.step:
+            return
         full = (modes == RENEW) | (modes == FEATURES)
         pairs, computed = int(self.work[records.PAIRS, full].sum()), int(self.work[records.COMPUTED, full].sum())
-        if self._framed.quantiser.step and not rounding_pays(pairs, computed, self.d):
+        if not rounding_pays(pairs, computed, self.d):
             self._rounding_pays = False
             self._round(False)
             batch.debts[:] = np.inf  # products that are kept are those of rounded points

@@ -70,6 +70,10 @@ class Batch:
         self.handed_changes = [Handed(worker.change) for worker in self.workers]
         self.handed_orders = Handed(self.orders)
 
+    def part(self, row: int) -> slice:
+        """Where a run's centroids stand."""
+        return slice(int(self.firsts[row]), int(self.firsts[row + 1]))
+
     def modes(self) -> NDArray[np.int8]:
         """How each run is screened next: from its anchors, or from the features where their age has cost what new ones
         cost, or where they are left alone.

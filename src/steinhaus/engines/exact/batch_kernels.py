@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from steinhaus.engines.exact.distances import squared_distance
-from steinhaus.engines.exact.rows import DenseRows, eight_integers, integer
+from math import inf
+
+from steinhaus.engines.exact.distances import four_squared_distances, squared_distance
+from steinhaus.engines.exact.rows import DenseRows, eight_integers, integer, short
 from steinhaus.jit.build import inlined, kernel
-from steinhaus.jit.operations import convert, load, small_integer, store
+from steinhaus.jit.operations import convert, load, local, small_integer, store
 from steinhaus.jit.types import Array, Point, f64, i32, i64
 
 
@@ -27,15 +29,18 @@ def add_batch(
     rows: (m,). centroids: (k, d). labels, distances: (m,), squared ones from the nearest centroid. sums: (limbs, k, d),
     low limbs `low` after high ones; counts: (k,), both zeros before.
     """
-    d = x.d
+    d, four = x.d, local(f64, 4)
     for i in range(m):
         point = x.values + rows[i] * d
         if k > 0:
-            label, least = 0, squared_distance(point, centroids, d)
-            for j in range(1, k):
-                distance = squared_distance(point, centroids + j * d, d)
-                if distance < least:
-                    label, least = j, distance
+            label, least = 0, inf
+            for j in range(0, k, 4):
+                if j + 4 <= k:
+                    four_squared_distances(point, centroids + j * d, d, four)
+                for s in range(min(4, k - j)):
+                    distance = four[s] if j + 4 <= k else squared_distance(point, centroids + (j + s) * d, d)
+                    if distance < least:
+                        label, least = j + s, distance
             labels[i] = i32(label)
             distances[i] = least
         else:
@@ -94,7 +99,7 @@ def add_labelled(
                 q = eight_integers(x, at + t, t)
                 store(out, t, load(out, t, 8) + (q >> 32))
                 store(out, low + t, load(out, low + t, 8) + (q & 0xFFFFFFFF))
-                a, b = q >> 24, q & 0xFFFFFF
+                a, b = short(q >> 24), short(q & 0xFFFFFF)
                 store(squares, t, load(squares, t, 8) + a * a)
                 store(squares, d + t, load(squares, d + t, 8) + (a * b << 1))
                 store(squares, 2 * d + t, load(squares, 2 * d + t, 8) + b * b)

@@ -11,8 +11,9 @@ from steinhaus.engines.exact.grid import unit_grid
 from steinhaus.engines.exact.rows import DenseRows, dense_rows
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.build import inner, kernel
+from steinhaus.jit.declared import unroll
 from steinhaus.jit.handed import Handed
-from steinhaus.jit.operations import convert, fold, load, splat
+from steinhaus.jit.operations import convert, fold, load, local, splat, vector
 from steinhaus.jit.types import Array, Point, f64, i32, i64
 from steinhaus.points import Float64, Int32, Int64
 
@@ -41,6 +42,28 @@ def squared_distance(x: Array[Point], c: Array[f64], d: i64) -> f64:
     return total
 
 
+@inner
+def four_squared_distances(x: Array[Point], rows: Array[f64], d: i64, out: Array[f64]) -> None:
+    """The squared distances of a row to four, (4, d), with the same bits: their sums do not wait for each other."""
+    low, high = local(vector(f64, 8), 4), local(vector(f64, 8), 4)
+    for s in unroll(4):
+        low[s], high[s] = splat(0.0, f64, 8), splat(0.0, f64, 8)
+    whole = d - d % 16
+    for t in range(0, whole, 16):
+        lower, upper = convert(load(x, t, 8), f64), convert(load(x, t + 8, 8), f64)
+        for s in unroll(4):
+            e = lower - load(rows, s * d + t, 8)
+            low[s] = low[s] + e * e
+            e = upper - load(rows, s * d + t + 8, 8)
+            high[s] = high[s] + e * e
+    for s in unroll(4):
+        total = fold(low[s] + high[s])
+        for t in range(whole, d):
+            r = f64(x[t]) - rows[s * d + t]
+            total += r * r
+        out[s] = total
+
+
 @kernel
 def own_distances(
     x: DenseRows, first: i64, end: i64, labels: Array[i32], centroids: Array[f64], out: Array[f64]
@@ -62,7 +85,9 @@ def all_distances(x: DenseRows, first: i64, end: i64, centroids: Array[f64], k: 
 def distance_rows(x: DenseRows, first: i64, end: i64, centroids: Array[f64], k: i64, out: Array[f64]) -> None:
     """Squared distance of the points first <= i < end to every centroid: centroids (k, d), out (n, k)."""
     for i in range(first, end):
-        for j in range(k):
+        for j in range(0, k - k % 4, 4):
+            four_squared_distances(x.values + i * x.d, centroids + j * x.d, x.d, out + (i * k + j))
+        for j in range(k - k % 4, k):
             out[i * k + j] = squared_distance(x.values + i * x.d, centroids + j * x.d, x.d)
 
 

@@ -17,6 +17,7 @@ from steinhaus.points import Float64, Grid
 
 GRID_BITS = 48  # a column's values are at most this many bits of its grid's step away from its offset
 _ROWS = 2**13  # rows a task
+_FEW = 2**8  # values that NumPy looks through faster than a kernel is called
 _LARGEST = 2.0**480  # beyond, squares overflow float64
 
 
@@ -46,6 +47,10 @@ class Ranges:
 def ranges(x: NDArray[Any], workers: Workers) -> Ranges:
     """Least and greatest value of each column of points, (n, d)."""
     n, d = x.shape
+    if x.size <= _FEW:
+        least, most = x.min(axis=0), x.max(axis=0)
+        if np.isfinite(least).all() and np.isfinite(most).all():
+            return Ranges(least, most)
     rows = Handed(dense_rows(x, unit_grid(d)))
     least = np.repeat(x[:1], workers.count, axis=0)
     most = least.copy()

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from steinhaus.engines.exact.rows import DenseRows, integer
+from steinhaus.engines.exact.rows import DenseRows, integer, short
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.build import inner, kernel
 from steinhaus.jit.handed import Handed
-from steinhaus.jit.operations import convert, floating, fma, fold, load, small_integer, splat, store
+from steinhaus.jit.operations import convert, floating, fma, fold, load, maximum, minimum, small_integer, splat, store
 from steinhaus.jit.types import Array, Point, f64, i32, i64
 from steinhaus.points import Float64, Int64
 
 _ROWS = 2**13  # rows a task: no limb below overflows
 _VALUES = 2**30  # small integers a task: their squares are below 2^32, and the sum of them below 2^63
 _GRID_ROWS = 64  # rows whose columns are added up one after the other: few enough for the cache
+_FEW = 256  # columns whose squares are added up one by one
+_LOW = 0xFFFFFFFF
 
 
 class Measured(NamedTuple):
@@ -61,13 +64,23 @@ def squares_of(parts: Int64, step: Float64) -> Fraction:
 
     parts: (6, d) the sums of a^2, 2ab and b^2, q = a 2^24 + b, each in limbs, high and low; step: (d,) powers of two.
     """
-    a, e, b, f, c, g = parts.astype(object)
-    columns = (a << 80) + (e << 48) + (b << 56) + (f << 24) + (c << 32) + g
     exponents = np.frexp(step)[1] - 1
+    exponents, exact = (exponents, parts.astype(object)) if len(step) <= _FEW else _added_by(exponents, parts)
+    a, e, b, f, c, g = exact
+    columns = (a << 80) + (e << 48) + (b << 56) + (f << 24) + (c << 32) + g
     least = int(exponents.min())
     shifts = (2 * (exponents - least)).tolist()
     whole = sum(column << shift for column, shift in zip(columns.tolist(), shifts, strict=True))
-    return whole * Fraction(2) ** (2 * least)
+    return Fraction(whole << 2 * least) if least >= 0 else Fraction(whole, 1 << -2 * least)
+
+
+def _added_by(exponents: NDArray[np.int32], parts: Int64) -> tuple[NDArray[np.int32], NDArray[Any]]:
+    """The exponents of many columns, each once, and the sums of their parts, (6, u) Python integers."""
+    order = np.argsort(exponents, kind="stable")
+    alike, starts = np.unique(exponents[order], return_index=True)
+    placed = np.take(parts, order, axis=1)
+    high, low = (np.add.reduceat(of, starts, axis=1).astype(object) for of in (placed >> 32, placed & _LOW))
+    return alike, (high << 32) + low
 
 
 def two_float(exact: Fraction | int) -> Float64:
@@ -80,14 +93,20 @@ def two_float(exact: Fraction | int) -> Float64:
 def extremes(x: DenseRows, first: i64, end: i64, least: Array[Point], most: Array[Point]) -> i64:
     """Least and greatest value of each column, (d,); returns the first row with a value that is not finite, or -1."""
     for i in range(first, end):
-        bad = 0.0
-        for t in range(x.d):
-            value = x.values[i * x.d + t]
+        bad, odd, at, whole = splat(0.0, f64, 16), 0.0, i * x.d, 0
+        if floating(Point):
+            whole = x.d - x.d % 16
+            for t in range(0, whole, 16):
+                value = load(x.values, at + t, 16)
+                store(least, t, minimum(load(least, t, 16), value))
+                store(most, t, maximum(load(most, t, 16), value))
+                bad = bad + convert(value - value, f64)
+        for t in range(whole, x.d):
+            one = x.values[at + t]
             if floating(Point):
-                bad += f64(value) - f64(value)
-            least[t] = min(least[t], value)
-            most[t] = max(most[t], value)
-        if bad != 0.0:
+                odd += f64(one - one)
+            least[t], most[t] = min(least[t], one), max(most[t], one)
+        if fold(bad) + odd != 0.0:
             return i
     return -1
 
@@ -132,10 +151,10 @@ def grid_totals(
     """
     d = x.d
     whole = d - d % 8
-    for i in range(first, end):
-        lengths[i] = _length(x, i * d, whole) * scale * scale
     for start in range(first, end, _GRID_ROWS):
         stop = min(start + _GRID_ROWS, end)
+        for i in range(start, stop):
+            lengths[i] = _length(x, i * d, whole) * scale * scale
         for t in range(0, whole, 8):
             _add_columns(x, start, stop, t, sums, squares)
     for i in range(first, end):
@@ -172,7 +191,7 @@ def _add_columns(x: DenseRows, start: i64, stop: i64, t: i64, sums: Array[i64], 
         e = convert(load(x.values, i * d + t, 8), f64)
         q = convert(np.rint((e - zero) * steps), i64)
         high, low = high + (q >> 32), low + (q & 0xFFFFFFFF)
-        a, b = q >> 24, q & 0xFFFFFF
+        a, b = short(q >> 24), short(q & 0xFFFFFF)
         upper, lower = upper + a * a, lower + b * b
         across = across + a * b
     store(sums, t, load(sums, t, 8) + high)

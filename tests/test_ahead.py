@@ -1,0 +1,67 @@
+"""The screened engine goes ahead by itself, in `lloyd`'s bits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from comparing import Plain, outcomes
+from problems import ALL_DTYPES, ROOMY, problems
+from steinhaus.engines import choose
+from steinhaus.lloyd import lloyd
+from steinhaus.points import Advancing, Run
+
+SCREENS = ("auto", "drift", "plain", "none")
+
+
+def screened(x, screen, threads=1):
+    return choose(x, screen=screen, threads=threads, memory=ROOMY)
+
+
+@settings(max_examples=100, deadline=None)
+@given(problems(ALL_DTYPES), st.sampled_from(SCREENS), st.sampled_from([0.0, 0.0, 1e-3, 0.1]), st.integers(1, 12))
+def test_going_ahead_does_what_lloyd_does_after_every_number_of_iterations(problem, screen, tol, limit):
+    x, start = problem
+    begin = [start, x[: len(start)].astype(np.float64), np.repeat(start[:1], len(start), axis=0)]  # one has empty ones
+    ahead = outcomes(screened(x, screen, threads=2), begin, max_iter=limit, tol=tol)
+    assert ahead == outcomes(Plain(screened(x, screen)), begin, max_iter=limit, tol=tol)
+    assert ahead == outcomes(screened(x, screen), begin, max_iter=limit, tol=tol, watch=list)
+
+
+def test_what_was_labelled_while_going_ahead_is_not_labelled_again(rng, monkeypatch):
+    points = screened(rng.random((3000, 20)), "auto")
+    assert isinstance(points, Advancing)
+    passes, one_pass = [], points._pass
+    monkeypatch.setattr(points, "_pass", lambda *asked: passes.append(one_pass(*asked)))
+    (fit,) = lloyd(points, [Run(0, points.rows(np.arange(7)))])
+    assert fit.iterations > 3
+    assert len(passes) == fit.iterations
+    points.close()
+
+
+def test_other_centroids_are_labelled_after_going_ahead(rng):
+    x = rng.random((500, 20))
+    points, other = screened(x, "auto"), screened(x, "none")
+    run = Run(0, points.rows(np.arange(5)))
+    (gone,) = points.advance([run], tolerance=np.inf, most=[9])  # the first iteration would end it
+    assert gone.history == ()
+    for here in (run, Run(0, run.centroids[::-1].copy()), run):
+        (found,), (wanted,) = points.assign([here]), other.assign([here])
+        assert found.counts.tolist() == wanted.counts.tolist()
+        assert points.labels(0).tolist() == other.labels(0).tolist()
+    points.close()
+    other.close()
+
+
+@pytest.mark.parametrize("most", [[0], [3, 0]])
+def test_no_further_than_asked(rng, most):
+    points = screened(rng.random((500, 20)), "auto")
+    runs = [Run(number, points.rows(np.arange(number, number + 5))) for number in range(len(most))]
+    gone = points.advance(runs, tolerance=0.0, most=most)
+    assert all(
+        after.history == () and after.centroids is before.centroids for after, before in zip(gone, runs, strict=True)
+    )
+    assert points.advance([], tolerance=0.0, most=[]) == []
+    points.close()
