@@ -224,6 +224,20 @@ class Advancing(Protocol):
 
 
 @runtime_checkable
+class TwoNearest(Protocol):
+    """Points whose second nearest centroids are found without measuring all distances, and whose runs may come back
+    with another number of centroids.
+    """
+
+    def two_nearest(self, run: Run) -> tuple[Float64, Float64]:
+        """The squared distances of each point to its centroid and to the nearest of the others, (n,) each.
+
+        The run was just assigned. Infinite, where there is no other.
+        """
+        ...
+
+
+@runtime_checkable
 class LabelsArray(Protocol):
     """Points whose labels can stay where the points are."""
 

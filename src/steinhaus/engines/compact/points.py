@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from steinhaus.engines.compact import kernels
+from steinhaus.engines.compact import following_kernels, kernels
+from steinhaus.engines.compact.following import Following
 from steinhaus.engines.compact.held import Held
 from steinhaus.engines.compact.placing import Placed
 from steinhaus.engines.compact.policy import LIMITS, compared, ordered, step
@@ -97,6 +98,22 @@ class CompactPoints:
         )
         return self._placed.rows(out[:, : self.n])
 
+    def two_nearest(self, run: Run) -> tuple[Float64, Float64]:
+        """See `TwoNearest.two_nearest`. From now on the run follows its centroids."""
+        held = self._remember(run)
+        if not isinstance(held, Following):
+            self._held[run.key] = held = Following(self._placed.tiles, held.limbs, held.k, self.d)
+        if not held.are_of(run.centroids):
+            held.place(run.centroids)
+            self._label(held)
+        complete, handed = following_kernels.complete[self._kind], [Handed(held.part()) for _ in range(self._workers.count)]
+
+        def find(worker: int, first: int, end: int) -> None:
+            complete(self._placed.lanes, handed[worker], held.handed_near, first, end, held.handed_sites, held.k)
+
+        self._workers.each(find, self._placed.tiles, step(self.d, held.k, TILE))
+        return self._placed.rows(held.near.firsts[: self.n]), self._placed.rows(held.near.seconds[: self.n])
+
     def sample(self, run: Run, factor: float, seed: int) -> Int64:
         """See `Sampling.sample`."""
         return np.flatnonzero(chances(seed, np.arange(self.n)) < factor * self._own_distances(run))
@@ -147,7 +164,9 @@ class CompactPoints:
 
     def _remember(self, run: Run) -> Held:
         held = self._held.get(run.key)
-        if held is None or held.k != len(run.centroids):
+        if isinstance(held, Following) and held.k != len(run.centroids):
+            held = self._held[run.key] = held.succeeded(run.centroids)
+        elif held is None or held.k != len(run.centroids):
             self._look(len(run.centroids))
             held = Held(self._placed.tiles, len(self.totals.sums), len(run.centroids), self.d)
             self._held[run.key] = held
@@ -157,7 +176,7 @@ class CompactPoints:
         """Put points in order where that pays for k centroids, and labels with them."""
         if self._placed.look(k):
             for held in self._held.values():
-                held.labels[: self.n] = self._placed.placed(held.labels[: self.n])
+                held.reorder(self._placed.placed(held.labels[: self.n]))
 
     def _label(self, held: Held) -> None:
         """Label all points by the centroids that are placed."""
@@ -167,28 +186,39 @@ class CompactPoints:
         handed = [held.handed, *map(Handed, parts)]
         boxes = ordered(self.n, self.d, held.k)
 
+        if isinstance(held, Following):
+            self._follow(held, handed)
+            return held.add(parts)
+
         def find(worker: int, first: int, end: int) -> None:
             label(self._placed.lanes, handed[worker], held.limbs, first, end, held.handed_sites, held.k, boxes)
 
         self._workers.each(find, self._placed.boxes, at_once)
-        for part in parts:
-            held.sums += part.sums
-            held.counts += part.counts
+        held.add(parts)
+
+    def _follow(self, held: Following, handed: Sequence[Handed]) -> None:
+        """Label all points by the centroids that are placed, some of which moved."""
+        follow, compared = following_kernels.follow[self._kind], max(1, min(held.k, int(held.near.many[0])))
+
+        def find(worker: int, first: int, end: int) -> None:
+            follow(
+                self._placed.lanes, handed[worker], held.handed_near, held.limbs, first, end, held.handed_sites, held.k
+            )
+
+        self._workers.each(find, self._placed.tiles, step(self.d, compared, TILE))
+        held.followed()
 
     def _alone(self, run: Run, held: Held, tolerance: float, most: int) -> Run:
         """Go ahead with a run on this thread, in one call."""
         most = min(most, LIMITS.at_once)
         steps = self._steps(run, held, most)
-        done = kernels.advance[self._kind](
-            self._placed.lanes,
-            held.handed,
-            held.limbs,
-            held.k,
-            ordered(self.n, self.d, held.k),
-            Handed(steps),
-            tolerance,
-            most,
-        )
+        lanes, limbs, k, handed = self._placed.lanes, held.limbs, held.k, Handed(steps)
+        if isinstance(held, Following):
+            go, near = following_kernels.advance[self._kind], held.handed_near
+            done = go(lanes, held.handed, near, limbs, k, handed, tolerance, most)
+        else:
+            go, boxes = kernels.advance[self._kind], ordered(self.n, self.d, k)
+            done = go(lanes, held.handed, limbs, k, boxes, handed, tolerance, most)
         held.labelled = done < most
         return self._gone(run, held, steps.history[:done])
 
@@ -196,12 +226,14 @@ class CompactPoints:
         """Go ahead with a run on all threads, which meet after each pass."""
         most = min(most, LIMITS.at_once)
         steps, done = self._steps(run, held, most), 0
-        handed, update = Handed(steps), kernels.update[self._kind]
+        handed, lanes, limbs, k = Handed(steps), self._placed.lanes, held.limbs, held.k
+        update = (following_kernels if isinstance(held, Following) else kernels).update[self._kind]
+        records = (held.handed, held.handed_near) if isinstance(held, Following) else (held.handed,)
         while done < most:
             if not held.labelled:
                 self._label(held)
             held.labelled = True
-            if not update(self._placed.lanes, held.handed, held.limbs, held.k, handed, tolerance, done):
+            if not update(lanes, *records, limbs, k, handed, tolerance, done):
                 break
             held.labelled = False
             done += 1

@@ -61,6 +61,17 @@ class Labels(NamedTuple):
     bounds: Array[f64]  # (k rounded up to 16,) to work in
 
 
+class Followed(NamedTuple):
+    """What is known of each point besides its label, and which centroids moved since: see `following_kernels`."""
+
+    firsts: Array[f64]  # (16 tiles,) the squared distance to the centroid of its label
+    seconds: Array[f64]  # (16 tiles,) that to another one
+    others: Array[i32]  # (16 tiles,) which one
+    rest: Array[f64]  # (16 tiles,) at most that to any other centroid
+    moved: Array[i64]  # (k,) centroids
+    many: Array[i64]  # (1,) how many moved
+
+
 class Steps(NamedTuple):
     """What the update of the centroids needs besides."""
 

@@ -1,0 +1,223 @@
+"""Labels that follow centroids of which few move: of each point the nearest two are known, and how near the others are.
+
+Let a point's centroids be ordered by their squared distance, ties by number. Of each point two of them are known, with
+their distances: the nearest, and another one that is usually the second nearest. `rest` is at most the distance of
+every other one. If some centroids move, these and the two are all that is compared: the nearest of them is the nearest
+of all, if it is nearer than `rest`, and so is the second nearest. Otherwise the point is compared with all centroids
+again. Every bound is a distance that was computed, so none needs slack for rounding.
+"""
+
+from __future__ import annotations
+
+from math import inf
+
+from steinhaus.engines.compact.kernels import BLOCK, goes_on, move, put, put_down
+from steinhaus.engines.compact.lanes import F64x16, I64x16, few_distances, many_distances
+from steinhaus.engines.compact.records import FEW, GROUP, TILE, Followed, Labels, Lanes, Sites, Steps
+from steinhaus.engines.exact.distances import squared_distance
+from steinhaus.jit.build import apart, inlined, kernel
+from steinhaus.jit.operations import bits_of, convert, count_ones, load, lowest_one, minimum, select, splat, store
+from steinhaus.jit.types import Array, Point, f64, i32, i64
+
+FEW_LANES = 6  # of a tile, up to which they are compared one by one
+NOBODY = -1  # the number of a centroid that there is not, at an infinite distance
+
+
+@kernel
+def follow(x: Lanes, run: Labels, near: Followed, limbs: i64, first: i64, end: i64, sites: Sites, k: i64) -> None:
+    """Label the points of some tiles, after the centroids that are noted as moved have moved."""
+    _follow(x, run, near, limbs, first, end, sites, k)
+
+
+@kernel
+def advance(
+    x: Lanes, run: Labels, near: Followed, limbs: i64, k: i64, steps: Steps, tolerance: f64, most: i64
+) -> i64:
+    """Do complete iterations, as `kernels.advance` does."""
+    tiles = (x.n + TILE - 1) // TILE
+    for done in range(most):
+        _follow(x, run, near, limbs, 0, tiles, steps.sites, k)
+        if not goes_on(x, run, limbs, k, steps, tolerance, done):
+            near.many[0] = 0
+            return done
+        _note(steps.following, k, x.d, steps.sites, near)
+    return most
+
+
+@kernel
+def update(x: Lanes, run: Labels, near: Followed, limbs: i64, k: i64, steps: Steps, tolerance: f64, done: i64) -> i64:
+    """Complete an iteration whose points are labelled, as `kernels.update` does."""
+    near.many[0] = 0
+    if not goes_on(x, run, limbs, k, steps, tolerance, done):
+        return 0
+    _note(steps.following, k, x.d, steps.sites, near)
+    return 1
+
+
+@apart
+def _note(following: Array[f64], k: i64, d: i64, sites: Sites, near: Followed) -> None:
+    """Note which centroids move, and have them there."""
+    many = 0
+    for j in range(k):
+        for t in range(d):
+            if following[j * d + t] != sites.rows[j * d + t]:
+                near.moved[many] = j
+                many += 1
+                break
+    near.many[0] = many
+    put(following, k, d, sites)
+
+
+@apart
+def _follow(x: Lanes, run: Labels, near: Followed, limbs: i64, first: i64, end: i64, sites: Sites, k: i64) -> None:
+    d, waiting, many = x.d, 0, near.many[0]
+    everything = 2 * many > k
+    for tile in range(first, end):
+        values, at = x.values + TILE * d * tile, TILE * tile
+        if everything:
+            _compare(values, run, near, at, sites, k, d)
+        else:
+            _compare_moved(values, run, near, at, sites, many, d)
+            unsure = 0xFFFF & ~i64(bits_of(load(near.firsts, at, TILE) < load(near.rest, at, TILE)))
+            _compare_some(values, run, near, at, sites, k, d, unsure)
+        new = load(run.found, 0, TILE)
+        changed = i64(bits_of(new != load(run.labels, at, TILE)))
+        if at + TILE > x.n:
+            changed = changed & ((1 << (x.n - at)) - 1)
+        if changed != 0:
+            move(x, values, run, tile, changed, limbs, k)
+            store(run.labels, at, new)
+            waiting += 1
+            if waiting == BLOCK:
+                put_down(run, limbs, k * d)
+                waiting = 0
+    if waiting > 0:
+        put_down(run, limbs, k * d)
+
+
+@kernel
+def complete(x: Lanes, run: Labels, near: Followed, first: i64, end: i64, sites: Sites, k: i64) -> None:
+    """Make sure, for the points of some tiles, that the other centroid is the second nearest."""
+    for tile in range(first, end):
+        at = TILE * tile
+        store(run.found, 0, load(run.labels, at, TILE))
+        unsure = 0xFFFF & ~i64(bits_of(load(near.seconds, at, TILE) < load(near.rest, at, TILE)))
+        _compare_some(x.values + TILE * x.d * tile, run, near, at, sites, k, x.d, unsure)
+
+
+@apart
+def _compare_some(
+    tile: Array[Point], run: Labels, near: Followed, at: i64, sites: Sites, k: i64, d: i64, which: i64
+) -> None:
+    """Find the nearest two of all centroids for these lanes of a tile: one by one, where they are few."""
+    if count_ones(which) > FEW_LANES:
+        _compare(tile, run, near, at, sites, k, d)
+        return
+    left = which
+    while left != 0:
+        lane = lowest_one(left)
+        left = left & (left - 1)
+        row, out = run.some.rows, run.bounds
+        for t in range(d):
+            row[t] = f64(tile[TILE * t + lane])
+        if d < FEW:
+            _across(row, sites, k, d, out)
+        else:
+            for j in range(k):
+                out[j] = squared_distance(row, sites.rows + j * d, d)
+        best, second, rest = inf, inf, inf
+        label, other = NOBODY, NOBODY
+        for j in range(k):
+            total = out[j]
+            if total < rest:
+                if total < second:
+                    rest = second
+                    if total < best:
+                        second, other = best, label
+                        best, label = total, j
+                    else:
+                        second, other = total, j
+                else:
+                    rest = total
+        near.firsts[at + lane], near.seconds[at + lane], near.rest[at + lane] = best, second, rest
+        near.others[at + lane] = i32(other)
+        run.found[lane] = i32(label)
+
+
+@apart
+def _across(row: Array[f64], sites: Sites, k: i64, d: i64, out: Array[f64]) -> None:
+    """Write the squared distances of a point of few features to all centroids, (k rounded up to 16,)."""
+    wide = (k + GROUP - 1) // GROUP * GROUP
+    for j in range(0, wide, GROUP):
+        total = splat(0.0, f64, GROUP)
+        for t in range(d):
+            e = row[t] - load(sites.across, t * wide + j, GROUP)
+            total = total + e * e
+        store(out, j, total)
+
+
+@apart
+def _compare(tile: Array[Point], run: Labels, near: Followed, at: i64, sites: Sites, k: i64, d: i64) -> None:
+    """Find the nearest two of all centroids for a tile's points, and the distance of the next one."""
+    best, second, rest = splat(inf, f64, TILE), splat(inf, f64, TILE), splat(inf, f64, TILE)
+    label, other = splat(NOBODY, i64, TILE), splat(NOBODY, i64, TILE)
+    for j in range(k):
+        total = _distances(tile, sites.rows + j * d, d, run.bounds)
+        name = splat(j, i64, TILE)
+        nearer, among_two = total < best, total < second  # ties stay with lower numbers, which came before
+        rest = minimum(rest, select(among_two, second, total))
+        second = select(nearer, best, select(among_two, total, second))
+        other = select(nearer, label, select(among_two, name, other))
+        best, label = select(nearer, total, best), select(nearer, name, label)
+    store(near.rest, at, rest)
+    _keep(run, near, at, best, second, label, other)
+
+
+@apart
+def _compare_moved(
+    tile: Array[Point], run: Labels, near: Followed, at: i64, sites: Sites, many: i64, d: i64
+) -> None:
+    """Find the nearest two of a tile's old two and the centroids that moved, from where they are now."""
+    best, second, rest = load(near.firsts, at, TILE), load(near.seconds, at, TILE), load(near.rest, at, TILE)
+    label, other = convert(load(run.labels, at, TILE), i64), convert(load(near.others, at, TILE), i64)
+    nowhere, nobody = splat(inf, f64, TILE), splat(NOBODY, i64, TILE)
+    for place in range(many):
+        name = splat(near.moved[place], i64, TILE)
+        best, second = select(label == name, nowhere, best), select(other == name, nowhere, second)
+    gone = best == nowhere
+    label, other = select(gone, other, label), select(gone | (second == nowhere), nobody, other)
+    best, second = select(gone, second, best), select(gone, nowhere, second)
+    label = select(best == nowhere, nobody, label)
+    for place in range(many):
+        j = near.moved[place]
+        total = _distances(tile, sites.rows + j * d, d, run.bounds)
+        name = splat(j, i64, TILE)
+        nearer = (total < best) | ((total == best) & (name < label))
+        among_two = (total < second) | ((total == second) & (name < other))
+        rest = minimum(rest, select(among_two, second, total))
+        second = select(nearer, best, select(among_two, total, second))
+        other = select(nearer, label, select(among_two, name, other))
+        best, label = select(nearer, total, best), select(nearer, name, label)
+    store(near.rest, at, rest)
+    _keep(run, near, at, best, second, label, other)
+
+
+@inlined
+def _distances(tile: Array[Point], row: Array[f64], d: i64, work: Array[f64]) -> F64x16:
+    """The squared distances of a tile's points to a row. work: (16,)."""
+    if d < FEW:
+        store(work, 0, few_distances(tile, row, d))
+    else:
+        store(work, 0, many_distances(tile, row, d))
+        store(work, 8, many_distances(tile + 8, row, d))
+    return load(work, 0, TILE)
+
+
+@inlined
+def _keep(
+    run: Labels, near: Followed, at: i64, best: F64x16, second: F64x16, label: I64x16, other: I64x16
+) -> None:
+    store(near.firsts, at, best)
+    store(near.seconds, at, second)
+    store(near.others, at, convert(other, i32))
+    store(run.found, 0, convert(label, i32))
