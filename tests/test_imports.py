@@ -33,6 +33,8 @@ centroids         points arithmetic
 lloyd             points centroids
 seeding           points errors arithmetic
 hierarchy         points lloyd seeding
+costs             points engines
+refining          points lloyd seeding costs
 naming            points errors
 
 engines.workers   resources
@@ -52,11 +54,11 @@ plots
 images            points errors seeding wording
 study.record
 study.files       errors
-study             points errors lloyd seeding hierarchy engines naming images canonical signed wording study.record \
+study             points errors lloyd seeding hierarchy refining engines naming images canonical signed wording study.record \
                   study.files __init__
 saving            points errors signed study.files __init__
 onnx              points errors saving
-estimators        points errors resources lloyd centroids seeding hierarchy engines engines.cluster saving onnx
+estimators        points errors resources lloyd centroids seeding hierarchy refining engines engines.cluster saving onnx
 displays          points errors engines naming plots study.record
 report            errors plots study.record study.files
 cli               points errors resources engines engines.cluster images study study.record report wording \

@@ -1,4 +1,4 @@
-"""Errors and utilities of clusters, as integers, so that no order of summation can change them."""
+"""Errors and utilities of clusters, summed over the points in their own order: the same bits wherever they are."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from steinhaus.engines import two_nearest
-from steinhaus.points import Float64, Int32, Int64, Points, Run
-
-_BITS = 30  # of the largest squared distance
+from steinhaus.points import Float64, Int32, Points, Run
 
 
 @dataclass(frozen=True)
 class Costs:
-    """What points cost in the clusters of a run, weighted. Errors and utilities are integers in the same unit.
+    """What points cost in the clusters of a run, by their weights.
 
     Attributes
     ----------
@@ -31,40 +29,16 @@ class Costs:
 
     labels: Int32
     nearest: Float64
-    errors: Int64
-    utilities: Int64
+    errors: Float64
+    utilities: Float64
 
 
 def costs_of(points: Points, run: Run) -> Costs:
     """The costs of a run that was just assigned, of two centroids or more."""
-    first, second = two_nearest(points, run)
-    labels, k, weights = points.labels(run.key), len(run.centroids), points.totals.weights
-    exponent = _BITS - int(np.frexp(second.max())[1])
-    near, far = (np.floor(_scaled(distances, exponent)) for distances in (first, second))
-    return Costs(
-        labels,
-        first if weights is None else first * weights,
-        sums_of(near, labels, k, weights),
-        sums_of(far - near, labels, k, weights),
-    )
-
-
-def sums_of(whole: Float64, labels: Int32, k: int, weights: Int64 | None = None) -> Int64:
-    """Exact sums of whole numbers up to 2^30, (n,), by label, (k,): int64, or Python's integers where these are larger.
-
-    weights: (n,) how often each counts; None: once. `numpy.bincount` adds up float64, exactly to 2^53: numbers are
-    taken a few bits at a time where that is needed.
-    """
-    many = (len(labels) if weights is None else int(weights.sum())).bit_length()
-    bits = min(53 - many, _BITS)
-    total = np.zeros(k, np.int64 if _BITS + many < 63 else object)
-    for shift in range(0, _BITS + 1, bits):
-        part = np.fmod(np.floor(whole * 2.0**-shift), 2.0**bits)
-        counted = np.bincount(labels, part if weights is None else part * weights, k)
-        total += counted.astype(np.int64).astype(total.dtype) << shift
-    return total
-
-
-def _scaled(values: Float64, exponent: int) -> Float64:
-    """Values times a power of two, which may be beyond float64's range itself."""
-    return values * 2.0**exponent if abs(exponent) < 1000 else np.ldexp(values, exponent)
+    nearest, second = two_nearest(points, run)
+    labels, k, counts = np.asarray(points.labels(run.key)), len(run.centroids), points.totals.weights
+    missed = second - nearest
+    if counts is not None:
+        nearest, missed = nearest * counts, missed * counts
+    # numpy.bincount adds up from the first point to the last
+    return Costs(labels, nearest, np.bincount(labels, nearest, k), np.bincount(labels, missed, k))

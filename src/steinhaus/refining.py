@@ -10,8 +10,8 @@ It differs from the paper in two things. A new centroid is a row of its cluster,
 centroid, not a point next to the centroid. And a step that fails is tried again with the clusters of the next largest
 errors, before fewer centroids are added.
 
-Errors and utilities are integers, ties go to the lowest cluster, and draws depend on the step's number alone: the
-search takes the same way wherever the points are.
+Errors and utilities are sums in the order of the points, ties go to the lowest cluster, and draws depend on the step's
+number alone: the search takes the same way wherever the points are.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from steinhaus.points import Fit, Float64, Int64, Points, Run, TwoNearest
 from steinhaus.seeding import Stream, integers_of
 
 _WIDTH = 5  # centroids that the first step adds
-_TRIES = 3  # steps that may fail before fewer centroids are added
+_TRIES = 2  # steps that may fail before fewer centroids are added
 _AROUND = 1.1  # root mean squared distances: within, no two centroids are removed at once
 _LEAST = 1e-4  # the share of the inertia that a step must gain to count as a success
 _TOL = 1e-4  # while searching, Lloyd's algorithm ends at this tolerance or the user's
@@ -202,11 +202,14 @@ def _missed(points: Points, fit: Fit, many: int) -> Int64:
     utilities = costs_of(points, Run(fit.key, fit.centroids)).utilities
     weights = points.totals.weights
     around = _AROUND**2 * fit.inertia / (points.n if weights is None else float(weights.sum()) * points.totals.unit)
-    stays, goes = np.zeros(k, bool), np.zeros(k, bool)
+    stays, goes, left = np.zeros(k, bool), np.zeros(k, bool), many
     for j in np.argsort(utilities, kind="stable").tolist():
-        if stays[j] or goes.sum() == many:
+        if stays[j]:
             continue
         goes[j] = True
+        left -= 1
+        if not left:
+            break
         distances = np.cumsum(np.square(fit.centroids - fit.centroids[j]), axis=1)[:, -1]  # summed in order
         near = np.flatnonzero((distances < around) & ~goes & ~stays)
         spare = k - int(stays.sum()) - many

@@ -4,19 +4,24 @@ Let a point's centroids be ordered by their squared distance, ties by number. Of
 their distances: the nearest, and another one that is usually the second nearest. `rest` is at most the distance of
 every other one. If some centroids move, these and the two are all that is compared: the nearest of them is the nearest
 of all, if it is nearer than `rest`, and so is the second nearest. Otherwise the point is compared with all centroids
-again. Every bound is a distance that was computed, so none needs slack for rounding.
+again. These bounds are distances that were computed, so they need no slack for rounding.
+
+Points of the same cluster stand next to each other. A tile of points lies around a centre, the cluster's centroid as it
+was once: a centroid that is farther from the centre than the tile's radius and the greatest `rest` of its points come
+to cannot be among the nearest, nor below `rest`.
 """
 
 from __future__ import annotations
 
-from math import inf
+from math import inf, sqrt
 
+from steinhaus.engines.bounds.doubles import FAR, far_stretch
 from steinhaus.engines.compact.kernels import BLOCK, goes_on, move, put, put_down
 from steinhaus.engines.compact.lanes import F64x16, I64x16, few_distances, many_distances
 from steinhaus.engines.compact.records import FEW, GROUP, TILE, Followed, Labels, Lanes, Sites, Steps
 from steinhaus.engines.exact.distances import squared_distance
 from steinhaus.jit.build import apart, inlined, kernel
-from steinhaus.jit.operations import bits_of, convert, count_ones, load, lowest_one, minimum, select, splat, store
+from steinhaus.jit.operations import bits_of, convert, count_ones, largest, load, lowest_one, minimum, select, splat, store
 from steinhaus.jit.types import Array, Point, f64, i32, i64
 
 FEW_LANES = 6  # of a tile, up to which they are compared one by one
@@ -66,6 +71,33 @@ def _note(following: Array[f64], k: i64, d: i64, sites: Sites, near: Followed) -
                 break
     near.many[0] = many
     put(following, k, d, sites)
+    _measure(near, sites, k, d)
+
+
+@kernel
+def measure(near: Followed, sites: Sites, k: i64, d: i64) -> None:
+    """Measure how far the centroids that moved are from the centres of tiles."""
+    _measure(near, sites, k, d)
+
+
+@apart
+def _measure(near: Followed, sites: Sites, k: i64, d: i64) -> None:
+    if 2 * near.many[0] > k:
+        return
+    for c in range(near.many[1]):
+        for place in range(near.many[0]):
+            squared = squared_distance(near.centres + c * d, sites.rows + near.moved[place] * d, d)
+            near.apart[c * k + place] = sqrt(squared) * (1.0 - far_stretch(d))
+
+
+@kernel
+def surround(x: Lanes, run: Labels, near: Followed, first: i64, end: i64) -> None:
+    """Let tiles lie around the centres of the clusters of their first points."""
+    for tile in range(first, end):
+        centre = i64(run.labels[TILE * tile])
+        near.centre[tile] = centre
+        squared = _distances(x.values + TILE * x.d * tile, near.centres + centre * x.d, x.d, run.bounds)
+        near.radius[tile] = sqrt(largest(squared)) * (1.0 + far_stretch(x.d)) + FAR
 
 
 @apart
@@ -77,7 +109,7 @@ def _follow(x: Lanes, run: Labels, near: Followed, limbs: i64, first: i64, end: 
         if everything:
             _compare(values, run, near, at, sites, k, d)
         else:
-            _compare_moved(values, run, near, at, sites, many, d)
+            _compare_moved(values, run, near, tile, sites, many, k, d)
             unsure = 0xFFFF & ~i64(bits_of(load(near.firsts, at, TILE) < load(near.rest, at, TILE)))
             _compare_some(values, run, near, at, sites, k, d, unsure)
         new = load(run.found, 0, TILE)
@@ -175,9 +207,10 @@ def _compare(tile: Array[Point], run: Labels, near: Followed, at: i64, sites: Si
 
 @apart
 def _compare_moved(
-    tile: Array[Point], run: Labels, near: Followed, at: i64, sites: Sites, many: i64, d: i64
+    tile: Array[Point], run: Labels, near: Followed, tile_of: i64, sites: Sites, many: i64, k: i64, d: i64
 ) -> None:
     """Find the nearest two of a tile's old two and the centroids that moved, from where they are now."""
+    at = TILE * tile_of
     best, second, rest = load(near.firsts, at, TILE), load(near.seconds, at, TILE), load(near.rest, at, TILE)
     label, other = convert(load(run.labels, at, TILE), i64), convert(load(near.others, at, TILE), i64)
     nowhere, nobody = splat(inf, f64, TILE), splat(NOBODY, i64, TILE)
@@ -188,7 +221,11 @@ def _compare_moved(
     label, other = select(gone, other, label), select(gone | (second == nowhere), nobody, other)
     best, second = select(gone, second, best), select(gone, nowhere, second)
     label = select(best == nowhere, nobody, label)
+    limit = (near.radius[tile_of] + sqrt(largest(rest))) * (1.0 + far_stretch(d)) + FAR
+    apart = near.apart + near.centre[tile_of] * k
     for place in range(many):
+        if apart[place] > limit:
+            continue
         j = near.moved[place]
         total = _distances(tile, sites.rows + j * d, d, run.bounds)
         name = splat(j, i64, TILE)

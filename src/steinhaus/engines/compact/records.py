@@ -69,7 +69,11 @@ class Followed(NamedTuple):
     others: Array[i32]  # (16 tiles,) which one
     rest: Array[f64]  # (16 tiles,) at most that to any other centroid
     moved: Array[i64]  # (k,) centroids
-    many: Array[i64]  # (1,) how many moved
+    many: Array[i64]  # (2,) how many moved, and how many centres there are
+    centres: Array[f64]  # (m, d) rows that tiles lie around; they never change
+    centre: Array[i64]  # (tiles,) which one a tile lies around
+    radius: Array[f64]  # (tiles,) at least how far any of its points lies from it
+    apart: Array[f64]  # (m, k) at most how far the centroids that moved are from each of these rows, in their order
 
 
 class Steps(NamedTuple):
