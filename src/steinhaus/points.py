@@ -77,6 +77,31 @@ class Fit:
 
 
 @dataclass(frozen=True)
+class Step:
+    """One step of refining: some centroids added, as many removed.
+
+    Attributes
+    ----------
+    added
+        How many centroids were added, and as many removed.
+    inertia
+        Of the clustering that the step found, in squared units of the points, weighted.
+    kept
+        Whether that was better than all before, and taken.
+    iterations
+        Iterations of Lloyd's algorithm.
+    seconds
+        How long the step took.
+    """
+
+    added: int
+    inertia: float
+    kept: bool
+    iterations: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Grid:
     """Where integer sums stand for real ones: feature t of a point is offset[t] + step[t] * q, q an integer.
 

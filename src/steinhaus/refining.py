@@ -24,7 +24,7 @@ import numpy as np
 
 from steinhaus.costs import Costs, costs_of
 from steinhaus.lloyd import lloyd
-from steinhaus.points import Fit, Float64, Int64, Points, Run, TwoNearest
+from steinhaus.points import Fit, Float64, Int64, Points, Run, Step, TwoNearest
 from steinhaus.seeding import Stream, integers_of
 
 _WIDTH = 5  # centroids that the first step adds
@@ -32,31 +32,6 @@ _TRIES = 2  # steps that may fail before fewer centroids are added
 _AROUND = 1.1  # root mean squared distances: within, no two centroids are removed at once
 _LEAST = 1e-4  # the share of the inertia that a step must gain to count as a success
 _TOL = 1e-4  # while searching, Lloyd's algorithm ends at this tolerance or the user's
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of a search.
-
-    Attributes
-    ----------
-    added
-        How many centroids were added, and as many removed.
-    inertia
-        Of the clustering that the step found, in squared units of the points, weighted.
-    kept
-        Whether that was better than all before, and taken.
-    iterations
-        Iterations of Lloyd's algorithm.
-    seconds
-        How long the step took.
-    """
-
-    added: int
-    inertia: float
-    kept: bool
-    iterations: int
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -100,6 +75,11 @@ class Budget:
 
     steps: int | None = None
     seconds: float | None = None
+
+
+def streams(seed: int, k: int, restart: int) -> Callable[[int], Stream]:
+    """The random numbers of the steps that refine a run, by their number."""
+    return lambda step: Stream(seed, k, restart, step + 1)
 
 
 def refine(
