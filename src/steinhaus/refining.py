@@ -221,7 +221,7 @@ def _ended(points: Points, fit: Fit, how: Lloyd) -> Fit:
     """The best clustering, converged to the user's tolerance; its labels are the engine's."""
     if how.tol < _TOL:
         further = _converged(points, fit, fit.centroids, how)
-        if further.inertia <= fit.inertia:
+        if further.inertia < fit.inertia:
             return further
     _assigned(points, fit)
     return fit

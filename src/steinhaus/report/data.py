@@ -58,6 +58,7 @@ class ReportData:
     test_clusters: Mapping[int, Int32] = field(default_factory=dict)  # K -> (n_test,)
     run_centroids: Mapping[int, Float64] = field(default_factory=dict)  # K -> (runs, K, *shape), for spreads
     seconds: Mapping[tuple[int, int], float] = field(default_factory=dict)  # (K, restart) -> until that run ended
+    refining_seconds: Mapping[int, float] = field(default_factory=dict)  # K -> that refining took
     flows: Sequence[Int64] = ()  # between neighbouring K, (K, next K): how many training images go from where to where
 
     @property
@@ -154,6 +155,8 @@ class ResultLike(Protocol):
     def images(self) -> Any: ...  # noqa: D102
     @property
     def seconds(self) -> Mapping[tuple[int, int], float]: ...  # noqa: D102
+    @property
+    def refining_seconds(self) -> Mapping[int, float]: ...  # noqa: D102
     def centroids(self, k: int, /) -> Float64: ...  # noqa: D102
     def run_centroids(self, k: int, /) -> Float64: ...  # noqa: D102
     def labels(self, k: int, /) -> Int32: ...  # noqa: D102
@@ -190,7 +193,14 @@ def from_result(result: ResultLike, flows: Sequence[Int64] | None = None) -> Rep
         flows = [flow(result.labels(a), result.labels(b), a, b) for a, b in pairs]
     split = result.images
     if split is None or not record.complete:
-        return ReportData(record, centroids, run_centroids=run_centroids, seconds=dict(result.seconds), flows=flows)
+        return ReportData(
+            record,
+            centroids,
+            run_centroids=run_centroids,
+            seconds=dict(result.seconds),
+            refining_seconds=dict(result.refining_seconds),
+            flows=flows,
+        )
     stored = hasattr(split.train.pixels, "source")
     each = split.train.pixels.nbytes // split.train.n
     share = min(1.0, min(SAMPLE, SAMPLE_BYTES // each) / (record.data.n_train + record.data.n_test)) if stored else 1.0
@@ -205,6 +215,7 @@ def from_result(result: ResultLike, flows: Sequence[Int64] | None = None) -> Rep
         {k: labels[of_test] for k in ks if (labels := result.test_labels(k)) is not None},
         run_centroids,
         dict(result.seconds),
+        dict(result.refining_seconds),
         flows,
     )
 

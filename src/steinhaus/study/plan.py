@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from steinhaus.canonical import canonical
 from steinhaus.errors import PlanError
+from steinhaus.wording import option
 
 if TYPE_CHECKING:
     from steinhaus.images import Images
@@ -45,6 +46,8 @@ class Plan:
     threads: int | None = None
     val: Literal["join", "leave", "test"] | None = None
     scale: Literal["none", "standard", "minmax"] = "none"
+    refine: Literal["none", "breathing"] = "none"
+    refine_steps: int | None = None
 
     def __post_init__(self) -> None:
         ks, restarts = _ks(self.k), _whole("restarts", self.restarts, 1)
@@ -64,7 +67,11 @@ class Plan:
             "threads": None if self.threads is None else _whole("threads", self.threads, 1),
             "val": _val(self.val),
             "scale": _scale(self.scale),
+            "refine": _refine(self.refine),
+            "refine_steps": None if self.refine_steps is None else _whole("refine_steps", self.refine_steps, 1),
         }
+        if self.refine == "none" and self.refine_steps is not None:
+            raise PlanError(f'refine_steps needs refine, but {option("refine", "breathing")} is not asked for.')
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 
@@ -84,6 +91,8 @@ class Plan:
         return {
             **({} if self.val is None else {"val": self.val}),
             **({} if self.scale == "none" else {"scale": self.scale}),
+            **({} if self.refine == "none" else {"refine": self.refine}),
+            **({} if self.refine_steps is None else {"refine_steps": self.refine_steps}),
             "k": list(self.ks),
             "restarts": self.restarts,
             "max_iter": self.max_iter,
@@ -177,6 +186,12 @@ def _scale(value: Any) -> str:
     if value in ("none", "standard", "minmax"):
         return value  # type: ignore[no-any-return]
     raise PlanError(f'scale must be "none", "standard" or "minmax"; it is {value!r}.')
+
+
+def _refine(value: Any) -> str:
+    if value in ("none", "breathing"):
+        return value  # type: ignore[no-any-return]
+    raise PlanError(f'refine must be "none" or "breathing"; it is {value!r}.')
 
 
 def _init(value: object, ks: tuple[int, ...], restarts: int) -> str | dict[int, tuple[NDArray[np.float64], ...]]:
