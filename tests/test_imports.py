@@ -33,8 +33,6 @@ centroids         points arithmetic
 lloyd             points centroids
 seeding           points errors arithmetic
 hierarchy         points lloyd seeding
-costs             points engines
-refining          points lloyd seeding costs
 naming            points errors
 
 engines.workers   resources
@@ -47,6 +45,8 @@ engines.stream    points errors jit resources engines.workers engines.exact engi
 engines.cluster   points errors jit lloyd engines.workers engines.exact engines.bounds engines.dense
 engines           points errors engines.workers engines.exact engines.compact engines.dense engines.sparse \
                   engines.stream engines.cluster
+costs             points engines
+refining          points lloyd seeding costs
 
 canonical
 signed            canonical
