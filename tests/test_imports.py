@@ -54,8 +54,8 @@ plots
 images            points errors seeding wording
 study.record
 study.files       errors
-study             points errors lloyd seeding hierarchy refining engines naming images canonical signed wording study.record \
-                  study.files __init__
+study             points errors lloyd seeding hierarchy refining engines naming images canonical signed wording \
+                  study.record study.files __init__
 saving            points errors signed study.files __init__
 onnx              points errors saving
 estimators        points errors resources lloyd centroids seeding hierarchy refining engines engines.cluster saving onnx

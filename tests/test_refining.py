@@ -137,7 +137,13 @@ def test_it_finds_better_clusters_and_says_how(blobs):
 
 def test_the_same_bits_on_any_threads_and_engine(blobs):
     found = []
-    for how in ({"threads": 1}, {"threads": 2}, {"threads": 7}, {"screen": "none"}, {"screen": "drift", "memory": ROOMY}):
+    for how in (
+        {"threads": 1},
+        {"threads": 2},
+        {"threads": 7},
+        {"screen": "none"},
+        {"screen": "drift", "memory": ROOMY},
+    ):
         points = choose(blobs, **how)
         found.append(search_of(points, 12, steps=4)[2])
         points.close()

@@ -40,5 +40,9 @@ def costs_of(points: Points, run: Run) -> Costs:
     missed = second - nearest
     if counts is not None:
         nearest, missed = nearest * counts, missed * counts
-    # numpy.bincount adds up from the first point to the last
-    return Costs(labels, nearest, np.bincount(labels, nearest, k), np.bincount(labels, missed, k))
+    return Costs(labels, nearest, _sums(nearest, labels, k), _sums(missed, labels, k))
+
+
+def _sums(values: Float64, labels: Int32, k: int) -> Float64:
+    """The sums of values by label, from the first to the last point."""
+    return np.bincount(labels, values, k).astype(np.float64, copy=False)

@@ -32,6 +32,7 @@ _TRIES = 2  # steps that may fail before fewer centroids are added
 _AROUND = 1.1  # root mean squared distances: within, no two centroids are removed at once
 _LEAST = 1e-4  # the share of the inertia that a step must gain to count as a success
 _TOL = 1e-4  # while searching, Lloyd's algorithm ends at this tolerance or the user's
+_ITERATIONS = 15  # and after so many iterations: a step tells by then whether it is any good
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def refine(
     search: Search,
     stream: Callable[[int], Stream],
     how: Lloyd,
-    budget: Budget = Budget(),  # noqa: B008 - it is frozen
+    budget: Budget = Budget(),
     watch: Callable[[Search], object] | None = None,
 ) -> Search:
     """Search for a better clustering than `search.best`, from where the search stands to its end.
@@ -114,12 +115,12 @@ def refine(
         over = watch is not None and watch(search) is True
         over |= budget.steps is not None and len(search.steps) >= budget.steps
         over |= budget.seconds is not None and time.monotonic() - began >= budget.seconds
-    return replace(search, best=_ended(points, search.best, how))
+    return replace(search, best=_ended(points, search, how))
 
 
 def _steps(points: Points, search: Search, stream: Callable[[int], Stream], how: Lloyd) -> Iterator[Search]:
     """The search after each further step, to its end."""
-    searching = replace(how, tol=max(how.tol, _TOL))
+    searching = replace(how, tol=max(how.tol, _TOL), max_iter=min(how.max_iter, _ITERATIONS))
     known = None  # costs of the best clustering
     while search.added and len(search.best.centroids) > 1:
         best, began = search.best, time.perf_counter()
@@ -217,11 +218,12 @@ def _make_room(points: Points, run: Run) -> None:
         points.forget(run.key)
 
 
-def _ended(points: Points, fit: Fit, how: Lloyd) -> Fit:
-    """The best clustering, converged to the user's tolerance; its labels are the engine's."""
-    if how.tol < _TOL:
-        further = _converged(points, fit, fit.centroids, how)
-        if further.inertia < fit.inertia:
+def _ended(points: Points, search: Search, how: Lloyd) -> Fit:
+    """The best clustering, converged as the user asked; its labels are the engine's."""
+    best = search.best
+    if any(step.kept for step in search.steps):
+        further = _converged(points, best, best.centroids, how)
+        if further.inertia <= best.inertia:
             return further
-    _assigned(points, fit)
-    return fit
+    _assigned(points, best)
+    return best

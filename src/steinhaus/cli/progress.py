@@ -117,8 +117,8 @@ class Lines:
             case Refined():
                 gain = 100 * (1 - event.inertia / event.before) if event.before else 0.0
                 self._line(
-                    f"K = {event.k}, run {event.restart + 1} refined: inertia {event.inertia:,.3f}, {gain:.2f} % lower, "
-                    f"{counted(event.steps, 'step')}, {event.took:.1f} s"
+                    f"K = {event.k}, run {event.restart + 1} refined: inertia {event.inertia:,.3f}, {gain:.2f} % "
+                    f"lower, {counted(event.steps, 'step')}, {event.took:.1f} s"
                 )
             case Advanced() if event.active and self.clock() - self.spoke >= EVERY:
                 iteration = max(run.iteration for run in event.active)

@@ -258,8 +258,8 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
         self._n_init = restarts_of(self, 10)
         if self.refine is None and (self.refine_steps is not None or self.refine_time is not None):
             raise ValueError(
-                'refine_steps and refine_time limit how long refining takes, but refine is None. Set refine="breathing", '
-                "or leave them None."
+                "refine_steps and refine_time limit how long refining takes, but refine is None. Set "
+                'refine="breathing", or leave them None.'
             )
         if self.algorithm == "elkan" and self.n_clusters == 1:
             warnings.warn(

@@ -261,7 +261,8 @@ def command(data: ReportData) -> str:
         return words.spelt(data.record.command)
     plan, name = data.record.plan, words.clean(data.record.data.name)
     given, known = str(plan["init"]).startswith("given"), name in KNOWN
-    keys = [key for key in ("restarts", "max_iter", "init", "tol", "train", "val", "scale", "refine", "refine_steps", "seed") if key in plan]
+    names = ("restarts", "max_iter", "init", "tol", "train", "val", "scale", "refine", "refine_steps", "seed")
+    keys = [key for key in names if key in plan]
     if known and not given:
         options = [f"--{key.replace('_', '-')} {plan[key]}" for key in keys]
         return " ".join(["steinhaus study", name, "--k " + ",".join(map(str, plan["k"])), *options])

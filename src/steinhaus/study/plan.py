@@ -71,7 +71,7 @@ class Plan:
             "refine_steps": None if self.refine_steps is None else _whole("refine_steps", self.refine_steps, 1),
         }
         if self.refine == "none" and self.refine_steps is not None:
-            raise PlanError(f'refine_steps needs refine, but {option("refine", "breathing")} is not asked for.')
+            raise PlanError(f"refine_steps needs refine, but {option('refine', 'breathing')} is not asked for.")
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 

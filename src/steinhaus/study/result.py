@@ -79,8 +79,10 @@ class StudyResult:
 
     def raw_centroids(self, k: int, restart: int | None = None) -> Float64:
         """The same in the units of the points, as the engine has them, (k, d) float64: for exact assignments."""
-        if restart is None and self.record.refined and (refined := self._store.refined((k, self._best(k).restart))) is not None:
-            return refined.centroids
+        if restart is None and self.record.refined:
+            refined = self._store.refined((k, self._best(k).restart))
+            if refined is not None:
+                return refined.centroids
         restart = self._best(k).restart if restart is None else restart
         if not any((run.k, run.restart) == (k, restart) for run in self.runs):
             raise PlanError(f"The study has no finished run of K = {k}, restart {restart}.")
@@ -164,7 +166,8 @@ def load(folder: str | Path) -> StudyResult:
         runs = tuple(outcome.run_record(key, fit, record.data.unit) for key, fit in fits.items())
         best = outcome.best_runs(runs)
         found = {run.k: store.refined((run.k, run.restart)) for run in best}
-        refined = {k: outcome.refined_record(cast(Key, fit.key), fit, record.data.unit) for k, fit in found.items() if fit}
+        unit = record.data.unit
+        refined = {k: outcome.refined_record(cast(Key, fit.key), fit, unit) for k, fit in found.items() if fit}
         best = tuple(outcome.with_refined(run, refined.get(run.k)) for run in best)
         record = replace(record, runs=runs, best=best, refined=tuple(refined.values()))
     return StudyResult(record, store, out=path)

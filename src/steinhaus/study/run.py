@@ -234,9 +234,7 @@ class _Session:
             runs = tuple(outcome.run_record(key, fits[key], self.unit) for key in self.study.keys)
             best = outcome.best_runs(runs)
             refined = {run.k: self._refined(points, fits[run.k, run.restart]) for run in best} if self._refines else {}
-            ends = [
-                Run((run.k, run.restart), refined.get(run.k, fits[run.k, run.restart]).centroids) for run in best
-            ]
+            ends = [Run((run.k, run.restart), refined.get(run.k, fits[run.k, run.restart]).centroids) for run in best]
             train = self.assigning.part("train", points, ends)
         told = {k: outcome.refined_record(cast(Key, fit.key), fit, self.unit) for k, fit in refined.items()}
         best = tuple(outcome.with_refined(run, told.get(run.k)) for run in best)

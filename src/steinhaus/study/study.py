@@ -51,8 +51,8 @@ class Study(Plan):
         0..1 ("minmax"), as the training part has them. Inertia is then on that scale; centroids stay in the table's
         units.
     refine
-        "breathing": once all runs have ended, go on from the best one of each K with breathing k-means (B. Fritzke, arXiv
-        2006.15666). Its result is the best of that K: as good as the best run or better.
+        "breathing": once all runs have ended, go on from the best one of each K with breathing k-means (B. Fritzke,
+        arXiv 2006.15666). Its result is the best of that K: as good as the best run or better.
     refine_steps
         The most steps of refining for each K; None: until it no longer helps.
 

@@ -75,8 +75,8 @@ def _refined(record: StudyRecord) -> Iterator[str]:
             f"{gain(refined):>11}{len(refined.inertia) - 1:7d}"
         )
     yield from textwrap.wrap(
-        "Refined: from the best run, breathing k-means added centroids where the error is largest, removed as many where "
-        "they are missed least, and kept what was better. Mapping and accuracy above are of the refined clusters.",
+        "Refined: from the best run, breathing k-means added centroids where the error is largest, removed as many "
+        "where they are missed least, and kept what was better. Mapping and accuracy above are of these clusters.",
         WIDTH,
     )
 

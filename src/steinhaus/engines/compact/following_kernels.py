@@ -21,7 +21,18 @@ from steinhaus.engines.compact.lanes import F64x16, I64x16, few_distances, many_
 from steinhaus.engines.compact.records import FEW, GROUP, TILE, Followed, Labels, Lanes, Sites, Steps
 from steinhaus.engines.exact.distances import squared_distance
 from steinhaus.jit.build import apart, inlined, kernel
-from steinhaus.jit.operations import bits_of, convert, count_ones, largest, load, lowest_one, minimum, select, splat, store
+from steinhaus.jit.operations import (
+    bits_of,
+    convert,
+    count_ones,
+    largest,
+    load,
+    lowest_one,
+    minimum,
+    select,
+    splat,
+    store,
+)
 from steinhaus.jit.types import Array, Point, f64, i32, i64
 
 FEW_LANES = 6  # of a tile, up to which they are compared one by one
@@ -35,9 +46,7 @@ def follow(x: Lanes, run: Labels, near: Followed, limbs: i64, first: i64, end: i
 
 
 @kernel
-def advance(
-    x: Lanes, run: Labels, near: Followed, limbs: i64, k: i64, steps: Steps, tolerance: f64, most: i64
-) -> i64:
+def advance(x: Lanes, run: Labels, near: Followed, limbs: i64, k: i64, steps: Steps, tolerance: f64, most: i64) -> i64:
     """Do complete iterations, as `kernels.advance` does."""
     tiles = (x.n + TILE - 1) // TILE
     for done in range(most):
@@ -251,9 +260,7 @@ def _distances(tile: Array[Point], row: Array[f64], d: i64, work: Array[f64]) ->
 
 
 @inlined
-def _keep(
-    run: Labels, near: Followed, at: i64, best: F64x16, second: F64x16, label: I64x16, other: I64x16
-) -> None:
+def _keep(run: Labels, near: Followed, at: i64, best: F64x16, second: F64x16, label: I64x16, other: I64x16) -> None:
     store(near.firsts, at, best)
     store(near.seconds, at, second)
     store(near.others, at, convert(other, i32))
