@@ -154,7 +154,7 @@ def resigned(folder: Path, change: Callable[[dict[str, Any]], None]) -> bytes:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda s: s.update(schema=2), "schema 2; this version of Steinhaus reads schemas up to 1"),
+        (lambda s: s.update(schema=3), "schema 3; this version of Steinhaus reads schemas up to 2"),
         (lambda s: s.update(schema="1"), "its schema is '1'"),
         (lambda s: s.pop("plan"), "plan is missing"),
         (lambda s: s["data"].pop("n_train"), "data.n_train is missing"),

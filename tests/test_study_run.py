@@ -96,7 +96,7 @@ def test_the_files_can_be_read_without_steinhaus(tmp_path: Path) -> None:
 
     result = run(out=tmp_path)
     study = json.loads((tmp_path / "study.json").read_text())
-    assert study["schema"] == 1
+    assert study["schema"] == 2
     assert study["complete"]
     assert study["best"][1]["mapping"] == list(result.best[1].mapping)
     arrays = safetensors.numpy.load_file(tmp_path / "runs" / "k004-r01.safetensors")
