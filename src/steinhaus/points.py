@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cache
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -260,6 +261,12 @@ class TwoNearest(Protocol):
         The run was just assigned. Infinite, where there is no other.
         """
         ...
+
+
+@cache
+def finds_two(kind: type) -> bool:
+    """Whether points of a class have the ability `TwoNearest`: remembered, as small steps ask often."""
+    return issubclass(kind, TwoNearest)
 
 
 @runtime_checkable

@@ -24,7 +24,7 @@ import numpy as np
 
 from steinhaus.costs import Costs, costs_of
 from steinhaus.lloyd import lloyd
-from steinhaus.points import Fit, Float64, Int64, Points, Run, Step, TwoNearest
+from steinhaus.points import Fit, Float64, Int64, Points, Run, Step, finds_two
 from steinhaus.seeding import Stream, integers_of
 
 _WIDTH = 5  # centroids that the first step adds
@@ -166,12 +166,11 @@ def _worst(known: Costs, search: Search) -> Int64:
 
 def _drawn(known: Costs, clusters: Int64, stream: Stream) -> Int64:
     """Draw a row of each of these clusters by its squared distance to the centroid, (m,)."""
-    rows = []
-    for cluster in clusters.tolist():
-        members = np.flatnonzero(known.labels == cluster)
-        ends = np.cumsum(integers_of(known.nearest[members]))
-        rows.append(members[np.searchsorted(ends, stream.integers(1, int(ends[-1]))[0], side="right")])
-    return np.array(rows, np.int64)
+    members = [np.flatnonzero(known.labels == cluster) for cluster in clusters.tolist()]
+    ends = [np.cumsum(integers_of(known.nearest[rows])) for rows in members]
+    drawn = stream.below(np.array([of[-1] for of in ends])).tolist()
+    places = [int(np.searchsorted(of, at, side="right")) for of, at in zip(ends, drawn, strict=True)]
+    return np.array([rows[place] for rows, place in zip(members, places, strict=True)], np.int64)
 
 
 def _missed(points: Points, fit: Fit, many: int) -> Int64:
@@ -214,7 +213,7 @@ def _converged(points: Points, fit: Fit, centroids: Float64, how: Lloyd) -> Fit:
 
 def _make_room(points: Points, run: Run) -> None:
     """Have an engine that cannot go on with another number of centroids forget the run."""
-    if not isinstance(points, TwoNearest):
+    if not finds_two(type(points)):
         points.forget(run.key)
 
 

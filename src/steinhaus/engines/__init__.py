@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 if TYPE_CHECKING:
     import numpy as np
@@ -201,9 +201,11 @@ def two_nearest(points: Points, run: Run) -> tuple[Float64, Float64]:
     without that ability all distances are measured.
     """
     from steinhaus.engines.exact import nearest
-    from steinhaus.points import TwoNearest
+    from steinhaus.points import TwoNearest, finds_two
 
-    return points.two_nearest(run) if isinstance(points, TwoNearest) else nearest.two_nearest(points, run)
+    if finds_two(type(points)):
+        return cast("TwoNearest", points).two_nearest(run)
+    return nearest.two_nearest(points, run)
 
 
 def batches(x: NDArray[Any], *, threads: int | None = None) -> Batches:
