@@ -28,6 +28,7 @@ class Following(Held):
             others=np.full(n, NOBODY, np.int32),
             rest=np.zeros(n),  # so that points are compared with all centroids
             moved=np.zeros(self.room, np.int64),
+            moves=np.zeros(self.room + 1, np.int64),
             many=np.array([0, len(centres)]),
             centres=centres,
             centre=np.zeros(tiles, np.int64),
@@ -69,6 +70,7 @@ class Following(Held):
 
     def followed(self) -> None:
         """Note that labels are those of the centroids."""
+        self.near.moves[:] = 0
         self.near.many[0], self.labelled = 0, True
 
     def reorder(self, labels: Int32) -> None:
@@ -80,6 +82,8 @@ class Following(Held):
 
     def _note(self, moved: Int64) -> None:
         self.near.moved[: len(moved)], self.near.many[0] = moved, len(moved)
+        self.near.moves[:] = 0
+        self.near.moves[moved + 1] = 1
         measure(self.handed_near, self.handed_sites, self.k, self.d)
 
     def _resize(self, k: int) -> None:

@@ -52,7 +52,7 @@ def advance(x: Lanes, run: Labels, near: Followed, limbs: i64, k: i64, steps: St
     for done in range(most):
         _follow(x, run, near, limbs, 0, tiles, steps.sites, k)
         if not goes_on(x, run, limbs, k, steps, tolerance, done):
-            near.many[0] = 0
+            _forget_moves(near)
             return done
         _note(steps.following, k, x.d, steps.sites, near)
     return most
@@ -61,21 +61,30 @@ def advance(x: Lanes, run: Labels, near: Followed, limbs: i64, k: i64, steps: St
 @kernel
 def update(x: Lanes, run: Labels, near: Followed, limbs: i64, k: i64, steps: Steps, tolerance: f64, done: i64) -> i64:
     """Complete an iteration whose points are labelled, as `kernels.update` does."""
-    near.many[0] = 0
+    _forget_moves(near)
     if not goes_on(x, run, limbs, k, steps, tolerance, done):
         return 0
     _note(steps.following, k, x.d, steps.sites, near)
     return 1
 
 
+@inlined
+def _forget_moves(near: Followed) -> None:
+    for place in range(near.many[0]):
+        near.moves[near.moved[place] + 1] = 0
+    near.many[0] = 0
+
+
 @apart
 def _note(following: Array[f64], k: i64, d: i64, sites: Sites, near: Followed) -> None:
     """Note which centroids move, and have them there."""
+    _forget_moves(near)
     many = 0
     for j in range(k):
         for t in range(d):
             if following[j * d + t] != sites.rows[j * d + t]:
                 near.moved[many] = j
+                near.moves[j + 1] = 1
                 many += 1
                 break
     near.many[0] = many
@@ -219,23 +228,28 @@ def _compare_moved(
     tile: Array[Point], run: Labels, near: Followed, tile_of: i64, sites: Sites, many: i64, k: i64, d: i64
 ) -> None:
     """Find the nearest two of a tile's old two and the centroids that moved, from where they are now."""
-    at = TILE * tile_of
-    best, second, rest = load(near.firsts, at, TILE), load(near.seconds, at, TILE), load(near.rest, at, TILE)
+    at, chosen, found = TILE * tile_of, run.some.names, 0
+    rest = load(near.rest, at, TILE)
+    limit = (near.radius[tile_of] + sqrt(largest(rest))) * (1.0 + far_stretch(d)) + FAR
+    apart = near.apart + near.centre[tile_of] * k
+    for place in range(many):
+        if apart[place] <= limit:
+            chosen[found] = near.moved[place]
+            found += 1
+    for lane in range(at, at + TILE):
+        if near.moves[i64(run.labels[lane]) + 1] != 0:
+            near.firsts[lane] = inf
+        if near.moves[i64(near.others[lane]) + 1] != 0:
+            near.seconds[lane] = inf
+    best, second = load(near.firsts, at, TILE), load(near.seconds, at, TILE)
     label, other = convert(load(run.labels, at, TILE), i64), convert(load(near.others, at, TILE), i64)
     nowhere, nobody = splat(inf, f64, TILE), splat(NOBODY, i64, TILE)
-    for place in range(many):
-        name = splat(near.moved[place], i64, TILE)
-        best, second = select(label == name, nowhere, best), select(other == name, nowhere, second)
     gone = best == nowhere
     label, other = select(gone, other, label), select(gone | (second == nowhere), nobody, other)
     best, second = select(gone, second, best), select(gone, nowhere, second)
     label = select(best == nowhere, nobody, label)
-    limit = (near.radius[tile_of] + sqrt(largest(rest))) * (1.0 + far_stretch(d)) + FAR
-    apart = near.apart + near.centre[tile_of] * k
-    for place in range(many):
-        if apart[place] > limit:
-            continue
-        j = near.moved[place]
+    for place in range(found):
+        j = chosen[place]
         total = _distances(tile, sites.rows + j * d, d, run.bounds)
         name = splat(j, i64, TILE)
         nearer = (total < best) | ((total == best) & (name < label))

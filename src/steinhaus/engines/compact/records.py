@@ -69,6 +69,7 @@ class Followed(NamedTuple):
     others: Array[i32]  # (16 tiles,) which one
     rest: Array[f64]  # (16 tiles,) at most that to any other centroid
     moved: Array[i64]  # (k,) centroids
+    moves: Array[i64]  # (k + 1,) whether each centroid, counted from 1, is among them; 0 for that there is not
     many: Array[i64]  # (2,) how many moved, and how many centres there are
     centres: Array[f64]  # (m, d) rows that tiles lie around; they never change
     centre: Array[i64]  # (tiles,) which one a tile lies around
