@@ -100,7 +100,7 @@ def measure(near: Followed, sites: Sites, k: i64, d: i64) -> None:
 
 @apart
 def _measure(near: Followed, sites: Sites, k: i64, d: i64) -> None:
-    if 2 * near.many[0] > k:
+    if 10 * near.many[0] > 9 * k:
         return
     for c in range(near.many[1]):
         for place in range(near.many[0]):
@@ -121,7 +121,7 @@ def surround(x: Lanes, run: Labels, near: Followed, first: i64, end: i64) -> Non
 @apart
 def _follow(x: Lanes, run: Labels, near: Followed, limbs: i64, first: i64, end: i64, sites: Sites, k: i64) -> None:
     d, waiting, many = x.d, 0, near.many[0]
-    everything = 2 * many > k
+    everything = 10 * many > 9 * k
     for tile in range(first, end):
         values, at = x.values + TILE * d * tile, TILE * tile
         if everything:
