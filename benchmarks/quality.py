@@ -9,8 +9,8 @@ restarts; breathing k-means (`bkmeans`), faiss and superkmeans where they are in
 seed, ways interleaved. Time is that of the processor, of all threads, unless `--clock wall` is given: on a machine that
 others use, too, seconds on the wall say little. The inertia is that of the nearest centroids in float64, off the clock.
 
-The sets of "The breathing k-means algorithm" are read from the folder `clustering`, and MNIST from `mnist`, within the one
-that STEINHAUS_DATA names; rows whose set is not there are left out, and said.
+The sets of "The breathing k-means algorithm" are read from the folder `clustering`, and MNIST from `mnist`, within the
+one that STEINHAUS_DATA names; rows whose set is not there are left out, and said.
 """
 
 from __future__ import annotations

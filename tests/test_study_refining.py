@@ -76,7 +76,7 @@ def test_what_was_taken_away_is_refined_again(tmp_path):
     assert content(tmp_path) == before
     path = tmp_path / "runs" / "k005-refined.safetensors"
     path.write_bytes(path.read_bytes()[:-1] + b"\0")
-    with pytest.raises(StoreError, match="k005-refined.safetensors is damaged"):
+    with pytest.raises(StoreError, match=r"k005-refined\.safetensors is damaged"):
         load(tmp_path).centroids(5)
 
 
@@ -85,7 +85,7 @@ def test_steps_can_be_limited_and_are_part_of_the_plan(tmp_path):
     result = run(out=tmp_path, study=limited)
     assert all(len(found.inertia) <= 2 for found in result.record.refined)
     assert result.record.plan["refine_steps"] == 1
-    with pytest.raises(StoreError, match="refine_steps is 1 there and None here|digest"):
+    with pytest.raises(StoreError, match="holds another study: its digest is another"):
         run(out=tmp_path, study=REFINED)
 
 
@@ -124,7 +124,7 @@ def test_a_plan_without_refining_is_what_it_was():
 
 
 def test_the_command_refines(tmp_path, capsys):
-    words = ["study", "digits", "--k", "3,4", "--restarts", "1", "--refine", "breathing", "--refine-steps", "2"]
+    words = ["study", "digits", "--k", "3", "--restarts", "1", "--refine", "breathing", "--refine-steps", "2"]
     assert main([*words, "--out", str(tmp_path / "it")]) == 0
     told = capsys.readouterr()
     assert "refined: inertia" in told.err
