@@ -44,7 +44,8 @@ def test_parameters_and_defaults_are_scikit_learns():
     assert {name: parameter.default for name, parameter in theirs.items()}.items() <= {
         name: parameter.default for name, parameter in ours.items()
     }.items()
-    assert set(ours) - set(theirs) == {"n_threads", "callback"}
+    added = {"n_threads", "callback", "refine", "refine_steps", "refine_time"}
+    assert set(ours) - set(theirs) == added
 
 
 def test_an_example_worked_by_hand():

@@ -44,6 +44,8 @@ engines.stream    points errors jit resources engines.workers engines.exact engi
 engines.cluster   points errors jit lloyd engines.workers engines.exact engines.bounds engines.dense
 engines           points errors engines.workers engines.exact engines.compact engines.dense engines.sparse \
                   engines.wide engines.stream engines.cluster
+costs             points engines
+refining          points lloyd seeding costs
 
 canonical
 signed            canonical
@@ -57,11 +59,11 @@ features          errors resources wording canonical features.asked features.spa
 images.opening    errors images wording features
 images.importing  errors images wording images.opening
 images.__init__   images images.opening
-study             points errors lloyd seeding hierarchy engines naming images canonical signed wording study.record \
-                  study.files features features.asked features.space __init__
+study             points errors lloyd seeding hierarchy refining engines naming images canonical signed wording \
+                  study.record study.files features features.asked features.space __init__
 saving            points errors signed study.files __init__
 onnx              points errors saving
-estimators        points errors resources lloyd centroids seeding hierarchy engines engines.cluster saving onnx
+estimators        points errors resources lloyd centroids seeding hierarchy refining engines engines.cluster saving onnx
 displays          points errors engines naming plots study.record
 report            errors plots study.record study.files
 cli               points errors features features.asked resources engines engines.cluster images images.opening \

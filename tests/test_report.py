@@ -174,6 +174,7 @@ class Result:
 
     def __init__(self, data: ReportData, images: object) -> None:
         self.record, self.images, self.seconds, self._data = data.record, images, {(5, 0): 1.5}, data
+        self.refining_seconds = {}
 
     def centroids(self, k: int) -> np.ndarray:
         return self._data.centroids[k]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cache
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -74,6 +75,31 @@ class Fit:
     def iterations(self) -> int:
         """The number of iterations: one assignment of every point and one update of the centroids each."""
         return len(self.history)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of refining: some centroids added, as many removed.
+
+    Attributes
+    ----------
+    added
+        How many centroids were added, and as many removed.
+    inertia
+        Of the clustering that the step found, in squared units of the points, weighted.
+    kept
+        Whether that was better than all before, and taken.
+    iterations
+        Iterations of Lloyd's algorithm.
+    seconds
+        How long the step took.
+    """
+
+    added: int
+    inertia: float
+    kept: bool
+    iterations: int
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -221,6 +247,26 @@ class Advancing(Protocol):
         of at most `tolerance`, or that has an empty cluster; and after the `most` that are given for it, (R,).
         """
         ...
+
+
+@runtime_checkable
+class TwoNearest(Protocol):
+    """Points whose second nearest centroids are found without measuring all distances, and whose runs may come back
+    with another number of centroids.
+    """
+
+    def two_nearest(self, run: Run) -> tuple[Float64, Float64]:
+        """The squared distances of each point to its centroid and to the nearest of the others, (n,) each.
+
+        The run was just assigned. Infinite, where there is no other.
+        """
+        ...
+
+
+@cache
+def finds_two(kind: type) -> bool:
+    """Whether points of a class have the ability `TwoNearest`: remembered, as small steps ask often."""
+    return issubclass(kind, TwoNearest)
 
 
 @runtime_checkable

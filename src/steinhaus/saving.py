@@ -28,6 +28,7 @@ CLASSES = {
     "MiniBatchKMeans": "steinhaus.estimators.minibatch",
     "SphericalKMeans": "steinhaus.estimators.spherical",
 }
+LATER = ("refine", "refine_steps", "refine_time")  # parameters that came later, left out where they are None
 TYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "I32": "<i4"}
 _PICKLES = (b"\x80", b"PK\x03\x04", b"\x1f\x8b", b"x\x9c")  # of protocol 2 on; joblib's and PyTorch's wrappings of them
 
@@ -45,7 +46,8 @@ def save(estimator: Any, path: str | Path) -> None:
     if not hasattr(estimator, "cluster_centers_"):
         raise ModelError(f"This {type(estimator).__name__} has no centroids to save. Call fit first.")
     arrays: dict[str, NDArray[Any]] = {}
-    params = {name: _plain(name, value, arrays) for name, value in sorted(estimator.get_params(deep=False).items())}
+    given = sorted(estimator.get_params(deep=False).items())
+    params = {name: _plain(name, value, arrays) for name, value in given if name not in LATER or value is not None}
     plain, tensors = estimator._state()
     arrays |= tensors
     about = {
@@ -118,7 +120,8 @@ def _restore(arrays: Mapping[str, NDArray[Any]], about: dict[str, Any]) -> Any:
     kind = getattr(importlib.import_module(CLASSES[about["class"]]), about["class"])
     unused = dict(arrays)
     params = {name: _value(value, unused) for name, value in about["params"].items()}
-    _demand(sorted(params) == sorted(kind._get_param_names()), "its parameters are not those of its class")
+    known = set(kind._get_param_names())
+    _demand(known - {*LATER} <= set(params) <= known, "its parameters are not those of its class")
     estimator = kind(**params)
     estimator._validate_params()
     estimator._set_state(about["fitted"], unused)

@@ -157,14 +157,14 @@ def plus_plus(
     for first in range(0, len(chosen), trials):  # a few at a time: thousands would take too much memory
         closest = np.minimum(closest, points.squared_distances(np.array(chosen[first : first + trials])).min(axis=0))
     while len(chosen) < k:
-        ends = np.cumsum(_integers(closest * times))
+        ends = np.cumsum(integers_of(closest * times))
         if not ends[-1]:
             rest = np.setdiff1d(np.arange(points.n), chosen)
             return np.concatenate([chosen, rest[stream.distinct(k - len(chosen), len(rest))]])
         candidates = np.searchsorted(ends, stream.integers(trials, int(ends[-1])), side="right")
         nearer = np.minimum(points.squared_distances(candidates, closest), closest)
         largest = float((closest * times).max())
-        best = int(np.argmin([_integers(row * times, largest).sum() for row in nearer]))
+        best = int(np.argmin([integers_of(row * times, largest).sum() for row in nearer]))
         chosen.append(int(candidates[best]))
         closest = nearer[best]
     return np.array(chosen, np.int64)
@@ -222,7 +222,7 @@ class _Few:
         return out
 
 
-def _integers(distances: Float64, largest: float | None = None) -> Int64:
+def integers_of(distances: Float64, largest: float | None = None) -> Int64:
     """Squared distances as integers, scaled by a power of two so that the sum of all stays below 2^62."""
     largest = float(distances.max()) if largest is None else largest
     exponent = sum_bits(len(distances)) - 1 - int(np.frexp(largest)[1])  # 2^exponent itself may overflow

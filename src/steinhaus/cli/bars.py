@@ -15,7 +15,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from steinhaus.cli.words import amount, begun, found, paragraph
-from steinhaus.study.events import Advanced, Event, Finished, Interrupted, Noted, RunFinished, Started
+from steinhaus.study.events import Advanced, Event, Finished, Interrupted, Noted, Refining, RunFinished, Started
 
 WIDTH = 24  # of a bar
 
@@ -79,6 +79,8 @@ class Bars:
                 self._see(event.k, event.iterations, event.inertia)
                 row = self.rows[event.k]
                 self.runs.update(row.id, advance=1, active=row.fields["active"] - 1)
+            case Refining():
+                self._see(event.k, 0, event.inertia)
             case Noted():
                 self.say(event.text)
             case Finished() | Interrupted():

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TextIO
 
 from steinhaus.cli.words import amount, begun, counted, found, paragraph, tell
-from steinhaus.study.events import Advanced, Event, Finished, Noted, RunFinished, Started, as_dict
+from steinhaus.study.events import Advanced, Event, Finished, Noted, Refined, RunFinished, Started, as_dict
 
 EVERY = 10.0  # seconds between two lines about runs that are still active
 STOPS = {"CONVERGED": "converged", "TOLERANCE": "within tolerance", "MAX_ITER": "iteration limit"}
@@ -113,6 +113,12 @@ class Lines:
                 self._line(
                     f"K = {event.k}, run {event.restart + 1} of {self.restarts[event.k]}: inertia {event.inertia:,.3f} "
                     f"after {counted(event.iterations, 'iteration')}, {stop}"
+                )
+            case Refined():
+                gain = 100 * (1 - event.inertia / event.before) if event.before else 0.0
+                self._line(
+                    f"K = {event.k}, run {event.restart + 1} refined: inertia {event.inertia:,.3f}, {gain:.2f} % "
+                    f"lower, {counted(event.steps, 'step')}, {event.took:.1f} s"
                 )
             case Advanced() if event.active and self.clock() - self.spoke >= EVERY:
                 iteration = max(run.iteration for run in event.active)

@@ -38,6 +38,8 @@ class Stages:
                 self.ended(first)
             case "advanced" | "run_finished" | "checkpointed":
                 self.ended("iterate")
+            case "refining" | "refined":
+                self.ended("refine")
             case "finished":
                 self.ended("assign, name, write")
             case _:

@@ -78,6 +78,14 @@ if TYPE_CHECKING:
     help="Tables: bring columns to one scale first.",
 )
 @click.option(
+    "--refine",
+    type=click.Choice(["none", "breathing"]),
+    default="none",
+    show_default=True,
+    help="Go on from the best run of each K with breathing k-means.",
+)
+@click.option("--refine-steps", metavar="N", type=click.IntRange(1), help="Its most steps. [default: while it helps]")
+@click.option(
     "--seed", metavar="N", type=click.IntRange(0), default=0, show_default=True, help="Of the split and of the starts."
 )
 @arguments.features_options

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from steinhaus.engines.dense.batches import Batches
     from steinhaus.engines.dense.policy import Screen
     from steinhaus.engines.exact.scoring import Labelled
-    from steinhaus.points import Float64, Int32, Int64, Points
+    from steinhaus.points import Float64, Int32, Int64, Points, Run
 
 _SURVEYED_VALUES = 2**18  # up to so many, an engine learns of them for longer than a score takes
 
@@ -214,6 +214,18 @@ def labelled(x: NDArray[Any], centroids: Float64, *, threads: int | None = None)
     with opened(x, k=len(centroids), threads=threads) as points:
         (tally,) = points.assign([Run(0, centroids)])
         return scoring.Labelled(points.labels(0), points.grid, points.totals, tally)
+
+
+def two_nearest(points: Points, run: Run) -> tuple[Float64, Float64]:
+    """The squared distances of each point to its centroid and to the nearest of the others: see `TwoNearest`. Of points
+    without that ability all distances are measured.
+    """
+    from steinhaus.engines.exact import nearest
+    from steinhaus.points import TwoNearest, finds_two
+
+    if finds_two(type(points)):
+        return cast("TwoNearest", points).two_nearest(run)
+    return nearest.two_nearest(points, run)
 
 
 def batches(x: NDArray[Any], *, threads: int | None = None) -> Batches:

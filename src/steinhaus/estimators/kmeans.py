@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -28,7 +28,7 @@ from steinhaus.estimators.checking import (
 )
 from steinhaus.estimators.clusterer import Clusterer, Init, assigned, labels_of
 from steinhaus.estimators.listening import Callback, CallbackSupportMixin, Progress
-from steinhaus.points import Fit, Float64, Points, Run, Stop
+from steinhaus.points import Fit, Float64, Points, Run, Step, Stop
 from steinhaus.seeding import Stream, starts
 
 
@@ -90,7 +90,16 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
     n_threads
         The number of threads; None: one a core, or as many as OMP_NUM_THREADS says. It does not change the result.
     callback
-        A function that is told of every iteration (an `Iteration`); where it returns True, that restart stops.
+        A function that is told of every iteration and of every step of refining (an `Iteration`); where it returns
+        True, that restart or the refining stops.
+    refine
+        "breathing": go on from the best restart with breathing k-means (Fritzke, 2020), which adds a few centroids
+        where the error is largest, removes as many where they are missed least, and keeps what is better. The result
+        is as good as without it or better, and as reproducible. None: the best restart is the result.
+    refine_steps
+        The most steps of refining; None: until it no longer helps.
+    refine_time
+        Seconds after which no further step begins; None: no limit. The result then depends on how fast the machine is.
 
     Attributes
     ----------
@@ -101,19 +110,23 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
     inertia_ : float
         The weighted sum of squared distances of the rows to their centroids, in squared units of X.
     n_iter_ : int
-        The number of iterations of the best restart.
+        The number of iterations of the best restart, without those of refining.
     inertia_history_ : (n_iter_,) float64
         Inertia after each iteration of the best restart.
     stop_reason_ : Stop
-        Why the best restart ended; `stop_reason_.value` is a sentence.
+        Why the best restart ended, or the last iterations of refining; `stop_reason_.value` is a sentence.
     runs_ : list of Restart
         Every restart, in order.
+    refine_ : list of Step
+        The steps of refining, in order: `added` centroids, the `inertia` found, whether it was `kept`, `iterations` and
+        `seconds`. Empty without `refine`.
     n_features_in_, feature_names_in_
         The number of features, and their names where X had names.
 
     References
     ----------
     S. P. Lloyd, Least squares quantization in PCM, IEEE Transactions on Information Theory 28, 1982.
+    B. Fritzke, The breathing k-means algorithm, arXiv 2006.15666, 2020.
 
     Examples
     --------
@@ -138,12 +151,16 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
         "algorithm": [StrOptions({"lloyd", "elkan"})],
         "n_threads": [Interval(Integral, 1, None, closed="left"), None],
         "callback": [callable, None],
+        "refine": [StrOptions({"breathing"}), None],
+        "refine_steps": [Interval(Integral, 1, None, closed="left"), None],
+        "refine_time": [Interval(Real, 0, None, closed="neither"), None],
     }
 
     _project: Callable[[Float64], Float64] | None = None  # what becomes of the means after each update
     inertia_history_: Float64
     stop_reason_: Stop
     runs_: list[Restart]
+    refine_: list[Step]
 
     def __init__(
         self,
@@ -159,6 +176,9 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
         algorithm: str = "lloyd",
         n_threads: int | None = None,
         callback: Callback | None = None,
+        refine: str | None = None,
+        refine_steps: int | None = None,
+        refine_time: float | None = None,
     ) -> None:
         self.n_clusters = n_clusters
         self.init = init
@@ -171,6 +191,9 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
         self.algorithm = algorithm
         self.n_threads = n_threads
         self.callback = callback
+        self.refine = refine
+        self.refine_steps = refine_steps
+        self.refine_time = refine_time
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None) -> Self:
@@ -210,15 +233,19 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
             named_by_scikit_learn(self, x),
             opened(x, k=self.n_clusters, weights=weights, threads=self._threads) as points,
         ):
-            runs = [Run(restart, start) for restart, start in enumerate(self._starts(points, x, weights))]
+            seed = seed_of(self.random_state) if isinstance(self.init, str) or self.refine else 0
+            runs = [Run(restart, start) for restart, start in enumerate(self._starts(points, x, weights, seed))]
             progress = Progress(self, len(runs), {"X": x, "metadata": {"sample_weight": weights}})
             watch = progress.watch if progress.is_heard else None
             fits: dict[Any, Fit] = {}
             for fit in lloyd(points, runs, max_iter=self.max_iter, tol=self.tol, watch=watch, project=self._project):
                 progress.end(fit)
                 if all((fit.inertia, fit.key) < (other.inertia, other.key) for other in fits.values()):
-                    found = self._keep(points, fit, centroid_dtype(x))
+                    found, best = self._keep(points, fit, centroid_dtype(x)), fit
                 fits[fit.key] = fit
+            self.refine_ = []
+            if self.refine is not None:
+                found = self._refined(points, best, seed, progress, centroid_dtype(x))
         self.runs_ = [Restart(fit.history, fit.iterations, fit.inertia, fit.stop) for _, fit in sorted(fits.items())]
         progress.close({name: value for name, value in vars(self).items() if name.endswith("_")})
         if found < self.n_clusters:
@@ -229,6 +256,11 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
         """What parameters must be for these points; settles the number of restarts."""
         check_enough(x, self.n_clusters)
         self._n_init = restarts_of(self, 10)
+        if self.refine is None and (self.refine_steps is not None or self.refine_time is not None):
+            raise ValueError(
+                "refine_steps and refine_time limit how long refining takes, but refine is None. Set "
+                'refine="breathing", or leave them None.'
+            )
         if self.algorithm == "elkan" and self.n_clusters == 1:
             warnings.warn(
                 "algorithm='elkan' doesn't make sense for a single cluster. Using 'lloyd' instead.",
@@ -236,13 +268,12 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
                 stacklevel=4,
             )
 
-    def _starts(self, points: Points, x: Any, weights: Float64 | None) -> Iterator[Float64]:
+    def _starts(self, points: Points, x: Any, weights: Float64 | None, seed: int) -> Iterator[Float64]:
         """The centroids that each restart begins with, (n_clusters, n_features) float64."""
         from steinhaus.hierarchy import hierarchical
 
         init: Any = self.init
         if isinstance(self.init, str):
-            seed = seed_of(self.random_state)
             for restart in range(self._n_init):
                 stream = Stream(seed, self.n_clusters, restart)
                 counts = points.totals.weights
@@ -260,6 +291,20 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
 
     def _checked_start(self, start: ArrayLike, x: Any) -> Float64:
         return checked_start(start, self.n_clusters, x.shape[1])
+
+    def _refined(self, points: Points, best: Fit, seed: int, progress: Progress, dtype: np.dtype[Any]) -> int:
+        """Refine the best restart, and make that the result; the number of clusters that have rows."""
+        from steinhaus.refining import Budget, Lloyd, Search, refine, streams
+
+        how = Lloyd(self.max_iter, self.tol, self._project)
+        budget = Budget(self.refine_steps, self.refine_time)
+        draws = streams(seed, self.n_clusters, int(str(best.key)))
+        search = refine(points, Search(best), draws, how, budget, progress.step if progress.is_heard else None)
+        self.refine_ = [*search.steps]
+        iterations = self.n_iter_, self.inertia_history_
+        found = self._keep(points, search.best, dtype)
+        self.n_iter_, self.inertia_history_ = iterations
+        return found
 
     def _keep(self, points: Points, fit: Fit, dtype: np.dtype[Any]) -> int:
         """Make this fit the result; the number of clusters that have rows.
@@ -283,6 +328,8 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
         plain, arrays = super()._state()
         plain["stop_reason_"] = self.stop_reason_.name
         plain["runs_"] = [[list(run.inertia_history), run.inertia, run.stop_reason.name] for run in self.runs_]
+        if self.refine_:
+            plain["refine_"] = [list(astuple(step)) for step in self.refine_]
         return plain, {**arrays, "inertia_history_": self.inertia_history_}
 
     def _set_state(self, plain: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
@@ -295,6 +342,10 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
             for told, cost, reason in plain["runs_"]
         ]
         self.inertia_history_, self.stop_reason_, self.runs_ = history, Stop[plain["stop_reason_"]], runs
+        self.refine_ = [
+            Step(int(added), float(cost), bool(kept), int(iterations), float(seconds))
+            for added, cost, kept, iterations, seconds in plain.get("refine_", [])
+        ]
 
     def _warn_of_empty_clusters(self, found: int) -> None:
         warnings.warn(

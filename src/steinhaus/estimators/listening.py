@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from steinhaus.points import Fit, Float64, Run, Stop
+
+if TYPE_CHECKING:
+    from steinhaus.refining import Search
 
 try:
     from sklearn.callback import CallbackSupportMixin
@@ -19,27 +22,32 @@ except ImportError:  # scikit-learn before 1.9 has no callbacks
 
 @dataclass(frozen=True)
 class Iteration:
-    """What a `callback` is told after an iteration of one restart.
+    """What a `callback` is told after an iteration of one restart, or after a step of refining.
 
     Attributes
     ----------
     restart
         Which restart it is, from 0 on.
     n_iter
-        How many iterations it has done.
+        How many iterations it has done, those of refining included.
     inertia
-        Sum of squared distances of the points to the centroids after this iteration's update, in squared units of X.
+        Sum of squared distances of the points to the centroids after this iteration's update, in squared units of X;
+        after a step, of the best clustering so far.
     cluster_centers
-        (n_clusters, n_features) float64: the centroids after this iteration's update, in the units of X.
+        (n_clusters, n_features) float64: the centroids after this iteration's update, or the best so far, in the units
+        of X.
+    step
+        How many steps of refining are done; 0: it has not begun.
     """
 
     restart: int
     n_iter: int
     inertia: float
     cluster_centers: Float64
+    step: int = 0
 
 
-Callback = Callable[[Iteration], object]  # True asks the restart to stop
+Callback = Callable[[Iteration], object]  # True asks the restart, or refining, to stop
 
 
 class Progress:
@@ -93,6 +101,18 @@ class Progress:
             self._say(f"{name}Converged at iteration {last}: center shift is within tolerance.")
         if fit.key in self._contexts:
             self._contexts[fit.key].call_on_fit_task_end(**self._data, reconstruction_attributes=lambda: _fitted(fit))
+
+    def step(self, search: Search) -> bool:
+        """Hear of a step of refining; whether a listener asks it to stop."""
+        best, number, step = search.best, len(search.steps), search.steps[-1]
+        kept = "kept" if step.kept else "not kept"
+        self._say(f"Refining step {number}, {step.added} added and removed, inertia {step.inertia}: {kept}.")
+        if self._estimator.callback is None:
+            return False
+        restart = int(str(best.key))
+        done = self._heard.get(best.key, 0) + sum(step.iterations for step in search.steps)
+        told = Iteration(restart, done, best.inertia, best.centroids.copy(), number)
+        return self._estimator.callback(told) is True
 
     def close(self, fitted: dict[str, Any]) -> None:
         """The fit has ended; `fitted` are the attributes that a copy of the estimator needs to predict."""

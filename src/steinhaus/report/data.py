@@ -60,6 +60,7 @@ class ReportData:
     test_clusters: Mapping[int, Int32] = field(default_factory=dict)  # K -> (n_test,)
     run_centroids: Mapping[int, Float64] = field(default_factory=dict)  # K -> (runs, K, ...), for spreads
     seconds: Mapping[tuple[int, int], float] = field(default_factory=dict)  # (K, restart) -> until that run ended
+    refining_seconds: Mapping[int, float] = field(default_factory=dict)  # K -> that refining took
     flows: Sequence[Int64] = ()  # between neighbouring K, (K, next K): how many training images go from where to where
     feature_centroids: Mapping[int, Float64] = field(default_factory=dict)  # K -> (K, d), of a study of features
     medoids: Mapping[int, Sequence[NDArray[Any]]] = field(default_factory=dict)
@@ -170,6 +171,8 @@ class ResultLike(Protocol):
     def images(self) -> Any: ...  # noqa: D102
     @property
     def seconds(self) -> Mapping[tuple[int, int], float]: ...  # noqa: D102
+    @property
+    def refining_seconds(self) -> Mapping[int, float]: ...  # noqa: D102
     def centroids(self, k: int, /) -> Float64: ...  # noqa: D102
     def run_centroids(self, k: int, /) -> Float64: ...  # noqa: D102
     def labels(self, k: int, /) -> Int32: ...  # noqa: D102
@@ -216,6 +219,7 @@ def from_result(result: ResultLike, flows: Sequence[Int64] | None = None) -> Rep
         centroids,
         run_centroids=run_centroids,
         seconds=dict(result.seconds),
+        refining_seconds=dict(result.refining_seconds),
         flows=_flows(result, ks) if flows is None else flows,
     )
     return _with_images(data, result, ks)
@@ -229,6 +233,7 @@ def _of_features(result: ResultLike, ks: Sequence[int], flows: Sequence[Int64] |
         {k: result.mean_images(k) for k in ks},
         run_centroids={k: np.asarray(result.run_centroids(k), np.float64) for k in ks},
         seconds=dict(result.seconds),
+        refining_seconds=dict(result.refining_seconds),
         flows=_flows(result, ks) if flows is None else flows,
         feature_centroids=centroids,
     )

@@ -42,10 +42,16 @@ def sentence(record: StudyRecord, seconds: float | None = None) -> str:
     )
 
 
-def findings(record: StudyRecord, k: int, silhouettes: Mapping[int, float]) -> list[str]:
-    """The best findings on the K that is shown first, the most important first."""
+def findings(
+    record: StudyRecord, k: int, silhouettes: Mapping[int, float], seconds: Mapping[int, float] | None = None
+) -> list[str]:
+    """The best findings on the K that is shown first, the most important first.
+
+    seconds: K -> how long refining took.
+    """
     best = next(b for b in record.best if b.k == k)
-    found = [_accuracy(record, best), _shared(record, best), _missing(record, best), _purest(record, best)]
+    found = [_refined(record, k, seconds), _accuracy(record, best), _shared(record, best), _missing(record, best)]
+    found += [_purest(record, best)]
     found += [_silhouette(silhouettes) if record.data.label_names is None else None, _agreement_of_runs(record, best)]
     return [f for f in found if f is not None][:MOST]
 
@@ -149,6 +155,19 @@ def _purest(record: StudyRecord, best: BestRecord) -> str | None:
         return None
     name = words.isolated(words.clean(names[label]))
     return f"The purest cluster, named {name}, is {words.share(float(purity[j]))} pure."
+
+
+def _refined(record: StudyRecord, k: int, seconds: Mapping[int, float] | None) -> str | None:
+    """What refining gained."""
+    found = next((refined for refined in record.refined if refined.k == k), None)
+    if found is None or found.inertia[0] <= 0:
+        return None
+    gained = f"{100 * (1 - found.final_inertia / found.inertia[0]):.2f}\u202f%"
+    took = f" and took {words.duration(seconds[k])}" if seconds and k in seconds else ""
+    return (
+        f"From the best run of K = {k}, breathing k-means added centroids where the error is largest, removed as many "
+        f"where they are missed least, and kept what was better. That lowered the inertia by {gained}{took}."
+    )
 
 
 def _silhouette(silhouettes: Mapping[int, float]) -> str | None:

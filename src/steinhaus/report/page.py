@@ -186,7 +186,7 @@ def context(data: ReportData, measured: Measured) -> dict[str, Any]:
     return {
         "name": words.clean(record.data.name),
         "sentence": findings.sentence(record, max(data.seconds.values(), default=None)),
-        "findings": findings.findings(record, shown, silhouettes),
+        "findings": findings.findings(record, shown, silhouettes, data.refining_seconds),
         "figures": findings.figures(record, shown, silhouettes),
         "silhouettes": silhouettes,
         "sample": data.n if data.is_sample else None,
@@ -268,7 +268,8 @@ def command(data: ReportData) -> str:
         return words.spelt(data.record.command)
     plan, name = data.record.plan, words.clean(data.record.data.name)
     given, known = str(plan["init"]).startswith("given"), name in KNOWN
-    keys = [key for key in ("restarts", "max_iter", "init", "tol", "train", "val", "scale", "seed") if key in plan]
+    names = ("restarts", "max_iter", "init", "tol", "train", "val", "scale", "refine", "refine_steps", "seed")
+    keys = [key for key in names if key in plan]
     if known and not given:
         options = [f"--{key.replace('_', '-')} {plan[key]}" for key in keys]
         return " ".join(["steinhaus study", name, "--k " + ",".join(map(str, plan["k"])), *options])

@@ -39,6 +39,10 @@ class Assigning(Protocol):
         """A run has ended, and the engine still has its labels."""
         ...
 
+    def forget(self, k: int) -> None:
+        """The best clusters of a K are others than those of any run that ended."""
+        ...
+
     def part(self, name: str, points: Points, ends: Sequence[Run]) -> dict[int, Counted]:
         """Assign a part of the images, "train" or "test", to the centroids of the best runs: K -> what came of it."""
         ...
@@ -66,6 +70,10 @@ class WholeTable:
         k, restart = key
         if k not in self._best or (fit.inertia, restart) < self._best[k][:2]:
             self._best[k] = (fit.inertia, restart, np.array(points.labels(key), np.int32))
+
+    def forget(self, k: int) -> None:
+        """Drop the labels of its best run so far."""
+        self._best.pop(k, None)
 
     def part(self, name: str, points: Points, ends: Sequence[Run]) -> dict[int, Counted]:
         """Labels of the training part are found anew where the best run ended in an earlier session."""
@@ -99,6 +107,9 @@ class TableInPieces:
 
     def remember(self, key: Key, fit: Fit, points: Points) -> None:
         """Nothing: the best runs are assigned once more in the end."""
+
+    def forget(self, k: int) -> None:
+        """Nothing, likewise."""
 
     def part(self, name: str, points: Points, ends: Sequence[Run]) -> dict[int, Counted]:
         """Write the pieces of the part."""

@@ -71,6 +71,29 @@ class RunFinished:
 
 
 @dataclass(frozen=True)
+class Refining:
+    """The best run of a K has been refined by one more step. Not kept in `events.jsonl`."""
+
+    name: ClassVar[str] = "refining"
+    k: int
+    step: int
+    inertia: float  # the best so far, of pixels scaled to 0..1
+
+
+@dataclass(frozen=True)
+class Refined:
+    """The best run of a K is refined, and what came of it is kept."""
+
+    name: ClassVar[str] = "refined"
+    k: int
+    restart: int  # the run that it began with
+    steps: int
+    before: float  # the run's inertia, of pixels scaled to 0..1
+    inertia: float
+    took: float  # seconds
+
+
+@dataclass(frozen=True)
 class Interrupted:
     """The study was stopped from outside, and can go on."""
 
@@ -87,7 +110,7 @@ class Finished:
     from_disk: bool = False
 
 
-Event = Started | Noted | Advanced | Checkpointed | RunFinished | Interrupted | Finished
+Event = Started | Noted | Advanced | Checkpointed | RunFinished | Refining | Refined | Interrupted | Finished
 
 
 def as_dict(event: Event) -> dict[str, Any]:
@@ -125,3 +148,13 @@ def run_seconds(lines: Iterable[Mapping[str, Any]]) -> dict[Key, float]:
         if line["event"] == "run_finished" and isinstance(k, int) and isinstance(restart, int):
             ended[k, restart] = before + session
     return ended
+
+
+def refining_seconds(lines: Iterable[Mapping[str, Any]]) -> dict[int, float]:
+    """K -> seconds that refining it took."""
+    took: dict[int, float] = {}
+    for line in lines:
+        k, seconds = line.get("k"), line.get("took")
+        if line["event"] == "refined" and isinstance(k, int) and isinstance(seconds, float) and 0 <= seconds < 1e300:
+            took[k] = seconds
+    return took

@@ -24,6 +24,7 @@ class Memory:
         self._chain = chain
         self._pictures: dict[int, ClusterPictures] = {}
         self._fits: dict[Key, Fit] = {}
+        self._refined: dict[Key, Fit] = {}
         self._assignments = Assignments({}, None)
         self._events: list[dict[str, Any]] = []
 
@@ -44,6 +45,12 @@ class Memory:
 
     def save_fit(self, key: Key, fit: Fit) -> None:  # noqa: D102
         self._fits[key] = fit
+
+    def refined(self, key: Key) -> Fit | None:  # noqa: D102
+        return self._refined.get(key)
+
+    def save_refined(self, key: Key, fit: Fit) -> None:  # noqa: D102
+        self._refined[key] = fit
 
     def save_checkpoint(self, active: Sequence[Run]) -> None:
         """Nothing: memory does not outlive its process."""

@@ -11,7 +11,7 @@ import numpy as np
 from steinhaus import naming
 from steinhaus.points import Fit, Int64
 from steinhaus.study.events import Key
-from steinhaus.study.record import Agreement, BestRecord, DataRecord, FeaturesRecord, RunRecord, Scaling
+from steinhaus.study.record import Agreement, BestRecord, DataRecord, FeaturesRecord, RefinedRecord, RunRecord, Scaling
 
 if TYPE_CHECKING:
     from steinhaus.images import Images, Split
@@ -58,6 +58,24 @@ def run_record(key: Key, fit: Fit, full_scale: float) -> RunRecord:
         stop=fit.stop.name,
         sizes=tuple(fit.counts.tolist()),
     )
+
+
+def refined_record(key: Key, fit: Fit, full_scale: float) -> RefinedRecord:
+    """What refining made of a run, where this value counts as 1."""
+    square = full_scale * full_scale
+    return RefinedRecord(
+        k=key[0],
+        restart=key[1],
+        inertia=tuple(value / square for value in fit.history),
+        final_inertia=fit.inertia / square,
+        stop=fit.stop.name,
+        sizes=tuple(fit.counts.tolist()),
+    )
+
+
+def with_refined(best: BestRecord, refined: RefinedRecord | None) -> BestRecord:
+    """The same after refining, if it was."""
+    return best if refined is None else replace(best, inertia=refined.final_inertia, sizes=refined.sizes)
 
 
 def best_runs(runs: Iterable[RunRecord]) -> tuple[BestRecord, ...]:

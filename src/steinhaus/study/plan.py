@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from steinhaus.canonical import canonical
 from steinhaus.errors import PlanError
 from steinhaus.features.asked import features_of
+from steinhaus.wording import option
 
 if TYPE_CHECKING:
     from steinhaus.images import Images
@@ -47,6 +48,8 @@ class Plan:
     val: Literal["join", "leave", "test"] | None = None
     scale: Literal["none", "standard", "minmax"] = "none"
     features: Any = None
+    refine: Literal["none", "breathing"] = "none"
+    refine_steps: int | None = None
 
     def __post_init__(self) -> None:
         ks, restarts = _ks(self.k), _whole("restarts", self.restarts, 1)
@@ -67,7 +70,11 @@ class Plan:
             "val": _val(self.val),
             "scale": _scale(self.scale),
             "features": None if self.features is None else features_of(self.features),
+            "refine": _refine(self.refine),
+            "refine_steps": None if self.refine_steps is None else _whole("refine_steps", self.refine_steps, 1),
         }
+        if self.refine == "none" and self.refine_steps is not None:
+            raise PlanError(f"refine_steps needs refine, but {option('refine', 'breathing')} is not asked for.")
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 
@@ -90,6 +97,8 @@ class Plan:
         return {
             **({} if self.val is None else {"val": self.val}),
             **({} if self.scale == "none" else {"scale": self.scale}),
+            **({} if self.refine == "none" else {"refine": self.refine}),
+            **({} if self.refine_steps is None else {"refine_steps": self.refine_steps}),
             "k": list(self.ks),
             "restarts": self.restarts,
             "max_iter": self.max_iter,
@@ -185,6 +194,12 @@ def _scale(value: Any) -> str:
     if value in ("none", "standard", "minmax"):
         return value  # type: ignore[no-any-return]
     raise PlanError(f'scale must be "none", "standard" or "minmax"; it is {value!r}.')
+
+
+def _refine(value: Any) -> str:
+    if value in ("none", "breathing"):
+        return value  # type: ignore[no-any-return]
+    raise PlanError(f'refine must be "none" or "breathing"; it is {value!r}.')
 
 
 def _init(value: object, ks: tuple[int, ...], restarts: int) -> str | dict[int, tuple[NDArray[np.float64], ...]]:

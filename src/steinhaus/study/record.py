@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-SCHEMA = 2  # since 2: features of pictures
+SCHEMA = 2  # since 2: features of pictures, refined runs
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,18 @@ class RunRecord:
 
 
 @dataclass(frozen=True)
+class RefinedRecord:
+    """What refining made of the best run of one K."""
+
+    k: int
+    restart: int  # the run that it began with
+    inertia: tuple[float, ...]  # of that run, then the best after each step; never rises
+    final_inertia: float  # of the final labels with the final centroids
+    stop: str  # why its last iterations ended: points.Stop, by name
+    sizes: tuple[int, ...]  # training images in each cluster
+
+
+@dataclass(frozen=True)
 class Agreement:
     """How well clusters agree with labels, on one part of the data. Only where there are labels."""
 
@@ -131,7 +143,9 @@ class Agreement:
 
 @dataclass(frozen=True)
 class BestRecord:
-    """The best run of one K (smallest final inertia, ties to the lowest restart), and what labels say of it."""
+    """The best run of one K (smallest final inertia, ties to the lowest restart), refined if the plan says so, and what
+    labels say of it.
+    """
 
     k: int
     restart: int
@@ -180,4 +194,5 @@ class StudyRecord:
     best: tuple[BestRecord, ...]  # one a K, ascending; while the study runs: of the runs so far, without labels
     complete: bool = True  # False: the study is not finished yet
     digest: str = ""  # of plan and data: equal digests, equal results
+    refined: tuple[RefinedRecord, ...] = ()  # by k
     command: str | None = None  # that runs the same study on the same source; None: it was run from Python

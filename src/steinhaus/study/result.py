@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from steinhaus.errors import PlanError, StoreError
 from steinhaus.points import Float64, Int32, Int64
 from steinhaus.study import events, outcome, scaling, table
 from steinhaus.study.assignments import Assignments
+from steinhaus.study.events import Key
 from steinhaus.study.pictures import ClusterPictures
 from steinhaus.study.record import BestRecord, RunRecord, StudyRecord
 from steinhaus.study.space import Space
@@ -125,6 +126,10 @@ class StudyResult:
 
     def raw_centroids(self, k: int, restart: int | None = None) -> Float64:
         """The same in the units of the points, as the engine has them, (k, d) float64: for exact assignments."""
+        if restart is None and self.record.refined:
+            refined = self._store.refined((k, self._best(k).restart))
+            if refined is not None:
+                return refined.centroids
         restart = self._best(k).restart if restart is None else restart
         if not any((run.k, run.restart) == (k, restart) for run in self.runs):
             raise PlanError(f"The study has no finished run of K = {k}, restart {restart}.")
@@ -173,6 +178,11 @@ class StudyResult:
         """(K, restart) -> seconds of work on the study until that run ended; all runs advance together."""
         return events.run_seconds(self.events())
 
+    @property
+    def refining_seconds(self) -> dict[int, float]:
+        """K -> seconds that refining its best run took; empty if the plan does not refine."""
+        return events.refining_seconds(self.events())
+
     @functools.cached_property
     def _assignments(self) -> Assignments:
         return self._store.assignments()
@@ -202,5 +212,10 @@ def load(folder: str | Path) -> StudyResult:
     if not record.complete:
         fits = store.fits()
         runs = tuple(outcome.run_record(key, fit, record.data.unit) for key, fit in fits.items())
-        record = replace(record, runs=runs, best=outcome.best_runs(runs))
+        best = outcome.best_runs(runs)
+        found = {run.k: store.refined((run.k, run.restart)) for run in best}
+        unit = record.data.unit
+        refined = {k: outcome.refined_record(cast(Key, fit.key), fit, unit) for k, fit in found.items() if fit}
+        best = tuple(outcome.with_refined(run, refined.get(run.k)) for run in best)
+        record = replace(record, runs=runs, best=best, refined=tuple(refined.values()))
     return StudyResult(record, store, out=path)

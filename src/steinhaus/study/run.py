@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from steinhaus import engines, seeding
+from steinhaus import engines, refining, seeding
 from steinhaus.errors import PlanError, StoreError
 from steinhaus.features import chain as chains
 from steinhaus.features.making import with_features
@@ -29,7 +29,7 @@ from steinhaus.study.lock import LOCK, Lock
 from steinhaus.study.machine import machine, versions
 from steinhaus.study.memory import Memory
 from steinhaus.study.plan import Plan
-from steinhaus.study.record import SCHEMA, BestRecord, RunRecord, StudyRecord
+from steinhaus.study.record import SCHEMA, BestRecord, StudyRecord
 from steinhaus.study.result import StudyResult
 from steinhaus.study.space import Space
 from steinhaus.study.store import STUDY, Folder, Store
@@ -258,16 +258,19 @@ class _Session:
                 raise
             runs = tuple(outcome.run_record(key, fits[key], self.unit) for key in self.study.keys)
             best = outcome.best_runs(runs)
-            ends = [Run((run.k, run.restart), fits[run.k, run.restart].centroids) for run in best]
+            refined = {run.k: self._refined(points, fits[run.k, run.restart]) for run in best} if self._refines else {}
+            ends = [Run((run.k, run.restart), refined.get(run.k, fits[run.k, run.restart]).centroids) for run in best]
             train = self.assigning.part("train", points, ends)
             if self.store.record.data.features is not None:
                 self._show(points, ends)
-        self._finish(runs, best, ends, train)
+        told = {k: outcome.refined_record(cast(Key, fit.key), fit, self.unit) for k, fit in refined.items()}
+        best = tuple(outcome.with_refined(run, told.get(run.k)) for run in best)
+        self._finish(replace(self.store.record, runs=runs, refined=tuple(told.values())), best, ends, train)
         self.tell(events.Finished(len(fits)))
 
     def tell(self, event: Event) -> None:
         """Put an event into the folder's list and before the watcher."""
-        if not isinstance(event, events.Advanced):
+        if not isinstance(event, events.Advanced | events.Refining):
             now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
             line = events.as_dict(event)
             seconds = round(time.monotonic() - self.began, 3)
@@ -338,9 +341,38 @@ class _Session:
         k, restart = cast(Key, run.key)
         return events.RunProgress(k, restart, len(run.history), run.history[-1] / self.square)
 
+    @property
+    def _refines(self) -> bool:
+        return self.study.refine != "none"
+
+    def _refined(self, points: Points, fit: Fit) -> Fit:
+        """Refine the best run of a K, or read what came of it. Its history is the inertia of that run, then the best
+        after each step. A search that was interrupted begins again: it takes the same way.
+        """
+        k, restart = key = cast(Key, fit.key)
+        self.assigning.forget(k)
+        if (known := self.store.refined(key)) is not None:
+            return known
+        study, began = self.study, time.monotonic()
+        history = [fit.inertia]
+
+        def hear(search: refining.Search) -> None:
+            history.append(search.best.inertia)
+            self.tell(events.Refining(k, len(search.steps), search.best.inertia / self.square))
+
+        how = refining.Lloyd(study.max_iter, study.tol)
+        draws = refining.streams(study.seed, k, restart)
+        search = refining.refine(points, refining.Search(fit), draws, how, refining.Budget(study.refine_steps), hear)
+        points.forget(key)
+        found = replace(search.best, history=tuple(history))
+        self.store.save_refined(key, found)
+        before, after, took = fit.inertia / self.square, found.inertia / self.square, time.monotonic() - began
+        self.tell(events.Refined(k, restart, len(search.steps), before, after, round(took, 3)))
+        return found
+
     def _finish(
         self,
-        runs: tuple[RunRecord, ...],
+        record: StudyRecord,
         best: tuple[BestRecord, ...],
         ends: Sequence[Run],
         train: dict[int, Counted],
@@ -355,4 +387,4 @@ class _Session:
             best = tuple(
                 outcome.named(run, cast(Int64, train[run.k].table), test[run.k].table if test else None) for run in best
             )
-        self.assigning.finish(replace(self.store.record, runs=runs, best=best, complete=True))
+        self.assigning.finish(replace(record, best=best, complete=True))

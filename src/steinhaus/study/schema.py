@@ -19,7 +19,7 @@ from steinhaus.canonical import canonical
 from steinhaus.errors import PlanError, StoreError
 from steinhaus.points import Stop
 from steinhaus.study.plan import Plan
-from steinhaus.study.record import SCHEMA, BestRecord, DataRecord, StudyRecord
+from steinhaus.study.record import SCHEMA, BestRecord, DataRecord, RefinedRecord, StudyRecord
 
 MOST_IMAGES = 2**53  # what float64 counts exactly
 LEAST_SCALE = 1e-60  # of a full pixel; beyond it, or beyond its inverse, scaled pixels cannot be squared
@@ -44,6 +44,8 @@ def encode(document: Document) -> bytes:
         for name in names:  # which came later than the schema, and are left out where they say nothing
             if where.get(name, "") is None:
                 del where[name]
+    if not content["refined"]:
+        del content["refined"]
     content["sha256"] = _checksum(content)
     entries = [f"{_text(key)}: {_lines(value)}" for key, value in content.items()]
     return ("{\n " + ",\n ".join(entries) + "\n}\n").encode()
@@ -169,14 +171,27 @@ def _check(record: StudyRecord) -> None:
         _demand(_are_counts(run.sizes, run.k, record.data.n_train), f"{where} has other sizes")
         _demand(min(*run.inertia, run.final_inertia) >= 0, f"{where} has an inertia below 0")
         _demand(run.stop in Stop.__members__, f"{where} ended for an unknown reason")
+    for refined in record.refined:
+        _check_refined(refined, record.data)
+    refined_ks = tuple(refined.k for refined in record.refined)
+    _demand(refined_ks == tuple(sorted(set(refined_ks))) and set(refined_ks) <= set(plan.ks), "it refined another K")
     ks = [best.k for best in record.best]
     _demand(
         ks == sorted(set(ks)) and all((best.k, best.restart) in done for best in record.best), "a best run is missing"
     )
     if record.complete:
         _demand(tuple(done) == plan.keys and tuple(ks) == plan.ks, "it is complete, but not all runs are there")
+        _demand(refined_ks == (plan.ks if plan.refine != "none" else ()), "it is complete, but not every K is refined")
     for best in record.best:
         _check_best(best, record.data)
+
+
+def _check_refined(refined: RefinedRecord, data: DataRecord) -> None:
+    where = f"refined K = {refined.k}"
+    _demand(_are_counts(refined.sizes, refined.k, data.n_train), f"{where} has other sizes")
+    _demand(min((*refined.inertia, refined.final_inertia)) >= 0, f"{where} has an inertia below 0")
+    _demand(len(refined.inertia) > 0, f"{where} does not say where it began")
+    _demand(refined.stop in Stop.__members__, f"{where} ended for an unknown reason")
 
 
 def _check_data(data: DataRecord) -> None:

@@ -43,6 +43,7 @@ ASSIGNMENTS = "assignments.csv"
 MOST_STUDY = 1 << 28
 MOST_EVENTS = 1 << 30
 MOST_HEADER = 1 << 16  # of a run in a safetensors file
+MOST_STEPS = 1 << 16  # of refining
 MOST_ROW = 1 << 13  # of the table, without its clusters
 
 AGAIN = "Delete it and give the study's command again"
@@ -61,6 +62,10 @@ class Store(Protocol):
         """One finished run."""
         ...
 
+    def refined(self, key: Key) -> Fit | None:
+        """What refining made of the best run of a K; None: it is not refined."""
+        ...
+
     def checkpoint(self) -> dict[Key, Run]:
         """The active runs as they were last kept."""
         ...
@@ -75,6 +80,10 @@ class Store(Protocol):
 
     def save_fit(self, key: Key, fit: Fit) -> None:
         """Keep a finished run."""
+        ...
+
+    def save_refined(self, key: Key, fit: Fit) -> None:
+        """Keep what refining made of a run."""
         ...
 
     def save_checkpoint(self, active: Sequence[Run]) -> None:
@@ -146,7 +155,10 @@ class Folder:
     @property
     def is_whole(self) -> bool:
         """Whether the study is complete, and nothing of it was taken away."""
-        runs = {_run_name(key) for key in self._keys}
+        plan = schema.plan_of(self.record.plan)
+        runs = {_run_name(key) for key in plan.keys}
+        if plan.refine != "none":
+            runs |= {_refined_name(k) for k in plan.ks}
         tables = {self.path / name for name in pieces.names_of(self._files) or [ASSIGNMENTS]}
         there = {folder / name for folder in {path.parent for path in tables} for name in files.names(folder)}
         shown = {_pictures_name(k) for k in self._shown_ks}
@@ -170,6 +182,15 @@ class Folder:
         path = self._runs / _run_name(key)
         with _sound(path, f"{AGAIN}: that one run is then done again."):
             data = files.read(path, self._most(key))
+            return tensors.decode_fit(data, self.record.digest, key, self._d, self.record.data.n_train)
+
+    def refined(self, key: Key) -> Fit | None:  # noqa: D102
+        path = self._runs / _refined_name(key[0])
+        with _sound(path, f"{AGAIN}: that K is then refined again."):
+            try:
+                data = files.read(path, self._most(key))
+            except FileNotFoundError:
+                return None
             return tensors.decode_fit(data, self.record.digest, key, self._d, self.record.data.n_train)
 
     def checkpoint(self) -> dict[Key, Run]:  # noqa: D102
@@ -209,6 +230,9 @@ class Folder:
         files.make_folder(self._runs)
         self._write(self._runs / _run_name(key), tensors.encode_fit(fit, self.record.digest))
 
+    def save_refined(self, key: Key, fit: Fit) -> None:  # noqa: D102
+        self._write(self._runs / _refined_name(key[0]), tensors.encode_fit(fit, self.record.digest))
+
     def save_checkpoint(self, active: Sequence[Run]) -> None:  # noqa: D102
         self._write(self.path / CHECKPOINT, tensors.encode_checkpoint(active, self.record.digest))
 
@@ -247,7 +271,7 @@ class Folder:
 
     def reopen(self) -> None:
         """Make a complete study an unfinished one again, because something of it was taken away."""
-        self._save_document(replace(self.record, complete=False, runs=(), best=()), {})
+        self._save_document(replace(self.record, complete=False, runs=(), best=(), refined=()), {})
 
     def append(self, line: Mapping[str, Any]) -> None:  # noqa: D102
         self._own()
@@ -283,7 +307,7 @@ class Folder:
             if re.fullmatch(r"\.k\d+\.safetensors\.tmp", name):
                 files.remove(self.path / PICTURES / name)
         for name in files.names(self._runs):
-            if re.fullmatch(r"\.k\d+-r\d+\.safetensors\.tmp", name):
+            if re.fullmatch(r"\.k\d+-(r\d+|refined)\.safetensors\.tmp", name):
                 files.remove(self._runs / name)
         for name in files.names(self.path / pieces.PIECES):
             if re.fullmatch(r"\.(train|test)-\d+\.parquet\.tmp", name):
@@ -321,7 +345,7 @@ class Folder:
 
     def _most(self, key: Key) -> int:
         """The most bytes that a run may take in a file."""
-        return 8 * (key[0] * (self._d + 1) + int(self.record.plan["max_iter"])) + MOST_HEADER
+        return 8 * (key[0] * (self._d + 1) + max(MOST_STEPS, int(self.record.plan["max_iter"]))) + MOST_HEADER
 
 
 @contextlib.contextmanager
@@ -350,3 +374,7 @@ def _pictures_name(k: int) -> str:
 
 def _run_name(key: Key) -> str:
     return f"{tensors.key_name(key)}.safetensors"
+
+
+def _refined_name(k: int) -> str:
+    return f"k{k:03d}-refined.safetensors"

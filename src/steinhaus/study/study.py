@@ -54,6 +54,11 @@ class Study(Plan):
         What is clustered in place of the pixels: "pca:N", "hog", "colour", "given", a path to a file of vectors or to
         an ONNX network, an array, or `Features`, which also says what is done with them. Clusters are then shown
         by pictures. None: what `open_images` was asked for, or the pixels.
+    refine
+        "breathing": once all runs have ended, go on from the best one of each K with breathing k-means (B. Fritzke,
+        arXiv 2006.15666). Its result is the best of that K: as good as the best run or better.
+    refine_steps
+        The most steps of refining for each K; None: until it no longer helps.
 
     Raises
     ------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from steinhaus.study.record import BestRecord, StudyRecord, told_of_plan
+from steinhaus.study.record import BestRecord, RefinedRecord, StudyRecord, told_of_plan
 
 WIDTH = 80
 ENDS = {"CONVERGED": "converged", "TOLERANCE": "within tolerance", "MAX_ITER": "iteration limit"}
@@ -16,6 +16,8 @@ def text(record: StudyRecord) -> str:
     lines = [_title(record), "", *_runs(record)]
     if record.best:
         lines += ["", *_best(record)]
+    if record.refined:
+        lines += ["", *_refined(record)]
     return "\n".join(lines) + "\n"
 
 
@@ -63,6 +65,26 @@ def _best(record: StudyRecord) -> Iterator[str]:
             yield from textwrap.wrap(
                 f"K = {best.k}: the majority is a tie, given to the lowest label, in {clusters}.", WIDTH
             )
+
+
+def _refined(record: StudyRecord) -> Iterator[str]:
+    yield "  K   best run  refined inertia   below it  steps"
+    for refined in record.refined:
+        yield (
+            f"{refined.k:3d}{refined.restart + 1:11d}{number(refined.final_inertia):>17}"
+            f"{gain(refined):>11}{len(refined.inertia) - 1:7d}"
+        )
+    yield from textwrap.wrap(
+        "Refined: from the best run, breathing k-means added centroids where the error is largest, removed as many "
+        "where they are missed least, and kept what was better. Mapping and accuracy above are of these clusters.",
+        WIDTH,
+    )
+
+
+def gain(refined: RefinedRecord) -> str:
+    """How far below the best run's inertia refining came, in per cent."""
+    before = refined.inertia[0]
+    return f"{100 * (1 - refined.final_inertia / before) if before else 0.0:.2f} %"
 
 
 def _mapping(best: BestRecord, names: tuple[str, ...]) -> str:

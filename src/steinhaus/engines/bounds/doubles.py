@@ -32,3 +32,15 @@ def score_stretch(d: i64) -> f64:
 def score_floor(d: i64) -> f64:
     """And in any case, because of underflow."""
     return f64(d + 8) * 2.0**-1070
+
+
+@inlined
+def far_stretch(d: i64) -> f64:
+    """The relative error that a distance in d features may have, many times over: the root of a squared distance.
+
+    A squared distance is off by at most gamma_(d+3) of itself, see above; its root by half of that, and another u.
+    """
+    return f64(d + 8) * (16.0 * UNIT64)
+
+
+FAR = 2.0**-450  # by so much more a distance must exceed another: its square is then far from underflow

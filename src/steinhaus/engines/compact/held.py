@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from steinhaus.engines.compact import kernels
 from steinhaus.engines.compact.records import GROUP, TILE, Labels, Sites, centroid_rows
 from steinhaus.jit.handed import Handed
-from steinhaus.points import Float64
+from steinhaus.points import Float64, Int32
 
 
 class Held:
@@ -37,11 +39,26 @@ class Held:
             bounds=np.empty(self.sites.across.shape[1]),
         )
 
+    def add(self, parts: Sequence[Labels]) -> None:
+        """Add up what threads found."""
+        for part in parts:
+            self.sums += part.sums
+            self.counts += part.counts
+
+    def reorder(self, labels: Int32) -> None:
+        """Take the labels of the points, (n,), in another order of places."""
+        self.labels[: len(labels)] = labels
+
     def place(self, centroids: Float64) -> None:
         """Make these the centroids."""
         if not self.are_of(centroids):
             kernels.place[np.float64](np.ascontiguousarray(centroids), self.k, self.d, self.handed_sites)
             self.labelled = False
+
+    def go_on(self, following: Float64) -> None:
+        """Make these the centroids, (k, d), after an update."""
+        kernels.place[np.float64](following, self.k, self.d, self.handed_sites)
+        self.labelled = False
 
     def are_of(self, centroids: Float64) -> bool:
         """Whether labels are those of these centroids."""

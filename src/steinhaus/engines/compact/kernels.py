@@ -10,7 +10,7 @@ from steinhaus.engines.exact import limbs as wide
 from steinhaus.engines.exact import updating
 from steinhaus.engines.exact.rows import short
 from steinhaus.engines.exact.updating import Steps
-from steinhaus.jit.build import apart, inlined, kernel
+from steinhaus.jit.build import apart, inlined, inner, kernel
 from steinhaus.jit.operations import (
     bits_of,
     convert,
@@ -139,18 +139,18 @@ def _label(x: Lanes, run: Labels, limbs: i64, first: i64, end: i64, sites: Sites
             if TILE * (tile + 1) > x.n:
                 changed = changed & ((1 << (x.n - TILE * tile)) - 1)
             if changed != 0:
-                _move(x, values, run, tile, changed, limbs, k)
+                move(x, values, run, tile, changed, limbs, k)
                 store(run.labels, TILE * tile, new)
                 waiting += 1
                 if waiting == BLOCK:
-                    _put_down(run, limbs, k * d)
+                    put_down(run, limbs, k * d)
                     waiting = 0
     if waiting > 0:
-        _put_down(run, limbs, k * d)
+        put_down(run, limbs, k * d)
 
 
 @apart
-def _move(x: Lanes, values: Array[Point], run: Labels, tile: i64, changed: i64, limbs: i64, k: i64) -> None:
+def move(x: Lanes, values: Array[Point], run: Labels, tile: i64, changed: i64, limbs: i64, k: i64) -> None:
     """Move the points of these lanes to the clusters of the labels that were found."""
     left = changed
     for t in range(x.d):
@@ -181,7 +181,7 @@ def _add_point(x: Lanes, run: Labels, lane: i64, j: i64, sign: i64, weight: i64,
 
 
 @apart
-def _put_down(run: Labels, limbs: i64, size: i64) -> None:
+def put_down(run: Labels, limbs: i64, size: i64) -> None:
     """Add what is waiting to the sums, in their limbs."""
     for at in range(size):
         waiting = run.added[at]
@@ -212,6 +212,12 @@ def advance(
 @kernel
 def place(centroids: Array[f64], k: i64, d: i64, sites: Sites) -> None:
     """Write centroids, (k, d), where they are compared with points."""
+    put(centroids, k, d, sites)
+
+
+@inner
+def put(centroids: Array[f64], k: i64, d: i64, sites: Sites) -> None:
+    """The same."""
     columns, rows, longest = (k + GROUP - 1) // GROUP * GROUP, (k + TOGETHER - 1) // TOGETHER * TOGETHER, 0.0
     for j in range(columns):
         square = 0.0

@@ -95,16 +95,29 @@ class Placed:
         if self.d >= FEW or (self._boxed and not pays):
             return False
         if pays:
-            self.order = order = self._near_ones()
-            weights = order if not self.record.weighted else self.record.weights[order]
-            self._put(self.record._replace(order=order, ordered=1, weights=weights))
-            self._turn()
+            self.arrange(self._near_ones())
+        else:
+            self._enclose()
+        return pays
+
+    def arrange(self, order: Int64) -> None:
+        """Let these rows stand at the places, (n,)."""
+        if self.record.weighted:
+            of_rows = self.rows(self.record.weights)
+            self._put(self.record._replace(weights=of_rows[order]))
+        self.order = order
+        self._put(self.record._replace(order=order, ordered=1))
+        self._turn()
+        if self.d < FEW:
+            self._enclose()
+
+    def _enclose(self) -> None:
+        """See which boxes the points fill."""
         enclose = kernels.enclose[self.x.dtype]
         self.workers.each(
             lambda _, first, end: enclose(self.lanes, first, end), self.groups * GROUP, step(self.d, 2, TILE * BOX)
         )
         self._boxed = True
-        return pays
 
     def placed(self, of_rows: NDArray[Any]) -> NDArray[Any]:
         """What belongs to rows, (n,), in the order in which they stand here."""

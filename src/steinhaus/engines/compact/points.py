@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from steinhaus.engines.compact import kernels
+from steinhaus.engines.compact import following_kernels, kernels
+from steinhaus.engines.compact.following import Following
 from steinhaus.engines.compact.held import Held
 from steinhaus.engines.compact.placing import Placed
 from steinhaus.engines.compact.policy import LIMITS, compared, ordered, step
-from steinhaus.engines.compact.records import BOX, FEW, TILE
+from steinhaus.engines.compact.records import BOX, FEW, TILE, Labels
 from steinhaus.engines.compact.seeding import plus_plus
 from steinhaus.engines.exact.distances import farthest, own_distances
 from steinhaus.engines.exact.held import no_labels
@@ -64,10 +65,10 @@ class CompactPoints:
     def advance(self, runs: Sequence[Run], *, tolerance: float, most: Sequence[int]) -> list[Run]:
         """See `Advancing.advance`."""
         following = list(runs)
-        work = [self.n * self.d * compared(self.n, self.d, len(run.centroids)) for run in runs]
+        held = [self._remember(run) for run in runs]
+        work = [self.n * self.d * self._compared(of) for of in held]
         alone = [place for place in range(len(runs)) if work[place] <= LIMITS.alone]
         small = sum(work[place] for place in alone) <= LIMITS.task // 8
-        held = [self._remember(run) for run in runs]
 
         def go(_: int, first: int, end: int) -> None:
             for place in alone[first:end]:
@@ -97,6 +98,23 @@ class CompactPoints:
             step(self.d, max(1, len(rows)), TILE),
         )
         return self._placed.rows(out[:, : self.n])
+
+    def two_nearest(self, run: Run) -> tuple[Float64, Float64]:
+        """See `TwoNearest.two_nearest`. From now on the run follows its centroids."""
+        held = self._remember(run)
+        if not isinstance(held, Following):
+            held = self._held[run.key] = self._following(run, held)
+        if not held.are_of(run.centroids):
+            held.place(run.centroids)
+            self._label(held)
+        complete, at_once = following_kernels.complete[self._kind], step(self.d, self._compared(held), TILE)
+        handed, _ = self._parts(held, at_once)
+
+        def find(worker: int, first: int, end: int) -> None:
+            complete(self._placed.lanes, handed[worker], held.handed_near, first, end, held.handed_sites, held.k)
+
+        self._workers.each(find, self._placed.tiles, at_once)
+        return self._placed.rows(held.near.firsts[: self.n]), self._placed.rows(held.near.seconds[: self.n])
 
     def sample(self, run: Run, factor: float, seed: int) -> Int64:
         """See `Sampling.sample`."""
@@ -148,7 +166,9 @@ class CompactPoints:
 
     def _remember(self, run: Run) -> Held:
         held = self._held.get(run.key)
-        if held is None or held.k != len(run.centroids):
+        if isinstance(held, Following) and held.k != len(run.centroids) <= held.room:
+            held.become(run.centroids)
+        elif held is None or held.k != len(run.centroids):
             if ordered(self.n, self.d, len(run.centroids)):
                 self._look(len(run.centroids))
             held = Held(self._placed.tiles, len(self.totals.sums), len(run.centroids), self.d)
@@ -157,9 +177,24 @@ class CompactPoints:
 
     def _look(self, k: int) -> None:
         """Put points in order where that pays for k centroids, and labels with them."""
+        labels = {key: self._placed.rows(held.labels[: self.n]) for key, held in self._held.items()}
         if self._placed.look(k):
-            for held in self._held.values():
-                held.labels[: self.n] = self._placed.placed(held.labels[: self.n])
+            self._reorder(labels)
+
+    def _reorder(self, labels: dict[Hashable, Int32]) -> None:
+        """Have labels, (n,) of each run by rows, in the order in which points stand now."""
+        for key, of_rows in labels.items():
+            self._held[key].reorder(self._placed.placed(of_rows))
+
+    def _following(self, run: Run, held: Held) -> Following:
+        """A run that follows its centroids from now on: points of the same cluster are put next to each other."""
+        labels = {key: self._placed.rows(held.labels[: self.n]) for key, held in self._held.items()}
+        self._placed.arrange(np.argsort(labels[run.key], kind="stable"))
+        self._reorder(labels)
+        following = Following(self._placed.tiles, held.limbs, held.k, self.d, held.centroids.copy())
+        surround, lanes = following_kernels.surround[self._kind], self._placed.lanes
+        surround(lanes, held.handed, following.handed_near, 0, self._placed.tiles)
+        return following
 
     def _label(self, held: Held) -> None:
         """Label all points by the centroids that are placed."""
@@ -169,30 +204,51 @@ class CompactPoints:
         handed = [held.handed, *map(Handed, parts)]
         boxes = ordered(self.n, self.d, held.k)
 
+        if isinstance(held, Following):
+            return self._follow(held)
+
         def find(worker: int, first: int, end: int) -> None:
             label(self._placed.lanes, handed[worker], held.limbs, first, end, held.handed_sites, held.k, boxes)
 
         self._workers.each(find, self._placed.boxes, at_once)
-        for part in parts:
-            held.sums += part.sums
-            held.counts += part.counts
+        held.add(parts)
+
+    def _compared(self, held: Held) -> int:
+        """With how many centroids a point is compared, more or less."""
+        return 1 + held.k // 16 if isinstance(held, Following) else compared(self.n, self.d, held.k)
+
+    def _follow(self, held: Following) -> None:
+        """Label all points by the centroids that are placed, some of which moved."""
+        follow, at_once = following_kernels.follow[self._kind], step(self.d, self._compared(held), TILE)
+        handed, parts = self._parts(held, at_once)
+
+        def find(worker: int, first: int, end: int) -> None:
+            follow(
+                self._placed.lanes, handed[worker], held.handed_near, held.limbs, first, end, held.handed_sites, held.k
+            )
+
+        self._workers.each(find, self._placed.tiles, at_once)
+        held.add(parts)
+        held.followed()
+
+    def _parts(self, held: Following, at_once: int) -> tuple[list[Handed], list[Labels]]:
+        """What threads work with that do so many tiles at once: records of all, and those of helpers."""
+        helpers = min(self._workers.count, -(-self._placed.tiles // at_once)) - 1
+        parts = [held.part() for _ in range(helpers)]
+        return [held.handed, *map(Handed, parts)], parts
 
     def _alone(self, run: Run, held: Held, tolerance: float, most: int) -> Run:
         """Go ahead with a run on this thread, in one call."""
         most = min(most, LIMITS.at_once)
         held.place(run.centroids)
         steps = steps_of(self.grid, self.totals, held.k, most)
-        done = kernels.advance[self._kind](
-            self._placed.lanes,
-            held.handed,
-            held.limbs,
-            held.k,
-            ordered(self.n, self.d, held.k),
-            held.handed_sites,
-            Handed(steps),
-            tolerance,
-            most,
-        )
+        lanes, limbs, k, sites, handed = self._placed.lanes, held.limbs, held.k, held.handed_sites, Handed(steps)
+        if isinstance(held, Following):
+            go, near = following_kernels.advance[self._kind], held.handed_near
+            done = go(lanes, held.handed, near, limbs, k, sites, handed, tolerance, most)
+        else:
+            go, boxes = kernels.advance[self._kind], ordered(self.n, self.d, k)
+            done = go(lanes, held.handed, limbs, k, boxes, sites, handed, tolerance, most)
         held.labelled = done < most
         return self._gone(run, held, steps.history[:done])
 
@@ -208,8 +264,7 @@ class CompactPoints:
             held.labelled = True
             if not update(held.sums, held.limbs, k, d, held.counts, held.centroids, handed, tolerance, done):
                 break
-            kernels.place[np.float64](steps.following, k, d, held.handed_sites)
-            held.labelled = False
+            held.go_on(steps.following)
             done += 1
         return self._gone(run, held, steps.history[:done])
 

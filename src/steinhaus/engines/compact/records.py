@@ -61,6 +61,22 @@ class Labels(NamedTuple):
     bounds: Array[f64]  # (k rounded up to 16,) to work in
 
 
+class Followed(NamedTuple):
+    """What is known of each point besides its label, and which centroids moved since: see `following_kernels`."""
+
+    firsts: Array[f64]  # (16 tiles,) the squared distance to the centroid of its label
+    seconds: Array[f64]  # (16 tiles,) that to another one
+    others: Array[i32]  # (16 tiles,) which one
+    rest: Array[f64]  # (16 tiles,) at most that to any other centroid
+    moved: Array[i64]  # (k,) centroids
+    moves: Array[i64]  # (k + 1,) whether each centroid, counted from 1, is among them; 0 for that there is not
+    many: Array[i64]  # (2,) how many moved, and how many centres there are
+    centres: Array[f64]  # (m, d) rows that tiles lie around; they never change
+    centre: Array[i64]  # (tiles,) which one a tile lies around
+    radius: Array[f64]  # (tiles,) at least how far any of its points lies from it
+    apart: Array[f64]  # (m, k) at most how far the centroids that moved are from each of these rows, in their order
+
+
 class Cells(NamedTuple):
     """Cells of a grid over the features, which is halved along one feature after the other."""
 

@@ -21,7 +21,7 @@ from steinhaus.engines.dense.records import BRUTE, FEATURES, RENEW, bytes_of
 from steinhaus.engines.dense.seeding import plus_plus
 from steinhaus.engines.dense.state import Batch, batch_of
 from steinhaus.engines.dense.survey import sampled_quantiser, survey, tiles_of
-from steinhaus.engines.exact.distances import all_distances, farthest, own_distances
+from steinhaus.engines.exact.distances import all_distances, farthest, nearest_others, own_distances
 from steinhaus.engines.exact.grid import are_integers
 from steinhaus.engines.exact.held import no_labels
 from steinhaus.engines.exact.parts import chances
@@ -34,6 +34,7 @@ from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally
 _STEP = 4096  # points a task, for what is done seldom
 _TASKS = 4  # tasks a worker, in a pass over the points
 _AT_ONCE = 4096  # iterations that are made before they are told
+_TOGETHER = 16  # centroids that all points are compared with, where their second nearest ones are looked for
 
 
 class MemoryPoints:
@@ -160,11 +161,29 @@ class MemoryPoints:
 
     def own_distances(self, run: Run) -> Float64:
         """The squared distance of each point to its own centroid, (n,) float64, for a run that was just assigned."""
-        distances, labels = np.empty(self.n), self.labels(run.key)
+        return self._distances_of(self.labels(run.key), np.ascontiguousarray(run.centroids))
+
+    def _distances_of(self, labels: Int32, centroids: Float64) -> Float64:
+        """The squared distance of each point to the centroid of a label, (n,) float64."""
+        distances = np.empty(self.n)
         rows, measure = Handed(self._framed.rows), own_distances[self._x.dtype]
-        at = np.ascontiguousarray(run.centroids)
-        self._workers.each(lambda _, first, end: measure(rows, first, end, labels, at, distances), self.n, _STEP)
+        self._workers.each(lambda _, first, end: measure(rows, first, end, labels, centroids, distances), self.n, _STEP)
         return distances
+
+    def two_nearest(self, run: Run) -> tuple[Float64, Float64]:
+        """See `TwoNearest.two_nearest`. The centroid that is nearest to a point's own one bounds its second distance;
+        then a few centroids at a time are screened for nearer ones.
+        """
+        labels, centroids, places = self.labels(run.key), np.ascontiguousarray(run.centroids), np.arange(self.n)
+        if len(centroids) == 1:
+            return self.own_distances(run), np.full(self.n, np.inf)
+        second = self._distances_of(nearest_others(centroids, self._workers)[labels], centroids)
+        for begin in range(0, len(centroids), _TOGETHER):
+            distances = self.squared_distances_to(centroids[begin : begin + _TOGETHER], second)
+            own = np.flatnonzero((labels >= begin) & (labels < begin + _TOGETHER))
+            distances[labels[own] - begin, places[own]] = np.inf
+            np.minimum(second, distances.min(axis=0), out=second)
+        return self.own_distances(run), second
 
     def sample(self, run: Run, factor: float, seed: int) -> Int64:
         """See `Sampled.sample`."""
@@ -261,7 +280,7 @@ class MemoryPoints:
 
     def _remember(self, runs: Sequence[Run]) -> Batch:
         """The cache for these runs; a new one where any of them is not in it."""
-        if self._batch is not None and all(run.key in self._batch.rows for run in runs):
+        if self._batch is not None and all(self._batch.holds(run) for run in runs):
             return self._batch
         sizes = np.array([len(run.centroids) for run in runs])
         self._round(self._policy.rounds(int(sizes.sum()), self._rounding_pays))

@@ -33,7 +33,7 @@ from steinhaus.engines.dense.records import (
     scratch_of,
 )
 from steinhaus.jit.handed import Handed
-from steinhaus.points import Float64, Int32, Int64
+from steinhaus.points import Float64, Int32, Int64, Run
 
 
 @dataclass
@@ -64,6 +64,11 @@ class Batch:
     rests: Int64  # (R,) how long the next rest will be
     anchored_at: NDArray[np.float32]  # (H,) the gaps' `travelled` at each run's anchors
     passes: int = 0
+
+    def holds(self, run: Run) -> bool:
+        """Whether this is the cache of a run with as many centroids."""
+        row = self.rows.get(run.key)
+        return row is not None and int(self.firsts[row + 1] - self.firsts[row]) == len(run.centroids)
 
     def __post_init__(self) -> None:
         self.handed_workers = [Handed(worker) for worker in self.workers]

@@ -100,6 +100,13 @@ def table_of_distances(x: NDArray[Any], rows: Float64, workers: Workers) -> Floa
     return out
 
 
+def nearest_others(centroids: Float64, workers: Workers) -> Int32:
+    """Of each centroid the other one that is nearest to it, (k,) int32."""
+    distances = table_of_distances(centroids, centroids, workers)
+    np.fill_diagonal(distances, np.inf)
+    return distances.argmin(axis=1).astype(np.int32)
+
+
 def farthest(
     distances: Float64, labels: Int32 | Int64, wanted: int, points: Int64 | None = None
 ) -> tuple[Int64, Float64]:

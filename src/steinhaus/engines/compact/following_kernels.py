@@ -1,0 +1,281 @@
+"""Labels that follow centroids of which few move: of each point the nearest two are known, and how near the others are.
+
+Let a point's centroids be ordered by their squared distance, ties by number. Of each point two of them are known, with
+their distances: the nearest, and another one that is usually the second nearest. `rest` is at most the distance of
+every other one. If some centroids move, these and the two are all that is compared: the nearest of them is the nearest
+of all, if it is nearer than `rest`, and so is the second nearest. Otherwise the point is compared with all centroids
+again. These bounds are distances that were computed, so they need no slack for rounding.
+
+Points of the same cluster stand next to each other. A tile of points lies around a centre, the cluster's centroid as it
+was once: a centroid that is farther from the centre than the tile's radius and the greatest `rest` of its points come
+to cannot be among the nearest, nor below `rest`.
+"""
+
+from __future__ import annotations
+
+from math import inf, sqrt
+
+from steinhaus.engines.bounds.doubles import FAR, far_stretch
+from steinhaus.engines.compact.kernels import BLOCK, move, put, put_down
+from steinhaus.engines.compact.lanes import F64x16, I64x16, few_distances, many_distances
+from steinhaus.engines.compact.records import FEW, GROUP, TILE, Followed, Labels, Lanes, Sites
+from steinhaus.engines.exact import updating
+from steinhaus.engines.exact.distances import squared_distance
+from steinhaus.engines.exact.updating import Steps
+from steinhaus.jit.build import apart, inlined, kernel
+from steinhaus.jit.operations import (
+    bits_of,
+    convert,
+    count_ones,
+    largest,
+    load,
+    lowest_one,
+    minimum,
+    select,
+    splat,
+    store,
+)
+from steinhaus.jit.types import Array, Point, f64, i32, i64
+
+FEW_LANES = 6  # of a tile, up to which they are compared one by one
+NOBODY = -1  # the number of a centroid that there is not, at an infinite distance
+
+
+@kernel
+def follow(x: Lanes, run: Labels, near: Followed, limbs: i64, first: i64, end: i64, sites: Sites, k: i64) -> None:
+    """Label the points of some tiles, after the centroids that are noted as moved have moved."""
+    _follow(x, run, near, limbs, first, end, sites, k)
+
+
+@kernel
+def advance(
+    x: Lanes, run: Labels, near: Followed, limbs: i64, k: i64, sites: Sites, steps: Steps, tolerance: f64, most: i64
+) -> i64:
+    """Do complete iterations, as `kernels.advance` does."""
+    tiles = (x.n + TILE - 1) // TILE
+    for done in range(most):
+        _follow(x, run, near, limbs, 0, tiles, sites, k)
+        if updating.update(run.sums, limbs, k, x.d, run.counts, sites.rows, steps, tolerance, done) == 0:
+            _forget_moves(near)
+            return done
+        _note(steps.following, k, x.d, sites, near)
+    return most
+
+
+@kernel
+def note(following: Array[f64], k: i64, d: i64, sites: Sites, near: Followed) -> None:
+    """Make these the centroids, (k, d), and note which ones that moves."""
+    _note(following, k, d, sites, near)
+
+
+@inlined
+def _forget_moves(near: Followed) -> None:
+    for place in range(near.many[0]):
+        near.moves[near.moved[place] + 1] = 0
+    near.many[0] = 0
+
+
+@apart
+def _note(following: Array[f64], k: i64, d: i64, sites: Sites, near: Followed) -> None:
+    """Note which centroids move, and have them there."""
+    _forget_moves(near)
+    many = 0
+    for j in range(k):
+        for t in range(d):
+            if following[j * d + t] != sites.rows[j * d + t]:
+                near.moved[many] = j
+                near.moves[j + 1] = 1
+                many += 1
+                break
+    near.many[0] = many
+    put(following, k, d, sites)
+    _measure(near, sites, k, d)
+
+
+@kernel
+def measure(near: Followed, sites: Sites, k: i64, d: i64) -> None:
+    """Measure how far the centroids that moved are from the centres of tiles."""
+    _measure(near, sites, k, d)
+
+
+@apart
+def _measure(near: Followed, sites: Sites, k: i64, d: i64) -> None:
+    if 10 * near.many[0] > 9 * k:
+        return
+    for c in range(near.many[1]):
+        for place in range(near.many[0]):
+            squared = squared_distance(near.centres + c * d, sites.rows + near.moved[place] * d, d)
+            near.apart[c * k + place] = sqrt(squared) * (1.0 - far_stretch(d))
+
+
+@kernel
+def surround(x: Lanes, run: Labels, near: Followed, first: i64, end: i64) -> None:
+    """Let tiles lie around the centres of the clusters of their first points."""
+    for tile in range(first, end):
+        centre = i64(run.labels[TILE * tile])
+        near.centre[tile] = centre
+        squared = _distances(x.values + TILE * x.d * tile, near.centres + centre * x.d, x.d, run.bounds)
+        near.radius[tile] = sqrt(largest(squared)) * (1.0 + far_stretch(x.d)) + FAR
+
+
+@apart
+def _follow(x: Lanes, run: Labels, near: Followed, limbs: i64, first: i64, end: i64, sites: Sites, k: i64) -> None:
+    d, waiting, many = x.d, 0, near.many[0]
+    everything = 10 * many > 9 * k
+    for tile in range(first, end):
+        values, at = x.values + TILE * d * tile, TILE * tile
+        if everything:
+            _compare(values, run, near, at, sites, k, d)
+        else:
+            _compare_moved(values, run, near, tile, sites, many, k, d)
+            unsure = 0xFFFF & ~i64(bits_of(load(near.firsts, at, TILE) < load(near.rest, at, TILE)))
+            _compare_some(values, run, near, at, sites, k, d, unsure)
+        new = load(run.found, 0, TILE)
+        changed = i64(bits_of(new != load(run.labels, at, TILE)))
+        if at + TILE > x.n:
+            changed = changed & ((1 << (x.n - at)) - 1)
+        if changed != 0:
+            move(x, values, run, tile, changed, limbs, k)
+            store(run.labels, at, new)
+            waiting += 1
+            if waiting == BLOCK:
+                put_down(run, limbs, k * d)
+                waiting = 0
+    if waiting > 0:
+        put_down(run, limbs, k * d)
+
+
+@kernel
+def complete(x: Lanes, run: Labels, near: Followed, first: i64, end: i64, sites: Sites, k: i64) -> None:
+    """Make sure, for the points of some tiles, that the other centroid is the second nearest."""
+    for tile in range(first, end):
+        at = TILE * tile
+        store(run.found, 0, load(run.labels, at, TILE))
+        unsure = 0xFFFF & ~i64(bits_of(load(near.seconds, at, TILE) < load(near.rest, at, TILE)))
+        _compare_some(x.values + TILE * x.d * tile, run, near, at, sites, k, x.d, unsure)
+
+
+@apart
+def _compare_some(
+    tile: Array[Point], run: Labels, near: Followed, at: i64, sites: Sites, k: i64, d: i64, which: i64
+) -> None:
+    """Find the nearest two of all centroids for these lanes of a tile: one by one, where they are few."""
+    if count_ones(which) > FEW_LANES:
+        _compare(tile, run, near, at, sites, k, d)
+        return
+    left = which
+    while left != 0:
+        lane = lowest_one(left)
+        left = left & (left - 1)
+        row, out = run.some.rows, run.bounds
+        for t in range(d):
+            row[t] = f64(tile[TILE * t + lane])
+        if d < FEW:
+            _across(row, sites, k, d, out)
+        else:
+            for j in range(k):
+                out[j] = squared_distance(row, sites.rows + j * d, d)
+        best, second, rest = inf, inf, inf
+        label, other = NOBODY, NOBODY
+        for j in range(k):
+            total = out[j]
+            if total < rest:
+                if total < second:
+                    rest = second
+                    if total < best:
+                        second, other = best, label
+                        best, label = total, j
+                    else:
+                        second, other = total, j
+                else:
+                    rest = total
+        near.firsts[at + lane], near.seconds[at + lane], near.rest[at + lane] = best, second, rest
+        near.others[at + lane] = i32(other)
+        run.found[lane] = i32(label)
+
+
+@apart
+def _across(row: Array[f64], sites: Sites, k: i64, d: i64, out: Array[f64]) -> None:
+    """Write the squared distances of a point of few features to all centroids, (k rounded up to 16,)."""
+    wide = (k + GROUP - 1) // GROUP * GROUP
+    for j in range(0, wide, GROUP):
+        total = splat(0.0, f64, GROUP)
+        for t in range(d):
+            e = row[t] - load(sites.across, t * wide + j, GROUP)
+            total = total + e * e
+        store(out, j, total)
+
+
+@apart
+def _compare(tile: Array[Point], run: Labels, near: Followed, at: i64, sites: Sites, k: i64, d: i64) -> None:
+    """Find the nearest two of all centroids for a tile's points, and the distance of the next one."""
+    best, second, rest = splat(inf, f64, TILE), splat(inf, f64, TILE), splat(inf, f64, TILE)
+    label, other = splat(NOBODY, i64, TILE), splat(NOBODY, i64, TILE)
+    for j in range(k):
+        total = _distances(tile, sites.rows + j * d, d, run.bounds)
+        name = splat(j, i64, TILE)
+        nearer, among_two = total < best, total < second  # ties stay with lower numbers, which came before
+        rest = minimum(rest, select(among_two, second, total))
+        second = select(nearer, best, select(among_two, total, second))
+        other = select(nearer, label, select(among_two, name, other))
+        best, label = select(nearer, total, best), select(nearer, name, label)
+    store(near.rest, at, rest)
+    _keep(run, near, at, best, second, label, other)
+
+
+@apart
+def _compare_moved(
+    tile: Array[Point], run: Labels, near: Followed, tile_of: i64, sites: Sites, many: i64, k: i64, d: i64
+) -> None:
+    """Find the nearest two of a tile's old two and the centroids that moved, from where they are now."""
+    at, chosen, found = TILE * tile_of, run.some.names, 0
+    rest = load(near.rest, at, TILE)
+    limit = (near.radius[tile_of] + sqrt(largest(rest))) * (1.0 + far_stretch(d)) + FAR
+    apart = near.apart + near.centre[tile_of] * k
+    for place in range(many):
+        if apart[place] <= limit:
+            chosen[found] = near.moved[place]
+            found += 1
+    for lane in range(at, at + TILE):
+        if near.moves[i64(run.labels[lane]) + 1] != 0:
+            near.firsts[lane] = inf
+        if near.moves[i64(near.others[lane]) + 1] != 0:
+            near.seconds[lane] = inf
+    best, second = load(near.firsts, at, TILE), load(near.seconds, at, TILE)
+    label, other = convert(load(run.labels, at, TILE), i64), convert(load(near.others, at, TILE), i64)
+    nowhere, nobody = splat(inf, f64, TILE), splat(NOBODY, i64, TILE)
+    gone = best == nowhere
+    label, other = select(gone, other, label), select(gone | (second == nowhere), nobody, other)
+    best, second = select(gone, second, best), select(gone, nowhere, second)
+    label = select(best == nowhere, nobody, label)
+    for place in range(found):
+        j = chosen[place]
+        total = _distances(tile, sites.rows + j * d, d, run.bounds)
+        name = splat(j, i64, TILE)
+        nearer = (total < best) | ((total == best) & (name < label))
+        among_two = (total < second) | ((total == second) & (name < other))
+        rest = minimum(rest, select(among_two, second, total))
+        second = select(nearer, best, select(among_two, total, second))
+        other = select(nearer, label, select(among_two, name, other))
+        best, label = select(nearer, total, best), select(nearer, name, label)
+    store(near.rest, at, rest)
+    _keep(run, near, at, best, second, label, other)
+
+
+@inlined
+def _distances(tile: Array[Point], row: Array[f64], d: i64, work: Array[f64]) -> F64x16:
+    """The squared distances of a tile's points to a row. work: (16,)."""
+    if d < FEW:
+        store(work, 0, few_distances(tile, row, d))
+    else:
+        store(work, 0, many_distances(tile, row, d))
+        store(work, 8, many_distances(tile + 8, row, d))
+    return load(work, 0, TILE)
+
+
+@inlined
+def _keep(run: Labels, near: Followed, at: i64, best: F64x16, second: F64x16, label: I64x16, other: I64x16) -> None:
+    store(near.firsts, at, best)
+    store(near.seconds, at, second)
+    store(near.others, at, convert(other, i32))
+    store(run.found, 0, convert(label, i32))
