@@ -134,7 +134,7 @@ def _weighted(x: Any, k: int | None, weights: Float64, threads: int | None) -> P
         from steinhaus.engines.sparse.points import SparsePoints
 
         return SparsePoints(x, weights=put, threads=threads)
-    if serves(x.shape[0], x.shape[1], k):
+    if serves(x.shape[0], x.shape[1], k) and not put.finer:
         from steinhaus.engines.compact.points import CompactPoints
 
         return CompactPoints(np.ascontiguousarray(x), threads=threads, weights=put)
@@ -143,7 +143,7 @@ def _weighted(x: Any, k: int | None, weights: Float64, threads: int | None) -> P
         return points
     from steinhaus.engines.exact.weighted import WeightedPoints
 
-    return WeightedPoints(points, x, counts=put.counts, unit=put.unit, threads=threads)
+    return WeightedPoints(points, x, put, threads=threads)
 
 
 def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) -> Int32:
@@ -204,10 +204,15 @@ def batches(x: NDArray[Any], *, threads: int | None = None) -> Batches:
 
 
 def counts_of(weights: Float64 | None) -> Int64 | None:
-    """What rows count for by their weights, (n,) whole numbers; None: 1 each. DataError where a weight is not valid."""
-    from steinhaus.engines.exact.weighing import weigh
+    """What rows count for where they are drawn by weight, (n,) whole numbers; None: 1 each.
 
-    return weigh(weights).counts
+    DataError where a weight is not valid.
+    """
+    from steinhaus.engines.exact.weighing import weigh
+    from steinhaus.points import drawn
+
+    levels = weigh(weights).levels
+    return drawn(levels) if levels else None
 
 
 def unit_rows(x: NDArray[Any], *, threads: int | None = None) -> NDArray[np.floating[Any]]:
