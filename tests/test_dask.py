@@ -193,9 +193,13 @@ def test_frames_of_extension_types_give_the_model_of_the_same_frame_in_pandas(cl
     model = kmeans.fit(frame)
     expected = model.cluster_centers_.tolist(), model.labels_.tolist(), list(model.feature_names_in_)
     model = kmeans.fit(dd.from_pandas(frame, npartitions=2))
-    assert (model.cluster_centers_.tolist(), model.labels_.compute().tolist(), list(model.feature_names_in_)) == expected
+    assert (
+        model.cluster_centers_.tolist(),
+        model.labels_.compute().tolist(),
+        list(model.feature_names_in_),
+    ) == expected
     frame.loc[41, "b"] = pd.NA
-    with pytest.raises(ValueError, match="row 41, column 1 holds nan|contains NaN"):
+    with pytest.raises(ValueError, match=r"row 41, column 1 holds nan|contains NaN"):
         kmeans.fit(dd.from_pandas(frame, npartitions=2))
 
 

@@ -162,7 +162,9 @@ def test_batches_and_starts_know_of_light_points(rng):
     for init in ("k-means++", "random"):
         found = KMeans(3, init=init, n_init=20, random_state=0).fit(x, sample_weight=weights)
         assert sorted(found.cluster_centers_.ravel().tolist()) == [0.0, 5.0, 9.0]
-    learnt = MiniBatchKMeans(3, init=np.array([[0.0], [5.0], [8.0]]), reassignment_ratio=0).partial_fit(x, sample_weight=weights)
+    learnt = MiniBatchKMeans(3, init=np.array([[0.0], [5.0], [8.0]]), reassignment_ratio=0).partial_fit(
+        x, sample_weight=weights
+    )
     assert learnt.cluster_centers_.ravel().tolist() == [0.0, 5.0, 9.0]
 
 

@@ -100,7 +100,7 @@ def opened(
     DataError
         Points or weights are not finite; or there are weights, and the points are not in memory.
     """
-    points = choose(x, k=k, threads=threads) if weights is None else _weighted(x, k, weights, threads)
+    points = choose(x, k=k, threads=threads) if weights is None else weighted(x, weights, k=k, threads=threads)
     try:
         yield points
     finally:
@@ -120,7 +120,10 @@ def opened_rows(
         yield part
 
 
-def _weighted(x: Any, k: int | None, weights: Float64, threads: int | None) -> Points:
+def weighted(
+    x: Any, weights: Float64, *, k: int | None = None, threads: int | None = None, memory: int | None = None
+) -> Points:
+    """Choose the engine for points with weights; see `opened`."""
     import numpy as np
 
     from steinhaus.engines.compact.policy import serves
@@ -134,11 +137,11 @@ def _weighted(x: Any, k: int | None, weights: Float64, threads: int | None) -> P
         from steinhaus.engines.sparse.points import SparsePoints
 
         return SparsePoints(x, weights=put, threads=threads)
-    if serves(x.shape[0], x.shape[1], k) and not put.finer:
+    if memory is None and serves(x.shape[0], x.shape[1], k) and not put.finer:
         from steinhaus.engines.compact.points import CompactPoints
 
         return CompactPoints(np.ascontiguousarray(x), threads=threads, weights=put)
-    points = choose(x, k=k, threads=threads)
+    points = choose(x, k=k, threads=threads, memory=memory)
     if put.counts is None:
         return points
     from steinhaus.engines.exact.weighted import WeightedPoints

@@ -58,6 +58,8 @@ class Wanted:
 def place_of(column: str | int, names: Sequence[str], name: str) -> int:
     """Where a column stands that is given by its name or its number, counted from 0; or from the end, if negative."""
     if column in names:
+        if list(names).count(str(column)) > 1:
+            raise DataError(f"{name} has several columns called {column!r}. Give the number of the one that is meant.")
         return list(names).index(str(column))
     if isinstance(column, int) or re.fullmatch(r"-?\d{1,9}", column):
         place = int(column)
@@ -111,8 +113,19 @@ def numbers_rows(values: NDArray[Any]) -> bool:
 
 
 def counts_rows(values: NDArray[Any]) -> bool:
-    """Whether a column counts the rows, from 0 or 1 on."""
-    return bool(values[0] in (0, 1)) and bool((values == np.arange(len(values)) + values[0]).all())
+    """Whether a column counts the rows, from any whole number on."""
+    return is_whole(values[:1]) and bool((np.diff(values.astype(np.float64)) == 1).all())
+
+
+def rises_evenly(column: str, values: NDArray[Any]) -> str | None:
+    """A word about a column that changes by the same step from row to row, as a time or an index does."""
+    steps = np.diff(values.astype(np.float64))
+    if len(values) < _CERTAIN or not steps[0] or not np.allclose(steps, steps[0], rtol=1e-6, atol=0):
+        return None
+    return (
+        f'Clustered: column "{column}", which changes by {steps[0]:.6g} from row to row, as a time or an index does. '
+        f"To leave it out: {option('without', repr(column))}."
+    )
 
 
 def is_whole(values: NDArray[Any]) -> bool:

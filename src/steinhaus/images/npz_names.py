@@ -39,6 +39,17 @@ def labels_beside(keys: Sequence[str], images: str) -> list[str]:
     return [key for key in keys if key != images and is_labels(key) and _role(key)[0] == _role(images)[0]]
 
 
+def of_weights(keys: Sequence[str], name: str, weights: str | None) -> list[str]:
+    """The arrays of weights: the one of this name, or those of the parts of a split that are called so."""
+    if weights is None:
+        return []
+    if weights in keys:
+        part, role = _role(weights)
+        split = {part: key for key in keys for part, other in [_role(key)] if part is not None and other == role}
+        return [weights] if part is None else [split[part] for part in ORDER if part in split]
+    raise DataError(f"{name} holds no array named {weights!r}; it holds {', '.join(keys)}.")
+
+
 def chosen(keys: Sequence[str], name: str, images: str | None, labels: str | int | bool | None) -> Chosen:
     """The arrays of images and of labels: as named, else by convention.
 

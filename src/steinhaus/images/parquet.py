@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from steinhaus.errors import DataError
 from steinhaus.images import columns as of_table
 from steinhaus.images import parquet_layout
-from steinhaus.images.collection import Images
+from steinhaus.images.collection import Images, checked_weights
 from steinhaus.images.columns import Wanted
 from steinhaus.images.encoded import Encoded, decode_all
 from steinhaus.images.files import damage_named, shown, source_name
@@ -146,6 +146,7 @@ def read(
     size: tuple[int, int] | None = None,
     fit: str = "crop",
     background: int = 0,
+    weights: str | int | None = None,
     limits: Limits,
     progress: Progress | None,
 ) -> Images:
@@ -168,6 +169,8 @@ def read(
         limit of memory. Only uint8, float32 and float64 can; encoded pictures can't.
     mode, size, fit, background
         Of encoded pictures: see `folder.read`.
+    weights
+        The column of weights, by name or number. Only of what is read into memory.
 
     Raises
     ------
@@ -177,7 +180,7 @@ def read(
     pairs = shards(path)
     files = [file for file, _ in pairs]
     wanted = Wanted(columns, without)
-    layout = layout_of(files, images, labels, wanted)
+    layout = layout_of(files, images, labels, wanted, weights)
     check_sizes(files, layout, limits)
     if layout.kind == "encoded":
         if stored:
@@ -190,6 +193,8 @@ def read(
             encoded(pairs, layout.columns[0], layout.label), look, source_name(path), limits, progress,
             label_names=layout.label_names,
         )  # fmt: skip
+        if layout.weight is not None:
+            found = _with_weights(found, column(files, layout.weight, "a weight"))
         return replace(found, notes=(*layout.notes, *found.notes))
     if layout.kind == "wide" and not layout.asked:
         layout = features(files, layout)
@@ -208,10 +213,26 @@ def read(
     n_bytes = store.shape[0] * store.shape[1] * store.dtype.itemsize
     if not (n_bytes > limits.memory if stored is None else stored):
         limits.check_memory(shown(path), n_bytes)
-        made = Images.from_arrays(store.read(0, store.shape[0]), labelled, **given)
+        weighed = None if layout.weight is None else column(files, layout.weight, "a weight")
+        made = Images.from_arrays(store.read(0, store.shape[0]), labelled, weights=weighed, **given)
         hint = None if names is None or plain else of_table.apart(names, made.pixels)
         return made if hint is None else replace(made, notes=(*made.notes, hint))
+    if layout.weight is not None:
+        raise DataError(
+            f"{shown(path)}: weights need the values in memory, so far. Leave the weights out, or raise the limit: "
+            f"{option('limits', 'Limits(memory=...)', 'memory=...') if not stored else option('stored', 'False')}."
+        )
     return stored_images(store, image, labelled, **given)
+
+
+def _with_weights(images: Images, weights: NDArray[Any]) -> Images:
+    """Pictures with their weights; all must have been read."""
+    if images.skipped:
+        raise DataError(
+            f"{images.name}: {images.skipped[0].file} cannot be read, so that weights do not belong to pictures. Mend "
+            "it, or leave its row out."
+        )
+    return replace(images, weights=checked_weights(weights, images.n, images.name))
 
 
 def features(files: Sequence[Path], layout: Layout) -> Layout:

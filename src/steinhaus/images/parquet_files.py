@@ -29,10 +29,13 @@ def shards(path: Path) -> list[tuple[Path, Part | None]]:
     return ordered(path, (".parquet", ".arrow", ".feather")) if path.is_dir() else [(path, None)]
 
 
-def layout_of(files: Sequence[Path], images: str | None, labels: Any, wanted: Wanted) -> Layout:
+def layout_of(
+    files: Sequence[Path], images: str | None, labels: Any, wanted: Wanted, weights: str | int | None = None
+) -> Layout:
     """Tell by the first file's schema what is what, and hold the others against it."""
     with damage_named(shown(files[0]), "Parquet"):
-        layout = parquet_layout.layout_of(opened(files[0]).schema_arrow, shown(files[0]), images, labels, wanted)
+        schema = opened(files[0]).schema_arrow
+        layout = parquet_layout.layout_of(schema, shown(files[0]), images, labels, wanted, weights)
     _check_alike(files, layout)
     return layout
 
@@ -60,7 +63,7 @@ def _check_alike(files: Sequence[Path], layout: Layout) -> None:
     first, schema = shown(files[0]), opened(files[0]).schema_arrow
     for file in files[1:]:
         there = opened(file).schema_arrow
-        for name in (*layout.columns, *([layout.label] if layout.label else [])):
+        for name in (*layout.columns, *filter(None, (layout.label, layout.weight))):
             if name not in there.names:
                 raise DataError(
                     f"{shown(file)} has no column {name}, which {first} has. All shards must have the same columns."

@@ -35,6 +35,7 @@ class Layout:
     label_names: tuple[str, ...] | None = None  # where labels are numbers of these
     notes: tuple[str, ...] = ()
     asked: bool = False  # the columns are those that the user named
+    weight: str | None = None  # column of the weights
 
     @property
     def d(self) -> int:
@@ -42,23 +43,28 @@ class Layout:
         return math.prod(self.shape) if self.shape else 0
 
 
-def layout_of(schema: Any, name: str, images: str | None, labels: Any, wanted: Wanted) -> Layout:
+def layout_of(
+    schema: Any, name: str, images: str | None, labels: Any, wanted: Wanted, weights: str | int | None = None
+) -> Layout:
     """Tell by a schema what is what."""
     features, index = _features(schema), _index(schema)
+    weight = None if weights is None else str(schema.names[place_of(weights, schema.names, name)])
     label, note = _label(schema, name, labels, features, wanted)
     of_label = features.get(label, {}) if label is not None else {}
     label_names = _class_names(of_label)
     chosen = _pixels(schema, name, images, label, wanted)
     if chosen is not None:
         layout = _of_column(schema, name, chosen, label)
-        left = [each for each in schema.names if each not in (chosen, label) and each not in index]
+        left = [each for each in schema.names if each not in (chosen, label, weight) and each not in index]
         notes = [note, _left_out(left, "beside the column of pixels"), _left_out(index, "an index")]
     else:
-        layout, notes = _wide(schema, name, label, index, wanted)
+        if label is not None and label == weight:
+            raise DataError(f'{name}: column "{weight}" is the label, and cannot be the weights too.')
+        layout, notes = _wide(schema, name, label, weight, index, wanted)
         notes = [note, *notes]
     return Layout(
         layout.kind, layout.columns, layout.shape, layout.dtype, label, label_names,
-        tuple(each for each in notes if each), wanted.columns is not None,
+        tuple(each for each in notes if each), wanted.columns is not None, weight,
     )  # fmt: skip
 
 
@@ -153,7 +159,7 @@ def _of_column(schema: Any, name: str, chosen: str, label: str | None) -> Layout
 
 
 def _wide(
-    schema: Any, name: str, label: str | None, index: Sequence[str], wanted: Wanted
+    schema: Any, name: str, label: str | None, weight: str | None, index: Sequence[str], wanted: Wanted
 ) -> tuple[Layout, list[str | None]]:
     """All columns of numbers, each a feature."""
     out = wanted.left_out(schema.names, name)
@@ -162,7 +168,9 @@ def _wide(
     kept = [
         each
         for place in places
-        if place not in out and (each := schema.names[place]) != label and (asked is not None or each not in index)
+        if place not in out
+        and (each := schema.names[place]) not in (label, weight)
+        and (asked is not None or each not in index)
     ]
     columns = tuple(each for each in kept if _is_number(kind := schema.field(each).type) and str(kind) != "bool")
     if not columns:
@@ -171,13 +179,14 @@ def _wide(
         )
     others = [each for each in kept if each not in columns]
     by_name = [schema.names[place] for place in wanted.by_name(schema.names, name)]
-    if label in by_name:
-        raise DataError(f'{name}: column "{label}" is the label, and is no feature.')
+    if both := [each for each in by_name if each in (label, weight)]:
+        what = "that of the weights" if both[0] == weight else "the label"
+        raise DataError(f'{name}: column "{both[0]}" is {what}, and is no feature.')
     if others and by_name:
         raise DataError(f"{name}: column {others[0]} holds {schema.field(others[0]).type}, which is no feature.")
     dtype = np.result_type(*(schema.field(each).type.to_pandas_dtype() for each in columns))
     notes = [_left_out(others, "not numbers"), _left_out(() if asked is not None else index, "an index")]
-    return Layout("wide", columns, (len(columns),), dtype, label), notes
+    return Layout("wide", columns, (len(columns),), dtype, None), notes
 
 
 def _left_out(columns: Sequence[str], why: str) -> str | None:

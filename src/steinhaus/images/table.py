@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,20 @@ from numpy.typing import NDArray
 
 from steinhaus.errors import DataError
 from steinhaus.images import columns as of_table
+from steinhaus.images.cells import is_missing, is_number, plain
 from steinhaus.images.collection import Images
 from steinhaus.images.columns import Wanted
 from steinhaus.images.files import Content, open_content, source_name
 from steinhaus.images.labels import LARGEST_FLOAT
 from steinhaus.images.limits import MEBIBYTE, Limits
 from steinhaus.images.progress import Progress
-from steinhaus.images.table_layout import Layout, Line, is_number, layout_of
+from steinhaus.images.table_layout import Layout, Line, layout_of
 from steinhaus.wording import option
 
 _BLOCK = 4 * MEBIBYTE  # bytes of text parsed in one go
 _REFERENCE = 8  # bytes that a list or a dict takes for one of its items
+_EXACT = 2.0**53  # up to which a float64 holds every whole number
+_NO_LABEL = "No column is taken as the label. If one is: {first} or {last}."
 _CERTAIN = 10  # rows from which on a column of text without two rows alike is one of names, not of labels
 
 
@@ -37,6 +40,8 @@ def read(
     without: Sequence[str | int] = (),
     shape: tuple[int, ...] | None = None,
     full_scale: float | None = None,
+    header: bool | None = None,
+    weights: str | int | None = None,
     limits: Limits,
     progress: Progress | None,
 ) -> Images:
@@ -59,6 +64,10 @@ def read(
         have no names of their own; others stay vectors.
     full_scale
         As in `Images.from_arrays`; of columns with names 1 by default: they are numbers in units of their own.
+    header
+        Whether the first line is one of names. None: as it seems.
+    weights
+        The column of the weights, by name or number.
 
     Raises
     ------
@@ -72,13 +81,15 @@ def read(
         top = [line for _, line in zip(range(2), lines, strict=False)]
         if not top:
             raise DataError(f"{name} holds only blank lines.")
-        layout = layout_of(top, labels, wanted, name)
+        layout = layout_of(top, labels, wanted, name, header=header, weights=weights)
         raw = _read(_blocks(top[1:] if layout.header else top, lines), layout, name, limits)
     if layout.square:
         raw, layout = _ends(raw, layout, name)
     elif labels is None and layout.names is not None and layout.label is not None:
         _check_classes(raw.labels, layout.names[layout.label], name)
     raw = _without_names(raw, layout)
+    if labels is None and not layout.square:
+        raw = _about_labels(raw, layout)
     raw = _chosen(raw, layout, wanted, name)
     pixels, names = raw.values, raw.names
     if pixels.dtype != np.uint8 and pixels.min() >= 0 and pixels.max() <= 255 and of_table.is_whole(pixels):
@@ -94,6 +105,7 @@ def read(
         full_scale=full_scale if plain or full_scale is not None or names is None else 1.0,
         columns=None if plain or names is None else names,
         notes=[*raw.notes, *([hint] if hint else [])],
+        weights=raw.weights,
     )
 
 
@@ -104,6 +116,7 @@ class _Raw:
     values: NDArray[Any]  # (n, columns of numbers)
     names: tuple[str, ...] | None  # of these columns
     labels: Any = None
+    weights: Any = None
     notes: list[str] = field(default_factory=list)
 
 
@@ -123,21 +136,51 @@ def _read(blocks: Iterator[list[Line]], layout: Layout, name: str, limits: Limit
         parsed.append(_parsed([rest for _, rest in parts], block, layout, name))
         held += parsed[-1].nbytes
         limits.check_memory(name, held)
-    if "" in texts:
-        raise DataError(f"{name}: the label of image {found.index('') + 1} is empty; every image needs one, or none.")
     names = None if layout.names is None else tuple(layout.names[column] for column in layout.features)
-    notes = []
+    notes = [] if layout.label is None else _check_labels(texts, found, name)
     if layout.text:
-        listed = ", ".join(f'"{layout.names[column] if layout.names else column}"' for column in sorted(layout.text))
-        notes.append(f"Left out: {'column' if len(layout.text) == 1 else 'columns'} {listed}, which hold text.")
-    return _Raw(np.concatenate(parsed), names, None if layout.label is None else found, notes)
+        listed = ", ".join(f'"{layout.name(column)}"' for column in sorted(layout.text))
+        holds = "column {}, which holds text" if len(layout.text) == 1 else "columns {}, which hold text"
+        notes.append(f"Left out: {holds.format(listed)}.")
+    return _Raw(np.concatenate(parsed), names, None if layout.label is None else found, notes=notes)
+
+
+def _check_labels(texts: Iterable[str], found: Sequence[str], name: str) -> list[str]:
+    """Refuse labels that are missing; what is said of names that might mean it."""
+    missing = sorted(text for text in texts if is_missing(text))
+    numbers = any(is_number(text) and not is_missing(text) for text in texts)
+    if missing and (numbers or "" in missing):
+        what = "empty" if "" in missing else f"missing ({missing[0]})"
+        raise DataError(
+            f"{name}: the label of image {found.index(missing[0]) + 1} is {what}; every image needs one, or none: "
+            f"{option('labels', repr('none'))}."
+        )
+    return [f'The label "{text}" is taken for a name, as any other.' for text in missing]
+
+
+def _about_labels(raw: _Raw, layout: Layout) -> _Raw:
+    """What is said of labels that nobody asked for, or that there may be."""
+    if layout.by_text and raw.labels is not None:
+        which = f'column "{layout.name(layout.label or 0)}"' if layout.names else f"column {layout.label}"
+        note = f"Labels: {which}, which holds text. If it is none: {option('labels', repr('none'))}."
+    elif layout.names is None and not layout.header and raw.labels is None and _seems_labelled(raw.values):
+        note = _NO_LABEL.format(first=option("labels", repr("first")), last=option("labels", repr("last")))
+    else:
+        return raw
+    return replace(raw, notes=[*raw.notes, note])
+
+
+def _seems_labelled(values: NDArray[Any]) -> bool:
+    """Whether the first or the last of several columns has few values, all whole numbers."""
+    few = [0 < _classes(values[:, column]) <= len(values) / _CERTAIN for column in (0, -1)]
+    return values.shape[1] > 2 and len(values) >= 2 * _CERTAIN and few[0] != few[1]
 
 
 def _without_names(raw: _Raw, layout: Layout) -> _Raw:
     """A column of text that was taken for labels, and has no two rows alike, is one of names: left out, and said."""
     if not layout.by_text or len(raw.labels) < _CERTAIN or len(set(raw.labels)) < len(raw.labels):
         return raw
-    column = layout.label if layout.names is None else f'"{layout.names[layout.label or 0]}"'
+    column = layout.label if layout.names is None else f'"{layout.name(layout.label or 0)}"'
     note = (
         f"Left out: column {column} of text, of which no two rows are alike; to take it as labels: "
         f"{option('labels', repr('first') if layout.label == 0 else repr('last'))}."
@@ -171,10 +214,7 @@ def _ends(raw: _Raw, layout: Layout, name: str) -> tuple[_Raw, Layout]:
                 f"{option('labels', repr('last'))}, or {option('labels', repr('none'))}."
             )
     if not first and not last:
-        note = (
-            f"No column is taken as the label. If one is: {option('labels', repr('first'))} or "
-            f"{option('labels', repr('last'))}."
-        )
+        note = _NO_LABEL.format(first=option("labels", repr("first")), last=option("labels", repr("last")))
         return replace(raw, notes=[*raw.notes, note]), layout
     which = "first" if first else "last"
     note = f"Labels: the {which} column. If it is none: {option('labels', repr('none'))}."
@@ -197,13 +237,16 @@ def _chosen(raw: _Raw, layout: Layout, wanted: Wanted, name: str) -> _Raw:
     known = layout.names or tuple(str(column) for column in range(layout.columns))
     place = {column: place for place, column in enumerate(layout.features)}  # in `values`
     asked = wanted.by_name(known, name)
-    if (bad := next((column for column in asked if column not in place), None)) is not None:
+    out = wanted.left_out(known, name)
+    if (bad := next((column for column in asked if column not in place and column not in out), None)) is not None:
         what = "is the label" if bad == layout.label and not layout.by_text else "holds text"
         raise DataError(f'{name}: column "{known[bad]}" {what}, and is no feature.')
-    out = wanted.left_out(known, name)
     notes = list(raw.notes)
     one_by_one = wanted.columns is not None and wanted.columns != "all"
     columns = [column for column in (asked if one_by_one else layout.features) if column not in out]
+    if layout.weight is not None:
+        raw = replace(raw, weights=values[:, place[layout.weight]])
+        columns = [column for column in columns if column != layout.weight]
     if wanted.columns is None and (names is None or not of_table.are_numbered(names)):
         for column in list(columns):
             if names is None and (column or of_table.square(len(place))):
@@ -212,9 +255,13 @@ def _chosen(raw: _Raw, layout: Layout, wanted: Wanted, name: str) -> _Raw:
             if note is not None:
                 columns.remove(column)
                 notes.append(note)
+            elif (note := of_table.rises_evenly(known[column], values[:, place[column]])) is not None:
+                notes.append(note)
         if names is not None and (note := of_table.clustered_labels([known[column] for column in columns])):
             notes.append(note)
     kept = [place[column] for column in columns]
+    if any(values[:, column].max(initial=0) > _EXACT or values[:, column].min(initial=0) < -_EXACT for column in kept):
+        notes.append("Whole numbers beyond 2^53 are rounded: they are read as float64.")
     if not kept:
         raise DataError(
             f"{name}: no column is left to cluster. Name those that are features: {option('columns', '...')}"
@@ -279,11 +326,17 @@ def _fault(block: list[Line], layout: Layout, name: str) -> str:
         for column, text in enumerate(fields):
             if column not in layout.features:
                 continue
-            where = f"{name}, line {number}, column {column + 1}"
-            if not text.strip():
-                return f"{where}: the pixel is missing. Every image needs all {len(layout.features):,} pixels."
-            if not is_number(text):
-                return f"{where}: {text.strip()[:40]!r} is not a number. Pixels are plain numbers, without quotes."
-            if not math.isfinite(float(text)):
-                return f"{where}: {text.strip()[:40]} is not finite. Replace or leave out such values."
+            if (wrong := _wrong(text)) is not None:
+                where, way = f"{name}, line {number}, column {column + 1}", option("without", repr(layout.name(column)))
+                return f"{where}: {wrong}. Mend it, or leave out the row, or the column: {way}."
     return f"{name}, lines {block[0][0]} to {block[-1][0]}: the numbers cannot be read."
+
+
+def _wrong(text: str) -> str | None:
+    """What is wrong with a field that should be a number; None: nothing."""
+    text = text.strip()[:40]
+    if is_missing(plain(text)) and not (is_number(text) or plain(text) != text):
+        return f"the value is missing{f' ({text})' if text else ''}"
+    if not is_number(text):
+        return f"{text!r} is not a number as 1234.5 is, without quotes"
+    return None if math.isfinite(float(text)) else f"{text} is not finite"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from steinhaus import engines
 from steinhaus.study import scaling
 from steinhaus.study.plan import Plan
-from steinhaus.study.run import Choose, check_fit
+from steinhaus.study.run import Choose, check_fit, engine
 
 if TYPE_CHECKING:
     from steinhaus.images import Images
@@ -19,5 +18,7 @@ def explain(study: Plan, images: Images, choose: Choose | None = None) -> dict[i
     split = images.split(study.train, study.seed, study.val)
     check_fit(study, split)
     rows = scaling.applied(scaling.fitted(study.scale, split.train.rows), split.train.rows)
-    with closing((choose or engines.choose)(rows, threads=study.threads)) as points:
+    weights = split.train.weights
+    how: dict[str, Any] = {} if weights is None else {"weights": weights}
+    with closing((choose or engine)(rows, threads=study.threads, **how)) as points:
         return {k: points.explain(k, study.restarts) for k in study.ks}

@@ -34,6 +34,7 @@ def data_record(images: Images, split: Split, scaling: Scaling | None = None) ->
         source=images.source,
         columns=images.columns,
         scaling=scaling,
+        weight=None if split.train.weights is None else float(split.train.weights.sum()),
     )
 
 

@@ -40,6 +40,7 @@ class DataRecord:
     source: str | None = None  # where it came from: an address or a citation, never a path of the machine
     columns: tuple[str, ...] | None = None  # names, of a table of numbers
     scaling: Scaling | None = None  # None: columns count as they are
+    weight: float | None = None  # of all training images together; None: each counts once
 
     @property
     def unit(self) -> float:
@@ -104,6 +105,8 @@ def told_of_plan(plan: dict[str, Any], data: DataRecord) -> str:
         told = "All are trained on."
     else:
         told = f"{data.n_train / (data.n_train + data.n_test):.0%} of all are trained on."
+    if data.weight is not None:
+        told += f" {'Images' if len(data.shape) > 1 else 'Rows'} count by weights, which come to {data.weight:g}."
     if data.scaling is None:
         return told
     how = {"standard": "mean 0 and standard deviation 1", "minmax": "0..1"}[data.scaling.kind]

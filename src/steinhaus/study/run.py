@@ -51,7 +51,7 @@ def run_study(
 ) -> StudyResult:
     """Run a study; `Study.run` says how.
 
-    `choose` makes the engine of an (n, d) array, `engines.choose` by default; `command` is kept in the record.
+    `choose` makes the engine of an (n, d) array, as `engine` does; `command` is kept in the record.
     """
     path = None if out is None else Path(out)
     study = study.settled(images)
@@ -64,7 +64,7 @@ def run_study(
     split = _split(study, images)
     check_fit(study, split)
     record = replace(_opening_record(study, images, split), command=command)
-    how: dict[str, Any] = {"watch": watch, "checkpoint_every": checkpoint_every, "choose": choose or engines.choose}
+    how: dict[str, Any] = {"watch": watch, "checkpoint_every": checkpoint_every, "choose": choose or engine}
     if path is None:
         store: Store = Memory(record)
         _Session(study, split, store, WholeTable(split, store), **how).run([])
@@ -80,6 +80,13 @@ def run_study(
             assigning = TableInPieces(split, folder) if assignments == "parquet" else WholeTable(split, folder)
             _Session(study, split, folder, assigning, **how).run([lock.taken_over] if lock.taken_over else [])
     return StudyResult(folder.record, folder, out=path, split=partial(_as_it_is, split))
+
+
+def engine(rows: Any, *, threads: int | None = None, weights: Float64 | None = None) -> Points:
+    """The engine of points on this machine."""
+    if weights is None:
+        return engines.choose(rows, threads=threads)
+    return engines.weighted(rows, weights, threads=threads)
 
 
 def _split(study: Plan, images: Images) -> Split:
@@ -222,7 +229,7 @@ class _Session:
         if self.store.record.versions != versions():
             notes = [*notes, "Other versions began this study; events.jsonl names both."]
         self._tell_start(fits, resumed, notes)
-        with closing(self._points(self.split.train)) as points:
+        with closing(self._points(self.split.train, self.split.train.weights)) as points:
             begin = [resumed.get(key) or Run(key, self._start(points, key)) for key in waiting]
             try:
                 self._iterate(points, begin, fits)
@@ -268,24 +275,29 @@ class _Session:
         k, restart = key
         stream = seeding.Stream(self.study.seed, k, restart)
         if self.study.init == "hierarchical":
-            part = partial(engines.opened_rows, points, self.split.train.rows, threads=self.study.threads)
-            return hierarchical(points, k, stream, part)
+            train = self.split.train
+            part = partial(engines.opened_rows, points, train.rows, weights=train.weights, threads=self.study.threads)
+            return hierarchical(points, k, stream, part, weights=points.totals.draws)
         if isinstance(self.study.init, str):
-            return seeding.starts(points, k, self.study.init, stream)
+            return seeding.starts(points, k, self.study.init, stream, weights=points.totals.draws)
         start = cast("NDArray[np.float64]", self.study.init[k][restart])
         data = self.store.record.data
         return cast("Float64", scaling.applied(data.scaling, start * data.full_scale))
 
-    def _points(self, images: Images) -> Points:
+    def _points(self, images: Images, weights: Float64 | None = None) -> Points:
         rows = scaling.applied(self.store.record.data.scaling, images.rows)
-        return self.choose(rows, threads=self.study.threads)
+        how: dict[str, Any] = {} if weights is None else {"weights": weights}
+        return self.choose(rows, threads=self.study.threads, **how)
 
     def _iterate(self, points: Points, runs: Sequence[Run], fits: dict[Key, Fit]) -> None:
         """Bring every run to its end; those that end join the fits."""
         self.active, self.kept = runs, time.monotonic()
         study = self.study
-        for fit in lloyd(points, runs, max_iter=study.max_iter, tol=study.tol, watch=self._on_iteration):
-            key = k, restart = cast(Key, fit.key)
+        for ended in lloyd(points, runs, max_iter=study.max_iter, tol=study.tol, watch=self._on_iteration):
+            key = k, restart = cast(Key, ended.key)
+            fit = ended
+            if points.totals.weights is not None:  # a size is a number of images, not their weight
+                fit = replace(ended, counts=np.bincount(points.labels(key), minlength=k))
             self.store.save_fit(key, fit)
             fits[key] = fit
             self.active = [run for run in self.active if run.key != key]

@@ -25,7 +25,7 @@ def _title(record: StudyRecord) -> str:
     noun = f"rows of {shape} values" if len(data.shape) == 1 else f"images of {shape}"
     parts = f"{data.n_train:,} {noun} to train" + (f", {data.n_test:,} to test" if data.n_test else "")
     title = f"{data.name}: {parts}. Seed {plan['seed']}."
-    if plan["train"] == "given" or data.scaling is not None:
+    if plan["train"] == "given" or data.scaling is not None or data.weight is not None:
         title += f" {told_of_plan(plan, data)}"
     if not record.complete:
         title += f" Not finished: {len(record.runs)} of {len(plan['k']) * plan['restarts']} runs are done."
