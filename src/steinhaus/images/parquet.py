@@ -21,14 +21,16 @@ from steinhaus.images.columns import Wanted
 from steinhaus.images.encoded import Encoded, decode_all
 from steinhaus.images.files import damage_named, shown, source_name
 from steinhaus.images.labels import Int64
-from steinhaus.images.limits import Limits
-from steinhaus.images.parquet_files import check_sizes, column, layout_of, opened, read_group, shards
+from steinhaus.images.limits import Limits, raised
+from steinhaus.images.parquet_files import check_sizes, column, layout_of, opened, read_group, shards, texts
 from steinhaus.images.parquet_layout import Layout
 from steinhaus.images.parts import ORDER, Part, given, one_part
 from steinhaus.images.pictures import Look
 from steinhaus.images.progress import Progress
 from steinhaus.images.staying import stored_images
 from steinhaus.wording import option
+
+_CERTAIN = 10  # rows from which on a column of text without two rows alike is one of names, not of labels
 
 
 class ParquetStore:
@@ -91,7 +93,9 @@ class ParquetStore:
                 f"{where}: column {nulls[0]} holds nulls; every pixel must be a number. Fill or leave them out."
             )
         if self._layout.kind == "wide":
-            return np.stack([table.column(name).to_numpy() for name in self._layout.columns], axis=1).astype(self.dtype)
+            return np.stack([numbers_of(table.column(name)) for name in self._layout.columns], axis=1).astype(
+                self.dtype
+            )
         column = table.column(self._layout.columns[0]).combine_chunks()
         flat, shape = _flat(column, self._layout.columns[0], where)
         self.image = self.image or shape
@@ -100,6 +104,13 @@ class ParquetStore:
                 f"{where}: the lists of column {self._layout.columns[0]} must all hold {_sides(self.image)} numbers."
             )
         return np.asarray(flat, self.dtype).reshape(len(column), -1)
+
+
+def numbers_of(column: Any) -> NDArray[Any]:
+    """A column of numbers; decimals become float64."""
+    import pyarrow as pa
+
+    return np.asarray((column.cast(pa.float64()) if pa.types.is_decimal(column.type) else column).to_numpy())
 
 
 def _flat(column: Any, name: str, where: str) -> tuple[NDArray[Any], tuple[int, ...]]:
@@ -198,6 +209,8 @@ def read(
         return replace(found, notes=(*layout.notes, *found.notes))
     if layout.kind == "wide" and not layout.asked:
         layout = features(files, layout)
+    if layout.by_text:
+        layout = named_or_left_out(files, layout)
     labelled = None if layout.label is None else column(files, layout.label)
     store = ParquetStore(files, layout)
     given_train, given_val, notes = _split(pairs)
@@ -219,8 +232,8 @@ def read(
         return made if hint is None else replace(made, notes=(*made.notes, hint))
     if layout.weight is not None:
         raise DataError(
-            f"{shown(path)}: weights need the values in memory, so far. Leave the weights out, or raise the limit: "
-            f"{option('limits', 'Limits(memory=...)', 'memory=...') if not stored else option('stored', 'False')}."
+            f"{shown(path)}: weights need the values in memory, so far. Leave the weights out, or "
+            f"{'have the values read' if stored else raised('memory', '...')}."
         )
     return stored_images(store, image, labelled, **given)
 
@@ -233,6 +246,21 @@ def _with_weights(images: Images, weights: NDArray[Any]) -> Images:
             "it, or leave its row out."
         )
     return replace(images, weights=checked_weights(weights, images.n, images.name))
+
+
+def named_or_left_out(files: Sequence[Path], layout: Layout) -> Layout:
+    """A column of text at an end holds labels, as in tables of text, but where values are missing or all differ."""
+    label = layout.label or ""
+    values = [text for file in files for text in texts(file, label)]
+    if None in values:
+        why = "which holds text, and of which some values are missing"
+    elif len(values) >= _CERTAIN and len(set(values)) == len(values):
+        why = "of text, of which no two rows are alike"
+    else:
+        note = f'Labels: column "{label}", which holds text. If it is none: {option("labels", repr("none"))}.'
+        return replace(layout, notes=(*layout.notes, note))
+    note = f'Left out: column "{label}", {why}; to take it as labels: {option("labels", repr(label))}.'
+    return replace(layout, label=None, notes=(*layout.notes, note))
 
 
 def features(files: Sequence[Path], layout: Layout) -> Layout:
@@ -253,7 +281,7 @@ def features(files: Sequence[Path], layout: Layout) -> Layout:
         raise DataError(
             f"{shown(files[0])}: no column is left to cluster. Name those that are features: {option('columns', '...')}"
         )
-    kinds = [opened(files[0]).schema_arrow.field(name).type.to_pandas_dtype() for name in kept]
+    kinds = [parquet_layout.dtype_of(opened(files[0]).schema_arrow.field(name).type) for name in kept]
     return replace(layout, columns=tuple(kept), shape=(len(kept),), dtype=np.result_type(*kinds), notes=tuple(notes))
 
 

@@ -16,7 +16,7 @@ from steinhaus.images.arrow_files import arrow_file, is_arrow
 from steinhaus.images.columns import Wanted
 from steinhaus.images.files import damage_named, modest, open_regular, reading, shown
 from steinhaus.images.limits import Limits
-from steinhaus.images.parquet_layout import Layout
+from steinhaus.images.parquet_layout import Layout, is_decimal
 from steinhaus.images.parts import Part
 from steinhaus.images.shards import ordered
 
@@ -85,8 +85,18 @@ def column(files: Sequence[Path], name: str, what: str = "a label") -> NDArray[A
                 column = read_group(file, group, [name]).column(name)
                 if column.null_count:
                     raise DataError(f"{where}: column {name} holds nulls; every image needs {what}.")
-                values.append(column.to_numpy())
+                values.append(column.cast("float64").to_numpy() if is_decimal(column.type) else column.to_numpy())
     return np.concatenate(values) if values else np.empty(0, np.int64)
+
+
+def texts(file: Path, name: str) -> list[str | None]:
+    """A column of text; None where a value is missing."""
+    with damage_named(shown(file), "Parquet"):
+        return [
+            text
+            for group in range(opened(file).num_row_groups)
+            for text in read_group(file, group, [name]).column(name).to_pylist()
+        ]
 
 
 def opened(file: Path) -> Any:

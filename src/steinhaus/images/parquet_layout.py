@@ -36,6 +36,7 @@ class Layout:
     notes: tuple[str, ...] = ()
     asked: bool = False  # the columns are those that the user named
     weight: str | None = None  # column of the weights
+    by_text: bool = False  # the label was found because it is text at an end
 
     @property
     def d(self) -> int:
@@ -53,6 +54,9 @@ def layout_of(
     of_label = features.get(label, {}) if label is not None else {}
     label_names = _class_names(of_label)
     chosen = _pixels(schema, name, images, label, wanted)
+    by_text = chosen is None and label is None and labels is None and note is None
+    if by_text:
+        label = _text_at_an_end(schema, [*index, weight], wanted, name)
     if chosen is not None:
         layout = _of_column(schema, name, chosen, label)
         left = [each for each in schema.names if each not in (chosen, label, weight) and each not in index]
@@ -64,7 +68,7 @@ def layout_of(
         notes = [note, *notes]
     return Layout(
         layout.kind, layout.columns, layout.shape, layout.dtype, label, label_names,
-        tuple(each for each in notes if each), wanted.columns is not None, weight,
+        tuple(each for each in notes if each), wanted.columns is not None, weight, by_text and label is not None,
     )  # fmt: skip
 
 
@@ -107,6 +111,32 @@ def _is_number(kind: Any) -> bool:
     import pyarrow as pa
 
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
+
+
+def is_decimal(kind: Any) -> bool:
+    """Whether a column of this type holds decimal numbers."""
+    import pyarrow as pa
+
+    return bool(pa.types.is_decimal(kind))
+
+
+def dtype_of(kind: Any) -> np.dtype[Any]:
+    """NumPy's type of a column of numbers."""
+    return np.dtype(np.float64 if is_decimal(kind) else kind.to_pandas_dtype())
+
+
+def _text_at_an_end(schema: Any, others: Sequence[str | None], wanted: Wanted, name: str) -> str | None:
+    """The first or the last column, where it is one of text and was not spoken of."""
+    import pyarrow as pa
+
+    out, asked = wanted.left_out(schema.names, name), wanted.by_name(schema.names, name)
+    names = [each for place, each in enumerate(schema.names) if each not in others and place not in (*out, *asked)]
+    for each in (names[:1] + names[-1:]) if names else []:
+        kind = schema.field(each).type
+        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+        if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+            return str(each)
+    return None
 
 
 def _is_pixels(kind: Any) -> bool:
@@ -172,7 +202,8 @@ def _wide(
         and (each := schema.names[place]) not in (label, weight)
         and (asked is not None or each not in index)
     ]
-    columns = tuple(each for each in kept if _is_number(kind := schema.field(each).type) and str(kind) != "bool")
+    kinds = {each: schema.field(each).type for each in kept}
+    columns = tuple(each for each in kept if _is_feature(kinds[each]))
     if not columns:
         raise DataError(
             f"{name} has no column of pixels; it has {', '.join(schema.names[:8])}. Name it: {option('images', '...')}."
@@ -184,9 +215,14 @@ def _wide(
         raise DataError(f'{name}: column "{both[0]}" is {what}, and is no feature.')
     if others and by_name:
         raise DataError(f"{name}: column {others[0]} holds {schema.field(others[0]).type}, which is no feature.")
-    dtype = np.result_type(*(schema.field(each).type.to_pandas_dtype() for each in columns))
+    dtype = np.result_type(*(dtype_of(kinds[each]) for each in columns))
     notes = [_left_out(others, "not numbers"), _left_out(() if asked is not None else index, "an index")]
     return Layout("wide", columns, (len(columns),), dtype, None), notes
+
+
+def _is_feature(kind: Any) -> bool:
+    """Whether a column of this type may be a feature by itself."""
+    return (_is_number(kind) and str(kind) != "bool") or is_decimal(kind)
 
 
 def _left_out(columns: Sequence[str], why: str) -> str | None:
