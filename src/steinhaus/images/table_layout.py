@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -71,7 +72,7 @@ class Layout:
 
     def name(self, column: int) -> str:
         """How a message names a column, and a user does: by its name, or else by its number."""
-        return str(column) if self.names is None else self.names[column]
+        return str(column) if self.names is None or not self.names[column] else self.names[column]
 
 
 def evenly(line: str, delimiter: str) -> str:
@@ -196,15 +197,19 @@ def _is_quoted(line: str, delimiter: str) -> bool:
 def _check_no_names(fields: list[str], second: list[str], name: str) -> None:
     """Refuse a first line of numbers that may be names, as years and wavelengths are: they rise by equal steps."""
     steps, others = _steps(fields), _steps(second)
-    if len(steps) != 1 or min(steps) <= 0 or len(others) == 1:
+    if len(steps) != 1 or min(steps) <= 0:
         return
-    years = all(each.isdigit() and 1900 <= int(each) <= 2100 for each in fields)
-    if len(fields) >= _COUNTED or years:
+    if (len(fields) >= _COUNTED and len(others) != 1) or (_are_years(fields) and not _are_years(second)):
         no = either("header=False", "--no-header")
         raise DataError(
             f"{name}: its first line, {', '.join(fields[:4])}, ..., may be names of columns, or data. Say which: "
             f"{option('header', 'True', '')} or {no}."
         )
+
+
+def _are_years(fields: list[str]) -> bool:
+    """Whether all fields are years of our time."""
+    return all(re.fullmatch(r"(19|20)\d\d", each) for each in fields)
 
 
 def _steps(fields: list[str]) -> set[float]:
