@@ -1,4 +1,4 @@
-"""Tables of text as people have them: numbers in other spellings, values that are missing, headers of numbers, dates."""
+"""Tables of text as people have them: numbers in other spellings, missing values, headers of numbers, dates."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_missing_label_is_refused_among_numbers_and_said_among_names(tmp_path,
 def test_a_first_line_of_years_or_wavelengths_is_asked_about(tmp_path, names):
     rows = [[(7 * i * i + 3 * j) % 11 + 0.5 for j in range(len(names))] for i in range(6)]
     path = table(tmp_path, rows, ",".join(map(str, names)))
-    with pytest.raises(DataError, match="may be names of columns, or data.*header=True or header=False"):
+    with pytest.raises(DataError, match=r"may be names of columns, or data.*header=True or header=False"):
         open_images(path)
     assert open_images(path, header=True).n == 6
     assert open_images(path, header=True).columns == tuple(map(str, names))
@@ -132,7 +132,7 @@ def test_fields_may_stand_apart_by_any_number_of_spaces(tmp_path):
 
 def test_svmlight_is_refused_by_its_name(tmp_path):
     path = write(tmp_path / "x.txt", b"1 1:0.5 3:2\n0 2:1 # a comment\n")
-    with pytest.raises(DataError, match="svmlight.*load_svmlight_file"):
+    with pytest.raises(DataError, match=r"svmlight.*load_svmlight_file"):
         open_images(path)
 
 
@@ -165,7 +165,7 @@ def test_columns_of_one_name_are_told_apart_by_number(tmp_path):
 
 def test_a_line_that_ends_in_a_comma_has_a_column_to_leave_out(tmp_path):
     path = table(tmp_path, [(*row, "") for row in ROWS], "a,b,c,")
-    with pytest.raises(DataError, match='column 4: the value is missing.*without="3"'):
+    with pytest.raises(DataError, match=r'column 4: the value is missing.*without="3"'):
         open_images(path)
     assert open_images(path, without=["3"]).columns == ("a", "b", "c")
 
@@ -181,6 +181,6 @@ def test_a_table_without_names_whose_end_has_few_values_gets_a_word(tmp_path, rn
 def test_identifiers_that_look_like_numbers_at_first_say_how_to_leave_them_out(tmp_path):
     rows = [(*row[:2], f"{place:08x}") for place, row in enumerate([*ROWS, *ROWS])]
     path = table(tmp_path, rows, "a,b,hash")
-    with pytest.raises(DataError, match='is not a number.*without="hash"'):
+    with pytest.raises(DataError, match=r'is not a number.*without="hash"'):
         open_images(path)
     assert open_images(path, without="hash").columns == ("a", "b")

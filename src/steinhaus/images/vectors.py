@@ -147,8 +147,8 @@ def _keys(document: Any, images: str | None, labels: Any, where: str) -> tuple[s
     chosen = images or (named[0] if named else vectors[0] if len(vectors) == 1 else None)
     if not vectors and images is None:
         raise DataError(
-            f"{where}: none of {', '.join(list(document)[:8])} is a list of numbers. Records of numbers are read from CSV "
-            "or Parquet: save them so."
+            f"{where}: none of {', '.join(list(document)[:8])} is a list of numbers. Records of numbers are read from "
+            "CSV or Parquet: save them so."
         )
     if chosen is None or chosen not in document:
         raise DataError(
