@@ -184,3 +184,30 @@ def test_identifiers_that_look_like_numbers_at_first_say_how_to_leave_them_out(t
     with pytest.raises(DataError, match=r'is not a number.*without="hash"'):
         open_images(path)
     assert open_images(path, without="hash").columns == ("a", "b")
+
+
+def test_every_field_may_stand_in_quotes(tmp_path):
+    rows = [[f'"{value}"' for value in row] for row in ROWS]
+    images = open_images(table(tmp_path, rows, '"alpha","beta","gamma"'))
+    assert images.pixels.tolist() == [list(row) for row in ROWS]
+
+
+def test_tables_that_r_and_excel_write(tmp_path):
+    lines = [f'"{place}",{row[0]},{row[1]},"{"ab"[place % 2]}"' for place, row in enumerate(ROWS, 1)]
+    path = write(tmp_path / "r.csv", "\n".join(['"","alpha","beta","kind"', *lines]).encode())
+    images = open_images(path)
+    assert (images.columns, images.label_names) == (("alpha", "beta"), ("a", "b"))
+    path = write(tmp_path / "excel.csv", b"sep=;\r\nalpha;beta\r\n3;8.5\r\n7;1.25\r\n")
+    assert open_images(path).pixels.tolist() == [[3, 8.5], [7, 1.25]]
+
+
+def test_bars_between_spaces_part_columns(tmp_path):
+    assert open_images(table(tmp_path, ROWS, "alpha | beta | gamma", " | ")).columns == ("alpha", "beta", "gamma")
+
+
+def test_text_at_both_ends_is_no_label_by_itself(tmp_path):
+    rows = [("pq"[place % 2], row[0], row[1], "xy"[place // 3]) for place, row in enumerate(ROWS)]
+    path = table(tmp_path, rows, "city,a,b,kind")
+    assert open_images(path).labels is None
+    assert open_images(path).notes == ('Left out: columns "city", "kind", which hold text.',)
+    assert open_images(path, labels="last").label_names == ("x", "y")

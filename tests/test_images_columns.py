@@ -370,3 +370,23 @@ def test_labels_beside_images_are_found_by_their_name_alone(tmp_path):
     for x, y in (("data", "targets"), ("X", "label"), ("images", "classes"), ("fea", "gnd")):
         np.savez(tmp_path / "x.npz", **{x: digits(4), y: np.arange(4) % 2})
         assert open_images(tmp_path / "x.npz").label_names == ("0", "1")
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_columns_that_rise_evenly_and_rounded_numbers_get_a_word_in_every_format(tmp_path, kind):
+    rows = np.arange(12)
+    path = same_table(tmp_path / f"x.{kind}", {"t": rows / 2, "a": rows**2 % 7 + 0.0, "b": rows**2 % 5 + 0.0})
+    assert any('column "t", which changes by 0.5' in note for note in open_images(path).notes)
+    path = same_table(tmp_path / f"y.{kind}", {"big": 10**18 + rows**2, "a": rows**2 % 7})
+    assert any("beyond 2^53" in note for note in open_images(path).notes)
+
+
+def test_numbers_in_another_spelling_and_dates_in_parquet_are_no_labels(tmp_path):
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    for text in ("1,5", "2024-01-02"):
+        pq.write_table(pa.table({"a": np.arange(12) ** 2 % 7, "last": [text] * 12}), tmp_path / f"{text}.parquet")
+    with pytest.raises(DataError, match=r'column "last" holds .1,5., which seems to be a number'):
+        open_images(tmp_path / "1,5.parquet")
+    assert open_images(tmp_path / "1,5.parquet", without="last").columns == ("a",)
+    images = open_images(tmp_path / "2024-01-02.parquet")
+    assert (images.labels, images.columns) == (None, ("a",))

@@ -67,6 +67,7 @@ def test_files_that_are_of_a_part(name, part):
         (("train2017", "val2017"), (2, 2, 0)),
         (("train_1", "train_2", "test_1"), (4, 0, 2)),
         (("train", "eval"), (2, 2, 0)),
+        (("trainval", "test"), (2, 0, 2)),
         (("Train", "Holdout"), (2, 0, 2)),
         (("split=train", "split=test"), (2, 0, 2)),
         (("a/b/c/train", "a/b/c/test"), (2, 0, 2)),
@@ -96,6 +97,12 @@ def test_a_split_below_each_label_is_one(tmp_path):
     assert shown(images) == ((4, 2, 6), ("a", "b"))
     assert [file.split("/")[1] for file in images.files] == ["train"] * 4 + ["val"] * 2 + ["test"] * 6
     assert open_images(tmp_path, labels="none").given_train == 4
+
+
+def test_folders_that_lie_in_several_labels_are_said(tmp_path):
+    images = open_images(folder_of(tmp_path, "fold1", "fold2"))
+    assert images.label_names == ("fold1", "fold2")
+    assert images.notes == ("Labels: the upper folders; the folders a, b lie in several of them, and are no labels.",)
 
 
 def test_a_label_called_train_among_flat_ones_is_said(tmp_path):

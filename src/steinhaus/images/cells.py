@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from steinhaus.wording import option
+
 _MISSING = frozenset(("", "na", "n/a", "#n/a", "<na>", "nan", "null", "nil", "none", "missing", "-", "--", "?", "."))
 _DAY = r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})"
 _TIME = r"\d{1,2}:\d\d(:\d\d.*)?"
@@ -44,6 +46,14 @@ def is_spelt_otherwise(field: str) -> bool:
     if is_number(field) or is_date(field) or re.fullmatch(r"\d+(\.\d+){2,}", field) is not None:
         return False  # the last is a version, or an address
     return _OTHERWISE.fullmatch(field) is not None
+
+
+def spelt_otherwise(name: str, column: str, field: str) -> str:
+    """The message for a column of such numbers."""
+    return (
+        f'{name}: column "{column}" holds {field!r}, which seems to be a number, but is not written as 1234.5 is. Save '
+        f"it so, or leave the column out: {option('without', repr(column))}."
+    )
 
 
 def is_sparse(line: str) -> bool:

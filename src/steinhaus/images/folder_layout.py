@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +61,7 @@ def _depth_of_parts(root: Path, folders: Sequence[Sequence[str]]) -> int | None:
         if len(found) == len(names) and (len(set(found)) > 1 or len(names) == 1):
             return depth
         apart = all(len(places) > depth + 1 for places in folders)  # each holds folders, as parts of a split do
-        if "train" in found and (len(set(found)) > 1 or apart):
+        if ("train" in found and len(set(found)) > 1) or (apart and {"train", "test"} & set(found)):
             others = sorted((name for name in names if part_of(name) is None), key=natural)
             raise DataError(
                 f"{shown(root)} holds folders that are named after the parts of a split, and others, "
@@ -81,8 +82,8 @@ def _is_below_labels(folders: Sequence[Sequence[str]]) -> bool:
 
 def _perhaps_parts(folders: Sequence[Sequence[str]]) -> tuple[str, ...]:
     """A word about a label that is called as a part of a split is."""
-    named = sorted({places[0] for places in folders if places and part_of(places[0]) == "train"}, key=natural)
-    if not named:
+    named = sorted({places[0] for places in folders if places and part_of(places[0]) in ("train", "test")}, key=natural)
+    if not named or len({places[0] for places in folders if places}) == 1:
         return ()
     return (
         f"The folder {named[0]} is taken for a label, as the others are: not all are named after parts of a split.",
@@ -109,4 +110,9 @@ def _labels(
             f"All pictures lie in {names[0]}, which is their one label. If the folders in it are labels "
             f"({', '.join(sorted(below, key=natural)[:3])}, ...), open that folder.",
         )
+    pairs = {(place[0], place[1]) for place in places if len(place) > 1}
+    again = sorted(name for name, count in Counter(name for _, name in pairs).items() if count > 1)
+    if again:
+        listed = ", ".join(sorted(again, key=natural)[:3])
+        return names, (f"Labels: the upper folders; the folders {listed} lie in several of them, and are no labels.",)
     return names, ()

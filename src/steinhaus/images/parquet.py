@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from steinhaus.errors import DataError
 from steinhaus.images import columns as of_table
 from steinhaus.images import parquet_layout
+from steinhaus.images.cells import is_date, is_spelt_otherwise, spelt_otherwise
 from steinhaus.images.collection import Images, checked_weights
 from steinhaus.images.columns import Wanted
 from steinhaus.images.encoded import Encoded, decode_all
@@ -228,8 +229,10 @@ def read(
         limits.check_memory(shown(path), n_bytes)
         weighed = None if layout.weight is None else column(files, layout.weight, "a weight")
         made = Images.from_arrays(store.read(0, store.shape[0]), labelled, weights=weighed, **given)
-        hint = None if names is None or plain else of_table.apart(names, made.pixels)
-        return made if hint is None else replace(made, notes=(*made.notes, hint))
+        if names is None or plain:
+            return made
+        hints = [*of_table.words_about(names, made.pixels), of_table.apart(names, made.pixels)]
+        return replace(made, notes=(*made.notes, *(hint for hint in hints if hint is not None)))
     if layout.weight is not None:
         raise DataError(
             f"{shown(path)}: weights need the values in memory, so far. Leave the weights out, or "
@@ -252,7 +255,12 @@ def named_or_left_out(files: Sequence[Path], layout: Layout) -> Layout:
     """A column of text at an end holds labels, as in tables of text, but where values are missing or all differ."""
     label = layout.label or ""
     values = [text for file in files for text in texts(file, label)]
-    if None in values:
+    first = next((text for text in values if text is not None), "")
+    if is_spelt_otherwise(first):
+        raise DataError(spelt_otherwise(shown(files[0]), label, first))
+    if is_date(first):
+        why = "which holds text"
+    elif None in values:
         why = "which holds text, and of which some values are missing"
     elif len(values) >= _CERTAIN and len(set(values)) == len(values):
         why = "of text, of which no two rows are alike"

@@ -12,7 +12,7 @@ import numpy as np
 
 from steinhaus.errors import DataError
 from steinhaus.images.asking import NoSuchNameError, is_none
-from steinhaus.images.columns import Wanted, labels_among, place_of
+from steinhaus.images.columns import Wanted, end_or_place_of, labels_among, place_of
 from steinhaus.wording import option
 
 PIXELS = (
@@ -49,7 +49,7 @@ def layout_of(
 ) -> Layout:
     """Tell by a schema what is what."""
     features, index = _features(schema), _index(schema)
-    weight = None if weights is None else str(schema.names[place_of(weights, schema.names, name)])
+    weight = None if weights is None else str(schema.names[end_or_place_of(weights, schema.names, name)])
     label, note = _label(schema, name, labels, features, wanted)
     of_label = features.get(label, {}) if label is not None else {}
     label_names = _class_names(of_label)
@@ -126,17 +126,18 @@ def dtype_of(kind: Any) -> np.dtype[Any]:
 
 
 def _text_at_an_end(schema: Any, others: Sequence[str | None], wanted: Wanted, name: str) -> str | None:
-    """The first or the last column, where it is one of text and was not spoken of."""
+    """The first or the last column, where it alone is one of text, and was not spoken of."""
     import pyarrow as pa
 
     out, asked = wanted.left_out(schema.names, name), wanted.by_name(schema.names, name)
     names = [each for place, each in enumerate(schema.names) if each not in others and place not in (*out, *asked)]
-    for each in (names[:1] + names[-1:]) if names else []:
+    found = []
+    for each in dict.fromkeys(names[:1] + names[-1:]):
         kind = schema.field(each).type
         kind = kind.value_type if pa.types.is_dictionary(kind) else kind
         if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-            return str(each)
-    return None
+            found.append(str(each))
+    return found[0] if len(found) == 1 else None
 
 
 def _is_pixels(kind: Any) -> bool:

@@ -10,7 +10,7 @@ Part = Literal["train", "val", "test"]
 ORDER: tuple[Part, ...] = ("train", "val", "test")
 
 _NAMES: dict[str, Part] = {
-    **dict.fromkeys(("train", "training", "trn", "trainset"), "train"),
+    **dict.fromkeys(("train", "training", "trn", "trainset", "trainval"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "devel", "eval", "evaluation"), "val"),
     **dict.fromkeys(("test", "testing", "tst", "testset", "t10k", "holdout"), "test"),
 }

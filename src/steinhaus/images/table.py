@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,7 +28,6 @@ from steinhaus.wording import option
 
 _BLOCK = 4 * MEBIBYTE  # bytes of text parsed in one go
 _REFERENCE = 8  # bytes that a list or a dict takes for one of its items
-_EXACT = 2.0**53  # up to which a float64 holds every whole number
 _NO_LABEL = "No column is taken as the label. If one is: {first} or {last}."
 _CERTAIN = 10  # rows from which on a column of text without two rows alike is one of names, not of labels
 
@@ -96,7 +96,9 @@ def read(
         pixels = pixels.astype(np.uint8)
     shape = shape or of_table.picture_shape(names, pixels.shape[1])
     plain = of_table.are_pixels(names, shape)
-    hint = None if plain or names is None else of_table.apart(names, pixels)
+    hints = []
+    if names is not None and not plain:
+        hints = [*of_table.words_about(names, pixels), *filter(None, [of_table.apart(names, pixels)])]
     return Images.from_arrays(
         pixels,
         raw.labels,
@@ -104,7 +106,7 @@ def read(
         shape=shape,
         full_scale=full_scale if plain or full_scale is not None or names is None else 1.0,
         columns=None if plain or names is None else names,
-        notes=[*raw.notes, *([hint] if hint else [])],
+        notes=[*raw.notes, *hints],
         weights=raw.weights,
     )
 
@@ -255,13 +257,9 @@ def _chosen(raw: _Raw, layout: Layout, wanted: Wanted, name: str) -> _Raw:
             if note is not None:
                 columns.remove(column)
                 notes.append(note)
-            elif (note := of_table.rises_evenly(known[column], values[:, place[column]])) is not None:
-                notes.append(note)
         if names is not None and (note := of_table.clustered_labels([known[column] for column in columns])):
             notes.append(note)
     kept = [place[column] for column in columns]
-    if any(values[:, column].max(initial=0) > _EXACT or values[:, column].min(initial=0) < -_EXACT for column in kept):
-        notes.append("Whole numbers beyond 2^53 are rounded: they are read as float64.")
     if not kept:
         raise DataError(
             f"{name}: no column is left to cluster. Name those that are features: {option('columns', '...')}"
@@ -285,7 +283,7 @@ def _lines(content: Content) -> Iterator[Line]:
             ) from None
         if number == 1 and "\r" in text:
             raise DataError(f"{content.name}: its lines end in CR alone, as on old Macs. Save it with LF or CRLF.")
-        if text and not text.isspace():
+        if text and not text.isspace() and not (number == 1 and re.fullmatch("sep=.", text)):  # which Excel writes
             yield number, text
 
 
@@ -338,5 +336,5 @@ def _wrong(text: str) -> str | None:
     if is_missing(plain(text)) and not (is_number(text) or plain(text) != text):
         return f"the value is missing{f' ({text})' if text else ''}"
     if not is_number(text):
-        return f"{text!r} is not a number as 1234.5 is, without quotes"
+        return f"{text!r} is not a number as 1234.5 is"
     return None if math.isfinite(float(text)) else f"{text} is not finite"

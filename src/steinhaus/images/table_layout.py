@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from steinhaus.errors import DataError
 from steinhaus.images import columns as of_table
 from steinhaus.images.asking import NoSuchNameError
-from steinhaus.images.cells import is_date, is_missing, is_number, is_sparse, is_spelt_otherwise, plain
+from steinhaus.images.cells import is_date, is_missing, is_number, is_sparse, is_spelt_otherwise, plain, spelt_otherwise
 from steinhaus.images.columns import LABELS, Wanted, labels_among
 from steinhaus.wording import either, option
 
 USUAL = (",", ";", "\t")
-_DELIMITERS = (*USUAL, "|", " ")
 _COUNTED = 10  # columns from which on a first line 1, 2, 3, ... is one of names
 
 Line = tuple[int, str]  # number in the file, from 1, and text
@@ -35,6 +34,7 @@ class Layout:
     text: frozenset[int] = frozenset()  # other columns of text
     out: frozenset[int] = frozenset()  # columns that are not asked for, and not looked at
     weight: int | None = None  # column of the weights
+    quoted: bool = False  # some of the first line's numbers stand in quotes, and so may those of others
     by_text: bool = False  # the label was found because it is text
     square: bool = False  # one of the columns at both ends is perhaps the label, and the others fill a square
 
@@ -47,7 +47,7 @@ class Layout:
     def parted(self, line: str) -> tuple[str, str]:
         """The label and the numbers of a line, as text."""
         line = evenly(line, self.delimiter)
-        quoted = '"' in line and line.count(self.delimiter) >= self.columns
+        quoted = '"' in line and (self.quoted or line.count(self.delimiter) >= self.columns)
         if (self.text or self.out or quoted) and len(fields := self.fields(line)) == self.columns:
             label = "" if self.label is None else plain(fields[self.label])
             return label, self.delimiter.join(fields[column] for column in self.features)
@@ -66,7 +66,7 @@ class Layout:
     def fields(self, line: str) -> list[str]:
         """The fields of a line: one in quotes may hold what parts them."""
         line = evenly(line, self.delimiter)
-        if self.text or self.out or line.count(self.delimiter) >= self.columns:
+        if self.text or self.out or self.quoted or line.count(self.delimiter) >= self.columns:
             return fields_of(line, self.delimiter)
         return line.split(self.delimiter)
 
@@ -105,7 +105,7 @@ def layout_of(
         )
     first, following = top[0][1], top[1][1] if len(top) > 1 else ""
     usual = max(USUAL, key=first.count)
-    delimiter = usual if usual in first else max(_DELIMITERS, key=first.count)
+    delimiter = usual if usual in first else "|" if "|" in first else " "
     first, following = evenly(first, delimiter), evenly(following, delimiter)
     fields = [plain(each) for each in fields_of(first, delimiter)]
     second = [plain(each) for each in fields_of(following, delimiter)] if len(top) > 1 else []
@@ -129,18 +129,18 @@ def layout_of(
     counted = header and _is_counted(fields, second)
     names = tuple(fields) if header else None
     known = names or [str(column) for column in range(len(fields))]
-    weight = None if weights is None else of_table.place_of(weights, known, name)
+    weight = None if weights is None else of_table.end_or_place_of(weights, known, name)
     out = _not_asked(known, wanted, name) - {weight}
     label = _label_column(labels, names, row, wanted, name)
     by_text = label is None and labels is None
     if by_text:
-        label = _text_at_an_end(row, out)
+        label = _text_at_an_end(row, {*out, weight})
     square = header == counted and label is None and labels is None and _is_square_with_label(len(fields))
     layout = Layout(
         delimiter, len(fields), header, None if counted else names, label,
         text=frozenset(_text_columns(row, {label, weight, *out}) if header else ()),
         by_text=by_text and label is not None, square=square and wanted.columns is None and not wanted.without,
-        out=frozenset(out - {label}), weight=weight,
+        out=frozenset(out - {label}), weight=weight, quoted='"' in (following if header else first),
     )  # fmt: skip
     if weight is not None and weight == label:
         raise DataError(f'{name}: column "{layout.name(weight)}" is the label, and cannot be the weights too.')
@@ -169,10 +169,11 @@ def _text_columns(row: list[str], others: set[int | None]) -> Iterator[int]:
     )
 
 
-def _text_at_an_end(row: list[str], out: set[int]) -> int | None:
-    """The first or the last column, where it is one of text, and not of dates."""
-    ends = (column for column in (0, len(row) - 1) if column not in out)
-    return next((c for c in ends if not (is_number(row[c]) or is_missing(row[c]) or is_date(row[c]))), None)
+def _text_at_an_end(row: list[str], out: set[int | None]) -> int | None:
+    """The first or the last column, where it alone is one of text, and not of dates."""
+    ends = [column for column in dict.fromkeys((0, len(row) - 1)) if column not in out]
+    found = [c for c in ends if not (is_number(row[c]) or is_missing(row[c]) or is_date(row[c]))]
+    return found[0] if len(found) == 1 else None
 
 
 def _check_spelling(
@@ -183,10 +184,7 @@ def _check_spelling(
     label = _label_column(labels, names, row, wanted, name)
     for column, field in enumerate(row):
         if column != label and column not in out and is_spelt_otherwise(field):
-            raise DataError(
-                f'{name}: column "{names[column]}" holds {field!r}, which seems to be a number, but is not written as '
-                f"1234.5 is. Save it so, or leave the column out: {option('without', repr(names[column]))}."
-            )
+            raise DataError(spelt_otherwise(name, names[column], field))
 
 
 def _is_quoted(line: str, delimiter: str) -> bool:
