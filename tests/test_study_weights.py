@@ -166,5 +166,5 @@ def test_where_weights_do_not_go_the_command_says_so(
 
 
 def test_kmeans_parallel_has_no_weights_yet(table: Path) -> None:
-    with pytest.raises(PlanError, match="without weights, so far"):
+    with pytest.raises(PlanError, match=r"goes without weights, so far. Say init=.k-means\+\+"):
         Study(k=[2], init="k-means||").run(open_images(table, weights="w"))

@@ -29,7 +29,7 @@ from steinhaus.images.parts import ORDER, Part, given, one_part
 from steinhaus.images.pictures import Look
 from steinhaus.images.progress import Progress
 from steinhaus.images.staying import stored_images
-from steinhaus.wording import option
+from steinhaus.wording import either, option
 
 _CERTAIN = 10  # rows from which on a column of text without two rows alike is one of names, not of labels
 
@@ -236,7 +236,7 @@ def read(
     if layout.weight is not None:
         raise DataError(
             f"{shown(path)}: weights need the values in memory, so far. Leave the weights out, or "
-            f"{'have the values read' if stored else raised('memory', '...')}."
+            f"{either('stored=False', 'give neither --memory nor --workers') if stored else raised('memory', '...')}."
         )
     return stored_images(store, image, labelled, **given)
 

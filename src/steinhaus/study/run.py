@@ -160,6 +160,10 @@ def check_fit(study: Plan, split: Split) -> None:
     n, d = split.train.rows.shape
     if study.ks[-1] > n:
         raise PlanError(f"Every K must be at most the number of training images, {n}; the plan has K = {study.ks[-1]}.")
+    if study.init == "k-means||" and split.train.weights is not None:
+        raise PlanError(
+            f"{option('init', repr(study.init))} goes without weights, so far. Say {option('init', repr('k-means++'))}."
+        )
     if isinstance(study.init, str):
         return
     whole = np.issubdtype(split.train.pixels.dtype, np.integer)
