@@ -6,8 +6,8 @@ import math
 import re
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +16,19 @@ from numpy.typing import NDArray
 
 from steinhaus.errors import DataError
 from steinhaus.images import columns as of_table
+from steinhaus.images import table_labels
 from steinhaus.images.cells import is_missing, is_number, plain
 from steinhaus.images.collection import Images
 from steinhaus.images.columns import Wanted
 from steinhaus.images.files import Content, open_content, source_name
-from steinhaus.images.labels import LARGEST_FLOAT
 from steinhaus.images.limits import MEBIBYTE, Limits
 from steinhaus.images.progress import Progress
+from steinhaus.images.table_labels import Raw
 from steinhaus.images.table_layout import Layout, Line, layout_of
 from steinhaus.wording import option
 
 _BLOCK = 4 * MEBIBYTE  # bytes of text parsed in one go
 _REFERENCE = 8  # bytes that a list or a dict takes for one of its items
-_NO_LABEL = "No column is taken as the label. If one is: {first} or {last}."
-_CERTAIN = 10  # rows from which on a column of text without two rows alike is one of names, not of labels
 
 
 def read(
@@ -84,12 +83,12 @@ def read(
         layout = layout_of(top, labels, wanted, name, header=header, weights=weights)
         raw = _read(_blocks(top[1:] if layout.header else top, lines), layout, name, limits)
     if layout.square:
-        raw, layout = _ends(raw, layout, name)
+        raw, layout = table_labels.ends(raw, layout, name)
     elif labels is None and layout.names is not None and layout.label is not None:
-        _check_classes(raw.labels, layout.names[layout.label], name)
-    raw = _without_names(raw, layout)
+        table_labels.check_classes(raw.labels, layout.names[layout.label], name)
+    raw = table_labels.without_names(raw, layout)
     if labels is None and not layout.square:
-        raw = _about_labels(raw, layout)
+        raw = table_labels.words_about(raw, layout)
     raw = _chosen(raw, layout, wanted, name)
     pixels, names = raw.values, raw.names
     if pixels.dtype != np.uint8 and pixels.min() >= 0 and pixels.max() <= 255 and of_table.is_whole(pixels):
@@ -111,18 +110,7 @@ def read(
     )
 
 
-@dataclass(frozen=True)
-class _Raw:
-    """What was read of a table."""
-
-    values: NDArray[Any]  # (n, columns of numbers)
-    names: tuple[str, ...] | None  # of these columns
-    labels: Any = None
-    weights: Any = None
-    notes: list[str] = field(default_factory=list)
-
-
-def _read(blocks: Iterator[list[Line]], layout: Layout, name: str, limits: Limits) -> _Raw:
+def _read(blocks: Iterator[list[Line]], layout: Layout, name: str, limits: Limits) -> Raw:
     """Parse all lines, within the limit of memory."""
     found: list[str] = []
     texts: dict[str, str] = {}  # each label once
@@ -139,101 +127,15 @@ def _read(blocks: Iterator[list[Line]], layout: Layout, name: str, limits: Limit
         held += parsed[-1].nbytes
         limits.check_memory(name, held)
     names = None if layout.names is None else tuple(layout.names[column] for column in layout.features)
-    notes = [] if layout.label is None else _check_labels(texts, found, name)
+    notes = [] if layout.label is None else table_labels.checked(texts, found, name)
     if layout.text:
         listed = ", ".join(f'"{layout.name(column)}"' for column in sorted(layout.text))
         holds = "column {}, which holds text" if len(layout.text) == 1 else "columns {}, which hold text"
         notes.append(f"Left out: {holds.format(listed)}.")
-    return _Raw(np.concatenate(parsed), names, None if layout.label is None else found, notes=notes)
+    return Raw(np.concatenate(parsed), names, None if layout.label is None else found, notes=notes)
 
 
-def _check_labels(texts: Iterable[str], found: Sequence[str], name: str) -> list[str]:
-    """Refuse labels that are missing; what is said of names that might mean it."""
-    missing = sorted(text for text in texts if is_missing(text))
-    numbers = any(is_number(text) and not is_missing(text) for text in texts)
-    if missing and (numbers or "" in missing):
-        what = "empty" if "" in missing else f"missing ({missing[0]})"
-        raise DataError(
-            f"{name}: the label of image {found.index(missing[0]) + 1} is {what}; every image needs one, or none: "
-            f"{option('labels', repr('none'))}."
-        )
-    return [f'The label "{text}" is taken for a name, as any other.' for text in missing]
-
-
-def _about_labels(raw: _Raw, layout: Layout) -> _Raw:
-    """What is said of labels that nobody asked for, or that there may be."""
-    if layout.by_text and raw.labels is not None:
-        which = f'column "{layout.name(layout.label or 0)}"' if layout.names else f"column {layout.label}"
-        note = f"Labels: {which}, which holds text. If it is none: {option('labels', repr('none'))}."
-    elif layout.names is None and not layout.header and raw.labels is None and _seems_labelled(raw.values):
-        note = _NO_LABEL.format(first=option("labels", repr("first")), last=option("labels", repr("last")))
-    else:
-        return raw
-    return replace(raw, notes=[*raw.notes, note])
-
-
-def _seems_labelled(values: NDArray[Any]) -> bool:
-    """Whether the first or the last of several columns has few values, all whole numbers."""
-    few = [0 < _classes(values[:, column]) <= len(values) / _CERTAIN for column in (0, -1)]
-    return values.shape[1] > 2 and len(values) >= 2 * _CERTAIN and few[0] != few[1]
-
-
-def _without_names(raw: _Raw, layout: Layout) -> _Raw:
-    """A column of text that was taken for labels, and has no two rows alike, is one of names: left out, and said."""
-    if not layout.by_text or len(raw.labels) < _CERTAIN or len(set(raw.labels)) < len(raw.labels):
-        return raw
-    column = layout.label if layout.names is None else f'"{layout.name(layout.label or 0)}"'
-    note = (
-        f"Left out: column {column} of text, of which no two rows are alike; to take it as labels: "
-        f"{option('labels', repr('first') if layout.label == 0 else repr('last'))}."
-    )
-    return replace(raw, labels=None, notes=[*raw.notes, note])
-
-
-def _check_classes(labels: Sequence[str], column: str, name: str) -> None:
-    """Refuse labels that nobody asked for, and that are numbers with fractions: a quantity, not classes."""
-    texts = set(labels)
-    if all(map(is_number, texts)) and any(float(text) % 1 > 0 for text in texts):
-        raise DataError(
-            f'{name}: column "{column}" holds labels by its name, but numbers with fractions, which are no classes. To '
-            f"cluster it with the others: {option('labels', repr('none'))}; to leave it out, also "
-            f"{option('without', repr(column))}."
-        )
-
-
-def _ends(raw: _Raw, layout: Layout, name: str) -> tuple[_Raw, Layout]:
-    """Take the first or the last column as labels, where one alone seems to hold them and the others fill a square."""
-    first, last = (_classes(raw.values[:, column]) for column in (0, -1))
-    if first and last:  # both are whole numbers: a label has far fewer values than a pixel, or far smaller ones
-        highest = float(raw.values[:, 0].max()), float(raw.values[:, -1].max())
-        sizes = (first, last) if max(first, last) >= 2 * min(first, last) else highest
-        if max(sizes) >= 2 * min(sizes):
-            first, last = (first, 0) if sizes[0] < sizes[1] else (0, last)
-        else:
-            raise DataError(
-                f"{name} has {raw.values.shape[1]:,} columns without names, one more than a square picture has pixels: "
-                f"the first or the last may be the label. Say which: {option('labels', repr('first'))}, "
-                f"{option('labels', repr('last'))}, or {option('labels', repr('none'))}."
-            )
-    if not first and not last:
-        note = _NO_LABEL.format(first=option("labels", repr("first")), last=option("labels", repr("last")))
-        return replace(raw, notes=[*raw.notes, note]), layout
-    which = "first" if first else "last"
-    note = f"Labels: the {which} column. If it is none: {option('labels', repr('none'))}."
-    values, labels = (raw.values[:, 1:], raw.values[:, 0]) if first else (raw.values[:, :-1], raw.values[:, -1])
-    raw = replace(raw, values=np.ascontiguousarray(values), labels=labels.astype(np.int64), notes=[*raw.notes, note])
-    return raw, replace(layout, label=0 if first else layout.columns - 1)
-
-
-def _classes(values: NDArray[Any]) -> int:
-    """How many classes a column may hold; 0 where it is constant, no whole numbers, or different in every row."""
-    if not of_table.is_whole(values) or values.min() < 0 or values.max() > LARGEST_FLOAT:
-        return 0
-    classes = len(np.unique(values))
-    return classes if classes > 1 and (classes < len(values) or len(values) < _CERTAIN) else 0
-
-
-def _chosen(raw: _Raw, layout: Layout, wanted: Wanted, name: str) -> _Raw:
+def _chosen(raw: Raw, layout: Layout, wanted: Wanted, name: str) -> Raw:
     """Keep the columns that are features."""
     names, values = raw.names, raw.values
     known = layout.names or tuple(str(column) for column in range(layout.columns))
