@@ -337,7 +337,7 @@ def test_predict_refuses_images_of_another_shape(done: Path, capsys: pytest.Capt
         (["study", "digits", "--init", "best"], 2, "'best' is not one of"),
         (["study", "digits", "--nosuch"], 2, "No such option"),
         (["study", "digits", "mnist"], 2, "unexpected extra argument"),
-        (["study", "digits", "--shape", "8x8"], 1, "no option 'shape'"),
+        (["study", "digits", "--shape", "8x8"], 1, "no option --shape"),
         (["show", "nosuch"], 1, "There is no study in nosuch"),
         (["report", "nosuch"], 1, "There is no study in nosuch"),
         (["predict", "nosuch", "digits"], 1, "There is no study in nosuch"),

@@ -185,6 +185,24 @@ def test_frames_and_chunks_of_unknown_size(client, rng):
         DaskPoints(frame.assign(e="text"), client=client)
 
 
+@pytest.mark.parametrize("backend", ["numpy_nullable", "pyarrow"])
+def test_frames_of_extension_types_give_the_model_of_the_same_frame_in_pandas(client, backend, rng):
+    frame = pd.DataFrame({"a": rng.random(60), "b": rng.integers(0, 9, 60), "c": rng.random(60) < 0.5})
+    frame = frame.convert_dtypes(dtype_backend=backend)
+    kmeans = KMeans(3, random_state=0)
+    model = kmeans.fit(frame)
+    expected = model.cluster_centers_.tolist(), model.labels_.tolist(), list(model.feature_names_in_)
+    model = kmeans.fit(dd.from_pandas(frame, npartitions=2))
+    assert (
+        model.cluster_centers_.tolist(),
+        model.labels_.compute().tolist(),
+        list(model.feature_names_in_),
+    ) == expected
+    frame.loc[41, "b"] = pd.NA
+    with pytest.raises(ValueError, match=r"row 41, column 1 holds nan|contains NaN"):
+        kmeans.fit(dd.from_pandas(frame, npartitions=2))
+
+
 def test_it_says_what_was_put_together(client, rng):
     x = rng.random((300, 8))
     points = DaskPoints(da.from_array(x, chunks=(20, 4)), client=client)

@@ -12,7 +12,7 @@ from fuzz import targets
 from fuzz.containers import installed
 from fuzz.targets import CORPUS, Target
 
-NEEDED = {"parquet": "pyarrow", "arrow": "pyarrow", "zarr": "zarr"}  # what reads a kind of file
+NEEDED = {"parquet": "pyarrow", "arrow": "pyarrow", "zarr": "zarr", "hdf5": "h5py"}  # what reads a kind of file
 NAMES = (
     "idx", "idx.gz", "csv", "csv.gz", "npy", "npz",
     "png", "tiff", "cifar", "fvecs", "bvecs", "jsonl", "matlab", "jpeg", "webp", "bmp", "study.json", "report", "run",

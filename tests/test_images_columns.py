@@ -316,3 +316,77 @@ def test_fractions_are_no_labels(tmp_path, kind, rng):
     assert images.columns == ("a", "target")
     assert images.notes[0].startswith('Clustered: column "target", which by its name may hold labels.')
     assert open_images(path, labels="none", without="target").notes == ()
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("place", [0, 2])
+def test_text_at_an_end_is_the_label_of_csv_and_of_parquet(tmp_path, kind, place):
+    values = {"a": [0.5, 2, 4, 1], "b": [2.5, 3, 1, 1]}
+    names = list(values)
+    names.insert(place, "species")
+    path = same_table(tmp_path / f"x.{kind}", {name: values.get(name, ["p", "q", "p", "q"]) for name in names})
+    images = open_images(path)
+    assert (images.columns, images.label_names) == (("a", "b"), ("p", "q"))
+    assert images.notes == ('Labels: column "species", which holds text. If it is none: labels="none".',)
+    assert open_images(path, labels="none").labels is None
+    assert open_images(path, without="species").labels is None
+
+
+def test_text_of_parquet_without_two_rows_alike_or_with_nulls_is_left_out(tmp_path):
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    for names, why in (([f"n{k}" for k in range(12)], "no two rows are alike"), (["p", None, "q"] * 4, "are missing")):
+        pq.write_table(pa.table({"who": names, "a": np.arange(12) ** 2 % 7}), tmp_path / "x.parquet")
+        images = open_images(tmp_path / "x.parquet")
+        assert images.labels is None
+        assert any(why in note for note in images.notes)
+
+
+def test_decimals_of_parquet_are_numbers(tmp_path):
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    amounts = pa.array(["1.50", "2.25", "3.10"]).cast(pa.decimal128(5, 2))
+    pq.write_table(pa.table({"amount": amounts, "b": [1.0, 2, 4]}), tmp_path / "x.parquet")
+    images = open_images(tmp_path / "x.parquet")
+    assert images.columns == ("amount", "b")
+    assert images.pixels.tolist() == [[1.5, 1], [2.25, 2], [3.1, 4]]
+
+
+@pytest.mark.parametrize(
+    ("pixels", "likely"),
+    [
+        (np.full((3, 4, 4), 16, np.uint8), 16), (np.full((3, 4, 4), 1, np.uint8), 1),
+        (np.full((3, 4, 4), 4000, np.uint16), 4095), (np.full((3, 4, 4), 200, np.uint8), None),
+        (np.full((3, 4, 4), 60000, np.uint16), None), (np.zeros((3, 4, 4), np.uint8), None),
+    ],
+)  # fmt: skip
+def test_pixels_far_below_their_full_scale_get_a_word(tmp_path, pixels, likely):
+    np.save(tmp_path / "x.npy", pixels)
+    images = open_images(tmp_path / "x.npy")
+    assert bool(images.notes) == (likely is not None)
+    assert all(f"full_scale={likely}." in note for note in images.notes)
+    assert open_images(tmp_path / "x.npy", full_scale=likely or 255).notes == ()
+
+
+def test_labels_beside_images_are_found_by_their_name_alone(tmp_path):
+    for x, y in (("data", "targets"), ("X", "label"), ("images", "classes"), ("fea", "gnd")):
+        np.savez(tmp_path / "x.npz", **{x: digits(4), y: np.arange(4) % 2})
+        assert open_images(tmp_path / "x.npz").label_names == ("0", "1")
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_columns_that_rise_evenly_and_rounded_numbers_get_a_word_in_every_format(tmp_path, kind):
+    rows = np.arange(12)
+    path = same_table(tmp_path / f"x.{kind}", {"t": rows / 2, "a": rows**2 % 7 + 0.0, "b": rows**2 % 5 + 0.0})
+    assert any('column "t", which changes by 0.5' in note for note in open_images(path).notes)
+    path = same_table(tmp_path / f"y.{kind}", {"big": 10**18 + rows**2, "a": rows**2 % 7})
+    assert any("beyond 2^53" in note for note in open_images(path).notes)
+
+
+def test_numbers_in_another_spelling_and_dates_in_parquet_are_no_labels(tmp_path):
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    for text in ("1,5", "2024-01-02"):
+        pq.write_table(pa.table({"a": np.arange(12) ** 2 % 7, "last": [text] * 12}), tmp_path / f"{text}.parquet")
+    with pytest.raises(DataError, match=r'column "last" holds .1,5., which seems to be a number'):
+        open_images(tmp_path / "1,5.parquet")
+    assert open_images(tmp_path / "1,5.parquet", without="last").columns == ("a",)
+    images = open_images(tmp_path / "2024-01-02.parquet")
+    assert (images.labels, images.columns) == (None, ("a",))

@@ -6,6 +6,7 @@ import tarfile
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pictures import digits, idx, mnist_like, picture, write
 from steinhaus.errors import DataError, PlanError
@@ -65,6 +66,11 @@ def test_files_that_are_of_a_part(name, part):
         (("a set/images/train", "a set/images/test"), (2, 0, 2)),
         (("train2017", "val2017"), (2, 2, 0)),
         (("train_1", "train_2", "test_1"), (4, 0, 2)),
+        (("train", "eval"), (2, 2, 0)),
+        (("trainval", "test"), (2, 0, 2)),
+        (("Train", "Holdout"), (2, 0, 2)),
+        (("split=train", "split=test"), (2, 0, 2)),
+        (("a/b/c/train", "a/b/c/test"), (2, 0, 2)),
         (("train",), None),
         (("test",), None),
         (("val", "test"), None),
@@ -74,6 +80,37 @@ def test_split_folders_are_no_labels(tmp_path, places, sizes):
     images = open_images(folder_of(tmp_path, *places))
     assert shown(images) == (sizes, ("a", "b"))
     assert bool(images.notes) == (sizes is None)  # a source of one part says so
+
+
+@pytest.mark.parametrize("others", [("unlabeled",), ("query", "gallery")])
+def test_folders_of_labels_beside_a_training_part_are_refused(tmp_path, others):
+    with pytest.raises(DataError, match=f"and others, {sorted(others)[0]}"):
+        open_images(folder_of(tmp_path, "train", *others))
+
+
+def test_a_split_below_each_label_is_one(tmp_path):
+    for label in "ab":
+        for part, count in (("train", 2), ("val", 1), ("test", 3)):
+            for number in range(count):
+                picture(tmp_path / label / part / f"{number}.png", GREY[number])
+    images = open_images(tmp_path)
+    assert shown(images) == ((4, 2, 6), ("a", "b"))
+    assert [file.split("/")[1] for file in images.files] == ["train"] * 4 + ["val"] * 2 + ["test"] * 6
+    assert open_images(tmp_path, labels="none").given_train == 4
+
+
+def test_folders_that_lie_in_several_labels_are_said(tmp_path):
+    images = open_images(folder_of(tmp_path, "fold1", "fold2"))
+    assert images.label_names == ("fold1", "fold2")
+    assert images.notes == ("Labels: the upper folders; the folders a, b lie in several of them, and are no labels.",)
+
+
+def test_a_label_called_train_among_flat_ones_is_said(tmp_path):
+    for label in ("train", "car"):
+        picture(tmp_path / label / "1.png", GREY[0])
+    images = open_images(tmp_path)
+    assert images.label_names == ("car", "train")
+    assert "The folder train is taken for a label" in images.notes[0]
 
 
 def test_split_folders_of_one_class(tmp_path):
@@ -340,3 +377,47 @@ def test_an_import_keeps_the_split(tmp_path):
     assert shown(import_images(tmp_path / "set", tmp_path / "set.zarr"))[0] == (4, 2, 3)
     folder_of(tmp_path / "folder", "train", "test")
     assert shown(import_images(tmp_path / "folder", tmp_path / "folder.zarr")) == ((2, 0, 2), ("a", "b"))
+
+
+# Tar files of folders
+
+
+def tar_of(path, *names):
+    """A tar file of pictures."""
+    with tarfile.open(path, "w") as archive:
+        for number, name in enumerate(names):
+            data = io.BytesIO()
+            Image.fromarray(GREY[number]).save(data, "PNG")
+            info = tarfile.TarInfo(name)
+            info.size = len(data.getvalue())
+            archive.addfile(info, io.BytesIO(data.getvalue()))
+    return path
+
+
+@pytest.mark.parametrize("above", ["", "./", "set/", "my/own.set/"])
+def test_a_folder_in_a_tar_file_is_read_as_a_folder(tmp_path, above):
+    names = [f"{above}{part}/{label}/{n}.png" for part in ("test", "train", "val") for label in "ab" for n in range(2)]
+    images = open_images(tar_of(tmp_path / "x.tar", *names))
+    assert shown(images) == ((4, 4, 4), ("a", "b"))
+    assert images.pixels[:4].tolist() == GREY[4:8].tolist()
+    assert images.labels.tolist() == [0, 0, 1, 1] * 3
+    assert images.notes[0] == 'Labels: the folders in the archive. If they are none: labels="none".'
+    bare = open_images(tmp_path / "x.tar", labels="none")
+    assert (bare.labels, bare.given_train, bare.notes) == (None, 4, ())
+
+
+def test_folders_in_a_tar_file_are_labels_and_a_folder_of_all_is_none(tmp_path):
+    assert open_images(tar_of(tmp_path / "x.tar", "b/0.png", "a/0.png")).labels.tolist() == [1, 0]
+    for names in (("x/0.png", "x/1.png"), ("0.png", "1.png"), ("0.png", "a/1.png")):
+        images = open_images(tar_of(tmp_path / "x.tar", *names))
+        assert (images.n, images.labels, images.notes) == (2, None, ())
+
+
+def test_an_import_keeps_the_folders_of_a_tar_file(tmp_path):
+    pytest.importorskip("zarr", reason="needs the extra zarr")
+    from steinhaus.images.importing import import_images
+
+    tar_of(tmp_path / "x.tar", "test/a/0.png", "train/a/0.png", "train/b/0.png")
+    images = import_images(tmp_path / "x.tar", tmp_path / "x.zarr")
+    assert shown(images) == ((2, 0, 1), ("a", "b"))
+    assert images.pixels[:].tolist() == GREY[[1, 2, 0]].tolist()

@@ -129,7 +129,7 @@ ROWS = "label,a,b\n" + "1,2,3\n" * 99  # longer than what is looked at to tell t
         (ROWS + "1,2,x\n", "line 101, column 3: 'x' is not a number"),
         (ROWS + '1,"2",3\n', "line 101, column 2: '\"2\"' is not a number"),
         (ROWS + "1,1_0,3\n", "line 101, column 2: '1_0' is not a number"),
-        (ROWS + "1,,3\n", "line 101, column 2: the pixel is missing"),
+        (ROWS + "1,,3\n", "line 101, column 2: the value is missing"),
         (ROWS + "1,nan,3\n", "line 101, column 2: nan is not finite"),
         (ROWS + "1,1e999,3\n", "line 101, column 2: 1e999 is not finite"),
         (ROWS + ",2,3\n", "the label of image 100 is empty"),

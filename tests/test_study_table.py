@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from steinhaus.study import Study, events, load
@@ -104,3 +105,15 @@ def test_an_unfinished_study_says_how_far_it_is(tmp_path: Path) -> None:
 )
 def test_numbers(inertia: float, shown: str) -> None:
     assert number(inertia) == shown
+
+
+def test_empty_clusters_are_said_and_why():
+    same = Study(k=[1, 3], restarts=1).run(np.ones((4, 2, 2), np.uint8))
+    assert "K = 3: 2 clusters are empty: fewer than 3 images differ." in same.table()
+    assert "K = 1" not in same.table()
+    two = Study(k=[2], restarts=1).run(np.ones((2, 2, 2), np.uint8))
+    assert "K = 2: 1 cluster is empty: fewer than 2 images differ." in two.table()
+
+
+def test_one_image_is_no_images():
+    assert Study(k=[1], restarts=1).run(np.ones((1, 2, 2), np.uint8)).table().startswith("array: 1 image of 2 x 2")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -10,12 +12,12 @@ from hypothesis import strategies as st
 
 import naive
 from problems import problems
-from steinhaus import KMeans
+from steinhaus import KMeans, MiniBatchKMeans
 from steinhaus.engines import opened
 from steinhaus.engines.exact.weighing import weigh
 from steinhaus.errors import DataError
 from steinhaus.lloyd import lloyd
-from steinhaus.points import Run
+from steinhaus.points import Run, drawn
 
 
 def run(x, start, *, weights, threads=1, max_iter=6, tol=0.0, company=()):
@@ -111,6 +113,61 @@ def test_fewer_rows_with_weight_than_clusters(rng):
         assert kmeans.inertia_ == 0.0
 
 
+WIDE = [
+    ([1e8, 1e8, 1e8, 1e8, 1e-8, 1e-8], 1.805e-4), ([1e8, 1e8, 1e-8, 1e-8, 1e8, 1e8], 3.2e-7),
+    ([1e-8, 1e-8, 1e8, 1e8, 1e-8, 1e-8], 1.805e-4),
+]  # fmt: skip
+KINDS = [np.asarray, sp.csr_array]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=["dense", "sparse"])
+@pytest.mark.parametrize(("weights", "inertia"), WIDE)
+def test_weights_of_1e8_and_1e_8_both_count(kind, weights, inertia):
+    x = kind(np.array([[1.0], [1.0], [5.0], [5.0], [100.0], [100.0]]))
+    three = KMeans(3, init=[[0.0], [4.0], [90.0]], tol=0).fit(x, sample_weight=weights)
+    assert three.cluster_centers_.ravel().tolist() == [1.0, 5.0, 100.0]
+    assert three.inertia_ == 0.0
+    two = KMeans(2, init=[[0.0], [4.0]], tol=0).fit(x, sample_weight=weights)
+    assert two.inertia_ == pytest.approx(inertia, rel=1e-9)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=["dense", "sparse"])
+@pytest.mark.parametrize("lightest", [1e-6, 1e-12, 1e-14, 1e-20, 1e-60, 1e-300])
+def test_clusters_of_light_points_have_right_centres(rng, kind, lightest):
+    x = np.concatenate([rng.normal(0, 1, (40, 2)), rng.normal(1000, 1, (40, 2))])
+    weights = rng.uniform(0.5, 1.5, 80) * np.repeat([1.0, lightest], 40)
+    kmeans = KMeans(2, init=x[[0, 60]], tol=0).fit(kind(x), sample_weight=weights)
+    means = [np.average(x[part], axis=0, weights=weights[part]) for part in (slice(40), slice(40, 80))]
+    assert np.abs(kmeans.cluster_centers_ - means).max() < 1e-6
+    assert kmeans.score(kind(x), sample_weight=weights) == -kmeans.inertia_
+
+
+@settings(max_examples=30, deadline=None)
+@given(problems(), st.sampled_from([1, 7]), st.booleans(), st.integers(0, 2**32 - 1))
+def test_the_oracle_agrees_bit_for_bit_on_weights_of_any_size(problem, threads, sparse, seed):
+    x, start = problem
+    drawn = np.random.default_rng(seed)
+    whole = drawn.integers(0, 4, len(x)).astype(object) * [1 << power for power in drawn.choice([0, 50, 130], len(x))]
+    whole[0] = 3 << 130
+    placed = naive.sparse_grid(x) if sparse else None
+    labels, centroids, history, inertia, stop = naive.lloyd(x, start, weights=whole, max_iter=6, placed=placed)
+    weights = whole.astype(float)
+    found = run(sp.csr_array(x) if sparse else x, start, weights=weights, threads=threads)
+    expected = labels.tolist(), centroids.tobytes(), tuple(history), inertia, stop
+    assert naive.same(found, expected, 2.0**132 * np.square(x.astype(float)).sum())
+
+
+def test_batches_and_starts_know_of_light_points(rng):
+    x, weights = np.repeat([[0.0], [5.0], [9.0]], 20, axis=0), np.repeat([1.0, 1.0, 1e-30], 20)
+    for init in ("k-means++", "random"):
+        found = KMeans(3, init=init, n_init=20, random_state=0).fit(x, sample_weight=weights)
+        assert sorted(found.cluster_centers_.ravel().tolist()) == [0.0, 5.0, 9.0]
+    learnt = MiniBatchKMeans(3, init=np.array([[0.0], [5.0], [8.0]]), reassignment_ratio=0).partial_fit(
+        x, sample_weight=weights
+    )
+    assert learnt.cluster_centers_.ravel().tolist() == [0.0, 5.0, 9.0]
+
+
 def test_weights_on_a_grid():
     assert weigh(None).counts is None
     assert weigh(np.ones(5)).counts is None
@@ -123,6 +180,21 @@ def test_weights_on_a_grid():
         assert 2**45 <= put.counts.sum() <= 2**46 + 3
     large = weigh(np.array([2.0**50, 1.0]))
     assert large.counts.sum() <= 2**46
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 1000])
+def test_levels_of_weights_add_up_to_the_weights_and_no_level_overflows(rng, n):
+    weights = np.ldexp(rng.random(n), rng.integers(-1000, 1000, n))
+    put = weigh(weights)
+    unit, total = Fraction(put.unit), [Fraction(0)] * n
+    for place, level in enumerate(put.levels):
+        assert level.min() >= 0
+        assert level.sum() <= 2**46 + n
+        total = [a + b * unit / 2 ** (place * put.digits) for a, b in zip(total, level.tolist(), strict=True)]
+    assert max(abs(a / Fraction(b) - 1) for a, b in zip(total, weights.tolist(), strict=True)) <= Fraction(1, 2**21)
+    assert ((put.levels[0] > 0) | (weights < put.unit)).all()
+    counted = drawn(put.levels)
+    assert (counted > 0).all()
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 
 from steinhaus import arithmetic
-from steinhaus.points import Float64, Grid, Points, Tally, Totals
+from steinhaus.points import Float64, Grid, Int64, Points, Tally, Totals
 
 
 def refill(points: Points, tally: Tally) -> Tally:
@@ -18,11 +19,23 @@ def refill(points: Points, tally: Tally) -> Tally:
     """
     if not len(tally.farthest):
         return tally
-    sums, counts = tally.sums.copy(), tally.counts.copy()
+    totals = points.totals
     chosen, owners = tally.farthest.T
-    weights = np.ones(len(chosen), np.int64) if points.totals.weights is None else points.totals.weights[chosen]
-    rows = points.grid.limbs(points.rows(chosen), len(sums), weights).swapaxes(0, 1)
-    for empty, owner, row, weight in zip(np.flatnonzero(counts == 0), owners, rows, weights, strict=False):
+    moves = list(zip(np.flatnonzero(tally.empty).tolist(), owners.tolist(), strict=False))
+    rows = points.rows(chosen)
+    weights = np.ones(len(chosen), np.int64) if totals.weights is None else totals.weights[chosen]
+    finer = [
+        _moved(points.grid, level, rows, of_level[chosen], moves)
+        for level, (of_level, _) in zip(tally.finer, totals.finer, strict=True)
+    ]
+    return replace(_moved(points.grid, tally, rows, weights, moves), finer=tuple(finer))
+
+
+def _moved(grid: Grid, tally: Tally, rows: Float64, weights: Int64, moves: list[tuple[int, int]]) -> Tally:
+    """A tally once these points, (e, d), have each gone to the first cluster of a pair, from the second."""
+    sums, counts = tally.sums.copy(), tally.counts.copy()
+    integers = grid.limbs(rows, len(sums), weights).swapaxes(0, 1)
+    for (empty, owner), row, weight in zip(moves, integers, weights, strict=False):
         sums[:, owner] -= row
         sums[:, empty] += row
         counts[owner] -= weight
@@ -33,15 +46,44 @@ def refill(points: Points, tally: Tally) -> Tally:
 def means(grid: Grid, tally: Tally, centroids: Float64) -> Float64:
     """The means of the clusters, (k, d) float64; a cluster without points keeps its old centroid."""
     following = centroids.copy()
+    if tally.finer:
+        return _means_of_levels(grid, tally, following)
     arithmetic.means(tally.sums, tally.counts, grid.offset, grid.step, following)
     return following
+
+
+def _means_of_levels(grid: Grid, tally: Tally, following: Float64) -> Float64:
+    """The means, as quotients of Python's integers, which have room for all levels and are rounded once."""
+    sums = np.zeros(tally.sums.shape[1:], object)
+    counts = np.zeros(len(tally.counts), object)
+    for level in (tally, *tally.finer):
+        whole = level.sums[0].astype(object)
+        for limb in level.sums[1:]:
+            whole = (whole << 32) + limb.astype(object)
+        sums, counts = (sums << tally.digits) + whole, (counts << tally.digits) + level.counts.astype(object)
+    full = counts > 0
+    quotients: Float64 = (sums[full] / counts[full, np.newaxis]).astype(np.float64)
+    following[full] = grid.offset + grid.step * quotients
+    return following
+
+
+def weights_of(totals: Totals, tally: Tally) -> Float64:
+    """The weight of each cluster, (k,)."""
+    found = tally.counts * totals.unit
+    for place, level in enumerate(tally.finer, 1):
+        found = found + level.counts * math.ldexp(totals.unit, -place * tally.digits)
+    return np.asarray(found, np.float64)
 
 
 def inertia(grid: Grid, totals: Totals, tally: Tally, centroids: Float64) -> float:
     """Sum of squared distances of the tallied points to these centroids, weighted, in squared units of the points."""
     squares = totals.squares if totals.weighted is None else totals.weighted
     counted = arithmetic.inertia(squares, tally.sums, tally.counts, centroids, grid.offset, grid.step)
-    return float(counted) * totals.unit
+    of_levels = [float(counted) * totals.unit]
+    for place, (level, (_, weighted)) in enumerate(zip(tally.finer, totals.finer, strict=True), 1):
+        counted = arithmetic.inertia(weighted, level.sums, level.counts, centroids, grid.offset, grid.step)
+        of_levels.append(float(counted) * math.ldexp(totals.unit, -place * tally.digits))
+    return math.fsum(of_levels)
 
 
 def shift(old: Float64, new: Float64) -> float:

@@ -103,6 +103,6 @@ def _parts(values: Int64, sizes: Int64) -> list[Int64]:
 def _centroids(rows: Int64, k: int, stream: Stream, open_rows: Open) -> Float64:
     """Cluster some points by themselves: greedy k-means++, then a few iterations; (k, d) float64."""
     with open_rows(rows) as points:
-        start = starts(points, k, "k-means++", stream, weights=points.totals.weights)
+        start = starts(points, k, "k-means++", stream, weights=points.totals.draws)
         (fit,) = lloyd(points, [Run("part", start)], max_iter=_ITERATIONS)
         return fit.centroids

@@ -134,6 +134,19 @@ class Totals:
     weights: Int64 | None = None  # (n,) what each point counts for in tallies, at least 0; None: 1 each
     weighted: Float64 | None = None  # (2,) as squares, each point counted by its weight; None: there are no weights
     unit: float = 1.0  # the weight that one count stands for
+    finer: tuple[tuple[Int64, Float64], ...] = ()  # `weights` and `weighted` of the levels below: see `Tally.finer`
+
+    @property
+    def draws(self) -> Int64 | None:
+        """What each point counts for where points are drawn, (n,); None: 1 each."""
+        return None if self.weights is None else drawn([self.weights, *(weights for weights, _ in self.finer)])
+
+
+def drawn(levels: Sequence[Int64]) -> Int64:
+    """The coarsest counts of weights, (n,), but at least 1 for whatever has weight, so that it can be drawn."""
+    if len(levels) == 1:
+        return levels[0]
+    return np.maximum(levels[0], np.any([finer > 0 for finer in levels[1:]], axis=0))
 
 
 @dataclass(frozen=True)
@@ -148,6 +161,16 @@ class Tally:
     farthest: Int64 = field(
         default_factory=lambda: np.empty((0, 2), np.int64)
     )  # (e, 2) point, its cluster: see Points.assign
+    finer: tuple[Tally, ...] = ()  # of weights in more digits than one level holds: the levels below, ever finer
+    digits: int = 0  # binary digits from one level to the next: 2^digits of its counts are one of the level above
+
+    @property
+    def empty(self) -> NDArray[np.bool_]:
+        """Which clusters nothing counts for, (k,)."""
+        is_empty: NDArray[np.bool_] = self.counts == 0
+        for level in self.finer:
+            is_empty &= level.counts == 0
+        return is_empty
 
 
 class Points(Protocol):

@@ -42,8 +42,13 @@ def option(name: str, value: str, typed: str | None = None) -> str:
     value = value.replace("'", '"')
     if not _IN_TERMINAL.get():
         return f"{name}={value}"
-    typed = value.strip('"') if typed is None else typed
-    return f"--{name.replace('_', '-')} {typed}".rstrip()
+    given = value.strip('"') if typed is None else typed
+    return f"{flag(name)} {given}".rstrip()
+
+
+def flag(name: str) -> str:
+    """The command's option for a parameter of Python."""
+    return "--limit" if name == "limits" else f"--{name.replace('_', '-')}"
 
 
 def either(python: str, typed: str) -> str:

@@ -61,6 +61,30 @@ def tar(rng: Random, data: bytes) -> bytes:
     return bytes(out)
 
 
+def hdf5_seeds() -> list[bytes]:
+    """The split of USPS in HDF5's first version and its latest, stored whole and in compressed chunks."""
+    import h5py
+
+    seeds = []
+    for version, how in (("earliest", {}), ("latest", {"compression": "gzip", "chunks": (2, 4, 3), "shuffle": True})):
+        out = io.BytesIO()
+        with h5py.File(out, "w", libver=version) as file:
+            for part, rows in (("train", slice(4)), ("test", slice(4, 6))):
+                file.create_dataset(f"{part}/data", data=digits()[rows], **how)
+                file[f"{part}/target"] = LABELS[rows]
+        seeds.append(out.getvalue())
+    return seeds
+
+
+def hdf5(rng: Random, data: bytes) -> bytes:
+    """A size, an address or a flag, anywhere: HDF5 keeps them by eights of bytes."""
+    out = bytearray(data)
+    place = 8 * rng.randrange(len(out) // 8)
+    size = rng.choice((1, 2, 4, 8))
+    out[place : place + size] = (rng.choice(mutations.NUMBERS) % 256**size).to_bytes(size, "little")
+    return bytes(out)
+
+
 def columnar(pictures: list[bytes]) -> list[dict[str, Any]]:
     """Tables: rows as lists, nested or not, and as columns; encoded pictures."""
     import pyarrow as pa

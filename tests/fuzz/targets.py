@@ -322,6 +322,8 @@ def targets() -> list[Target]:
         b"x;1;2\ny;3;4\n",
         b'"a","b"\n1,2\n',
         b'id,name,b\n1,"x, y",2\n2,z,5\n',
+        b"a  b   c\n1 2  3\n 4 5 6\n",
+        b"when,a,kind\n2024-01-02,1.5,x\n2024-01-03,2,y\n",
     ]
     squares = [b",".join(b"%d" % (i % 10) for i in range(17)) + b"\n" + b",".join(b"%d" % i for i in range(17))]
     return [
@@ -377,4 +379,8 @@ def targets() -> list[Target]:
             if containers.installed("pyarrow") else []
         ),
         *([zarr_target()] if containers.installed("zarr") else []),
+        *(
+            [replace(image_source("hdf5", "x.h5", containers.hdf5_seeds(), containers.hdf5), decoders_ask=True)]
+            if containers.installed("h5py") else []
+        ),
     ]  # fmt: skip

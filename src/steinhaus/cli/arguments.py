@@ -172,6 +172,12 @@ READING = {
         "--columns", metavar="LIST", type=Columns(), help="Tables: the columns to cluster, by name or number; or all."
     ),
     "without": click.option("--without", metavar="LIST", type=Columns(), help="Tables: columns to leave out."),
+    "weights": click.option(
+        "--weights", metavar="NAME", help="Tables, .npz: the column or array of weights; rows count by them."
+    ),
+    "header": click.option(
+        "--header/--no-header", default=None, help="Tables: the first line is one of names, or is none."
+    ),
     "transpose": click.option(
         "--transpose", is_flag=True, default=None, help="IDX: images are stored by columns, as EMNIST's."
     ),
@@ -284,8 +290,8 @@ def _typed(name: str, value: Any) -> list[str]:
         usual = type(value)()
         changed = [each.name for each in fields(value) if getattr(value, each.name) != getattr(usual, each.name)]
         return [word for each in changed for word in ("--limit", f"{each}={getattr(value, each)}")]
-    if value is True:
-        return [flag]
+    if isinstance(value, bool):
+        return [flag if value else f"--no-{flag[2:]}"]
     if isinstance(value, tuple):
         if name in ("size", "shape"):
             return [flag, "x".join(map(str, value))]

@@ -61,9 +61,11 @@ class Place:
             threads = sum(client.nthreads().values())
             say(f"{len(client.nthreads())} workers with {threads} threads at {client.scheduler.address}.")
 
-            def there(rows: Any, *, threads: int | None = None) -> Any:
+            def there(rows: Any, *, threads: int | None = None, weights: Any = None) -> Any:
                 from steinhaus.engines.cluster.points import spread
 
+                if weights is not None:
+                    raise DataError("Workers count each row once, so far. Leave out --weights, or the workers.")
                 return self._noted(spread(rows, client))
 
             yield there
@@ -86,9 +88,11 @@ class Place:
             lines.append(f"{worker}: {done}, {rate:,.0f} a second")
         return lines
 
-    def _here(self, rows: Any, *, threads: int | None = None) -> Any:
+    def _here(self, rows: Any, *, threads: int | None = None, weights: Any = None) -> Any:
         from steinhaus import engines
 
+        if weights is not None:
+            return self._noted(engines.weighted(rows, weights, threads=threads, memory=self.memory))
         return self._noted(engines.choose(rows, threads=threads, memory=self.memory))
 
     def _noted(self, points: Points) -> Points:

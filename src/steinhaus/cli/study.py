@@ -124,8 +124,8 @@ def study(
     """Run k-means for every K, several times, and show what came out.
 
     SOURCE is mnist, digits, or a path: a folder of pictures (sub-folders are labels), IDX files or a folder of them,
-    .npy, .npz, CSV, Zarr, Parquet, Arrow, tar, .mat, JSON lines, CIFAR's binary files. Without it: mnist, or digits
-    where MNIST is not to be had. The defaults are the published study of MNIST. What a source holds:
+    .npy, .npz, CSV, Zarr, Parquet, Arrow, tar, .mat, HDF5, JSON lines, CIFAR's binary files. Without it: mnist, or
+    digits where MNIST is not to be had. The defaults are the published study of MNIST. What a source holds:
     steinhaus data look SOURCE.
 
     With --features it is vectors that are clustered, and pictures that are shown. What a file or a network gives is

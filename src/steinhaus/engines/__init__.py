@@ -116,7 +116,7 @@ def opened(
     DataError
         Points or weights are not finite; or there are weights, and the points are not in memory.
     """
-    points = choose(x, k=k, threads=threads) if weights is None else _weighted(x, k, weights, threads)
+    points = choose(x, k=k, threads=threads) if weights is None else weighted(x, weights, k=k, threads=threads)
     try:
         yield points
     finally:
@@ -136,7 +136,10 @@ def opened_rows(
         yield part
 
 
-def _weighted(x: Any, k: int | None, weights: Float64, threads: int | None) -> Points:
+def weighted(
+    x: Any, weights: Float64, *, k: int | None = None, threads: int | None = None, memory: int | None = None
+) -> Points:
+    """Choose the engine for points with weights; see `opened`."""
     import numpy as np
 
     from steinhaus.engines.exact.weighing import weigh
@@ -149,16 +152,16 @@ def _weighted(x: Any, k: int | None, weights: Float64, threads: int | None) -> P
         from steinhaus.engines.sparse.points import SparsePoints
 
         return SparsePoints(x, weights=put, threads=threads)
-    if engine_for(x.shape[0], x.shape[1], k) == "compact":
+    if memory is None and not put.finer and engine_for(x.shape[0], x.shape[1], k) == "compact":
         from steinhaus.engines.compact.points import CompactPoints
 
         return CompactPoints(np.ascontiguousarray(x), threads=threads, weights=put)
-    points = choose(x, k=k, threads=threads)
+    points = choose(x, k=k, threads=threads, memory=memory)
     if put.counts is None:
         return points
     from steinhaus.engines.exact.weighted import WeightedPoints
 
-    return WeightedPoints(points, x, counts=put.counts, unit=put.unit, threads=threads)
+    return WeightedPoints(points, x, put, threads=threads)
 
 
 def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) -> Int32:
@@ -236,10 +239,15 @@ def batches(x: NDArray[Any], *, threads: int | None = None) -> Batches:
 
 
 def counts_of(weights: Float64 | None) -> Int64 | None:
-    """What rows count for by their weights, (n,) whole numbers; None: 1 each. DataError where a weight is not valid."""
-    from steinhaus.engines.exact.weighing import weigh
+    """What rows count for where they are drawn by weight, (n,) whole numbers; None: 1 each.
 
-    return weigh(weights).counts
+    DataError where a weight is not valid.
+    """
+    from steinhaus.engines.exact.weighing import weigh
+    from steinhaus.points import drawn
+
+    levels = weigh(weights).levels
+    return drawn(levels) if levels else None
 
 
 def unit_rows(x: NDArray[Any], *, threads: int | None = None) -> NDArray[np.floating[Any]]:

@@ -148,6 +148,6 @@ def kmeans_plusplus(
         )
     with opened(x, k=n_clusters, weights=weights) as points:
         stream = Stream(seed_of(random_state), n_clusters, 0)
-        indices = plus_plus(points, n_clusters, stream, points.totals.weights, trials=n_local_trials)
+        indices = plus_plus(points, n_clusters, stream, points.totals.draws, trials=n_local_trials)
     rows = x[indices]
     return rows if isinstance(rows, np.ndarray) else rows.toarray(), indices

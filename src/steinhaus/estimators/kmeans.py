@@ -208,7 +208,8 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
             Ignored.
         sample_weight : (n,) array-like, optional
             Not negative, not all zero; none: 1 each. They count in means, inertia and the drawing of starts. Whole
-            numbers are exact: a row of weight 2 is two rows. Others are rounded to a 2^46th of their sum.
+            numbers are exact: a row of weight 2 is two rows. Others are rounded to a 2^46th of their sum or to a 2^20th
+            of the lightest, whichever is less.
 
         Returns
         -------
@@ -276,7 +277,7 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
         if isinstance(self.init, str):
             for restart in range(self._n_init):
                 stream = Stream(seed, self.n_clusters, restart)
-                counts = points.totals.weights
+                counts = points.totals.draws
                 if init == "hierarchical":
                     part = partial(opened_rows, points, x, weights=weights, threads=self._threads)
                     yield hierarchical(points, self.n_clusters, stream, part, weights=counts)

@@ -268,7 +268,7 @@ class MiniBatchKMeans(Clusterer):
             if random is None:
                 weights = supply.weights if supply.weights is None or rows is None else supply.weights[rows]
                 with opened(x, k=self.n_clusters, weights=weights, threads=self._threads) as points:
-                    return starts(points, self.n_clusters, init, stream, weights=points.totals.weights)
+                    return starts(points, self.n_clusters, init, stream, weights=points.totals.draws)
             init = init(x, self.n_clusters, random_state=random)
         return checked_start(init, self.n_clusters, supply.x.shape[1])
 

@@ -103,12 +103,12 @@ def _distinct(m: int, n: int, stream: Stream) -> Int64:
 
 
 def _added(x: Any, weights: Float64 | None, centroids: Float64, threads: int | None) -> Added:
-    from steinhaus.centroids import inertia, means
+    from steinhaus.centroids import inertia, means, weights_of
 
     with opened(x, weights=weights, threads=threads) as points:
         (tally,) = points.assign([Run(0, centroids)])
         return Added(
             means(points.grid, tally, centroids),
-            tally.counts * points.totals.unit,
+            weights_of(points.totals, tally),
             inertia(points.grid, points.totals, tally, centroids),
         )

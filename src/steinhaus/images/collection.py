@@ -74,6 +74,8 @@ class Images:
         What is clustered in place of the pictures; None: their pixels.
     beside
         Vectors that the source holds beside its pictures; None: it holds none.
+    weights
+        (n,) float64, what each image counts for where images train, at least 0; None: 1 each.
     """
 
     pixels: Any  # Pixels | StoredPixels
@@ -92,6 +94,7 @@ class Images:
     notes: tuple[str, ...] = ()
     features: Vectors | None = None
     beside: Beside | None = None
+    weights: NDArray[np.float64] | None = None
 
     @classmethod
     def from_arrays(
@@ -112,6 +115,7 @@ class Images:
         usual_train: Train | None = None,
         columns: Sequence[str] | None = None,
         notes: Sequence[str] = (),
+        weights: Any = None,
     ) -> Images:
         """Make a collection of arrays. uint8, float32 and float64 arrays in C order are not copied.
 
@@ -128,6 +132,8 @@ class Images:
             The shape of one image, to reshape rows to: (28, 28).
         full_scale
             The pixel value that counts as 1; by default 255 for uint8 and 1 for floats.
+        weights
+            (n,) what each image counts for where images train: numbers of at least 0.
 
         Raises
         ------
@@ -163,6 +169,7 @@ class Images:
             usual_train=usual_train,
             columns=None if columns is None else tuple(columns),
             notes=tuple(notes),
+            weights=None if weights is None else _read_only(checked_weights(weights, len(checked), name)),
         )
 
     @property
@@ -205,6 +212,8 @@ class Images:
             digest.update(stretch.astype(dtype, copy=False).reshape(-1).view(np.uint8).data)
         if self.labels is not None:
             digest.update(self.labels.astype("<i8", copy=False).view(np.uint8).data)
+        if self.weights is not None:
+            digest.update(b"weights" + self.weights.astype("<f8").tobytes())
         return digest.hexdigest()
 
     def take(self, rows: Int64) -> Images:
@@ -214,6 +223,7 @@ class Images:
             self,
             pixels=self.pixels.taken(rows) if isinstance(self.pixels, StoredPixels) else _read_only(self.pixels[rows]),
             labels=None if self.labels is None else _read_only(self.labels[rows]),
+            weights=None if self.weights is None else _read_only(self.weights[rows]),
             files=None if files is None else tuple(files[row] for row in rows.tolist()),
             given_train=None,
             given_val=0,
@@ -250,6 +260,22 @@ class Images:
     def __repr__(self) -> str:
         labels = "no labels" if self.label_names is None else f"{len(self.label_names)} labels"
         return f"Images({self.name!r}: {self.n:,} of {shape_text(self.shape)}, {self.pixels.dtype}, {labels})"
+
+
+def checked_weights(weights: Any, n: int, name: str) -> NDArray[np.float64]:
+    """Weights as float64, (n,); DataError where they are none."""
+    values = np.asarray(weights)
+    values = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+    if values.shape != (n,):
+        raise DataError(f"{name}: there must be one weight an image, ({n:,},); they have the shape {values.shape}.")
+    if values.dtype.kind not in "biuf":
+        raise DataError(f"{name}: weights must be numbers, but have dtype {values.dtype}.")
+    found: NDArray[np.float64] = values.astype(np.float64)
+    bad = np.flatnonzero(~(np.isfinite(found) & (found >= 0)))
+    if len(bad) or not found.any():
+        one = f"that of image {bad[0]} is {found[bad[0]]:g}" if len(bad) else "all are 0"
+        raise DataError(f"{name}: weights must be finite, at least 0, and not all 0; {one}.")
+    return found
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:

@@ -24,6 +24,7 @@ _IDENTIFIES = re.compile(
 )
 _FIRST = frozenset(("index", "idx", "row", "rownum", "unnamed", "level"))  # as the first word: index_level_0
 _CERTAIN = 10  # rows from which on a column that counts them is taken for no feature
+_EXACT = 2.0**53  # up to which a float64 holds every whole number
 _APART = 100  # times that ranges of columns differ, and are worth a word
 _NUMBERED = re.compile(r"(.*?)(\d+)(?:x(\d+))?$")
 
@@ -58,6 +59,8 @@ class Wanted:
 def place_of(column: str | int, names: Sequence[str], name: str) -> int:
     """Where a column stands that is given by its name or its number, counted from 0; or from the end, if negative."""
     if column in names:
+        if list(names).count(str(column)) > 1:
+            raise DataError(f"{name} has several columns called {column!r}. Give the number of the one that is meant.")
         return list(names).index(str(column))
     if isinstance(column, int) or re.fullmatch(r"-?\d{1,9}", column):
         place = int(column)
@@ -65,6 +68,21 @@ def place_of(column: str | int, names: Sequence[str], name: str) -> int:
             return place % len(names)
     known = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
     raise DataError(f"{name} has no column {column!r}; its columns are {known}, or 0 to {len(names) - 1} by number.")
+
+
+def end_or_place_of(column: str | int, names: Sequence[str], name: str) -> int:
+    """The same, where "first" and "last" name the columns at the ends, if no column is called so."""
+    if column in ("first", "last") and column not in names:
+        return 0 if column == "first" else len(names) - 1
+    return place_of(column, names, name)
+
+
+def words_about(names: Sequence[str], values: NDArray[Any]) -> list[str]:
+    """What is said of columns that are clustered: of those that rise evenly, and of numbers that are rounded."""
+    found = [rises_evenly(column, values[:, place]) for place, column in enumerate(names)]
+    if values.dtype == np.float64 and (values.max() > _EXACT or values.min() < -_EXACT) and is_whole(values):
+        found.append("Whole numbers beyond 2^53 are rounded: they are read as float64.")
+    return [word for word in found if word is not None]
 
 
 def labels_among(names: Sequence[str]) -> list[str]:
@@ -111,8 +129,19 @@ def numbers_rows(values: NDArray[Any]) -> bool:
 
 
 def counts_rows(values: NDArray[Any]) -> bool:
-    """Whether a column counts the rows, from 0 or 1 on."""
-    return bool(values[0] in (0, 1)) and bool((values == np.arange(len(values)) + values[0]).all())
+    """Whether a column counts the rows, from any whole number on."""
+    return is_whole(values[:1]) and bool((np.diff(values.astype(np.float64)) == 1).all())
+
+
+def rises_evenly(column: str, values: NDArray[Any]) -> str | None:
+    """A word about a column that changes by the same step from row to row, as a time or an index does."""
+    steps = np.diff(values.astype(np.float64))
+    if len(values) < _CERTAIN or not steps[0] or not np.allclose(steps, steps[0], rtol=1e-6, atol=0):
+        return None
+    return (
+        f'Clustered: column "{column}", which changes by {steps[0]:.6g} from row to row, as a time or an index does. '
+        f"To leave it out: {option('without', repr(column))}."
+    )
 
 
 def is_whole(values: NDArray[Any]) -> bool:

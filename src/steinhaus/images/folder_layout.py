@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from steinhaus.images.files import natural, shown
 from steinhaus.images.parts import ORDER, Part, one_part, part_of
 from steinhaus.wording import option
 
-_DEEPEST_PARTS = 2  # folders above those of a split's parts
+_DEEPEST_PARTS = 8  # folders above those of a split's parts
 
 
 @dataclass(frozen=True)
@@ -30,23 +31,28 @@ def layout_of(root: Path, files: list[str], *, labels: bool = True) -> Layout:
     """Tell from their places which label and which part of a split each picture has."""
     folders = [file.split("/")[:-1] for file in files]
     depth = _depth_of_parts(root, folders)
+    below = depth is None or len({places[0] for places in folders}) == 1 or depth == 0
     if depth is None:
         names, notes = _labels(root, files, folders) if labels else (None, ())
-        return Layout(files, names, None, notes)
+        return Layout(files, names, None, (*notes, *_perhaps_parts(folders)))
     of_file = [cast(Part, part_of(places[depth])) for places in folders]
     order = sorted(range(len(files)), key=lambda row: ORDER.index(of_file[row]))  # stable: natural within a part
     files, parts = [files[row] for row in order], [of_file[row] for row in order]
     names, notes = None, ()
     if labels:
-        names, notes = _labels(root, files, [folders[row][depth + 1 :] for row in order])
+        of_label = [folders[row][depth + 1 :] if below else folders[row][:depth] for row in order]
+        names, notes = _labels(root, files, of_label)
     return Layout(files, names, parts, (*notes, *one_part(parts)))
 
 
 def _depth_of_parts(root: Path, folders: Sequence[Sequence[str]]) -> int | None:
     """How deep the folders lie that are named after the parts of a split; None where there are none.
 
-    They hold all pictures, and lie at the top or in a folder that holds nothing else ("data/train").
+    They hold all pictures, and lie at the top, in a folder that holds nothing else ("data/train"), or in that of each
+    label ("cat/train").
     """
+    if _is_below_labels(folders):
+        return 1
     for depth in range(_DEEPEST_PARTS + 1):
         if not all(len(places) > depth for places in folders):
             return None
@@ -54,7 +60,8 @@ def _depth_of_parts(root: Path, folders: Sequence[Sequence[str]]) -> int | None:
         found = [part for name in names if (part := part_of(name)) is not None]
         if len(found) == len(names) and (len(set(found)) > 1 or len(names) == 1):
             return depth
-        if "train" in found and len(set(found)) > 1:
+        apart = all(len(places) > depth + 1 for places in folders)  # each holds folders, as parts of a split do
+        if ("train" in found and len(set(found)) > 1) or (apart and {"train", "test"} & set(found)):
             others = sorted((name for name in names if part_of(name) is None), key=natural)
             raise DataError(
                 f"{shown(root)} holds folders that are named after the parts of a split, and others, "
@@ -63,6 +70,24 @@ def _depth_of_parts(root: Path, folders: Sequence[Sequence[str]]) -> int | None:
         if len(names) > 1:
             return None
     return None
+
+
+def _is_below_labels(folders: Sequence[Sequence[str]]) -> bool:
+    """Whether every label has a split of its own below it: "cat/train", "cat/test", "dog/train"."""
+    if not all(len(places) > 1 for places in folders):
+        return False
+    tops, parts = {places[0] for places in folders}, {part_of(places[1]) for places in folders}
+    return len(tops) > 1 and not any(map(part_of, tops)) and None not in parts and {"train"} < parts
+
+
+def _perhaps_parts(folders: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """A word about a label that is called as a part of a split is."""
+    named = sorted({places[0] for places in folders if places and part_of(places[0]) in ("train", "test")}, key=natural)
+    if not named or len({places[0] for places in folders if places}) == 1:
+        return ()
+    return (
+        f"The folder {named[0]} is taken for a label, as the others are: not all are named after parts of a split.",
+    )
 
 
 def _labels(
@@ -85,4 +110,9 @@ def _labels(
             f"All pictures lie in {names[0]}, which is their one label. If the folders in it are labels "
             f"({', '.join(sorted(below, key=natural)[:3])}, ...), open that folder.",
         )
+    pairs = {(place[0], place[1]) for place in places if len(place) > 1}
+    again = sorted(name for name, count in Counter(name for _, name in pairs).items() if count > 1)
+    if again:
+        listed = ", ".join(sorted(again, key=natural)[:3])
+        return names, (f"Labels: the upper folders; the folders {listed} lie in several of them, and are no labels.",)
     return names, ()

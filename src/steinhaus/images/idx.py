@@ -161,7 +161,8 @@ def read_parts(parts: list[Part], limits: Limits, check: Check | None = None) ->
     if any(labelled) and not all(labelled):
         bare = next(part for part in parts if part.labels is None)
         raise DataError(
-            f"{shown(bare.images)} has no file of labels beside it, but other images of the same set have one."
+            f"{shown(bare.images)} has no file of labels beside it, but other images of the same set have one. "
+            f"Without labels: {option('labels', repr('none'))}."
         )
     labels: list[NDArray[Any]] = []
     notes: dict[str, None] = {}

@@ -97,6 +97,8 @@ def import_images(
             "of them. Leave it out."
         )
     images = open_images(source, limits=limits, progress=progress, **options) if found.pictures is None else None
+    if images is not None and images.weights is not None:
+        raise DataError(f"{found.name}: a store has no weights. Study the source itself, or leave weights out.")
     given = found.state if images is None else [images.sha256]
     print_of = hashlib.sha256(json.dumps([found.name, repr(look), given], sort_keys=True).encode()).hexdigest()
     try:

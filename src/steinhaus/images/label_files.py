@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steinhaus.errors import DataError
+from steinhaus.images.cells import is_number, plain
 from steinhaus.images.columns import LABELS
 from steinhaus.images.files import open_content, shown
 from steinhaus.images.limits import Limits
 from steinhaus.images.sniffing import SUFFIXES, identify
-from steinhaus.images.table_layout import USUAL, fields_of, is_number, plain
+from steinhaus.images.table_layout import USUAL, fields_of
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ def read(
     labels: str | int | bool | None = None,
     shape: tuple[int, ...] | None = None,
     full_scale: float | None = None,
+    weights: str | None = None,
     limits: Limits,
     progress: Progress | None,
 ) -> Images:
@@ -46,10 +47,13 @@ def read(
         arr_0 and arr_1; or the only array there is. Of labels False: none.
     shape, full_scale
         As in `Images.from_arrays`.
+    weights
+        Name of the array of weights, one an image; where it names a part of a split, those of the others belong to it.
     """
     with _archive(path) as archive:
         members = _members(archive, path, limits)
-        chosen = npz_names.chosen(list(members), shown(path), images, labels)
+        weighted = npz_names.of_weights(list(members), shown(path), weights)
+        chosen = npz_names.chosen([key for key in members if key not in weighted], shown(path), images, labels)
         image_keys, label_keys = chosen.images, chosen.labels
         heads = [_member_header(archive, members[key], path) for key in image_keys]
         parts = [(f"{shown(path)}: {key}", head.dtype, head.shape) for key, head in zip(image_keys, heads, strict=True)]
@@ -60,6 +64,7 @@ def read(
         for key, head, place in zip(image_keys, heads, places, strict=True):
             _read_member(archive, members[key], path, head, place)
         found = [_whole_member(archive, members[key], path, limits) for key in label_keys]
+        of_images = [_whole_member(archive, members[key], path, limits) for key in weighted]
     for key, head, label_key, values in zip(image_keys, heads, label_keys, found, strict=bool(label_keys)):
         if values.shape[:1] != head.shape[:1]:
             raise DataError(
@@ -84,6 +89,7 @@ def read(
         given_train=given_train,
         given_val=given_val,
         notes=chosen.notes,
+        weights=np.concatenate(of_images) if of_images else None,
     )
 
 

@@ -11,11 +11,12 @@ from steinhaus.images.asking import NoSuchNameError, is_none
 from steinhaus.images.parts import ORDER, Part, part_in
 from steinhaus.wording import option
 
-_IMAGES = ("images", "image", "imgs", "x", "data", "pixels", "inputs", "features", "samples", "arr_0")
-_LABELS = ("labels", "label", "y", "target", "targets", "class", "classes", "arr_1")
+_IMAGES = ("images", "image", "imgs", "x", "data", "pixels", "inputs", "features", "samples", "fea", "arr_0")
+_LABELS = ("labels", "label", "y", "target", "targets", "class", "classes", "gnd", "arr_1")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _POOLED = (
-    ("images", "labels"), ("x", "y"), ("data", "target"), ("data", "labels"), ("pixels", "labels"), ("arr_0", "arr_1"),
+    ("images", "labels"), ("x", "y"), ("data", "target"), ("data", "labels"), ("pixels", "labels"),
+    ("fea", "gnd"), ("arr_0", "arr_1"),
 )  # fmt: skip
 
 
@@ -37,6 +38,17 @@ def is_labels(key: str) -> bool:
 def labels_beside(keys: Sequence[str], images: str) -> list[str]:
     """The arrays of labels, by their names, of the part that an array of images is."""
     return [key for key in keys if key != images and is_labels(key) and _role(key)[0] == _role(images)[0]]
+
+
+def of_weights(keys: Sequence[str], name: str, weights: str | None) -> list[str]:
+    """The arrays of weights: the one of this name, or those of the parts of a split that are called so."""
+    if weights is None:
+        return []
+    if weights in keys:
+        part, role = _role(weights)
+        split = {part: key for key in keys for part, other in [_role(key)] if part is not None and other == role}
+        return [weights] if part is None else [split[part] for part in ORDER if part in split]
+    raise DataError(f"{name} holds no array named {weights!r}; it holds {', '.join(keys)}.")
 
 
 def chosen(keys: Sequence[str], name: str, images: str | None, labels: str | int | bool | None) -> Chosen:
@@ -73,7 +85,8 @@ def _chosen(keys: Sequence[str], name: str, images: str | None, labels: str | in
     lower = {key.lower(): key for key in keys}
     for x, y in _POOLED:
         if x in lower and lower[x] != wanted:
-            of_y = [wanted] if wanted is not None else [lower[y]] if y in lower and not bare else []
+            of_labels = [lower[y]] if y in lower else [key for key in keys if is_labels(key)]
+            of_y = [wanted] if wanted is not None else of_labels if len(of_labels) == 1 and not bare else []
             return Chosen([lower[x]], of_y, [None])
     others = [key for key in keys if key != wanted and not (is_labels(key) and len(keys) > 1)]
     if len(others) == 1:
@@ -123,4 +136,5 @@ def _role(key: str) -> tuple[Part | None, str]:
     part = part_in(" ".join(words))
     if part is None:
         return None, key.lower()
-    return part, "_".join(word.lower() for word in words if part_in(word) is None) or "images"
+    rest = [word.lower() for word in words if part_in(word) is None]
+    return part, "_".join(word for word in rest if word != "set") or "images"

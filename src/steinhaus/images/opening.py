@@ -21,10 +21,13 @@ from steinhaus.images.limits import DEFAULT_LIMITS, Limits
 from steinhaus.images.progress import Progress
 from steinhaus.images.sniffing import READABLE, identify
 from steinhaus.images.stored import StoredPixels
-from steinhaus.wording import option
+from steinhaus.wording import either, flag, option
 
 if TYPE_CHECKING:
     from steinhaus.images.catalogue import SetStatus
+
+_ONLY_IN_PYTHON = frozenset(("download", "mmap", "stored"))
+_DARK = 15  # times that a full pixel is above the likely one, where it is doubted
 
 # What a path is -> module and function that read it. Imported only when needed.
 _READERS = {
@@ -43,6 +46,7 @@ _READERS = {
     "vectors": ("vectors", "read"),
     "json lines": ("vectors", "read_json"),
     "matlab": ("matlab", "read"),
+    "hdf5": ("hdf5", "read"),
 }
 
 
@@ -160,13 +164,18 @@ class _Asked:
 
 def _scale_hint(images: Images) -> str | None:
     """A word about pictures of floats whose values reach beyond the 1 that is taken for a full pixel."""
-    if not images.is_image or isinstance(images.pixels, StoredPixels) or images.pixels.dtype.kind != "f":
+    if not images.is_image or isinstance(images.pixels, StoredPixels) or images.skipped or images.files is not None:
         return None
-    if images.full_scale != 1 or (reach := float(images.pixels.max())) <= 1:
+    reach, full = float(images.pixels.max()), images.full_scale
+    likely = next((scale for scale in (1, 16, 255, 4095, 65535) if reach <= scale), reach)
+    if full == 1 and reach > 1:
+        kind = "are floats"
+    elif full in (255, 65535) and 0 < reach < full and likely < full / _DARK:
+        kind = "go"
+    else:
         return None
-    likely = next((full for full in (16, 255, 4095, 65535) if reach <= full), reach)
     return (
-        f"The pixels are floats up to {reach:g}, and 1 is taken for a full pixel. If it is another value: "
+        f"The pixels {kind} up to {reach:g}, and {full:g} is taken for a full pixel. If it is another value: "
         f"{option('full_scale', f'{likely:g}')}."
     )
 
@@ -270,8 +279,9 @@ def _check_options(reader: Callable[..., Any], options: dict[str, Any], what: st
     known = [name for name in inspect.signature(reader).parameters if name not in given]
     for each in options:
         if each not in known:
-            has = f"its options are {', '.join(known)}" if known else "it has none"
-            raise DataError(f"{what} has no option {each!r}; {has}.")
+            names = [either(name, flag(name)) for name in known if either("x", "") or name not in _ONLY_IN_PYTHON]
+            has = f"its options are {', '.join(names)}" if names else "it has none"
+            raise DataError(f"{what} has no option {either(repr(each), flag(each))}; {has}.")
 
 
 def _not_there(text: str) -> str:

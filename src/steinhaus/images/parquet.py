@@ -4,7 +4,6 @@ path).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -16,121 +15,23 @@ from numpy.typing import NDArray
 from steinhaus.errors import DataError
 from steinhaus.images import columns as of_table
 from steinhaus.images import parquet_layout
-from steinhaus.images.collection import Beside, Images, Skipped
+from steinhaus.images.cells import is_date, is_spelt_otherwise, spelt_otherwise
+from steinhaus.images.collection import Beside, Images, Skipped, checked_weights
 from steinhaus.images.columns import Wanted
 from steinhaus.images.encoded import Encoded, decode_all
 from steinhaus.images.files import damage_named, shown, source_name
-from steinhaus.images.labels import Int64
-from steinhaus.images.limits import Limits
-from steinhaus.images.parquet_files import check_sizes, column, layout_of, opened, read_group, shards
+from steinhaus.images.limits import Limits, raised
+from steinhaus.images.parquet_files import check_sizes, column, layout_of, opened, read_group, shards, texts
 from steinhaus.images.parquet_layout import Layout
+from steinhaus.images.parquet_store import ParquetStore
 from steinhaus.images.parts import ORDER, Part, given, one_part
 from steinhaus.images.pictures import Look
 from steinhaus.images.pixels import as_pixels
 from steinhaus.images.progress import Progress
 from steinhaus.images.staying import stored_images
-from steinhaus.wording import option
+from steinhaus.wording import either, option
 
-
-class ParquetStore:
-    """The rows of some Parquet files, (n, d). See `stored.Store`."""
-
-    def __init__(self, files: Sequence[Path], layout: Layout) -> None:
-        self._files = tuple(files)
-        self._layout = layout
-        self.dtype = layout.dtype
-        groups: list[tuple[int, int]] = []  # file, row group within it
-        sizes: list[int] = []
-        for place, file in enumerate(files):
-            metadata = opened(file).metadata
-            for group in range(metadata.num_row_groups):
-                groups.append((place, group))
-                sizes.append(metadata.row_group(group).num_rows)
-        self._groups = tuple(groups)
-        self.bounds: Int64 = np.cumsum([0, *sizes], dtype=np.int64)
-        self.image = layout.shape  # of a row's values, where they are lists
-        self._d = layout.d or self._group(0).shape[1] if groups else layout.d
-        self.shape = (int(self.bounds[-1]), self._d)
-
-    def read(self, first: int, end: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
-        """See `Store.read`."""
-        out = np.empty((end - first, self._d), self.dtype) if out is None else out
-        for group in self._between(first, end):
-            start = int(self.bounds[group])
-            stop = int(self.bounds[group + 1])
-            low, high = max(first, start), min(end, stop)
-            out[low - first : high - first] = self._group(group)[low - start : high - start]
-        return out
-
-    def view(self, first: int, end: int) -> None:
-        """See `Store.view`: row groups are always decoded."""
-
-    def pick(self, rows: Int64) -> NDArray[Any]:
-        """See `Store.pick`."""
-        out = np.empty((len(rows), self._d), self.dtype)
-        groups = np.searchsorted(self.bounds, rows, side="right") - 1
-        for group in np.unique(groups).tolist():
-            chosen = groups == group
-            out[chosen] = self._group(group)[rows[chosen] - self.bounds[group]]
-        return out
-
-    def _between(self, first: int, end: int) -> range:
-        low = int(np.searchsorted(self.bounds, first, side="right")) - 1
-        return range(low, int(np.searchsorted(self.bounds, end, side="left")))
-
-    def _group(self, group: int) -> NDArray[Any]:
-        """The rows of a row group, (m, d)."""
-        place, number = self._groups[group]
-        file = self._files[place]
-        where = f"{shown(file)}, row group {number}"
-        with damage_named(where, "Parquet"):
-            return self._rows(read_group(file, number, self._layout.columns), where)
-
-    def _rows(self, table: Any, where: str) -> NDArray[Any]:
-        if nulls := [name for name in self._layout.columns if table.column(name).null_count]:
-            raise DataError(
-                f"{where}: column {nulls[0]} holds nulls; every pixel must be a number. Fill or leave them out."
-            )
-        if self._layout.kind == "wide":
-            return np.stack([table.column(name).to_numpy() for name in self._layout.columns], axis=1).astype(self.dtype)
-        column = table.column(self._layout.columns[0]).combine_chunks()
-        flat, shape = _flat(column, self._layout.columns[0], where)
-        self.image = self.image or shape
-        if shape != self.image and len(column):
-            raise DataError(
-                f"{where}: the lists of column {self._layout.columns[0]} must all hold {_sides(self.image)} numbers."
-            )
-        return np.asarray(flat, self.dtype).reshape(len(column), -1)
-
-
-def _flat(column: Any, name: str, where: str) -> tuple[NDArray[Any], tuple[int, ...]]:
-    """The values of nested lists or tensors, and the shape of one row; all rows must have one."""
-    import pyarrow as pa
-
-    rows = len(column)
-    shape: tuple[int, ...] = ()
-    if isinstance(column.type, pa.BaseExtensionType):
-        shape = parquet_layout.values_of(column.type)[1]
-        column = column.storage
-    inner: tuple[int, ...] = ()
-    while hasattr(column.type, "value_type") and not isinstance(column.type, pa.DictionaryType):
-        lists = len(column)
-        sizes = column.value_lengths().unique().to_pylist()
-        column = column.flatten()
-        if len(sizes) > 1 or (sizes and (sizes[0] is None or sizes[0] * lists != len(column))):
-            raise DataError(f"{where}: the lists of column {name} must all hold {sizes[0]} numbers; some hold others.")
-        inner = (*inner, *(sizes or [0]))
-    if column.null_count:
-        raise DataError(f"{where}: the lists of column {name} must all hold numbers; some hold nulls.")
-    shape = shape or inner
-    values = np.asarray(column.to_numpy(zero_copy_only=False))
-    if values.size != rows * math.prod(shape):
-        raise DataError(f"{where}: the lists of column {name} must all hold {_sides(shape)} numbers.")
-    return values, shape
-
-
-def _sides(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))
+_CERTAIN = 10  # rows from which on a column of text without two rows alike is one of names, not of labels
 
 
 def read(
@@ -147,6 +48,7 @@ def read(
     size: tuple[int, int] | None = None,
     fit: str = "crop",
     background: int = 0,
+    weights: str | int | None = None,
     limits: Limits,
     progress: Progress | None,
 ) -> Images:
@@ -169,6 +71,8 @@ def read(
         limit of memory. Only uint8, float32 and float64 can; encoded pictures can't.
     mode, size, fit, background
         Of encoded pictures: see `folder.read`.
+    weights
+        The column of weights, by name or number. Only of what is read into memory.
 
     Raises
     ------
@@ -178,7 +82,7 @@ def read(
     pairs = shards(path)
     files = [file for file, _ in pairs]
     wanted = Wanted(columns, without)
-    layout = layout_of(files, images, labels, wanted)
+    layout = layout_of(files, images, labels, wanted, weights)
     check_sizes(files, layout, limits)
     if layout.kind == "encoded":
         if stored:
@@ -191,9 +95,14 @@ def read(
             encoded(pairs, layout.columns[0], layout.label), look, source_name(path), limits, progress,
             label_names=layout.label_names,
         )  # fmt: skip
-        return replace(found, notes=(*layout.notes, *found.notes), beside=_beside(pairs, layout, found.skipped, limits))
+        beside = _beside(pairs, layout, found.skipped, limits)
+        if layout.weight is not None:
+            found = _with_weights(found, column(files, layout.weight, "a weight"))
+        return replace(found, notes=(*layout.notes, *found.notes), beside=beside)
     if layout.kind == "wide" and not layout.asked:
         layout = features(files, layout)
+    if layout.by_text:
+        layout = named_or_left_out(files, layout)
     labelled = None if layout.label is None else column(files, layout.label)
     store = ParquetStore(files, layout)
     given_train, given_val, notes = _split(pairs)
@@ -209,10 +118,18 @@ def read(
     n_bytes = store.shape[0] * store.shape[1] * store.dtype.itemsize
     if not (n_bytes > limits.memory if stored is None else stored):
         limits.check_memory(shown(path), n_bytes)
-        made = Images.from_arrays(store.read(0, store.shape[0]), labelled, **given)
-        hint = None if names is None or plain else of_table.apart(names, made.pixels)
-        beside = _beside(pairs, layout, (), limits)
-        return replace(made, notes=made.notes if hint is None else (*made.notes, hint), beside=beside)
+        weighed = None if layout.weight is None else column(files, layout.weight, "a weight")
+        made = Images.from_arrays(store.read(0, store.shape[0]), labelled, weights=weighed, **given)
+        made = replace(made, beside=_beside(pairs, layout, (), limits))
+        if names is None or plain:
+            return made
+        hints = [*of_table.words_about(names, made.pixels), of_table.apart(names, made.pixels)]
+        return replace(made, notes=(*made.notes, *(hint for hint in hints if hint is not None)))
+    if layout.weight is not None:
+        raise DataError(
+            f"{shown(path)}: weights need the values in memory, so far. Leave the weights out, or "
+            f"{either('stored=False', 'give neither --memory nor --workers') if stored else raised('memory', '...')}."
+        )
     return replace(stored_images(store, image, labelled, **given), beside=_beside(pairs, layout, (), limits))
 
 
@@ -249,6 +166,36 @@ def _place(file: Path, group: int, row: int) -> str:
     return f"{file.name}, row group {group}, row {row}"
 
 
+def _with_weights(images: Images, weights: NDArray[Any]) -> Images:
+    """Pictures with their weights; all must have been read."""
+    if images.skipped:
+        raise DataError(
+            f"{images.name}: {images.skipped[0].file} cannot be read, so that weights do not belong to pictures. Mend "
+            "it, or leave its row out."
+        )
+    return replace(images, weights=checked_weights(weights, images.n, images.name))
+
+
+def named_or_left_out(files: Sequence[Path], layout: Layout) -> Layout:
+    """A column of text at an end holds labels, as in tables of text, but where values are missing or all differ."""
+    label = layout.label or ""
+    values = [text for file in files for text in texts(file, label)]
+    first = next((text for text in values if text is not None), "")
+    if is_spelt_otherwise(first):
+        raise DataError(spelt_otherwise(shown(files[0]), label, first))
+    if is_date(first):
+        why = "which holds text"
+    elif None in values:
+        why = "which holds text, and of which some values are missing"
+    elif len(values) >= _CERTAIN and len(set(values)) == len(values):
+        why = "of text, of which no two rows are alike"
+    else:
+        note = f'Labels: column "{label}", which holds text. If it is none: {option("labels", repr("none"))}.'
+        return replace(layout, notes=(*layout.notes, note))
+    note = f'Left out: column "{label}", {why}; to take it as labels: {option("labels", repr(label))}.'
+    return replace(layout, label=None, notes=(*layout.notes, note))
+
+
 def features(files: Sequence[Path], layout: Layout) -> Layout:
     """The columns of numbers without those that number the rows, each with a word."""
     if of_table.are_numbered(layout.columns):
@@ -267,7 +214,7 @@ def features(files: Sequence[Path], layout: Layout) -> Layout:
         raise DataError(
             f"{shown(files[0])}: no column is left to cluster. Name those that are features: {option('columns', '...')}"
         )
-    kinds = [opened(files[0]).schema_arrow.field(name).type.to_pandas_dtype() for name in kept]
+    kinds = [parquet_layout.dtype_of(opened(files[0]).schema_arrow.field(name).type) for name in kept]
     return replace(layout, columns=tuple(kept), shape=(len(kept),), dtype=np.result_type(*kinds), notes=tuple(notes))
 
 

@@ -16,7 +16,7 @@ from steinhaus.images.arrow_files import arrow_file, is_arrow
 from steinhaus.images.columns import Wanted
 from steinhaus.images.files import damage_named, modest, open_regular, reading, shown
 from steinhaus.images.limits import Limits
-from steinhaus.images.parquet_layout import Layout
+from steinhaus.images.parquet_layout import Layout, is_decimal
 from steinhaus.images.parts import Part
 from steinhaus.images.shards import ordered
 
@@ -29,10 +29,13 @@ def shards(path: Path) -> list[tuple[Path, Part | None]]:
     return ordered(path, (".parquet", ".arrow", ".feather")) if path.is_dir() else [(path, None)]
 
 
-def layout_of(files: Sequence[Path], images: str | None, labels: Any, wanted: Wanted) -> Layout:
+def layout_of(
+    files: Sequence[Path], images: str | None, labels: Any, wanted: Wanted, weights: str | int | None = None
+) -> Layout:
     """Tell by the first file's schema what is what, and hold the others against it."""
     with damage_named(shown(files[0]), "Parquet"):
-        layout = parquet_layout.layout_of(opened(files[0]).schema_arrow, shown(files[0]), images, labels, wanted)
+        schema = opened(files[0]).schema_arrow
+        layout = parquet_layout.layout_of(schema, shown(files[0]), images, labels, wanted, weights)
     _check_alike(files, layout)
     return layout
 
@@ -60,7 +63,7 @@ def _check_alike(files: Sequence[Path], layout: Layout) -> None:
     first, schema = shown(files[0]), opened(files[0]).schema_arrow
     for file in files[1:]:
         there = opened(file).schema_arrow
-        for name in (*layout.columns, *([layout.label] if layout.label else [])):
+        for name in (*layout.columns, *filter(None, (layout.label, layout.weight))):
             if name not in there.names:
                 raise DataError(
                     f"{shown(file)} has no column {name}, which {first} has. All shards must have the same columns."
@@ -82,8 +85,18 @@ def column(files: Sequence[Path], name: str, what: str = "a label") -> NDArray[A
                 column = read_group(file, group, [name]).column(name)
                 if column.null_count:
                     raise DataError(f"{where}: column {name} holds nulls; every image needs {what}.")
-                values.append(column.to_numpy())
+                values.append(column.cast("float64").to_numpy() if is_decimal(column.type) else column.to_numpy())
     return np.concatenate(values) if values else np.empty(0, np.int64)
+
+
+def texts(file: Path, name: str) -> list[str | None]:
+    """A column of text; None where a value is missing."""
+    with damage_named(shown(file), "Parquet"):
+        return [
+            text
+            for group in range(opened(file).num_row_groups)
+            for text in read_group(file, group, [name]).column(name).to_pylist()
+        ]
 
 
 def opened(file: Path) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 
 from steinhaus.errors import DataError
 from steinhaus.images.asking import NoSuchNameError, is_none
-from steinhaus.images.columns import Wanted, labels_among, place_of
+from steinhaus.images.columns import Wanted, end_or_place_of, labels_among, place_of
 from steinhaus.wording import option
 
 PIXELS = (
@@ -37,6 +37,8 @@ class Layout:
     notes: tuple[str, ...] = ()
     asked: bool = False  # the columns are those that the user named
     beside: str | None = None  # the column of vectors beside that of pictures
+    weight: str | None = None  # column of the weights
+    by_text: bool = False  # the label was found because it is text at an end
 
     @property
     def d(self) -> int:
@@ -44,24 +46,33 @@ class Layout:
         return math.prod(self.shape) if self.shape else 0
 
 
-def layout_of(schema: Any, name: str, images: str | None, labels: Any, wanted: Wanted) -> Layout:
+def layout_of(
+    schema: Any, name: str, images: str | None, labels: Any, wanted: Wanted, weights: str | int | None = None
+) -> Layout:
     """Tell by a schema what is what."""
     features, index = _features(schema), _index(schema)
+    weight = None if weights is None else str(schema.names[end_or_place_of(weights, schema.names, name)])
     label, note = _label(schema, name, labels, features, wanted)
     of_label = features.get(label, {}) if label is not None else {}
     label_names = _class_names(of_label)
     chosen = _pixels(schema, name, images, label, wanted)
     beside = None if chosen is None or chosen in VECTORS else _vectors(schema, label)
+    by_text = chosen is None and label is None and labels is None and note is None
+    if by_text:
+        label = _text_at_an_end(schema, [*index, weight], wanted, name)
     if chosen is not None:
         layout = _of_column(schema, name, chosen, label)
-        left = [each for each in schema.names if each not in (chosen, label, beside) and each not in index]
+        left = [each for each in schema.names if each not in (chosen, label, weight, beside) and each not in index]
         notes = [note, _left_out(left, "beside the column of pixels"), _left_out(index, "an index")]
     else:
-        layout, notes = _wide(schema, name, label, index, wanted)
+        if label is not None and label == weight:
+            raise DataError(f'{name}: column "{weight}" is the label, and cannot be the weights too.')
+        layout, notes = _wide(schema, name, label, weight, index, wanted)
         notes = [note, *notes]
     return Layout(
         layout.kind, layout.columns, layout.shape, layout.dtype, label, label_names,
-        tuple(each for each in notes if each), wanted.columns is not None, beside,
+        tuple(each for each in notes if each), wanted.columns is not None, beside, weight,
+        by_text and label is not None,
     )  # fmt: skip
 
 
@@ -115,6 +126,33 @@ def _is_number(kind: Any) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
 
 
+def is_decimal(kind: Any) -> bool:
+    """Whether a column of this type holds decimal numbers."""
+    import pyarrow as pa
+
+    return bool(pa.types.is_decimal(kind))
+
+
+def dtype_of(kind: Any) -> np.dtype[Any]:
+    """NumPy's type of a column of numbers."""
+    return np.dtype(np.float64 if is_decimal(kind) else kind.to_pandas_dtype())
+
+
+def _text_at_an_end(schema: Any, others: Sequence[str | None], wanted: Wanted, name: str) -> str | None:
+    """The first or the last column, where it alone is one of text, and was not spoken of."""
+    import pyarrow as pa
+
+    out, asked = wanted.left_out(schema.names, name), wanted.by_name(schema.names, name)
+    names = [each for place, each in enumerate(schema.names) if each not in others and place not in (*out, *asked)]
+    found = []
+    for each in dict.fromkeys(names[:1] + names[-1:]):
+        kind = schema.field(each).type
+        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+        if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+            found.append(str(each))
+    return found[0] if len(found) == 1 else None
+
+
 def _is_pixels(kind: Any) -> bool:
     """Whether a column of this type may hold images: lists of numbers, tensors, files of pictures."""
     import pyarrow as pa
@@ -165,7 +203,7 @@ def _of_column(schema: Any, name: str, chosen: str, label: str | None) -> Layout
 
 
 def _wide(
-    schema: Any, name: str, label: str | None, index: Sequence[str], wanted: Wanted
+    schema: Any, name: str, label: str | None, weight: str | None, index: Sequence[str], wanted: Wanted
 ) -> tuple[Layout, list[str | None]]:
     """All columns of numbers, each a feature."""
     out = wanted.left_out(schema.names, name)
@@ -174,22 +212,31 @@ def _wide(
     kept = [
         each
         for place in places
-        if place not in out and (each := schema.names[place]) != label and (asked is not None or each not in index)
+        if place not in out
+        and (each := schema.names[place]) not in (label, weight)
+        and (asked is not None or each not in index)
     ]
-    columns = tuple(each for each in kept if _is_number(kind := schema.field(each).type) and str(kind) != "bool")
+    kinds = {each: schema.field(each).type for each in kept}
+    columns = tuple(each for each in kept if _is_feature(kinds[each]))
     if not columns:
         raise DataError(
             f"{name} has no column of pixels; it has {', '.join(schema.names[:8])}. Name it: {option('images', '...')}."
         )
     others = [each for each in kept if each not in columns]
     by_name = [schema.names[place] for place in wanted.by_name(schema.names, name)]
-    if label in by_name:
-        raise DataError(f'{name}: column "{label}" is the label, and is no feature.')
+    if both := [each for each in by_name if each in (label, weight)]:
+        what = "that of the weights" if both[0] == weight else "the label"
+        raise DataError(f'{name}: column "{both[0]}" is {what}, and is no feature.')
     if others and by_name:
         raise DataError(f"{name}: column {others[0]} holds {schema.field(others[0]).type}, which is no feature.")
-    dtype = np.result_type(*(schema.field(each).type.to_pandas_dtype() for each in columns))
+    dtype = np.result_type(*(dtype_of(kinds[each]) for each in columns))
     notes = [_left_out(others, "not numbers"), _left_out(() if asked is not None else index, "an index")]
-    return Layout("wide", columns, (len(columns),), dtype, label), notes
+    return Layout("wide", columns, (len(columns),), dtype, None), notes
+
+
+def _is_feature(kind: Any) -> bool:
+    """Whether a column of this type may be a feature by itself."""
+    return (_is_number(kind) and str(kind) != "bool") or is_decimal(kind)
 
 
 def _left_out(columns: Sequence[str], why: str) -> str | None:

@@ -10,12 +10,12 @@ Part = Literal["train", "val", "test"]
 ORDER: tuple[Part, ...] = ("train", "val", "test")
 
 _NAMES: dict[str, Part] = {
-    **dict.fromkeys(("train", "training", "trn", "trainset"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "devel"), "val"),
-    **dict.fromkeys(("test", "testing", "tst", "testset", "t10k"), "test"),
+    **dict.fromkeys(("train", "training", "trn", "trainset", "trainval"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "devel", "eval", "evaluation"), "val"),
+    **dict.fromkeys(("test", "testing", "tst", "testset", "t10k", "holdout"), "test"),
 }
 _WORD = re.compile(r"[^A-Za-z0-9]+")
-_AFFIXES = re.compile(r"^(x|y|images?|imgs?|labels?|data|set|[0-9]+)$", re.IGNORECASE)
+_AFFIXES = re.compile(r"^(x|y|images?|imgs?|labels?|data|set|split|part|partition|subset|[0-9]+)$", re.IGNORECASE)
 
 
 def part_of(name: str) -> Part | None:

@@ -15,7 +15,8 @@ from steinhaus.images.shards import folders
 HEAD = 512  # bytes that tell a format
 IDX_NAME = re.compile(r"[-.](idx[1-4]?([-.](ubyte|byte|short|int|float|double))?|ubyte)(\.gz)?$", re.IGNORECASE)
 READABLE = (
-    "Readable are IDX files (MNIST's format), .npy, .npz, .mat, Zarr, Parquet, Arrow, CSV tables, JSON lines, fvecs, "
+    "Readable are IDX files (MNIST's format), .npy, .npz, .mat, HDF5, Zarr, Parquet, Arrow, CSV tables, JSON lines, "
+    "fvecs, "
     "bvecs, CIFAR's binary files; PNG, JPEG, WebP, BMP, TIFF, AVIF and HEIC pictures; folders of these, and tar files "
     "of pictures."
 )
@@ -36,7 +37,7 @@ _KINDS = {
 }
 _HEADS = {
     b"\x93NUMPY": "npy", b"MATLAB 5": "matlab", b"PK\x03\x04": "npz", b"PK\x05\x06": "npz", b"PAR1": "parquet",
-    b"ARROW1": "arrow",
+    b"ARROW1": "arrow", b"\x89HDF\r\n\x1a\n": "hdf5",
 }  # fmt: skip
 _PICTURES = re.compile(
     rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|RIFF....WEBP|BM.{4}\x00{4}|II\*\x00|MM\x00\*"
@@ -60,7 +61,6 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
         "a Python pickle, which can run any code when it is loaded; Steinhaus never loads one. Save the arrays with "
         "np.savez; of CIFAR take the binary version, which is read",
     ),
-    (rb"\x89HDF", "an HDF5 file. Save its arrays as .npz first"),
     (rb"MATLAB 7", "a MATLAB file of version 7.3. Save it again with -v7, or its arrays as .npz"),
     (rb"FEA1", "a Feather file of version 1. Save it again, as Feather or Parquet"),
     (rb"GIF8", "a GIF picture. Convert it to PNG first"),

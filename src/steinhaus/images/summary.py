@@ -23,7 +23,7 @@ def facts(images: Images) -> dict[str, Any]:
     dict
         name, n, shape, dtype, full_scale, range (smallest and largest value; None of a set that stays on disk), labels
         (name -> count, or None), split (train, val, test; None without one), train and val (what a study takes by
-        default), columns, skipped (file and reason), notes.
+        default), columns, weights (their sum, or None), skipped (file and reason), notes.
     """
     stays = isinstance(images.pixels, StoredPixels)
     return {
@@ -38,6 +38,7 @@ def facts(images: Images) -> dict[str, Any]:
         "train": usual_train(images),
         "val": usual_val(images) if images.given_val and usual_train(images) == "given" else None,
         "columns": None if images.columns is None else list(images.columns),
+        "weights": None if images.weights is None else float(images.weights.sum()),
         "skipped": [{"file": each.file, "reason": each.reason} for each in images.skipped],
         "notes": list(images.notes),
     }
@@ -52,7 +53,7 @@ def lines(images: Images, train: float | int | str | None = None, val: str | Non
         What a study was asked for; None: what it takes by default.
     """
     known = facts(images)
-    noun = "images" if images.is_image else "rows"
+    noun = ("image" if images.is_image else "row") + ("" if images.n == 1 else "s")
     scale = (
         f"{images.full_scale:g} counts as 1" if images.is_image or images.full_scale != 1 else "in units of their own"
     )
@@ -66,6 +67,9 @@ def lines(images: Images, train: float | int | str | None = None, val: str | Non
     else:
         counted = [f"{name} ({count:,})" for name, count in labels.items()]
         found.append(f"{len(labels):,} {'label' if len(labels) == 1 else 'labels'}: {_listed(counted, _MOST_LABELS)}.")
+    if images.weights is not None:
+        low, high, total = images.weights.min(), images.weights.max(), images.weights.sum()
+        found.append(f"Weights: from {low:g} to {high:g}, {total:g} in all.")
     found.append(_parts(images, usual_train(images) if train is None else train, val))
     return found
 

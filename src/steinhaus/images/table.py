@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +16,19 @@ from numpy.typing import NDArray
 
 from steinhaus.errors import DataError
 from steinhaus.images import columns as of_table
+from steinhaus.images import table_labels
+from steinhaus.images.cells import is_missing, is_number, plain
 from steinhaus.images.collection import Images
 from steinhaus.images.columns import Wanted
 from steinhaus.images.files import Content, open_content, source_name
-from steinhaus.images.labels import LARGEST_FLOAT
 from steinhaus.images.limits import MEBIBYTE, Limits
 from steinhaus.images.progress import Progress
-from steinhaus.images.table_layout import Layout, Line, is_number, layout_of
+from steinhaus.images.table_labels import Raw
+from steinhaus.images.table_layout import Layout, Line, layout_of
 from steinhaus.wording import option
 
 _BLOCK = 4 * MEBIBYTE  # bytes of text parsed in one go
 _REFERENCE = 8  # bytes that a list or a dict takes for one of its items
-_CERTAIN = 10  # rows from which on a column of text without two rows alike is one of names, not of labels
 
 
 def read(
@@ -37,6 +39,8 @@ def read(
     without: Sequence[str | int] = (),
     shape: tuple[int, ...] | None = None,
     full_scale: float | None = None,
+    header: bool | None = None,
+    weights: str | int | None = None,
     limits: Limits,
     progress: Progress | None,
 ) -> Images:
@@ -59,6 +63,10 @@ def read(
         have no names of their own; others stay vectors.
     full_scale
         As in `Images.from_arrays`; of columns with names 1 by default: they are numbers in units of their own.
+    header
+        Whether the first line is one of names. None: as it seems.
+    weights
+        The column of the weights, by name or number.
 
     Raises
     ------
@@ -72,20 +80,24 @@ def read(
         top = [line for _, line in zip(range(2), lines, strict=False)]
         if not top:
             raise DataError(f"{name} holds only blank lines.")
-        layout = layout_of(top, labels, wanted, name)
+        layout = layout_of(top, labels, wanted, name, header=header, weights=weights)
         raw = _read(_blocks(top[1:] if layout.header else top, lines), layout, name, limits)
     if layout.square:
-        raw, layout = _ends(raw, layout, name)
+        raw, layout = table_labels.ends(raw, layout, name)
     elif labels is None and layout.names is not None and layout.label is not None:
-        _check_classes(raw.labels, layout.names[layout.label], name)
-    raw = _without_names(raw, layout)
+        table_labels.check_classes(raw.labels, layout.names[layout.label], name)
+    raw = table_labels.without_names(raw, layout)
+    if labels is None and not layout.square:
+        raw = table_labels.words_about(raw, layout)
     raw = _chosen(raw, layout, wanted, name)
     pixels, names = raw.values, raw.names
     if pixels.dtype != np.uint8 and pixels.min() >= 0 and pixels.max() <= 255 and of_table.is_whole(pixels):
         pixels = pixels.astype(np.uint8)
     shape = shape or of_table.picture_shape(names, pixels.shape[1])
     plain = of_table.are_pixels(names, shape)
-    hint = None if plain or names is None else of_table.apart(names, pixels)
+    hints = []
+    if names is not None and not plain:
+        hints = [*of_table.words_about(names, pixels), *filter(None, [of_table.apart(names, pixels)])]
     return Images.from_arrays(
         pixels,
         raw.labels,
@@ -93,21 +105,12 @@ def read(
         shape=shape,
         full_scale=full_scale if plain or full_scale is not None or names is None else 1.0,
         columns=None if plain or names is None else names,
-        notes=[*raw.notes, *([hint] if hint else [])],
+        notes=[*raw.notes, *hints],
+        weights=raw.weights,
     )
 
 
-@dataclass(frozen=True)
-class _Raw:
-    """What was read of a table."""
-
-    values: NDArray[Any]  # (n, columns of numbers)
-    names: tuple[str, ...] | None  # of these columns
-    labels: Any = None
-    notes: list[str] = field(default_factory=list)
-
-
-def _read(blocks: Iterator[list[Line]], layout: Layout, name: str, limits: Limits) -> _Raw:
+def _read(blocks: Iterator[list[Line]], layout: Layout, name: str, limits: Limits) -> Raw:
     """Parse all lines, within the limit of memory."""
     found: list[str] = []
     texts: dict[str, str] = {}  # each label once
@@ -123,87 +126,31 @@ def _read(blocks: Iterator[list[Line]], layout: Layout, name: str, limits: Limit
         parsed.append(_parsed([rest for _, rest in parts], block, layout, name))
         held += parsed[-1].nbytes
         limits.check_memory(name, held)
-    if "" in texts:
-        raise DataError(f"{name}: the label of image {found.index('') + 1} is empty; every image needs one, or none.")
     names = None if layout.names is None else tuple(layout.names[column] for column in layout.features)
-    notes = []
+    notes = [] if layout.label is None else table_labels.checked(texts, found, name)
     if layout.text:
-        listed = ", ".join(f'"{layout.names[column] if layout.names else column}"' for column in sorted(layout.text))
-        notes.append(f"Left out: {'column' if len(layout.text) == 1 else 'columns'} {listed}, which hold text.")
-    return _Raw(np.concatenate(parsed), names, None if layout.label is None else found, notes)
+        listed = ", ".join(f'"{layout.name(column)}"' for column in sorted(layout.text))
+        holds = "column {}, which holds text" if len(layout.text) == 1 else "columns {}, which hold text"
+        notes.append(f"Left out: {holds.format(listed)}.")
+    return Raw(np.concatenate(parsed), names, None if layout.label is None else found, notes=notes)
 
 
-def _without_names(raw: _Raw, layout: Layout) -> _Raw:
-    """A column of text that was taken for labels, and has no two rows alike, is one of names: left out, and said."""
-    if not layout.by_text or len(raw.labels) < _CERTAIN or len(set(raw.labels)) < len(raw.labels):
-        return raw
-    column = layout.label if layout.names is None else f'"{layout.names[layout.label or 0]}"'
-    note = (
-        f"Left out: column {column} of text, of which no two rows are alike; to take it as labels: "
-        f"{option('labels', repr('first') if layout.label == 0 else repr('last'))}."
-    )
-    return replace(raw, labels=None, notes=[*raw.notes, note])
-
-
-def _check_classes(labels: Sequence[str], column: str, name: str) -> None:
-    """Refuse labels that nobody asked for, and that are numbers with fractions: a quantity, not classes."""
-    texts = set(labels)
-    if all(map(is_number, texts)) and any(float(text) % 1 > 0 for text in texts):
-        raise DataError(
-            f'{name}: column "{column}" holds labels by its name, but numbers with fractions, which are no classes. To '
-            f"cluster it with the others: {option('labels', repr('none'))}; to leave it out, also "
-            f"{option('without', repr(column))}."
-        )
-
-
-def _ends(raw: _Raw, layout: Layout, name: str) -> tuple[_Raw, Layout]:
-    """Take the first or the last column as labels, where one alone seems to hold them and the others fill a square."""
-    first, last = (_classes(raw.values[:, column]) for column in (0, -1))
-    if first and last:  # both are whole numbers: a label has far fewer values than a pixel, or far smaller ones
-        highest = float(raw.values[:, 0].max()), float(raw.values[:, -1].max())
-        sizes = (first, last) if max(first, last) >= 2 * min(first, last) else highest
-        if max(sizes) >= 2 * min(sizes):
-            first, last = (first, 0) if sizes[0] < sizes[1] else (0, last)
-        else:
-            raise DataError(
-                f"{name} has {raw.values.shape[1]:,} columns without names, one more than a square picture has pixels: "
-                f"the first or the last may be the label. Say which: {option('labels', repr('first'))}, "
-                f"{option('labels', repr('last'))}, or {option('labels', repr('none'))}."
-            )
-    if not first and not last:
-        note = (
-            f"No column is taken as the label. If one is: {option('labels', repr('first'))} or "
-            f"{option('labels', repr('last'))}."
-        )
-        return replace(raw, notes=[*raw.notes, note]), layout
-    which = "first" if first else "last"
-    note = f"Labels: the {which} column. If it is none: {option('labels', repr('none'))}."
-    values, labels = (raw.values[:, 1:], raw.values[:, 0]) if first else (raw.values[:, :-1], raw.values[:, -1])
-    raw = replace(raw, values=np.ascontiguousarray(values), labels=labels.astype(np.int64), notes=[*raw.notes, note])
-    return raw, replace(layout, label=0 if first else layout.columns - 1)
-
-
-def _classes(values: NDArray[Any]) -> int:
-    """How many classes a column may hold; 0 where it is constant, no whole numbers, or different in every row."""
-    if not of_table.is_whole(values) or values.min() < 0 or values.max() > LARGEST_FLOAT:
-        return 0
-    classes = len(np.unique(values))
-    return classes if classes > 1 and (classes < len(values) or len(values) < _CERTAIN) else 0
-
-
-def _chosen(raw: _Raw, layout: Layout, wanted: Wanted, name: str) -> _Raw:
+def _chosen(raw: Raw, layout: Layout, wanted: Wanted, name: str) -> Raw:
     """Keep the columns that are features."""
     names, values = raw.names, raw.values
     known = layout.names or tuple(str(column) for column in range(layout.columns))
     place = {column: place for place, column in enumerate(layout.features)}  # in `values`
     asked = wanted.by_name(known, name)
-    if (bad := next((column for column in asked if column not in place), None)) is not None:
+    out = wanted.left_out(known, name)
+    if (bad := next((column for column in asked if column not in place and column not in out), None)) is not None:
         what = "is the label" if bad == layout.label and not layout.by_text else "holds text"
         raise DataError(f'{name}: column "{known[bad]}" {what}, and is no feature.')
-    out = wanted.left_out(known, name)
     notes = list(raw.notes)
     one_by_one = wanted.columns is not None and wanted.columns != "all"
     columns = [column for column in (asked if one_by_one else layout.features) if column not in out]
+    if layout.weight is not None:
+        raw = replace(raw, weights=values[:, place[layout.weight]])
+        columns = [column for column in columns if column != layout.weight]
     if wanted.columns is None and (names is None or not of_table.are_numbered(names)):
         for column in list(columns):
             if names is None and (column or of_table.square(len(place))):
@@ -238,7 +185,7 @@ def _lines(content: Content) -> Iterator[Line]:
             ) from None
         if number == 1 and "\r" in text:
             raise DataError(f"{content.name}: its lines end in CR alone, as on old Macs. Save it with LF or CRLF.")
-        if text and not text.isspace():
+        if text and not text.isspace() and not (number == 1 and re.fullmatch("sep=.", text)):  # which Excel writes
             yield number, text
 
 
@@ -279,11 +226,17 @@ def _fault(block: list[Line], layout: Layout, name: str) -> str:
         for column, text in enumerate(fields):
             if column not in layout.features:
                 continue
-            where = f"{name}, line {number}, column {column + 1}"
-            if not text.strip():
-                return f"{where}: the pixel is missing. Every image needs all {len(layout.features):,} pixels."
-            if not is_number(text):
-                return f"{where}: {text.strip()[:40]!r} is not a number. Pixels are plain numbers, without quotes."
-            if not math.isfinite(float(text)):
-                return f"{where}: {text.strip()[:40]} is not finite. Replace or leave out such values."
+            if (wrong := _wrong(text)) is not None:
+                where, way = f"{name}, line {number}, column {column + 1}", option("without", repr(layout.name(column)))
+                return f"{where}: {wrong}. Mend it, or leave out the row, or the column: {way}."
     return f"{name}, lines {block[0][0]} to {block[-1][0]}: the numbers cannot be read."
+
+
+def _wrong(text: str) -> str | None:
+    """What is wrong with a field that should be a number; None: nothing."""
+    text = text.strip()[:40]
+    if is_missing(plain(text)) and not (is_number(text) or plain(text) != text):
+        return f"the value is missing{f' ({text})' if text else ''}"
+    if not is_number(text):
+        return f"{text!r} is not a number as 1234.5 is"
+    return None if math.isfinite(float(text)) else f"{text} is not finite"

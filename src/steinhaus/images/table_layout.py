@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import itertools
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,10 +12,11 @@ from dataclasses import dataclass
 from steinhaus.errors import DataError
 from steinhaus.images import columns as of_table
 from steinhaus.images.asking import NoSuchNameError
+from steinhaus.images.cells import is_date, is_missing, is_number, is_sparse, is_spelt_otherwise, plain, spelt_otherwise
 from steinhaus.images.columns import LABELS, Wanted, labels_among
+from steinhaus.wording import either, option
 
 USUAL = (",", ";", "\t")
-_DELIMITERS = (*USUAL, "|", " ")
 _COUNTED = 10  # columns from which on a first line 1, 2, 3, ... is one of names
 
 Line = tuple[int, str]  # number in the file, from 1, and text
@@ -29,18 +32,23 @@ class Layout:
     names: tuple[str, ...] | None  # None: the columns have none of their own
     label: int | None  # column of the label
     text: frozenset[int] = frozenset()  # other columns of text
+    out: frozenset[int] = frozenset()  # columns that are not asked for, and not looked at
+    weight: int | None = None  # column of the weights
+    quoted: bool = False  # some of the first line's numbers stand in quotes, and so may those of others
     by_text: bool = False  # the label was found because it is text
     square: bool = False  # one of the columns at both ends is perhaps the label, and the others fill a square
 
     @property
     def features(self) -> tuple[int, ...]:
-        """The columns of numbers."""
-        return tuple(column for column in range(self.columns) if column != self.label and column not in self.text)
+        """The columns of numbers that are read, that of the weights among them."""
+        others = {self.label, *self.text, *self.out}
+        return tuple(column for column in range(self.columns) if column not in others)
 
     def parted(self, line: str) -> tuple[str, str]:
         """The label and the numbers of a line, as text."""
-        quoted = '"' in line and line.count(self.delimiter) >= self.columns
-        if (self.text or quoted) and len(fields := self.fields(line)) == self.columns:
+        line = evenly(line, self.delimiter)
+        quoted = '"' in line and (self.quoted or line.count(self.delimiter) >= self.columns)
+        if (self.text or self.out or quoted) and len(fields := self.fields(line)) == self.columns:
             label = "" if self.label is None else plain(fields[self.label])
             return label, self.delimiter.join(fields[column] for column in self.features)
         if self.label is None:
@@ -57,9 +65,19 @@ class Layout:
 
     def fields(self, line: str) -> list[str]:
         """The fields of a line: one in quotes may hold what parts them."""
-        if self.text or line.count(self.delimiter) >= self.columns:
+        line = evenly(line, self.delimiter)
+        if self.text or self.out or self.quoted or line.count(self.delimiter) >= self.columns:
             return fields_of(line, self.delimiter)
         return line.split(self.delimiter)
+
+    def name(self, column: int) -> str:
+        """How a message names a column, and a user does: by its name, or else by its number."""
+        return str(column) if self.names is None or not self.names[column] else self.names[column]
+
+
+def evenly(line: str, delimiter: str) -> str:
+    """A line whose fields are parted by one delimiter each; of spaces there may be any number."""
+    return " ".join(line.split()) if delimiter == " " else line
 
 
 def fields_of(line: str, delimiter: str) -> list[str]:
@@ -70,36 +88,62 @@ def fields_of(line: str, delimiter: str) -> list[str]:
     return line.split(delimiter)
 
 
-def layout_of(top: list[Line], labels: str | int | bool | None, wanted: Wanted, name: str) -> Layout:
+def layout_of(
+    top: list[Line],
+    labels: str | int | bool | None,
+    wanted: Wanted,
+    name: str,
+    *,
+    header: bool | None = None,
+    weights: str | int | None = None,
+) -> Layout:
     """Tell from the first two lines how the table is to be read."""
-    first = top[0][1]
+    if all(is_sparse(line) for _, line in top):
+        raise DataError(
+            f"{name} is in the svmlight format. Load it with sklearn.datasets.load_svmlight_file, and give KMeans the "
+            "matrix, or save its rows as .npy."
+        )
+    first, following = top[0][1], top[1][1] if len(top) > 1 else ""
     usual = max(USUAL, key=first.count)
-    delimiter = usual if usual in first else max(_DELIMITERS, key=first.count)
+    delimiter = usual if usual in first else "|" if "|" in first else " "
+    first, following = evenly(first, delimiter), evenly(following, delimiter)
     fields = [plain(each) for each in fields_of(first, delimiter)]
-    second = [plain(each) for each in fields_of(top[1][1], delimiter)] if len(top) > 1 else []
-    header = _is_header(fields, second)
+    second = [plain(each) for each in fields_of(following, delimiter)] if len(top) > 1 else []
+    if header is None:
+        alone_quoted = _is_quoted(first, delimiter) and not _is_quoted(following, delimiter)
+        header = _is_header(fields, second) or (alone_quoted and len(top) > 1)
+        if not header:
+            _check_no_names(fields, second, name)
     if header and len(top) < 2:
         what = "a line of names, but no images" if len(fields) > 1 else "one line of text"
         raise DataError(f"{name} holds {what}: {first[:60]!r}.")
     row = second if header else fields
+    if header and len(second) == len(fields) > 0:
+        _check_spelling(row, fields, labels, wanted, name)
     if header and _is_text(row) and all(not is_number(each) for each in row):
         raise DataError(f"{name} is text, but no table of numbers: its second line is {top[1][1][:60]!r}.")
     if header and len(second) != len(fields):
         raise DataError(
             f"{name}, line {top[1][0]}: {len(second):,} columns here, but {len(fields):,} in the first line."
         )
-    counted = header and all(is_number(each) for each in fields)
+    counted = header and _is_counted(fields, second)
     names = tuple(fields) if header else None
+    known = names or [str(column) for column in range(len(fields))]
+    weight = None if weights is None else of_table.end_or_place_of(weights, known, name)
+    out = _not_asked(known, wanted, name) - {weight}
     label = _label_column(labels, names, row, wanted, name)
     by_text = label is None and labels is None
     if by_text:
-        label = _text_at_an_end(row)
+        label = _text_at_an_end(row, {*out, weight})
     square = header == counted and label is None and labels is None and _is_square_with_label(len(fields))
     layout = Layout(
         delimiter, len(fields), header, None if counted else names, label,
-        text=frozenset(_text_columns(row, label) if header else ()), by_text=by_text and label is not None,
-        square=square and wanted.columns is None and not wanted.without,
+        text=frozenset(_text_columns(row, {label, weight, *out}) if header else ()),
+        by_text=by_text and label is not None, square=square and wanted.columns is None and not wanted.without,
+        out=frozenset(out - {label}), weight=weight, quoted='"' in (following if header else first),
     )  # fmt: skip
+    if weight is not None and weight == label:
+        raise DataError(f'{name}: column "{layout.name(weight)}" is the label, and cannot be the weights too.')
     if not layout.features:
         raise DataError(f"{name} has a column of labels and no pixels.")
     return layout
@@ -109,14 +153,69 @@ def _is_square_with_label(columns: int) -> bool:
     return of_table.square(columns - 1) is not None and of_table.square(columns) is None
 
 
-def _text_columns(row: list[str], label: int | None) -> Iterator[int]:
-    """The columns, but the label's, that begin with a text."""
-    return (column for column, each in enumerate(row) if column != label and each and not is_number(each))
+def _not_asked(names: Sequence[str], wanted: Wanted, name: str) -> set[int]:
+    """The columns that are to be left out, and those that are not among the ones asked for."""
+    asked = wanted.by_name(names, name)
+    others = {column for column in range(len(names)) if column not in asked} if asked else set()
+    return wanted.left_out(names, name) | others
 
 
-def _text_at_an_end(row: list[str]) -> int | None:
-    """The first or the last column, where it is one of text."""
-    return next((column for column in (0, len(row) - 1) if row[column] and not is_number(row[column])), None)
+def _text_columns(row: list[str], others: set[int | None]) -> Iterator[int]:
+    """The columns, but those others, that begin with a text; one that begins with a missing value may be numbers."""
+    return (
+        column
+        for column, each in enumerate(row)
+        if column not in others and not is_number(each) and not is_missing(each)
+    )
+
+
+def _text_at_an_end(row: list[str], out: set[int | None]) -> int | None:
+    """The first or the last column, where it alone is one of text, and not of dates."""
+    ends = [column for column in dict.fromkeys((0, len(row) - 1)) if column not in out]
+    found = [c for c in ends if not (is_number(row[c]) or is_missing(row[c]) or is_date(row[c]))]
+    return found[0] if len(found) == 1 else None
+
+
+def _check_spelling(
+    row: list[str], names: Sequence[str], labels: str | int | bool | None, wanted: Wanted, name: str
+) -> None:
+    """Refuse a column of numbers that are not written as numbers: taken for text, it would be left out."""
+    out = _not_asked(names, wanted, name)
+    label = _label_column(labels, names, row, wanted, name)
+    for column, field in enumerate(row):
+        if column != label and column not in out and is_spelt_otherwise(field):
+            raise DataError(spelt_otherwise(name, names[column], field))
+
+
+def _is_quoted(line: str, delimiter: str) -> bool:
+    """Whether all fields of a line stand in quotes."""
+    return all(len(each) > 1 and each[0] == each[-1] == '"' for each in line.split(delimiter))
+
+
+def _check_no_names(fields: list[str], second: list[str], name: str) -> None:
+    """Refuse a first line of numbers that may be names, as years and wavelengths are: they rise by equal steps."""
+    steps, others = _steps(fields), _steps(second)
+    if len(steps) != 1 or min(steps) <= 0:
+        return
+    if (len(fields) >= _COUNTED and len(others) != 1) or (_are_years(fields) and not _are_years(second)):
+        no = either("header=False", "--no-header")
+        raise DataError(
+            f"{name}: its first line, {', '.join(fields[:4])}, ..., may be names of columns, or data. Say which: "
+            f"{option('header', 'True', '')} or {no}."
+        )
+
+
+def _are_years(fields: list[str]) -> bool:
+    """Whether all fields are years of our time."""
+    return all(re.fullmatch(r"(19|20)\d\d", each) for each in fields)
+
+
+def _steps(fields: list[str]) -> set[float]:
+    """The differences between numbers that stand side by side, rounded; none where there are fewer than three."""
+    if len(fields) < 3 or not all(is_number(each) for each in fields):
+        return set()
+    values = [float(each) for each in fields]
+    return {round(after - before, 9) for before, after in itertools.pairwise(values)}
 
 
 def _is_header(fields: list[str], second: list[str]) -> bool:
@@ -124,14 +223,21 @@ def _is_header(fields: list[str], second: list[str]) -> bool:
 
     Those are 0, 1, 2, ..., or 1, 2, 3, ... of many columns; a first name may be missing, as that of an index is.
     """
+    return (
+        _is_counted(fields, second)
+        or _is_text(fields)
+        or {fields[0].lower(), fields[-1].lower()} & set(LABELS) != set()
+    )
+
+
+def _is_counted(fields: list[str], second: list[str]) -> bool:
+    """Whether these are the numbers of the columns."""
     columns = len(fields)
     if columns > 2 and fields == [str(column) for column in range(columns)]:
         return True
     if columns >= _COUNTED and fields == [str(column + 1) for column in range(columns)] and fields != second:
         return True
-    if columns > 2 and fields == ["", *(str(column) for column in range(columns - 1))]:
-        return True
-    return _is_text(fields) or {fields[0].lower(), fields[-1].lower()} & set(LABELS) != set()
+    return columns > 2 and fields == ["", *(str(column) for column in range(columns - 1))]
 
 
 def _is_text(fields: list[str]) -> bool:
@@ -162,18 +268,3 @@ def _label_column(
             f"{name} has no column named {labels!r}: its {known_as}. Give a name, a number from 0 to {columns - 1}, "
             '"first", "last" or "none".'
         ) from None
-
-
-def is_number(field: str) -> bool:
-    """Whether a field is a number."""
-    try:
-        float(field)
-    except ValueError:
-        return False
-    return "_" not in field
-
-
-def plain(field: str) -> str:
-    """A field without spaces and quotes around it."""
-    field = field.strip()
-    return field[1:-1] if len(field) > 1 and field[0] == field[-1] and field[0] in "\"'" else field

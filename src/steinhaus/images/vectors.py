@@ -145,6 +145,11 @@ def _keys(document: Any, images: str | None, labels: Any, where: str) -> tuple[s
     vectors = [key for key, value in document.items() if _is_vector(value)]
     named = [key for key in vectors if key.lower() in PIXELS]
     chosen = images or (named[0] if named else vectors[0] if len(vectors) == 1 else None)
+    if not vectors and images is None:
+        raise DataError(
+            f"{where}: none of {', '.join(list(document)[:8])} is a list of numbers. Records of numbers are read from "
+            "CSV or Parquet: save them so."
+        )
     if chosen is None or chosen not in document:
         raise DataError(
             f"{where}: which of {', '.join(list(document)[:8])} is the vector cannot be told. Name it: "

@@ -256,13 +256,19 @@ def _folder() -> Path | None:
                 return place
         except OSError:
             continue
-    warnings.warn(
-        f"Compiled kernels cannot be kept ({', '.join(map(str, places)) or 'there is no home folder'}), so that every "
-        f"process compiles them anew. Set {VARIABLE} to a folder that can be written.",
-        RuntimeWarning,
-        stacklevel=2,
-    )
+    _warn(", ".join(map(str, places)) or "there is no home folder")
     return None
+
+
+@cache
+def _warn(where: str) -> None:
+    """Say that nothing can be kept there, once."""
+    warnings.warn(
+        f"Compiled kernels cannot be kept ({where}), so that every process compiles them anew. Set {VARIABLE} to a "
+        "folder that can be written.",
+        RuntimeWarning,
+        stacklevel=3,
+    )
 
 
 def _read(digest: str) -> bytes | None:
@@ -283,7 +289,7 @@ def _write(digest: str, code: bytes) -> None:
     folder = _folder()
     if folder is None:
         return
-    with suppress(OSError):  # a full disk, say: code lives in memory then
+    try:
         handle, name = tempfile.mkstemp(dir=folder)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -293,3 +299,5 @@ def _write(digest: str, code: bytes) -> None:
             with suppress(OSError):
                 os.unlink(name)
             raise
+    except OSError as error:  # a full disk, say: code lives in memory then
+        _warn(f"{folder}: {error.strerror}")

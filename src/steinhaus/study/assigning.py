@@ -137,7 +137,11 @@ class TableInPieces:
             )
         named = images.labels is not None
         tables = {k: np.sum([piece.counts[k] for piece in written], axis=0) if named else None for k in ks}
-        return {k: Counted(tuple(tally.counts.tolist()), tables[k]) for k, tally in zip(ks, tallies, strict=True)}
+        if points.totals.weights is not None:  # a size is a number of images, not their weight
+            sizes = [_sizes(points.labels(run.key), k) for k, run in zip(ks, ends, strict=True)]
+        else:
+            sizes = [tuple(tally.counts.tolist()) for tally in tallies]
+        return {k: Counted(of_k, tables[k]) for k, of_k in zip(ks, sizes, strict=True)}
 
     def train_labels(self, points: Points, ends: Sequence[Run]) -> dict[int, Int32]:
         """Those that the engine still has."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from steinhaus import engines
 from steinhaus.features.making import with_features
 from steinhaus.study import space
 from steinhaus.study.plan import Plan
-from steinhaus.study.run import Choose, check_fit
+from steinhaus.study.run import Choose, check_fit, engine
 
 if TYPE_CHECKING:
     from steinhaus.images import Images
@@ -21,6 +20,7 @@ def explain(study: Plan, images: Images, choose: Choose | None = None) -> dict[i
         images = with_features(images, study.features)
     split = images.split(study.train, study.seed, study.val)
     check_fit(study, split)
-    rows = space.fitted(study, split.train).points(split.train)
-    with closing((choose or engines.choose)(rows, threads=study.threads)) as points:
+    rows, weights = space.fitted(study, split.train).points(split.train), split.train.weights
+    how: dict[str, Any] = {} if weights is None else {"weights": weights}
+    with closing((choose or engine)(rows, threads=study.threads, **how)) as points:
         return {k: points.explain(k, study.restarts) for k in study.ks}

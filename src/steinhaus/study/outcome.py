@@ -37,6 +37,7 @@ def data_record(
         columns=images.columns,
         scaling=scaling,
         features=features,
+        weight=None if split.train.weights is None else float(split.train.weights.sum()),
     )
 
 

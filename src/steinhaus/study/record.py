@@ -79,6 +79,7 @@ class DataRecord:
     columns: tuple[str, ...] | None = None  # names, of a table of numbers
     scaling: Scaling | None = None  # None: columns count as they are
     features: FeaturesRecord | None = None  # None: the pixels or columns themselves are clustered
+    weight: float | None = None  # of all training images together; None: each counts once
 
     @property
     def unit(self) -> float:
@@ -174,7 +175,9 @@ def told_of_plan(plan: dict[str, Any], data: DataRecord) -> str:
     else:
         told = f"{data.n_train / (data.n_train + data.n_test):.0%} of all are trained on."
     if data.features is not None:
-        return f"{told} Clustered: {data.features.told} ({data.features.d:,} values)."
+        told += f" Clustered: {data.features.told} ({data.features.d:,} values)."
+    if data.weight is not None:
+        told += f" {'Images' if len(data.shape) > 1 else 'Rows'} count by weights, which come to {data.weight:g}."
     if data.scaling is None:
         return told
     how = {"standard": "mean 0 and standard deviation 1", "minmax": "0..1"}[data.scaling.kind]

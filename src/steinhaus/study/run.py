@@ -61,7 +61,7 @@ def run_study(
 ) -> StudyResult:
     """Run a study; `Study.run` says how.
 
-    `choose` makes the engine of an (n, d) array, `engines.choose` by default; `command` is kept in the record.
+    `choose` makes the engine of an (n, d) array, as `engine` does; `command` is kept in the record.
     """
     path = None if out is None else Path(out)
     if study.features is not None:
@@ -77,7 +77,7 @@ def run_study(
     check_fit(study, split)
     space = spaces.fitted(study, split.train)
     record = replace(_opening_record(study, images, split, space), command=command)
-    how: dict[str, Any] = {"watch": watch, "checkpoint_every": checkpoint_every, "choose": choose or engines.choose}
+    how: dict[str, Any] = {"watch": watch, "checkpoint_every": checkpoint_every, "choose": choose or engine}
     if path is None:
         store: Store = Memory(record, space.chain)
         _Session(study, split, store, space, WholeTable(split, store), **how).run([])
@@ -94,6 +94,13 @@ def run_study(
             space = replace(space, chain=folder.chain())
             _Session(study, split, folder, space, assigning, **how).run([lock.taken_over] if lock.taken_over else [])
     return StudyResult(folder.record, folder, out=path, split=partial(_as_it_is, split))
+
+
+def engine(rows: Any, *, threads: int | None = None, weights: Float64 | None = None) -> Points:
+    """The engine of points on this machine."""
+    if weights is None:
+        return engines.choose(rows, threads=threads)
+    return engines.weighted(rows, weights, threads=threads)
 
 
 def _split(study: Plan, images: Images) -> Split:
@@ -175,6 +182,10 @@ def check_fit(study: Plan, split: Split) -> None:
         d = chains.Chain(split.train.features.steps).width(d)
     if study.ks[-1] > n:
         raise PlanError(f"Every K must be at most the number of training images, {n}; the plan has K = {study.ks[-1]}.")
+    if study.init == "k-means||" and split.train.weights is not None:
+        raise PlanError(
+            f"{option('init', repr(study.init))} goes without weights, so far. Say {option('init', repr('k-means++'))}."
+        )
     if isinstance(study.init, str):
         return
     whole = np.issubdtype(split.train.pixels.dtype, np.integer) and split.train.features is None
@@ -247,7 +258,7 @@ class _Session:
             notes = [*notes, "Other versions began this study; events.jsonl names both."]
         self._tell_start(fits, resumed, notes)
         self.train = self.space.points(self.split.train)
-        with closing(self._points(self.train)) as points:
+        with closing(self._points(self.train, self.split.train.weights)) as points:
             begin = [resumed.get(key) or Run(key, self._start(points, key)) for key in waiting]
             try:
                 self._iterate(points, begin, fits)
@@ -298,25 +309,30 @@ class _Session:
         k, restart = key
         stream = seeding.Stream(self.study.seed, k, restart)
         if self.study.init == "hierarchical":
-            part = partial(engines.opened_rows, points, self.train, threads=self.study.threads)
-            return hierarchical(points, k, stream, part)
+            rows, weights = self.train, self.split.train.weights
+            part = partial(engines.opened_rows, points, rows, weights=weights, threads=self.study.threads)
+            return hierarchical(points, k, stream, part, weights=points.totals.draws)
         if isinstance(self.study.init, str):
-            return seeding.starts(points, k, self.study.init, stream)
+            return seeding.starts(points, k, self.study.init, stream, weights=points.totals.draws)
         start = cast("NDArray[np.float64]", self.study.init[k][restart])
         data = self.store.record.data
         if data.features is not None:
             return start * data.unit
         return cast("Float64", scaling.applied(data.scaling, start * data.full_scale))
 
-    def _points(self, rows: Any) -> Points:
-        return self.choose(rows, threads=self.study.threads)
+    def _points(self, rows: Any, weights: Float64 | None = None) -> Points:
+        how: dict[str, Any] = {} if weights is None else {"weights": weights}
+        return self.choose(rows, threads=self.study.threads, **how)
 
     def _iterate(self, points: Points, runs: Sequence[Run], fits: dict[Key, Fit]) -> None:
         """Bring every run to its end; those that end join the fits."""
         self.active, self.kept = runs, time.monotonic()
         study = self.study
-        for fit in lloyd(points, runs, max_iter=study.max_iter, tol=study.tol, watch=self._on_iteration):
-            key = k, restart = cast(Key, fit.key)
+        for ended in lloyd(points, runs, max_iter=study.max_iter, tol=study.tol, watch=self._on_iteration):
+            key = k, restart = cast(Key, ended.key)
+            fit = ended
+            if points.totals.weights is not None:  # a size is a number of images, not their weight
+                fit = replace(ended, counts=np.bincount(points.labels(key), minlength=k))
             self.store.save_fit(key, fit)
             fits[key] = fit
             self.active = [run for run in self.active if run.key != key]

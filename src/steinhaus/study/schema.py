@@ -40,7 +40,7 @@ class Document:
 def encode(document: Document) -> bytes:
     """The file's bytes: one line for each run, so that it can be read, compared and searched by line."""
     content = {**dataclasses.asdict(document.record), "files": document.files}
-    for where, names in ((content, ("command",)), (content["data"], ("columns", "scaling", "features"))):
+    for where, names in ((content, ("command",)), (content["data"], ("columns", "scaling", "features", "weight"))):
         for name in names:  # which came later than the schema, and are left out where they say nothing
             if where.get(name, "") is None:
                 del where[name]
@@ -202,6 +202,7 @@ def _check_data(data: DataRecord) -> None:
     _demand(data.n_train + data.n_test <= MOST_IMAGES, "it has more images than there can be")
     d = math.prod(data.shape)
     _demand(data.columns is None or len(data.columns) == d, "its columns have other names")
+    _demand(data.weight is None or data.weight > 0, "its images have no weight")
     if (scaling := data.scaling) is not None:
         _demand(len(scaling.offset) == len(scaling.step) == d, "its scaling is of other columns")
         _demand(min(scaling.step) > 0, "its scaling has no step above 0")

@@ -24,10 +24,12 @@ def text(record: StudyRecord) -> str:
 def _title(record: StudyRecord) -> str:
     data, plan = record.data, record.plan
     shape = " x ".join(str(side) for side in data.shape)
-    noun = f"rows of {shape} values" if len(data.shape) == 1 else f"images of {shape}"
+    kind, values = ("row", " values") if len(data.shape) == 1 else ("image", "")
+    noun = f"{kind}{'s' * (data.n_train != 1)} of {shape}{values}"
     parts = f"{data.n_train:,} {noun} to train" + (f", {data.n_test:,} to test" if data.n_test else "")
     title = f"{data.name}: {parts}. Seed {plan['seed']}."
-    if plan["train"] == "given" or data.scaling is not None or data.features is not None:
+    about = data.scaling, data.features, data.weight
+    if plan["train"] == "given" or any(said is not None for said in about):
         title += f" {told_of_plan(plan, data)}"
     if not record.complete:
         title += f" Not finished: {len(record.runs)} of {len(plan['k']) * plan['restarts']} runs are done."
@@ -48,6 +50,15 @@ def _runs(record: StudyRecord) -> Iterator[str]:
 
 
 def _best(record: StudyRecord) -> Iterator[str]:
+    yield from _best_runs(record)
+    for best in record.best:
+        if empty := best.sizes.count(0):
+            clusters = "cluster is" if empty == 1 else "clusters are"
+            why = "" if best.inertia else f": fewer than {best.k:,} images differ"
+            yield f"K = {best.k}: {empty:,} {clusters} empty{why}."
+
+
+def _best_runs(record: StudyRecord) -> Iterator[str]:
     names = record.data.label_names
     if names is None or record.best[0].mapping is None:
         yield "  K   best inertia  run  sizes of clusters"

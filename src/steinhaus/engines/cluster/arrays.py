@@ -21,6 +21,8 @@ def collected(x: Any) -> Any:
         others = [str(name) for name, dtype in x.dtypes.items() if dtype.kind not in "buif"]
         if others:
             raise DataError(f"Columns must be numeric, but these are not: {', '.join(others)}. Leave them out.")
+        if not all(isinstance(dtype, np.dtype) for dtype in x.dtypes):  # of pandas or Arrow: as scikit-learn reads them
+            x = x.map_partitions(_as_floats, meta=_as_floats(x._meta))
         x = x.to_dask_array(lengths=True)
     if x.ndim != 2:
         raise DataError(f"Points must be rows, (n, d), but the array has shape {x.shape}. Reshape it.")
@@ -32,6 +34,11 @@ def collected(x: Any) -> Any:
         raise DataError(f"There are no points in an array of shape {x.shape}.")
     small = x.dtype.kind == "b" or x.dtype == np.float16
     return x.astype(np.uint8 if x.dtype.kind == "b" else np.float32) if small else x
+
+
+def _as_floats(frame: Any) -> Any:
+    """A frame with NumPy's float64 alone; what is missing is NaN."""
+    return type(frame)(frame.to_numpy(np.float64, na_value=np.nan), index=frame.index, columns=frame.columns)
 
 
 def grouped(x: Any, threads: int) -> tuple[Any, list[str]]:

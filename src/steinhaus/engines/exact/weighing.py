@@ -11,21 +11,33 @@ from steinhaus.errors import DataError
 from steinhaus.points import Float64, Int64
 
 _BITS = 46  # all weights together come to at most 2^46 units, and half a unit each for rounding
+_ENOUGH = 1 << 20  # counts of the lightest weight, so that rounding costs it no more than a 2^21st
 _SMALLEST = -953  # of the exponent of their sum: the unit, and inertias in it, are far from underflow
 
 
 class Weights(NamedTuple):
-    """A point of weight w counts as counts[i] = w / unit points."""
+    """A point of weight w counts as counts[i] = w / unit points.
+
+    Where weights differ so much that the lightest would lose digits, they go on in `finer`: the whole of a weight is
+    unit * (counts[i] + finer[0][i] / 2^digits + finer[1][i] / 2^(2 digits) + ...).
+    """
 
     counts: Int64 | None  # (n,) at least 0; None: 1 each
     unit: float = 1.0
+    finer: tuple[Int64, ...] = ()  # (n,) each, at least 0
+    digits: int = 0
+
+    @property
+    def levels(self) -> tuple[Int64, ...]:
+        """The counts, from the coarsest on; none, where there are no weights."""
+        return () if self.counts is None else (self.counts, *self.finer)
 
 
 def weigh(weights: Float64 | None) -> Weights:
     """Put weights on a grid.
 
     Whole numbers are their own grid; others get a step that is a power of two: the least by which they all add up to
-    2^46 at most.
+    2^46 at most. If that is too coarse for the lightest, what is below it is kept in finer ones.
 
     Parameters
     ----------
@@ -52,4 +64,21 @@ def weigh(weights: Float64 | None) -> Weights:
     if exponent < _SMALLEST:
         raise DataError("The weights are too small: their sum is below 1e-287. Multiply them all by a large number.")
     unit = math.ldexp(1.0, exponent - _BITS)
-    return Weights(np.rint(weights / unit).astype(np.int64), unit)
+    counts = np.rint(weights / unit).astype(np.int64)
+    return Weights(counts, unit) if counts[weights > 0].min() >= _ENOUGH else _in_levels(weights, unit)
+
+
+def _in_levels(weights: Float64, unit: float) -> Weights:
+    """Weights in as many levels as the lightest needs; each level's counts add up to 2^46 at most."""
+    digits = _BITS - math.ceil(math.log2(len(weights)))
+    levels: list[Int64] = []
+    rest, step = weights, unit
+    while not levels or (rest > 0).any():
+        ahead = step * 2.0**-digits
+        is_last = ahead == 0 or weights[weights > 0].min() >= _ENOUGH * step
+        counts = (np.rint if is_last else np.floor)(rest / step).astype(np.int64)
+        levels.append(counts)
+        if is_last:
+            break
+        rest, step = rest - counts * step, ahead
+    return Weights(levels[0], unit, tuple(levels[1:]), digits)

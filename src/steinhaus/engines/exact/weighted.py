@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from steinhaus.engines.exact import limbs, weighted_kernels
 from steinhaus.engines.exact.distances import farthest, own_distances
 from steinhaus.engines.exact.held import Held
 from steinhaus.engines.exact.rows import dense_rows
+from steinhaus.engines.exact.weighing import Weights
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
 from steinhaus.points import Float64, Int32, Int64, Points, Run, Seeding, Tally
@@ -32,31 +33,23 @@ class WeightedPoints:
         The engine that labels the points.
     x
         (n, d) the points, C-contiguous.
-    counts
-        (n,) at least 0: what each point counts for; all together at most 2^46 and a little.
-    unit
-        The weight of one count.
+    weights
+        What each point counts for.
     threads
         Threads to use, the calling one included; None: one a core.
     """
 
-    def __init__(
-        self, points: Points, x: NDArray[Any], *, counts: Int64, unit: float = 1.0, threads: int | None = None
-    ) -> None:
+    def __init__(self, points: Points, x: NDArray[Any], weights: Weights, *, threads: int | None = None) -> None:
         self._points = points
         self.n, self.d, self.grid = points.n, points.d, points.grid
-        self._weights = counts
+        self._levels, self._digits = weights.levels, weights.digits
         self._workers = Workers(threads)
         self._kind, self._rows = x.dtype, Handed(dense_rows(x, points.grid))
-        squares = np.zeros((self._workers.count, 3, limbs.PIECES, self.d), np.int64)
-
-        def add(worker: int, first: int, end: int) -> None:
-            weighted_kernels.squares[self._kind](self._rows, counts, first, end, squares[worker])
-
-        self._workers.each(add, self.n, _STEP)
-        weighted = limbs.squares_of(squares.sum(axis=0), self.grid.step)
-        self.totals = replace(points.totals, weights=counts, weighted=weighted, unit=unit)
-        self._held: dict[Hashable, Held] = {}
+        weighted, *finer = [(counts, self._squares(counts)) for counts in self._levels]
+        self.totals = replace(
+            points.totals, weights=weighted[0], weighted=weighted[1], unit=weights.unit, finer=tuple(finer)
+        )
+        self._held: dict[Hashable, list[Held]] = {}  # one a level
 
     def assign(self, runs: Sequence[Run]) -> list[Tally]:
         """See `Points.assign`."""
@@ -96,26 +89,41 @@ class WeightedPoints:
         self._workers.close()
         self._points.close()
 
+    def _squares(self, counts: Int64) -> Float64:
+        """The points' squares, each as often as it counts, as a two-float."""
+        squares = np.zeros((self._workers.count, 3, limbs.PIECES, self.d), np.int64)
+
+        def add(worker: int, first: int, end: int) -> None:
+            weighted_kernels.squares[self._kind](self._rows, counts, first, end, squares[worker])
+
+        self._workers.each(add, self.n, _STEP)
+        return limbs.squares_of(squares.sum(axis=0), self.grid.step)
+
     def _tally(self, run: Run) -> Tally:
         k, limb_count = len(run.centroids), len(self.totals.sums)
-        held = self._held.get(run.key) or Held.nothing(self.n, limb_count, k, self.d)
-        labels = self._points.labels(run.key)
+        nothing = [Held.nothing(self.n, limb_count, k, self.d) for _ in self._levels]
+        labels, held = self._points.labels(run.key), self._held.get(run.key, nothing)
+        self._held[run.key] = held = [self._moved(*each, labels) for each in zip(held, self._levels, strict=True)]
+        first, *finer = [Tally(level.sums, level.counts) for level in held]
+        tally = replace(first, finer=tuple(finer), digits=self._digits)
+        if empty := int(np.count_nonzero(tally.empty)):
+            return replace(tally, farthest=self._farthest(labels, run.centroids, empty))
+        return tally
+
+    def _moved(self, held: Held, weights: Int64, labels: Int32) -> Held:
+        """A level once the points have these labels."""
+        k = len(held.counts)
         sums = np.zeros((self._workers.count, *held.sums.shape), np.int64)
         counts = np.zeros((self._workers.count, *held.counts.shape), np.int64)
-        other = (limb_count - 1) * k * self.d
+        other = (len(held.sums) - 1) * k * self.d
 
         def move(worker: int, first: int, end: int) -> None:
             weighted_kernels.move[self._kind](
-                self._rows, self._weights, first, end, held.labels, labels, other, sums[worker], counts[worker]
+                self._rows, weights, first, end, held.labels, labels, other, sums[worker], counts[worker]
             )
 
         self._workers.each(move, self.n, _STEP)
-        held = Held(labels, held.sums + sums.sum(axis=0), held.counts + counts.sum(axis=0))
-        self._held[run.key] = held
-        tally = Tally(held.sums, held.counts)
-        if empty := int(np.count_nonzero(held.counts == 0)):
-            return replace(tally, farthest=self._farthest(labels, run.centroids, empty))
-        return tally
+        return Held(labels, held.sums + sums.sum(axis=0), held.counts + counts.sum(axis=0))
 
     def _farthest(self, labels: Int32, centroids: Float64, wanted: int) -> Int64:
         """The farthest points that have weight, and their clusters, (e, 2); e <= wanted."""
@@ -125,5 +133,5 @@ class WeightedPoints:
             own_distances[self._kind](self._rows, first, end, labels, centroids, distances)
 
         self._workers.each(measure, self.n, _STEP)
-        distances[self._weights == 0] = 0.0
+        distances[cast(Int64, self.totals.draws) == 0] = 0.0
         return farthest(distances, labels, wanted)[0]

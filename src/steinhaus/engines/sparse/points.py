@@ -58,35 +58,37 @@ class SparsePoints:
             x = x.copy()
             x.sum_duplicates()
         self.n, self.d = x.shape
-        self.weights, unit = weights or Weights(None)
-        self._counts = np.ones(1, np.int64) if self.weights is None else self.weights
+        weights = weights or Weights(None)
+        self._levels, self._digits = weights.levels or (np.ones(1, np.int64),), weights.digits
+        self._each = int(weights.counts is not None)
         self._x = x
         self._types = x.data.dtype, x.indices.dtype
         self.grid = unit_grid(self.d) if are_integers(x.dtype) else self._grid()
         self._rows = self._on(self.grid)
         self._limbs = 1 if are_integers(x.dtype) else 2
-        self.totals = self._totals(unit)
+        self.totals = self._totals(weights)
         self._norms = np.empty(self.n)  # squared
         kernels.lengths[self._types](self._rows, self._norms)
         self._lengths = np.sqrt(self._norms) * CLOSE
-        self._held: dict[Hashable, Held] = {}
+        self._held: dict[Hashable, list[Held]] = {}  # one a level of weights
         self._workers = Workers(threads)
 
     def assign(self, runs: Sequence[Run]) -> list[Tally]:
         """See `Points.assign`."""
         for run in runs:
             if run.key not in self._held:
-                self._held[run.key] = Held.nothing(self.n, self._limbs, len(run.centroids), self.d)
+                k = len(run.centroids)
+                self._held[run.key] = [Held.nothing(self.n, self._limbs, k, self.d) for _ in self._levels]
         labels = self._label(runs)
 
         def move(_: int, first: int, end: int) -> None:
             for place in range(first, end):
-                held = self._held[runs[place].key]
-                kernels.move[self._types](
-                    self._rows, self._counts, int(self.weights is not None), held.labels, labels[place],
-                    (self._limbs - 1) * len(held.counts) * self.d, held.sums, held.counts,
-                )  # fmt: skip
-                held.labels = labels[place]
+                for held, counts in zip(self._held[runs[place].key], self._levels, strict=True):
+                    kernels.move[self._types](
+                        self._rows, counts, self._each, held.labels, labels[place],
+                        (self._limbs - 1) * len(held.counts) * self.d, held.sums, held.counts,
+                    )  # fmt: skip
+                    held.labels = labels[place]
 
         self._workers.each(move, len(runs), 1)
         return [self._tally(run) for run in runs]
@@ -115,7 +117,7 @@ class SparsePoints:
         """See `Points.labels`."""
         if key not in self._held:
             raise no_labels(key)
-        return self._held[key].labels.copy()
+        return self._held[key][0].labels.copy()
 
     def explain(self, k: int, runs: int = 1) -> str:
         """See `Points.explain`."""
@@ -153,10 +155,10 @@ class SparsePoints:
         return labels
 
     def _tally(self, run: Run) -> Tally:
-        held = self._held[run.key]
-        tally = Tally(held.sums.copy(), held.counts.copy())
-        if empty := int(np.count_nonzero(tally.counts == 0)):
-            return replace(tally, farthest=self._farthest(held.labels, run.centroids, empty))
+        first, *finer = [Tally(level.sums.copy(), level.counts.copy()) for level in self._held[run.key]]
+        tally = replace(first, finer=tuple(finer), digits=self._digits)
+        if empty := int(np.count_nonzero(tally.empty)):
+            return replace(tally, farthest=self._farthest(self.labels(run.key), run.centroids, empty))
         return tally
 
     def _farthest(self, labels: Int32, centroids: Float64, wanted: int) -> Int64:
@@ -174,8 +176,8 @@ class SparsePoints:
         self._workers.each(score, self.n, _STEP)
         error = about_error(score_rate(self.d), self._lengths + np.sqrt(squares)[labels] * CLOSE)
         about = self._norms - 2.0 * scores
-        if self.weights is not None:
-            about[self.weights == 0] = -np.inf
+        if (counts := self.totals.draws) is not None:
+            about[counts == 0] = -np.inf
         lower = about - error
         least = np.partition(lower, self.n - wanted)[self.n - wanted] if wanted < self.n else -np.inf
         chosen = np.flatnonzero((about + error >= least) & (about > -np.inf))
@@ -199,17 +201,20 @@ class SparsePoints:
             )
         return Grid(np.zeros(self.d), steps(reach, reach))
 
-    def _totals(self, unit: float) -> Totals:
-        def total(weights: Int64) -> tuple[Int64, Float64]:
+    def _totals(self, weights: Weights) -> Totals:
+        def total(counts: Int64) -> tuple[Int64, Float64]:
             sums = np.zeros((self._limbs, 1, self.d), np.int64)
             squares = np.zeros((3, limbs.PIECES, self.d), np.int64)
-            each, other = int(len(weights) > 1), (self._limbs - 1) * self.d
-            kernels.totals[self._types](self._rows, weights, each, other, sums, squares)
+            each, other = int(len(counts) > 1), (self._limbs - 1) * self.d
+            kernels.totals[self._types](self._rows, counts, each, other, sums, squares)
             return sums, limbs.squares_of(squares, self.grid.step)
 
         sums, squares = total(np.ones(1, np.int64))
-        weighted = None if self.weights is None else total(self.weights)[1]
-        return Totals(sums, squares, self.n, self.weights, weighted, unit)
+        totals = Totals(sums, squares, self.n)
+        if weights.counts is None:
+            return totals
+        (counts, weighted), *finer = [(level, total(level)[1]) for level in weights.levels]
+        return replace(totals, weights=counts, weighted=weighted, unit=weights.unit, finer=tuple(finer))
 
     def _squares(self, rows: Float64) -> Float64:
         """The squared norms of some rows, (m, d) -> (m,)."""
