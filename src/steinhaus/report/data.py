@@ -217,7 +217,7 @@ def flow(a: Int32, b: Int32, k_a: int, k_b: int) -> Int64:
 def _part(images: Any, index: Int64, share: float) -> tuple[Part, Any]:
     """The images of a part, or a share of them, read into memory; and which they are."""
     if share == 1.0:
-        return Part(images.pixels, images.labels, images.files, index), slice(None)
+        return Part(images.pixels[:], images.labels, images.files, index), slice(None)
     rows = spread(images.n, max(1, round(share * images.n)))
     labels = None if images.labels is None else images.labels[rows]
     files = None if images.files is None else tuple(images.files[row] for row in rows.tolist())
