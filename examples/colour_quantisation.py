@@ -1,4 +1,8 @@
-"""Repaint a photograph in 16 colours: the means of its 273,280 pixels' clusters.
+"""
+Colours of a photograph
+=======================
+
+Repaint a photograph in 16 colours: the means of its 273,280 pixels' clusters.
 
     python examples/colour_quantisation.py [FOLDER]
 

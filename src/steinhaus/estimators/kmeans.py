@@ -102,14 +102,16 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
         The weighted sum of squared distances of the rows to their centroids, in squared units of X.
     n_iter_ : int
         The number of iterations of the best restart.
-    inertia_history_ : (n_iter_,) float64
+    inertia_history_ : (n_iter,) float64
         Inertia after each iteration of the best restart.
     stop_reason_ : Stop
         Why the best restart ended; `stop_reason_.value` is a sentence.
     runs_ : list of Restart
         Every restart, in order.
-    n_features_in_, feature_names_in_
-        The number of features, and their names where X had names.
+    n_features_in_ : int
+        The number of features.
+    feature_names_in_ : (n_features,) object
+        The names of the features, if X had names.
 
     References
     ----------

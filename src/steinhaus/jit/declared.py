@@ -53,8 +53,10 @@ class Declared:
         return told, result
 
     def bound_by(self, arguments: list[Any], bindings: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The bindings of a call: an array's type variable takes the type of the array that is passed, `Number` that
-        of the first vector, or where there is none, of the first number.
+        """The bindings of a call.
+
+        An array's type variable takes the type of the array that is passed. `Number` takes the type of the first
+        vector, or of the first number if there is no vector.
         """
         pairs = list(zip(hints(self.function).values(), arguments, strict=False))
         numbers = [given.type for told, given in pairs if told is Number and isinstance(given, Value)]

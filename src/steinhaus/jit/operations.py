@@ -100,7 +100,7 @@ def _select(t: Writer, kind: Any, mask: Value, a: Value, b: Value) -> Value:
 
 @operation
 def select(t: Writer, node: Any, mask: Value, a: Any, b: Any) -> Value:
-    """a where the mask is set, b elsewhere."""
+    """Take a where the mask is set, and b elsewhere."""
     a, b = t.alike(a, b, node)
     return _select(t, a.type, mask, a, b)
 
@@ -134,7 +134,7 @@ def _floor(t: Writer, node: Any, a: Any) -> Any:
 
 @operation
 def fma(t: Writer, node: Any, a: Any, b: Any, c: Any) -> Value:
-    """a * b + c, the product rounded or not. For bounds alone."""
+    """Compute a * b + c, with the product rounded or not. For bounds alone."""
     kind = next(of.type for of in (a, b, c) if isinstance(of, Value) and isinstance(of.type, Vector))
     return _intrinsic(t, "fmuladd", kind, *(t.typed(of, kind, node) for of in (a, b, c)))
 
@@ -330,7 +330,7 @@ def word(t: Writer, node: Any, array: Value, index: Any) -> Value:
 
 @operation
 def add_byte_products(t: Writer, node: Any, total: Value, a: Value, b: Value) -> Value:
-    """total + the four products of unsigned bytes of a and signed bytes of b, in each of sixteen int32."""
+    """Add to total the four products of unsigned bytes of a and signed bytes of b, in each of sixteen int32."""
     lanes = BYTE_LANES
     if not lanes:
         raise t.error(node, "this processor does not multiply bytes")

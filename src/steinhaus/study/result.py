@@ -65,7 +65,7 @@ class StudyResult:
 
         Returns
         -------
-        (k, *image shape) float64, in pixels scaled to 0..1; of a table in its own units.
+        `(k, *image shape)` float64, in pixels scaled to 0..1; of a table in its own units.
 
         Raises
         ------
@@ -84,7 +84,7 @@ class StudyResult:
         return self._store.fit((k, restart)).centroids
 
     def run_centroids(self, k: int) -> Float64:
-        """The mean images of every finished run of a K, (runs, k, *image shape) float64, in pixels scaled to 0..1."""
+        """The mean images of every finished run of a K, `(runs, k, *image shape)` float64, in pixels scaled to 0..1."""
         return np.stack([self.centroids(k, run.restart) for run in self.runs if run.k == k])
 
     def labels(self, k: int) -> Int32:
