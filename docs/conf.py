@@ -37,7 +37,7 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_runs"]
+exclude_patterns = ["_runs", "**/sg_execution_times.rst", "sg_execution_times.rst"]
 default_role = "code"
 nitpicky = True
 nitpick_ignore_regex = [(r"py:(class|exc|obj)", r"(?!steinhaus\.).*")]  # types in words, and other packages' names
