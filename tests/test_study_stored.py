@@ -60,7 +60,7 @@ def test_the_report_shows_a_sample_and_says_so(
     rows = spread(1800, data.train.n)
     assert np.array_equal(data.train_clusters[9], whole.train_clusters[9][rows])
     page = write_report(result, tmp_path / "report.html").read_text()
-    assert f"are those of {data.n} images, spread evenly over the data" in " ".join(page.split())
+    assert f"come from a sample of {data.n} images, spread evenly over the data" in " ".join(page.split())
     assert not from_result(load(tmp_path / "disk")).is_sample
 
 
