@@ -36,7 +36,7 @@ PAGES |= {name: ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "CODE
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of a page, without code, tables, headings and what only Sphinx reads; code in a line is one word."""
+    """The sentences of a page, without blocks of code, tables and headings; code within a line counts as one word."""
     text = re.sub(r"^( *)```.*?^\1```$", "\n", text, flags=re.MULTILINE | re.DOTALL)
     text = re.sub(r"<!--.*?-->", "\n", text, flags=re.DOTALL)
     text = re.sub(r"^(\||#|:::|:[a-z]+:|    ).*$", "\n", text, flags=re.MULTILINE)
@@ -83,8 +83,3 @@ def test_no_code_block_is_hidden_by_indentation(name: str) -> None:
 
 def test_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text("utf-8").splitlines()) < 120
-
-
-if __name__ == "__main__":  # the longest sentences of each page
-    for name, path in PAGES.items():
-        print(name, *(f"    {words:3} {sentence}" for words, sentence in longest(path)), sep="\n")
