@@ -10,7 +10,6 @@ and Python link to their own pages.
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -31,17 +30,15 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
-    "sphinx.ext.viewcode",
     "sphinx_click",
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_runs", "**/sg_execution_times.rst", "sg_execution_times.rst"]
+exclude_patterns = ["_runs", "**/sg_execution_times.rst"]
 default_role = "code"
 nitpicky = True
 nitpick_ignore_regex = [(r"py:(class|exc|obj)", r"(?!steinhaus\.).*")]  # types in words, and other packages' names
-suppress_warnings = ["config.cache"]  # functions in sphinx_gallery_conf
 
 myst_enable_extensions = ["colon_fence", "attrs_block", "deflist"]
 myst_heading_anchors = 4
@@ -52,19 +49,17 @@ autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True}
 napoleon_google_docstring = False
 
-
-class GalleryFolder:
-    """The argument of an example: a folder to write to, outside the project."""
-
-    def __call__(self, gallery, script):
-        """The arguments of one example."""
-        return [tempfile.mkdtemp()]
-
-
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "_gallery",
-    "filename_pattern": r"NONE",
+    "filename_pattern": r"/(?!mnist_study)[^/]*\.py$",  # that one needs MNIST
+    "reset_argv": "run_pages.example_arguments",
+    "capture_repr": (),
+    "image_scrapers": ("matplotlib",),
+    "download_all_examples": False,
+    "write_computation_times": False,
+    "min_reported_time": 1e9,
+    "show_signature": False,
 }
 
 html_theme = "pydata_sphinx_theme"

@@ -17,6 +17,7 @@ import re
 import shlex
 import shutil
 import sys
+import tempfile
 import time
 import traceback
 from concurrent.futures import ProcessPoolExecutor
@@ -119,6 +120,11 @@ def _run_block(block: Block, names: dict[str, object], where: str) -> None:
             code = main(words[1:])
         if code:
             raise RuntimeError(f"{where}: `{line}` ended with {code}: {said.getvalue()}")
+
+
+def example_arguments(gallery: object, script: str) -> list[str]:
+    """The arguments of an example that sphinx-gallery runs: a folder to write to, outside the project."""
+    return [tempfile.mkdtemp()]
 
 
 def failure(page: Path) -> str:
