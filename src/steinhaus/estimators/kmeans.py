@@ -94,7 +94,7 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
     n_threads
         The number of threads. It does not change the result. None: one for each core, or OMP_NUM_THREADS.
     callback
-        A function that is called after every iteration, with an `Iteration`. If it returns True, that restart stops.
+        A function that is told of every iteration (an `Iteration`); where it returns True, that restart stops.
 
     Attributes
     ----------
