@@ -4,8 +4,8 @@
 
 A page's blocks run in order in `docs/_runs/<page>/`, beside the inputs that `material.py` makes. Python blocks share
 their names. Lines of shell blocks call `steinhaus`, in the same process, which spares each of them the imports. A block
-that cannot run has `<!-- not run: REASON -->` on the line before it. `<!-- output -->` after a block is replaced by
-what the block printed.
+that cannot run has `<!-- not run: REASON -->` on the line before it; a page whose blocks run elsewhere says so by
+`<!-- no block is run: REASON -->`. `<!-- output -->` after a block is replaced by the text that the block printed.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>[\w{}-]*)[^\n]*\n(?P<code>.*?)^(?P=indent)```$",
     re.MULTILINE | re.DOTALL,
 )
+ALL = re.compile(r"^<!-- no block is run: ([^\n]+) -->$", re.MULTILINE)
 OUTPUT = "<!-- output -->"
 
 
@@ -59,10 +60,12 @@ def pages() -> list[Path]:
 def blocks(text: str) -> list[Block]:
     """The fenced blocks of a page, in order."""
     found = []
+    whole = ALL.search(text)
     for match in FENCE.finditer(text):
         indent = len(match["indent"])
         code = "".join(line[indent:] if line.strip() else "\n" for line in match["code"].splitlines(keepends=True))
-        found.append(Block(match["language"], code, text.count("\n", 0, match.start("indent")) + 1, match["reason"]))
+        reason = match["reason"] or (whole and whole[1])
+        found.append(Block(match["language"], code, text.count("\n", 0, match.start("indent")) + 1, reason))
     return found
 
 
