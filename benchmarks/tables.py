@@ -227,5 +227,7 @@ def _whole_command(result: Result) -> str:
         for ours, theirs in zip(result["rounds"]["steinhaus"], result["rounds"]["script"], strict=False)
     ]
     over = f" The script takes {spread(ratio)} times as long." if ratio else ""
-    timings = f"\n\nWhere its time goes (`--timings`):\n\n```\n{result['timings']}\n```" if result["timings"] else ""
+    timings = (
+        f"\n\nWhere its time goes (`--timings`):\n\n```text\n{result['timings']}\n```" if result["timings"] else ""
+    )
     return f"### The whole command\n\n{rows(header, body)}\n\n{result['agreement']}{over}{timings}"

@@ -1,4 +1,8 @@
-"""Repaint a photograph in 16 colours: the means of its 273,280 pixels' clusters.
+"""
+Colours of a photograph
+=======================
+
+Repaint a photograph in 16 colours: the means of its 273,280 pixels' clusters.
 
     python examples/colour_quantisation.py [FOLDER]
 
@@ -9,6 +13,7 @@ once, with their number as weight: whole weights are exact, so that is the same 
 import sys
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image
 from sklearn.datasets import load_sample_image
@@ -28,3 +33,8 @@ palette = np.rint(kmeans.cluster_centers_).astype(np.uint8)
 painted = palette[kmeans.labels_[places.ravel()]].reshape(photograph.shape)
 Image.fromarray(painted).save(folder / "16-colours.png")
 print(f"mean squared error {kmeans.inertia_ / pixels.size:.2f} a channel, after {kmeans.n_iter_} iterations")
+
+_, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+for ax, shown, title in zip(axes, (photograph, painted), ("the photograph", "16 colours"), strict=True):
+    ax.imshow(shown)
+    ax.set(title=title, xticks=[], yticks=[])

@@ -1,4 +1,8 @@
-"""Cluster 1,797 handwritten digits, and see what the clusters are.
+"""
+Handwritten digits
+==================
+
+Cluster 1,797 handwritten digits, and see what the clusters are.
 
     python examples/digits.py [FOLDER]
 

@@ -1,4 +1,8 @@
-"""Sentences by topic: embeddings have a direction, and SphericalKMeans clusters by it.
+"""
+Sentences by topic
+==================
+
+Sentences by topic: embeddings have a direction, and SphericalKMeans clusters by it.
 
     python examples/embeddings.py
 

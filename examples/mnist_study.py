@@ -1,4 +1,8 @@
-"""Study MNIST: several K, several restarts, one table, one report.
+"""
+A study of MNIST
+================
+
+Study MNIST: several K, several restarts, one table, one report.
 
     python examples/mnist_study.py [FOLDER]
 

@@ -1,4 +1,8 @@
-"""Crops of colour pictures, clustered by colour, by directions of edges, and by a small network: three reports.
+"""
+Photographs, three ways
+=======================
+
+Crops of colour pictures, clustered by colour, by directions of edges, and by a small network: three reports.
 
     python examples/photographs.py FOLDER [CROPS]
 

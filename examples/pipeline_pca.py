@@ -1,4 +1,8 @@
-"""KMeans in a scikit-learn pipeline, after scaling and PCA; its parameters searched; the model saved and loaded.
+"""
+In a scikit-learn pipeline
+==========================
+
+KMeans in a scikit-learn pipeline, after scaling and PCA; its parameters searched; the model saved and loaded.
 
 python examples/pipeline_pca.py [FOLDER]
 """

@@ -60,6 +60,11 @@ def test_the_changelog_knows_the_version_or_what_is_to_come() -> None:
     assert re.search(rf"^## \[(Unreleased|{re.escape(steinhaus.__version__)})\]", text, re.MULTILINE)
 
 
+def test_the_citation_names_the_version() -> None:
+    text = (ROOT / "CITATION.cff").read_text("utf-8")
+    assert re.search(rf"^version: {re.escape(steinhaus.__version__)}$", text, re.MULTILINE)
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_every_module_says_what_it_is_for(name: str) -> None:
     if name in EXTRAS:

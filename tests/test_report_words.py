@@ -70,8 +70,8 @@ def test_findings_of_a_study_worked_by_hand() -> None:
     record = replace(base.record, best=(best,))
     assert findings.main(record, {}) == 10
     found = findings.findings(record, 10, {})
-    assert found[0] == "10 clusters name 59\u202f% of the test images right."
-    assert found[1] == "4 and 9 share clusters."
+    assert found[0] == "With 10 clusters, 59\u202f% of the test images get the right label."
+    assert found[1] == "These labels share clusters: 4 and 9."
     assert found[2] == "No cluster of K = 10 is named 9 (most of its images lie in clusters named 4)."
     assert found[3] == "The purest cluster, named 0, is 100\u202f% pure."
 
@@ -129,7 +129,7 @@ def test_the_figures_that_are_asked_for_first() -> None:
     study = digits(ks=(5, 10), restarts=3)
     best = study.record.best[1]
     shown = {what: figure for figure, what in findings.figures(study.record, 10, {10: 0.25})}
-    assert shown["of the test images named right"] == words.share(best.test_accuracy, 1)
+    assert shown["of the test images get the right label"] == words.share(best.test_accuracy, 1)
     assert shown["silhouette"] == "0.250"
     assert shown["runs within 0.1\u202f% of the best"].endswith(" of 3")
     unlabelled = replace(study.record, best=(replace(best, train_accuracy=None, test_accuracy=None),), runs=())

@@ -60,8 +60,17 @@ def test_the_report_shows_a_sample_and_says_so(
     rows = spread(1800, data.train.n)
     assert np.array_equal(data.train_clusters[9], whole.train_clusters[9][rows])
     page = write_report(result, tmp_path / "report.html").read_text()
-    assert f"are those of {data.n} images, spread evenly over the data" in " ".join(page.split())
+    assert f"come from a sample of {data.n} images, spread evenly over the data" in " ".join(page.split())
     assert not from_result(load(tmp_path / "disk")).is_sample
+
+
+def test_few_vectors_on_disk_have_the_report_of_those_in_memory(tmp_path: Path, rng: np.random.Generator) -> None:
+    np.save(tmp_path / "set.npy", rng.random((40, 20)))
+    carried = []
+    for stored in (True, False):
+        result = STUDY.run(open_images(tmp_path / "set.npy", stored=stored))
+        carried.append(write_report(result, tmp_path / "report.html").read_text().split('id="data">')[1])
+    assert carried[0] == carried[1]
 
 
 def test_a_sample_is_spread_without_a_period() -> None:

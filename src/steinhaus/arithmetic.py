@@ -33,8 +33,9 @@ def means(limbs: Int64, counts: Int64, offset: Float64, step: Float64, centroids
 
 
 def inertia(squares: Float64, limbs: Int64, counts: Int64, centroids: Float64, offset: Float64, step: Float64) -> float:
-    """Sum of squared distances of all points to their centroids: sum |x|^2 + sum_j c_j . (n_j c_j - 2 S_j), from the
-    offset.
+    """Add up the squared distances of all points to their centroids.
+
+    Measured from the offset, this is sum |x|^2 + sum_j c_j . (n_j c_j - 2 S_j).
 
     squares (2,) float64, high and low; limbs (l, k, d) int64, counts (k,) int64, centroids (k, d), offset, step (d,)
     float64 -> float.

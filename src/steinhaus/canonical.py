@@ -1,4 +1,4 @@
-"""JSON in one form only: what checksums and digests are taken of."""
+"""JSON in one canonical form, from which checksums and digests are taken."""
 
 from __future__ import annotations
 

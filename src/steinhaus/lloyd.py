@@ -1,5 +1,6 @@
-"""Lloyd's algorithm, for many runs at once (S. P. Lloyd, Least squares quantization in PCM, IEEE Trans. Inf. Theory,
-1982).
+"""Lloyd's algorithm, for many runs at once.
+
+S. P. Lloyd, Least squares quantization in PCM, IEEE Transactions on Information Theory 28, 1982.
 
 All active runs advance together: one pass over the points serves every run, and a run that has ended leaves. The points
 may be anywhere; this page knows `Points` and nothing about hardware.

@@ -62,9 +62,10 @@ def export(estimator: Any, path: str | Path) -> None:
 def score_bound(estimator: Any, norms: Float64) -> Float64:
     """How far a score of the graph can be from its exact value, for rows of these norms, (n,) -> (n,) float64.
 
-    |x| |e_j| (gamma_d + u) for the product and the rounding of e_j, and u (|x| |e_j| + 2 |h_j|) for the difference
-    and the rounding of h_j; u = 2^-24, gamma_d = d u / (1 - d u) (N. J. Higham, Accuracy and Stability of Numerical
-    Algorithms, 2nd ed. 2002, section 3.1), at the largest |e_j| and |h_j|; doubled, for products of roundings.
+    The product and the rounding of e_j add `|x| |e_j| (gamma_d + u)`. The difference and the rounding of h_j add
+    `u (|x| |e_j| + 2 |h_j|)`. Here `u = 2^-24` and `gamma_d = d u / (1 - d u)` (N. J. Higham, Accuracy and Stability of
+    Numerical Algorithms, 2nd ed. 2002, section 3.1). The bound takes the largest `|e_j|` and `|h_j|`, and is doubled
+    for products of roundings.
     """
     rows, half = _frame(estimator)
     d = rows.shape[1]

@@ -1,4 +1,4 @@
-"""What this process may use of the machine: cores, and memory that is free."""
+"""The cores and the free memory that this process may use."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def available_cores() -> int:
 
 @cache
 def _cores(affinity: frozenset[int] | None, most: str | None) -> int:
-    """Count them, which takes half a millisecond: again only where what may change has changed."""
+    """Count the cores, which takes half a millisecond; again only if the affinity or the variable has changed."""
     from joblib import cpu_count
 
     return int(cpu_count())
@@ -36,7 +36,7 @@ def free_memory(root: Path = Path("/")) -> int | None:
     Returns
     -------
     int or None
-        None where nothing of this can be read, as on systems other than Linux.
+        Bytes; None if nothing of this can be read, as on systems other than Linux.
     """
     limits = [_under_ulimit(root), _under_cgroup(root), _field(root / "proc/meminfo", "MemAvailable:", 1024)]
     known = [limit for limit in limits if limit is not None]

@@ -34,7 +34,7 @@ _PICKLES = (b"\x80", b"PK\x03\x04", b"\x1f\x8b", b"x\x9c")  # of protocol 2 on; 
 
 
 def save(estimator: Any, path: str | Path) -> None:
-    """Write a fitted estimator to a file; where it exists, it is replaced as a whole.
+    """Write a fitted estimator to a file. An older file of that name is replaced as a whole.
 
     Raises
     ------
@@ -64,17 +64,17 @@ def load(path: str | Path, *, limit: int = 8 << 30) -> Any:
     path
         The file.
     limit
-        The most bytes that it may have: a larger one is refused before it is read.
+        The most bytes that the file may have. A larger file is refused before it is read.
 
     Returns
     -------
     estimator
-        It predicts the same bits as the one that was saved.
+        The estimator. Its predictions are bit for bit those of the one that was saved.
 
     Raises
     ------
     ModelError
-        The file cannot be read, is over the limit, or is not in every part what `save` writes.
+        The file cannot be read, is over the limit, or differs in any part from what `save` writes.
     """
     data = _read(Path(path), limit)
     try:
@@ -158,7 +158,7 @@ def _read(path: Path, limit: int) -> bytes:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write a file of a model so that it is always the old one or the new one, and stays; ModelError where it fails."""
+    """Write a model's file durably: it is always the old one or the new one. Raise ModelError if that fails."""
     try:
         files.write(path, data)
     except StoreError as error:

@@ -76,8 +76,9 @@ class Stream:
         return self.below(np.full(n, below, np.int64))
 
     def distinct(self, m: int, n: int) -> Int64:
-        """Draw m of the integers 0..n-1 without replacement, in random order, (m,) int64 (Fisher-Yates, the first m
-        steps).
+        """Draw m of the integers 0..n-1 without replacement, in random order, (m,) int64.
+
+        These are the first m steps of Fisher and Yates's shuffle.
         """
         swaps = self.below(n - np.arange(m, dtype=np.int64)) + np.arange(m)
         moved: dict[int, int] = {}

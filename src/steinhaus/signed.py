@@ -1,4 +1,4 @@
-"""Arrays, and what is said of them, in one safetensors file with a checksum over both: any flipped bit is found.
+"""Arrays and their description in one safetensors file, with a checksum over both: any flipped bit is found.
 
 The safetensors library writes metadata in no fixed order, so there is one entry, `steinhaus`, that holds JSON: the same
 content gives the same bytes. Nothing in a file is run.
@@ -22,7 +22,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 class UnsignedError(ValueError):
-    """Bytes are no file of this form."""
+    """The bytes are not a file of this form."""
 
 
 def pack(arrays: Arrays, about: Mapping[str, Any]) -> bytes:

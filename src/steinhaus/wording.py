@@ -1,4 +1,4 @@
-"""Options named in messages as their reader knows them: `labels="none"` in Python, `--labels none` in a terminal."""
+"""Options in messages, as the reader types them: `labels="none"` in Python, `--labels none` in a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _IN_TERMINAL: ContextVar[bool] = ContextVar("in_terminal", default=False)
 
 @contextmanager
 def in_terminal() -> Iterator[None]:
-    """From here on messages are read in a terminal."""
+    """Messages within this block are read in a terminal."""
     token = _IN_TERMINAL.set(True)
     try:
         yield
@@ -20,7 +20,7 @@ def in_terminal() -> Iterator[None]:
 
 
 def option(name: str, value: str, typed: str | None = None) -> str:
-    """An option with a value, as whoever reads it gives it.
+    """An option with a value, as the reader types it.
 
     Parameters
     ----------

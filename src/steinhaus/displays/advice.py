@@ -1,4 +1,4 @@
-"""What four criteria say of the number of clusters, side by side."""
+"""Four criteria for the number of clusters, side by side."""
 
 from __future__ import annotations
 
@@ -19,21 +19,22 @@ from steinhaus.plots.style import ACCENT
 
 @dataclass
 class KAdvice(Display):
-    """Four criteria for K. None of them is the truth: they favour different shapes, and often disagree.
+    """Four criteria for K. They favour different shapes, and often disagree.
 
     Attributes
     ----------
     k
-        The numbers of clusters, ascending; all lists below go with them.
+        The numbers of clusters, ascending. Each list below has one value for each.
     inertia
-        Of the best restart.
+        The inertia of the best restart, in squared units of X. It falls as K grows; look for a knee.
     silhouette
-        The mean simplified silhouette (from distances to centroids); high is good.
+        The mean simplified silhouette, from distances to centroids. High is good.
     calinski_harabasz
-        T. Caliński and J. Harabasz, Communications in Statistics 3, 1974: spread between clusters over spread within;
-        high is good.
+        T. Caliński and J. Harabasz, Communications in Statistics 3, 1974: spread between clusters over spread
+        within. High is good.
     davies_bouldin
-        D. L. Davies and D. W. Bouldin, IEEE PAMI 1, 1979: how much clusters overlap at worst; low is good.
+        D. L. Davies and D. W. Bouldin, IEEE PAMI 1, 1979: how much clusters overlap at worst. Low is
+        good.
     """
 
     k: list[int]
@@ -86,7 +87,7 @@ class KAdvice(Display):
         return "\n".join([*rows, f"{verdict}: {told}. Look at the clusters before you choose."])
 
     def _knee(self) -> int:
-        """Where inertia is farthest below its chord, both axes scaled to 0..1 (V. Satopää et al., Kneedle, 2011)."""
+        """The place where inertia is farthest below its chord, both axes in 0..1 (V. Satopää et al., Kneedle, 2011)."""
         along = (np.array(self.k) - self.k[0]) / (self.k[-1] - self.k[0])
         drop = self.inertia[0] - self.inertia[-1]
         fallen = (self.inertia[0] - np.array(self.inertia)) / drop if drop > 0 else along

@@ -21,9 +21,9 @@ class CentroidsDisplay(Display):
     Parameters
     ----------
     images
-        (k, h, w) or (k, h, w, 3) of any range; one scale for all.
+        (k, h, w) or (k, h, w, 3), values of any range. All are drawn on one scale.
     sizes
-        Points in each cluster.
+        (k,) the number of points in each cluster.
     """
 
     def __init__(self, images: NDArray[Any], sizes: Sequence[int]) -> None:
@@ -38,7 +38,7 @@ class CentroidsDisplay(Display):
         Parameters
         ----------
         image_shape
-            (h, w) or (h, w, 3) of the images that the rows of X are; None: a square.
+            The shape of one image, (h, w) or (h, w, 3), that a row of X holds; None: a square.
 
         Raises
         ------

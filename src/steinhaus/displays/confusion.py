@@ -17,12 +17,12 @@ from steinhaus.points import Int64
 
 
 class ConfusionDisplay(Display):
-    """How many points of each label are in each cluster, shaded by the share of the cluster.
+    """The number of points of each label in each cluster, shaded by its share of the cluster.
 
     Parameters
     ----------
     table
-        (k, labels) counts.
+        (k, labels) int, the counts.
     names
         The label of each column.
     """

@@ -1,4 +1,4 @@
-"""What all displays share: the axes that they draw on, and how a study's runs are found."""
+"""The base of all displays: the axes that they draw on, and access to a study's runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from steinhaus.study.record import BestRecord, StudyRecord
 
 
 class Display(ABC):
-    """Something to plot. After `plot`, `ax_` and `figure_` are what it was drawn on."""
+    """Something to plot. After `plot`, `ax_` and `figure_` are its axes and its figure."""
 
     ax_: Axes
     figure_: Figure
@@ -24,7 +24,7 @@ class Display(ABC):
         Parameters
         ----------
         ax
-            Where to draw; None: on a new figure.
+            The axes to draw on; None: those of a new figure.
 
         Returns
         -------

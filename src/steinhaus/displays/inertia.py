@@ -12,14 +12,14 @@ from steinhaus.plots import inertia
 
 
 class InertiaDisplay(Display):
-    """How the inertia of every restart fell.
+    """The inertia of every restart after each iteration.
 
     Parameters
     ----------
     histories
         For each restart, its inertia after each iteration.
     best
-        Which restart is the best one; it is marked.
+        The number of the best restart, which is marked.
     """
 
     def __init__(self, histories: Sequence[Sequence[float]], best: int) -> None:

@@ -28,7 +28,7 @@ class SilhouetteDisplay(Display):
     labels
         (n,) the cluster of each point.
     kind
-        How the values were computed; see `silhouettes`.
+        "exact" or "centroid": how the values were computed; see `silhouettes`.
     """
 
     def __init__(self, values: Float64, labels: Int32, kind: Kind) -> None:

@@ -127,8 +127,9 @@ def opened(
 def opened_rows(
     points: Points, x: Any, rows: Int64, *, weights: Float64 | None = None, threads: int | None = None
 ) -> Iterator[Points]:
-    """An engine for some points alone, (m,) rows of x, for as long as it is needed; they are brought here if they are
-    not in memory. points: the engine for x; see `opened`.
+    """An engine for some points alone, (m,) rows of x, for as long as it is needed.
+
+    The points are brought here if they are not in memory. points: the engine for x; see `opened`.
     """
     far = is_collection(x) or is_stored(x)
     some = points.rows(rows).astype(x.dtype) if far else x[rows]
@@ -260,8 +261,8 @@ def unit_rows(x: NDArray[Any], *, threads: int | None = None) -> NDArray[np.floa
 def distances(x: Any, rows: Float64, *, threads: int | None = None) -> Float64:
     """The Euclidean distances of (n, d) points to other rows, (m, d) float64 -> (n, m) float64.
 
-    Of an array they are roots of the squared distances that decide labels; of a CSR matrix, of |x|^2 + |y|^2 - 2 x . y,
-    with an error relative to the norms.
+    For an array they are the roots of the squared distances that decide labels. For a CSR matrix they are the roots of
+    `|x|^2 + |y|^2 - 2 x . y`, with an error relative to the norms.
     """
     import numpy as np
 

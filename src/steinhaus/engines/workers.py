@@ -45,10 +45,10 @@ class Workers:
         self._end = weakref.finalize(self, _dismiss, self._tasks, self.count)
 
     def each(self, work: Callable[[int, int, int], None], end: int, step: int) -> None:
-        """Call `work(worker, first, end)` on consecutive ranges of 0..end, each at most `step` long, on whichever
-        thread is free.
+        """Call `work(worker, first, end)` on consecutive ranges of 0..end, each at most `step` long.
 
-        The first exception of any thread is raised here, after all have stopped.
+        Whichever thread is free takes the next range. The first exception of any thread is raised here, after all have
+        stopped.
         """
         step = max(1, step // self._finer)
         if end <= step or self.count == 1:

@@ -211,8 +211,9 @@ class Clusterer(
 
     @property
     def _threads(self) -> int | None:
-        """`n_threads`; where that is None, what OMP_NUM_THREADS allows, as in scikit-learn: joblib sets it for its
-        processes, so that they do not take the cores from each other.
+        """`n_threads`; if that is None, the number that OMP_NUM_THREADS allows, as in scikit-learn.
+
+        joblib sets that variable for its processes, so that they do not take the cores from each other.
         """
         allowed = os.environ.get("OMP_NUM_THREADS", "")
         if self.n_threads is not None or not allowed.isdecimal() or not int(allowed):

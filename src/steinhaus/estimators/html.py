@@ -21,8 +21,9 @@ _LONGEST = 400  # characters of the parameters
 
 
 def render(estimator: Any) -> str:
-    """An HTML fragment of a fitted estimator, without script or outside references; everything that came from a user
-    is escaped.
+    """A fitted estimator as an HTML fragment, without script or outside references.
+
+    Everything that came from a user is escaped.
     """
     labels = getattr(estimator, "labels_", None)  # a fit may leave them out
     k = len(estimator.cluster_centers_)

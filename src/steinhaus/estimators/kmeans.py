@@ -34,7 +34,7 @@ from steinhaus.seeding import Stream, starts
 
 @dataclass(frozen=True)
 class Restart:
-    """What came of one restart.
+    """The result of one restart.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Restart:
     n_iter
         The number of iterations.
     inertia
-        Of the restart's labels with its centroids.
+        The inertia of the restart's labels with its centroids, in squared units of X, weighted.
     stop_reason
         Why it ended.
     """
@@ -66,16 +66,20 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
     n_clusters
         The number of clusters, at most the number of rows.
     init
-        Where restarts begin. "k-means++": greedy k-means++ (Arthur and Vassilvitskii, SODA 2007); "random": distinct
-        rows; "k-means||": for large k, and rows on a cluster (Bahmani et al., PVLDB 2012); "hierarchical": for
-        thousands of clusters, about sqrt(n_clusters) coarse clusters of a sample, each split into its share, as a start
-        for exact iterations over all rows; an (n_clusters, n_features) array; or a function
-        `init(X, n_clusters, random_state=...)` that returns one.
+        The starts of restarts:
+
+        - "k-means++": greedy k-means++ (Arthur and Vassilvitskii, SODA 2007);
+        - "random": distinct rows;
+        - "k-means||": for large k, and for rows on a cluster (Bahmani et al., PVLDB 2012);
+        - "hierarchical": for thousands of clusters. About sqrt(n_clusters) coarse clusters of a sample are each split
+          into their share. The iterations after it are exact, over all rows;
+        - an (n_clusters, n_features) array;
+        - a function `init(X, n_clusters, random_state=...)` that returns such an array.
     n_init
-        The number of restarts; the best is kept. "auto": 10 for "random" and functions, 1 for everything else.
-        Restarts advance together, so that X is read once an iteration for all of them.
+        The number of restarts, of which the best is kept. "auto": 10 for "random" and functions, else 1. Restarts
+        advance together: X is read once an iteration for all of them.
     max_iter
-        The most iterations of a restart.
+        The largest number of iterations of one restart.
     tol
         A restart ends when its centroids moved by a sum of squares of at most `tol` times the mean variance of the
         features. 0: when no centroid moved at all.
@@ -84,11 +88,11 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
     random_state
         An integer makes results reproducible, and restart r begins where a study's run r of that seed does.
     copy_x
-        There for compatibility: X is never changed, nor copied where it need not be.
+        Accepted for compatibility. X is never changed, and copied only if it must be.
     algorithm
-        There for compatibility: "lloyd" and "elkan" give the same results by the same means.
+        Accepted for compatibility. "lloyd" and "elkan" give the same results in the same way.
     n_threads
-        The number of threads; None: one a core, or as many as OMP_NUM_THREADS says. It does not change the result.
+        The number of threads. It does not change the result. None: one for each core, or OMP_NUM_THREADS.
     callback
         A function that is told of every iteration and of every step of refining (an `Iteration`); where it returns
         True, that restart or the refining stops.
@@ -111,7 +115,7 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
         The weighted sum of squared distances of the rows to their centroids, in squared units of X.
     n_iter_ : int
         The number of iterations of the best restart, without those of refining.
-    inertia_history_ : (n_iter_,) float64
+    inertia_history_ : (n_iter,) float64
         Inertia after each iteration of the best restart.
     stop_reason_ : Stop
         Why the best restart ended, or the last iterations of refining; `stop_reason_.value` is a sentence.
@@ -120,8 +124,10 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
     refine_ : list of Step
         The steps of refining, in order: `added` centroids, the `inertia` found, whether it was `kept`, `iterations` and
         `seconds`. Empty without `refine`.
-    n_features_in_, feature_names_in_
-        The number of features, and their names where X had names.
+    n_features_in_ : int
+        The number of features.
+    feature_names_in_ : (n_features,) object
+        The names of the features, if X had names.
 
     References
     ----------

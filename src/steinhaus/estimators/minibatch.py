@@ -88,8 +88,10 @@ class MiniBatchKMeans(Clusterer):
         Passes over X that the batches amount to, rounded up; calls of `partial_fit` are added.
     n_steps_ : int
         Batches.
-    n_features_in_, feature_names_in_
-        The number of features, and their names where X had names.
+    n_features_in_ : int
+        The number of features.
+    feature_names_in_ : (n_features,) object
+        The names of the features, if X had names.
 
     References
     ----------

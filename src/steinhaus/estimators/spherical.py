@@ -15,7 +15,7 @@ from steinhaus.points import Float64
 class SphericalKMeans(KMeans):
     """K-means on the unit sphere: rows are scaled to length 1, and so is every mean (Dhillon and Modha, 2001).
 
-    Of two rows x, c of length 1, |x - c|^2 = 2 - 2 cos(x, c): the nearest centroid is the one of the smallest angle.
+    For two rows x, c of length 1, `|x - c|^2 = 2 - 2 cos(x, c)`: the nearest centroid has the smallest angle.
     Parameters and attributes are `KMeans`'s. `cluster_centers_` have length 1; `inertia_` is the weighted sum of
     2 - 2 cos, and `transform` gives sqrt(2 - 2 cos). Rows of zeros have no direction: they are as far from all
     centroids, and get label 0.
@@ -47,8 +47,9 @@ class SphericalKMeans(KMeans):
 
 
 def unit(x: Any, *, threads: int | None = None) -> Any:
-    """The rows of an array, CSR matrix or Dask array at length 1, in the same kind of container: float32 for float32,
-    else float64. Rows of zeros stay as they are.
+    """The rows of an array, CSR matrix or Dask array at length 1, in the same kind of container.
+
+    float32 stays float32; all else becomes float64. Rows of zeros stay as they are.
 
     Squares are added up in the order of the features, so that the bits are the same everywhere.
     """

@@ -54,8 +54,9 @@ class Supply:
         return np.searchsorted(self._ends, stream.integers(m, int(self._ends[-1])), side="right")
 
     def distinct(self, m: int, least: int, stream: Stream) -> Int64 | None:
-        """Draw m rows without replacement, evenly among those that have weight if these are at least so many; None:
-        all of them.
+        """Draw m rows without replacement; None: all of them.
+
+        Rows without weight are left out, if at least `least` others are there.
         """
         rows = np.arange(self.x.shape[0]) if self.weights is None else np.flatnonzero(self.weights > 0)
         if len(rows) < least:

@@ -1,5 +1,6 @@
-"""Parquet files, one or a folder of them: rows as lists or as wide columns, or encoded pictures (a struct of bytes and
-path).
+"""Parquet files, one or a folder of them.
+
+Rows are lists, wide columns, or encoded pictures (a struct of bytes and path).
 """
 
 from __future__ import annotations

@@ -32,8 +32,9 @@ def stored_images(
     licence: str | None = None,
     source: str | None = None,
 ) -> Images:
-    """A collection whose pixels stay in a store. The parameters are those of `Images.from_arrays`; image: a picture's
-    shape.
+    """A collection whose pixels stay in a store.
+
+    The parameters are those of `Images.from_arrays`; image: a picture's shape.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The types of the kernel language for fields of records: type checkers see NumPy's arrays, and any number."""
+"""The types of record fields. Type checkers see NumPy's arrays, and any number."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,8 +1,8 @@
 """Kernels as machine code: compiled on first use, kept in the user's cache, called by address.
 
-The kernels of a module that share a binding of their type variables are compiled together, with all that they call.
-The machine code is kept under a digest of every source file of the package, of the processor and of LLVM; so stale code
-is never run. A file that is cut short or damaged is compiled anew, and where nothing can be written, code lives in
+The kernels of a module are compiled together, with everything they call, once for each binding of their type variables.
+Machine code is kept under a digest of every source file of the package, of the processor and of LLVM, so stale code is
+never run. If a file is cut short or damaged, its code is compiled anew. If nothing can be written, code is kept in
 memory alone.
 """
 
@@ -91,7 +91,7 @@ class Bound:
         return self._call(*passed)
 
     def _check_record(self, given: Handed, place: int) -> None:
-        """TypeError where this is not the record that a parameter is for, or holds points of another type."""
+        """Raise TypeError if this is not the record that a parameter is for, or holds points of another type."""
         if self._records[place] is not given.kind:
             raise TypeError(f"{self._names[place]} is a {self._kinds[place]}, but a {given.kind.__name__} was given.")
         for variable, of in given.types.items():
@@ -121,7 +121,7 @@ class Kernel(Declared):
         return self._bound[types]
 
     def __call__(self, *arguments: Any) -> Any:
-        """Run it, where it reads no points."""
+        """Run the kernel, if it reads no points."""
         return self[()](*arguments)
 
 
@@ -131,19 +131,19 @@ def kernel(function: Callable[..., Any]) -> Kernel:
 
 
 def shared_kernel(function: Callable[..., Any]) -> Kernel:
-    """One that reads no points, and that kernels of other modules call: it is compiled once for all of them."""
+    """A function that reads no points and that kernels of other modules call; compiled once for all of them."""
     made = Kernel(function)
     made.linked = True
     return made
 
 
 def loose_kernel(function: Callable[..., Any]) -> Kernel:
-    """One whose sums may be reordered and fused: for bounds, which allow for any order."""
+    """A function that Python calls, whose sums may be reordered and fused: bounds allow for any order."""
     return Kernel(function, fast=_LOOSE)
 
 
 def inner(function: Callable[..., Any]) -> Declared:
-    """A function that kernels call; of numbers alone, it is plain Python too."""
+    """A function that kernels call. If its arguments are numbers, plain Python can call it too."""
     return Declared(function)
 
 
@@ -155,12 +155,12 @@ def loose(function: Callable[..., Any]) -> Declared:
 
 
 def inlined(function: Callable[..., Any]) -> Declared:
-    """The same, always put into its callers."""
+    """A function that kernels call, always inlined."""
     return Declared(function, inline=True)
 
 
 def apart(function: Callable[..., Any]) -> Declared:
-    """The same, never put into its callers."""
+    """A function that kernels call, never inlined."""
     return Declared(function, inline=False)
 
 
@@ -180,7 +180,7 @@ class _Machine:
 
 
 def loaded() -> int:
-    """How many modules' kernels were compiled or loaded so far, each for some types."""
+    """The number of modules whose kernels were compiled or loaded so far, each set of types counted by itself."""
     return len(_loaded)
 
 
@@ -240,7 +240,7 @@ def _outside(module: str) -> str:
 
 @cache
 def _folder() -> Path | None:
-    """Where machine code is kept; None, with a warning, where nothing can be written."""
+    """The folder of machine code; None, with a warning, if it cannot be written."""
     named = os.environ.get(VARIABLE)
     if named:
         places = [Path(named)]
@@ -272,7 +272,7 @@ def _warn(where: str) -> None:
 
 
 def _read(digest: str) -> bytes | None:
-    """The machine code under a digest; None where there is none, or none that is whole."""
+    """The machine code under a digest; None if there is none, or if the file is damaged."""
     folder = _folder()
     if folder is None:
         return None
@@ -285,7 +285,7 @@ def _read(digest: str) -> bytes | None:
 
 
 def _write(digest: str, code: bytes) -> None:
-    """Keep machine code, if that can be done."""
+    """Keep machine code. If that fails, it is kept in memory alone."""
     folder = _folder()
     if folder is None:
         return

@@ -1,4 +1,4 @@
-"""Functions of the kernel language: their source, their types, and the types that a call gives them."""
+"""Functions of the kernel language: source, types, and the types that a call binds."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Declared:
         self.function = function
         self.inline = inline
         self.fast = ""  # LLVM's flags for floating-point arithmetic
-        self.linked = False  # whether other modules call this one's code instead of a copy of their own
+        self.linked = False  # whether other modules call this code, instead of compiling a copy of their own
         self.__name__, self.__doc__, self.__module__ = function.__name__, function.__doc__, function.__module__
         self.__wrapped__ = function
 
@@ -53,8 +53,10 @@ class Declared:
         return told, result
 
     def bound_by(self, arguments: list[Any], bindings: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The bindings of a call: an array's type variable takes the type of the array that is passed, `Number` that
-        of the first vector, or where there is none, of the first number.
+        """The bindings of a call.
+
+        An array's type variable takes the type of the array that is passed. `Number` takes the type of the first
+        vector, or of the first number if there is no vector.
         """
         pairs = list(zip(hints(self.function).values(), arguments, strict=False))
         numbers = [given.type for told, given in pairs if told is Number and isinstance(given, Value)]
@@ -77,5 +79,5 @@ def _definitions(path: str) -> dict[int, ast.FunctionDef]:
 
 
 def unroll(*bounds: int) -> range:
-    """A loop that is written out, with its counter known at compile time."""
+    """A loop that is unrolled: its counter is known at compile time."""
     return range(*bounds)

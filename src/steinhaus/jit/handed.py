@@ -1,6 +1,6 @@
 """Records of arrays, handed to kernels as one address.
 
-A pass works on a hundred arrays. `Handed` writes down once where a record's arrays begin; a kernel reads that as it
+A pass works on a hundred arrays. `Handed` writes their addresses into memory once, and a kernel reads them when it
 begins.
 """
 
@@ -20,12 +20,12 @@ _WORD = 0xFFFFFFFFFFFFFFFF  # an i64 in two's complement
 class Handed:
     """A record for kernels: a NamedTuple of contiguous arrays, numbers, addresses of functions, and such records.
 
-    Numbers are those of now; what is in the arrays may change. The arrays live as long as this.
+    Numbers are copied now. The contents of the arrays may change later. The arrays live as long as this object.
 
     Attributes
     ----------
     address
-        Where its words are.
+        The address of its words.
     types
         The types of arrays whose element is a type variable, by its name: {"Point": "float32"}.
 

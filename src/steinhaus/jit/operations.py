@@ -1,4 +1,4 @@
-"""What kernels can do beyond arithmetic: vectors, memory, and a few functions of numbers.
+"""Operations of kernels beyond arithmetic: vectors, memory, and a few functions of numbers.
 
 Each name here is used in kernels as a function. Lane arithmetic is IEEE 754 in one order, so results are the same on
 all processors; only `fma` may or may not round its product, and is for bounds alone.
@@ -100,7 +100,7 @@ def _select(t: Writer, kind: Any, mask: Value, a: Value, b: Value) -> Value:
 
 @operation
 def select(t: Writer, node: Any, mask: Value, a: Any, b: Any) -> Value:
-    """a where the mask is set, b elsewhere."""
+    """Take a where the mask is set, and b elsewhere."""
     a, b = t.alike(a, b, node)
     return _select(t, a.type, mask, a, b)
 
@@ -134,14 +134,14 @@ def _floor(t: Writer, node: Any, a: Any) -> Any:
 
 @operation
 def fma(t: Writer, node: Any, a: Any, b: Any, c: Any) -> Value:
-    """a * b + c, the product rounded or not. For bounds alone."""
+    """Compute a * b + c, with the product rounded or not. For bounds alone."""
     kind = next(of.type for of in (a, b, c) if isinstance(of, Value) and isinstance(of.type, Vector))
     return _intrinsic(t, "fmuladd", kind, *(t.typed(of, kind, node) for of in (a, b, c)))
 
 
 @operation
 def bits_of(t: Writer, node: Any, a: Value) -> Value:
-    """The bits of a float64 as an int64, of a mask of 16 lanes as a uint32, lane 0 the lowest."""
+    """The bits of a float64 as an int64, or of a mask of 16 lanes as a uint32 with lane 0 lowest."""
     if isinstance(a.type, Vector):
         narrow = t.new(u16, f"bitcast {a.type.llvm} {a.text} to i{a.type.lanes}")
         return t.new(u32, f"zext i{a.type.lanes} {narrow.text} to i32")
@@ -185,7 +185,7 @@ def size_of(t: Writer, node: Any, kind: Scalar) -> Const:
 
 @operation
 def small_integer(t: Writer, node: Any, kind: Scalar) -> Const:
-    """Whether a type is an integer of up to 16 bits, at compile time: points of it are their own grid and frame."""
+    """Whether a type is an integer of up to 16 bits, at compile time. Such points are their own grid and frame."""
     return Const(kind.kind in "iu" and kind.size <= 2)
 
 
@@ -200,7 +200,7 @@ def takes_bytes(t: Writer, node: Any, kind: Scalar) -> Const:
 
 @operation
 def splat(t: Writer, node: Any, a: Any, kind: Any, lanes: Any) -> Value:
-    """A vector with a number of a type in so many lanes."""
+    """A vector of `lanes` lanes that all hold one number."""
     return (
         t.splat(t.typed(a, kind, node), lanes.value)
         if isinstance(a, Value)
@@ -210,7 +210,7 @@ def splat(t: Writer, node: Any, a: Any, kind: Any, lanes: Any) -> Value:
 
 @operation
 def load(t: Writer, node: Any, array: Value, index: Any, lanes: Any) -> Value:
-    """So many elements of an array, from an index on."""
+    """Load consecutive elements of an array as a vector."""
     kind = array.type.element.of(lanes.value)
     _, at = t.address(node, array, index)
     return t.new(kind, f"load {kind.llvm}, ptr {at}, align {align(kind)}")
@@ -218,7 +218,7 @@ def load(t: Writer, node: Any, array: Value, index: Any, lanes: Any) -> Value:
 
 @operation
 def store(t: Writer, node: Any, array: Value, index: Any, vector: Value) -> Const:
-    """Write a vector into an array of its type, from an index on."""
+    """Store a vector in consecutive elements of an array of its type."""
     element = vector.type.element if isinstance(vector.type, Vector) else vector.type
     if array.type.element not in (element, u8):
         raise t.error(node, f"{vector.type} does not fit into {array.type}")
@@ -241,7 +241,7 @@ def vector(t: Writer, node: Any, element: Scalar, lanes: Const) -> Any:
 
 @operation
 def fold(t: Writer, node: Any, a: Value) -> Value:
-    """The sum of the lanes: halves onto each other until one is left, always in this order."""
+    """The sum of the lanes. Halves are added until one lane is left, always in this order."""
     return _folded(
         t, a, lambda x, y: t.new(x.type, f"{'fadd' if x.type.floating else 'add'} {x.type.llvm} {x.text}, {y.text}")
     )
@@ -315,7 +315,7 @@ def convert(t: Writer, node: Any, a: Any, kind: Scalar) -> Value:
 
 @operation
 def words(t: Writer, node: Any, array: Value, index: Any, lanes: Const) -> Value:
-    """So many int32 that stand in an array of any type, from an index of its own on."""
+    """Load consecutive int32 from the memory of an array of any type."""
     _, at = t.address(node, array, index)
     kind = i32.of(lanes.value)
     return t.new(kind, f"load {kind.llvm}, ptr {at}, align {array.type.element.size}")
@@ -323,14 +323,14 @@ def words(t: Writer, node: Any, array: Value, index: Any, lanes: Const) -> Value
 
 @operation
 def word(t: Writer, node: Any, array: Value, index: Any) -> Value:
-    """The int32 that stands in an array of bytes, from an index on."""
+    """Load one int32 from an array of bytes."""
     _, at = t.address(node, array, index)
     return t.new(i32, f"load i32, ptr {at}, align {array.type.element.size}")
 
 
 @operation
 def add_byte_products(t: Writer, node: Any, total: Value, a: Value, b: Value) -> Value:
-    """total + the four products of unsigned bytes of a and signed bytes of b, in each of sixteen int32."""
+    """Add to total the four products of unsigned bytes of a and signed bytes of b, in each of sixteen int32."""
     lanes = BYTE_LANES
     if not lanes:
         raise t.error(node, "this processor does not multiply bytes")
@@ -352,14 +352,14 @@ def add_byte_products(t: Writer, node: Any, total: Value, a: Value, b: Value) ->
 
 @operation
 def claim(t: Writer, node: Any, counter: Value, amount: Any) -> Value:
-    """Add to an int64 that threads share, at once; returns what it was before."""
+    """Add to an int64 that threads share, atomically; return its value before."""
     more = t.typed(amount, i64, node)
     return t.new(i64, f"atomicrmw add ptr {counter.text}, i64 {more.text} monotonic")
 
 
 @operation
 def prefetch(t: Writer, node: Any, array: Value, index: Any) -> Const:
-    """Ask for the cache line of an element."""
+    """Prefetch the cache line of an element."""
     _, at = t.address(node, array, index)
     function = t.unit.declare("llvm.prefetch.p0", "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
     t.emit(f"call void {function}(ptr {at}, i32 0, i32 3, i32 1)")
@@ -368,5 +368,5 @@ def prefetch(t: Writer, node: Any, array: Value, index: Any) -> Const:
 
 @operation
 def as_bytes(t: Writer, node: Any, array: Value) -> Value:
-    """The same address as that of bytes."""
+    """An array's address, as an array of bytes."""
     return Value(Array(u8), array.text)

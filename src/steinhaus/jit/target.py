@@ -13,17 +13,17 @@ import llvmlite.binding as llvm
 CPU = os.environ.get("STEINHAUS_CPU") or llvm.get_host_cpu_name()
 FEATURES = os.environ.get("STEINHAUS_CPU_FEATURES") or llvm.get_host_cpu_features().flatten()
 
-# How many sums of four products of bytes the processor's instruction for them makes at once; 0: it has none.
+# Lanes of the processor's instruction that sums four products of bytes; 0: it has none.
 BYTE_LANES = 16 if "+avx512vnni" in FEATURES.split(",") else 8 if "+avxvnni" in FEATURES.split(",") else 0
 
 
 def takes_bytes(dtype: Any) -> bool:
-    """Whether products of points of this type are best made of bytes."""
+    """Whether points of this type are best multiplied as bytes."""
     return bool(BYTE_LANES) and str(dtype) == "uint8"
 
 
 def machine() -> llvm.TargetMachine:
-    """LLVM's picture of the processor."""
+    """LLVM's description of the processor."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     target = llvm.Target.from_default_triple()

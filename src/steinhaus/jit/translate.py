@@ -1,13 +1,13 @@
-"""From Python functions to LLVM's language: one function at a time, types as the annotations say, nothing guessed.
+"""Translate Python functions into LLVM's language, one at a time, with types from the annotations alone.
 
-The kernel language is a small part of Python. Parameters and results bear types (`types`); a local variable has the
-type of what is first assigned to it, and keeps it. Numbers of two types are never mixed: conversions are written out,
-`f64(x)`. Literals take the type of what they meet. Statements are assignments, `for` over `range` or `unroll`, `while`,
-`if`, `break`, `continue`, `return` and calls. Division of integers rounds down; indices are flat and are not checked; a
-step of `range` that is no literal is positive.
+The kernel language is a small part of Python. Parameters and results have types (`types`). A local variable has the
+type of the first value that it gets. Numbers of two types are never mixed: conversions are written out, `f64(x)`. A
+literal takes the type of the other operand. Statements are assignments, `for` over `range` or `unroll`, `while`, `if`,
+`break`, `continue`, `return` and calls. Division of integers rounds down. Indices are flat and are not checked. A step
+of `range` that is no literal is positive.
 
-A condition that is known at compile time leaves one of its branches out; `unroll(n)` writes a loop out; a parameter
-annotated `literal` makes a function for each of its values.
+If a condition is known at compile time, only the branch that is taken is compiled. `unroll(n)` unrolls a loop. A
+parameter annotated `literal` makes one function for each of its values.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Unit:
         *,
         exported: bool = False,
     ) -> str:
-        """The name of a function in this module; it is translated where it is new."""
+        """The name of a function in this module. A new one is translated first."""
         bindings = self.bindings if bindings is None else bindings
         if declared.linked and declared.__module__ != self.module:
             kinds, result = declared.signature({})
@@ -120,7 +120,7 @@ class Translator(Expressions):
     # Statements
 
     def body(self, statements: list[ast.stmt]) -> None:
-        """Translate statements in order; what comes after a jump is left out."""
+        """Translate statements in order. Statements after a jump are left out."""
         for statement in statements:
             if not self.open:
                 return

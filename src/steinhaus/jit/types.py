@@ -1,6 +1,6 @@
 """The types of the kernel language: numbers, vectors, arrays (addresses), records and functions.
 
-Type objects stand in annotations, and can be called: `f32(x)` is a conversion, in kernels as in plain Python.
+Type objects are used as annotations, and can be called: `f32(x)` is a conversion, in kernels and in plain Python.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Scalar:
-    """A number, which is its own vector of one lane; others are made by `of(lanes)`."""
+    """A type of numbers, and a vector of one lane. `of(lanes)` makes vectors of more."""
 
     name: str
     llvm: str
@@ -45,7 +45,7 @@ class Scalar:
 
 @dataclass(frozen=True)
 class Vector:
-    """So many numbers, worked on at once."""
+    """A vector: several numbers that are worked on at once."""
 
     element: Scalar
     lanes: int
@@ -118,7 +118,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A class of arrays, numbers and records that a kernel makes for the functions it calls: they never meet memory."""
+    """A class of arrays, numbers and records that a kernel passes to the functions it calls. It is never in memory."""
 
     python: type
     fields: tuple[tuple[str, Any], ...]
@@ -147,7 +147,7 @@ class Function:
 
 @dataclass(frozen=True)
 class Literal:
-    """A parameter whose value is known when its function is compiled: a function for each value."""
+    """A parameter whose value is known at compile time. There is one function for each value."""
 
 
 boolean = Scalar("bool", "i1", 1, "b")
@@ -157,7 +157,7 @@ f32, f64 = Scalar("float32", "float", 4, "f"), Scalar("float64", "double", 8, "f
 F32x16, I32x16, F64x8, I64x8 = f32.of(16), i32.of(16), f64.of(8), i64.of(8)
 literal = Literal()
 Point = Variable("Point")  # the type of the points' values
-Origin = Variable("Origin")  # the type in which these are brought into the frame: float32 for float32, else float64
+Origin = Variable("Origin")  # the type of points in the frame: float32 for float32, else float64
 Column = Variable("Column")  # the type of the column numbers of sparse points
 Number = Variable("Number")  # a number's or a vector's: the type of the arguments of each call, one for all of them
 

@@ -1,4 +1,4 @@
-"""What names and expressions of a kernel stand for while it is translated, and how LLVM writes their types."""
+"""The values of names and expressions while a kernel is translated, and how LLVM writes their types."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Value(NamedTuple):
 
 
 class Const(NamedTuple):
-    """A number that is known at compile time; it takes the type of what it meets."""
+    """A number that is known at compile time. It takes the type of the other operand."""
 
     value: Any
 
@@ -39,7 +39,7 @@ class Place(NamedTuple):
 
 
 class Bundled(NamedTuple):
-    """What a bundle is made of."""
+    """The parts of a bundle."""
 
     type: Bundle
     parts: dict[str, Any]
@@ -81,7 +81,7 @@ def constant(value: Any, kind: Any) -> str:
 
 
 def type_of(value: Any) -> Scalar:
-    """The type of a number that meets no other."""
+    """The type of a number without another operand."""
     return boolean if isinstance(value, bool) else _i64 if isinstance(value, int) else f64
 
 

@@ -1,4 +1,4 @@
-"""Instructions of one function, written one after another; every value has the type that it should have."""
+"""Write the instructions of one function, one after another, and check the type of every value."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Writer:
     # Types
 
     def typed(self, value: Any, kind: Any, node: Any = None, name: str = "") -> Any:
-        """A value that is to have a type: constants take it, everything else must have it."""
+        """A value of a given type. Constants take that type; all else must have it already."""
         if isinstance(value, Const) and isinstance(kind, Scalar | Vector):
             try:
                 return Value(kind, constant(value.value, kind))
@@ -110,7 +110,7 @@ class Writer:
         return value
 
     def alike(self, a: Any, b: Any, node: Any) -> tuple[Value, Value]:
-        """Two values of one type: numbers beside vectors stand in every lane."""
+        """Two values of one type. A number beside a vector is repeated in every lane."""
         if not isinstance(a, Value | Const) or not isinstance(b, Value | Const):
             raise self.error(node, f"{a} and {b} are not numbers")
         if isinstance(a, Value) and (isinstance(b, Const) or isinstance(a.type, Vector)):
@@ -122,7 +122,7 @@ class Writer:
         return a, b  # type: ignore[return-value]
 
     def splat(self, value: Value, lanes: int) -> Value:
-        """A number in every lane."""
+        """A vector with a number in every lane."""
         if lanes == 1:
             return value
         kind = value.type.of(lanes)

@@ -1,4 +1,4 @@
-"""Charts of clusterings on Matplotlib's axes, from plain arrays: drawn once, for the report's figures and for displays.
+"""Charts of clusterings on Matplotlib's axes, from plain arrays. The report's figures and the displays share them.
 
-Who calls them makes the axes, and says in a title what is drawn.
+The caller makes the axes and writes the title.
 """

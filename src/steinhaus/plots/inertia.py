@@ -1,4 +1,4 @@
-"""Inertia: of every run after each iteration, and against the number of clusters."""
+"""Inertia against iterations, and against the number of clusters."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def curves(ax: Axes, histories: Sequence[Sequence[float]], best: int) -> list[Li
     histories
         For each run, its inertia after each iteration.
     best
-        Which run lies above the others, in the accent colour.
+        The number of the run that is drawn last, in the accent colour.
 
     Returns
     -------

@@ -39,11 +39,11 @@ def sheet(
         (k, h, w) or (k, h, w, 3), pictures in 0..255 (uint8) or 0..1, drawn in their proportions; or (k, d), vectors,
         drawn as lines of one scale.
     captions
-        One for each, of one line or several.
+        A caption for each mean, of one line or several.
     columns
         Means in a row; None: as many as make them largest.
     fontsize
-        Of the captions, in points.
+        The size of the captions, in points.
     """
     shape, head = ratio(means), above(captions, fontsize)
     width, height = _inches(ax)
@@ -64,7 +64,7 @@ def sheet(
 
 
 def _mean(ax: Axes, means: NDArray[Any], j: int, middle: float, bottom: float) -> None:
-    """Draw one mean into its cell, as wide and high as it fills of it."""
+    """Draw one mean into its part of a cell."""
     mean = means[j]
     if mean.ndim > 1:
         height = FILLED * ratio(means)

@@ -22,7 +22,7 @@ DARK = 0.55  # shares above it are dark enough for white digits
 
 
 def counts(ax: Axes, table: NDArray[np.int64]) -> bool:
-    """Draw how many points of each label are in each cluster, shaded by the share of the cluster.
+    """Draw the number of points of each label in each cluster, shaded by its share of the cluster.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def counts(ax: Axes, table: NDArray[np.int64]) -> bool:
 
 
 def _numbers(ax: Axes, places: Sequence[tuple[int, int]], numbers: Sequence[int], colours: Sequence[str]) -> None:
-    """Numbers, each in the middle of its place, as outlines of one collection: as texts they take ten times as long."""
+    """Numbers, each in the middle of its place. They are outlines of one collection: texts take ten times as long."""
     points = Affine2D().scale(1 / 72) + cast(Figure, ax.get_figure(root=True)).dpi_scale_trans
     ax.add_collection(
         PathCollection(

@@ -282,7 +282,7 @@ def _part(images: Any, index: Int64, share: float, of_points: Callable[[Any], An
     """The images of a part, or a share of them, read into memory; and which they are."""
     points = None if of_points is None else of_points(images)
     if share == 1.0:
-        return Part(images.pixels, images.labels, images.files, index, points), slice(None)
+        return Part(images.pixels[:], images.labels, images.files, index, points), slice(None)
     rows = spread(images.n, max(1, round(share * images.n)))
     labels = None if images.labels is None else images.labels[rows]
     files = None if images.files is None else tuple(images.files[row] for row in rows.tolist())

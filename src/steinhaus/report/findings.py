@@ -28,17 +28,17 @@ def sentence(record: StudyRecord, seconds: float | None = None) -> str:
     for run in record.runs:
         restarts[run.k] += 1
     each = words.plural(max(restarts.values()), "run")
-    kept = f", {words.count(data.n_test)} more kept for the test" if data.n_test else ""
+    kept = f", and {words.count(data.n_test)} more were kept for the test" if data.n_test else ""
     took = "" if seconds is None else f" All {len(record.runs)} runs took {words.duration(seconds)}."
-    done = "" if record.complete else " The study is not finished: this is what there is of it so far."
+    done = "" if record.complete else " The study is not finished: the report shows the runs that have ended."
     by = (
         ""
         if data.features is None
         else f", by {words.clean(data.features.told)} ({words.count(data.features.d)} values)"
     )
     return (
-        f"k-means with K = {ks}, {each} of each from {seeding}, at most {plan['max_iter']} iterations a run, "
-        f"on {words.count(data.n_train)} {_noun(record)} of {words.size_of(data.shape)}{by}{kept}.{took}{done}"
+        f"k-means with K = {ks}, {each} of each from {seeding}, at most {plan['max_iter']} iterations a run. "
+        f"{words.count(data.n_train)} {_noun(record)} of {words.size_of(data.shape)} were clustered{by}{kept}.{took}{done}"
     )
 
 
@@ -63,7 +63,7 @@ def figures(record: StudyRecord, k: int, silhouettes: Mapping[int, float]) -> li
     if (accuracy := _measured(best)) is not None:
         noun = _noun(record)
         part = "test" if best.test_accuracy is not None else "training"
-        shown.append((words.share(accuracy, 1), f"of the {part} {noun} named right"))
+        shown.append((words.share(accuracy, 1), f"of the {part} {noun} get the right label"))
     shown.append((words.inertia(best.inertia, 7), "inertia of the best run"))
     if k in silhouettes:
         shown.append((words.number(silhouettes[k], 3), "silhouette"))
@@ -96,11 +96,11 @@ def _accuracy(record: StudyRecord, best: BestRecord) -> str | None:
     if accuracy is None:
         return None
     part = "training" if best.test_accuracy is None else "test"
-    clusters = "1 cluster names" if best.k == 1 else f"{best.k} clusters name"
-    told = f"{clusters} {words.share(accuracy)} of the {part} {_noun(record)} right"
+    clusters = words.plural(best.k, "cluster")
+    told = f"With {clusters}, {words.share(accuracy)} of the {part} {_noun(record)} get the right label"
     top = max(record.best, key=lambda b: (_measured(b) or 0.0, -b.k))
     other = words.share(_measured(top))
-    return f"{told}." if other == words.share(accuracy) else f"{told}; {top.k} name {other}."
+    return f"{told}." if other == words.share(accuracy) else f"{told}; with {top.k}, {other} do."
 
 
 def _shared(record: StudyRecord, best: BestRecord) -> str | None:
@@ -117,7 +117,7 @@ def _shared(record: StudyRecord, best: BestRecord) -> str | None:
                 pairs[pair] = max(pairs.get(pair, 0.0), float(row[second] / total))
     ranked = sorted(pairs, key=lambda p: -pairs[p])[:3]
     shown = [" and ".join(words.isolated(words.clean(names[label])) for label in pair) for pair in ranked]
-    return f"{words.listing(shown, 'as do')} share clusters." if shown else None
+    return f"These labels share clusters: {'; '.join(shown)}." if shown else None
 
 
 def _missing(record: StudyRecord, best: BestRecord) -> str | None:
@@ -129,7 +129,7 @@ def _missing(record: StudyRecord, best: BestRecord) -> str | None:
     if not missing:
         return None
     if len(missing) > MOST_NAMED:
-        return f"{len(missing)} of {len(names)} labels name no cluster of K = {best.k}."
+        return f"With K = {best.k}, {len(missing)} of {len(names)} labels are the name of no cluster."
     table = np.array(best.train.confusion)
 
     def named(label: int) -> str:

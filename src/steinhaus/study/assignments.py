@@ -30,8 +30,9 @@ class Assignments:
 
 
 def encode(split: Split, assignments: Assignments) -> Iterator[bytes]:
-    """The table, some rows at a time: index (place in the pooled data), part, label, file, and a column of clusters
-    for each K.
+    """The table, some rows at a time.
+
+    Its columns are index (place in the pooled data), part, label, file, and the clusters of each K.
     """
     ks = sorted(assignments.train)
     header = ["index", "part"]

@@ -68,7 +68,7 @@ class StudyResult:
 
         Returns
         -------
-        (k, *image shape) float64, in pixels scaled to 0..1: mean images. Of a table in its own units. Of features
+        `(k, *image shape)` float64, in pixels scaled to 0..1: mean images. Of a table in its own units. Of features
         (k, d), in units of the features: see `mean_images`.
 
         Raises

@@ -31,7 +31,7 @@ class Study(Plan):
     init
         "random" (distinct training images), "k-means++" (greedy, as scikit-learn's), "k-means||" (for images on disk or
         on a cluster), "hierarchical" (in two levels, for K in the thousands), or the starts themselves: a mapping from
-        each K to `restarts` arrays of shape (K, d) or (K, *image shape), in pixels scaled to 0..1, as
+        each K to `restarts` arrays of shape `(K, d)` or `(K, *image shape)`, in pixels scaled to 0..1, as
         `StudyResult.centroids` gives them.
     tol
         A run ends when the squared shift of its centroids is at most `tol` times the mean variance of the features, as

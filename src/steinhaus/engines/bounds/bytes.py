@@ -1,7 +1,7 @@
-"""Points of floats, rounded to bytes: how, and what a product of them can be off by. Mathematics only.
+"""Points of floats, rounded to bytes: how they are rounded, and the error of their products. Mathematics only.
 
-Products of bytes are twice as fast as those of float32, so where there are many to make, points are rounded on their
-way into lanes: y = x' - m = w (q - 128) + rho, q in 0 .. 255, one step w for all features, and |rho| known of every
+Products of bytes are twice as fast as products of float32. So if many are needed, points are rounded on their way into
+lanes: y = x' - m = w (q - 128) + rho, q in 0 .. 255, one step w for all features, and |rho| known of every
 point (notation: see `bounds`). With e~ = e + r, e rounded to two bytes a feature,
 
     w q . e~ - 128 w sum(e~) = (y - rho) . e~ = y . e + y . r - rho . e~,
@@ -16,7 +16,7 @@ The kernels know an error as n' slope, slope >= rate (|e| + |r|) + |r| (see `pro
 for |z|: the fourth term covers |rho| |e|, the fifth with the first three the rounding. A rate far above gamma costs
 |y| rate, and keeps |rho| / rate from enlarging what else is in the slope of a drift.
 
-Of two candidates, rho moves the scores alike where their rows are near: s_j - s_k is off by |rho| |e_j - e_k|, not by
+rho moves the scores of two candidates alike if their rows are near: s_j - s_k is off by |rho| |e_j - e_k|, not by
 |rho| (|e_j| + |e_k|). That closes most of what rounding leaves open: see `certifying.narrow`.
 
 rho is computed in float32, as z - m - w (q - 128): off by at most 8 u (|z| + |m|) + 3 u |rho|, and the sum of its
@@ -59,8 +59,8 @@ NOT_ROUNDED = Quantiser(_NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, 0.
 def quantiser_of(frame: Frame, sample: Float64) -> Quantiser:
     """A quantiser for points of which this is a sample, (m, d) in the frame less the reference.
 
-    `NOT_ROUNDED` if none would do. The step is such that none of the sample is cut off; of points beyond it, rho is
-    large, and they are settled.
+    `NOT_ROUNDED` if no step would do. The step is such that no point of the sample is cut off. Points beyond it have a
+    large rho, and are settled.
     """
     m, d = sample.shape
     step = np.float32(np.abs(sample).max() / 127.0)

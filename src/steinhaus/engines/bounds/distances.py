@@ -1,5 +1,6 @@
-"""Float64: what rounding makes of the distances that decide, and how far apart scores and distances must be for
-nothing to be left to them.
+"""Float64: the rounding of the distances that decide.
+
+From it follows how far apart scores or distances must be, so that the distances that decide need not be measured.
 
 `distances.squared_distance` sums d squares of rounded differences: off by gamma_(d + 3) of the distance D, relatively
 (Higham 2002, section 3.1), in any order; u = 2^-53 here. D <= (|x| + |c|)^2 =: M, wherever both are seen from.

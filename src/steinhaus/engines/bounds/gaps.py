@@ -1,12 +1,12 @@
-"""Gaps: bounds that are kept for whole tiles from pass to pass, and what a step of the centroids takes from them.
+"""Gaps: bounds that are kept for whole tiles from pass to pass, and how much a step of the centroids lowers them.
 
-Where points stand in tiles near to each other, most centroids are out of the question for a whole tile.
-Whenever a tile's bounds for centroid j are computed, it records a gap: every lane's best score exceeds s_j by at
-least so much. Until the next time, s_j rises, step by step, by at most what `step_bound` says for the tile's largest
-|y|, and the best score of any lane sinks by at most what that of the worst label present in the tile sinks. While the
-gap is greater than both sums, j is no candidate for any lane. This is Elkan's lower bound (C. Elkan, Using the
-triangle inequality to accelerate k-means, ICML 2003) in scores instead of distances and for tiles instead of points:
-T x K numbers, and loops that stay dense.
+If the points of a tile are near each other, most centroids cannot be nearest to any of them. Whenever a tile's bounds
+for centroid j are computed, it records a gap: every lane's best score exceeds s_j by at least so much. Until the next
+time, s_j rises, step by step, by at most what `step_bound` says for the tile's largest |y|, and the best score of any
+lane sinks by at most what that of the worst label present in the tile sinks. While the gap is greater than both sums, j
+is no candidate for any lane. This is Elkan's lower bound (C. Elkan, Using the triangle inequality to accelerate
+k-means, ICML 2003) in scores instead of distances and for tiles instead of points: T x K numbers, and loops that stay
+dense.
 
 In float32. A tile whose size is at least |y| of its lanes and a centroid have three sums over all steps: travelled,
 of the centroid's lengths; risen, of its rises; fallen, of the greatest size length + fall among the labels present, or

@@ -1,4 +1,4 @@
-"""What rounding can take: units, the longest chains of roundings of every product, and room above them.
+"""Errors by rounding: units, the longest chain of roundings of every product, and slack above them.
 
 u = 2^-24 in float32, 2^-53 in float64; a sum of q products has |fl(x . y) - x . y| <= gamma_q |x|.|y| <=
 gamma_q |x| |y|, gamma_q = q u / (1 - q u), in any order, with or without fused products (N. J. Higham, Accuracy and

@@ -149,7 +149,7 @@ class Frame:
         return 2.0 * UNIT32 if self.rounded else 0.0
 
     def place(self, centroids: Float64) -> Float64:
-        """e = (c - o) s - m, (K, d) float64."""
+        """The e of centroids, (c - o) s - m, (K, d) float64."""
         return (centroids - self.offset) * self.scale - self.reference
 
 
