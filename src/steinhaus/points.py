@@ -274,8 +274,9 @@ class Advancing(Protocol):
 
 @runtime_checkable
 class TwoNearest(Protocol):
-    """Points whose second nearest centroids are found without measuring all distances, and whose runs may come back
-    with another number of centroids.
+    """Points whose second nearest centroids are found without measuring all distances.
+
+    Their runs may come back with another number of centroids.
     """
 
     def two_nearest(self, run: Run) -> tuple[Float64, Float64]:

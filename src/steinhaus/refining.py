@@ -1,14 +1,14 @@
-"""Breathing k-means: a search from a clustering to a better one (B. Fritzke, The breathing k-means algorithm, arXiv
-2006.15666).
+"""Breathing k-means: a search from a clustering to a better one.
 
-A step breathes in and out. In: some centroids are added, one in each of the clusters of the largest error, and Lloyd's
+B. Fritzke, The breathing k-means algorithm, arXiv 2006.15666. A step breathes in and out. In: some centroids are added, one in each of the clusters of the largest error, and Lloyd's
 algorithm goes on with all of them. Out: as many are removed, those that are missed least, and it goes on again. If
 that lowers the inertia, the search goes on from there; if not, from where it was, with other clusters or with fewer.
 Most centroids do not move in a step, so an engine that remembers what it knows of them makes a step cheap.
 
-It differs from the paper in two things. A new centroid is a row of its cluster, drawn by its squared distance to the
+It differs from the paper in three things. A new centroid is a row of its cluster, drawn by its squared distance to the
 centroid, not a point next to the centroid. And a step that fails is tried again with the clusters of the next largest
-errors, before fewer centroids are added.
+errors, before fewer centroids are added. And Lloyd's algorithm goes on for at most 15 iterations after either half of a
+step.
 
 Errors and utilities are sums in the order of the points, ties go to the lowest cluster, and draws depend on the step's
 number alone: the search takes the same way wherever the points are.
@@ -155,8 +155,9 @@ def _failed(search: Search) -> Search:
 
 
 def _worst(known: Costs, search: Search) -> Int64:
-    """The clusters that get another centroid: those of the largest errors that were not tried since the last success
-    of this size; ties to the lowest.
+    """The clusters that get another centroid: those of the largest errors, ties to the lowest.
+
+    Clusters that were tried since the last success of this size are left out.
     """
     order = np.argsort(-known.errors, kind="stable")
     tried = search.failed * search.added

@@ -221,8 +221,9 @@ def labelled(x: NDArray[Any], centroids: Float64, *, threads: int | None = None)
 
 
 def two_nearest(points: Points, run: Run) -> tuple[Float64, Float64]:
-    """The squared distances of each point to its centroid and to the nearest of the others: see `TwoNearest`. Of points
-    without that ability all distances are measured.
+    """The squared distances of each point to its centroid and to the nearest of the others: see `TwoNearest`.
+
+    For points without that ability all distances are measured.
     """
     from steinhaus.engines.exact import nearest
     from steinhaus.points import TwoNearest, finds_two

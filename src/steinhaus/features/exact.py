@@ -16,7 +16,7 @@ SLICES = 2  # of about 21 bits each: what is cut off is below 2^-40 of a row's l
 
 
 def products(a: Float64, b: Float64) -> Float64:
-    """a b^T for a (n, d) and b (m, d), each entry off by less than d 2^-38 times the largest values of its two rows."""
+    """Products a b^T of (n, d) and (m, d), each off by less than d 2^-38 times the largest values of its two rows."""
     bits = (52 - int(a.shape[1]).bit_length()) // 2
     total = np.zeros((len(a), len(b)))
     of_a, of_b = _slices(a, bits), _slices(b, bits)
@@ -45,7 +45,7 @@ def add_gram_of_bytes(total: Float64, rows: NDArray[np.uint8]) -> Float64:
 
 
 def gram(columns: Float64) -> Float64:
-    """a a^T for a (d, n), as `products` has it, in half the time."""
+    """Products a a^T of (d, n), as `products` has it, in half the time."""
     bits = (52 - int(columns.shape[1]).bit_length()) // 2
     first, *others = _slices(columns, bits)
     total = np.zeros((len(columns), len(columns)))

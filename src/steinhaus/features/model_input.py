@@ -38,7 +38,7 @@ class ModelInput:
     std: Triple | None = None
 
     def over(self, other: ModelInput) -> ModelInput:
-        """This, and where it says nothing the other."""
+        """Say the same, and what the other says where this says nothing."""
         scale = self if self.mean is not None else other
         return ModelInput(self.size or other.size, scale.mean, scale.std)
 

@@ -95,8 +95,9 @@ def in_order(path: Path, labels: Labels, pictures: Sequence[str] | None) -> tupl
 
 
 def rows_of(files: Sequence[str], pictures: Sequence[str]) -> list[int] | None:
-    """Where each picture stands among these files, by their paths or else by their names; None where that is not one
-    place each.
+    """The place of each picture among these files, by their paths, or else by their names.
+
+    None if a picture has no place, or several.
     """
     keys: tuple[Callable[[str], str], ...] = (_path, _name)
     for key in keys:

@@ -38,7 +38,8 @@ def sentence(record: StudyRecord, seconds: float | None = None) -> str:
     )
     return (
         f"k-means with K = {ks}, {each} of each from {seeding}, at most {plan['max_iter']} iterations a run. "
-        f"{words.count(data.n_train)} {_noun(record)} of {words.size_of(data.shape)} were clustered{by}{kept}.{took}{done}"
+        f"{words.count(data.n_train)} {_noun(record)} of {words.size_of(data.shape)} were clustered{by}{kept}."
+        f"{took}{done}"
     )
 
 

@@ -144,8 +144,9 @@ class Agreement:
 
 @dataclass(frozen=True)
 class BestRecord:
-    """The best run of one K (smallest final inertia, ties to the lowest restart), refined if the plan says so, and what
-    labels say of it.
+    """The best run of one K (smallest final inertia, ties to the lowest restart), and what labels say of it.
+
+    It is refined if the plan says so.
     """
 
     k: int

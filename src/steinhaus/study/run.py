@@ -362,8 +362,10 @@ class _Session:
         return self.study.refine != "none"
 
     def _refined(self, points: Points, fit: Fit) -> Fit:
-        """Refine the best run of a K, or read what came of it. Its history is the inertia of that run, then the best
-        after each step. A search that was interrupted begins again: it takes the same way.
+        """Refine the best run of a K, or read what came of it.
+
+        Its history is the inertia of that run, then the best after each step. A search that was interrupted begins
+        again: it takes the same way.
         """
         k, restart = key = cast(Key, fit.key)
         self.assigning.forget(k)
