@@ -1,9 +1,11 @@
 """Breathing k-means: a search from a clustering to a better one.
 
-B. Fritzke, The breathing k-means algorithm, arXiv 2006.15666. A step breathes in and out. In: some centroids are added, one in each of the clusters of the largest error, and Lloyd's
-algorithm goes on with all of them. Out: as many are removed, those that are missed least, and it goes on again. If
-that lowers the inertia, the search goes on from there; if not, from where it was, with other clusters or with fewer.
-Most centroids do not move in a step, so an engine that remembers what it knows of them makes a step cheap.
+B. Fritzke, The breathing k-means algorithm, arXiv 2006.15666.
+
+A step breathes in and out. In: some centroids are added, one in each of the clusters of the largest error, and Lloyd's
+algorithm goes on with all of them. Out: as many are removed, those that are missed least, and it goes on again. If that
+lowers the inertia, the search goes on from there; if not, from where it was, with other clusters or with fewer. Most
+centroids do not move in a step, so an engine that remembers what it knows of them makes a step cheap.
 
 It differs from the paper in three things. A new centroid is a row of its cluster, drawn by its squared distance to the
 centroid, not a point next to the centroid. And a step that fails is tried again with the clusters of the next largest
