@@ -240,7 +240,7 @@ def test_weighted_points_are_those_of_the_screened_engine(problem, seed, unit):
     weights[0] = unit
     put = weigh(weights)
     counts = np.ones(len(x), np.int64) if put.counts is None else put.counts
-    other = WeightedPoints(choose(x, threads=1, screen="plain"), x, counts=counts, unit=put.unit, threads=1)
+    other = WeightedPoints(choose(x, threads=1, screen="plain"), x, put._replace(counts=counts), threads=1)
     wanted = outcomes(other, [start, start[:1]], max_iter=8)
     points = compact.CompactPoints(x, threads=2, weights=put)
     assert outcomes(points, [start, start[:1]], max_iter=8) == wanted

@@ -13,6 +13,7 @@ from sklearn.cluster import kmeans_plusplus
 from steinhaus.engines import choose
 from steinhaus.engines.dense import directions
 from steinhaus.engines.dense.points import MemoryPoints
+from steinhaus.engines.exact.weighing import weigh
 from steinhaus.engines.exact.weighted import WeightedPoints
 from steinhaus.jit.target import takes_bytes
 from steinhaus.points import Seeding
@@ -199,7 +200,7 @@ def test_points_in_tiles_keep_their_norms(rng):
 def test_weighted_points_seed_as_the_engine_below_them(dtype, rng):
     x, weights = points_of(rng, dtype, "blobs", 400, 70), rng.integers(0, 5, 400)
     points = MemoryPoints(x, threads=1)
-    weighted = WeightedPoints(points, x, counts=weights, threads=1)
+    weighted = WeightedPoints(points, x, weigh(weights.astype(float)), threads=1)
     fast, slow = Stream(3), Stream(3)
     assert isinstance(weighted, Seeding)
     chosen = weighted.plus_plus(25, fast, weights, 5)

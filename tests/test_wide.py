@@ -76,8 +76,7 @@ def test_weights_and_restarts(rng, weights):
         assert "Wide" in points.explain(4, 3)
         begin = [starts(points, 4, "k-means++", Stream(r), weights=points.totals.weights) for r in range(3)]
         found = outcomes(points, begin)
-    put = weigh(counted)
-    others = WeightedPoints(choose(x, screen="none"), x, counts=put.counts, unit=put.unit)
+    others = WeightedPoints(choose(x, screen="none"), x, weigh(counted))
     assert outcomes(others, begin) == found
 
 

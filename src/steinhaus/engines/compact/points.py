@@ -20,7 +20,7 @@ from steinhaus.engines.exact.distances import farthest, own_distances
 from steinhaus.engines.exact.held import no_labels
 from steinhaus.engines.exact.parts import chances
 from steinhaus.engines.exact.rows import dense_rows
-from steinhaus.engines.exact.updating import steps_of, told, update
+from steinhaus.engines.exact.updating import gone_on, steps_of, update
 from steinhaus.engines.exact.weighing import Weights
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
@@ -250,7 +250,7 @@ class CompactPoints:
             go, boxes = kernels.advance[self._kind], ordered(self.n, self.d, k)
             done = go(lanes, held.handed, limbs, k, boxes, sites, handed, tolerance, most)
         held.labelled = done < most
-        return self._gone(run, held, steps.history[:done])
+        return gone_on(run, held.centroids, self.totals, steps.history[:done])
 
     def _together(self, run: Run, held: Held, tolerance: float, most: int) -> Run:
         """Go ahead with a run on all threads, which meet after each pass."""
@@ -266,12 +266,7 @@ class CompactPoints:
                 break
             held.go_on(steps.following)
             done += 1
-        return self._gone(run, held, steps.history[:done])
-
-    def _gone(self, run: Run, held: Held, history: Float64) -> Run:
-        """The run after some iterations."""
-        costs = told(self.totals, history)
-        return replace(run, centroids=held.centroids.copy(), history=(*run.history, *costs))
+        return gone_on(run, held.centroids, self.totals, steps.history[:done])
 
     def _own_distances(self, run: Run) -> Float64:
         """The squared distance of each point to its own centroid, (n,), for a run that was just assigned."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from steinhaus.engines.bounds.gaps import accumulated, gap, recorded
 from steinhaus.engines.dense.certifying import bounds, uppers
 from steinhaus.engines.dense.products import products
-from steinhaus.engines.dense.records import ANCHORED, RENEW, SCREENED, Change, Gaps, Orders, Tiles, View
+from steinhaus.engines.dense.records import ANCHORED, RENEW, SCREENED, TILE, Change, Gaps, Orders, Tiles, View
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
 from steinhaus.jit.build import apart, inlined, inner
 from steinhaus.jit.operations import (
@@ -148,7 +148,7 @@ def measure_gaps(s: Source, gaps: Gaps, tile: Tile, run: RunSlice, count: i64) -
 @inlined
 def _gap(upper: Array[f32], c: i64, low0: F32x16, low1: F32x16) -> f32:
     """By how much every lane's best score exceeds the upper bound of candidate c; low0, low1: the lanes' `least`."""
-    above0, above1 = load(upper, 32 * c, 16), load(upper, 32 * c + 16, 16)
+    above0, above1 = load(upper, TILE * c, 16), load(upper, TILE * c + 16, 16)
     return least(minimum(gap(low0, above0), gap(low1, above1)))
 
 
@@ -170,7 +170,7 @@ def directed_products(
 ) -> None:
     """Write the products of a tile's projections with some rows of (K, p) into `out`."""
     p = tiles.p
-    low = tiles.projections + tile.number * 32 * p
+    low = tiles.projections + tile.number * TILE * p
     products(low, low + 16 * p, rows, p, chosen, count, p, out, p > 0)
 
 
@@ -180,9 +180,9 @@ def anchored_products(s: Source, view: View, tile: Tile, run: RunSlice, chosen: 
     out = s.scratch.out
     directed_products(s.tiles, tile, view.anchored.rows, chosen, count, out)
     for c in range(count):
-        slot = 32 * (i64(view.anchors.slots[run.at + chosen[c] - run.first]) - 1)
-        store(out, 32 * c, load(out, 32 * c, 16) + load(run.kept, slot, 16))
-        store(out, 32 * c + 16, load(out, 32 * c + 16, 16) + load(run.kept, slot + 16, 16))
+        slot = TILE * (i64(view.anchors.slots[run.at + chosen[c] - run.first]) - 1)
+        store(out, TILE * c, load(out, TILE * c, 16) + load(run.kept, slot, 16))
+        store(out, TILE * c + 16, load(out, TILE * c + 16, 16) + load(run.kept, slot + 16, 16))
 
 
 @apart
@@ -195,8 +195,8 @@ def keep_products(s: Source, view: View, run: RunSlice, count: i64) -> i64:
         if near[c] <= limit and kept < room:
             kept += 1
             view.anchors.slots[run.at + s.scratch.chosen[c] - run.first] = u8(kept)
-            store(run.kept, 32 * (kept - 1), load(out, 32 * c, 16))
-            store(run.kept, 32 * (kept - 1) + 16, load(out, 32 * c + 16, 16))
+            store(run.kept, TILE * (kept - 1), load(out, TILE * c, 16))
+            store(run.kept, TILE * (kept - 1) + 16, load(out, TILE * c + 16, 16))
     return kept
 
 

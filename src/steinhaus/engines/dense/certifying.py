@@ -7,7 +7,7 @@ concatenated centroids of all runs is c_j, its screened form e_j.
 from __future__ import annotations
 
 from steinhaus.engines.bounds.bytes import BLUR
-from steinhaus.engines.dense.records import Anchors, Factors, Framed, Scores, Tiles
+from steinhaus.engines.dense.records import TILE, Anchors, Factors, Framed, Scores, Tiles
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
 from steinhaus.jit.build import apart, inner
 from steinhaus.jit.operations import (
@@ -49,7 +49,7 @@ def bounds(
         second = splat(-INFINITY, f32, 16)
         label = splat(0, i32, 16)
         for c in range(count):
-            j, at = chosen[c], 32 * c + side
+            j, at = chosen[c], TILE * c + side
             score = load(out, at, 16) - scores.half[j]
             error = fma(norm, scores.slope[j], fma(residual, scores.lag[j], scores.floor[j]))
             lower, above = score - error, score + error
@@ -75,7 +75,7 @@ def uppers(s: Source, tile: Tile, scores: Scores, norms: Array[f32], chosen: Arr
         side = 16 * group
         norm, residual = load(norms, tile.base + side, 16), load(s.tiles.residuals, tile.base + side, 16)
         for c in range(count):
-            j, at = chosen[c], 32 * c + side
+            j, at = chosen[c], TILE * c + side
             score = load(out, at, 16) - scores.half[j]
             error = fma(norm, scores.slope[j], fma(residual, scores.lag[j], scores.floor[j]))
             store(s.scratch.upper, at, score + error)
@@ -89,8 +89,8 @@ def list_open(s: Source, count: i64, opened: u32) -> i64:
     scratch, many = s.scratch, 0
     need0, need1 = load(scratch.least, 0, 16), load(scratch.least, 16, 16)
     for c in range(count):
-        below = bits_of(need0 > load(scratch.upper, 32 * c, 16))
-        below = below | bits_of(need1 > load(scratch.upper, 32 * c + 16, 16)) << u32(16)
+        below = bits_of(need0 > load(scratch.upper, TILE * c, 16))
+        below = below | bits_of(need1 > load(scratch.upper, TILE * c + 16, 16)) << u32(16)
         if opened & ~below:
             scratch.others[many] = c
             scratch.kept[many] = i64(opened & ~below)
@@ -126,7 +126,7 @@ def narrow(
         b, best = run.first + i64(scratch.found[lane]), f32(0.0)
         for o in range(many):
             if s.scratch.chosen[scratch.others[o]] == b:
-                best = scratch.out[32 * scratch.others[o] + lane] - scores.half[b]
+                best = scratch.out[TILE * scratch.others[o] + lane] - scores.half[b]
         size = tiles.norms[tile.base + lane] + tiles.reach
         whole = size * quantiser.share + quantiser.tail
         rho = (tiles.rounded_norms[tile.base + lane] - whole) * quantiser.back + size * f32(BLUR)
@@ -141,7 +141,7 @@ def narrow(
                 if between < 0:
                     far += anchors.moved[b] + anchors.moved[j]
                 theirs = whole * scores.slope[j] + lag * scores.lag[j] + scores.floor[j] + rho * far
-                if scratch.out[32 * scratch.others[o] + lane] - scores.half[j] - best + ours + theirs < 0.0:
+                if scratch.out[TILE * scratch.others[o] + lane] - scores.half[j] - best + ours + theirs < 0.0:
                     scratch.kept[o] &= ~bit
                 else:
                     stays = True
@@ -188,15 +188,15 @@ def settle(
             score = s.readers.product(s.x, i, factors, j) - single.half[j]
             error = norm * single.slope[j] + single.floor[j]
             low = max(low, score - error - margin)
-            scratch.upper[32 * c + lane] = score + error
+            scratch.upper[TILE * c + lane] = score + error
     left, label = 0, -1
     for o in range(many):
-        if (scratch.kept[o] & bit) != 0 and scratch.upper[32 * scratch.others[o] + lane] >= low:
+        if (scratch.kept[o] & bit) != 0 and scratch.upper[TILE * scratch.others[o] + lane] >= low:
             left, label = left + 1, scratch.chosen[scratch.others[o]]
     if left != 1:
         best, label = f64(INFINITY), -1
         for o in range(many):
-            if (scratch.kept[o] & bit) != 0 and scratch.upper[32 * scratch.others[o] + lane] >= low:
+            if (scratch.kept[o] & bit) != 0 and scratch.upper[TILE * scratch.others[o] + lane] >= low:
                 j = scratch.chosen[scratch.others[o]]
                 distance = s.readers.distance(s.x, i, exact, j)
                 if distance < best or label < 0:

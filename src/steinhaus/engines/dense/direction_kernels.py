@@ -82,7 +82,7 @@ def _coordinates(
 ) -> None:
     """Coordinates of points in tiles, lanes (S, 2, d, 16), along directions (p, W), into (p, 32 S)."""
     for tile in range(tiles):
-        low = lanes + 32 * d * tile
+        low = lanes + TILE * d * tile
         products(low, low + 16 * d, directions, wide, chosen, p, d, out, p > 0)
         for q in range(p):
             for lane in range(TILE):

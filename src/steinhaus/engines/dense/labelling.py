@@ -26,6 +26,7 @@ from steinhaus.engines.dense.records import (
     PAIRS,
     RENEW,
     SCREENED,
+    TILE,
     WORKS,
     Change,
     Framed,
@@ -56,10 +57,10 @@ def assign(points: Framed, readers: Readers, view: View, orders: Orders, worker:
     while number < all_tiles:
         upto = min(number + step, all_tiles)
         while number < upto:
-            base = 32 * number
+            base = TILE * number
             if full and number + 1 < upto:
-                fetch(points, tiles, base + 32, u32(0xFFFFFFFF))
-            present = u32(0xFFFFFFFF) >> u32(32 - min(32, points.rows.n - base))
+                fetch(points, tiles, base + TILE, u32(0xFFFFFFFF))
+            present = u32(0xFFFFFFFF) >> u32(TILE - min(TILE, points.rows.n - base))
             norm = largest(maximum(load(tiles.norms, base, 16), load(tiles.norms, base + 16, 16)))
             size = norm + tiles.reach
             tile = Tile(number, base, present, size)
@@ -84,7 +85,7 @@ def _label(s: Source, view: View, orders: Orders, change: Change, tile: Tile, r:
         tile.number * sizes.wide + column,
         r * sizes.tiles + tile.number,
         view.kept_firsts[r + 1] - view.kept_firsts[r],
-        view.anchors.products + 32 * (tile.number * sizes.kept + view.kept_firsts[r]),
+        view.anchors.products + TILE * (tile.number * sizes.kept + view.kept_firsts[r]),
     )
     mode, count = i64(orders.modes[r]), run.k
     gapped = sizes.gapped != 0 and (mode == RENEW or mode == ANCHORED)
@@ -109,7 +110,7 @@ def _certify(
     Returns the open lanes, how many candidates are open, and whether the tile's features were gathered by now.
     """
     if count == 1:
-        for lane in range(32):
+        for lane in range(TILE):
             s.scratch.found[lane] = i32(s.scratch.chosen[0] - run.first)
         return u32(0), 0, gathered
     if mode == BRUTE:
@@ -149,7 +150,7 @@ def _from_anchors(
         if not gathered:
             _gather(s, change, view, tile, run)
             gathered = True
-        full_products(s.x, scratch, anchors.factors, scratch.others, missing, run.kept + 32 * kept)
+        full_products(s.x, scratch, anchors.factors, scratch.others, missing, run.kept + TILE * kept)
         change.work[COMPUTED * runs + run.run] += missing
         for o in range(missing):
             anchors.slots[run.at + scratch.others[o] - run.first] = u8(kept + o + 1)
@@ -211,7 +212,7 @@ def _settle(
 def _move(s: Source, view: View, change: Change, tile: Tile, run: RunSlice, gapped: boolean, renewed: boolean) -> None:
     """Note the points of a tile whose label is another now, and which labels it has where gaps are kept."""
     sizes, d, found = view.sizes, s.x.rows.d, s.scratch.found
-    labels = view.labels + (run.run * 32 * sizes.tiles + tile.base)
+    labels = view.labels + (run.run * TILE * sizes.tiles + tile.base)
     moved = bits_of(load(found, 0, 16) != load(labels, 0, 16))
     moved = moved | bits_of(load(found, 16, 16) != load(labels, 16, 16)) << u32(16)
     moved = moved & tile.present
@@ -229,7 +230,7 @@ def _move(s: Source, view: View, change: Change, tile: Tile, run: RunSlice, gapp
     if gapped and (many > 0 or renewed):
         for q in range(run.width):
             view.gaps.present[run.at + q] = u8(0)
-        for lane in range(32):
+        for lane in range(TILE):
             view.gaps.present[run.at + i64(found[lane])] = u8(1)
 
 

@@ -18,6 +18,7 @@ from steinhaus.engines.dense.policy import THRESHOLDS, Capacity, Policy, Screen,
 from steinhaus.engines.dense.predict import framed
 from steinhaus.engines.dense.preparing import prepare
 from steinhaus.engines.dense.records import BRUTE, FEATURES, RENEW, bytes_of
+from steinhaus.engines.dense.second import second_nearest
 from steinhaus.engines.dense.seeding import plus_plus
 from steinhaus.engines.dense.state import Batch, batch_of
 from steinhaus.engines.dense.survey import sampled_quantiser, survey, tiles_of
@@ -26,7 +27,7 @@ from steinhaus.engines.exact.grid import are_integers
 from steinhaus.engines.exact.held import no_labels
 from steinhaus.engines.exact.parts import chances
 from steinhaus.engines.exact.rows import dense_rows
-from steinhaus.engines.exact.updating import steps_of, told, update
+from steinhaus.engines.exact.updating import gone_on, steps_of, update
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
 from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally
@@ -34,7 +35,6 @@ from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally
 _STEP = 4096  # points a task, for what is done seldom
 _TASKS = 4  # tasks a worker, in a pass over the points
 _AT_ONCE = 4096  # iterations that are made before they are told
-_TOGETHER = 16  # centroids that all points are compared with, where their second nearest ones are looked for
 
 
 class MemoryPoints:
@@ -135,24 +135,12 @@ class MemoryPoints:
                 batch.exact[part] = one.following
             gone += 1
         return [
-            replace(
-                run,
-                centroids=batch.exact[part].copy(),
-                history=(*run.history, *told(self.totals, one.history[:gone])),
-            )
+            gone_on(run, batch.exact[part], self.totals, one.history[:gone])
             for run, part, one in zip(runs, parts, steps, strict=True)
         ]
 
     def farthest(self, run: Run, wanted: int) -> tuple[Int64, Float64]:
-        """The points that lie farthest from their centroids, for a run that was just assigned.
-
-        Returns
-        -------
-        (e, 2) int64, e <= wanted
-            The points and their clusters, as in a tally.
-        (e,) float64
-            Their squared distances.
-        """
+        """See `distances.farthest`; for a run that was just assigned."""
         return farthest(self.own_distances(run), self.labels(run.key), wanted)
 
     def explain(self, k: int, runs: int = 1) -> str:
@@ -171,18 +159,10 @@ class MemoryPoints:
         return distances
 
     def two_nearest(self, run: Run) -> tuple[Float64, Float64]:
-        """See `TwoNearest.two_nearest`. The centroid that is nearest to a point's own one bounds its second distance;
-        then a few centroids at a time are screened for nearer ones.
-        """
-        labels, centroids, places = self.labels(run.key), np.ascontiguousarray(run.centroids), np.arange(self.n)
-        if len(centroids) == 1:
-            return self.own_distances(run), np.full(self.n, np.inf)
-        second = self._distances_of(nearest_others(centroids, self._workers)[labels], centroids)
-        for begin in range(0, len(centroids), _TOGETHER):
-            distances = self.squared_distances_to(centroids[begin : begin + _TOGETHER], second)
-            own = np.flatnonzero((labels >= begin) & (labels < begin + _TOGETHER))
-            distances[labels[own] - begin, places[own]] = np.inf
-            np.minimum(second, distances.min(axis=0), out=second)
+        """See `TwoNearest.two_nearest`."""
+        labels, centroids = self.labels(run.key), np.ascontiguousarray(run.centroids)
+        others = nearest_others(centroids, self._workers)
+        second = second_nearest(labels, centroids, others, self._distances_of, self.squared_distances_to)
         return self.own_distances(run), second
 
     def sample(self, run: Run, factor: float, seed: int) -> Int64:

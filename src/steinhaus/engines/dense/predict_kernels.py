@@ -67,7 +67,7 @@ def label(
         tile = Tile(0, 0, u32(0), f32(0.0))
         opened = bounds(s, tile, run, sought.plain, tiles.norms, scratch.chosen, k)
         many = list_open(s, k, opened)
-        opened = (opened | beyond) & (u32(0xFFFFFFFF) >> u32(32 - present))
+        opened = (opened | beyond) & (u32(0xFFFFFFFF) >> u32(TILE - present))
         while opened:
             lane = lowest_one(opened)
             opened = opened & (opened - 1)
@@ -88,13 +88,13 @@ def _products(points: Array[f32], rows: Array[f32], width: i64, k: i64, out: Arr
     """Products of four points with k rows, (4, width) and (k, width): row j's at 32 j of `out`."""
     for j in range(k):
         for i in range(4):
-            out[32 * j + i] = 0.0
+            out[TILE * j + i] = 0.0
     tiles = (k + 5) // 6
     for first in range(0, width, CHAIN):
         end, j = min(first + CHAIN, width), 0
         for tile in range(tiles):
             size = (k - j) // (tiles - tile)
-            at, to = rows + j * width, out + 32 * j
+            at, to = rows + j * width, out + TILE * j
             for each in unroll(1, 7):
                 if size == each:
                     _row_tile(each, points, at, width, first, end, to)
@@ -119,4 +119,4 @@ def _row_tile(
                 sums[4 * j + i] = fma(here[i], row, sums[4 * j + i])
     for j in unroll(size):
         for i in unroll(4):
-            out[32 * j + i] += fold(sums[4 * j + i])
+            out[TILE * j + i] += fold(sums[4 * j + i])

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from steinhaus.engines.bounds.rounding import BYTES, FLAT, MOST, chunk
-from steinhaus.engines.dense.records import Factors, Framed, Scratch
+from steinhaus.engines.dense.records import TILE, Factors, Framed, Scratch
 from steinhaus.jit.build import apart, inner, kernel, shared_kernel
 from steinhaus.jit.declared import unroll
 from steinhaus.jit.operations import (
@@ -71,7 +71,7 @@ def products(
     for size in unroll(8, 0, -1):
         if size % 2 == 0 or size <= 3:  # 8, 6, 4, 3, 2, 1
             while count - c >= size:
-                _dot_tile(size, low, high, rows, length, chosen + c, p, out + 32 * c, fresh)
+                _dot_tile(size, low, high, rows, length, chosen + c, p, out + TILE * c, fresh)
                 c += size
 
 
@@ -126,7 +126,7 @@ def byte_products(
         for size in unroll(6, 0, -1):
             if size % 2 == 0 or size == 1:  # 6, 4, 2, 1
                 while count - c >= size:
-                    _byte_tile(size, quads, width, factors, column, chosen + c, quarter, out + 32 * c, fresh)
+                    _byte_tile(size, quads, width, factors, column, chosen + c, quarter, out + TILE * c, fresh)
                     c += size
 
 
@@ -165,8 +165,8 @@ def _byte_tile(
             whole = fma(convert(sums[4 * s + g], f32), 128.0, convert(sums[4 * s + 2 + g], f32))
             before = splat(0.0, f32, 16)
             if not fresh:
-                before = load(out, 32 * s + 16 * g, 16)
-            store(out, 32 * s + 16 * g, fma(whole, splat(factors.scales[chosen[s]], f32, 16), before))
+                before = load(out, TILE * s + 16 * g, 16)
+            store(out, TILE * s + 16 * g, fma(whole, splat(factors.scales[chosen[s]], f32, 16), before))
 
 
 @inner

@@ -94,7 +94,7 @@ def pack(
     points: Framed, readers: Readers, tiles: Tiles, search: Search, scratch: Scratch, first: i64, end: i64
 ) -> None:
     """Keep the tiles first <= tile < end as bytes; points of floats are rounded."""
-    size = 32 * search.packed.width
+    size = TILE * search.packed.width
     for number in range(first, end):
         readers.gather(points, tiles, TILE * number, scratch)
         for byte in range(0, size, 64):
@@ -140,8 +140,8 @@ def _list_above(s: Source, search: Search, tile: Tile, chosen: Array[i64], count
     scratch, many = s.scratch, 0
     need0, need1 = load(search.thresholds, tile.base, 16), load(search.thresholds, tile.base + 16, 16)
     for c in range(count):
-        below = bits_of(need0 > load(scratch.upper, 32 * c, 16))
-        below = below | bits_of(need1 > load(scratch.upper, 32 * c + 16, 16)) << u32(16)
+        below = bits_of(need0 > load(scratch.upper, TILE * c, 16))
+        below = below | bits_of(need1 > load(scratch.upper, TILE * c + 16, 16)) << u32(16)
         j, lanes = chosen[c], tile.present & ~below
         if lanes:
             scratch.others[many] = j
@@ -164,7 +164,7 @@ def _measure(s: Source, view: View, search: Search, tile: Tile, many: i64, gains
         if not screened and width > 0:
             many = list_open(search.packed, s.tiles, search.thresholds, tile, scratch.others, many, scratch)
         if width > 0:
-            quads, quarter = search.packed.quads + 32 * width * tile.number, width // 4
+            quads, quarter = search.packed.quads + TILE * width * tile.number, width // 4
             byte_products(quads, width, view.factors, 0, scratch.others, many, quarter, scratch.out, True)
         else:
             s.readers.gather(s.x, s.tiles, tile.base, scratch)

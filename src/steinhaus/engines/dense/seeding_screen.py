@@ -13,7 +13,7 @@ import numpy as np
 
 from steinhaus.engines.bounds.rounding import FLAT, SLACK
 from steinhaus.engines.bounds.scores import FAR, UNKNOWN, plain_floor, product_slope
-from steinhaus.engines.dense.records import CentroidFrame, Scratch, Tiles
+from steinhaus.engines.dense.records import TILE, CentroidFrame, Scratch, Tiles
 from steinhaus.engines.dense.slices import Tile
 from steinhaus.jit.annotations import Array, f32, f64, i8, i64, u8
 from steinhaus.jit.build import apart, inner, kernel
@@ -138,13 +138,13 @@ def _list_some(
         starts[s] = packed.limbs + chosen[first + min(i64(s), count - 1)] * packed.width
         sums[2 * s] = splat(0, i32, 16)
         sums[2 * s + 1] = splat(0, i32, 16)
-    quads = packed.quads + 32 * packed.width * tile.number
+    quads = packed.quads + TILE * packed.width * tile.number
     for q in range(packed.width // 4):
         a = words(quads, 64 * q, 16)
         b = words(quads, 16 * packed.width + 64 * q, 16)
         # the next tile: 24 ns a candidate instead of 54, for 500,000 points
-        prefetch(quads, 32 * packed.width + 128 * q)
-        prefetch(quads, 32 * packed.width + 128 * q + 64)
+        prefetch(quads, TILE * packed.width + 128 * q)
+        prefetch(quads, TILE * packed.width + 128 * q + 64)
         for s in unroll(size):
             factor = splat(word(starts[s], 4 * q), i32, 16)
             sums[2 * s] = add_byte_products(sums[2 * s], a, factor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from steinhaus import arithmetic
 from steinhaus.jit.annotations import Array, f64, i64
 from steinhaus.jit.build import shared_kernel
-from steinhaus.points import Float64, Grid, Totals
+from steinhaus.points import Float64, Grid, Run, Totals
 
 
 class Steps(NamedTuple):
@@ -35,10 +36,10 @@ def steps_of(grid: Grid, totals: Totals, k: int, most: int) -> Steps:
     )
 
 
-def told(totals: Totals, history: Float64) -> list[float]:
-    """Inertias as `lloyd` tells them, of those that updates wrote."""
-    costs: list[float] = (history * totals.unit).tolist()
-    return costs
+def gone_on(run: Run, centroids: Float64, totals: Totals, history: Float64) -> Run:
+    """The run after some iterations: with centroids of its own, and their inertias, which updates wrote."""
+    costs = (history * totals.unit).tolist()
+    return replace(run, centroids=centroids.copy(), history=(*run.history, *costs))
 
 
 @shared_kernel
