@@ -25,14 +25,15 @@ from steinhaus.study import events, files, outcome, pictures, pieces, scaling
 from steinhaus.study import space as spaces
 from steinhaus.study.assigning import Assigning, Counted, TableInPieces, WholeTable
 from steinhaus.study.events import Event, Key
-from steinhaus.study.lock import LOCK, Lock
+from steinhaus.study.folders import finished, open_folder, refuse_another, refuse_others
+from steinhaus.study.lock import Lock
 from steinhaus.study.machine import machine, versions
 from steinhaus.study.memory import Memory
 from steinhaus.study.plan import Plan
 from steinhaus.study.record import SCHEMA, BestRecord, StudyRecord
 from steinhaus.study.result import StudyResult
 from steinhaus.study.space import Space
-from steinhaus.study.store import STUDY, Folder, Store
+from steinhaus.study.store import Folder, Store
 from steinhaus.wording import option
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def run_study(
     if study.features is not None:
         images = with_features(images, study.features, None if path is None else beside(path))
     study = study.settled(images)
-    if path is not None and (done := _finished(path, study.digest(images))) is not None:
+    if path is not None and (done := finished(path, study.digest(images))) is not None:
         if watch:
             watch(events.Finished(len(done.record.runs), from_disk=True))
         return StudyResult(done.record, done, out=path, split=partial(_split, study, images))
@@ -83,12 +84,12 @@ def run_study(
         _Session(study, split, store, space, WholeTable(split, store), **how).run([])
         return StudyResult(store.record, store, split=partial(_as_it_is, split))
     found = Folder.find(path)
-    _refuse_another(found, record)
+    refuse_another(found, record)
     if found is None:
-        _refuse_others(path)
+        refuse_others(path)
     files.make_folder(path)
     with Lock(path, break_lock=break_lock) as lock:
-        folder = _open(path, record, lock, space)
+        folder = open_folder(path, record, lock, space)
         if not folder.is_whole:
             assigning = TableInPieces(split, folder) if assignments == "parquet" else WholeTable(split, folder)
             space = replace(space, chain=folder.chain())
@@ -109,70 +110,6 @@ def _split(study: Plan, images: Images) -> Split:
 
 def _as_it_is(split: Split) -> Split:
     return split
-
-
-def _refuse_others(path: Path) -> None:
-    """A folder without a study must hold nothing: files of other people would be written over."""
-    there = files.names(path)
-    if files.temporary_name(path / STUDY).name in there:  # a study that was killed as it began
-        return
-    others = [name for name in there if not name.startswith((LOCK, ".DS_Store", ".nfs"))]
-    if others:
-        listed = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
-        raise StoreError(
-            f"{path} is neither empty nor a study: it holds {listed}. Choose another folder, "
-            f"{option('out', '...')}: a study writes over files of its own names."
-        )
-
-
-def _finished(path: Path, digest: str) -> Folder | None:
-    """The study of a folder, where it is this one and nothing is left to do."""
-    folder = Folder.find(path)
-    if folder is None or folder.record.digest != digest or not folder.is_whole:
-        return None
-    if folder.is_locked:
-        with suppress(StoreError), Lock(path):  # left by a process that died just before its end: taken, and given back
-            pass
-    return folder
-
-
-def _open(path: Path, record: StudyRecord, lock: Lock, space: Space) -> Folder:
-    """The folder's study as it stands, or a new one."""
-    if (folder := Folder.find(path, lock)) is None:
-        folder = Folder.begin(path, record, lock, space.chain)
-    _refuse_another(folder, record)
-    folder.sweep()
-    if folder.record.complete and not folder.is_whole:
-        folder.reopen()
-    return folder
-
-
-def _refuse_another(folder: Folder | None, record: StudyRecord) -> None:
-    """Where a folder holds another study than this, say so, field by field."""
-    if folder is None or folder.record.digest == record.digest:
-        return
-    there = folder.record
-    fields = ("name", "shape", "dtype", "full_scale", "n_train", "n_test", "label_names", "sha256")
-    pairs = [(name, there.plan.get(name), value) for name, value in record.plan.items()]
-    pairs += [(f"data {name}", getattr(there.data, name), getattr(record.data, name)) for name in fields]
-    pairs.append(("features", _told_of_features(there), _told_of_features(record)))
-    different = "; ".join(
-        f"{name} is {_short(old)} there and {_short(new)} here" for name, old, new in pairs if old != new
-    )
-    raise StoreError(
-        f"{folder.path} holds another study: {different or 'its digest is another'}. "
-        f"Choose another folder, {option('out', '...')}, or give the plan and the data of the study there."
-    )
-
-
-def _told_of_features(record: StudyRecord) -> str:
-    features = record.data.features
-    return "none" if features is None else f"{features.told} ({features.sha256[:8]})"
-
-
-def _short(value: Any) -> str:
-    text = ", ".join(str(item) for item in value) if isinstance(value, list | tuple) else str(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def check_fit(study: Plan, split: Split) -> None:
