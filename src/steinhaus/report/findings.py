@@ -51,10 +51,11 @@ def findings(
     seconds: K -> how long refining took.
     """
     best = next(b for b in record.best if b.k == k)
-    found = [_refined(record, k, seconds), _accuracy(record, best), _shared(record, best), _missing(record, best)]
-    found += [_purest(record, best)]
+    found = [_accuracy(record, best), _shared(record, best), _missing(record, best), _purest(record, best)]
     found += [_silhouette(silhouettes) if record.data.label_names is None else None, _agreement_of_runs(record, best)]
-    return [f for f in found if f is not None][:MOST]
+    told = [f for f in found if f is not None]
+    refined = _refined(record, k, seconds)
+    return [*told[:1], *([] if refined is None else [refined]), *told[1:]][:MOST]
 
 
 def figures(record: StudyRecord, k: int, silhouettes: Mapping[int, float]) -> list[Figure]:
