@@ -22,14 +22,12 @@ import sklearn.cluster
 from sklearn.datasets import load_digits
 
 import steinhaus
+from arrow import needs_arrow, pa, pq
 from pictures import digits, idx, picture, png16, write
 from steinhaus import KMeans, MiniBatchKMeans, Study
 from steinhaus.cli import main
 from steinhaus.errors import DataError
 from steinhaus.images import open_images
-
-pa = pytest.importorskip("pyarrow", reason="needs the extra parquet")
-pq = pytest.importorskip("pyarrow.parquet", reason="needs the extra parquet")
 
 
 def png() -> bytes:
@@ -65,6 +63,7 @@ def test_folders_of_a_split_are_no_labels(tmp_path, parts, sizes):
     assert (images.label_names, parted(images)) == (("a", "b"), sizes)
 
 
+@needs_arrow
 @pytest.mark.parametrize("place", ["", "data/"], ids=["hub", "hub-data"])
 def test_shards_of_a_hub_keep_split_and_names_of_classes(tmp_path, place):
     features = {"image": {"_type": "Image"}, "label": {"names": ["cat", "dog"], "_type": "ClassLabel"}}
@@ -125,6 +124,7 @@ def test_a_study_in_its_own_source_is_left_out_and_a_folder_of_other_files_refus
 # Tables
 
 
+@needs_arrow
 def test_the_index_of_pandas_is_left_out_and_said(tmp_path):
     frame = pd.DataFrame({"a": [0.0, 3, 1, 5], "b": [1.0, 2, 4, 8]})
     frame[frame.a != 1].to_parquet(tmp_path / "index.parquet")
@@ -133,6 +133,7 @@ def test_the_index_of_pandas_is_left_out_and_said(tmp_path):
     assert "__index_level_0__ (an index)" in images.notes[0]
 
 
+@needs_arrow
 def test_the_column_of_vectors_is_clustered_and_not_the_id(tmp_path, rng):
     x = rng.random((6, 5))
     pq.write_table(pa.table({"id": range(6), "text": list("abcdef"), "vec": x.tolist()}), tmp_path / "x.parquet")
@@ -141,6 +142,7 @@ def test_the_column_of_vectors_is_clustered_and_not_the_id(tmp_path, rng):
     assert images.notes == ("Left out: columns id, text (beside the column of pixels).",)
 
 
+@needs_arrow
 @pytest.mark.parametrize("name", ["jpg", "image"], ids=["encoded", "binary"])
 def test_pictures_as_binary_are_decoded(tmp_path, name):
     pq.write_table(pa.table({name: [png()] * 4, "width": [3] * 4, "label": [0, 1, 0, 1]}), tmp_path / "x.parquet")
@@ -148,6 +150,7 @@ def test_pictures_as_binary_are_decoded(tmp_path, name):
     assert (images.shape, images.label_names) == ((4, 3), ("0", "1"))
 
 
+@needs_arrow
 @pytest.mark.parametrize("form", ["nested", "fixed", "tensor"])
 def test_nested_lists_and_tensors_are_images(tmp_path, form):
     x = digits(5)
@@ -160,7 +163,7 @@ def test_nested_lists_and_tensors_are_images(tmp_path, form):
     assert open_images(tmp_path / "x.parquet").pixels.tolist() == x.tolist()
 
 
-@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("kind", ["csv", pytest.param("parquet", marks=needs_arrow)])
 def test_a_square_table_is_pictures_in_every_format(tmp_path, kind):
     frame = pd.DataFrame(digits(12).reshape(9, 16), columns=[f"pixel{place}" for place in range(16)])
     frame.insert(0, "label", [0, 1, 2] * 3)

@@ -176,7 +176,7 @@ def test_a_report_shows_medoids_and_says_of_what_distances_are() -> None:
     found = result(VECTORS)
     page = render(from_result(found))
     text = " ".join(re.sub(r"<style>.*?</style>|<script.*?</script>", "", page, flags=re.DOTALL).split())
-    assert "medoid, the picture nearest to the centroid" in text
+    assert "medoids (the pictures nearest to the centroids)" in text
     assert "by vectors of an array (7 values)" in text
     assert "Distances are of vectors of an array" in text
     assert text.count('<ul class="nearby"') == 8

@@ -7,10 +7,9 @@ import shlex
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
+from arrow import needs_arrow, pa, pq
 from pictures import digits, write
 from steinhaus import KMeans, Study
 from steinhaus.cli import main
@@ -33,7 +32,7 @@ def outcome(result):
     return result.record.runs, [result.raw_centroids(best.k).tobytes() for best in result.best]
 
 
-@pytest.mark.parametrize("kind", ["csv", "csv without names", "parquet", "npz"])
+@pytest.mark.parametrize("kind", ["csv", "csv without names", pytest.param("parquet", marks=needs_arrow), "npz"])
 def test_every_kind_of_table_has_weights(tmp_path: Path, table: Path, kind: str) -> None:
     name: str | int = "w"
     if kind == "csv without names":
@@ -126,6 +125,7 @@ def test_a_weighted_study_that_was_stopped_goes_on(table: Path, tmp_path: Path) 
     assert outcome(study.run(images, tmp_path / "it")) == outcome(study.run(images))
 
 
+@needs_arrow
 def test_sizes_in_pieces_are_numbers_of_images(table: Path, tmp_path: Path) -> None:
     images = open_images(table, weights="w")
     pieces = Study(k=[3], restarts=1).run(images, tmp_path / "it", assignments="parquet")
