@@ -14,10 +14,14 @@ from rational import dot, exactly, minus
 from steinhaus.engines.bounds import distances, rounding, scores
 from steinhaus.engines.bounds.bytes import NOT_ROUNDED, quantiser_of
 from steinhaus.engines.bounds.seeding import cannot_improve, halves_below, threshold
+from steinhaus.engines.dense.centroids import prepare
+from steinhaus.engines.dense.directions import _basis_of
+from steinhaus.engines.dense.policy import Capacity
 from steinhaus.engines.dense.products import halve_rows
-from steinhaus.engines.dense.records import CentroidFrame, factors_of, width_of
-from steinhaus.engines.dense.seeding_screen import packed_of, round_candidates
-from steinhaus.engines.dense.survey import _scale_of
+from steinhaus.engines.dense.records import TILE, CentroidFrame, centroid_frame_of, factors_of, width_of
+from steinhaus.engines.dense.seeding_screen import pack_directions, packed_of, round_candidates, round_directions
+from steinhaus.engines.dense.state import batch_of
+from steinhaus.engines.dense.survey import _scale_of, tiles_of
 from steinhaus.engines.exact.grid import steps
 from steinhaus.jit.handed import Handed
 
@@ -187,7 +191,7 @@ def test_scores_from_one_byte_a_feature_are_not_above_their_bounds(kind, far, rn
         record = CentroidFrame(
             frame.offset, 1.0, frame.reference, basis.directions.astype(np.float64), d, 0, width, step, rates
         )
-        packed = packed_of(4, 1, width, np.float32(frame.reach) if step else np.float32(0))
+        packed = packed_of(4, 1, width)
         round_candidates(Handed(packed), Handed(record), rows, 4, np.empty(d))
         z = x.astype(np.float32)
         norms = rounding.norms_above(np.square(x).sum(axis=1))
@@ -198,8 +202,9 @@ def test_scores_from_one_byte_a_feature_are_not_above_their_bounds(kind, far, rn
             rho = np.sqrt(np.square(y - q * quantiser.step).sum(axis=1, dtype=np.float32)) * quantiser.factor
             whole, rounded = q + 128, (norms + np.float32(frame.reach)) * quantiser.share + (rho + quantiser.tail)
         sums = (whole.astype(np.int64) @ packed.limbs[:, :d].astype(np.int64).T).astype(np.float32)
-        length = (norms + packed.reach)[:, np.newaxis]
-        error = rounded[:, np.newaxis] * packed.slope + (length * packed.rest + packed.floor)
+        error = rounded[:, np.newaxis] * packed.slopes[:, 1] + (
+            norms[:, np.newaxis] * packed.slopes[:, 0] + packed.floor
+        )
         found = sums * packed.scale - packed.half
         m = exactly(frame.reference)
         for i in range(8):
@@ -209,3 +214,55 @@ def test_scores_from_one_byte_a_feature_are_not_above_their_bounds(kind, far, rn
                 off = abs(Fraction(float(found[i, j])) - (dot(y, e) - dot(e, e) / 2))
                 room = Fraction(distances.float64_floor(d)) * Fraction(float(norms[i]) + frame.reach) ** 2
                 assert off <= Fraction(float(error[i, j])) + room
+
+
+@pytest.mark.parametrize("kind", ["floats", "bytes"])
+@pytest.mark.parametrize("far", [1.0, 1e-3, 1e-12, 0.0])
+def test_scores_from_one_byte_a_direction_are_not_above_their_bounds(kind, far, rng):
+    """Coordinates come as float32 sums them; those beyond what is rounded to are cut off."""
+    for _ in range(40):
+        d, n = int(rng.integers(17, 90)), 2 * TILE
+        if kind == "bytes":
+            x = rng.integers(0, 256, (n, d)).astype(np.float64)
+            frame = scores.Frame(np.zeros(d), 1.0, x.mean(0), rounded=False, bytewise=True)
+        else:
+            x = rng.normal(size=(n, d)) * rng.choice([0.01, 1.0])
+            frame = scores.Frame(np.zeros(d), 1.0, x.mean(0) + 0.1 * rng.normal(size=d), rounded=True)
+        directions = np.linalg.qr(rng.normal(size=(d, 16)))[0].astype(np.float32)
+        basis = _basis_of(directions.T)
+        z = x.astype(np.float32)
+        shift = (frame.reference @ directions.astype(np.float64)).astype(np.float32)
+        coordinates = np.ascontiguousarray((z[:, :, np.newaxis] * directions).sum(axis=1, dtype=np.float32) - shift)
+        norms = rounding.norms_above(np.square(x).sum(axis=1))
+        along, rest = products(frame, z)
+        squares = np.square(coordinates.astype(np.float64)).sum(axis=1)
+        rests = scores.residuals(frame, basis, norms.astype(np.float64), along, rest, squares)
+        step = float(np.abs(coordinates[:8]).max()) / 127.0
+        packed, order = packed_of(4, 2, 16), rng.permutation(n)
+        pack_directions(Handed(packed), coordinates, order, norms[order], rests[order], step, 0, 2)
+        rows = np.ascontiguousarray(frame.reference + far * (x[::-1][:4] - frame.reference))
+        directed = directed_scores(frame, basis, rows)
+        round_directions(Handed(packed), Handed(directed), 16, step, frame.reach, 4, np.empty(16))
+        quads = packed.quads.reshape(2, 2, 4, 16, 4).transpose(0, 1, 3, 2, 4).reshape(n, 16).astype(np.int64)
+        found = (quads @ packed.limbs.astype(np.int64).T).astype(np.float32) * packed.scale - packed.half
+        error = packed.sizes.transpose(0, 2, 1).reshape(n, 3) @ packed.slopes.T + packed.floor
+        m = exactly(frame.reference)
+        for position in rng.choice(n, 6, replace=False).tolist():
+            i = order[position]
+            y = minus(exactly(x[i]), m)
+            room = Fraction(distances.float64_floor(d)) * Fraction(float(norms[i]) + frame.reach) ** 2
+            for j in range(4):
+                e = minus(exactly(rows[j]), m)
+                off = abs(Fraction(float(found[position, j])) - (dot(y, e) - dot(e, e) / 2))
+                assert off <= Fraction(float(error[position, j])) + room
+
+
+def directed_scores(frame, basis, rows):
+    """Scores of rows from the directions alone, as an engine prepares them."""
+    d, p, k = len(frame.reference), basis.p, len(rows)
+    batch = batch_of([0], np.array([k]), np.zeros(1, np.int64), Capacity(1, d, p, 1, 1, frame.bytewise, False, False))
+    batch.exact[:] = rows
+    tiles = tiles_of(np.ones(TILE), frame)._replace(p=p, projections=np.empty((1, 2, p, 16), np.float32))
+    record = Handed(centroid_frame_of(frame, basis, NOT_ROUNDED))
+    prepare(batch.handed(tiles), record, 0, k, 0, 1, np.empty(d), np.empty(p))
+    return batch.directed

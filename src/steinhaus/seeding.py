@@ -17,6 +17,8 @@ from steinhaus.points import Float64, Int64, Points, Run, Sampling, Seeding
 Init = Literal["random", "k-means++", "k-means||"]
 _ROUNDS = 5  # of k-means||, each of which draws _OVER * k points, more or less
 _OVER = 2.0
+AHEAD = 16  # rows, at most, that k-means++ draws candidates for at once
+AGE = 8  # and at most a row for so many that are chosen: few candidates are passed over then
 UInt64 = np.ndarray[tuple[int, ...], np.dtype[np.uint64]]
 
 
@@ -144,8 +146,15 @@ def plus_plus(
 
     A row is drawn with a probability proportional to its squared distance from the nearest row chosen so far, times its
     weight. These products become integers, as fine as 62 bits allow for their sum, so that their sums have no order.
-    Where all of them are 0, every distinct row that has weight has been chosen: the rest is drawn evenly from the
-    rows not chosen. trials: how many candidates are drawn for each row, of which the best is taken; None: 2 + ln k.
+
+    Candidates are drawn for several rows at once (`ahead`), each by a number below the sum of all integers. The number
+    lies within the integer of one row. Integers only become smaller; if the row's does so far that the number is not
+    within it any more, the number is passed over. The others are distributed as if they were drawn now: rejection
+    sampling (V. Cohen-Addad et al., Fast and accurate k-means++ via rejection sampling, NeurIPS 2020). So an engine can
+    compare all of them with the points in one look.
+
+    Where all integers are 0, every distinct row that has weight has been chosen: the rest is drawn evenly from the
+    rows not chosen. trials: how many candidates there are for each row, of which the best is taken; None: 2 + ln k.
     """
     trials = trials or 2 + int(np.log(k))
     times = 1.0 if weights is None else weights.astype(np.float64)
@@ -158,17 +167,29 @@ def plus_plus(
     for first in range(0, len(chosen), trials):  # a few at a time: thousands would take too much memory
         closest = np.minimum(closest, points.squared_distances(np.array(chosen[first : first + trials])).min(axis=0))
     while len(chosen) < k:
-        ends = np.cumsum(integers_of(closest * times))
+        largest = float((closest * times).max())
+        values = integers_of(closest * times, largest)
+        ends = np.cumsum(values)
         if not ends[-1]:
             rest = np.setdiff1d(np.arange(points.n), chosen)
             return np.concatenate([chosen, rest[stream.distinct(k - len(chosen), len(rest))]])
-        candidates = np.searchsorted(ends, stream.integers(trials, int(ends[-1])), side="right")
-        nearer = np.minimum(points.squared_distances(candidates, closest), closest)
-        largest = float((closest * times).max())
-        best = int(np.argmin([integers_of(row * times, largest).sum() for row in nearer]))
-        chosen.append(int(candidates[best]))
-        closest = nearer[best]
+        numbers = stream.integers(trials * ahead(len(chosen), k), int(ends[-1]))
+        drawn = np.searchsorted(ends, numbers, side="right")
+        within = numbers - (ends - values)[drawn]
+        while len(chosen) < k and len(valid := np.flatnonzero(within < values[drawn])) >= trials:
+            candidates = drawn[valid[:trials]]
+            within[: valid[trials - 1] + 1] = ends[-1]  # they are used up
+            nearer = np.minimum(points.squared_distances(candidates, closest), closest)
+            best = int(np.argmin([integers_of(row * times, largest).sum() for row in nearer]))
+            chosen.append(int(candidates[best]))
+            closest = nearer[best]
+            values = integers_of(closest * times, largest)
     return np.array(chosen, np.int64)
+
+
+def ahead(chosen: int, k: int) -> int:
+    """For how many of k rows candidates are drawn at once, when some are chosen."""
+    return min(max(1, chosen // AGE), AHEAD, k - chosen)
 
 
 def first_row(n: int, stream: Stream, weights: Int64 | None) -> int:

@@ -13,6 +13,12 @@ and without a rest covers what is left but |y| |r|: n' rate >= |rho| + gamma (|z
 sum of products is exact, and three roundings follow, fewer than `byted`. So the error is n' slope + l |r| + floor, l =
 |z| of pixels and |z| + |m| of rounded points: with n' |r| in its place, |r| would count 1 / rate times for |rho|.
 
+By one byte a direction. b . g stands for y . e, g = P'e, off by n slope + r lag + floor (`scores.drift_bound` with a =
+0). Points are kept as b^ = b - rho = w q, q whole, candidates as g^ = g + r, and q + 128 is multiplied. b^ . g^ is off
+from b . g by |rho| |g| + |b^| |r|, with |b^| <= |b| + |rho| and |b| <= 1.01 (n + |m|). The sum of products is an
+integer below 2^24, exact in float32; what follows rounds at most (|b^| + 128 w sqrt(p)) |g^| and the half, `OPS` times.
+`direction_slopes` are these terms.
+
 By the chosen rows. Let r be the row that D belongs to. |x - c| >= |c - r| - |x - r|, so that E >= D where |c - r|^2 >=
 4 D (E. Raff, Exact acceleration of k-means++ and k-means||, IJCAI 2021, section 3). With F >= D + `LOST`, a measured
 |c - r|^2 > 4 S^2 F, S = `SLACK`, and g = gamma_(d + 3): |c - r| >= 2 S sqrt((1 - g) F), |x - r| <= sqrt((1 + g) F), so
@@ -22,13 +28,15 @@ underflows take from the three. F may be the largest of many points' D, as long 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from steinhaus.engines.bounds.distances import LOST, float64_floor, settled_floor
-from steinhaus.engines.bounds.rounding import SLACK, TINY, UNIT32, Float64, gamma
+from steinhaus.engines.bounds.rounding import OPS, SLACK, TINY, UNIT32, Float64, gamma
 from steinhaus.engines.bounds.scores import Frame
 from steinhaus.jit.build import inlined
-from steinhaus.jit.types import boolean, f32, f64
+from steinhaus.jit.types import boolean, f32, f64, i64
 
 _DOWN = 4.0 * UNIT32  # of |value|: more than rounding to the nearest float32 takes
 
@@ -39,6 +47,25 @@ def cannot_improve(between: f64, farthest: f64) -> boolean:
     candidate, and of at most `farthest` from the point.
     """
     return between > 4.0 * SLACK * SLACK * (farthest + LOST)
+
+
+def direction_step(largest: float) -> float:
+    """What coordinates are rounded to whose largest value is known; 0 if they are too small or too large for that: see
+    `rounding.FLAT`.
+    """
+    step = largest / 127.0
+    return step if 2.0**-60 < step < 2.0**60 else 0.0
+
+
+@inlined
+def direction_slopes(size: f64, rest: f64, half: f64, step: f64, p: i64, reach: f64) -> tuple[f64, f64, f64]:
+    """What one byte a direction adds to the error of a score: in units of n, of |rho|, and at least.
+
+    size |g|, rest |r|, half what is taken from the product, step w, reach at least |m|.
+    """
+    off = rest + OPS * UNIT32 * (size + rest)
+    floor = 1.01 * reach * off + OPS * UNIT32 * (128.0 * step * math.sqrt(f64(p)) * (size + rest) + abs(half))
+    return 1.01 * off * SLACK, (size + off) * SLACK, floor * SLACK + TINY
 
 
 @inlined

@@ -104,7 +104,10 @@ class Draw(NamedTuple):
     sums: Array[i64]  # (blocks,) of the integers of `ROWS` rows
     words: Array[u64]  # random ones
     rows: Array[f64]  # (trials, d) candidates
-    candidates: Array[i64]  # (trials,)
+    candidates: Array[i64]  # (trials AHEAD,) drawn at once
+    ahead: Array[i64]  # (k,) for how many rows candidates are drawn at once, by how many are chosen
+    within: Array[i64]  # (trials AHEAD,) where within their integers the numbers lie that they were drawn by
+    picked: Array[i64]  # (trials,) which of them are compared
     chosen: Array[i64]  # (k,) rows
     state: Array[i64]  # (2,) how many rows are chosen, how many words are used
     gains: Array[i64]  # (trials,) what the sum of all changes by, if a candidate is chosen

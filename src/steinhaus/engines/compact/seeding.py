@@ -9,7 +9,7 @@ from steinhaus.engines.compact.placing import Placed
 from steinhaus.engines.compact.records import GROUP, ROWS, TILE, Draw
 from steinhaus.jit.handed import Handed
 from steinhaus.points import Int64
-from steinhaus.seeding import Stream, first_row, sum_bits
+from steinhaus.seeding import AHEAD, Stream, ahead, first_row, sum_bits
 
 
 def plus_plus(points: Placed, k: int, stream: Stream, weights: Int64 | None, trials: int) -> Int64:
@@ -22,7 +22,7 @@ def plus_plus(points: Placed, k: int, stream: Stream, weights: Int64 | None, tri
         times[:n] = points.placed(weights)
     chosen, state = np.empty(k, np.int64), np.array([1, 0])
     chosen[0] = first_row(n, stream, weights)
-    count = 2 * trials * (k - 1) + 16
+    count = 2 * trials * (k - 1 + AHEAD) + 16
     draw = Draw(
         closest=closest,
         times=times,
@@ -34,7 +34,10 @@ def plus_plus(points: Placed, k: int, stream: Stream, weights: Int64 | None, tri
         sums=np.zeros(-(-n // ROWS), np.int64),
         words=stream.ahead(count),
         rows=np.empty((trials, points.d)),
-        candidates=np.empty(trials, np.int64),
+        candidates=np.empty(trials * AHEAD, np.int64),
+        ahead=np.array([ahead(chosen, k) for chosen in range(k)]),
+        within=np.empty(trials * AHEAD, np.int64),
+        picked=np.empty(trials, np.int64),
         chosen=chosen,
         state=state,
         gains=np.empty(trials, np.int64),

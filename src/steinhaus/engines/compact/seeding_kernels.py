@@ -42,13 +42,26 @@ def choose(x: Lanes, values: Array[Point], draw: Draw, k: i64, trials: i64, bits
         scale = from_bits((bits - 1 - exponent + 1023) << 52)
         total = _count(x, draw, groups, scale, scale != known)
         known = scale
-        used = _draw(draw, trials, total, words)
+        many = trials * draw.ahead[draw.state[0]]
+        used = _draw(draw, many, total, words)
         if used < 0:
             return 1
         draw.state[1] = used
+        for c in range(many):
+            _find(draw, c)
+        _choose_among(x, values, draw, groups, many, k, trials, scale)
+    return 0
+
+
+@inner
+def _choose_among(
+    x: Lanes, values: Array[Point], draw: Draw, groups: i64, many: i64, k: i64, trials: i64, scale: f64
+) -> None:
+    """Choose rows while enough of the candidates are left whose numbers are within their integers."""
+    first = _pick(draw, 0, many, trials)
+    while draw.state[0] < k and first >= 0:
         for m in range(trials):
-            _find(draw, m)
-            _read(values, x.d, draw.candidates[m], draw.rows + m * x.d)
+            _read(values, x.d, draw.candidates[draw.picked[m]], draw.rows + m * x.d)
             draw.gains[m] = 0
         for group in range(groups):
             for m in range(trials):
@@ -57,11 +70,27 @@ def choose(x: Lanes, values: Array[Point], draw: Draw, k: i64, trials: i64, bits
         for m in range(1, trials):
             if draw.gains[m] < draw.gains[best]:
                 best = m
-        draw.chosen[draw.state[0]] = draw.candidates[best]
+        row = draw.candidates[draw.picked[best]]
+        draw.chosen[draw.state[0]] = row
         draw.state[0] += 1
-        _read(values, x.d, draw.candidates[best], draw.rows)
+        _read(values, x.d, row, draw.rows)
         _take(x, draw, groups)
-    return 0
+        _count(x, draw, groups, scale, False)
+        first = _pick(draw, first, many, trials)
+
+
+@inner
+def _pick(draw: Draw, first: i64, many: i64, trials: i64) -> i64:
+    """Pick so many candidates, from the first on, that are not to be passed over; the next one, -1 if there are too
+    few.
+    """
+    found, c = 0, first
+    while found < trials and c < many:
+        if draw.within[c] < draw.integers[draw.candidates[c]]:
+            draw.picked[found] = c
+            found += 1
+        c += 1
+    return c if found == trials else -1
 
 
 @inlined
@@ -181,7 +210,7 @@ def _draw(draw: Draw, trials: i64, total: i64, words: i64) -> i64:
 
 @inner
 def _find(draw: Draw, m: i64) -> None:
-    """Replace what a trial drew by the first row up to which the integers add up to more."""
+    """Replace what a trial drew by the first row up to which the integers add up to more, and what is left within."""
     left, block = draw.candidates[m], 0
     while left >= draw.sums[block]:
         left -= draw.sums[block]
@@ -190,7 +219,7 @@ def _find(draw: Draw, m: i64) -> None:
     while left >= draw.integers[i]:
         left -= draw.integers[i]
         i += 1
-    draw.candidates[m] = i
+    draw.candidates[m], draw.within[m] = i, left
 
 
 @inner

@@ -84,20 +84,22 @@ def projected(
     return Projected(basis, coordinates, rests, along, rest)
 
 
-def arranged(of: Reading, found: Projected, labels: Int32 | None = None) -> Tiles:
+def arranged(of: Reading, found: Projected, labels: Int32 | None = None, *, bare: bool = False) -> Tiles:
     """The points in tiles of near ones.
 
     labels: (n,) where one run is alone: points of a cluster stand together then, and near ones within it.
+    bare: leave out what they are along the directions.
     """
     n, tiles, p = of.points.rows.n, len(of.tiles.order) // TILE, found.basis.p
     order = near_order(found.coordinates[:n], of.workers, labels)
     order = np.concatenate([order, np.repeat(order[-1:], tiles * TILE - n)])
-    projections = np.empty((tiles, 2, p, 16), np.float32)
+    projections = np.empty((tiles, 2, 0 if bare else p, 16), np.float32)
 
     def regroup(_: int, first: int, end: int) -> None:
         kernels.regroup(found.coordinates, p, order, first, end, projections)
 
-    of.workers.each(regroup, tiles, _step(tiles, of.workers))
+    if not bare:
+        of.workers.each(regroup, tiles, _step(tiles, of.workers))
     norms, rests = of.tiles.norms[order], found.residuals[order]
     return of.tiles._replace(
         order=order, norms=norms, residuals=rests, projections=projections, p=p, rounded_norms=norms

@@ -1,15 +1,17 @@
 """Greedy k-means++ at the engine's speed: the very rows that `seeding.plus_plus` chooses.
 
-Points stand in tiles of near ones. A step draws candidates by sums over blocks of points, and looks only at tiles and
-points that a candidate can be nearer to than all rows chosen so far (`bounds.seeding`). Potentials are sums of
-integers, kept up to date by the points that change.
+Points stand in tiles of near ones. Candidates for several rows are drawn at once, by sums over blocks of points. One
+look at the tiles finds the points that any of them is nearer to than all rows chosen so far (`bounds.seeding`). These
+lists are all that choosing the next rows takes: the points on them have the integers that change.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from steinhaus.engines.bounds.bytes import NOT_ROUNDED
 from steinhaus.engines.bounds.doubles import SMALLEST
@@ -20,18 +22,26 @@ from steinhaus.engines.dense import seeding_kernels as kernels
 from steinhaus.engines.dense.directions import Projected, Reading, arranged
 from steinhaus.engines.dense.policy import Capacity
 from steinhaus.engines.dense.records import TILE, centroid_frame_of
+from steinhaus.engines.dense.seeding_found import Finds, improved_by
 from steinhaus.engines.dense.seeding_kernels import BLOCK, Search
-from steinhaus.engines.dense.seeding_screen import packed_of, round_candidates
+from steinhaus.engines.dense.seeding_screen import (
+    pack_directions,
+    packed_of,
+    round_candidates,
+    round_directions,
+    step_of,
+)
 from steinhaus.engines.dense.state import batch_of
 from steinhaus.engines.dense.survey import sampled_quantiser
 from steinhaus.engines.exact.distances import all_distances
 from steinhaus.jit.handed import Handed
 from steinhaus.jit.target import BYTE_LANES
 from steinhaus.points import Float64, Int64
-from steinhaus.seeding import Stream, first_row, sum_bits
+from steinhaus.seeding import AHEAD, Stream, ahead, first_row, sum_bits
 
 _STEP = 4096  # points a task
 _TASKS = 4  # tasks a worker
+_LEADS = 6  # so many times as wide are all features as the directions that are looked at before them, at least
 
 
 def plus_plus(
@@ -56,8 +66,8 @@ def plus_plus(
     chosen = [first_row(of.points.rows.n, stream, weights)]
     search.begin(chosen[0])
     while len(chosen) < k and (potential := search.scaled()):
-        candidates = search.drawn(stream.integers(search.m, potential))
-        chosen.append(search.step(candidates))
+        numbers = stream.integers(trials * ahead(len(chosen), k), potential)
+        chosen += search.chosen_among(*search.drawn(numbers), k - len(chosen))
     return np.array(chosen, np.int64)
 
 
@@ -68,15 +78,16 @@ class _Seeder:
         self, of: Reading, lengths: Float64, found: Projected, k: int, weights: Int64 | None, trials: int
     ) -> None:
         n, d = of.points.rows.n, of.points.rows.d
-        self.m = trials
+        self._trials, self.m = trials, trials * AHEAD
         self._of, self._x = of, of.points.rows.values
-        self._tiles = arranged(of, found) if found.basis.p else of.tiles
-        tiles, order = len(self._tiles.order) // TILE, self._tiles.order
         self._bits = sum_bits(n)
         rounded = bool(BYTE_LANES) and of.frame.rounded
         quantiser = sampled_quantiser(self._x, of.frame) if rounded else NOT_ROUNDED
         frame = centroid_frame_of(of.frame, found.basis, quantiser)
         kept = frame.width if d <= BYTES else 0  # as bytes, to be screened
+        self._step = step = step_of(found.coordinates) if BYTE_LANES and kept >= _LEADS * found.basis.p else 0.0
+        self._tiles = arranged(of, found, bare=kept > 0 or step > 0) if found.basis.p else of.tiles
+        tiles, order = len(self._tiles.order) // TILE, self._tiles.order
         if quantiser.step:
             self._tiles = self._tiles._replace(rounded_norms=np.empty_like(self._tiles.norms))
         self._frame = Handed(frame)
@@ -84,7 +95,7 @@ class _Seeder:
             1, d, found.basis.p, tiles, of.workers.count, of.frame.bytewise, bool(quantiser.step), False
         )
         self._batch = batch_of([0], np.array([self.m]), np.zeros(1, np.int64), capacity)
-        self._view = self._batch.handed(self._tiles)
+        self._view, self._directed = self._batch.handed(self._tiles), Handed(self._batch.directed)
         self._rows = np.zeros((k, d))
         self._chosen = 0
         norms = of.tiles.norms[:n].astype(np.float64)
@@ -100,31 +111,38 @@ class _Seeder:
             blocks=np.zeros(-(-n // BLOCK), np.int64),
             times=np.empty(0) if weights is None else weights.astype(np.float64),
             weighted=int(weights is not None),
-            found=np.empty((self.m, tiles * TILE)),
-            improved=np.zeros((tiles, self.m), np.int64),
             owners=np.zeros(tiles, np.int32),
             labels=np.zeros(tiles * TILE, np.int32),
             farthest=np.empty(tiles),
             heaviest=np.empty(tiles),
             owns=np.zeros(k, np.uint8),
             between=np.empty((k, self.m)),
-            packed=packed_of(self.m, tiles, kept, self._tiles.reach if quantiser.step else np.float32(0)),
+            leading=packed_of(self.m, tiles, found.basis.p if step else 0),
+            packed=packed_of(self.m, tiles, kept),
         )
         self._handed = Handed(self._search)
-        self._packed = Handed(self._search.packed)
+        self._finds = [Finds(TILE * self.m) for _ in range(of.workers.count)]
+        self._packed, self._leading = Handed(self._search.packed), Handed(self._search.leading)
         self._points, self._readers, self._placed = Handed(of.points), Handed(of.readers), Handed(self._tiles)
         self._scratch = [Handed(worker.scratch) for worker in self._batch.workers]
-        if kept:
-            self._pack(Handed(of.points._replace(quantiser=quantiser)))
+        self._pack(Handed(of.points._replace(quantiser=quantiser)), found.coordinates)
 
-    def _pack(self, points: Handed) -> None:
-        """Keep the points as bytes."""
+    def _pack(self, points: Handed, coordinates: NDArray[np.float32]) -> None:
+        """Keep the points, and what they are along the directions, as bytes."""
+        placed = self._tiles.order, self._tiles.norms, self._tiles.residuals, self._step
 
         def pack(worker: int, first: int, end: int) -> None:
-            kernels.pack(points, self._readers, self._placed, self._handed, self._scratch[worker], first, end)
+            if self._search.packed.width:
+                kernels.pack(points, self._readers, self._placed, self._handed, self._scratch[worker], first, end)
+            if self._step:
+                pack_directions(self._leading, coordinates, *placed, first, end)
 
+        self._each(pack)
+
+    def _each(self, work: Callable[[int, int, int], None]) -> None:
+        """Do something with all tiles, on all workers."""
         tiles, workers = len(self._search.owners), self._of.workers
-        workers.each(pack, tiles, max(1, -(-tiles // (_TASKS * workers.count))))
+        workers.each(work, tiles, max(1, -(-tiles // (_TASKS * workers.count))))
 
     def begin(self, first: int) -> None:
         """Choose the first row."""
@@ -149,39 +167,66 @@ class _Seeder:
             kernels.rescale(self._placed, self._handed, len(self._search.values))
         return int(self._search.blocks.sum())
 
-    def drawn(self, numbers: Int64) -> Int64:
-        """The points that numbers below the potential fall to: in the order of points, each as wide as its integer."""
+    def drawn(self, numbers: Int64) -> tuple[Int64, Int64]:
+        """The points that numbers below the potential fall to, in the order of points, each as wide as its integer; and
+        where within these integers they lie.
+        """
         ends = np.cumsum(self._search.blocks)
         blocks = np.searchsorted(ends, numbers, side="right")
-        points = np.empty(len(numbers), np.int64)
+        points, within = np.empty((2, len(numbers)), np.int64)
         for place, (number, block) in enumerate(zip(numbers.tolist(), blocks.tolist(), strict=True)):
-            before = int(ends[block - 1]) if block else 0
-            within = np.cumsum(self._search.values[block * BLOCK : (block + 1) * BLOCK])
-            points[place] = block * BLOCK + int(np.searchsorted(within, number - before, side="right"))
-        return points
+            left = number - (int(ends[block - 1]) if block else 0)
+            values = self._search.values[block * BLOCK : (block + 1) * BLOCK]
+            sums = np.cumsum(values)
+            point = int(np.searchsorted(sums, left, side="right"))
+            points[place], within[place] = block * BLOCK + point, left - int(sums[point] - values[point])
+        return points, within
 
-    def step(self, candidates: Int64) -> int:
-        """Choose the candidate that leaves the least potential, the first of equals."""
-        batch, search, workers = self._batch, self._search, self._of.workers
-        batch.exact[:] = self._x[candidates]
-        row, along = np.empty(batch.exact.shape[1]), np.empty(self._tiles.p)
-        centroids.prepare(self._view, self._frame, 0, self.m, 0, 1, row, along)
-        if search.packed.width:
-            round_candidates(self._packed, self._frame, batch.exact, self.m, row)
-        search.owns[:] = 0
-        search.owns[search.owners[search.owners >= 0]] = 1
-        kernels.measure_between(self._handed, self._rows, self._chosen, batch.exact, len(row))
-        gains = np.zeros((workers.count, self.m), np.int64)
-        tiles = len(search.owners)
+    def chosen_among(self, candidates: Int64, within: Int64, wanted: int) -> list[int]:
+        """Choose rows among candidates in the order of these, as many as wanted at most: see `seeding.plus_plus`."""
+        improved = self._look(candidates)
+        values, chosen, first = self._search.values, list[int](), 0
+        gains = np.empty(self._trials, np.int64)
+        while len(chosen) < wanted:
+            picked = first + np.flatnonzero(within[first:] < values[candidates[first:]])[: self._trials]
+            if len(picked) < self._trials:
+                break
+            first = int(picked[-1]) + 1
+            kernels.gains(self._placed, self._handed, improved, picked, len(picked), gains)
+            best = int(picked[np.argmin(gains)])
+            kernels.choose(self._placed, self._handed, improved, len(values), best, self._chosen)
+            self._rows[self._chosen] = self._batch.exact[best]
+            self._chosen += 1
+            chosen.append(int(candidates[best]))
+        return chosen
+
+    def _look(self, candidates: Int64) -> Handed:
+        """Find the points that each candidate improves."""
+        many = len(candidates)
+        self._prepare(candidates)
+        for finds in self._finds:
+            finds.begin()
 
         def improve(worker: int, first: int, end: int) -> None:
-            kernels.improve(
-                self._points, self._readers, self._view, self._handed, self._scratch[worker], first, end, gains[worker]
-            )
+            finds, scratch = self._finds[worker], self._scratch[worker]
+            records = self._points, self._readers, self._view, self._handed, scratch
+            while (first := kernels.improve(*records, finds.piece, first, end, many)) < end:
+                finds.add()
 
-        workers.each(improve, tiles, max(1, -(-tiles // (_TASKS * workers.count))))
-        best = int(np.argmin(gains.sum(axis=0)))
-        kernels.choose(self._placed, self._handed, len(search.values), best, self._chosen)
-        self._rows[self._chosen] = batch.exact[best]
-        self._chosen += 1
-        return int(candidates[best])
+        self._each(improve)
+        return improved_by(self._finds, many)
+
+    def _prepare(self, candidates: Int64) -> None:
+        """Work out the bounds of candidates."""
+        batch, search, many = self._batch, self._search, len(candidates)
+        batch.exact[:many] = self._x[candidates]
+        row, along = np.empty(batch.exact.shape[1]), np.empty(self._tiles.p)
+        centroids.prepare(self._view, self._frame, 0, many, 0, 1, row, along)
+        if search.packed.width:
+            round_candidates(self._packed, self._frame, batch.exact, many, row)
+        if self._step:
+            p, reach = search.leading.width, float(self._tiles.reach)
+            round_directions(self._leading, self._directed, p, self._step, reach, many, along)
+        search.owns[:] = 0
+        search.owns[search.owners[search.owners >= 0]] = 1
+        kernels.measure_between(self._handed, self._rows, self._chosen, batch.exact, many, len(row))

@@ -1,4 +1,4 @@
-"""Greedy k-means++ on tiles of near points: a step looks only at points that a candidate can improve.
+"""Greedy k-means++ on tiles of near points: the points that candidates can improve are found in one look.
 
 See `bounds.seeding`. A point is improved by a candidate that is nearer to it than every row chosen so far.
 """
@@ -15,11 +15,12 @@ from steinhaus.engines.dense.certifying import fetch, uppers
 from steinhaus.engines.dense.lanes import Readers
 from steinhaus.engines.dense.products import byte_products, full_products
 from steinhaus.engines.dense.records import TILE, Framed, Scores, Scratch, Tiles, View
+from steinhaus.engines.dense.seeding_found import Found, Improved, first_of
 from steinhaus.engines.dense.seeding_screen import Packed, list_open
 from steinhaus.engines.dense.slices import Source, Tile
 from steinhaus.engines.exact.distances import squared_distance
 from steinhaus.jit.annotations import Array, f32, f64, i32, i64, u8
-from steinhaus.jit.build import apart, inlined, inner, kernel
+from steinhaus.jit.build import apart, inner, kernel
 from steinhaus.jit.operations import bits_of, count_ones, load, lowest_one, store, words
 from steinhaus.jit.types import boolean, u32
 
@@ -27,7 +28,7 @@ _FEW = 12  # open lanes, above which a tile is computed from all features
 
 
 class Search(NamedTuple):
-    """What is known of the points as rows are chosen; m candidates a step, N positions in T tiles."""
+    """What is known of the points as rows are chosen; m candidates at most in a look, N positions in T tiles."""
 
     m: i64
     scale: f64  # turns a squared distance times its weight into the integer that is drawn by
@@ -39,15 +40,14 @@ class Search(NamedTuple):
     blocks: Array[i64]  # (n / BLOCK,) their sums
     times: Array[f64]  # (n,) the points' weights; (0,): 1 each
     weighted: i64
-    found: Array[f64]  # (m, N) distances of improved points
-    improved: Array[i64]  # (T, m) the lanes that a candidate improves, as bits
     owners: Array[i32]  # (T,) the chosen row that is nearest to all of a tile's points; -1: they differ
     labels: Array[i32]  # (N,) the nearest chosen row of each point
     farthest: Array[f64]  # (T,) the largest of `closest`
     heaviest: Array[f64]  # (T,) the largest of `closest` times a weight
     owns: Array[u8]  # (k,) whether a chosen row is nearest to all points of some tile
     between: Array[f64]  # (k, m) squared distances of these chosen rows to the candidates
-    packed: Packed
+    leading: Packed  # along the directions
+    packed: Packed  # all features
 
 
 BLOCK = 256  # values whose sum is kept
@@ -55,36 +55,37 @@ BLOCK = 256  # values whose sum is kept
 
 @kernel
 def improve(
-    points: Framed, readers: Readers, view: View, search: Search, scratch: Scratch, first: i64, end: i64,
-    gains: Array[i64],
-) -> None:  # fmt: skip
-    """Find the points of the tiles first <= tile < end that each candidate improves, and by how much: gains (m,).
-
-    The candidates are the view's centroids.
+    points: Framed, readers: Readers, view: View, search: Search, scratch: Scratch, found: Found, first: i64, end: i64,
+    count: i64,
+) -> i64:  # fmt: skip
+    """Find the points of the tiles first <= tile < end that each candidate improves: the first `count` of the view's
+    centroids. Returns the tile to go on from, if there was no room for more.
     """
-    tiles, m = view.tiles, search.m
+    tiles = view.tiles
     s = Source(points, readers, tiles, scratch)
     for number in range(first, end):
-        count = 0
-        for c in range(m):
-            search.improved[number * m + c] = 0
-            owner = i64(search.owners[number])
-            if owner < 0 or not cannot_improve(search.between[owner * m + c], search.farthest[number]):
-                scratch.chosen[count] = c
-                count += 1
-        if count > 0:
-            tile = Tile(number, TILE * number, _present(points, number), f32(0.0))
-            many = _list_by_directions(s, view.directed, search, tile, count)
+        if found.many[0] + TILE * count > found.room:
+            return number
+        left, present = 0, i64(_present(points, number))
+        owner, farthest = i64(search.owners[number]), search.farthest[number]
+        for c in range(count):
+            if owner < 0 or not cannot_improve(search.between[owner * search.m + c], farthest):
+                scratch.chosen[left], scratch.kept[left] = c, present
+                left += 1
+        if left > 0:
+            tile = Tile(number, TILE * number, u32(present), f32(0.0))
+            many = _list_open(s, view.directed, search, tile, left)
             if many > 0:
-                _measure(s, view, search, tile, many, gains)
+                _measure(s, view, search, tile, many, found)
+    return end
 
 
 @kernel
-def measure_between(search: Search, rows: Array[f64], chosen: i64, candidates: Array[f64], d: i64) -> None:
-    """Measure how far the candidates, (m, d), are from the chosen rows, (k, d), that are nearest to a whole tile."""
+def measure_between(search: Search, rows: Array[f64], chosen: i64, candidates: Array[f64], count: i64, d: i64) -> None:
+    """Measure how far candidates, (count, d), are from the chosen rows, (k, d), that are nearest to a whole tile."""
     for number in range(chosen):
         if search.owns[number]:
-            for c in range(search.m):
+            for c in range(count):
                 between = squared_distance(rows + number * d, candidates + c * d, d)
                 search.between[number * search.m + c] = between
 
@@ -99,6 +100,9 @@ def pack(
         readers.gather(points, tiles, TILE * number, scratch)
         for byte in range(0, size, 64):
             store(search.packed.quads, size * number + byte, words(scratch.quads, byte, 16))
+        for lane in range(TILE):
+            search.packed.sizes[3 * TILE * number + lane] = tiles.norms[TILE * number + lane]
+            search.packed.sizes[3 * TILE * number + TILE + lane] = tiles.rounded_norms[TILE * number + lane]
 
 
 @inner
@@ -108,41 +112,35 @@ def _present(points: Framed, number: i64) -> u32:
 
 
 @apart
-def _list_by_directions(s: Source, directed: Scores, search: Search, tile: Tile, count: i64) -> i64:
-    """List the candidates that may improve a point of the tile in `others`, and those lanes in `kept`. Returns how
-    many; `chosen` keeps the candidates.
+def _list_open(s: Source, directed: Scores, search: Search, tile: Tile, count: i64) -> i64:
+    """List those of the `chosen` candidates that may improve a point of the tile in `others`, and in `kept`, which has
+    all lanes at first, the lanes of such points. Returns how many.
+
+    Bytes are looked at first, along the directions if there are such.
     """
     scratch = s.scratch
-    if _is_screened_by_bytes(s, search):
-        return list_open(search.packed, s.tiles, search.thresholds, tile, scratch.chosen, count, scratch)
+    if search.leading.width > 0:
+        return list_open(search.leading, search.thresholds, tile, scratch.chosen, count, scratch)
+    if search.packed.width > 0:
+        return list_open(search.packed, search.thresholds, tile, scratch.chosen, count, scratch)
     if s.tiles.p == 0:
         for c in range(count):
             scratch.others[c] = scratch.chosen[c]
-            scratch.kept[c] = i64(tile.present)
         return count
     directed_products(s.tiles, tile, directed.rows, scratch.chosen, count, scratch.out)
     uppers(s, tile, directed, s.tiles.norms, scratch.chosen, count)
     return _list_above(s, search, tile, scratch.chosen, count)
 
 
-@inlined
-def _is_screened_by_bytes(s: Source, search: Search) -> boolean:
-    """Whether candidates are screened from a byte a feature at once: these are fewer bytes than the coordinates along
-    the directions.
-    """
-    width = search.packed.width
-    return width > 0 and (s.tiles.p == 0 or width <= 4 * s.tiles.p)
-
-
 @inner
 def _list_above(s: Source, search: Search, tile: Tile, chosen: Array[i64], count: i64) -> i64:
-    """List the candidates whose upper bounds are not below the thresholds of all lanes, and these lanes."""
+    """List the candidates whose upper bounds are not below the thresholds of all lanes kept, and these lanes."""
     scratch, many = s.scratch, 0
     need0, need1 = load(search.thresholds, tile.base, 16), load(search.thresholds, tile.base + 16, 16)
     for c in range(count):
         below = bits_of(need0 > load(scratch.upper, TILE * c, 16))
         below = below | bits_of(need1 > load(scratch.upper, TILE * c + 16, 16)) << u32(16)
-        j, lanes = chosen[c], tile.present & ~below
+        j, lanes = chosen[c], u32(scratch.kept[c]) & ~below
         if lanes:
             scratch.others[many] = j
             scratch.kept[many] = i64(lanes)
@@ -150,39 +148,45 @@ def _list_above(s: Source, search: Search, tile: Tile, chosen: Array[i64], count
     return many
 
 
+@inner
+def _lanes(scratch: Scratch, many: i64) -> u32:
+    """The lanes that are kept of any of the listed candidates."""
+    lanes = u32(0)
+    for o in range(many):
+        lanes = lanes | u32(scratch.kept[o])
+    return lanes
+
+
 @apart
-def _measure(s: Source, view: View, search: Search, tile: Tile, many: i64, gains: Array[i64]) -> None:
+def _measure(s: Source, view: View, search: Search, tile: Tile, many: i64, found: Found) -> None:
     """Measure the open lanes of a tile, after one more screen from all features: of the tile where many lanes are open,
     else of single points.
     """
-    scratch, lanes, width = s.scratch, u32(0), search.packed.width
-    for o in range(many):
-        lanes = lanes | u32(scratch.kept[o])
-    screened = _is_screened_by_bytes(s, search)
-    gathered = screened or count_ones(lanes) > _FEW
-    if gathered:
-        if not screened and width > 0:
-            many = list_open(search.packed, s.tiles, search.thresholds, tile, scratch.others, many, scratch)
-        if width > 0:
-            quads, quarter = search.packed.quads + TILE * width * tile.number, width // 4
-            byte_products(quads, width, view.factors, 0, scratch.others, many, quarter, scratch.out, True)
+    scratch, packed, lanes = s.scratch, search.packed, _lanes(s.scratch, many)
+    screened = packed.width > 0 and search.leading.width == 0
+    if packed.width > 0 and not screened and count_ones(lanes) > 0:
+        many, screened = list_open(packed, search.thresholds, tile, scratch.others, many, scratch), True
+        lanes = _lanes(scratch, many)
+    if count_ones(lanes) > _FEW:
+        if packed.width > 0:
+            quads = packed.quads + TILE * packed.width * tile.number
+            byte_products(
+                quads, packed.width, view.factors, 0, scratch.others, many, packed.width // 4, scratch.out, True
+            )
         else:
             s.readers.gather(s.x, s.tiles, tile.base, scratch)
             full_products(s.x, scratch, view.factors, scratch.others, many, scratch.out)
         uppers(s, tile, view.features, s.tiles.rounded_norms, scratch.others, many)
-        many, lanes = _list_above(s, search, tile, scratch.others, many), u32(0)
-        for o in range(many):
-            lanes = lanes | u32(scratch.kept[o])
+        many, screened = _list_above(s, search, tile, scratch.others, many), True
+        lanes = _lanes(scratch, many)
     fetch(s.x, s.tiles, tile.base, lanes)
     for o in range(many):
-        j, better = scratch.others[o], 0
         lanes = u32(scratch.kept[o])
         while lanes:
-            lane = lowest_one(lanes)
+            position = tile.base + lowest_one(lanes)
             lanes = lanes & (lanes - 1)
-            if gathered or _is_above(s, view, search, tile.base + lane, j):
-                better = better | _improved(s, view, search, tile.base + lane, j, gains) << lane
-        search.improved[tile.number * search.m + j] = better
+            if screened or _is_above(s, view, search, position, scratch.others[o]):
+                _note(s, view, search, position, scratch.others[o], found)
 
 
 @inner
@@ -195,15 +199,27 @@ def _is_above(s: Source, view: View, search: Search, position: i64, j: i64) -> b
 
 
 @inner
-def _improved(s: Source, view: View, search: Search, position: i64, j: i64, gains: Array[i64]) -> i64:
-    """Measure a point's distance to candidate j, and note whether it is improved, 1 or 0, and by how much."""
-    i = s.tiles.order[position]
-    distance = s.readers.distance(s.x, i, view.exact, j)
-    if not distance < search.closest[position]:
-        return 0
-    search.found[j * view.sizes.tiles * TILE + position] = distance
-    gains[j] += _integer(search, i, distance) - search.values[i]
-    return 1
+def _note(s: Source, view: View, search: Search, position: i64, j: i64, found: Found) -> None:
+    """Measure a point's distance to candidate j, and note it if the point is improved."""
+    distance = s.readers.distance(s.x, s.tiles.order[position], view.exact, j)
+    if distance < search.closest[position]:
+        at = found.many[0]
+        found.candidates[at], found.positions[at], found.distances[at] = i32(j), i32(position), distance
+        found.many[0] = at + 1
+
+
+@kernel
+def gains(tiles: Tiles, search: Search, improved: Improved, picked: Array[i64], most: i64, out: Array[i64]) -> None:
+    """What the sum of all integers changes by for each of the picked candidates, if it is chosen, out (most,)."""
+    for m in range(most):
+        j = picked[m]
+        gain = 0
+        for at in range(first_of(improved, j), improved.ends[j]):
+            position = i64(improved.positions[at])
+            if improved.distances[at] < search.closest[position]:
+                i = tiles.order[position]
+                gain += _integer(search, i, improved.distances[at]) - search.values[i]
+        out[m] = gain
 
 
 @inner
@@ -214,25 +230,23 @@ def _integer(search: Search, i: i64, distance: f64) -> i64:
 
 
 @kernel
-def choose(tiles: Tiles, search: Search, n: i64, best: i64, number: i64) -> None:
-    """Let the candidate `best` be the chosen row of this number."""
-    tiled = (n + TILE - 1) // TILE
-    for tile in range(tiled):
-        lanes = u32(search.improved[tile * search.m + best])
-        if lanes:
-            while lanes:
-                lane = lowest_one(lanes)
-                lanes = lanes & (lanes - 1)
-                position = tile * TILE + lane
-                i = tiles.order[position]
-                distance = search.found[best * tiled * TILE + position]
-                search.closest[position] = distance
-                search.labels[position] = i32(number)
-                search.thresholds[position] = threshold(search.halves[position], distance * search.to_frame)
-                value = _integer(search, i, distance)
-                search.blocks[i // BLOCK] += value - search.values[i]
-                search.values[i] = value
-            _sum_up(tiles, search, n, tile)
+def choose(tiles: Tiles, search: Search, improved: Improved, n: i64, j: i64, number: i64) -> None:
+    """Let candidate j be the chosen row of this number."""
+    last = -1
+    for at in range(first_of(improved, j), improved.ends[j]):
+        position, distance = i64(improved.positions[at]), improved.distances[at]
+        if distance < search.closest[position]:
+            if position // TILE != last and last >= 0:
+                _sum_up(tiles, search, n, last)
+            last, i = position // TILE, tiles.order[position]
+            search.closest[position] = distance
+            search.labels[position] = i32(number)
+            search.thresholds[position] = threshold(search.halves[position], distance * search.to_frame)
+            value = _integer(search, i, distance)
+            search.blocks[i // BLOCK] += value - search.values[i]
+            search.values[i] = value
+    if last >= 0:
+        _sum_up(tiles, search, n, last)
 
 
 @kernel

@@ -1,8 +1,8 @@
-"""Screening candidates on tiles of points kept as bytes: one signed byte a feature, sums in registers.
+"""Screening candidates on tiles of points kept as bytes: one signed byte a value, sums in registers.
 
 Seeding asks of many candidates which points they could be nearest to, and for nearly all pairs the answer is no. So a
-candidate is rounded to one byte a feature, half the work of the two that labelling takes; `bounds.seeding` derives the
-bound.
+candidate is rounded to one byte a value, half the work of the two that labelling takes. The values are coordinates
+along the leading directions, then features; `bounds.seeding` derives the bounds.
 """
 
 from __future__ import annotations
@@ -10,10 +10,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from steinhaus.engines.bounds.rounding import FLAT, SLACK
+from steinhaus.engines.bounds.bytes import SAMPLE
+from steinhaus.engines.bounds.rounding import FLAT, SLACK, length_above
 from steinhaus.engines.bounds.scores import FAR, UNKNOWN, plain_floor, product_slope
-from steinhaus.engines.dense.records import TILE, CentroidFrame, Scratch, Tiles
+from steinhaus.engines.bounds.seeding import direction_slopes, direction_step
+from steinhaus.engines.dense.records import TILE, CentroidFrame, Scores, Scratch
 from steinhaus.engines.dense.slices import Tile
 from steinhaus.jit.annotations import Array, f32, f64, i8, i64, u8
 from steinhaus.jit.build import apart, inner, kernel
@@ -39,24 +42,34 @@ _Bytes = Array[i8]
 
 
 class Packed(NamedTuple):
-    """Points and candidates as bytes, N positions in T tiles, m candidates."""
+    """Points and candidates as bytes, T tiles, m candidates: score = scale (q . limbs) - half, off by at most sizes .
+    slopes + floor.
+    """
 
-    quads: Array[u8]  # (T, 2, W / 4, 16, 4) the points
+    quads: Array[u8]  # (T, 2, W / 4, 16, 4) q, the points
     width: i64  # W; 0: they are not kept as bytes
+    sizes: Array[f32]  # (T, 3, 32) what a point's error is proportional to
     limbs: Array[i8]  # (m, W) the candidates
     scale: Array[f32]  # (m,) what a unit of a product is
-    half: Array[f32]  # (m,) score = product - half
-    rest: Array[f32]  # (m,) its error, as in bounds.seeding
-    slope: Array[f32]
-    floor: Array[f32]
-    reach: f32  # at least |m| if points are seen from there, as rounded ones are; else 0
+    half: Array[f32]  # (m,)
+    slopes: Array[f32]  # (m, 3)
+    floor: Array[f32]  # (m,)
 
 
-def packed_of(m: int, tiles: int, width: int, reach: np.float32) -> Packed:
+def packed_of(m: int, tiles: int, width: int) -> Packed:
     """Room for them."""
     quads, limbs = np.empty((tiles, 2, width, 16), np.uint8), np.zeros((m, width), np.int8)
-    scale, half, rest, slope, floor = np.zeros((5, m), np.float32)
-    return Packed(quads, width, limbs, scale, half, rest, slope, floor, reach)
+    sizes = np.zeros((tiles if width else 0, 3, TILE), np.float32)
+    scale, half, floor = np.zeros((3, m), np.float32)
+    return Packed(quads, width, sizes, limbs, scale, half, np.zeros((m, 3), np.float32), floor)
+
+
+def step_of(coordinates: NDArray[np.float32]) -> float:
+    """What coordinates of points along directions, (N, p), are rounded to; 0 if they cannot be.
+
+    By a sample: others may be cut off, and are open for longer.
+    """
+    return direction_step(float(np.abs(coordinates[:: max(1, len(coordinates) // SAMPLE)]).max(initial=0.0)))
 
 
 @kernel
@@ -77,12 +90,67 @@ def round_candidates(packed: Packed, frame: CentroidFrame, rows: Array[f64], m: 
             base = 128.0 * f64(scale) * f64(total)
         half = base + 0.5 * square
         packed.scale[j], packed.half[j] = scale, f32(half)
-        packed.rest[j] = f32(rest * SLACK)
-        packed.slope[j] = f32(product_slope(norm * SLACK + rest, 0.0, frame.rates.plain, frame.rates))
-        packed.floor[j] = f32(plain_floor(norm * SLACK, half, frame.rates))
+        reach = frame.rates.reach if frame.step > 0.0 else 0.0  # rounded points are seen from the reference point
+        packed.slopes[3 * j] = f32(rest * SLACK)
+        packed.slopes[3 * j + 1] = f32(product_slope(norm * SLACK + rest, 0.0, frame.rates.plain, frame.rates))
+        packed.floor[j] = f32(plain_floor(norm * SLACK, half, frame.rates) + reach * rest * SLACK)
         if not norm < FAR:
-            packed.scale[j], packed.half[j] = f32(0.0), f32(0.0)
-            packed.rest[j], packed.slope[j], packed.floor[j] = f32(0.0), f32(0.0), f32(UNKNOWN)
+            _leave_unscreened(packed, j)
+
+
+@kernel
+def round_directions(packed: Packed, directed: Scores, p: i64, step: f64, reach: f64, m: i64, g: Array[f64]) -> None:
+    """The same for candidates along p directions, whose scores without rounding are `directed`. step: what points are
+    rounded to; reach: at least |m|; g: (p,) to work in.
+    """
+    for j in range(m):
+        square, most = 0.0, 0.0
+        for t in range(p):
+            g[t] = f64(directed.rows[j * p + t])
+            square += g[t] * g[t]
+            most = max(most, abs(g[t]))
+        scale = f32(most / _MOST * step) if most > FLAT else f32(0.0)
+        rest, total = _round_row(packed.limbs + j * packed.width, g, p, f64(scale) / step)
+        half = f64(directed.half[j]) + 128.0 * f64(scale) * f64(total)  # the points' bytes are q + 128
+        slope, coarse, floor = direction_slopes(np.sqrt(square), rest, half, step, p, reach)
+        packed.scale[j], packed.half[j] = scale, f32(half)
+        packed.slopes[3 * j] = f32(f64(directed.slope[j]) + slope)
+        packed.slopes[3 * j + 1] = directed.lag[j]
+        packed.slopes[3 * j + 2] = f32(coarse)
+        packed.floor[j] = f32(f64(directed.floor[j]) + floor)
+        if directed.floor[j] >= f32(UNKNOWN):
+            _leave_unscreened(packed, j)
+
+
+@inner
+def _leave_unscreened(packed: Packed, j: i64) -> None:
+    """Let a candidate that is too far away be open for every point."""
+    packed.scale[j], packed.half[j], packed.floor[j] = f32(0.0), f32(0.0), f32(UNKNOWN)
+    for s in range(3):
+        packed.slopes[3 * j + s] = f32(0.0)
+
+
+@kernel
+def pack_directions(
+    packed: Packed, coordinates: Array[f32], order: Array[i64], norms: Array[f32], residuals: Array[f32], step: f64,
+    first: i64, end: i64,
+) -> None:  # fmt: skip
+    """Keep the tiles first <= tile < end of points in this order along directions, (n, p), as bytes.
+
+    norms, residuals: by position; step: what coordinates are rounded to.
+    """
+    p = packed.width
+    for position in range(TILE * first, TILE * end):
+        tile, lane, i = position // TILE, position % TILE, order[position]
+        to, square = packed.quads + 32 * p * tile + 16 * p * (lane // 16) + 4 * (lane % 16), 0.0
+        for t in range(p):
+            b = f64(coordinates[i * p + t])
+            q = min(max(np.rint(b / step), -128.0), 127.0)
+            square += (b - step * q) * (b - step * q)
+            to[64 * (t // 4) + t % 4] = u8(i32(q) + i32(128))
+        at = 3 * TILE * tile + lane
+        packed.sizes[at], packed.sizes[at + TILE] = norms[position], residuals[position]
+        packed.sizes[at + 2 * TILE] = f32(length_above(square))
 
 
 @inner
@@ -101,34 +169,37 @@ def _round_row(limbs: Array[i8], e: Array[f64], d: i64, unit: f64) -> tuple[f64,
 
 @inner
 def list_open(
-    packed: Packed, tiles: Tiles, thresholds: Array[f32], tile: Tile, chosen: Array[i64], count: i64, scratch: Scratch
+    packed: Packed, thresholds: Array[f32], tile: Tile, chosen: Array[i64], count: i64, scratch: Scratch
 ) -> i64:
-    """List the candidates chosen[c], c < count, whose upper bounds reach the thresholds of some lanes in `others`, and
-    those lanes, as bits, in `kept`. Returns how many. `chosen` may be `others`.
+    """List the candidates chosen[c], c < count, whose upper bounds reach the thresholds of some of their lanes in
+    `others`. Their lanes, as bits in `kept`, become those. Returns how many. `chosen` may be `others`.
     """
     many = 0
     if BYTE_LANES > 0:
         c = 0
         while c < count:
             left = count - c
-            if left > 6 and left < 10:
-                many = _list_some(9, packed, tiles, thresholds, tile, chosen, c, left, scratch, many)
+            if left > 9:
+                many = _list_some(12, packed, thresholds, tile, chosen, c, min(left, 12), scratch, many)
+                c += 12
+            elif left > 6:
+                many = _list_some(9, packed, thresholds, tile, chosen, c, left, scratch, many)
                 c += 9
             elif left > 4:
-                many = _list_some(6, packed, tiles, thresholds, tile, chosen, c, min(left, 6), scratch, many)
+                many = _list_some(6, packed, thresholds, tile, chosen, c, left, scratch, many)
                 c += 6
             elif left > 2:
-                many = _list_some(4, packed, tiles, thresholds, tile, chosen, c, left, scratch, many)
+                many = _list_some(4, packed, thresholds, tile, chosen, c, left, scratch, many)
                 c += 4
             else:
-                many = _list_some(2, packed, tiles, thresholds, tile, chosen, c, left, scratch, many)
+                many = _list_some(2, packed, thresholds, tile, chosen, c, left, scratch, many)
                 c += 2
     return many
 
 
 @apart
 def _list_some(
-    size: literal, packed: Packed, tiles: Tiles, thresholds: Array[f32], tile: Tile, chosen: Array[i64], first: i64,
+    size: literal, packed: Packed, thresholds: Array[f32], tile: Tile, chosen: Array[i64], first: i64,
     count: i64, scratch: Scratch, many: i64,
 ) -> i64:  # fmt: skip
     """The same for the candidates from the first on, at most `size`: `count`, and the last of them again."""
@@ -142,9 +213,9 @@ def _list_some(
     for q in range(packed.width // 4):
         a = words(quads, 64 * q, 16)
         b = words(quads, 16 * packed.width + 64 * q, 16)
-        # the next tile: 24 ns a candidate instead of 54, for 500,000 points
-        prefetch(quads, TILE * packed.width + 128 * q)
-        prefetch(quads, TILE * packed.width + 128 * q + 64)
+        if first == 0:  # the next tile: of 9 candidates, 24 ns each instead of 54, for 500,000 points
+            prefetch(quads, TILE * packed.width + 128 * q)
+            prefetch(quads, TILE * packed.width + 128 * q + 64)
         for s in unroll(size):
             factor = splat(word(starts[s], 4 * q), i32, 16)
             sums[2 * s] = add_byte_products(sums[2 * s], a, factor)
@@ -153,13 +224,14 @@ def _list_some(
         if s < count:
             j, lanes = chosen[first + s], u32(0)
             for g in unroll(2):
-                length = load(tiles.norms, tile.base + 16 * g, 16) + packed.reach
                 score = convert(sums[2 * s + g], f32) * packed.scale[j] - packed.half[j]
-                error = fma(length, splat(packed.rest[j], f32, 16), splat(packed.floor[j], f32, 16))
-                norm = load(tiles.rounded_norms, tile.base + 16 * g, 16)
-                above = score + fma(norm, splat(packed.slope[j], f32, 16), error)
+                error = splat(packed.floor[j], f32, 16)
+                for part in unroll(3):
+                    each = load(packed.sizes, 96 * tile.number + 32 * part + 16 * g, 16)
+                    error = fma(each, splat(packed.slopes[3 * j + part], f32, 16), error)
+                above = score + error
                 lanes = lanes | bits_of(load(thresholds, tile.base + 16 * g, 16) > above) << u32(16 * g)
-            lanes = tile.present & ~lanes
+            lanes = u32(scratch.kept[first + s]) & ~lanes
             if lanes:
                 scratch.others[many] = j
                 scratch.kept[many] = i64(lanes)
