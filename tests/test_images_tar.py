@@ -79,6 +79,7 @@ def test_a_label_that_is_no_json_is_none(tmp_path, x, label):
     assert open_images(shard(tmp_path / "s.tar", [("0.png", png(x[0])), ("0.json", label)])).labels is None
 
 
+@pytest.mark.slow
 def test_members_are_forgotten_as_soon_as_they_are_read(tmp_path, x):
     """A shard of millions of them takes no more memory than one of few."""
     path = shard(tmp_path / "s.tar", [("0.png", png(x[0]))] + [(f"{row}.txt", b"") for row in range(40_000)])
