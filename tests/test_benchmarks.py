@@ -21,6 +21,11 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 # A script: what it is started with, one list a run. STORE is a store of a few thousand images, TABLES a document with a
 # place for tables.
+# One row of each kind: every row is a process of each library.
+EVERYDAY = (
+    "iris,digits,birch1,blobs-million,mnist-uint8-10,iris-10,wide-50,minibatch-10,"
+    "predict-1-uint8,score-1000-float32,transform-1-float64,fit_predict-1-uint8,fit_transform-1000-float32"
+)
 RUNS = {
     "borders": [["--tiny", "--rounds", "1", "--markdown", "TABLES"]],
     "compare": [
@@ -29,7 +34,7 @@ RUNS = {
         ["--points", "1200", "--rounds", "1", "--peers", "none", "--growth"],
     ],
     "estimator": [["--rounds", "1", "--fits", "1", "--images", "6000"]],
-    "everyday": [["--tiny", "--rounds", "1", "--markdown", "TABLES", "--plot", "PLOT"]],
+    "everyday": [["--tiny", "--rounds", "1", "--rows", EVERYDAY, "--markdown", "TABLES", "--plot", "PLOT"]],
     "features": [["--tiny", "--k", "3", "--restarts", "1"], ["--file", "300", "--rounds", "1"]],
     "first_use": [["--images", "2000", "--rounds", "1", "--markdown", "TABLES"]],
     "quality": [["--tiny", "--seeds", "1", "--plot", "PLOT"]],
@@ -41,11 +46,12 @@ RUNS = {
         ["mnist", "--images", "1000"],
         ["peers", "STORE", "--images", "2000", "--iterations", "2"],
     ],
-    "starting": [["--tiny", "--rounds", "1"]],
+    "starting": [["--tiny", "--rounds", "1", "--rows", "mnist-10,birch1,given-embeddings,seeding,two-levels"]],
     "scale_data": [["NEW", "--images", "5000"]],
     "without": [["--points", "1200", "--rounds", "1", "--rows", "k10,noise"]],
     "whole_command": [["--rounds", "1", "--train", "2000"]],
 }
+WITHOUT_MNIST = {"first_use"}  # which then leaves out the study of MNIST, from a cold cache and from a warm one
 STARTED_BY_OTHERS = {"measure": "compare", "scripted_study": "whole_command"}
 
 
@@ -93,7 +99,8 @@ def test_it_runs(name, arguments, folder, request):
     places = {"TABLES": tables, "NEW": folder / "new.zarr", "PLOT": folder / "plot-of-test.svg"}
     if "STORE" in arguments:
         places["STORE"] = request.getfixturevalue("store")
-    environment = os.environ | {"PYTHONPATH": str(Path(steinhaus.__file__).parents[1]), "MPLBACKEND": "agg"}
+    known = {key: value for key, value in os.environ.items() if key != "STEINHAUS_DATA" or name not in WITHOUT_MNIST}
+    environment = known | {"PYTHONPATH": str(Path(steinhaus.__file__).parents[1]), "MPLBACKEND": "agg"}
     done = subprocess.run(
         [sys.executable, str(folder / f"{name}.py"), *(str(places.get(word, word)) for word in arguments)],
         cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False,

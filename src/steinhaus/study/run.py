@@ -248,14 +248,18 @@ class _Session:
         if self.study.init == "hierarchical":
             rows, weights = self.train, self.split.train.weights
             part = partial(engines.opened_rows, points, rows, weights=weights, threads=self.study.threads)
-            return hierarchical(points, k, stream, part, weights=points.totals.draws)
+            return hierarchical(points, k, stream, part, weights=self._draws(points))
         if isinstance(self.study.init, str):
-            return seeding.starts(points, k, self.study.init, stream, weights=points.totals.draws)
+            return seeding.starts(points, k, self.study.init, stream, weights=self._draws(points))
         start = cast("NDArray[np.float64]", self.study.init[k][restart])
         data = self.store.record.data
         if data.features is not None:
             return start * data.unit
         return cast("Float64", scaling.applied(data.scaling, start * data.full_scale))
+
+    def _draws(self, points: Points) -> Int64 | None:
+        """By what rows are drawn, if images have weights. Totals of points that stay on disk cost a pass."""
+        return None if self.split.train.weights is None else points.totals.draws
 
     def _points(self, rows: Any, weights: Float64 | None = None) -> Points:
         how: dict[str, Any] = {} if weights is None else {"weights": weights}
