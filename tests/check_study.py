@@ -133,7 +133,7 @@ def check_names(best: dict[str, Any], clusters: NDArray[np.int64], y: NDArray[np
 def main(folder: Path, data: Path) -> None:
     """Check everything, the cheap things first."""
     study = json.loads((folder / "study.json").read_text("utf-8"))
-    check(study["schema"] == 1, "the schema")
+    check(study["schema"] == 2, "the schema")
     check((study["data"]["n_train"], study["data"]["n_test"]) == (TRAIN, TEST), "the size of the split")
     check_histories(study["runs"])
     for name in ("report.html", "figures"):
