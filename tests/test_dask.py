@@ -229,6 +229,15 @@ def test_a_chunk_that_a_worker_cannot_read_is_named(client, tmp_path, rng):
         spread(open_images(tmp_path / "x.zarr", stored=True).rows, client)
 
 
+def test_refining_is_as_in_memory(client, rng):
+    x = rng.random((300, 6))
+    how = {"n_clusters": 5, "random_state": 3, "refine": "breathing", "refine_steps": 3}
+    here, there = KMeans(**how).fit(x), KMeans(**how).fit(da.from_array(x, chunks=(120, 6)))
+    assert [step.inertia for step in there.refine_] == [step.inertia for step in here.refine_]
+    assert there.cluster_centers_.tolist() == here.cluster_centers_.tolist()
+    assert there.labels_.compute().tolist() == here.labels_.tolist()
+
+
 @pytest.mark.parametrize("init", ["k-means++", "hierarchical"])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_kmeans_takes_dask_arrays(client, dtype, init, rng, tmp_path):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import safetensors.numpy
 
 from steinhaus.cli import main
 from steinhaus.errors import PlanError, StoreError
+from steinhaus.images import open_images
 from steinhaus.report import from_result, render
 from steinhaus.study import Study, load
 from steinhaus.study.events import Refined, Refining
@@ -34,6 +36,15 @@ def test_the_best_of_each_k_is_the_refined_one(tmp_path):
     assert len(steps) == len(refined.record.refined[1].inertia) - 1
     assert [event.k for event in told if isinstance(event, Refined)] == [2, 5]
     assert set(refined.refining_seconds) == {2, 5}
+
+
+def test_from_disk_it_is_the_same_bit_for_bit(tmp_path, rng):
+    np.save(tmp_path / "x.npy", (rng.random((300, 6, 6)) * 255).astype(np.uint8))
+    study = Study(k=(5,), restarts=2, refine="breathing")
+    here, there = (study.run(open_images(tmp_path / "x.npy", stored=stored)) for stored in (False, True))
+    assert here.record.refined == there.record.refined
+    assert here.raw_centroids(5).tobytes() == there.raw_centroids(5).tobytes()
+    assert here.labels(5).tolist() == there.labels(5).tolist()
 
 
 def test_labels_sizes_and_centroids_are_of_the_refined_clusters(tmp_path):
