@@ -144,7 +144,7 @@ class MemoryPoints:
         return farthest(self.own_distances(run), self.labels(run.key), wanted)
 
     def explain(self, k: int, runs: int = 1) -> str:
-        """See `Explained.explain`."""
+        """See `Points.explain`."""
         return self._policy.explain(k, runs, pays=self._rounding_pays, shapeless=self._shapeless)
 
     def own_distances(self, run: Run) -> Float64:
@@ -166,7 +166,7 @@ class MemoryPoints:
         return self.own_distances(run), second
 
     def sample(self, run: Run, factor: float, seed: int) -> Int64:
-        """See `Sampled.sample`."""
+        """See `Sampling.sample`."""
         return np.flatnonzero(chances(seed, np.arange(self.n)) < factor * self.own_distances(run))
 
     def rows(self, indices: Int64) -> Float64:
