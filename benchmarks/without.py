@@ -12,6 +12,7 @@ import argparse
 import statistics
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from time import perf_counter, process_time
 from typing import Any
 from unittest.mock import patch
@@ -131,7 +132,7 @@ def main() -> None:
         files = prepare(workload.data, workload.ks, size=options.points)
         x = np.load(files.own)
         starts = np.split(np.load(files.starts), np.cumsum(files.ks)[:-1])
-        found[workload.name] = ratios(lambda: fit(x, starts, workload.max_iter), PARTS, options.rounds)  # noqa: B023
+        found[workload.name] = ratios(partial(fit, x, starts, workload.max_iter), PARTS, options.rounds)
         alone[workload.name] = labelling(x, starts[0], options.rounds)
         print(workload.name, {name: round(ratio, 2) for name, ratio in found[workload.name].items()}, flush=True)
     lines = [f"{sentence(machine(cores()))} {options.rounds} rounds.", ""]
