@@ -8,9 +8,9 @@ lowers the inertia, the search goes on from there; if not, from where it was, wi
 centroids do not move in a step, so an engine that remembers what it knows of them makes a step cheap.
 
 It differs from the paper in three things. A new centroid is a row of its cluster, drawn by its squared distance to the
-centroid, not a point next to the centroid. And a step that fails is tried again with the clusters of the next largest
-errors, before fewer centroids are added. And Lloyd's algorithm goes on for at most 15 iterations after either half of a
-step.
+centroid, not a point next to the centroid. A step that fails is tried again with the clusters of the next largest
+errors, before fewer centroids are added. After either half of a step, Lloyd's algorithm goes on for at most 15
+iterations.
 
 Errors and utilities are sums in the order of the points, ties go to the lowest cluster, and draws depend on the step's
 number alone: the search takes the same way wherever the points are.
@@ -21,6 +21,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from math import inf
 
 import numpy as np
 
@@ -108,15 +109,14 @@ def refine(
         Its `best` is as good as before or better, and `points.labels(best.key)` are its labels.
     """
     began = time.monotonic()
-    over = budget.steps is not None and len(search.steps) >= budget.steps
-    while not over:
-        following = next(_steps(points, search, stream, how), None)
-        if following is None:
-            break
+    most = inf if budget.steps is None else budget.steps
+    steps = _steps(points, search, stream, how)
+    while len(search.steps) < most and (following := next(steps, None)) is not None:
         search = following
-        over = watch is not None and watch(search) is True
-        over |= budget.steps is not None and len(search.steps) >= budget.steps
-        over |= budget.seconds is not None and time.monotonic() - began >= budget.seconds
+        if watch is not None and watch(search) is True:
+            break
+        if budget.seconds is not None and time.monotonic() - began >= budget.seconds:
+            break
     return replace(search, best=_ended(points, search, how))
 
 
