@@ -155,9 +155,9 @@ def _known_images(result: StudyResult, reading: dict[str, Any]) -> Images | None
     ready = {status.known.name for status in data_status(reading.get("data")) if status.ready}
     if record.data.name not in ready or not record.complete:
         return None
-    here: dict[str, Any] = (
-        {"download": False} if is_known(record.data.name) else {}
-    )  # a path of that name has no such option
+    here: dict[str, Any] = {}
+    if is_known(record.data.name):  # a path of that name has no such option
+        here["download"] = False
     try:
         images = open_images(record.data.name, **here, **reading)
     except DataError:

@@ -58,7 +58,8 @@ def found(
         sums += _summed([of_k[rows] for of_k in labels.values()], starts, pixels)
         values = np.asarray(points[rows]).astype(np.float64)
         for k, of_k in labels.items():
-            lengths[k][rows] = np.sqrt(np.square(values - centroids[k][of_k[rows]]).sum(axis=1))
+            squares = np.square(values - centroids[k][of_k[rows]])
+            lengths[k][rows] = np.sqrt(np.cumsum(squares, axis=1)[:, -1])  # in order: the same with every NumPy
     return {
         k: _of(k, labels[k], sums[start : start + k], lengths[k] / unit, images)
         for k, start in zip(labels, starts[:-1], strict=True)
