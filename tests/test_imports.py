@@ -55,7 +55,7 @@ features.space
 study.record
 study.files       errors
 images            points errors seeding wording features.space
-features          errors resources wording canonical features.asked features.space images study.files
+features          errors resources wording canonical engines features.asked features.space images study.files
 images.opening    errors images wording features
 images.importing  errors images wording images.opening
 images.__init__   images images.opening

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from steinhaus.engines import unit_rows
 from steinhaus.features import pca
 from steinhaus.features.exact import Float64
 from steinhaus.features.pca import Arrays
@@ -98,8 +99,7 @@ def _fitted(step: str, of: Blocks, n: int) -> Arrays:
 
 def _applied(step: str, arrays: Arrays, rows: NDArray[Any]) -> Float64:
     if step == "normalise":
-        norms = np.sqrt(np.square(rows).sum(axis=1, keepdims=True))
-        return np.asarray(rows / np.where(norms > 0, norms, 1.0))  # a vector of zeros has no direction, and stays
+        return np.asarray(unit_rows(np.ascontiguousarray(rows)))  # a vector of zeros has no direction, and stays
     if step == "standardise":
         return np.asarray((rows - arrays["offset"]) / arrays["step"])
     return pca.applied(arrays, rows)
