@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import numpy as np
 
 from steinhaus.engines.exact.distances import table_of_distances
@@ -18,13 +20,12 @@ def two_nearest(points: Points, run: Run) -> tuple[Float64, Float64]:
     centroids, labels = np.ascontiguousarray(run.centroids), np.asarray(points.labels(run.key))
     first, second = np.empty(points.n), np.empty(points.n)
     block = max(1, _VALUES // (points.d + len(centroids)))
-    workers = Workers()
-    for begin in range(0, points.n, block):
-        rows = np.arange(begin, min(begin + block, points.n))
-        distances = table_of_distances(points.rows(rows), centroids, workers)
-        own = labels[rows], np.arange(len(rows))
-        first[rows] = distances[own[1], own[0]]
-        distances[own[1], own[0]] = np.inf
-        second[rows] = distances.min(axis=1)
-    workers.close()
+    with closing(Workers()) as workers:
+        for begin in range(0, points.n, block):
+            rows = np.arange(begin, min(begin + block, points.n))
+            distances = table_of_distances(points.rows(rows), centroids, workers)
+            own = np.arange(len(rows)), labels[rows]
+            first[rows] = distances[own]
+            distances[own] = np.inf
+            second[rows] = distances.min(axis=1)
     return first, second
