@@ -43,8 +43,6 @@ class Thresholds(NamedTuple):
     # 784).
     gathering: float = 30.0
     products: float = 4.5
-    # Distances between anchors that are worth their memory.
-    between: int = 2**22
     # Share of all rows of products above which gaps and anchors are of no use to a pass.
     vain: float = 0.5
     # Features and centroids in all from which points of floats are rounded to bytes.
