@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from functools import partial
 from time import perf_counter, process_time
 from typing import Any
@@ -23,34 +22,23 @@ import scale
 from machine import cores, machine, sentence
 from steinhaus.engines import choose, nearest
 from steinhaus.engines.cluster import ahead
-from steinhaus.engines.dense import points, policy, state
+from steinhaus.engines.dense import policy
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Run
 from workloads import WORKLOADS, prepare
 
-ROWS = ("k10", "k100", "k1000", "photographs-100", "embeddings", "noise")
+ROWS = ("study", "k10", "k100", "k1000", "photographs-100", "embeddings", "noise")
 NEVER = 2**62
 
 
-@contextmanager
-def threshold(**values: Any) -> Iterator[None]:
-    """Other thresholds of the screened engine, in all modules that read them."""
-    changed = policy.THRESHOLDS._replace(**values)
-    with ExitStack() as stack:
-        for module in (policy, state, points):
-            stack.enter_context(patch.object(module, "THRESHOLDS", changed))
-        yield
+def threshold(**values: int) -> Any:
+    """Other thresholds of the screened engine."""
+    return patch.object(policy, "THRESHOLDS", policy.THRESHOLDS._replace(**values))
 
 
 PARTS: dict[str, Callable[[], Any]] = {
     "gaps and anchors": lambda: patch.object(policy.Policy, "fits", lambda self, sizes: False),
-    "fewer directions for few centroids": lambda: threshold(few_centroids=0, few_features=0),
-    "order by cluster": lambda: threshold(cluster=NEVER),
-    "computing tiles with many open pairs": lambda: threshold(open_pairs=float(NEVER)),
-    "few candidates straight from features": lambda: threshold(few_candidates=0),
-    "products kept to spare": lambda: threshold(spare=0.0),
-    "anchors in company": lambda: threshold(company=1.0),
-    "rests of gaps in vain": lambda: threshold(vain=float(NEVER)),
+    "fewer directions for few centroids": lambda: threshold(few_centroids=0),
     "floats rounded to bytes": lambda: threshold(rounded_centroids=NEVER),
 }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from steinhaus.engines.bounds.gaps import accumulated, gap, recorded
 from steinhaus.engines.dense.certifying import bounds, uppers
 from steinhaus.engines.dense.products import products
-from steinhaus.engines.dense.records import ANCHORED, RENEW, SCREENED, TILE, Change, Gaps, Orders, Tiles, View
+from steinhaus.engines.dense.records import RENEW, SCREENED, TILE, Change, Gaps, Tiles, View
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
 from steinhaus.jit.build import apart, inlined, inner
 from steinhaus.jit.operations import (
@@ -30,19 +30,16 @@ INFINITY = float("inf")
 
 
 @apart
-def select_candidates(
-    s: Source, view: View, orders: Orders, change: Change, tile: Tile, run: RunSlice, mode: i64
-) -> i64:
+def select_candidates(s: Source, view: View, change: Change, tile: Tile, run: RunSlice, mode: i64) -> i64:
     """List a tile's candidates in `chosen`, ascending. Returns how many."""
     gaps, chosen = view.gaps, s.scratch.chosen
     gaps.fallen[run.at_tile] = accumulated(gaps.fallen[run.at_tile], _fall(gaps, tile, run))
-    ahead = orders.spare[run.run] * tile.size if mode == RENEW else f32(0.0)
-    count = _open_gaps(gaps, tile, run, gaps.fallen[run.at_tile] + ahead, chosen)
+    count = _open_gaps(gaps, tile, run, gaps.fallen[run.at_tile], chosen)
     if mode == RENEW:
         view.anchors.used[run.at_tile] = 0
         for q in range(run.width):
             view.anchors.slots[run.at + q] = 0
-    if count > (1 if mode == ANCHORED else orders.straight[run.run]):
+    if count > 1:
         count = _screen_by_directions(s, view, change, tile, run, count)
     return count
 

@@ -12,7 +12,6 @@ from steinhaus.jit.build import apart, inner
 from steinhaus.jit.operations import (
     as_bytes,
     bits_of,
-    count_ones,
     fma,
     load,
     lowest_one,
@@ -95,15 +94,6 @@ def list_open(s: Source, count: i64, opened: u32) -> i64:
             scratch.kept[many] = i64(opened & ~below)
             many += 1
     return many
-
-
-@inner
-def count_pairs(s: Source, many: i64) -> i64:
-    """How many (lane, centroid) pairs would have to be settled."""
-    pairs = 0
-    for o in range(many):
-        pairs += count_ones(u32(s.scratch.kept[o]))
-    return pairs
 
 
 # Single points

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +16,7 @@ from steinhaus.engines.dense.products import halve_rows
 from steinhaus.engines.dense.records import TILE, Factors, Framed, Tiles, factors_of, scratch_of
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
-from steinhaus.points import Float64, Int32, Int64
+from steinhaus.points import Float64, Int64
 
 _SAMPLE = 512  # points that the leading directions are taken from
 _SWEEPS = 2  # of subspace iteration
@@ -84,14 +83,10 @@ def projected(
     return Projected(basis, coordinates, rests, along, rest)
 
 
-def arranged(of: Reading, found: Projected, labels: Int32 | None = None, *, bare: bool = False) -> Tiles:
-    """The points in tiles of near ones.
-
-    labels: (n,) where one run is alone: points of a cluster stand together then, and near ones within it.
-    bare: leave out what they are along the directions.
-    """
+def arranged(of: Reading, found: Projected, *, bare: bool = False) -> Tiles:
+    """The points in tiles of near ones; bare: without their coordinates along the directions."""
     n, tiles, p = of.points.rows.n, len(of.tiles.order) // TILE, found.basis.p
-    order = near_order(found.coordinates[:n], of.workers, labels)
+    order = near_order(found.coordinates[:n], of.workers)
     order = np.concatenate([order, np.repeat(order[-1:], tiles * TILE - n)])
     projections = np.empty((tiles, 2, 0 if bare else p, 16), np.float32)
 
@@ -154,18 +149,10 @@ def leading_directions(of: Reading, p: int, *, forced: bool = False) -> Basis | 
     return _basis_of(directions[:, :d])
 
 
-def near_order(coordinates: NDArray[np.float32], workers: Workers, labels: Int32 | None = None) -> Int64:
-    """An order of the points (n, p) in which tiles hold points near to each other, (n,) int64.
-
-    labels: (n,) clusters that shall stand together, as far as whole tiles allow.
-    """
+def near_order(coordinates: NDArray[np.float32], workers: Workers) -> Int64:
+    """An order of the points (n, p) in which tiles hold points near to each other, (n,) int64."""
     n, p = coordinates.shape
     order, keys, parts = np.arange(n), np.empty(n, np.float32), [(0, n)]
-    if labels is not None:
-        kind = np.min_scalar_type(labels.max())  # NumPy sorts small integers by digits
-        order = np.argsort(labels.astype(kind), kind="stable")
-        ends = (np.cumsum(np.bincount(labels)) + TILE // 2) // TILE * TILE
-        parts = list(itertools.pairwise(np.unique([0, *ends[ends < n], n]).tolist()))
 
     def split(_: int, first: int, end: int) -> None:
         for a, b in parts[first:end]:

@@ -13,7 +13,7 @@ from steinhaus.engines.dense.candidates import (
     select_candidates,
     split_by_anchors,
 )
-from steinhaus.engines.dense.certifying import bounds, count_pairs, fetch, list_open, nearest, settle
+from steinhaus.engines.dense.certifying import bounds, fetch, list_open, nearest, settle
 from steinhaus.engines.dense.lanes import Readers
 from steinhaus.engines.dense.products import full_products
 from steinhaus.engines.dense.records import (
@@ -37,7 +37,7 @@ from steinhaus.engines.dense.records import (
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
 from steinhaus.jit.build import apart, inner, kernel
 from steinhaus.jit.operations import bits_of, claim, count_ones, largest, load, lowest_one, maximum
-from steinhaus.jit.types import Array, boolean, f32, i32, i64, u8, u32
+from steinhaus.jit.types import Array, boolean, i32, i64, u8, u32
 
 
 @kernel
@@ -90,7 +90,7 @@ def _label(s: Source, view: View, orders: Orders, change: Change, tile: Tile, r:
     mode, count = i64(orders.modes[r]), run.k
     gapped = sizes.gapped != 0 and (mode == RENEW or mode == ANCHORED)
     if gapped:
-        count = select_candidates(s, view, orders, change, tile, run, mode)
+        count = select_candidates(s, view, change, tile, run, mode)
     else:
         for c in range(count):
             s.scratch.chosen[c] = first + c
@@ -159,10 +159,7 @@ def _from_anchors(
     change.work[SCREENED * runs + run.run] += count
     opened = tile.present & bounds(s, tile, run, view.anchored, s.tiles.rounded_norms, scratch.chosen, count)
     measure_gaps(s, view.gaps, tile, run, count)
-    many = list_open(s, count, opened)
-    if opened != u32(0) and f32(count_pairs(s, many)) > view.sizes.limit * f32(count):
-        return tile.present, -1, gathered
-    return opened, many, gathered
+    return opened, list_open(s, count, opened), gathered
 
 
 @apart

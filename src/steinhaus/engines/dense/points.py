@@ -14,7 +14,7 @@ from steinhaus.engines.bounds import bytes as rounding
 from steinhaus.engines.bounds import scores
 from steinhaus.engines.dense import labelling, lanes, limited, records
 from steinhaus.engines.dense.directions import Projected, Reading, arranged, projected
-from steinhaus.engines.dense.policy import THRESHOLDS, Capacity, Policy, Screen, rounding_pays
+from steinhaus.engines.dense.policy import Capacity, Policy, Screen, rounding_pays
 from steinhaus.engines.dense.predict import framed
 from steinhaus.engines.dense.preparing import prepare
 from steinhaus.engines.dense.records import BRUTE, FEATURES, RENEW, bytes_of
@@ -297,8 +297,6 @@ class MemoryPoints:
         orders.queue[:] = 0, self._policy.tiles, self._tiles_at_once
         orders.many[0] = len(active)
         orders.active[: len(active)], orders.modes[:] = active, modes
-        if len(fresh):
-            orders.spare[:] = batch.spare(fresh)
 
         def label(worker: int, _first: int, _end: int) -> None:
             labelling.assign(
@@ -309,10 +307,9 @@ class MemoryPoints:
         self.work = work = np.zeros((records.WORKS, len(modes)), np.int64)
         for change in batch.handed_changes:
             labelling.collect(view, change, self.d, len(batch.sums), batch.sums, batch.counts, work)
-        batch.account(work, fresh, self._tiles.p / self.d)
+        batch.account(work, fresh)
         if self._policy.screen == "auto":
             self._judge_rounding(batch, modes)
-            batch.rest(modes, work)
 
     def _update(self, batch: Batch, part: slice, steps: Handed, tolerance: float, done: int) -> bool:
         """Find a run's next centroids, now that its points are labelled; False where that is left undone."""
@@ -379,8 +376,7 @@ class MemoryPoints:
         """Look for p leading directions; where they tell something, bring what is known into the points' new order."""
         found = self._project(p, batch.anchors.products)  # nothing is in them before the next pass
         if found:
-            alone = len(batch.labels) == 1 and batch.passes > 0 and self.n >= THRESHOLDS.cluster * len(batch.counts)
-            placed = arranged(self._reading(), found, batch.labels[0, : self.n] if alone else None)
+            placed = arranged(self._reading(), found)
             self._basis, self._projected = found.basis, None
             self._tiles = placed._replace(rounded_norms=self._rounded_norms(placed.norms))
             self._look()

@@ -20,31 +20,14 @@ Screen = Literal["auto", "compact", "drift", "plain", "none"]
 class Thresholds(NamedTuple):
     """Where one way of screening takes over from another. Measured: docs/benchmarks.md, "Thresholds"."""
 
-    # Centroids in all up to which few directions are taken; how many few and many are.
-    few_centroids: int = 20
+    # Leading directions to take for few centroids, up to how many these are, and for more.
     few_directions: int = 32
+    few_centroids: int = 20
     directions: int = 48
-    # Features up to which few directions are taken: a million embeddings of 128, K = 256, are as fast with 32 as with
-    # 48.
-    few_features: int = 128
-    # Points a cluster from which on points are ordered by their cluster first: a million embeddings, K = 256, 5.7 s
-    # instead of 6.5; MNIST, K = 100, 0.73 s instead of 0.79; K = 1000, 60 points a cluster, no gain.
-    cluster: int = 128
-    # A tile is computed from all features once more than so many of its 32 points are open per candidate.
-    open_pairs: float = 4.0
-    # Up to so many candidates are computed from the features without a look at the directions.
-    few_candidates: int = 16
-    # A full pass keeps products with centroids that may be candidates until the anchors have moved so many times as far
-    # again as since the last one.
-    spare: float = 2.0
-    # A run takes new anchors early, when another does, once so much of its own cost is reached.
-    company: float = 0.6
     # Costs of work, in pairs settled (about 0.1 us): gathering a tile; a row of its products from the features (of
     # 784).
     gathering: float = 30.0
     products: float = 4.5
-    # Share of all rows of products above which gaps and anchors are of no use to a pass.
-    vain: float = 0.5
     # Features and centroids in all from which points of floats are rounded to bytes.
     rounded_features: range = range(64, 1025)
     rounded_centroids: int = 64
@@ -96,10 +79,8 @@ class Policy:
     def directions(self, k: int) -> int:
         """How many leading directions to take for k centroids in all: a multiple of 16, 0 for none."""
         t = THRESHOLDS
-        if self.d <= t.few_directions:
-            return int(-(-self.d // 16) * 16)
-        most = t.few_directions if k <= t.few_centroids or self.d <= t.few_features else t.directions
-        return int(min(most, self.n // 16 * 16))
+        most = t.few_directions if k <= t.few_centroids else t.directions
+        return -(-self.d // 16) * 16 if self.d <= most else min(most, self.n // 16 * 16)
 
     def kept(self, sizes: Int64) -> Int64:
         """How many products a tile keeps of each run, (R,): of all few centroids, of the nearest of many."""

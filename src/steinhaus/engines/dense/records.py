@@ -151,7 +151,6 @@ class Sizes(NamedTuple):
     wide: i64  # H
     kept: i64  # M
     gapped: i64  # whether gaps and anchors are kept
-    limit: f32  # open pairs a candidate above which a tile is computed from all features
 
 
 class View(NamedTuple):
@@ -180,11 +179,6 @@ class Orders(NamedTuple):
     many: Array[i64]  # (1,) how many runs are active
     active: Array[i64]  # (R,) their rows, the first so many
     modes: Array[i8]  # (R,)
-    # (R,) how far centroids may go until the next anchors: products are kept of what may be candidates by then.
-    spare: Array[f32]
-    # (R,) up to so many candidates of a tile are computed from the features, in a full pass, without a look at the
-    # directions.
-    straight: Array[i64]
 
 
 class CentroidFrame(NamedTuple):

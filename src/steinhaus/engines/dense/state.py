@@ -12,11 +12,9 @@ from steinhaus.engines.dense.policy import THRESHOLDS, Capacity
 from steinhaus.engines.dense.records import (
     ANCHORED,
     COMPUTED,
-    FEATURES,
     GATHERED,
     PAIRS,
     RENEW,
-    SCREENED,
     TILE,
     Anchors,
     Factors,
@@ -59,10 +57,6 @@ class Batch:
     debts: Float64  # (R,) what has been paid since for the anchors' age
     workers: list[Worker]
     orders: Orders
-    vain: Float64  # (R,) how many rows of products a pass with gaps may take before it rests
-    resting: Int64  # (R,) passes for which gaps and anchors are left alone
-    rests: Int64  # (R,) how long the next rest will be
-    anchored_at: NDArray[np.float32]  # (H,) the gaps' `travelled` at each run's anchors
     passes: int = 0
 
     def holds(self, run: Run) -> bool:
@@ -80,49 +74,15 @@ class Batch:
         return slice(int(self.firsts[row]), int(self.firsts[row + 1]))
 
     def modes(self) -> NDArray[np.int8]:
-        """How each run is screened next: from its anchors, or from the features where their age has cost what new ones
-        cost, or where they are left alone.
-        """
-        due = self.debts / self.costs
-        if (due >= 1).any():
-            due /= THRESHOLDS.company
-        return np.where(self.resting > 0, FEATURES, np.where(due < 1, ANCHORED, RENEW)).astype(np.int8)
+        """How each run is screened next: from its anchors, or by new ones where their age has cost as much as these."""
+        return np.where(self.debts < self.costs, ANCHORED, RENEW).astype(np.int8)
 
-    def account(self, work: Int64, fresh: Int64, share: float) -> None:
-        """Note what a pass cost, and took new anchors for these runs; share: a product along the directions costs so
-        much of one over all features.
-        """
+    def account(self, work: Int64, fresh: Int64) -> None:
+        """Note what a pass cost; fresh: the runs that took new anchors in it."""
         cost = THRESHOLDS.gathering * work[GATHERED] + THRESHOLDS.products * work[COMPUTED]
         self.debts += cost + work[PAIRS]
         if len(fresh):
             self.costs[fresh], self.debts[fresh] = np.maximum(cost[fresh], 1.0), 0.0
-            screened = work[SCREENED, fresh]
-            spared = screened - work[COMPUTED, fresh]
-            self.orders.straight[fresh[spared < screened * share]] = len(self.counts)
-
-    def rest(self, modes: NDArray[np.int8], work: Int64) -> None:
-        """Where gaps and anchors spare too little, renew them; where they do so again, leave them alone for some
-        passes first, each time for twice as many.
-        """
-        vain = (modes == ANCHORED) & (work[COMPUTED] > self.vain)
-        if not vain.any() and not self.resting.any():
-            return
-        woken = (vain & (self.rests == 0)) | ((modes == FEATURES) & (self.resting == 1))
-        self.resting = np.where(vain, self.rests, np.maximum(self.resting - 1, 0))
-        self.rests = np.where(vain, 2 * self.rests + 1, self.rests)
-        for row in np.flatnonzero(woken):  # what was recorded before the rest is of no use after it
-            self.gaps.gaps[:, self.columns[row] : self.columns[row + 1]] = -np.inf
-            self.debts[row] = np.inf
-
-    def spare(self, fresh: Int64) -> NDArray[np.float32]:
-        """How far each run's centroids may go until its next anchors: as far again as since the last ones, and back,
-        (R,).
-        """
-        gone = np.maximum.reduceat(self.gaps.travelled - self.anchored_at, self.columns[:-1])
-        for row in fresh.tolist():
-            part = slice(self.columns[row], self.columns[row + 1])
-            self.anchored_at[part] = self.gaps.travelled[part]
-        return np.float32(THRESHOLDS.spare) * gone
 
     def handed(self, tiles: Tiles) -> Handed:
         """The kernels' view of it: good until one of its arrays is another."""
@@ -133,7 +93,6 @@ class Batch:
             int(self.columns[-1]),
             int(self.kept_firsts[-1]),
             len(self.gaps.gaps) > 0,
-            np.float32(THRESHOLDS.open_pairs),
         )
         view = View(
             tiles, self.firsts, self.columns, self.kept_firsts, self.labels, self.exact, self.factors, self.features,
@@ -193,13 +152,7 @@ def batch_of(keys: Sequence[Hashable], sizes: Int64, kept: Int64, shape: Capacit
             many=np.zeros(1, np.int64),
             active=np.zeros(runs, np.int64),
             modes=np.zeros(runs, np.int8),
-            spare=np.zeros(runs, np.float32),
-            straight=np.full(runs, THRESHOLDS.few_candidates),
         ),
-        vain=THRESHOLDS.vain * (sizes * tiles).astype(np.float64),
-        resting=np.zeros(runs, np.int64),
-        rests=np.zeros(runs, np.int64),
-        anchored_at=np.zeros(wide, np.float32),
     )
 
 
