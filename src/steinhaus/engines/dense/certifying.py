@@ -1,7 +1,7 @@
-"""Which lanes of a tile are certified, and how the others are settled.
+"""Certify the lanes of a tile, and settle the others.
 
-Notation, as in `bounds`: point i is x_i, its screened form z_i (float32, in the frame), centroid j of the
-concatenated centroids of all runs is c_j, its screened form e_j.
+Notation as in `bounds`: z_i is point x_i in the frame, in float32. c_j is centroid j of the concatenated centroids of
+all runs, and e_j is c_j in the frame, less the reference point.
 """
 
 from __future__ import annotations
@@ -32,11 +32,13 @@ INFINITY = float("inf")
 def bounds(
     s: Source, tile: Tile, run: RunSlice, scores: Scores, norms: Array[f32], chosen: Array[i64], count: i64
 ) -> u32:
-    """From products to upper bounds; the best lower bound of each lane, its label, and who is open.
+    """Turn the products of a tile into upper bounds; return the lanes that are not certified, as bits.
 
-    A lane is certified where every other centroid's upper bound is below its best lower bound by more than the rounding
-    of the distances that would settle it. `least` gets the bound that a candidate's upper bound must reach, `found` the
-    best centroid, less the run's first. norms: those that the slopes are for. Returns the open lanes as bits.
+    A lane is certified if its best lower bound exceeds the upper bounds of all other centroids by more than the
+    rounding of the distances that would settle it. `least` gets the bound that a candidate's upper bound must reach.
+    `found` gets the centroid of the best lower bound, less the run's first.
+
+    norms: (N,) the norms by which slopes are multiplied. chosen: (K,), of which the first `count` are candidates.
     """
     tiles, scratch, out = s.tiles, s.scratch, s.scratch.out
     opened = u32(0)
@@ -69,7 +71,7 @@ def bounds(
 
 @apart
 def uppers(s: Source, tile: Tile, scores: Scores, norms: Array[f32], chosen: Array[i64], count: i64) -> None:
-    """From products to upper bounds alone; norms: those that the slopes are for."""
+    """Turn the products of a tile into upper bounds alone. norms: (N,), chosen: (K,), as in `bounds`."""
     out = s.scratch.out
     for group in range(2):
         side = 16 * group
@@ -83,8 +85,9 @@ def uppers(s: Source, tile: Tile, scores: Scores, norms: Array[f32], chosen: Arr
 
 @apart
 def list_open(s: Source, count: i64, opened: u32) -> i64:
-    """List the candidates c whose upper bound reaches `least` in an open lane in `others`, and those lanes, as bits,
-    in `kept`. Returns how many.
+    """List the candidates c whose upper bound reaches `least` in an open lane; return their number.
+
+    `others` gets the candidates, and `kept` these lanes, as bits.
     """
     scratch, many = s.scratch, 0
     need0, need1 = load(scratch.least, 0, 16), load(scratch.least, 16, 16)
@@ -100,7 +103,7 @@ def list_open(s: Source, count: i64, opened: u32) -> i64:
 
 @inner
 def count_pairs(s: Source, many: i64) -> i64:
-    """How many (lane, centroid) pairs would have to be settled."""
+    """The number of (lane, centroid) pairs that are open."""
     pairs = 0
     for o in range(many):
         pairs += count_ones(u32(s.scratch.kept[o]))
@@ -111,12 +114,14 @@ def count_pairs(s: Source, many: i64) -> i64:
 def narrow(
     s: Source, tile: Tile, run: RunSlice, scores: Scores, anchors: Anchors, between: i64, opened: u32, many: i64
 ) -> u32:
-    """Close lanes of points rounded to bytes whose other candidates are certainly farther than the best one: what
-    rounding took off a point changes two scores alike where their rows are near (see `bounds.bytes`).
+    """Certify lanes of points rounded to bytes by a sharper bound for pairs of candidates; return those still open.
 
-    The products, labels, and open candidates are as `bounds` and `list_open` left them; pairs that are out of the
-    question are taken off the list. between: the columns of the table of distances between anchors, or less than 0
-    where the products are those of the centroids and not of their anchors. Returns the lanes that stay open.
+    The rounding of a point changes the scores of two near rows alike (see `bounds.bytes`). So a candidate can be
+    excluded by its distance from the best one. Products, labels and open candidates are those of `bounds` and
+    `list_open`. Excluded pairs are removed from the list.
+
+    between: the columns of the table of distances between anchors. It is negative if the products are those of the
+    centroids themselves, and not of their anchors.
     """
     scratch, tiles, quantiser = s.scratch, s.tiles, s.x.quantiser
     lanes, left = opened, opened
@@ -157,7 +162,7 @@ def narrow(
 
 @inner
 def fetch(x: Framed, tiles: Tiles, base: i64, lanes: u32) -> None:
-    """Ask for the features of the points in some lanes, given as bits, of the tile at `base`."""
+    """Prefetch the features of the points in some lanes of the tile at `base`; lanes: as bits."""
     values = as_bytes(x.rows.values)
     while lanes:
         at = tiles.order[base + lowest_one(lanes)] * x.row_bytes
@@ -170,10 +175,10 @@ def fetch(x: Framed, tiles: Tiles, base: i64, lanes: u32) -> None:
 def settle(
     s: Source, position: i64, lane: i64, exact: Array[f64], factors: Factors, single: Scores, many: i64
 ) -> tuple[i64, i64]:
-    """The centroid of a point among its candidates: a finer screen, then float64.
+    """Settle one point among the candidates that `list_open` listed for its lane: a sharper screen, then float64.
 
-    Candidates are those that `list_open` listed for its lane; exact is (K, d), factors the same in the frame, single
-    the Scores of their `lanes.product`. Returns the centroid, and how many pairs were looked at.
+    exact: (K, d) the centroids; factors: the same in the frame; single: the bounds of `lanes.product`. Returns the
+    centroid, and the number of candidates.
     """
     scratch, tiles = s.scratch, s.tiles
     i, bit = tiles.order[position], i64(1) << lane
@@ -206,7 +211,7 @@ def settle(
 
 @apart
 def nearest(s: Source, i: i64, exact: Array[f64], first: i64, k: i64) -> i64:
-    """The label of a point among k centroids from the first one on, (K, d), all of them settled."""
+    """The nearest of k centroids from `first` on, less `first`, by all distances. exact: (K, d)."""
     best, label = f64(INFINITY), 0
     for j in range(k):
         distance = s.readers.distance(s.x, i, exact, first + j)

@@ -78,7 +78,7 @@ class Reader:
         self._source = source
         self._layout = layout
         self._buffer = int((layout.ends - layout.firsts).max()), source.shape[1]
-        self._free: deque[NDArray[Any]] = deque()  # used buffers; new memory for each part would take as long as reading
+        self._free: deque[NDArray[Any]] = deque()  # used buffers; new memory a part would take as long as reading
         self._done: deque[NDArray[Any]] = deque()
         self._backwards = False
         self._thread = ThreadPoolExecutor(1, "steinhaus-reading")
