@@ -207,7 +207,10 @@ def keep_products(s: Source, view: View, run: RunSlice, count: i64) -> i64:
 
 @inner
 def _nearest_limit(near: Array[f32], count: i64, room: i64) -> f32:
-    """A limit such that at most `room` gaps of near[c], c < count, are not above it; found by halving the range."""
+    """A limit such that at most `room` gaps, of near[c], c < count, are not above it. near: (K,).
+
+    It is found by halving the range.
+    """
     limit = f32(INFINITY)
     if count > room:
         high, below = f32(0.0), f32(0.0)

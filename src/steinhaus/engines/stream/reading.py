@@ -146,5 +146,6 @@ class Reader:
             return np.empty(self._buffer, self._source.dtype)
 
     def _give_back(self, buffer: NDArray[Any] | None) -> None:
+        # buffer: (largest part, d).
         if buffer is not None:
             self._free.append(buffer)
