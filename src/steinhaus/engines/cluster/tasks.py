@@ -125,18 +125,18 @@ def read(source: Any, first: int, end: int, picks: Int64 | None) -> NDArray[Any]
 
 
 def spread(x: NDArray[Any], part: int, asked: Asked) -> Ranges:
-    """The ranges of a part's columns."""
+    """The ranges of the columns of a part, x (m, d)."""
     return ranges(x, _alone)
 
 
 def measure(x: NDArray[Any], part: int, asked: Asked) -> parts.Sums:
-    """A part's totals."""
+    """The totals of a part, x (m, d)."""
     with _engine(x, part, asked) as engine:
         return engine.totals.sums, engine.squares, engine.n
 
 
 def assign(x: NDArray[Any], part: int, asked: Asked) -> Found:
-    """A part's tallies of some runs."""
+    """The tallies of a part, x (m, d), for some runs."""
     began = time.perf_counter()
     with _engine(x, part, asked) as engine:
         tallies = engine.tallies(asked.what)
@@ -184,7 +184,7 @@ class _Recording:
 
 
 def advance(x: NDArray[Any], part: int, asked: Asked) -> Advanced:
-    """The tallies of some runs for several iterations. x holds all points."""
+    """The tallies of some runs for several iterations. x: (n, d), all points."""
     runs, steps = asked.what
     began = time.perf_counter()
     with _engine(x, part, asked) as engine:
@@ -200,7 +200,7 @@ def digest(centroids: Float64) -> bytes:
 
 
 def farthest(x: NDArray[Any], part: int, asked: Asked) -> list[parts.Far]:
-    """The points of a part that are farthest from their centroids, as many for each run as were asked for."""
+    """The points of a part, x (m, d), that are farthest from their centroids: as many as asked for of each run."""
     with _engine(x, part, asked) as engine:
         runs = [run for run, _ in asked.what]
         _assigned(engine, runs)
@@ -208,14 +208,14 @@ def farthest(x: NDArray[Any], part: int, asked: Asked) -> list[parts.Far]:
 
 
 def labels(x: NDArray[Any], part: int, asked: Asked) -> Int32:
-    """A part's labels of a run."""
+    """The labels of a part, x (m, d), in a run."""
     with _engine(x, part, asked) as engine:
         _assigned(engine, [asked.what])
         return engine.labels(asked.what.key)
 
 
 def with_labels(x: NDArray[Any], part: int, own: Any, asked: Asked) -> Any:
-    """The result of a function of a part's labels: see `DaskPoints.with_labels`."""
+    """The result of a function of a part's labels. x: (m, d). See `DaskPoints.with_labels`."""
     runs, work = asked.what
     with _engine(x, part, asked) as engine:
         _assigned(engine, runs)

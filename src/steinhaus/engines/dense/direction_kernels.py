@@ -121,7 +121,7 @@ def energy(
     out: Array[f32],
     along: Array[f32],
 ) -> f64:
-    """The sum of the squared coordinates of points in tiles along directions. Arrays: as in `lead`."""
+    """The sum of the squared coordinates of points in tiles along directions. Arrays are as in `lead`."""
     _coordinates(lanes, d, tiles, directions, (d + TILE - 1) // TILE * TILE, p, chosen, out, along)
     total = 0.0
     for place in range(p * TILE * tiles):

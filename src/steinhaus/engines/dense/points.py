@@ -388,7 +388,7 @@ class MemoryPoints:
             batch.labels = np.ascontiguousarray(batch.labels[:, placed.order])
 
     def _project(self, p: int, room: NDArray[np.float32] | None = None) -> Projected | None:
-        """The coordinates of the points along p leading directions; None if these hold too little. room: work space."""
+        """The coordinates of the points along p leading directions; None if these hold too little. room: any shape."""
         if self._projected is None or self._projected.basis.p != p:
             self._projected = projected(self._reading(), p, forced=self._policy.screen == "drift", room=room)
             self._shapeless = self._projected is None

@@ -76,7 +76,7 @@ def plus_plus(
 
 
 class _Seeder:
-    """The state of k-means++ while it chooses rows. Parameters: as in `plus_plus`."""
+    """The state of k-means++ while it chooses rows. Parameters are as in `plus_plus`."""
 
     def __init__(
         self, of: Reading, lengths: Float64, found: Projected, k: int, weights: Int64 | None, trials: int
