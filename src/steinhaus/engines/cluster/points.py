@@ -175,8 +175,8 @@ class DaskPoints:
         largest, kind = int(self._layout.sizes.max()), self._kind
         policy = Policy(largest, self.d, 2**62, "auto", takes_bytes(kind), are_integers(kind))
         return (
-            f"{len(self._blocks)} parts on {len(self._cluster.workers)} workers. Each worker labels its own parts, within "
-            f"its memory, and the tallies are added up. The largest part: "
+            f"{len(self._blocks)} parts on {len(self._cluster.workers)} workers. Each worker labels its own parts, "
+            f"within its memory, and the tallies are added up. The largest part: "
             f"{policy.explain(k, runs, pays=True, shapeless=False)}"
         )
 
