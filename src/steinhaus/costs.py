@@ -19,7 +19,7 @@ class Costs:
     labels
         (n,) the cluster of each point.
     nearest
-        (n,) the squared distance of each point to its centroid, times its weight.
+        (n,) the squared distance of each point to its centroid, times its count.
     errors
         (k,) the sum of `nearest` in each cluster.
     utilities

@@ -186,7 +186,7 @@ def plus_plus(
         within = numbers - (ends - values)[drawn]
         while len(chosen) < k and len(valid := np.flatnonzero(within < values[drawn])) >= trials:
             candidates = drawn[valid[:trials]]
-            within[: valid[trials - 1] + 1] = ends[-1]  # larger than any integer, so that they are not used again
+            within[: valid[trials - 1] + 1] = ends[-1]  # not below any integer, so that they are not used again
             nearer = np.minimum(points.squared_distances(candidates, closest), closest)
             best = int(np.argmin([integers_of(row * times, largest).sum() for row in nearer]))
             chosen.append(int(candidates[best]))
