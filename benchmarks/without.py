@@ -50,7 +50,6 @@ PARTS: dict[str, Callable[[], Any]] = {
     "few candidates straight from features": lambda: threshold(few_candidates=0),
     "products kept to spare": lambda: threshold(spare=0.0),
     "anchors in company": lambda: threshold(company=1.0),
-    "distances between anchors": lambda: threshold(between=0),
     "rests of gaps in vain": lambda: threshold(vain=float(NEVER)),
     "floats rounded to bytes": lambda: threshold(rounded_centroids=NEVER),
 }

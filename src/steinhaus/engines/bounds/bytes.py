@@ -17,9 +17,6 @@ Kernels compute an error as n' slope, slope >= rate (|e| + |r|) + |r| (see `prod
 The fourth term covers |rho| |e|. The fifth, with the first three, covers the rounding. A rate far above gamma adds
 |y| rate to the error. In return, |rho| / rate enlarges the other parts of a drift's slope less.
 
-rho changes the scores of two candidates alike if their rows are near: s_j - s_k is off by |rho| |e_j - e_k|, not by
-|rho| (|e_j| + |e_k|). This bound certifies most of the points that rounding leaves open: see `certifying.narrow`.
-
 rho is computed in float32, as z - m - w (q - 128). It is off by at most 8 u (|z| + |m|) + 3 u |rho|, and the sum of its
 squares by gamma_(d / 16 + 6). For the latter, `Quantiser.factor` is enlarged by two `SLACK`. For the former, `BLUR`
 (|z| + |m|) is added.
@@ -49,12 +46,11 @@ class Quantiser(NamedTuple):
     factor: f32
     share: f32
     tail: f32
-    back: f32  # at least 1 / (1 + 1 / rate), which turns |rho| factor into |rho|
     rate: f64
 
 
 _NOUGHT = np.float32(0)
-NOT_ROUNDED = Quantiser(_NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, 0.0)
+NOT_ROUNDED = Quantiser(_NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, 0.0)
 
 
 def quantiser_of(frame: Frame, sample: Float64) -> Quantiser:
@@ -72,5 +68,5 @@ def quantiser_of(frame: Frame, sample: Float64) -> Quantiser:
     rate = least + float(step) * math.sqrt(d / 12.0) / size / 32.0
     factor = (1.0 + 1.0 / rate) * SLACK * SLACK
     tail = 128.0 * float(step) * math.sqrt(d) * least / rate
-    factor_, share, tail_, back = upward(np.array([factor, 1.0 + BLUR * factor, tail, rate / (1.0 + rate)]))
-    return Quantiser(step, np.float32(1.0 / step), factor_, share, tail_, back, rate)
+    factor_, share, tail_ = upward(np.array([factor, 1.0 + BLUR * factor, tail]))
+    return Quantiser(step, np.float32(1.0 / step), factor_, share, tail_, rate)

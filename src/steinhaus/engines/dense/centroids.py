@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from steinhaus.engines.bounds.gaps import accumulated, step_bound
-from steinhaus.engines.bounds.rounding import SLACK, length_above
+from steinhaus.engines.bounds.rounding import SLACK
 from steinhaus.engines.bounds.scores import FAR, UNKNOWN, across_bound, drift_bound, plain_floor, product_slope
 from steinhaus.engines.dense.products import halve, halved_sum
-from steinhaus.engines.dense.records import Anchors, CentroidFrame, View
-from steinhaus.engines.exact.distances import squared_distance
+from steinhaus.engines.dense.records import CentroidFrame, View
 from steinhaus.jit.build import inner, kernel, loose
 from steinhaus.jit.operations import fma, load, splat, store
 from steinhaus.jit.types import Array, boolean, f32, f64, i64
@@ -102,7 +101,6 @@ def _score_from_anchor(view: View, frame: CentroidFrame, j: i64, square: f64, mo
         anchored.rows[j * p + q], directed.rows[j * p + q] = f32(b), f32(along[q])
         size += b * b
         whole += along[q] * along[q]
-    anchors.moved[j] = f32(length_above(moved))
     across = across_bound(moved, size, norm + held, p, rates)
     from_anchor = anchors.base[j] + 0.5 * square
     slope, lag, floor = drift_bound(
@@ -150,15 +148,6 @@ def _advance_gaps(
     gaps.norms[j] = norm
     for t in range(frame.d):
         gaps.rows[j * frame.d + t] = row[t]
-
-
-@kernel
-def measure_between(anchors: Anchors, d: i64, wide: i64, first: i64, end: i64, start: i64, upto: i64) -> None:
-    """Measure the distances of the anchors first <= j < end from the anchors of their run, start <= k < upto."""
-    for j in range(first, end):
-        for k in range(start, upto):
-            square = squared_distance(anchors.rows + j * d, anchors.rows + k * d, d)
-            anchors.between[j * wide + k - start] = f32(length_above(square))
 
 
 @inner

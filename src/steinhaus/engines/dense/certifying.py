@@ -6,8 +6,7 @@ all runs, and e_j is c_j in the frame, less the reference point.
 
 from __future__ import annotations
 
-from steinhaus.engines.bounds.bytes import BLUR
-from steinhaus.engines.dense.records import TILE, Anchors, Factors, Framed, Scores, Tiles
+from steinhaus.engines.dense.records import TILE, Factors, Framed, Scores, Tiles
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
 from steinhaus.jit.build import apart, inner
 from steinhaus.jit.operations import (
@@ -108,53 +107,6 @@ def count_pairs(s: Source, many: i64) -> i64:
     for o in range(many):
         pairs += count_ones(u32(s.scratch.kept[o]))
     return pairs
-
-
-@apart
-def narrow(
-    s: Source, tile: Tile, run: RunSlice, scores: Scores, anchors: Anchors, between: i64, opened: u32, many: i64
-) -> u32:
-    """Certify lanes of points rounded to bytes by a sharper bound for pairs of candidates; return those still open.
-
-    The rounding of a point changes the scores of two near rows alike (see `bounds.bytes`). So a candidate can be
-    excluded by its distance from the best one. Products, labels and open candidates are those of `bounds` and
-    `list_open`. Excluded pairs are removed from the list.
-
-    between: the columns of the table of distances between anchors. It is negative if the products are those of the
-    centroids themselves, and not of their anchors.
-    """
-    scratch, tiles, quantiser = s.scratch, s.tiles, s.x.quantiser
-    lanes, left = opened, opened
-    while lanes:
-        lane = lowest_one(lanes)
-        lanes = lanes & (lanes - 1)
-        b, best = run.first + i64(scratch.found[lane]), f32(0.0)
-        for o in range(many):
-            if s.scratch.chosen[scratch.others[o]] == b:
-                best = scratch.out[TILE * scratch.others[o] + lane] - scores.half[b]
-        size = tiles.norms[tile.base + lane] + tiles.reach
-        whole = size * quantiser.share + quantiser.tail
-        rho = (tiles.rounded_norms[tile.base + lane] - whole) * quantiser.back + size * f32(BLUR)
-        whole += rho
-        lag = tiles.residuals[tile.base + lane]
-        ours = whole * scores.slope[b] + lag * scores.lag[b] + scores.floor[b] + size * size * tiles.floor
-        stays, bit = False, i64(1) << lane
-        for o in range(many):
-            j = scratch.chosen[scratch.others[o]]
-            if (scratch.kept[o] & bit) != 0 and j != b:
-                far = anchors.between[b * abs(between) + j - run.first]
-                if between < 0:
-                    far += anchors.moved[b] + anchors.moved[j]
-                theirs = whole * scores.slope[j] + lag * scores.lag[j] + scores.floor[j] + rho * far
-                if scratch.out[TILE * scratch.others[o] + lane] - scores.half[j] - best + ours + theirs < 0.0:
-                    scratch.kept[o] &= ~bit
-                else:
-                    stays = True
-        if not stays:
-            left = left & ~(u32(1) << u32(lane))
-            for o in range(many):
-                scratch.kept[o] &= ~bit
-    return left
 
 
 # Single points

@@ -13,7 +13,7 @@ from steinhaus.engines.dense.candidates import (
     select_candidates,
     split_by_anchors,
 )
-from steinhaus.engines.dense.certifying import bounds, count_pairs, fetch, list_open, narrow, nearest, settle
+from steinhaus.engines.dense.certifying import bounds, count_pairs, fetch, list_open, nearest, settle
 from steinhaus.engines.dense.lanes import Readers
 from steinhaus.engines.dense.products import full_products
 from steinhaus.engines.dense.records import (
@@ -160,9 +160,6 @@ def _from_anchors(
     opened = tile.present & bounds(s, tile, run, view.anchored, s.tiles.rounded_norms, scratch.chosen, count)
     measure_gaps(s, view.gaps, tile, run, count)
     many = list_open(s, count, opened)
-    between = view.sizes.between
-    if many > 0 and between > 0 and s.x.quantiser.step > 0.0:
-        opened = narrow(s, tile, run, view.anchored, anchors, between, opened, many)
     if opened != u32(0) and f32(count_pairs(s, many)) > view.sizes.limit * f32(count):
         return tile.present, -1, gathered
     return opened, many, gathered
@@ -173,7 +170,7 @@ def _from_features(
     s: Source, view: View, change: Change, tile: Tile, run: RunSlice, count: i64, mode: i64
 ) -> tuple[u32, i64]:
     """Certify lanes by products of all features. Returns the open lanes, and the number of open candidates."""
-    scratch, between = s.scratch, view.sizes.between
+    scratch = s.scratch
     full_products(s.x, scratch, view.factors, scratch.chosen, count, scratch.out)
     change.work[COMPUTED * view.sizes.runs + run.run] += count
     opened = tile.present & bounds(s, tile, run, view.features, s.tiles.rounded_norms, scratch.chosen, count)
@@ -181,10 +178,7 @@ def _from_features(
         measure_gaps(s, view.gaps, tile, run, count)
         if mode == RENEW:
             view.anchors.used[run.at_tile] = u8(keep_products(s, view, run, count))
-    many = list_open(s, count, opened)
-    if many > 0 and between > 0 and s.x.quantiser.step > 0.0:
-        opened = narrow(s, tile, run, view.features, view.anchors, -between, opened, many)
-    return opened, many
+    return opened, list_open(s, count, opened)
 
 
 @apart

@@ -37,8 +37,6 @@ class Thresholds(NamedTuple):
     # Costs in units of a settled pair: gathering a tile, and a row of its products from all features.
     gathering: float = 30.0
     products: float = 4.5
-    # The most distances between anchors that are kept.
-    between: int = 2**22
     # If a pass computes more than this share of all rows of products, gaps and anchors do not help it.
     vain: float = 0.5
     # Points of floats with so many features are rounded to bytes, from this many centroids in all runs on.

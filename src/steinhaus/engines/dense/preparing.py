@@ -35,18 +35,3 @@ def prepare(
             centroids.prepare(view, frame, *part, row, along)
 
     workers.each(place, len(parts), 1)
-    if batch.anchors.between.size and any(fresh for *_, fresh in parts):
-        _measure_between(batch, active[modes[active] == RENEW], d, workers)
-
-
-def _measure_between(batch: Batch, fresh: Int64, d: int, workers: Workers) -> None:
-    """Measure the distances between the new anchors of some runs. fresh: (m,) rows of the runs in the batch."""
-    anchors, wide = Handed(batch.anchors), batch.anchors.between.shape[1]
-    runs = [(int(batch.firsts[row]), int(batch.firsts[row + 1])) for row in fresh]
-    parts = [(j, min(j + _CENTROIDS, end), first, end) for first, end in runs for j in range(first, end, _CENTROIDS)]
-
-    def between(_: int, first: int, end: int) -> None:
-        for part in parts[first:end]:
-            centroids.measure_between(anchors, d, wide, *part)
-
-    workers.each(between, len(parts), 1)

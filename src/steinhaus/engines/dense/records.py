@@ -86,8 +86,6 @@ class Anchors(NamedTuple):
     norms: Array[f64]  # (K,)
     base: Array[f64]  # (K,) the difference of the products and y_i . a_j
     slopes: Array[f64]  # (K,) of the products
-    moved: Array[f32]  # (K,) at least |e_j - a_j|
-    between: Array[f32]  # (K, S) at least |a_j - a_k|, k counted from the run's first; S = 0: not known
     slots: Array[u8]  # (T, H) the number of the tile's product with a_j, from 1; 0: it is not kept
     used: Array[u8]  # (R, T) the number of products kept
     products: Array[f32]  # (T, M, 32) x_i . a_j
@@ -152,7 +150,6 @@ class Sizes(NamedTuple):
     k: i64  # K
     tiles: i64  # T
     wide: i64  # H
-    between: i64  # S
     kept: i64  # M
     gapped: i64  # whether gaps and anchors are kept
     limit: f32  # above this many open pairs a candidate, a tile is recomputed from all features

@@ -137,7 +137,6 @@ class Batch:
             len(self.counts),
             self.anchors.used.shape[1],
             int(self.columns[-1]),
-            self.anchors.between.shape[1],
             int(self.kept_firsts[-1]),
             len(self.gaps.gaps) > 0,
             np.float32(THRESHOLDS.open_pairs),
@@ -170,7 +169,7 @@ def batch_of(keys: Sequence[Hashable], sizes: Int64, kept: Int64, shape: Capacit
     """
     runs, k, columns = len(keys), int(sizes.sum()), np.cumsum([0, *(-(-sizes // 16) * 16)])
     d, p, tiles = shape.d, shape.p, shape.tiles
-    wide, tabled, most = int(columns[-1]), tiles if kept.any() else 0, int(sizes.max())
+    wide, tabled = int(columns[-1]), tiles if kept.any() else 0
     as_bytes = shape.bytewise or shape.quantised
     factors = factors_of(k, d, as_bytes)
     return Batch(
@@ -187,7 +186,7 @@ def batch_of(keys: Sequence[Hashable], sizes: Int64, kept: Int64, shape: Capacit
         single=scores_of(factors.rows),
         anchored=scores_of(np.empty((k, p), np.float32)),
         directed=scores_of(np.empty((k, p), np.float32)),
-        anchors=_no_anchors(k, shape, int(kept.sum()), (runs, tabled, wide), most),
+        anchors=_no_anchors(k, shape, int(kept.sum()), (runs, tabled, wide)),
         gaps=_no_gaps(k, shape, (runs, tabled, wide)),
         costs=np.ones(runs),
         debts=np.full(runs, np.inf),
@@ -210,10 +209,9 @@ def batch_of(keys: Sequence[Hashable], sizes: Int64, kept: Int64, shape: Capacit
     )
 
 
-def _no_anchors(k: int, shape: Capacity, kept: int, tables: tuple[int, int, int], most: int) -> Anchors:
+def _no_anchors(k: int, shape: Capacity, kept: int, tables: tuple[int, int, int]) -> Anchors:
     """A record with memory for the anchors of k centroids, and `kept` products a tile. tables: runs, tiles, columns."""
     d, (runs, tiles, wide) = shape.d, tables
-    measured = shape.quantised and tiles and most * k <= THRESHOLDS.between
     return Anchors(
         rows=np.zeros((k, d)),
         factors=factors_of(k, d, shape.bytewise or shape.quantised),
@@ -221,8 +219,6 @@ def _no_anchors(k: int, shape: Capacity, kept: int, tables: tuple[int, int, int]
         norms=np.zeros(k),
         base=np.zeros(k),
         slopes=np.zeros(k),
-        moved=np.zeros(k, np.float32),
-        between=np.zeros((k, most if measured else 0), np.float32),
         slots=np.zeros((tiles, wide), np.uint8),
         used=np.zeros((runs, shape.tiles), np.uint8),
         products=np.empty((tiles, kept, TILE), np.float32),
