@@ -1,7 +1,7 @@
-"""Labels alone: tiles of points are screened as they come, and settled, in one pass.
+"""Kernels for labels of points that are not fitted: they screen and settle tiles in the order of the points.
 
-A tile's products are summed with the features in lanes, four points by up to six centroids at a time: points need not
-be brought into lanes of their own, which for few centroids takes longer than the products.
+Products are summed with features in lanes, for four points and up to six centroids at a time. So points need not be
+transposed, which would take longer than the products if there are few centroids.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from steinhaus.jit.types import literal, u32
 
 
 class Sought(NamedTuple):
-    """The centroids that points are to be labelled with."""
+    """The centroids, in the forms that the screens need."""
 
     k: i64
     width: i64  # d rounded up to a multiple of 16
     placed: Array[f32]  # (k, width) the centroids in the frame, filled up with zeros
     factors: Factors  # the same for single points
-    plain: Scores
-    single: Scores
+    plain: Scores  # bounds for products of tiles
+    single: Scores  # bounds for products of single points
     exact: Array[f64]  # (k, d) the centroids
-    stretch: f64  # makes a computed norm an upper bound
-    four: Array[f32]  # (4, width) to work in
+    stretch: f64  # factor that makes a computed norm an upper bound
+    four: Array[f32]  # (4, width) work space
 
 
 @kernel
@@ -40,9 +40,9 @@ def label(
     points: Framed, readers: Readers, tiles: Tiles, sought: Sought, scratch: Scratch, first: i64, end: i64,
     labels: Array[i32],
 ) -> i64:  # fmt: skip
-    """Label the points first <= i < end: screened by products of all features, settled where that leaves it open.
+    """Label the points first <= i < end: by products of all features, or by distances if these leave a point open.
 
-    tiles: of one tile, the worker's own; labels: (n,). Returns the first point that is not finite, or n.
+    Returns the first point that is not finite, or n. tiles: a record for one tile, the worker's own. labels: (n,).
     """
     k, width, n = sought.k, sought.width, points.rows.n
     s = Source(points, readers, tiles, scratch)
@@ -85,7 +85,7 @@ def label(
 
 @inner
 def _products(points: Array[f32], rows: Array[f32], width: i64, k: i64, out: Array[f32]) -> None:
-    """Products of four points with k rows, (4, width) and (k, width): row j's at 32 j of `out`."""
+    """The products of four points with k rows. points: (4, width); rows: (k, width); out: row j's from 32 j on."""
     for j in range(k):
         for i in range(4):
             out[TILE * j + i] = 0.0
@@ -105,7 +105,10 @@ def _products(points: Array[f32], rows: Array[f32], width: i64, k: i64, out: Arr
 def _row_tile(
     size: literal, points: Array[f32], rows: Array[f32], width: i64, first: i64, end: i64, out: Array[f32]
 ) -> None:
-    """Add the products of four points with `size` rows, over the features first <= t < end, all sums in registers."""
+    """Add the products of four points with `size` rows over the features first <= t < end. Sums stay in registers.
+
+    points: (4, width); rows: (size, width); out: row j's from 32 j on.
+    """
     sums = local(vector(f32, 16), 4 * size)
     for s in unroll(4 * size):
         sums[s] = splat(0.0, f32, 16)

@@ -1,4 +1,4 @@
-"""Bounds of centroids before a pass, shared out over threads."""
+"""Compute the bounds of centroids before a pass, on all threads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ _CENTROIDS = 64  # a task
 def prepare(
     batch: Batch, view: Handed, frame: Handed, active: Int64, modes: NDArray[np.int8], workers: Workers
 ) -> None:
-    """Work out the bounds of the active runs' centroids, which are in place; of those in mode RENEW as new anchors."""
+    """Compute the bounds of the active runs' centroids. In mode RENEW, the centroids become anchors, too.
+
+    active: (m,) rows of the runs in the batch; modes: (R,).
+    """
     d, p = frame.record.d, frame.record.p  # type: ignore[attr-defined]
     parts = []
     for row in active.tolist():

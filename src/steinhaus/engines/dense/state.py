@@ -1,4 +1,4 @@
-"""What the dense engine remembers between the passes of a set of runs."""
+"""The state of a set of runs between passes of the dense engine."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ from steinhaus.points import Float64, Int32, Int64, Run
 
 @dataclass
 class Batch:
-    """A set of runs: their centroids stand side by side, K in all."""
+    """A set of runs. Their centroids stand side by side, K in all."""
 
-    rows: dict[Hashable, int]  # a run's row in the arrays
-    firsts: Int64  # (R + 1,) where each run's centroids begin
-    columns: Int64  # (R + 1,) where its columns begin, a multiple of 16
-    kept_firsts: Int64  # (R + 1,) where its kept products begin
-    labels: Int32  # (R, N) by position, -1: none yet
+    rows: dict[Hashable, int]  # run -> its row in the arrays
+    firsts: Int64  # (R + 1,) the first centroid of each run
+    columns: Int64  # (R + 1,) the first column of each run, a multiple of 16
+    kept_firsts: Int64  # (R + 1,) the first kept product of each run
+    labels: Int32  # (R, N) by position, -1: no label yet
     sums: Int64  # (limbs, K, d)
     counts: Int64  # (K,)
     exact: Float64  # (K, d) the centroids of this pass
@@ -53,14 +53,14 @@ class Batch:
     directed: Scores
     anchors: Anchors
     gaps: Gaps
-    costs: Float64  # (R,) what the last full pass cost
-    debts: Float64  # (R,) what has been paid since for the anchors' age
+    costs: Float64  # (R,) cost of the last full pass
+    debts: Float64  # (R,) cost of all passes since then, which new anchors would lower
     workers: list[Worker]
     orders: Orders
     passes: int = 0
 
     def holds(self, run: Run) -> bool:
-        """Whether this is the cache of a run with as many centroids."""
+        """Whether the batch holds this run, with the same number of centroids."""
         row = self.rows.get(run.key)
         return row is not None and int(self.firsts[row + 1] - self.firsts[row]) == len(run.centroids)
 
@@ -70,22 +70,25 @@ class Batch:
         self.handed_orders = Handed(self.orders)
 
     def part(self, row: int) -> slice:
-        """Where a run's centroids stand."""
+        """The slice of a run's centroids."""
         return slice(int(self.firsts[row]), int(self.firsts[row + 1]))
 
     def modes(self) -> NDArray[np.int8]:
-        """How each run is screened next: from its anchors, or by new ones where their age has cost as much as these."""
+        """The mode of each run in the next pass, (R,).
+
+        A run takes new anchors once passes with the old ones have cost as much as the last full pass.
+        """
         return np.where(self.debts < self.costs, ANCHORED, RENEW).astype(np.int8)
 
     def account(self, work: Int64, fresh: Int64) -> None:
-        """Note what a pass cost; fresh: the runs that took new anchors in it."""
+        """Account for a pass. work: (WORKS, R) of the pass. fresh: (m,) rows of the runs that took new anchors."""
         cost = THRESHOLDS.gathering * work[GATHERED] + THRESHOLDS.products * work[COMPUTED]
         self.debts += cost + work[PAIRS]
         if len(fresh):
             self.costs[fresh], self.debts[fresh] = np.maximum(cost[fresh], 1.0), 0.0
 
     def handed(self, tiles: Tiles) -> Handed:
-        """The kernels' view of it: good until one of its arrays is another."""
+        """The record by which kernels read the batch. It is valid until an array of the batch is replaced."""
         sizes = Sizes(
             len(self.kept_firsts) - 1,
             len(self.counts),
@@ -101,7 +104,7 @@ class Batch:
         return Handed(view)
 
     def take_up_gaps(self, p: int, tiles: int) -> None:
-        """From now on keep gaps and anchors, along p directions; the next pass is a full one."""
+        """Keep gaps and anchors from now on, along p directions. The next pass is a full one."""
         k = len(self.counts)
         self.anchored, self.directed = (scores_of(np.empty((k, p), np.float32)) for _ in range(2))
         self.anchors = self.anchors._replace(along=np.zeros((k, p)))
@@ -115,10 +118,10 @@ def batch_of(keys: Sequence[Hashable], sizes: Int64, kept: Int64, shape: Capacit
     Parameters
     ----------
     keys, sizes, kept
-        (R,) of each run: its key, how many centroids it has, how many products a tile may keep of it: none at all where
-        gaps and anchors are not kept.
+        (R,) key, number of centroids, and number of products that a tile keeps, of each run. The last is 0 for all runs
+        if gaps and anchors are not kept.
     shape
-        The sizes of everything else.
+        The other sizes of arrays.
     """
     runs, k, columns = len(keys), int(sizes.sum()), np.cumsum([0, *(-(-sizes // 16) * 16)])
     d, p, tiles = shape.d, shape.p, shape.tiles
@@ -157,7 +160,7 @@ def batch_of(keys: Sequence[Hashable], sizes: Int64, kept: Int64, shape: Capacit
 
 
 def _no_anchors(k: int, shape: Capacity, kept: int, tables: tuple[int, int, int]) -> Anchors:
-    """Room for the anchors of k centroids: `kept` products a tile, tables of so many runs, tiles and columns."""
+    """A record with memory for the anchors of k centroids, and `kept` products a tile. tables: runs, tiles, columns."""
     d, (runs, tiles, wide) = shape.d, tables
     return Anchors(
         rows=np.zeros((k, d)),
@@ -173,7 +176,7 @@ def _no_anchors(k: int, shape: Capacity, kept: int, tables: tuple[int, int, int]
 
 
 def _no_gaps(k: int, shape: Capacity, tables: tuple[int, int, int]) -> Gaps:
-    """Room for the gaps of k centroids; none are kept yet."""
+    """A record for the gaps of k centroids. No gaps are kept yet. tables: runs, tiles, columns."""
     runs, tiles, wide = tables
     size, fall, travelled, risen = np.zeros((4, wide), np.float32)
     return Gaps(
