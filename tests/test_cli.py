@@ -156,9 +156,9 @@ def test_progress_goes_to_standard_error(tiny: Path, capsys: pytest.CaptureFixtu
     out, err = capsys.readouterr()
     about, told = err.splitlines()[:3], err.splitlines()[3:]
     assert about == [
-        "tiny: 60 images of 6 x 6, uint8, values 0 to 199; 255 counts as 1.",
+        "tiny: 60 images of 6 x 6, uint8, values 0 to 199; full scale 255.",
         "3 labels: 0 (23), 1 (18), 2 (19).",
-        "To train on: 0.6 of all.",
+        "Training part: 0.6 of all.",
     ]
     assert told[0] == "Running 2 runs (1 value of K) on 36 images, 24 more to test."
     assert sorted(line.split(":")[0] for line in told[1:3]) == ["K = 3, run 1 of 2", "K = 3, run 2 of 2"]

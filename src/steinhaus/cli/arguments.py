@@ -244,7 +244,7 @@ NETWORK = (
 
 
 def features_options(command: Command) -> Command:
-    """Add the options that say what is clustered; the command gets `features`, or None where none was given."""
+    """Add the options that say what is clustered; the command gets `features`, or None if none was given."""
 
     @functools.wraps(command)
     def with_features(**options: Any) -> Any:

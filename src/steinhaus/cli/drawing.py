@@ -60,7 +60,7 @@ class FigureProcess:
 
 @contextmanager
 def figure_process(*, wanted: bool = True) -> Iterator[FigureProcess | None]:
-    """The second process for as long as a command may need it; None where no core is left for it, or it can't start."""
+    """The second process for as long as a command may need it; None if no core is left for it, or it can't start."""
     from steinhaus.resources import available_cores
 
     if not wanted or available_cores() < 2:

@@ -35,7 +35,7 @@ def centroid_dtype(x: Any) -> np.dtype[Any]:
 
 
 def check_enough(x: Any, n_clusters: int) -> None:
-    """ValueError where there are fewer rows than clusters."""
+    """ValueError if there are fewer rows than clusters."""
     if x.shape[0] < n_clusters:
         raise ValueError(
             f"n_samples={x.shape[0]} should be >= n_clusters={n_clusters}. Give more rows, or ask for fewer clusters."
@@ -60,7 +60,7 @@ def restarts_of(estimator: Any, several: int) -> int:
 
 
 def checked_start(start: ArrayLike, k: int, d: int) -> Float64:
-    """The centroids to start from, (k, d) float64, of an array or sparse matrix; ValueError where it is not that."""
+    """The centroids to start from, (k, d) float64, of an array or sparse matrix; ValueError if it is not that."""
     checked: Any = check_array(start, dtype=np.float64, copy=True, order="C", accept_sparse="csr")
     rows: Float64 = checked if isinstance(checked, np.ndarray) else checked.toarray()
     for size, (what, need) in zip(

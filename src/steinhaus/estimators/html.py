@@ -63,7 +63,7 @@ def _counted(number: int, what: str) -> str:
 
 
 def _images(centroids: Float64) -> list[NDArray[np.uint8] | None]:
-    """The centroids as square images of 16 greys, on one scale; None where their features are no square."""
+    """The centroids as square images of 16 greys, on one scale; None if their features are no square."""
     side = math.isqrt(centroids.shape[1])
     if side * side != centroids.shape[1] or side < _SMALLEST:
         return [None] * len(centroids)

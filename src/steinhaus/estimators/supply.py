@@ -42,7 +42,7 @@ class Supply:
     def __init__(self, x: Any, weights: Float64 | None, threads: int | None) -> None:
         if is_collection(x):
             raise DataError("A Dask collection is learnt from block by block: partial_fit(block.compute()).")
-        counts = counts_of(weights)  # None also where all weights are 1
+        counts = counts_of(weights)  # None also if all weights are 1
         self.x, self.weights, self._threads = x, None if counts is None else weights, threads
         self._ends = None if counts is None else np.cumsum(counts)
         self._batches = batches(x, threads=threads) if isinstance(x, np.ndarray) else None

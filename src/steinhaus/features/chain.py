@@ -56,7 +56,7 @@ class Chain:
 
 
 def of_arrays(steps: Sequence[str], arrays: Arrays) -> Chain:
-    """The chain again; ValueError where an array is missing or has another shape."""
+    """The chain again; ValueError if an array is missing or has another shape."""
     learnt: list[Arrays] = []
     for place, step in enumerate(steps):
         names = {"normalise": (), "standardise": ("offset", "step")}.get(step, ("mean", "components"))

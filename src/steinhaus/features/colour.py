@@ -14,7 +14,7 @@ CELLS = 4  # on a side, by default
 
 
 def cells_of(shape: tuple[int, ...], asked: int | None) -> int:
-    """How many cells a picture has on a side; DataError where it has fewer pixels."""
+    """How many cells a picture has on a side; DataError if it has fewer pixels."""
     cells = min(CELLS, *shape[:2]) if asked is None else asked
     if min(shape[:2]) < cells:
         raise DataError(f"colour:{cells} asks for {cells} x {cells} cells, and pictures have {shape[0]} x {shape[1]}.")

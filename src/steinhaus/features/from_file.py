@@ -118,7 +118,7 @@ def _of_zarr(path: Path, limits: Limits, stored: bool) -> tuple[Any, list[str] |
 
 
 def _zarr_array(path: Path) -> str | None:
-    """The array of a group that holds vectors by its name; None where none does, or it is no group."""
+    """The array of a group that holds vectors by its name; None if none does, or it is no group."""
     return next((name for name in VECTORS if (path / name).is_dir()), None)
 
 

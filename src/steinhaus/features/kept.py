@@ -53,7 +53,7 @@ def kept(
     Parameters
     ----------
     folder
-        Where they are kept, made where it is missing.
+        Where they are kept, created if it is missing.
     recipe
         Everything that they depend on, in JSON's types.
     n
@@ -121,7 +121,7 @@ def _header(n: int, d: int, dtype: np.dtype[Any]) -> bytes:
 
 
 def _record(path: Path) -> dict[str, Any]:
-    """What a record says; empty where there is none that can be read."""
+    """What a record says; empty if there is none that can be read."""
     try:
         found = json.loads(files.read(path, MOST_RECORD))
     except (FileNotFoundError, ValueError, RecursionError):

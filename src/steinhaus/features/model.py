@@ -47,7 +47,7 @@ class Model:
     sha256
         Of the file, and of its external data.
     content
-        The file's bytes; None where its weights lie beside it, and it is loaded from its path.
+        The file's bytes; None if its weights lie beside it, and it is loaded from its path.
     input_name, dtype
         Of its only input.
     channels_last

@@ -113,7 +113,7 @@ def across(studies: Sequence[Study], *, same: bool) -> list[tuple[Markup, str]]:
 
 
 def _curves(studies: Sequence[Study], k: int) -> Markup | None:
-    """The best runs of one K, over each other; None where only one study has that K."""
+    """The best runs of one K, over each other; None if only one study has that K."""
     runs = [
         (i, s.name, next(r for r in s.views[k].runs if r.restart == s.views[k].best.restart))
         for i, s in enumerate(studies)

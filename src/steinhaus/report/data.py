@@ -78,7 +78,7 @@ class ReportData:
 
     @property
     def columns(self) -> tuple[str, ...] | None:
-        """The names of a table's columns; None where the points are no such table."""
+        """The names of a table's columns; None if the points are no such table."""
         return self.record.data.columns
 
     @property
@@ -109,7 +109,7 @@ class ReportData:
 
     @property
     def files(self) -> list[str] | None:
-        """The file of every image, train then test; None where these have none."""
+        """The file of every image, train then test; None if these have none."""
         if not self.parts or any(p.files is None for p in self.parts):
             return None
         return [name for p in self.parts for name in p.files or ()]

@@ -108,7 +108,7 @@ def write_parquet(data: ReportData, k: int, path: Path) -> Path:
 
 
 def _vectors(data: ReportData) -> Columns:
-    """The features of every image, a list each; none where pixels are clustered."""
+    """The features of every image, a list each; none if pixels are clustered."""
     points = [part.points for part in data.parts if part.points is not None]
     return {"vector": list(np.concatenate(points))} if points else {}
 

@@ -42,7 +42,7 @@ def save_figures(
     data
         What to draw.
     folder
-        Made where it is missing.
+        Created if it is missing.
     formats
         "png" (150 dots an inch), "svg", or both.
     share

@@ -8,7 +8,7 @@ from steinhaus.study import files
 
 
 def write(path: Path, content: bytes, *, flush: bool = True) -> Path:
-    """Write a whole file into a folder, which is made where it is missing, and give its path back.
+    """Write a whole file into a folder, which is created if it is missing, and give its path back.
 
     Without `flush`, a power cut soon after may leave the file empty.
     """

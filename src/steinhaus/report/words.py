@@ -55,12 +55,12 @@ def count(n: int) -> str:
 
 
 def share(x: float | None, digits: int = 0) -> str:
-    """0.5869 -> 59 %. No-break thin space before the sign; a dash where there is no figure."""
+    """0.5869 -> 59 %. No-break thin space before the sign; a dash if there is no figure."""
     return "–" if x is None or math.isnan(x) else f"{100 * x:.{digits}f}\u202f%"
 
 
 def number(x: float | None, digits: int = 4) -> str:
-    """A plain figure with a fixed number of decimals; a dash where there is none."""
+    """A plain figure with a fixed number of decimals; a dash if there is none."""
     return "–" if x is None or math.isnan(x) else f"{x:,.{digits}f}"
 
 

@@ -102,7 +102,7 @@ def append(path: Path, line: bytes) -> None:
 
 
 def write_at(path: Path, data: bytes, place: int) -> None:
-    """Write into a file, made where it is missing, from some byte on; it is on disk when this returns."""
+    """Write into a file, created if it is missing, from some byte on; it is on disk when this returns."""
     with _explained("write", path):
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         try:
@@ -155,7 +155,7 @@ def read_blocks(path: Path, limit: int) -> Iterator[bytes]:
 
 
 def names(folder: Path) -> list[str]:
-    """The names in a folder, sorted; none where there is no folder."""
+    """The names in a folder, sorted; none if there is no folder."""
     with _explained("read the folder", folder):
         try:
             return sorted(os.listdir(folder))
@@ -171,7 +171,7 @@ def remove(path: Path) -> None:
 
 
 def open_locked(path: Path) -> int | None:
-    """Open a lock file and lock it: its descriptor, or None where another process holds it.
+    """Open a lock file and lock it: its descriptor, or None if another process holds it.
 
     The lock is the kernel's (flock), so it ends with its process, however that ends.
     """

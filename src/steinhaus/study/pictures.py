@@ -37,7 +37,7 @@ class ClusterPictures:
         (k, 9) int64, rows of the training part, nearest to the centroid first, ties to the lowest row; -1 where a
         cluster has no more. The first is its medoid.
     distances
-        (k, 9) float64, to the centroid, in units of the features; infinite where there is no picture.
+        (k, 9) float64, to the centroid, in units of the features; infinite if there is no picture.
     """
 
     means: NDArray[np.float32]
@@ -104,7 +104,7 @@ def encode(pictures: ClusterPictures, study: str, k: int) -> bytes:
 
 
 def decode(data: bytes, study: str, k: int, record: DataRecord) -> ClusterPictures:
-    """The pictures again; ValueError where they are not those of this study and K."""
+    """The pictures again; ValueError if they are not those of this study and K."""
     try:
         arrays, about = unpack(data, TYPES)
     except (UnsignedError, safetensors.SafetensorError, KeyError, TypeError, AttributeError, RecursionError) as error:

@@ -53,7 +53,7 @@ class Piece:
 
 
 def needed() -> None:
-    """StoreError where Parquet cannot be written."""
+    """StoreError if Parquet cannot be written."""
     try:
         import pyarrow.parquet  # noqa: F401
     except ImportError:

@@ -195,7 +195,7 @@ class StudyRecord:
     machine: dict[str, Any]  # system, processor, cores
     versions: dict[str, str]  # python, steinhaus, numpy, llvmlite, ...
     runs: tuple[RunRecord, ...]  # by k, then restart
-    best: tuple[BestRecord, ...]  # one a K, ascending; while the study runs: of the runs so far, without labels
+    best: tuple[BestRecord, ...]  # one per K, ascending; while the study runs: of the runs so far, without labels
     complete: bool = True  # False: the study is not finished yet
     digest: str = ""  # of plan and data: equal digests, equal results
     refined: tuple[RefinedRecord, ...] = ()  # by k

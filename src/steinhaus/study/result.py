@@ -60,7 +60,7 @@ class StudyResult:
 
     @functools.cached_property
     def images(self) -> Split | None:
-        """The images, split; None where the study was loaded from its folder."""
+        """The images, split; None if the study was loaded from its folder."""
         return self._split() if self._split else None
 
     def centroids(self, k: int, restart: int | None = None) -> Float64:

@@ -20,7 +20,7 @@ KINDS = ("none", "standard", "minmax")
 
 
 def fitted(kind: str, rows: Any) -> Scaling | None:
-    """What brings the columns of points to one scale; None where they are to stay as they are.
+    """What brings the columns of points to one scale; None if they are to stay as they are.
 
     Parameters
     ----------

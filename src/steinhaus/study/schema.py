@@ -213,7 +213,7 @@ def _check_data(data: DataRecord) -> None:
         _demand(LEAST_SCALE <= features.unit <= 1 / LEAST_SCALE, "the unit of its features is out of range")
         _demand((features.chain is None) == (not features.steps), "the steps of its features are not kept")
     for counts, n in ((data.train_label_counts, data.n_train), (data.test_label_counts, data.n_test)):
-        _demand(counts is None or _are_counts(counts, labels, n), "its labels are not one an image")
+        _demand(counts is None or _are_counts(counts, labels, n), "its labels are not one per image")
 
 
 def _after(steps: tuple[str, ...], width: int) -> int:

@@ -99,7 +99,7 @@ class Store(Protocol):
         ...
 
     def chain(self) -> Chain | None:
-        """The steps of the features, with what they have learnt; None where pixels are clustered."""
+        """The steps of the features, with what they have learnt; None if pixels are clustered."""
         ...
 
     def save_pictures(self, pictures: Mapping[int, ClusterPictures]) -> None:
@@ -112,7 +112,7 @@ class Store(Protocol):
 
 
 class Folder:
-    """A study in a folder; `Store` says what each method does, and each raises StoreError where a file is damaged.
+    """A study in a folder; `Store` says what each method does, and each raises StoreError if a file is damaged.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ class Folder:
 
     @classmethod
     def find(cls, path: Path, lock: Lock | None = None) -> Folder | None:
-        """The study of a folder; None where there is no `study.json`."""
+        """The study of a folder; None if there is no `study.json`."""
         try:
             data = files.read(path / STUDY, MOST_STUDY)
         except FileNotFoundError:

@@ -115,7 +115,7 @@ class Study(Plan):
             What to cluster, `Images`, or whatever `open_images` opens: a name, a path, an array. Labels, where there
             are any, are used only afterwards, to name the clusters.
         out
-            The study's folder, made where it is missing. None: nothing is written.
+            The study's folder, created if it is missing. None: nothing is written.
         watch
             Called with each `steinhaus.study.events.Event` as it happens.
         break_lock

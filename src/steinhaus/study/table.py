@@ -120,5 +120,5 @@ def number(inertia: float) -> str:
 
 
 def share(value: float | None) -> str:
-    """Four decimals; a dash where there is none."""
+    """Four decimals; a dash if there is none."""
     return "-" if value is None else f"{value:.4f}"
