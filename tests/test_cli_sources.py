@@ -292,7 +292,7 @@ def test_new_images_on_another_scale(scale: str, capsys: pytest.CaptureFixture[s
     out, err = capsys.readouterr()
     if refused:
         assert "full scale" not in out
-        assert "in the study 16 does. Say which value counts as 1: --full-scale 16" in " ".join(err.split())
+        assert "If these images have the study's scale: --full-scale 16" in " ".join(err.split())
         full = "16" if scale == "uint8" else "255"
         assert main(["predict", "it", "new.npy", "--format", "csv", "--quiet", "--full-scale", full]) == 0
         out = capsys.readouterr().out

@@ -105,7 +105,7 @@ def test_files_that_are_no_vectors_are_refused(folder: Path, tmp_path: Path) -> 
     np.savez(tmp_path / "two.npz", a=VECTORS, b=VECTORS)
     for name, words in (
         ("cube.npy", r"features are \(pictures, values\)"),
-        ("text.csv", "is a csv, and no file of vectors"),
+        ("text.csv", "is a csv, not a file of vectors"),
         ("two.npz", "cannot be told"),
         ("nowhere.npy", "no such file of features"),
     ):
@@ -152,7 +152,7 @@ def test_vectors_beside_pictures_in_a_folder(tmp_path: Path) -> None:
     images = open_images(tmp_path, features="given")
     assert np.array_equal(images.features.values, VECTORS)
     assert images.notes == (
-        'Vectors lie beside the pictures: embeddings.npy. They are clustered with features="given".',
+        'Vectors lie beside the pictures: embeddings.npy. To cluster them: features="given".',
     )
     np.save(tmp_path / "embeddings.npy", VECTORS[1:])
     assert open_images(tmp_path).n == N, "they are read only when they are asked for"
@@ -190,7 +190,7 @@ def test_colour_is_the_mean_of_cells_in_cielab() -> None:
 def test_features_of_vectors_are_refused() -> None:
     rows = Images.from_arrays(VECTORS)
     for what in ("hog", "colour"):
-        with pytest.raises(DataError, match="is made of pictures"):
+        with pytest.raises(DataError, match="is made from pictures"):
             with_features(rows, what)
 
 

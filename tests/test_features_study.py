@@ -346,5 +346,5 @@ def test_a_study_without_features_is_refused_new_ones() -> None:
     from steinhaus.study.space import again
 
     record = result(VECTORS).record.data.features
-    with pytest.raises(DataError, match="came as an array"):
+    with pytest.raises(DataError, match="came from an array"):
         again(record, images())

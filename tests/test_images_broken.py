@@ -132,7 +132,7 @@ BROKEN = {
     "2^128 bytes": (file(b"\0\0\x08\4" + b"\xff" * 16), "cut short"),
     "short IDX in gzip": (file(gzip.compress(idx(digits())[:-1])), "88 bytes, but has 87: it is cut short"),
     "long IDX in gzip": (file(gzip.compress(idx(digits()) + b"x")), "goes on after the data"),
-    "no images in IDX": (file(idx(np.zeros((0, 28, 28), np.uint8))), "it is empty"),
+    "no images in IDX": (file(idx(np.zeros((0, 28, 28), np.uint8))), "is empty"),
     "labels as images": (file(idx(np.arange(6, dtype=np.uint8))), "holds 6 labels (one dimension), not images"),
     "IDX of NaN": (file(idx(np.full((2, 3), np.nan, np.float32))), "image 0 has the value nan"),
     "IDX over the limit": (file(idx(np.ones((101, 100, 104), np.uint8))), "would take 1.1 MB of memory"),

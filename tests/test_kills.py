@@ -75,7 +75,7 @@ def test_no_process_and_no_thread_stays_behind(source: Path, tmp_path: Path, sen
     assert time.monotonic() - began < 5
     assert process.returncode == code, err
     told = err.strip().splitlines()
-    assert " ".join(told).startswith("Stopped. What was done is kept in")
+    assert " ".join(told).startswith("Stopped. Finished work is kept in")
     assert alive(mark) == []
 
 

@@ -272,7 +272,7 @@ def test_images_that_do_not_fit_are_said_not_to(tmp_path: Path) -> None:
     done = under(2048 * MEBIBYTE, "study", str(source), "--k", "2", "--out", str(tmp_path / "out"), "--quiet")
     said = " ".join(done.stderr.split())
     assert done.returncode == 1, said
-    assert said.startswith("Error: There is not enough memory for this. Unable to allocate 2.79 GiB")
+    assert said.startswith("Error: There is not enough memory. Unable to allocate 2.79 GiB")
     assert "are free here" in said
     assert "Traceback" not in said
     assert not (tmp_path / "out").exists()

@@ -22,7 +22,7 @@ class ConfusionDisplay(Display):
     Parameters
     ----------
     table
-        (k, labels) int, the counts.
+        (k, number of labels) int64, the counts.
     names
         The label of each column.
     """

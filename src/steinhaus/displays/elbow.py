@@ -17,7 +17,7 @@ class ElbowDisplay(Display):
     Parameters
     ----------
     inertias
-        K -> the final inertia of each restart.
+        The final inertia of each restart, for each K: {k: [inertia, ...]}.
     """
 
     def __init__(self, inertias: Mapping[int, Sequence[float]]) -> None:

@@ -1,4 +1,4 @@
-"""Inertia against iterations, one curve a restart."""
+"""Inertia against iterations, one curve per restart."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class InertiaDisplay(Display):
     Parameters
     ----------
     histories
-        For each restart, its inertia after each iteration.
+        For each restart, the inertia after each iteration.
     best
-        The number of the best restart, which is marked.
+        The index of the best restart, which is marked.
     """
 
     def __init__(self, histories: Sequence[Sequence[float]], best: int) -> None:
