@@ -108,7 +108,7 @@ def test_limits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in known:
         assert convert(Limit(), f"{name}=2k") == (name, 2000)
     assert main(["study", "--help"]) == 0
-    said = " ".join(capsys.readouterr().out.split()).partition("of what is read. [default: ")[2].partition("]")[0]
+    said = " ".join(capsys.readouterr().out.split()).partition("source to read. [default: ")[2].partition("]")[0]
     assert Limits(**dict(convert(Limit(), text) for text in said.split(", "))) == Limits(), "the defaults are told"
     for text, said in (
         ("", "limits are memory"),

@@ -145,7 +145,7 @@ def test_assignments_for_fiftyone(capsys: pytest.CaptureFixture[str]) -> None:
         (["one", "--export", "atlas"], 2, "Give the file to write: --out exported.parquet."),
         (["one", "--export", "csv", "--out", "a", "--open"], 2, "--open cannot be used with --export: leave it out."),
         (["one", "--export", "xls", "--out", "a"], 2, "'xls' is not one of 'csv', 'parquet', 'atlas', 'fiftyone'."),
-        (["one", "--export", "csv", "--k", "9", "--out", "a.csv"], 1, "no K = 9 to export; it has 2, 3."),
+        (["one", "--export", "csv", "--k", "9", "--out", "a.csv"], 1, "no K = 9 to export. Its K are 2, 3."),
         (["one", "--k", "3"], 2, "--k needs --export."),
         (["one", "--out", "r.html"], 2, "the report of one study stays in its folder."),
         (["one", "--formats", "png,pdf"], 2, "'pdf' is not a format of figures. Write png, svg, or png,svg."),

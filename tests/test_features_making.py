@@ -106,7 +106,7 @@ def test_files_that_are_no_vectors_are_refused(folder: Path, tmp_path: Path) -> 
     for name, words in (
         ("cube.npy", r"features are \(pictures, values\)"),
         ("text.csv", "is a csv, not a file of vectors"),
-        ("two.npz", "cannot be told"),
+        ("two.npz", "it is not clear"),
         ("nowhere.npy", "no such file of features"),
     ):
         with pytest.raises(DataError, match=words):
@@ -151,12 +151,10 @@ def test_vectors_beside_pictures_in_a_folder(tmp_path: Path) -> None:
     np.save(tmp_path / "embeddings.npy", VECTORS)
     images = open_images(tmp_path, features="given")
     assert np.array_equal(images.features.values, VECTORS)
-    assert images.notes == (
-        'Vectors lie beside the pictures: embeddings.npy. To cluster them: features="given".',
-    )
+    assert images.notes == ('Vectors lie beside the pictures: embeddings.npy. To cluster them: features="given".',)
     np.save(tmp_path / "embeddings.npy", VECTORS[1:])
     assert open_images(tmp_path).n == N, "they are read only when they are asked for"
-    with pytest.raises(DataError, match="must have a row for each"):
+    with pytest.raises(DataError, match="must have one row per picture"):
         open_images(tmp_path, features="given")
 
 

@@ -178,7 +178,7 @@ def test_a_report_shows_medoids_and_says_of_what_distances_are() -> None:
     text = " ".join(re.sub(r"<style>.*?</style>|<script.*?</script>", "", page, flags=re.DOTALL).split())
     assert "medoids (the pictures nearest to the centroids)" in text
     assert "by vectors of an array (7 values)" in text
-    assert "Distances are of vectors of an array" in text
+    assert "Distances are between vectors of an array" in text
     assert text.count('<ul class="nearby"') == 8
     assert 'alt="medoid of cluster 0"' in text
     assert "Mean images of K" not in text
@@ -212,7 +212,7 @@ def test_clusters_of_one_picture_and_of_none_are_drawn() -> None:
 def test_studies_of_different_features_are_not_compared_by_inertia() -> None:
     several = [from_result(result(features)) for features in (VECTORS, STEPS, None)]
     page = compare(several)
-    assert "or cluster different features: compare" in page
+    assert "different data or features. You can compare" in page
     assert "vectors of an array, unit length" in page
     assert "different features" not in compare(several[:1] * 2)
 

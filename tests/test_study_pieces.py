@@ -112,7 +112,7 @@ def test_pieces_that_are_none_of_this_study(tmp_path, images):
     one = {name: sha for name, sha in digests.items() if "test" not in name}
     with pytest.raises(ValueError, match="lacks images of the test part"):
         pieces.read(tmp_path / "it", one, record.data, (4, 9), 10**6)
-    with pytest.raises(ValueError, match="is no piece of a table"):
+    with pytest.raises(ValueError, match="is not a piece of a table"):
         pieces.read(tmp_path / "it", digests, record.data, (4, 8), 10**6)
     rows = pieces.Members(0, np.arange(1800), np.arange(1800), None, None)
     table = pieces.Table(tmp_path / "it/assignments.parquet", "train", (4, 9), None)

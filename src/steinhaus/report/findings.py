@@ -66,7 +66,8 @@ def figures(record: StudyRecord, k: int, silhouettes: Mapping[int, float]) -> li
         noun = _noun(record)
         part = "test" if best.test_accuracy is not None else "training"
         shown.append((words.share(accuracy, 1), f"of the {part} {noun} get the right label"))
-    shown.append((words.inertia(best.inertia, 7), "inertia of the best run"))
+    what = "inertia after refining" if record.refined else "inertia of the best run"
+    shown.append((words.inertia(best.inertia, 7), what))
     if k in silhouettes:
         shown.append((words.number(silhouettes[k], 3), "silhouette"))
     if (close := _close(record, best)) is not None:

@@ -201,6 +201,7 @@ def context(data: ReportData, measured: Measured) -> dict[str, Any]:
         "featured": record.data.features is not None,
         "restarts": max(len(v.runs) for v in views),
         "timed": bool(data.seconds),
+        "refined": bool(record.refined),
         "views": views,
         "glance": glance(views, shown),
         "smooth": data.is_image and max(data.shape[:2]) > SMOOTH,

@@ -79,7 +79,7 @@ def _best_runs(record: StudyRecord) -> Iterator[str]:
 
 
 def _refined(record: StudyRecord) -> Iterator[str]:
-    yield "  K   best run  refined inertia   below it  steps"
+    yield "  K   best run  refined inertia   decrease  steps"
     for refined in record.refined:
         yield (
             f"{refined.k:3d}{refined.restart + 1:11d}{number(refined.final_inertia):>17}"
