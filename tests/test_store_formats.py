@@ -157,7 +157,7 @@ def resigned(folder: Path, change: Callable[[dict[str, Any]], None]) -> bytes:
     [
         (
             lambda s: s.update(schema=SCHEMA + 1),
-            f"schema {SCHEMA + 1}; this version of Steinhaus reads schemas up to {SCHEMA}",
+            f"schema {SCHEMA + 1}, but this version of Steinhaus reads schemas up to {SCHEMA}",
         ),
         (lambda s: s.update(schema="1"), "its schema is '1'"),
         (lambda s: s.pop("plan"), "plan is missing"),

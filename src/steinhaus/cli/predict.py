@@ -196,6 +196,7 @@ def check_scale(images: Images, data: DataRecord, bound: float, source: str) -> 
 
 
 def _clusters(rows: NDArray[Any], centroids: NDArray[np.float64], threads: int | None) -> NDArray[np.int32]:
+    # in: rows (n, d); centroids (k, d) float64
     from steinhaus import engines
     from steinhaus.points import Run
 
@@ -207,6 +208,7 @@ def _clusters(rows: NDArray[Any], centroids: NDArray[np.float64], threads: int |
 
 def _distances(rows: NDArray[Any], clusters: NDArray[np.int32], centroids: NDArray[np.float64]) -> NDArray[np.float64]:
     """The distance of each point to its centroid, (n,). A few rows at a time become float64."""
+    # in: rows (n, d); clusters (n,) int32; centroids (k, d) float64
     import numpy as np
 
     step = max(1, (1 << 22) // rows.shape[1])

@@ -35,6 +35,15 @@ class KAdvice(Display):
     davies_bouldin
         The mean overlap of each cluster with the one it overlaps most (D. L. Davies and D. W. Bouldin, IEEE PAMI 1,
         1979). Low is good.
+
+    Examples
+    --------
+    >>> from steinhaus import KMeans
+    >>> from steinhaus.displays import KAdvice
+    >>> X = [[1, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]]
+    >>> advice = KAdvice.from_estimator([KMeans(k, random_state=0).fit(X) for k in (2, 3, 4)], X)
+    >>> advice.favourites["silhouette"]
+    2
     """
 
     k: list[int]

@@ -24,6 +24,15 @@ class CentroidsDisplay(Display):
         (k, h, w) or (k, h, w, 3) of any real dtype and range. All are drawn on one scale.
     sizes
         (k,) int, the number of points in each cluster.
+
+    Examples
+    --------
+    >>> from steinhaus import KMeans
+    >>> from steinhaus.displays import CentroidsDisplay
+    >>> X = [[0, 0, 0, 1], [0, 0, 0, 2], [8, 0, 0, 0], [9, 0, 0, 0]]
+    >>> display = CentroidsDisplay.from_estimator(KMeans(2, init=[X[0], X[3]]).fit(X))
+    >>> display.images.shape, display.sizes
+    ((2, 2, 2), [2, 2])
     """
 
     def __init__(self, images: NDArray[Any], sizes: Sequence[int]) -> None:
@@ -65,7 +74,22 @@ class CentroidsDisplay(Display):
 
     @classmethod
     def from_study(cls, study: Any, k: int, *, ax: Axes | None = None) -> Self:
-        """Draw the best run of one K of a study of images (a `StudyResult`)."""
+        """Draw the best run of one K of a study of images.
+
+        Parameters
+        ----------
+        study
+            A `StudyResult`.
+        k
+            The number of clusters.
+        ax
+            The axes to draw on. Default: those of a new figure.
+
+        Raises
+        ------
+        SteinhausError
+            If the study clusters vectors without pictures, or if there is no such K.
+        """
         images = study.mean_images(k)
         if images.ndim < 3:
             raise SteinhausError(f"The study's points are vectors of {images.shape[1]} features, not images.")

@@ -30,6 +30,15 @@ class SilhouetteDisplay(Display):
     kind
         How the values were computed: "exact", from the distances of all pairs, or "centroid", from the distances to
         centroids.
+
+    Examples
+    --------
+    >>> from steinhaus import KMeans
+    >>> from steinhaus.displays import SilhouetteDisplay
+    >>> X = [[1, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]]
+    >>> display = SilhouetteDisplay.from_estimator(KMeans(2, init=[[1, 2], [10, 2]]).fit(X), X)
+    >>> display.values.round(2).tolist()
+    [1.0, 0.78, 0.78, 1.0, 0.78, 0.78]
     """
 
     def __init__(self, values: Float64, labels: Int32, kind: Kind) -> None:
@@ -37,7 +46,19 @@ class SilhouetteDisplay(Display):
 
     @classmethod
     def from_estimator(cls, estimator: Any, X: ArrayLike, *, kind: Kind = "centroid", ax: Axes | None = None) -> Self:
-        """Draw the silhouettes of the rows of X in the clusters of a fitted estimator."""
+        """Draw the silhouettes of rows in the clusters of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator
+            A fitted estimator.
+        X
+            (n, n_features) the rows.
+        kind
+            "centroid" (default), from the distances to centroids, or "exact", from the distances of all pairs.
+        ax
+            The axes to draw on. Default: those of a new figure.
+        """
         labels = estimator.predict(X)
         display = cls(silhouettes(X, labels, estimator.transform(X) if kind == "centroid" else None), labels, kind)
         display.plot(ax)
@@ -45,7 +66,24 @@ class SilhouetteDisplay(Display):
 
     @classmethod
     def from_study(cls, study: Any, k: int, *, kind: Kind = "centroid", ax: Axes | None = None) -> Self:
-        """Draw the silhouettes of a study's training images (a `StudyResult` that still has its images)."""
+        """Draw the silhouettes of a study's training images.
+
+        Parameters
+        ----------
+        study
+            A `StudyResult` that has its images: it was run in this session.
+        k
+            The number of clusters.
+        kind
+            "centroid" (default), from the distances to centroids, or "exact", from the distances of all pairs.
+        ax
+            The axes to draw on. Default: those of a new figure.
+
+        Raises
+        ------
+        SteinhausError
+            If the study was loaded from its folder, without its images.
+        """
         if study.images is None:
             raise SteinhausError("The study was loaded from its folder, without its images. Run it in this session.")
         rows, labels = np.asarray(study.points(study.images.train)), study.labels(k)
@@ -83,6 +121,7 @@ def silhouettes(X: ArrayLike, labels: Int32, to_centroids: Float64 | None = None
     SteinhausError
         If all rows are in one cluster.
     """
+    # in: labels (n,) int32; to_centroids (n, k) float64
     if len(np.unique(labels)) < 2:
         raise SteinhausError("Silhouettes need at least 2 clusters, but all points are in one.")
     if to_centroids is None:

@@ -74,6 +74,7 @@ def _images(centroids: Float64) -> list[NDArray[np.uint8] | None]:
 
 
 def _picture(image: NDArray[np.uint8] | None) -> str:
+    # in: image (h, w) uint8
     if image is None:
         return ""
     data = base64.b64encode(png(image)).decode()

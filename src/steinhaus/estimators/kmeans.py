@@ -279,6 +279,7 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
 
     def _starts(self, points: Points, x: Any, weights: Float64 | None, seed: int) -> Iterator[Float64]:
         """Yield the starting centroids of each restart, (n_clusters, n_features) float64."""
+        # in: x (n, d); weights (n,) float64
         from steinhaus.hierarchy import hierarchical
 
         init: Any = self.init

@@ -307,6 +307,7 @@ class MiniBatchKMeans(Clusterer):
 
     def _reassign(self, supply: Supply, rows: Int64, stream: Stream) -> None:
         """Restart small clusters at rows of the batch, the smallest first, at most half of them."""
+        # in: rows (m,) int64
         small = np.flatnonzero(self.counts_ < self.reassignment_ratio * self.counts_.max())
         small = small[np.argsort(self.counts_[small], kind="stable")]
         small = small[small != np.argmax(self.counts_)][: len(rows) // 2]

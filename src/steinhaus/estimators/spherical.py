@@ -20,6 +20,12 @@ class SphericalKMeans(KMeans):
     2 - 2 cos, and `transform` returns sqrt(2 - 2 cos). Rows of zeros have no direction: they are equally far from all
     centroids and get label 0.
 
+    Parameters
+    ----------
+    n_clusters, init, n_init, max_iter, tol, verbose, random_state, copy_x, algorithm, n_threads, callback, refine, \
+refine_steps, refine_time
+        As in `KMeans`, with the same defaults. Starts are scaled to length 1, too.
+
     References
     ----------
     I. S. Dhillon and D. S. Modha, Concept decompositions for large sparse text data using clustering, Machine Learning
@@ -42,6 +48,7 @@ class SphericalKMeans(KMeans):
 
     @staticmethod
     def _project(centroids: Float64) -> Float64:
+        # in: centroids (k, d) float64
         rows: Float64 = unit(centroids)
         return rows
 
@@ -65,6 +72,7 @@ def unit(x: Any, *, threads: int | None = None) -> Any:
 
 
 def _unit_block(block: NDArray[Any]) -> NDArray[np.floating[Any]]:
+    # in: block (m, d)
     return unit_rows(np.ascontiguousarray(block), threads=1)
 
 

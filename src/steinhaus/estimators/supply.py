@@ -104,6 +104,7 @@ def _distinct(m: int, n: int, stream: Stream) -> Int64:
 
 
 def _added(x: Any, weights: Float64 | None, centroids: Float64, threads: int | None) -> Added:
+    # in: x (m, d); weights (m,) float64; centroids (k, d) float64
     from steinhaus.centroids import inertia, means, weights_of
 
     with opened(x, weights=weights, threads=threads) as points:

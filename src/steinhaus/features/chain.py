@@ -37,6 +37,7 @@ class Chain:
         return np.concatenate([self._block(block).astype(kind) for block in blocks(rows)])
 
     def _block(self, rows: NDArray[Any]) -> NDArray[Any]:
+        # in: rows (m, d)
         whole = rows.dtype == np.uint8 and self.steps[0].startswith("pca:")
         found: NDArray[Any] = rows if whole else rows.astype(np.float64)
         for step, arrays in zip(self.steps, self.learnt, strict=True):
@@ -98,6 +99,7 @@ def _fitted(step: str, of: Blocks, n: int) -> Arrays:
 
 
 def _applied(step: str, arrays: Arrays, rows: NDArray[Any]) -> Float64:
+    # in: rows (m, d)
     if step == "normalise":
         return np.asarray(
             unit_rows(np.ascontiguousarray(rows))

@@ -39,6 +39,7 @@ def fitted(blocks: Iterable[NDArray[Any]], mean: Float64, n: int, components: in
 
 def _covariance(blocks: Iterable[NDArray[Any]], mean: Float64, n: int) -> Float64:
     """The covariance matrix, (d, d). For bytes, all sums are whole numbers below 2^53, so they are exact."""
+    # in: blocks (m, d) each; mean (d,) float64
     d = len(mean)
     total = np.zeros((d, d), order="F")
     sums = np.zeros(d)

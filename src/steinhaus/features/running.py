@@ -47,6 +47,7 @@ class Running:
         return np.concatenate(parts)
 
     def _batch(self, pictures: NDArray[Any], full_scale: float, first: int) -> NDArray[np.float32]:
+        # in: pictures (m, h, w) or (m, h, w, c)
         model = self.model
         values = entered(pictures, full_scale, model.channels, self.how).astype(model.dtype)
         if not model.channels_last:

@@ -76,6 +76,12 @@ class Images:
         Vectors that the source holds beside its pictures; None if it holds none.
     weights
         (n,) float64, the weight of each image in training, at least 0; None: every image has weight 1.
+
+    Examples
+    --------
+    >>> images = Images.from_arrays(np.zeros((4, 8, 8), np.uint8))
+    >>> images.n, images.shape, images.full_scale
+    (4, (8, 8), 255.0)
     """
 
     pixels: Any  # Pixels | StoredPixels
@@ -127,7 +133,9 @@ class Images:
         labels
             (n,) integers or names. Default: no labels.
         label_names
-            Names of the classes. If given, `labels` are indices into these names.
+            Names of the classes. If given, `labels` are indices into these. Default: names come from `labels`.
+        name
+            The name of the collection. Default "array".
         shape
             The shape of one image, such as (28, 28). Rows are reshaped to it. Default: the shape that the array has.
         full_scale
@@ -135,6 +143,8 @@ class Images:
             floats and booleans.
         weights
             (n,) the weight of each image in training, at least 0. Default: every image has weight 1.
+        given_train, given_val, usual_train, files, skipped, licence, source, columns, notes
+            The attributes of the same names, for readers. Default: none.
 
         Raises
         ------
@@ -218,7 +228,13 @@ class Images:
         return digest.hexdigest()
 
     def take(self, rows: Int64) -> Images:
-        """The images of these rows, in this order, as a new collection."""
+        """The images of these rows, in this order, as a new collection.
+
+        Parameters
+        ----------
+        rows
+            (m,) int64, row numbers from 0.
+        """
         files = self.files
         return replace(
             self,
@@ -283,6 +299,7 @@ def checked_weights(weights: Any, n: int, name: str) -> NDArray[np.float64]:
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    # in: array (n, ...)
     view = array.view()
     view.flags.writeable = False
     return view

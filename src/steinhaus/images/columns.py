@@ -79,6 +79,7 @@ def end_or_place_of(column: str | int, names: Sequence[str], name: str) -> int:
 
 def words_about(names: Sequence[str], values: NDArray[Any]) -> list[str]:
     """Notes about clustered columns: those that rise evenly, and whole numbers that are rounded."""
+    # in: values (n, columns) float64 or uint8
     found = [rises_evenly(column, values[:, place]) for place, column in enumerate(names)]
     if values.dtype == np.float64 and (values.max() > _EXACT or values.min() < -_EXACT) and is_whole(values):
         found.append("Whole numbers beyond 2^53 are rounded: they are read as float64.")
@@ -135,6 +136,7 @@ def counts_rows(values: NDArray[Any]) -> bool:
 
 def rises_evenly(column: str, values: NDArray[Any]) -> str | None:
     """A note about a column that changes by the same step from row to row, as a time or an index does."""
+    # in: values (n,)
     steps = np.diff(values.astype(np.float64))
     if len(values) < _CERTAIN or not steps[0] or not np.allclose(steps, steps[0], rtol=1e-6, atol=0):
         return None
@@ -146,6 +148,7 @@ def rises_evenly(column: str, values: NDArray[Any]) -> str | None:
 
 def is_whole(values: NDArray[Any]) -> bool:
     """Whether all values are whole numbers."""
+    # in: values of any shape
     return values.dtype.kind in "iu" or bool((values == np.trunc(values)).all())
 
 
@@ -157,6 +160,7 @@ def check_identifier(column: str, values: NDArray[Any], name: str) -> str | None
     DataError
         If the column's name says identifiers but its values repeat, or if it counts the rows under another name.
     """
+    # in: values (n,)
     known = identifies(column)
     shown = f'"{column}"'
     if known is not False and numbers_rows(values):
@@ -200,6 +204,7 @@ def are_pixels(names: Sequence[str] | None, shape: tuple[int, ...] | None) -> bo
 
 def apart(names: Sequence[str], values: NDArray[Any]) -> str | None:
     """A note about columns of very different ranges: the widest decides the clusters."""
+    # in: values (n, columns)
     if len(names) < 2:
         return None
     spans = values.max(axis=0).astype(np.float64) - values.min(axis=0).astype(np.float64)

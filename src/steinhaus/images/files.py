@@ -83,6 +83,7 @@ class Content:
 
         `what` says what the content declares.
         """
+        # in: array of any shape and dtype, C order
         size = self._given + array.nbytes
         self.fill(array.reshape(-1).view(np.uint8).data)
         if self._given < size:

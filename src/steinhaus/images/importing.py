@@ -225,6 +225,7 @@ def _write_pictures(
 
 def _put(array: Any, written: Written, block: list[NDArray[np.uint8]], line: dict[str, Any], lines: Any) -> None:
     """Write a chunk, then its line in the journal."""
+    # in: block of pictures, (h, w) or (h, w, 3) uint8 each
     if block:
         array.resize((written.rows + len(block), *array.shape[1:]))
         array[written.rows :] = np.stack(block)
@@ -281,6 +282,7 @@ def _finish(
     target: Path, labels: list[Any] | Int64 | None, about: dict[str, Any], label_names: tuple[str, ...] | None
 ) -> None:
     """Write the labels, and mark the store complete. With `label_names`, labels are indices into these."""
+    # in: labels (n,)
     group = _zarr().open_group(target, mode="r+")
     if labels is not None:
         indices, names = encode(labels, len(labels), about["name"], label_names)

@@ -69,6 +69,7 @@ def encode(labels: Any, n: int, name: str, names: Sequence[str] | None = None) -
 
 def _is_one_hot(values: NDArray[Any]) -> bool:
     """Whether every row is 0 except for one 1, whose position is the class."""
+    # in: values (n, classes)
     ones = values == 1
     return values.dtype.kind in "biuf" and bool((ones | (values == 0)).all() and (ones.sum(axis=1) == 1).all())
 
@@ -84,6 +85,7 @@ def check_count(count: int, n: int, name: str) -> None:
 
 def _classes(values: NDArray[Any], name: str) -> NDArray[Any]:
     """Labels as int64, or as text (NumPy or Python); refuse anything else."""
+    # in: values (n,)
     if values.dtype.kind == "O" and all(isinstance(value, str) for value in values):
         return values  # as NumPy text, each would take the memory of the longest
     if values.dtype.kind == "f" and np.isfinite(values).all() and (values == np.trunc(values)).all():
@@ -112,6 +114,7 @@ def _classes(values: NDArray[Any], name: str) -> NDArray[Any]:
 
 def _by_value(classes: NDArray[Any]) -> tuple[Int64, tuple[str, ...]]:
     """Indices and names of classes: integers sorted by value, names by text."""
+    # in: classes (n,) int64 or text
     if classes.dtype.kind == "O":
         texts = [str(value).rstrip("\0") for value in classes]  # like NumPy text, which drops zeros at the end
         names = sorted(set(texts))

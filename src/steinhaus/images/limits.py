@@ -19,16 +19,18 @@ class Limits:
     ----------
     memory
         Bytes of memory for the pixels of a whole source, and for the labels of a table. Memory-mapped files are exempt.
+        Default 8 GiB.
     picture
         Pixels (width x height) of one picture, checked in its header before it is decoded. Pillow itself refuses
-        pictures of more than 179 million pixels.
+        pictures of more than 179 million pixels. Default 50,000,000.
     ratio
         Bytes that one compressed byte may expand to, for contents of more than `ratio_free` bytes. Honest pictures
-        reach 20.
+        reach 20. Default 200.
     ratio_free
-        Bytes of expanded content below which `ratio` is not checked: blank pictures compress 1000 to 1.
+        Bytes of expanded content below which `ratio` is not checked: blank pictures compress 1000 to 1. Default
+        64 MiB.
     line
-        Bytes of one line of a table.
+        Bytes of one line of a table. Default 16 MiB.
 
     Examples
     --------
@@ -49,7 +51,15 @@ class Limits:
                 raise PlanError(f"The limit {field.name} must be a whole number of at least 1, not {value!r}.")
 
     def check_memory(self, what: str, wanted: int) -> None:
-        """Refuse data that would take more memory than allowed."""
+        """Refuse data that would take more memory than allowed.
+
+        Parameters
+        ----------
+        what
+            The name of the data, for the message.
+        wanted
+            Bytes that it would take.
+        """
         if wanted > self.memory:
             raise DataError(
                 f"{what} would take {size_text(wanted)} of memory, but the limit is {size_text(self.memory)}. If you "
@@ -57,7 +67,15 @@ class Limits:
             )
 
     def check_ratio(self, what: str, stored: int, expanded: int) -> None:
-        """Refuse a decompression bomb: data that expand far more than pictures do."""
+        """Refuse a decompression bomb: data that expand far more than pictures do.
+
+        Parameters
+        ----------
+        what
+            The name of the data, for the message.
+        stored, expanded
+            Bytes before and after expansion.
+        """
         if expanded > self.ratio_free and expanded > self.ratio * stored:
             raise DataError(
                 f"{what} expands {size_text(stored)} to {size_text(expanded)} or more, over {self.ratio} times. It "

@@ -175,6 +175,7 @@ def _member_header(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) 
 
 def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, head: Header, out: NDArray[Any]) -> None:
     """Read the array of a member into `out`."""
+    # in: out of the member's shape and dtype, C order
     buffer = np.empty(head.shape[::-1], head.dtype) if head.columns_first else out
     view = buffer.reshape(-1).view(np.uint8).data
     with cast(zipfile.ZipExtFile, archive.open(info)) as stream:

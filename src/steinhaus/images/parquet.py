@@ -169,6 +169,7 @@ def _place(file: Path, group: int, row: int) -> str:
 
 def _with_weights(images: Images, weights: NDArray[Any]) -> Images:
     """Pictures with their weights. No picture may have been skipped."""
+    # in: weights (n,)
     if images.skipped:
         raise DataError(
             f"{images.name}: {images.skipped[0].file} cannot be read, so the weights no longer match the pictures. "

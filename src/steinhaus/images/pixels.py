@@ -143,6 +143,7 @@ def _what(dtype: np.dtype[Any]) -> str:
 
 
 def _shaped(values: NDArray[Any], name: str, shape: tuple[int, ...] | None) -> NDArray[Any]:
+    # in: values of any shape
     if values.ndim == 0 or values.size == 0:
         raise DataError(f"{name} holds no images: its shape is {values.shape}.")
     if shape is not None:
@@ -171,6 +172,7 @@ def _shaped(values: NDArray[Any], name: str, shape: tuple[int, ...] | None) -> N
 
 
 def _converted(values: NDArray[Any]) -> tuple[Pixels, float]:
+    # in: values (n, ...)
     kind, size = values.dtype.kind, values.dtype.itemsize
     if kind == "b":
         return values.view(np.uint8), 1.0

@@ -92,6 +92,7 @@ def _given(images: Images, val: Val | None) -> Split:
 
 
 def _parted(images: Images, train: Int64, test: Int64) -> Split:
+    # in: train (n_train,) int64; test (n_test,) int64
     return Split(images.take(train), images.take(test) if len(test) else None, train, test)
 
 

@@ -138,6 +138,7 @@ class FileStore:
         return out
 
     def _fill(self, out: NDArray[Any], rows: list[int], each: int) -> None:
+        # in: out (m, d)
         width = self.shape[1] * self.dtype.itemsize
         view = out.reshape(-1).view(np.uint8).data
         with reading(self.path), open_regular(self.path) as file:

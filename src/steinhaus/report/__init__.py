@@ -32,6 +32,13 @@ def render(data: ReportData) -> str:
     -------
     str
         The page. Encode it as UTF-8.
+
+    Examples
+    --------
+    >>> from steinhaus import Study
+    >>> result = Study(k=[2], restarts=2).run([[1, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]])
+    >>> render(from_result(result))[:15]
+    '<!doctype html>'
     """
     from steinhaus.report import page
 
@@ -57,7 +64,13 @@ def compare(studies: Sequence[ReportData]) -> str:
 
 
 def notebook(data: ReportData) -> str:
-    """The static part of the report for a notebook cell: markup of a frame without script."""
+    """Make the static part of the report for a notebook cell: markup of a frame without script.
+
+    Parameters
+    ----------
+    data
+        The data to show.
+    """
     from steinhaus.report import page
 
     return page.notebook(data)

@@ -55,6 +55,7 @@ def inertia_curves(runs: Sequence[RunRecord], best: BestRecord, *, log: bool) ->
 
 
 def _curve(run: RunRecord, curve: NDArray[np.float64], x: Scale, y: Scale, *, is_best: bool) -> Markup:
+    # in: curve (iterations,) float64
     at = np.arange(1.0, len(curve) + 1)
     title = f"run {run.restart + 1}: {words.inertia(run.inertia[-1])} after {words.plural(run.iterations, 'iteration')}"
     ends = {"cx": float(x(at[-1])), "cy": float(y(float(curve[-1])))}

@@ -147,6 +147,11 @@ class ReportData:
         """Points (n, d), in the units of the centroids, brought to the scale of the study's distances.
 
         Vectors are float64, minus a common offset, so that they can be rounded to float32 afterwards.
+
+        Parameters
+        ----------
+        values
+            (n, d) points in the units of the centroids.
         """
         scaling, full = self.record.data.scaling, self.record.data.full_scale
         if self.measures_pixels:
@@ -156,11 +161,23 @@ class ReportData:
         return np.asarray((values * full - np.array(scaling.offset)) / np.array(scaling.step))
 
     def measured_centroids(self, k: int) -> Float64:
-        """The centroids of a K, (K, d), on that scale."""
+        """The centroids of a K, (K, d) float64, on the scale of `measured`.
+
+        Parameters
+        ----------
+        k
+            The number of clusters.
+        """
         return self.measured((self.feature_centroids or self.centroids)[k].reshape(k, -1))
 
     def clusters(self, k: int) -> Int32:
-        """The cluster of every image, train then test."""
+        """The cluster of every image, train then test, (n,) int32.
+
+        Parameters
+        ----------
+        k
+            The number of clusters.
+        """
         return np.concatenate([self.train_clusters[k]] + ([self.test_clusters[k]] if self.test is not None else []))
 
 
@@ -226,6 +243,7 @@ def from_result(result: ResultLike, flows: Sequence[Int64] | None = None) -> Rep
 
 def _of_features(result: ResultLike, ks: Sequence[int], flows: Sequence[Int64] | None) -> ReportData:
     """The data of a study of features."""
+    # in: flows (K, next K) int64 each
     centroids = {k: np.asarray(result.centroids(k), np.float64) for k in ks}
     data = ReportData(
         result.record,
@@ -279,6 +297,7 @@ def flow(a: Int32, b: Int32, k_a: int, k_b: int) -> Int64:
 
 def _part(images: Any, index: Int64, share: float, of_points: Callable[[Any], Any] | None = None) -> tuple[Part, Any]:
     """The images of a part, or a share of them, read into memory, with their rows."""
+    # in: index (n,) int64
     points = None if of_points is None else of_points(images)
     if share == 1.0:
         return Part(images.pixels[:], images.labels, images.files, index, points), slice(None)

@@ -21,6 +21,13 @@ Columns = dict[str, list[Any]]
 def assignments(data: ReportData, k: int) -> Columns:
     """Every image, train then test, with its cluster in the best run of K.
 
+    Parameters
+    ----------
+    data
+        The data of the study, with its images; see `from_result`.
+    k
+        The number of clusters.
+
     Returns
     -------
     dict
@@ -71,12 +78,33 @@ def _with_images(data: ReportData, k: int) -> ReportData:
 
 
 def write_csv(data: ReportData, k: int, path: Path) -> Path:
-    """Write `assignments` as CSV (UTF-8). Text that a spreadsheet would run as a formula is made safe."""
+    """Write `assignments` as CSV (UTF-8). Text that a spreadsheet would run as a formula is made safe.
+
+    Parameters
+    ----------
+    data
+        The data of the study, with its images; see `from_result`.
+    k
+        The number of clusters.
+    path
+        The file to write.
+
+    Returns
+    -------
+    Path
+        `path`.
+    """
     return files.write(path, to_csv(assignments(data, k)).encode("utf-8", "backslashreplace"))
 
 
 def to_csv(columns: Mapping[str, list[Any]]) -> str:
-    """Columns as CSV text. None becomes an empty cell; booleans become true and false."""
+    """Columns as CSV text. None becomes an empty cell; booleans become true and false.
+
+    Parameters
+    ----------
+    columns
+        Columns of equal length, as from `assignments`.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
@@ -98,6 +126,20 @@ def safe(text: str) -> str:
 def write_parquet(data: ReportData, k: int, path: Path) -> Path:
     """Write `assignments` as Parquet. A study of features gets a column ``vector`` with the clustered vectors.
 
+    Parameters
+    ----------
+    data
+        The data of the study, with its images; see `from_result`.
+    k
+        The number of clusters.
+    path
+        The file to write.
+
+    Returns
+    -------
+    Path
+        `path`.
+
     Raises
     ------
     SteinhausError
@@ -118,6 +160,20 @@ def write_atlas(data: ReportData, k: int, path: Path) -> Path:
     ``image`` is a struct of ``bytes`` (PNG) and ``path``. ``x`` and ``y`` are coordinates in the plane of the report's
     map, which shows most of the variance between the clusters of K. Open it with ``embedding-atlas FILE --image image
     --x x --y y``.
+
+    Parameters
+    ----------
+    data
+        The data of the study, with its images; see `from_result`.
+    k
+        The number of clusters.
+    path
+        The file to write.
+
+    Returns
+    -------
+    Path
+        `path`.
     """
     columns = _text(assignments(data, k))
     best = next(b for b in data.record.best if b.k == k)
@@ -131,6 +187,20 @@ def write_fiftyone(data: ReportData, k: int, folder: Path) -> Path:
     """Write ``labels.csv`` and the pictures in ``data/``, which FiftyOne imports as a `CSVDataset`.
 
     A study of features gets its vectors, too, in ``vectors.npy``, one row per picture.
+
+    Parameters
+    ----------
+    data
+        The data of the study, with its images; see `from_result`.
+    k
+        The number of clusters.
+    folder
+        The folder to write.
+
+    Returns
+    -------
+    Path
+        `folder`.
     """
     columns = _text(assignments(data, k))
     names = [f"{i:07d}.png" for i in range(len(columns["image"]))]

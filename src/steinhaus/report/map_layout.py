@@ -69,6 +69,7 @@ def _placed(plane: Plane) -> tuple[NDArray[np.float64], float]:
 
 def _named(names: Sequence[str], at: NDArray[np.float64], radii: NDArray[np.float64]) -> list[Name]:
     """Place each name beside its disc, where it covers the least of discs and names and stays inside."""
+    # in: at (k, 2) float64; radii (k,) float64
     taken: list[Box] = [(x - r, y - r, x + r, y + r) for (x, y), r in zip(at.tolist(), radii.tolist(), strict=True)]
     placed = []
     for j, name in enumerate(names):

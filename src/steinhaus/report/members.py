@@ -83,6 +83,7 @@ def shuffled(n: int) -> Int64:
 
 def by_distance(clusters: NDArray[np.uint16], codes: NDArray[np.uint16], k: int) -> Iterator[Int64]:
     """Yield the members of each cluster, nearest first, ties by place, as in the page's script."""
+    # in: clusters (n,) uint16; codes (n,) uint16
     order = np.lexsort((codes, clusters))
     ends = np.cumsum(np.bincount(clusters, minlength=k))
     yield from np.split(order, ends[:-1])
@@ -213,4 +214,5 @@ def payload(
 
 def packed(values: NDArray[Any], dtype: str) -> str:
     """An array as base64 of little-endian integers, row by row."""
+    # in: values of any shape
     return base64.b64encode(np.ascontiguousarray(values).astype(dtype).tobytes()).decode("ascii")

@@ -170,6 +170,7 @@ def _part_of(split: Split, name: str) -> tuple[Images, Int64]:
 
 
 def _sizes(clusters: Int32, k: int) -> tuple[int, ...]:
+    # in: clusters (n,) int32
     return tuple(np.bincount(clusters, minlength=k).tolist())
 
 

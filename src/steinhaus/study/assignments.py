@@ -45,6 +45,7 @@ def encode(split: Split, assignments: Assignments) -> Iterator[bytes]:
 
 
 def _part(part: str, images: Images, index: Int64, clusters: list[Int32]) -> Iterator[bytes]:
+    # in: index (n,) int64; clusters (n,) int32 for each K
     for first in range(0, len(index), _ROWS):
         rows = slice(first, first + _ROWS)
         numbers = index[rows].tolist()

@@ -132,6 +132,7 @@ def named(best: BestRecord, train: Int64, test: Int64 | None) -> BestRecord:
 
 
 def _agreement(table: Int64, majority: naming.Mapping, one_to_one: naming.Mapping) -> Agreement:
+    # in: table (k, labels) int64
     information = naming.information(table)
     return Agreement(
         accuracy=naming.accuracy(table, majority),

@@ -48,7 +48,8 @@ class ClusterPictures:
 def found(
     images: Images, points: Any, labels: Mapping[int, Int32], centroids: Mapping[int, Float64], unit: float
 ) -> dict[int, ClusterPictures]:
-    """The pictures of the clusters of each K, from one pass over the training part (points: (n, d))."""
+    """The pictures of the clusters of each K, from one pass over the training part."""
+    # in: points (n, d); labels (n,) int32 and centroids (k, d) float64 for each K
     starts = np.cumsum([0, *labels]).tolist()
     sums = np.zeros((starts[-1], int(np.prod(images.shape))))
     lengths = {k: np.empty(images.n) for k in labels}
@@ -73,6 +74,7 @@ def _summed(members: Sequence[Int32], starts: Sequence[int], pixels: NDArray[Any
 
     Sums of bytes are whole numbers below 2^24, which float32 holds.
     """
+    # in: members (m,) int32 for each K; pixels (m, d)
     from scipy.sparse import csr_array
 
     clusters = np.concatenate([start + of_k for start, of_k in zip(starts, members, strict=False)])
@@ -83,6 +85,7 @@ def _summed(members: Sequence[Int32], starts: Sequence[int], pixels: NDArray[Any
 
 
 def _of(k: int, labels: Int32, sums: Float64, lengths: Float64, images: Images) -> ClusterPictures:
+    # in: labels (n,) int32; sums (k, d) float64; lengths (n,) float64
     nearest = np.full((k, NEAREST), -1, np.int64)
     distances = np.full((k, NEAREST), np.inf)
     order = np.lexsort((lengths, labels))  # a stable sort: ties go to the lowest row

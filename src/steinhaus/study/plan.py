@@ -109,7 +109,13 @@ class Plan:
         }
 
     def settled(self, images: Images) -> Self:
-        """The plan with its training part decided. If the plan leaves it open, the images decide."""
+        """The plan with its training part decided. If the plan leaves it open, the images decide.
+
+        Parameters
+        ----------
+        images
+            The images of the study.
+        """
         from steinhaus.images.splitting import usual_train, usual_val
 
         train = usual_train(images) if self.train is None else self.train
@@ -117,7 +123,13 @@ class Plan:
         return replace(self, train=cast("float | int | Literal['given']", train), val=val)
 
     def digest(self, images: Images) -> str:
-        """The digest of this plan on these images: 64 hexadecimal digits, the same for the same result."""
+        """The digest of this plan on these images: 64 hexadecimal digits, the same for the same result.
+
+        Parameters
+        ----------
+        images
+            The images of the study.
+        """
         if self.train is None:
             return self.settled(images).digest(images)
         data: dict[str, Any] = {
@@ -131,7 +143,13 @@ class Plan:
         return hashlib.sha256(canonical({"plan": self.plan(), "data": data})).hexdigest()
 
     def folder(self, images: Images) -> Path:
-        """The default folder of the study: studies/<source>-<8 digits of the digest>."""
+        """The default folder of the study: studies/<source>-<8 digits of the digest>.
+
+        Parameters
+        ----------
+        images
+            The images of the study.
+        """
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", images.name).strip(".-") or "images"
         return Path("studies") / f"{name}-{self.digest(images)[:8]}"
 

@@ -33,6 +33,13 @@ class StudyResult:
         The content of `study.json`, a `StudyRecord`.
     out
         The study's folder; None if it is only in memory.
+
+    Examples
+    --------
+    >>> from steinhaus import Study
+    >>> result = Study(k=[2], restarts=3).run([[1, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]])
+    >>> result.best[0].k, len(result.runs), result.centroids(2).shape
+    (2, 3, (2, 2))
     """
 
     def __init__(

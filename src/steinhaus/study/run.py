@@ -265,6 +265,7 @@ class _Session:
         return None if self.split.train.weights is None else points.totals.draws
 
     def _points(self, rows: Any, weights: Float64 | None = None) -> Points:
+        # in: rows (n, d); weights (n,) float64
         how: dict[str, Any] = {} if weights is None else {"weights": weights}
         return self.choose(rows, threads=self.study.threads, **how)
 
