@@ -277,7 +277,7 @@ def test_predict_refuses_images_on_another_scale(tmp_path, monkeypatch, capsys, 
     np.save("x.npy", x.astype(np.uint8) if scale == "uint8" else (x * 255 / 16).astype(np.float32))
     assert main(["study", "digits", "--k", "2", "--restarts", "1", "--out", "it", "--quiet"]) == 0
     assert main(["predict", "it", "x.npy"]) != 0
-    assert "in the study 16 does" in " ".join(capsys.readouterr().err.split())
+    assert "the study's full scale is 16" in " ".join(capsys.readouterr().err.split())
     full = "16" if scale == "uint8" else "255"
     assert main(["predict", "it", "x.npy", "--full-scale", full, "--format", "csv", "--quiet"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 51

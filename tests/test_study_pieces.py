@@ -117,7 +117,7 @@ def test_pieces_that_are_none_of_this_study(tmp_path, images):
     rows = pieces.Members(0, np.arange(1800), np.arange(1800), None, None)
     table = pieces.Table(tmp_path / "it/assignments.parquet", "train", (4, 9), None)
     wrong = pieces.write(table, np.full((2, 1800), 4, np.int32), rows)
-    with pytest.raises(ValueError, match="names a cluster that there is not"):
+    with pytest.raises(ValueError, match="names a cluster that does not exist"):
         pieces.read(tmp_path / "it", {**digests, wrong.name: wrong.sha256}, record.data, (4, 9), 10**6)
 
 

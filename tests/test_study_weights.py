@@ -92,7 +92,7 @@ def test_the_command_keeps_weights_and_its_own_words_run_again(
     result = load("it")
     assert result.record.data.weight == 45.0
     assert json.loads(Path("it/study.json").read_text())["data"]["weight"] == 45.0
-    assert "count by weights" in Path("it/report.html").read_text()
+    assert "have weights" in Path("it/report.html").read_text()
     words = shlex.split(result.record.command or "")
     assert words[words.index("--weights") + 1] == "w"
     assert main([*words[1:], "--out", "again", "--quiet"]) == 0
