@@ -1,4 +1,4 @@
-"""Inputs that people are known to bring, one of a kind, from the file to what comes of it. Each kind has tests of its
+"""Inputs that people are known to have, one of each kind, from the file to the result. Each kind has tests of its
 own beside its reader; here stands that each opens, or is refused with the way out.
 """
 

@@ -1,4 +1,4 @@
-"""How a running study shows itself: sparse lines, bars, JSON lines, or not at all."""
+"""The progress of a running study: a few lines, bars, JSON lines, or nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Dask logs is not shown by a command, nor does a Ctrl-C reach its workers: one sentence is all that is said."""
+"""A command hides the log of Dask, and a Ctrl-C does not reach its workers. It prints one sentence."""
 
 from __future__ import annotations
 

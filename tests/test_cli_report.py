@@ -1,4 +1,4 @@
-"""`steinhaus report`: what it writes, what it opens, and what it says of options that do not go together."""
+"""`steinhaus report`: what it writes, what it opens, and its errors for options that contradict each other."""
 
 from __future__ import annotations
 

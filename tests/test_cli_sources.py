@@ -1,4 +1,4 @@
-"""What people bring, and the command line: what it says, what it refuses, and the options that it names."""
+"""The sources of people on the command line: what it says, what it refuses, and the options that it names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Displays: what they draw is what estimators and studies hold."""
+"""Displays draw the values of estimators and studies."""
 
 from __future__ import annotations
 

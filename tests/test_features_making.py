@@ -1,4 +1,4 @@
-"""Features of pictures: made, read from files, found beside pictures; and files that do not fit."""
+"""Features of pictures: made, read from files, found beside pictures, and files that do not fit."""
 
 from __future__ import annotations
 

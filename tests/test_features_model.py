@@ -1,4 +1,4 @@
-"""Features by ONNX networks: small real ones that run, and files that are refused by rule."""
+"""Features by ONNX networks: small real ones that run, and files that a rule refuses."""
 
 from __future__ import annotations
 

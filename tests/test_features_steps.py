@@ -1,4 +1,4 @@
-"""Steps of features: products, principal components and chains, held to slow arithmetic and to themselves."""
+"""Steps of features: products, principal components and chains, compared with slow arithmetic and each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sources and studies made to hurt: refused by rule, in little time and memory, with nothing run and nothing touched.
+"""Hostile sources and studies are refused by rule, in little time and memory. Nothing is run or changed.
 
 `test_images_broken.py` has a message for each kind; here are their costs, the largest ones, and whole commands.
 """

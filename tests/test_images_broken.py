@@ -1,4 +1,4 @@
-"""Broken sources: each kind has a message of its own, that names the file, and leaves nothing behind."""
+"""Broken sources: each kind has its own message, which names the file, and leaves nothing behind."""
 
 import gzip
 import os

@@ -1,4 +1,4 @@
-"""Tables of text as people have them: numbers in other spellings, missing values, headers of numbers, dates."""
+"""Real text tables: numbers in other spellings, missing values, headers of numbers, dates."""
 
 from __future__ import annotations
 

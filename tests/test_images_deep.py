@@ -1,4 +1,4 @@
-"""Pictures of 16 bits a sample, their transparency; TIFF files, of one page and of several; other formats."""
+"""Pictures of 16 bits per sample, with transparency; TIFF files of one and several pages; other formats."""
 
 import struct
 

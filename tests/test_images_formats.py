@@ -1,4 +1,4 @@
-"""Formats that sets are published in: CIFAR's binary files, MATLAB, fvecs and bvecs, JSON lines, Arrow."""
+"""Formats of published sets: CIFAR's binary files, MATLAB, fvecs and bvecs, JSON lines, Arrow."""
 
 import json
 import struct

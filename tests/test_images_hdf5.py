@@ -1,4 +1,4 @@
-"""HDF5 files: arrays by name, in groups; and what is refused."""
+"""HDF5 files: arrays by name, in groups, and files that are refused."""
 
 from __future__ import annotations
 

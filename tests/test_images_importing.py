@@ -1,4 +1,4 @@
-"""Imports into Zarr: every kind of source, stopped anywhere and gone on with, on disks that are full."""
+"""Imports into Zarr: every kind of source, interrupted and resumed anywhere, also on full disks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labels, by the same words for every kind of source."""
+"""Labels, with the same options for every kind of source."""
 
 import numpy as np
 import pytest

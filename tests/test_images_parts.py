@@ -1,4 +1,4 @@
-"""Splits of a source's own: by the names of folders, of shards, and of arrays."""
+"""A source's own split, from the names of folders, shards and arrays."""
 
 import io
 import json

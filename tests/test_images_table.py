@@ -1,4 +1,4 @@
-"""Tables: columns of labels, lines of names, kinds of numbers, and faults told by line and column."""
+"""Tables: columns of labels, lines of names, kinds of numbers, and errors that name line and column."""
 
 import numpy as np
 import pytest

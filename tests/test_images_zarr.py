@@ -1,4 +1,4 @@
-"""Zarr stores: version 2 and 3, folders and other stores, in memory and left where they are; damage is named."""
+"""Zarr stores: version 2 and 3, folders and other stores, in memory and on disk; errors name the damage."""
 
 from __future__ import annotations
 

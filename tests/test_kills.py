@@ -1,4 +1,4 @@
-"""Signals: what was done is kept, what was not is done by the same command, and nothing stays behind."""
+"""Signals: finished work is kept, the same command does the rest, and nothing stays behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What went wrong with numbers in other k-means libraries, and what must hold of all numbers, held to the engine."""
+"""Numbers that went wrong in other k-means libraries, and rules that hold for all numbers."""
 
 from __future__ import annotations
 

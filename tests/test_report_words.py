@@ -1,4 +1,4 @@
-"""Numbers and names as people read them; findings; several studies side by side."""
+"""Numbers and names in a form for people; findings; a comparison of studies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Memory, threads, processes, files: no more than there is, no more than was said, and all given back."""
+"""Memory, threads, processes and files: within what exists and what was allowed, and all given back."""
 
 from __future__ import annotations
 

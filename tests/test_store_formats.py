@@ -1,4 +1,4 @@
-"""Every file of a folder, read back: whole, cut short, with a flipped bit, and made up."""
+"""Every file of a folder, read back: whole, cut short, with a flipped bit, and invented."""
 
 from __future__ import annotations
 

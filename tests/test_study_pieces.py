@@ -1,4 +1,4 @@
-"""The table of assignments in pieces of Parquet: the rows of the CSV, whoever writes them."""
+"""The table of assignments in Parquet pieces: the rows of the CSV, from any writer."""
 
 from __future__ import annotations
 

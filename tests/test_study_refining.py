@@ -1,4 +1,4 @@
-"""A study whose best runs are refined: what it keeps, that it goes on after an interruption, what it tells."""
+"""A study with refining: what it keeps, how it resumes, and what it says."""
 
 from __future__ import annotations
 

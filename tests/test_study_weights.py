@@ -1,4 +1,4 @@
-"""Weights on images: in the sources, in studies, on the command line, and in what is kept."""
+"""Weights of images: in sources, in studies, on the command line, and in saved files."""
 
 from __future__ import annotations
 
