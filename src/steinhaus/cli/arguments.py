@@ -30,7 +30,7 @@ class KValues(click.ParamType[tuple[int, ...]]):
     name = "list"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        """Read the text; a tuple is passed on."""
+        """Read the text. A tuple is returned unchanged."""
         if isinstance(value, tuple):
             return value
         ks: set[int] = set()
@@ -60,7 +60,7 @@ class TrainPart(click.ParamType[float | int | str]):
     name = "part"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | int | str:
-        """Read the text; what is no text is passed on."""
+        """Read the text. Other values are returned unchanged."""
         if not isinstance(value, str) or value == "given":
             return value  # type: ignore[no-any-return]
         try:
@@ -109,7 +109,7 @@ class Limit(click.ParamType[tuple[str, int]]):
     name = "limit"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
-        """Read the text; what is no text is passed on."""
+        """Read the text. Other values are returned unchanged."""
         from steinhaus.images.limits import Limits
 
         if isinstance(value, tuple):
@@ -136,7 +136,7 @@ class Columns(click.ParamType[str | tuple[str, ...]]):
     name = "columns"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str | tuple[str, ...]:
-        """Read the text; a tuple is passed on."""
+        """Read the text. A tuple is returned unchanged."""
         if isinstance(value, tuple) or value == "all":
             return cast("str | tuple[str, ...]", value)
         return tuple(next(csv.reader([str(value)], skipinitialspace=True)))
@@ -148,7 +148,7 @@ class Formats(click.ParamType[tuple[str, ...]]):
     name = "list"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        """Read the text; a tuple is passed on."""
+        """Read the text. A tuple is returned unchanged."""
         if isinstance(value, tuple):
             return value
         formats = tuple(dict.fromkeys(part.strip().lower() for part in str(value).split(",")))

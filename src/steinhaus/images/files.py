@@ -171,7 +171,7 @@ def modest(where: str) -> Iterator[None]:
     try:
         yield
     except MemoryError as error:
-        reason = str(error).rstrip(".") or "no size is told"
+        reason = str(error).rstrip(".") or "no size is given"
         raise DataError(f"{where} asks for more memory than there is ({reason}): is it damaged?") from error
 
 
