@@ -36,7 +36,7 @@ def k_means(
 ) -> tuple[NDArray[np.floating[Any]], Int32, float] | tuple[NDArray[np.floating[Any]], Int32, float, int]:
     """Find clusters like `KMeans(...).fit(X)`, and return them.
 
-    This function replaces `sklearn.cluster.k_means`.
+    It is a drop-in replacement for `sklearn.cluster.k_means`.
 
     Parameters
     ----------
@@ -105,8 +105,8 @@ def kmeans_plusplus(
 ) -> tuple[NDArray[Any], Int64]:
     """Choose starting rows by greedy k-means++ (Arthur and Vassilvitskii, SODA 2007).
 
-    This function replaces `sklearn.cluster.kmeans_plusplus`. With an integer `random_state`, it returns the starting
-    rows of `KMeans(n_clusters, random_state=...)`.
+    It is a drop-in replacement for `sklearn.cluster.kmeans_plusplus`. With an integer `random_state`, it returns the
+    starting rows of `KMeans(n_clusters, random_state=...)`.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def kmeans_plusplus(
     x_squared_norms : (n,) array-like, optional
         Accepted for compatibility. It is not used.
     random_state
-        An integer makes the choice reproducible. Default: a new seed for each call.
+        An integer makes the choice reproducible. Default: drawn from NumPy's global state, as in scikit-learn.
     n_local_trials
         The number of candidates per row; the best one is chosen. Default: 2 + log(n_clusters), rounded down. 1 is plain
         k-means++.

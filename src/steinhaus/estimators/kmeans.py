@@ -57,9 +57,9 @@ class Restart:
 class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
     """K-means clustering by Lloyd's algorithm: exact labels, the same bits on every machine and number of threads.
 
-    It replaces `sklearn.cluster.KMeans`, with the same parameters, attributes, warnings and errors. If `init` is an
-    array, it takes the same iterations as scikit-learn in float64. The page "Coming from scikit-learn" lists the
-    intended differences.
+    It is a drop-in replacement for `sklearn.cluster.KMeans`, with the same parameters, attributes, warnings and errors.
+    If `init` is an array, it takes the same iterations as scikit-learn in float64. The page "Coming from scikit-learn"
+    lists the intended differences.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
         Above 0, every iteration is printed. Default 0.
     random_state
         An integer makes results reproducible: restart r has the same start as run r of a study with that seed. Default:
-        a new seed for each fit.
+        drawn from NumPy's global state, as in scikit-learn.
     copy_x
         Accepted for compatibility. X is never changed, and it is copied only if necessary.
     algorithm

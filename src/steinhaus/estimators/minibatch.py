@@ -33,8 +33,9 @@ from steinhaus.seeding import Stream, starts
 class MiniBatchKMeans(Clusterer):
     """K-means by stochastic updates (Sculley, 2010): each batch moves a centroid towards the mean of its rows.
 
-    It replaces `sklearn.cluster.MiniBatchKMeans`, with the same parameters, rules and defaults. Labels and sums within
-    a batch are exact, and the seed decides the batches. So the same seed gives the same bits for any number of threads.
+    It is a drop-in replacement for `sklearn.cluster.MiniBatchKMeans`, with the same parameters, rules and defaults.
+    Labels and sums within a batch are exact, and the seed decides the batches. So the same seed gives the same bits for
+    any number of threads.
 
     It differs from scikit-learn in four points: the same seed draws other rows; starts are drawn from different rows;
     centroids are float64 until the end of a call, also for float32 X; the largest cluster is never reassigned.
@@ -59,7 +60,7 @@ class MiniBatchKMeans(Clusterer):
         Whether to label all of X at the end. Default True. If not, there is no `labels_`, and `inertia_` is an
         estimate.
     random_state
-        An integer makes results reproducible. Default: a new seed for each fit.
+        An integer makes results reproducible. Default: drawn from NumPy's global state, as in scikit-learn.
     tol
         `fit` ends when the squared shift of the centroids in a batch is at most `tol` times the mean variance of the
         features. Default 0: this rule is not used.
