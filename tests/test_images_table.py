@@ -124,8 +124,8 @@ ROWS = "label,a,b\n" + "1,2,3\n" * 99  # longer than what is looked at to tell t
 @pytest.mark.parametrize(
     ("text", "fragment"),
     [
-        (ROWS + "1,2\n", "line 101: 2 columns, but the first line has 3"),
-        (ROWS + "1,2,3,4\n", "line 101: 4 columns, but the first line has 3"),
+        (ROWS + "1,2\n", "line 101: the number of columns is 2, but the first line has 3"),
+        (ROWS + "1,2,3,4\n", "line 101: the number of columns is 4, but the first line has 3"),
         (ROWS + "1,2,x\n", "line 101, column 3: 'x' is not a number"),
         (ROWS + '1,"2",3\n', "line 101, column 2: '\"2\"' is not a number"),
         (ROWS + "1,1_0,3\n", "line 101, column 2: '1_0' is not a number"),

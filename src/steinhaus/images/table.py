@@ -220,7 +220,8 @@ def _fault(block: list[Line], layout: Layout, name: str) -> str:
     for number, line in block:
         fields = layout.fields(line)
         if len(fields) != layout.columns:
-            return f"{name}, line {number}: {len(fields):,} columns, but the first line has {layout.columns:,}."
+            counts = f"the number of columns is {len(fields):,}, but the first line has {layout.columns:,}"
+            return f"{name}, line {number}: {counts}."
         for column, text in enumerate(fields):
             if column not in layout.features:
                 continue

@@ -123,7 +123,10 @@ def layout_of(
     if header and _is_text(row) and all(not is_number(each) for each in row):
         raise DataError(f"{name} is text, but not a table of numbers: its second line is {top[1][1][:60]!r}.")
     if header and len(second) != len(fields):
-        raise DataError(f"{name}, line {top[1][0]}: {len(second):,} columns, but the first line has {len(fields):,}.")
+        raise DataError(
+            f"{name}, line {top[1][0]}: the number of columns is {len(second):,}, but the first line has "
+            f"{len(fields):,}."
+        )
     counted = header and _is_counted(fields, second)
     names = tuple(fields) if header else None
     known = names or [str(column) for column in range(len(fields))]
