@@ -159,7 +159,8 @@ def _of_text(path: Path, limits: Limits) -> Labels:
     rows = [fields_of(line, delimiter) for line in lines[1:]]
     if bad := next((place for place, row in enumerate(rows, 1) if len(row) != len(first)), None):
         raise DataError(
-            f"{shown(path)}, line {bad + 1}: the number of columns is {len(rows[bad - 1])}, but there are {len(first)} names."
+            f"{shown(path)}, line {bad + 1}: the number of columns is {len(rows[bad - 1])}, but there are "
+            f"{len(first)} names."
         )
     columns = [[plain(row[place]) for row in rows] for place in range(len(first))]
     return Labels(np.array(columns.pop(column), object), _files(columns))
