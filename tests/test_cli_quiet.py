@@ -113,5 +113,5 @@ def test_a_signal_to_a_command_and_its_workers_is_one_sentence(
     workers, *sentence = said.strip().splitlines()
     assert workers.startswith("2 workers with")
     assert " ".join(sentence).startswith("Stopped. Finished work is kept in")
-    assert " ".join(sentence).endswith("goes on from there.")
+    assert " ".join(sentence).endswith("give the same command again.")
     assert alive(str(tmp_path)) == []

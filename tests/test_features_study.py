@@ -149,7 +149,7 @@ def test_the_same_from_memory_and_from_disk_on_any_threads(tmp_path: Path) -> No
             assert np.array_equal(found.labels(k), whole.labels(k))
             assert np.array_equal(found.mean_images(k), whole.mean_images(k))
             assert np.array_equal(found.medoids(k), whole.medoids(k))
-    with pytest.raises(PlanError, match="Say where"):
+    with pytest.raises(PlanError, match="Give a folder"):
         plan.run(stored)
 
 
@@ -306,7 +306,7 @@ def test_commands_with_features_of_a_file(
     np.save("pixels.npy", PIXELS[:5])
     found = run(capsys, "predict", "f", "pixels.npy", "--features", "new.npy", "--format", "jsonl", "-q").splitlines()
     assert len(found) == 5
-    for features, words in (("v.npy", "40 rows for 5"), ("wide.npy", "vectors of 9 values, and the study's have 7")):
+    for features, words in (("v.npy", "40 rows for 5"), ("wide.npy", "vectors of 9 values, but the study's have 7")):
         assert main(["predict", "f", "pixels.npy", "--features", features, "-q"]) == 1
         assert words in " ".join(capsys.readouterr().err.split())
 

@@ -337,7 +337,7 @@ BAD_PIXELS = {
     "complex": (GOOD * 1j, "complex numbers"),
     "strings": (GOOD.astype(str), "not text"),
     "objects": (GOOD.astype(object), "not Python objects"),
-    "ragged": ([[1.0, 2.0], [3.0]], "do not all have one shape"),
+    "ragged": ([[1.0, 2.0], [3.0]], "do not all have the same shape"),
     "zero rows": (GOOD[:0], "holds no images"),
     "zero columns": (GOOD[:, :0], "holds no images"),
     "one number": (3.0, "holds no images"),
