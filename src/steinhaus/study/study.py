@@ -23,7 +23,8 @@ class Study(Plan):
     Parameters
     ----------
     k
-        The numbers of clusters: whole numbers of at least 1, in any order. Default (5, 7, 10, 12). Each is run once.
+        The numbers of clusters: whole numbers of at least 1, in any order. Repeated values count once. Default
+        (5, 7, 10, 12).
     restarts
         The number of runs per K, each from its own start. Default 5.
     max_iter
