@@ -361,7 +361,7 @@ def test_what_cannot_be_clustered_is_refused(case):
         ({"k": 2}, "list of whole numbers"),
         ({"k": "five"}, "five"),
         ({"k": ()}, "at least one number of clusters"),
-        ({"k": (13,)}, "at most the number of training images, 12; the plan has K = 13"),
+        ({"k": (13,)}, "at most the number of training images, 12, but the plan has K = 13"),
         ({"k": (2,), "restarts": 0}, "restarts"),
         ({"k": (2,), "max_iter": 0}, "max_iter"),
         ({"k": (2,), "tol": -1.0}, "tol"),
