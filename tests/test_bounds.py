@@ -1,4 +1,4 @@
-"""Slacks by themselves, against exact rational arithmetic. Bounds as the engine uses them: `test_screening`; sums from
+"""Slacks alone, against exact rational arithmetic. For bounds as the engine uses them, see `test_screening`; sums from
 pass to pass: `test_gaps`.
 """
 

@@ -1,4 +1,4 @@
-"""The engines in memory against the oracle: same bits, whatever the screen, the threads and the company."""
+"""The engines in memory against the oracle: the same bits for any screen, threads and other runs."""
 
 from __future__ import annotations
 

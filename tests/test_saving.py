@@ -1,4 +1,4 @@
-"""Fitted estimators on disk: the same bits back, and nothing else accepted."""
+"""Fitted estimators on disk: the same bits come back, and nothing else is accepted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bounds against exact rational arithmetic, on data made to break them."""
+"""The bounds against exact rational arithmetic, with data made to break them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules of size and of style: files and functions that can be read in one go, and slacks in one place."""
+"""Rules of size and style: short files and functions, and slacks in one place."""
 
 from __future__ import annotations
 

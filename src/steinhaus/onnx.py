@@ -24,10 +24,17 @@ _UNIT = 2.0**-24
 def export(estimator: Any, path: str | Path) -> None:
     """Write a graph with one input, `X` (n, n_features) float32, and one output, `label` (n,) int64.
 
+    Parameters
+    ----------
+    estimator
+        A fitted estimator.
+    path
+        The file. An existing file is replaced.
+
     Raises
     ------
     ModelError
-        The package onnx is not installed, the estimator is not fitted, or its centroids are out of float32's range.
+        If the package onnx is not installed, the estimator is not fitted, or its centroids are out of float32's range.
     """
     try:
         import onnx
@@ -66,6 +73,13 @@ def score_bound(estimator: Any, norms: Float64) -> Float64:
     `u (|x| |e_j| + 2 |h_j|)`. Here `u = 2^-24` and `gamma_d = d u / (1 - d u)` (N. J. Higham, Accuracy and Stability of
     Numerical Algorithms, 2nd ed. 2002, section 3.1). The bound takes the largest `|e_j|` and `|h_j|`, and is doubled
     for products of roundings.
+
+    Parameters
+    ----------
+    estimator
+        A fitted estimator.
+    norms
+        (n,) float64, the Euclidean norms of the rows.
     """
     rows, half = _frame(estimator)
     d = rows.shape[1]

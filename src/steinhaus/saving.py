@@ -64,7 +64,7 @@ def load(path: str | Path, *, limit: int = 8 << 30) -> Any:
     path
         The file.
     limit
-        The most bytes that the file may have. A larger file is refused before it is read.
+        The most bytes that the file may have. A larger file is refused before it is read. Default: 8 GiB.
 
     Returns
     -------
@@ -74,7 +74,17 @@ def load(path: str | Path, *, limit: int = 8 << 30) -> Any:
     Raises
     ------
     ModelError
-        The file cannot be read, is over the limit, or differs in any part from what `save` writes.
+        If the file cannot be read, is over the limit, or differs in any part from what `save` writes.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from steinhaus import KMeans, load
+    >>> kmeans = KMeans(2, init=[[1.0], [9.0]]).fit([[0.0], [1.0], [9.0]])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     kmeans.save(f"{folder}/model.safetensors")
+    ...     load(f"{folder}/model.safetensors").predict([[8.0]]).tolist()
+    [1]
     """
     data = _read(Path(path), limit)
     try:
