@@ -33,7 +33,6 @@ BYTES = 2**15  # the most features whose products of bytes are summed exactly in
 MOST = 127 * 128  # the largest integer of a row for products of bytes: 128 high + low, two signed bytes
 FLAT = 2.0**-50  # rows whose largest value is no greater are rounded to 0. For all others, their scale times a step of
 # `bytes`, which is above 2^-60, is a normal float32
-CHAIN = 1024  # features that `predict_kernels` sums at a time; four points and a few centroids stay in 32 KiB
 _CHUNK = 112  # features that `products.full_products` sums at a time, about; lanes and rows stay in 32 KiB
 
 
@@ -72,11 +71,6 @@ def byted(d: int) -> float:
 def laned(d: int) -> int:
     """The longest chain in a product over d features, as `lanes.product` sums it: 64 lanes, folded, then the rest."""
     return d // 64 + 6 + 1 + d % 64
-
-
-def rowed(d: int) -> float:
-    """The longest chain as `predict_kernels` sums a product: 16 lanes over `CHAIN` features, folded, then the parts."""
-    return CHAIN / 16 + 5 + d // CHAIN
 
 
 @inlined

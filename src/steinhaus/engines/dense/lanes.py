@@ -259,28 +259,24 @@ def distance(x: Framed, i: i64, rows: Array[f64], j: i64) -> f64:
 
 
 @kernel
-def place(x: Framed, i: i64, width: i64, row: Array[f32]) -> f32:
-    """Bring a point into the frame, filled up with zeros; return its squared norm. row: (width,)."""
-    d = x.rows.d
-    start, whole = i * d, d - d % 16
+def square(x: Framed, i: i64) -> f32:
+    """The squared norm of a point in the frame."""
+    start, whole = i * x.rows.d, x.rows.d - x.rows.d % 16
     a = splat(0.0, f32, 16)
     b = splat(0.0, f32, 16)
     for t in range(0, whole - 16, 32):
         z = load_framed(x, start + t, t)
-        store(row, t, z)
         a = fma(z, z, a)
         z = load_framed(x, start + t + 16, t + 16)
-        store(row, t + 16, z)
         b = fma(z, z, b)
     if whole % 32:
         z = load_framed(x, start + whole - 16, whole - 16)
-        store(row, whole - 16, z)
         a = fma(z, z, a)
-    square = fold(a + b)
-    for t in range(whole, width):
-        row[t] = framed(x, start + t, t) if t < d else f32(0.0)
-        square += row[t] * row[t]
-    return square
+    total = fold(a + b)
+    for t in range(whole, x.rows.d):
+        rest = framed(x, start + t, t)
+        total += rest * rest
+    return total
 
 
 @kernel
@@ -330,7 +326,7 @@ class Readers(NamedTuple):
     gather: Function(gather)  # type: ignore[valid-type]
     product: Function(product)  # type: ignore[valid-type]
     distance: Function(distance)  # type: ignore[valid-type]
-    place: Function(place)  # type: ignore[valid-type]
+    square: Function(square)  # type: ignore[valid-type]
     is_finite: Function(is_finite)  # type: ignore[valid-type]
     add_row: Function(add_row)  # type: ignore[valid-type]
     add_row_narrow: Function(add_row_narrow)  # type: ignore[valid-type]
@@ -338,5 +334,5 @@ class Readers(NamedTuple):
 
 def readers(dtype: Any) -> Readers:
     """The readers for a type of points."""
-    of: list[Bound] = [each[dtype] for each in (gather, product, distance, place, is_finite, add_row, add_row_narrow)]
+    of: list[Bound] = [each[dtype] for each in (gather, product, distance, square, is_finite, add_row, add_row_narrow)]
     return Readers(*(each.address for each in of))

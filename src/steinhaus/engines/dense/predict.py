@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steinhaus.engines.bounds.distances import settled_floor
-from steinhaus.engines.bounds.rounding import SLACK, gamma, rowed, stretch, upward
+from steinhaus.engines.bounds.rounding import SLACK, stretch, upward
 from steinhaus.engines.bounds.scores import FAR, UNKNOWN, Basis, Frame, plain_floor, product_slope, rates
 from steinhaus.engines.dense import predict_kernels
 from steinhaus.engines.dense.lanes import readers
@@ -43,9 +43,6 @@ def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) 
     with np.errstate(all="ignore"):  # scores that overflow are settled
         frame = _frame(x.dtype, centroids)
         factors, plain, single = _scores(frame, centroids)
-    width = -(-d // 16) * 16
-    rows = np.zeros((k, width), np.float32)
-    rows[:, :d] = factors.rows
     points = Handed(framed(x, frame))
     readers_ = Handed(readers(x.dtype))
     reach, floor = upward(np.array([frame.reach, settled_floor(d)]))
@@ -58,8 +55,8 @@ def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) 
     def own(_: int) -> tuple[Handed, Handed, Handed]:
         norms = apart(TILE, np.float32)
         tiles = Tiles(apart(TILE, np.int64), norms, none, none, 0, reach, floor, norms)
-        sought = Sought(k, width, rows, factors, plain, single, centroids, stretch(d), apart((4, width), np.float32))
-        return Handed(tiles), Handed(sought), Handed(scratch_of(k, 0, True))
+        sought = Sought(k, factors, plain, single, centroids, stretch(d))
+        return Handed(tiles), Handed(sought), Handed(scratch_of(k, d, frame.bytewise))
 
     owned = [own(worker) for worker in range(workers.count)]
 
@@ -117,10 +114,9 @@ def _scores(frame: Frame, centroids: Float64) -> tuple[Factors, Scores, Scores]:
     if frame.bytewise:
         halve_rows(placed, k, d, Handed(single), rest)
 
-    def scores(rate: float, rest: Float64) -> Scores:
-        # rest: (k,).
+    def scores(rate: float) -> Scores:
         slope = product_slope(norms, rest, rate, factors)
         lag = np.zeros(k, np.float32)
         return Scores(single.rows, half.astype(np.float32), upward(slope), lag, upward(floor))
 
-    return single, scores(factors.plain + gamma(rowed(d)), np.zeros(k)), scores(factors.fine, rest)
+    return single, scores(factors.plain), scores(factors.fine)
