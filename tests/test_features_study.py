@@ -70,6 +70,16 @@ def test_means_and_medoids_are_those_of_the_slow_way(features: Any) -> None:
             assert found.medoids(k)[cluster, : len(nearest_rows)].tolist() == nearest_rows.tolist()
 
 
+def test_means_count_pictures_by_their_weights() -> None:
+    weights = RNG.integers(0, 3, N)
+    found = replace(STUDY, features=VECTORS).run(replace(images(), weights=weights.astype(np.float64)))
+    train, labels = found.images.train, found.labels(3)
+    for cluster in range(3):
+        copies = np.repeat(np.flatnonzero(labels == cluster), train.weights[labels == cluster].astype(int))
+        mean = train.pixels[copies].sum(axis=0, dtype=np.float64) / len(copies) / 255
+        assert np.array_equal(found.mean_images(3)[cluster], mean.astype(np.float32))
+
+
 def test_a_folder_holds_it_all(tmp_path: Path) -> None:
     found = result(STEPS, tmp_path / "s")
     again = load(tmp_path / "s")

@@ -284,7 +284,8 @@ class _Session:
         """Keep what there is to see of clusters that were found by features."""
         labels = self.assigning.train_labels(points, ends)
         centroids = {cast(Key, run.key)[0]: run.centroids for run in ends}
-        self.store.save_pictures(pictures.found(self.split.train, self.train, labels, centroids, self.unit))
+        threads = self.study.threads
+        self.store.save_pictures(pictures.found(self.split.train, self.train, labels, centroids, self.unit, threads))
 
     def _on_iteration(self, active: Sequence[Run]) -> None:
         self.active = active
