@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from steinhaus.study.plan import Plan
 
 if TYPE_CHECKING:
+    from steinhaus.images import Progress
     from steinhaus.study.events import Event
     from steinhaus.study.result import StudyResult
 
@@ -106,6 +107,7 @@ class Study(Plan):
         break_lock: bool = False,
         checkpoint_every: float = 2.0,
         assignments: Literal["csv", "parquet"] = "csv",
+        progress: Progress | None = None,
     ) -> StudyResult:
         """Run the study, or go on with it, or read it where it is done.
 
@@ -125,6 +127,8 @@ class Study(Plan):
         assignments
             The folder's table of clusters: one file, "csv", or a folder of files, "parquet", which workers of a cluster
             write themselves.
+        progress
+            Hears how far the opening of a source is, and the making of features.
 
         Raises
         ------
@@ -136,6 +140,6 @@ class Study(Plan):
         from steinhaus.images import Images, open_images
         from steinhaus.study.run import run_study
 
-        images = images if isinstance(images, Images) else open_images(images)
-        how: dict[str, Any] = {"checkpoint_every": checkpoint_every, "assignments": assignments}
+        images = images if isinstance(images, Images) else open_images(images, progress=progress)
+        how: dict[str, Any] = {"checkpoint_every": checkpoint_every, "assignments": assignments, "progress": progress}
         return run_study(self, images, out, watch, break_lock=break_lock, **how)
