@@ -2,6 +2,7 @@
 
     python benchmarks/features.py --markdown features.md
     python benchmarks/features.py --only pixels,pca:50 --k 10,12
+    python benchmarks/features.py --seeds 3
     python benchmarks/features.py --file 100000
 
 The study is the published one (42,000 images to train, seed 0, 5 restarts from random starts, at most 300 iterations),
@@ -10,6 +11,8 @@ all runs of all K, with everything that is learnt of the training part, in a fol
 once, so seconds are one measurement; accuracies are the same on every machine. "test accuracy" is that of the best run,
 "mean of all restarts" that of all of them: the best run is the one of the smallest inertia, and two kinds of features
 may end in different local minima.
+
+`--seeds S` shows instead how test accuracy differs between S seeds, each with a split and starts of its own.
 
 `--file N` times studies of N pictures by 512 features from a .npy file against `KMeans` on the array, an estimator a K:
 the same starts, the same iterations, medians of interleaved rounds. A study also reads the file, takes the digests of
@@ -41,6 +44,7 @@ HEAD = (
     "| features | values | K | train accuracy | test accuracy | mean of all restarts | ARI, test | making, s | "
     "study of all K, s |"
 )
+SPREAD = "| features | K | best run of each seed | all runs |"
 TINY = 600  # images, to try things out
 D, ITERATIONS = 512, 30  # of the study from a file
 
@@ -62,6 +66,26 @@ def compared(names: list[str], ks: list[int], restarts: int, images: Images) -> 
             shares = (best.train_accuracy, best.test_accuracy, np.mean(every), best.test.ari)
             cells = [name, str(result.record.data.d), str(best.k), *(f"{share:.4f}" for share in shares), *times]
             lines.append(f"| {' | '.join(cells)} |")
+            print(lines[-1], flush=True)
+    return lines
+
+
+def spread(names: list[str], ks: list[int], restarts: int, images: Images, seeds: int) -> list[str]:
+    """How test accuracy differs between splits and starts: a row for each K and each kind of features."""
+    lines = [SPREAD, "|" + " --- |" * SPREAD.count(" |")]
+    for name in names:
+        made = with_features(images, name)
+        best: dict[int, list[float]] = {k: [] for k in ks}
+        every: dict[int, list[float]] = {k: [] for k in ks}
+        for seed in range(seeds):
+            result = Study(k=ks, restarts=restarts, seed=seed).run(made)
+            for one in result.best:
+                best[one.k].append(one.test_accuracy)
+            for score in measure(from_result(result))[1]:
+                every[score.k].append(score.test_accuracy)
+        for k in ks:
+            shares = ", ".join(f"{share:.3f}" for share in best[k])
+            lines.append(f"| {name} | {k} | {shares} | {min(every[k]):.3f} to {max(every[k]):.3f} |")
             print(lines[-1], flush=True)
     return lines
 
@@ -111,6 +135,7 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(FEATURES), help="which features, commas between them")
     parser.add_argument("--k", default=",".join(map(str, KS)))
     parser.add_argument("--restarts", type=int, default=5)
+    parser.add_argument("--seeds", type=int, metavar="S", help="compare so many splits and starts instead")
     parser.add_argument("--file", type=int, metavar="N", help="time a study of N pictures by features from a file")
     parser.add_argument("--rounds", type=int, default=3, help="of --file")
     parser.add_argument("--tiny", action="store_true", help=f"{TINY} images, to try things out")
@@ -122,7 +147,8 @@ def main() -> None:
     else:
         images = open_images("mnist", features=None)
         images = images.take(np.arange(TINY)) if given.tiny else images
-        lines = compared(given.only.split(","), [int(k) for k in given.k.split(",")], given.restarts, images)
+        asked = given.only.split(","), [int(k) for k in given.k.split(",")], given.restarts, images
+        lines = compared(*asked) if given.seeds is None else spread(*asked, given.seeds)
     text = "\n".join([*lines, "", sentence(about), ""])
     print(text)
     if given.markdown:

@@ -17,9 +17,10 @@ import naive
 from pictures import picture
 from steinhaus import Features, KMeans, Study, open_images
 from steinhaus.cli import main
+from steinhaus.displays import CentroidsDisplay
 from steinhaus.errors import DataError, PlanError, SteinhausError, StoreError
 from steinhaus.images import Images
-from steinhaus.report import compare, from_result, members, render
+from steinhaus.report import compare, figures, from_result, medoid_figure, members, render
 from steinhaus.report import measures as report_measures
 from steinhaus.study import events, load
 from steinhaus.study.result import StudyResult
@@ -192,6 +193,22 @@ def test_a_report_shows_medoids_and_says_of_what_distances_are() -> None:
     assert text.count('<ul class="nearby"') == 8
     assert 'alt="medoid of cluster 0"' in text
     assert "Mean images of K" not in text
+
+
+def test_figures_and_displays_show_medoids_where_the_report_does(tmp_path: Path) -> None:
+    found = result(VECTORS, tmp_path)
+    data = from_result(found)
+    assert {"medoids-k003.png", "map-k003.png"} <= {path.name for path in figures.paths(data, tmp_path, ["png"])}
+    (drawn,) = medoid_figure.mosaics([data.medoids[3][1]], 255.0, data.shape)
+    medoid, second = data.medoids[3][1][:2]
+    assert np.array_equal(drawn[:16, :20], medoid.repeat(2, axis=0).repeat(2, axis=1))
+    assert np.array_equal(drawn[:8, 21:31], second)
+    assert figures.means(data, data.record.best[0]).get_suptitle().startswith("K = 3: medoids")
+    display = CentroidsDisplay.from_study(found, 3)
+    assert np.array_equal(display.images[1], medoid / 255)
+    of_pixels, from_disk = from_result(result("pca:4")), from_result(load(tmp_path))
+    for shown in (of_pixels, from_disk):
+        assert "means-k003.png" in {path.name for path in figures.paths(shown, tmp_path, ["png"])}
 
 
 def test_a_report_of_components_of_pixels_shows_means() -> None:

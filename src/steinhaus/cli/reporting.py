@@ -218,7 +218,7 @@ def draw(
     whole
         Write the report as a folder with every image, not as one file.
     helper
-        Draws the figures of a finished study meanwhile.
+        Draws the figures of a finished study meanwhile; but for those that show members, which it has not.
     """
     from threadpoolctl import threadpool_limits
 
@@ -226,7 +226,7 @@ def draw(
     from steinhaus.resources import available_cores
 
     data = report.from_result(result)
-    if helper is None or not result.record.complete:
+    if helper is None or data.shows_medoids or not result.record.complete:
         page = _page(data, folder, whole)
         return {"report": [page], "figures": report.save_figures(data, folder / "figures", formats)}
     helper.begin(folder, formats, data.flows)
