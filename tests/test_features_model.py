@@ -234,8 +234,7 @@ def test_a_broken_network_is_refused_and_nothing_is_written(tmp_path: Path, name
     path = make(tmp_path / "net.onnx")
     with pytest.raises(DataError, match=words):
         with_features(IMAGES, Features(path), tmp_path / "kept")
-    assert not list(tmp_path.glob("kept/*.npy"))
-    assert not list(tmp_path.glob("kept/*.part"))
+    assert not list(tmp_path.glob("kept/*"))
 
 
 def test_weights_beside_a_network_are_read_and_a_link_out_of_its_folder_is_not(tmp_path: Path) -> None:

@@ -333,6 +333,13 @@ def test_commands_with_features_of_a_file(
     np.save("pixels.npy", PIXELS[:5])
     found = run(capsys, "predict", "f", "pixels.npy", "--features", "new.npy", "--format", "jsonl", "-q").splitlines()
     assert len(found) == 5
+    of_vectors = run(capsys, "predict", "f", "new.npy", "--format", "jsonl", "-q").splitlines()
+    assert [json.loads(line)["cluster"] for line in of_vectors] == [json.loads(line)["cluster"] for line in found]
+    np.save("others.npy", PIXELS[40:80])  # as many as the study's own
+    assert main(["predict", "f", "others.npy", "-q"]) == 1
+    assert "one for each of its own pictures, and others.npy does not hold those" in " ".join(
+        capsys.readouterr().err.split()
+    )
     for features, words in (("v.npy", "40 rows for 5"), ("wide.npy", "vectors of 9 values, and the study's have 7")):
         assert main(["predict", "f", "pixels.npy", "--features", features, "-q"]) == 1
         assert words in " ".join(capsys.readouterr().err.split())

@@ -17,6 +17,7 @@ import click
 from steinhaus.cli import arguments
 from steinhaus.cli.progress import watching
 from steinhaus.cli.sources import open_source
+from steinhaus.cli.words import tell
 from steinhaus.errors import DataError
 from steinhaus.wording import option
 
@@ -69,7 +70,7 @@ def predict(
 
     IMAGES are pictures, folders of pictures, IDX, .npy, .npz or CSV files, of the size of the study's images. The
     distance is that to the cluster's mean image, of pixels scaled to 0..1; of a study of features it is in their space,
-    and features are made of the images as in the study.
+    and features are made of the images as in the study. IMAGES may then be vectors, too, as wide as its features.
     """
     from steinhaus.study import load
 
@@ -142,15 +143,19 @@ def predicted(
     DataError
         The images have another shape than the study's, or it cannot be told on which scale their values are.
     """
-    from steinhaus.study.space import again
-
     data = result.record.data
-    rows = _rows(images, data, source)
-    if not scale_given:
-        highest = float((centroids if data.features is None else result.mean_images(k) * data.full_scale).max())
-        check_scale(images, data, highest, source)
-    on_scale = replace(images, pixels=rows.reshape(images.n, *images.shape), full_scale=data.full_scale)
-    made = on_scale if data.features is None else again(data.features, on_scale, features, progress=progress)
+    if _are_vectors(images, data) and features is None:
+        tell(
+            f"{source} holds vectors of {images.shape[0]:,} values, as the study's features are: they are taken for such."
+        )
+        made = _with_vectors(images, data)
+    else:
+        rows = _rows(images, data, source)
+        if not scale_given:
+            highest = float((centroids if data.features is None else result.mean_images(k) * data.full_scale).max())
+            check_scale(images, data, highest, source)
+        on_scale = replace(images, pixels=rows.reshape(images.n, *images.shape), full_scale=data.full_scale)
+        made = on_scale if data.features is None else _featured(on_scale, images, data, source, features, progress)
     rows = result.points(made)
     clusters = _clusters(rows, centroids, threads)
     distances = _distances(rows, clusters, centroids) / data.unit
@@ -160,6 +165,43 @@ def predicted(
         Prediction(name, cluster, labels[cluster], distance)
         for name, cluster, distance in zip(_names(source, images), clusters.tolist(), distances.tolist(), strict=True)
     ]
+
+
+def _are_vectors(images: Images, data: DataRecord) -> bool:
+    """Whether these are features already: plain vectors as wide as those of a study of pictures."""
+    features = data.features
+    return (
+        features is not None and features.kind != "pixels" and len(data.shape) > 1 and images.shape == (features.width,)
+    )
+
+
+def _with_vectors(images: Images, data: DataRecord) -> Images:
+    """Vectors as the features of a study."""
+    from steinhaus.features.space import Vectors
+
+    assert data.features is not None
+    steps, unit = data.features.steps, data.features.unit
+    return replace(images, features=Vectors(images.rows, images.name, images.name, "array", steps=steps, unit=unit))
+
+
+def _featured(
+    on_scale: Images,
+    images: Images,
+    data: DataRecord,
+    source: str,
+    asked: Features | None,
+    progress: Progress | None,
+) -> Images:
+    """Images with features made as in the study; those of a file are of the study's own pictures alone."""
+    from steinhaus.study.space import again
+
+    assert data.features is not None
+    if asked is None and data.features.kind == "file" and images.sha256 != data.sha256:
+        raise DataError(
+            f"The study's features are rows of {data.features.name}, one for each of its own pictures, and {source} "
+            "does not hold those. Give a file of the features of these: --features features.npy."
+        )
+    return again(data.features, on_scale, asked, progress=progress)
 
 
 def _rows(images: Images, data: DataRecord, source: str) -> NDArray[Any]:
