@@ -145,9 +145,7 @@ def predicted(
     """
     data = result.record.data
     if _are_vectors(images, data) and features is None:
-        tell(
-            f"{source} holds vectors of {images.shape[0]:,} values, as the study's features are: they are taken for such."
-        )
+        tell(f"{source} holds vectors of {images.shape[0]:,} values: they are taken for features as in the study.")
         made = _with_vectors(images, data)
     else:
         rows = _rows(images, data, source)
