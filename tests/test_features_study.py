@@ -152,7 +152,7 @@ def test_the_same_from_memory_and_from_disk_on_any_threads(tmp_path: Path) -> No
     plan = replace(STUDY, features=features)
     whole = plan.run(open_images(tmp_path / "pixels.npy"), tmp_path / "a")
     stored = open_images(tmp_path / "pixels.npy", stored=True)
-    for threads in (1, 2):
+    for threads in (1, 2, 7):
         found = replace(plan, threads=threads).run(stored, tmp_path / f"b{threads}")
         assert found.record.digest == whole.record.digest
         for k in (3, 5):
