@@ -22,6 +22,7 @@ from steinhaus.errors import DataError, PlanError, SteinhausError, StoreError
 from steinhaus.images import Images
 from steinhaus.report import compare, figures, from_result, medoid_figure, members, render
 from steinhaus.report import measures as report_measures
+from steinhaus.report.command import command
 from steinhaus.study import events, load
 from steinhaus.study.result import StudyResult
 
@@ -193,6 +194,18 @@ def test_a_report_shows_medoids_and_says_of_what_distances_are() -> None:
     assert text.count('<ul class="nearby"') == 8
     assert 'alt="medoid of cluster 0"' in text
     assert "Mean images of K" not in text
+
+
+def test_a_report_tells_how_to_run_the_same_features_again() -> None:
+    def again(features: Any, **changes: Any) -> str:
+        data = from_result(result(features))
+        return command(replace(data, record=replace(data.record, data=replace(data.record.data, **changes))))
+
+    assert "seed=1, features='pca:4').run(images)" in again("pca:4")
+    assert "features=Features(the same array, normalise=True, standardise=True, pca=3))" in again(STEPS)
+    told = again(Features("pca:6", normalise=True, pca=2), name="mnist")
+    assert told.endswith("--seed 1 --features pca:6 --normalise --pca 2")
+    assert again(VECTORS, name="mnist").endswith("features=Features(the same array)).run('mnist')")
 
 
 def test_figures_and_displays_show_medoids_where_the_report_does(tmp_path: Path) -> None:
