@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from steinhaus.features.asked import Features
     from steinhaus.images import Images, Progress
     from steinhaus.study import StudyResult
-    from steinhaus.study.record import DataRecord
+    from steinhaus.study.record import DataRecord, FeaturesRecord
 
 
 ANY_SIZE = ("model", "colour", "file", "array", "given")  # features that pictures of any size have
@@ -143,10 +143,12 @@ def predicted(
     DataError
         The images have another shape than the study's, or it cannot be told on which scale their values are.
     """
+    from steinhaus.study import space
+
     data = result.record.data
     if _are_vectors(images, data) and features is None:
         tell(f"{source} holds vectors of {images.shape[0]:,} values: they are taken for features as in the study.")
-        made = _with_vectors(images, data)
+        made = space.with_vectors(cast("FeaturesRecord", data.features), images)
     else:
         rows = _rows(images, data, source)
         if not scale_given:
@@ -171,15 +173,6 @@ def _are_vectors(images: Images, data: DataRecord) -> bool:
     return (
         features is not None and features.kind != "pixels" and len(data.shape) > 1 and images.shape == (features.width,)
     )
-
-
-def _with_vectors(images: Images, data: DataRecord) -> Images:
-    """Vectors as the features of a study."""
-    from steinhaus.features.space import Vectors
-
-    assert data.features is not None
-    steps, unit = data.features.steps, data.features.unit
-    return replace(images, features=Vectors(images.rows, images.name, images.name, "array", steps=steps, unit=unit))
 
 
 def _featured(
