@@ -37,7 +37,7 @@ from steinhaus.study.store import Folder, Store
 from steinhaus.wording import option
 
 if TYPE_CHECKING:
-    from steinhaus.images import Images, Split
+    from steinhaus.images import Images, Progress, Split
 
 Choose = Callable[..., Points]
 FEATURES = "features"  # the folder of features, beside the study's folder
@@ -59,14 +59,18 @@ def run_study(
     choose: Choose | None = None,
     assignments: Literal["csv", "parquet"] = "csv",
     command: str | None = None,
+    progress: Progress | None = None,
 ) -> StudyResult:
     """Run a study. See `Study.run`.
 
     `choose` makes the engine of an (n, d) array, as `engine` does. `command` is kept in the record.
     """
     path = None if out is None else Path(out)
+    notes: list[str] = []
     if study.features is not None:
-        images = with_features(images, study.features, None if path is None else beside(path))
+        known = len(images.notes)
+        images = with_features(images, study.features, None if path is None else beside(path), progress=progress)
+        notes = list(images.notes[known:])
     study = study.settled(images)
     if path is not None and (done := finished(path, study.digest(images))) is not None:
         if watch:
@@ -81,7 +85,7 @@ def run_study(
     how: dict[str, Any] = {"watch": watch, "checkpoint_every": checkpoint_every, "choose": choose or engine}
     if path is None:
         store: Store = Memory(record, space.chain)
-        _Session(study, split, store, space, WholeTable(split, store), **how).run([])
+        _Session(study, split, store, space, WholeTable(split, store), **how).run(notes)
         return StudyResult(store.record, store, split=partial(_as_it_is, split))
     found = Folder.find(path)
     refuse_another(found, record)
@@ -93,7 +97,8 @@ def run_study(
         if not folder.is_whole:
             assigning = TableInPieces(split, folder) if assignments == "parquet" else WholeTable(split, folder)
             space = replace(space, chain=folder.chain())
-            _Session(study, split, folder, space, assigning, **how).run([lock.taken_over] if lock.taken_over else [])
+            notes += [lock.taken_over] if lock.taken_over else []
+            _Session(study, split, folder, space, assigning, **how).run(notes)
     return StudyResult(folder.record, folder, out=path, split=partial(_as_it_is, split))
 
 
@@ -288,7 +293,8 @@ class _Session:
         """Save the pictures of clusters of features."""
         labels = self.assigning.train_labels(points, ends)
         centroids = {cast(Key, run.key)[0]: run.centroids for run in ends}
-        self.store.save_pictures(pictures.found(self.split.train, self.train, labels, centroids, self.unit))
+        threads = self.study.threads
+        self.store.save_pictures(pictures.found(self.split.train, self.train, labels, centroids, self.unit, threads))
 
     def _on_iteration(self, active: Sequence[Run]) -> None:
         self.active = active
