@@ -33,6 +33,8 @@ class Placed:
         (n,) the row that stands at each place; None: its own.
     grid
         Of exact sums.
+    longest
+        At least the greatest of the points' squared norms.
     """
 
     def __init__(self, x: NDArray[Any], workers: Workers) -> None:
@@ -59,6 +61,7 @@ class Placed:
             )
         )
         ranges = self._turn()
+        self.longest = _longest(x.dtype, ranges, self.d)
         self.grid: Grid = grid_of(x.dtype, None if are_integers(x.dtype) else ranges, self.d)
         self._put(self.record._replace(offset=self.grid.offset, per_step=1.0 / self.grid.step))
 
@@ -176,3 +179,11 @@ class Placed:
             step(self.d, 4, TILE),
         )
         return np.argsort(keys[: self.n].astype(np.uint32))
+
+
+def _longest(dtype: np.dtype[Any], ranges: Ranges, d: int) -> float:
+    """At least the greatest squared norm of points of these ranges; of small integers it is that of their type."""
+    if are_integers(dtype):
+        return float(d) * float(max(-np.iinfo(dtype).min, np.iinfo(dtype).max)) ** 2
+    with np.errstate(over="ignore"):
+        return float(np.square(np.maximum(-ranges.least, ranges.most)).sum()) * (1.0 + 2.0**-20)

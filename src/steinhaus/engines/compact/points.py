@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from steinhaus.engines.compact import following_kernels, kernels
+from steinhaus.engines.compact import following_kernels, gaps, kernels
 from steinhaus.engines.compact.following import Following
+from steinhaus.engines.compact.gaps import Gapped
 from steinhaus.engines.compact.held import Held
 from steinhaus.engines.compact.placing import Placed
-from steinhaus.engines.compact.policy import LIMITS, compared, ordered, step
+from steinhaus.engines.compact.policy import LIMITS, compared, gapped, ordered, step
 from steinhaus.engines.compact.records import BOX, FEW, TILE, Labels
 from steinhaus.engines.compact.seeding import plus_plus
 from steinhaus.engines.exact.distances import farthest, own_distances
@@ -66,6 +67,10 @@ class CompactPoints:
         """See `Advancing.advance`."""
         following = list(runs)
         held = [self._remember(run) for run in runs]
+        if held and isinstance(held[0], Gapped) and self._placed.order is None and most[0]:
+            held[0].place(runs[0].centroids)
+            self._label(held[0])
+            self._put_together(runs[0].key)
         work = [self.n * self.d * self._compared(of) for of in held]
         alone = [place for place in range(len(runs)) if work[place] <= LIMITS.alone]
         small = sum(work[place] for place in alone) <= LIMITS.task // 8
@@ -171,7 +176,9 @@ class CompactPoints:
         elif held is None or held.k != len(run.centroids):
             if ordered(self.n, self.d, len(run.centroids)):
                 self._look(len(run.centroids))
-            held = Held(self._placed.tiles, len(self.totals.sums), len(run.centroids), self.d)
+            shape = self._placed.tiles, len(self.totals.sums), len(run.centroids), self.d
+            pays = gapped(self.n, self.d, len(run.centroids))
+            held = Gapped(*shape, self._placed) if pays else Held(*shape)
             self._held[run.key] = held
         return held
 
@@ -186,11 +193,16 @@ class CompactPoints:
         for key, of_rows in labels.items():
             self._held[key].reorder(self._placed.placed(of_rows))
 
+    def _put_together(self, key: Hashable) -> None:
+        """Put points next to each other that are in the same cluster of a run."""
+        labels = {key: self._placed.rows(held.labels[: self.n]) for key, held in self._held.items()}
+        of_run = labels[key].astype(np.uint16) if self._held[key].k <= 2**16 else labels[key]
+        self._placed.arrange(np.argsort(of_run, kind="stable"))
+        self._reorder(labels)
+
     def _following(self, run: Run, held: Held) -> Following:
         """A run that follows its centroids from now on: points of the same cluster are put next to each other."""
-        labels = {key: self._placed.rows(held.labels[: self.n]) for key, held in self._held.items()}
-        self._placed.arrange(np.argsort(labels[run.key], kind="stable"))
-        self._reorder(labels)
+        self._put_together(run.key)
         following = Following(self._placed.tiles, held.limbs, held.k, self.d, held.centroids.copy())
         surround, lanes = following_kernels.surround[self._kind], self._placed.lanes
         surround(lanes, held.handed, following.handed_near, 0, self._placed.tiles)
@@ -206,6 +218,8 @@ class CompactPoints:
 
         if isinstance(held, Following):
             return self._follow(held)
+        if isinstance(held, Gapped):
+            return held.label(self._placed)
 
         def find(worker: int, first: int, end: int) -> None:
             label(self._placed.lanes, handed[worker], held.limbs, first, end, held.handed_sites, held.k, boxes)
@@ -215,7 +229,9 @@ class CompactPoints:
 
     def _compared(self, held: Held) -> int:
         """With how many centroids a point is compared, more or less."""
-        return 1 + held.k // 16 if isinstance(held, Following) else compared(self.n, self.d, held.k)
+        if isinstance(held, Following):
+            return 1 + held.k // 16
+        return gaps.compared(held.k) if isinstance(held, Gapped) else compared(self.n, self.d, held.k)
 
     def _follow(self, held: Following) -> None:
         """Label all points by the centroids that are placed, some of which moved."""
@@ -231,7 +247,7 @@ class CompactPoints:
         held.add(parts)
         held.followed()
 
-    def _parts(self, held: Following, at_once: int) -> tuple[list[Handed], list[Labels]]:
+    def _parts(self, held: Held, at_once: int) -> tuple[list[Handed], list[Labels]]:
         """What threads work with that do so many tiles at once: records of all, and those of helpers."""
         helpers = min(self._workers.count, -(-self._placed.tiles // at_once)) - 1
         parts = [held.part() for _ in range(helpers)]
@@ -246,6 +262,8 @@ class CompactPoints:
         if isinstance(held, Following):
             go, near = following_kernels.advance[self._kind], held.handed_near
             done = go(lanes, held.handed, near, limbs, k, sites, handed, tolerance, most)
+        elif isinstance(held, Gapped):
+            done = held.advance(self._placed, handed, tolerance, most)
         else:
             go, boxes = kernels.advance[self._kind], ordered(self.n, self.d, k)
             done = go(lanes, held.handed, limbs, k, boxes, sites, handed, tolerance, most)
