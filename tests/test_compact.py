@@ -32,7 +32,7 @@ SCALES = [1.0, 1e-25, 1e25, 1e-160, 1e120]
 def order(request, monkeypatch):
     """The ways in which points stand, and go ahead: those of few points, and those of many."""
     if request.param != "few points":
-        limits = policy.LIMITS._replace(task=1, gap_products=0, gap_centroids=1)
+        limits = policy.LIMITS._replace(task=1, gap_products=0, gap_centroids=1, gap_features=1)
         if request.param == "threads together":
             limits = limits._replace(alone=0)
         else:
@@ -217,6 +217,8 @@ def test_the_choice_and_why():
     assert choose(np.zeros((300, 3))).explain(7).startswith("Compact, because there are only 3 features: all distances")
     assert "a box around 64 near points" in choose(np.zeros((5000, 3))).explain(70)
     assert "12000 values in all: scores in float64" in choose(np.zeros((300, 40))).explain(7)
+    assert "only 40 features and 9 centroids: scores or distances" in choose(np.zeros((50_000, 40)), k=9).explain(9)
+    assert "float32" in choose(np.zeros((50_000, 40)), k=90).explain(90)
     assert "2 runs one after the other" in choose(np.zeros((300, 3))).explain(7, 2)
     assert "float32" in choose(np.zeros((3000, 300))).explain(7)
     assert "float32" in choose(np.zeros((50_000, 12)), k=100).explain(100)

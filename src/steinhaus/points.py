@@ -288,6 +288,12 @@ class TwoNearest(Protocol):
 
 
 @cache
+def offers(kind: type, ability: type) -> bool:
+    """Whether points of a class have an ability; remembered, as `isinstance` takes longer than a small kernel."""
+    return issubclass(kind, ability)
+
+
+@cache
 def finds_two(kind: type) -> bool:
     """Whether points of a class have the ability `TwoNearest`: remembered, as small steps ask often."""
     return issubclass(kind, TwoNearest)

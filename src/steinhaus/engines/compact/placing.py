@@ -43,6 +43,7 @@ class Placed:
         self.tiles, self.boxes = -(-self.n // TILE), -(-self.n // (TILE * BOX))
         self.groups = -(-self.boxes // GROUP)
         self.order: Int64 | None = None
+        self.drawings: dict[tuple[int, int], Any] = {}  # memory of `seeding`, by the numbers of rows and candidates
         boxes = (self.groups if self.d < FEW else 0, self.d, GROUP)
         self._boxed = False  # whether their bounds are known
         self._put(

@@ -133,13 +133,17 @@ class CompactPoints:
 
     def explain(self, k: int, runs: int = 1) -> str:
         """See `Points.explain`."""
-        if self.d < FEW and ordered(self.n, self.d, k):
+        if gapped(self.n, self.d, k):
+            how = "scores or distances in float64 to the centroids that gaps of 16 near points leave open"
+        elif self.d < FEW and ordered(self.n, self.d, k):
             how = "distances in float64 to the centroids that a box around 64 near points leaves open"
         elif self.d < FEW:
             how = "all distances in float64"
         else:
             how = "scores in float64, and distances where these cannot tell"
-        small = f"{self.d} features" if self.d < FEW else f"{self.n * self.d} values in all"
+        small = f"{self.d} features" + (f" and {k} centroids" if self.d >= FEW else "")
+        if self.d >= FEW and self.n * self.d <= LIMITS.values:
+            small = f"{self.n * self.d} values in all"
         several = f", {runs} runs one after the other" if runs > 1 else ""
         return (
             f"Compact, because there are only {small}: {how}, of sixteen points at once to {k} centroids{several}. To "
@@ -170,15 +174,14 @@ class CompactPoints:
         return tally
 
     def _remember(self, run: Run) -> Held:
-        held = self._held.get(run.key)
-        if isinstance(held, Following) and held.k != len(run.centroids) <= held.room:
+        held, k = self._held.get(run.key), len(run.centroids)
+        if isinstance(held, Following) and held.k != k <= held.room:
             held.become(run.centroids)
-        elif held is None or held.k != len(run.centroids):
-            if ordered(self.n, self.d, len(run.centroids)):
-                self._look(len(run.centroids))
-            shape = self._placed.tiles, len(self.totals.sums), len(run.centroids), self.d
-            pays = gapped(self.n, self.d, len(run.centroids))
-            held = Gapped(*shape, self._placed) if pays else Held(*shape)
+        elif held is None or held.k != k:
+            if ordered(self.n, self.d, k):
+                self._look(k)
+            shape = self._placed.tiles, len(self.totals.sums), k, self.d
+            held = Gapped(*shape, self._placed) if gapped(self.n, self.d, k) else Held(*shape)
             self._held[run.key] = held
         return held
 
