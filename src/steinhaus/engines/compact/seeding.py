@@ -11,7 +11,6 @@ from steinhaus.jit.handed import Handed
 from steinhaus.points import Int64
 from steinhaus.seeding import AHEAD, Stream, ahead, first_row, sum_bits
 
-
 _KEPT = 2**14  # points up to which memory is kept for the next start
 
 
