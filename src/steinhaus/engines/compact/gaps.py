@@ -35,7 +35,7 @@ class Gapped(Held):
             gaps=np.full((tiles, wide), -np.inf, np.float32),
             moved=np.zeros(wide, np.float32),
             squares=np.empty(tiles * TILE),
-            state=np.array([0, 1, 1]),
+            state=np.array([points.order is None, 1, 1], np.int64),  # the first pass gives the order
             scale=4.0**-power,
             root=2.0**-power,
             longest=longest,
