@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from steinhaus.engines.bounds import bytes as rounding
 from steinhaus.engines.bounds import scores
 from steinhaus.engines.dense import labelling, lanes, limited, records
+from steinhaus.engines.dense.becoming import become
 from steinhaus.engines.dense.directions import Projected, Reading, arranged, projected
 from steinhaus.engines.dense.policy import THRESHOLDS, Capacity, Policy, Screen, rounding_pays
 from steinhaus.engines.dense.predict import framed
@@ -260,10 +261,13 @@ class MemoryPoints:
 
     def _remember(self, runs: Sequence[Run]) -> Batch:
         """The cache for these runs; a new one where any of them is not in it."""
-        if self._batch is not None and all(self._batch.holds(run) for run in runs):
-            return self._batch
+        batch = self._batch
+        if batch is not None and all(batch.holds(run) for run in runs):
+            return batch
         sizes = np.array([len(run.centroids) for run in runs])
-        self._round(self._policy.rounds(int(sizes.sum()), self._rounding_pays))
+        goes_on = batch is not None and batch.is_of(runs) and self._policy.fits(sizes)
+        if not goes_on:
+            self._round(self._policy.rounds(int(sizes.sum()), self._rounding_pays))
         kept = self._policy.kept(sizes) if self._policy.fits(sizes) else np.zeros_like(sizes)
         shape = Capacity(
             limbs=len(self.totals.sums),
@@ -275,7 +279,14 @@ class MemoryPoints:
             quantised=bool(self._framed.quantiser.step),
             narrow=self._x.dtype.itemsize == 1 and self.n < 2**23,  # then n x 255 < 2^31
         )
-        self._batch = batch_of([run.key for run in runs], sizes, kept, shape)
+        keys = [run.key for run in runs]
+        if batch is not None and goes_on:
+            room = np.maximum(kept, batch.kept_firsts[1])
+            self._batch = become(
+                batch, batch_of(keys, sizes, room, shape), runs[0].centroids, self._centroid_frame.record, self._workers
+            )
+        else:
+            self._batch = batch_of(keys, sizes, kept, shape)
         self._view = None
         self._ended.clear()
         return self._batch

@@ -20,11 +20,18 @@ def prepare(
 ) -> None:
     """Work out the bounds of the active runs' centroids, which are in place; of those in mode RENEW as new anchors."""
     d, p = frame.record.d, frame.record.p  # type: ignore[attr-defined]
-    parts = []
+    parts, renewed = [], set()
     for row in active.tolist():
         first, end, column = int(batch.firsts[row]), int(batch.firsts[row + 1]), int(batch.columns[row])
-        starts = range(first, end, _CENTROIDS)
-        parts += [(j, min(j + _CENTROIDS, end), column + j - first, int(modes[row] == RENEW)) for j in starts]
+        fresh = np.full(end - first, modes[row] == RENEW)
+        fresh[batch.anchorless[(batch.anchorless >= first) & (batch.anchorless < end)] - first] = True
+        changes = first + 1 + np.flatnonzero(fresh[1:] != fresh[:-1])
+        starts = sorted({*range(first, end, _CENTROIDS), *changes.tolist()})
+        ends = [*starts[1:], end]
+        parts += [(j, to, column + j - first, int(fresh[j - first])) for j, to in zip(starts, ends, strict=True)]
+        if fresh.any():
+            renewed.add(row)
+    batch.anchorless = batch.anchorless[:0]
 
     def place(_: int, first: int, end: int) -> None:
         row, along = np.empty(d), np.empty(p)
@@ -32,11 +39,11 @@ def prepare(
             centroids.prepare(view, frame, *part, row, along)
 
     workers.each(place, len(parts), 1)
-    if batch.anchors.between.size and any(fresh for *_, fresh in parts):
-        _measure_between(batch, active[modes[active] == RENEW], d, workers)
+    if batch.anchors.between.size and renewed:
+        _measure_between(batch, sorted(renewed), d, workers)
 
 
-def _measure_between(batch: Batch, fresh: Int64, d: int, workers: Workers) -> None:
+def _measure_between(batch: Batch, fresh: list[int], d: int, workers: Workers) -> None:
     """Measure how far apart the new anchors of these runs are."""
     anchors, wide = Handed(batch.anchors), batch.anchors.between.shape[1]
     runs = [(int(batch.firsts[row]), int(batch.firsts[row + 1])) for row in fresh]

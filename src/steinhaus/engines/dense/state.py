@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,11 +64,16 @@ class Batch:
     rests: Int64  # (R,) how long the next rest will be
     anchored_at: NDArray[np.float32]  # (H,) the gaps' `travelled` at each run's anchors
     passes: int = 0
+    anchorless: Int64 = field(default_factory=lambda: np.empty(0, np.int64))  # centroids that the next pass anchors
 
     def holds(self, run: Run) -> bool:
         """Whether this is the cache of a run with as many centroids."""
         row = self.rows.get(run.key)
         return row is not None and int(self.firsts[row + 1] - self.firsts[row]) == len(run.centroids)
+
+    def is_of(self, runs: Sequence[Run]) -> bool:
+        """Whether this is the cache of one run, and that run is all that is asked for."""
+        return len(runs) == 1 and len(self.firsts) == 2 and runs[0].key in self.rows
 
     def __post_init__(self) -> None:
         self.handed_workers = [Handed(worker) for worker in self.workers]

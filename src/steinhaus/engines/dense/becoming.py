@@ -1,0 +1,95 @@
+"""What is remembered of a run outlives centroids that are added, removed and moved.
+
+Each new centroid is taken for the old one that is nearest to it, if it is also the nearest of all new ones to that; then
+it has moved, and gaps and anchors stay what they are (`bounds.gaps` covers moves of any length). A new centroid without
+such a partner is a candidate of every tile, and its own anchor. Points of an old centroid without a partner have no
+label, and no centroid is out of the question in their tiles.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from steinhaus.engines.bounds.rounding import length_above
+from steinhaus.engines.dense.records import TILE, Anchors, CentroidFrame, Gaps
+from steinhaus.engines.dense.state import Batch
+from steinhaus.engines.exact.distances import table_of_distances
+from steinhaus.engines.workers import Workers
+from steinhaus.points import Float64, Int64
+
+
+class Pairs(NamedTuple):
+    """Which new centroids are which old ones."""
+
+    new: Int64  # (m,) ascending
+    old: Int64  # (m,)
+
+
+def _pairs(old: Float64, new: Float64, workers: Workers) -> Pairs:
+    """Each new centroid, (k, d), and the old one that is nearest to it, where it is the nearest to that, too."""
+    distances = table_of_distances(new, old, workers)
+    nearest, back = distances.argmin(axis=1), distances.argmin(axis=0)
+    mutual = np.flatnonzero(back[nearest] == np.arange(len(new)))
+    return Pairs(mutual, nearest[mutual])
+
+
+def become(batch: Batch, fresh: Batch, centroids: Float64, frame: CentroidFrame, workers: Workers) -> Batch:
+    """Bring what is known in the batch of one run into one for other centroids, (k, d), in which nothing is known yet."""
+    pairs = _pairs(batch.exact, centroids, workers)
+    new, old = pairs
+    k = len(batch.counts)
+    fresh.sums[:, new], fresh.counts[new] = batch.sums[:, old], batch.counts[old]
+    numbers = np.full(k + 1, -1, np.int32)
+    numbers[old] = new
+    fresh.labels[:] = numbers[batch.labels]
+    fresh.costs, fresh.debts, fresh.passes = batch.costs, batch.debts, batch.passes
+    fresh.resting, fresh.rests = batch.resting, batch.rests
+    if len(batch.gaps.gaps):
+        fresh.anchors = _anchors(batch.anchors, fresh.anchors, pairs)
+        fresh.gaps = _gaps(batch.gaps, fresh.gaps, pairs, frame, centroids)
+        _open_tiles_of_unlabelled(fresh)
+        fresh.anchored_at[new] = batch.anchored_at[old]
+        fresh.anchorless = np.setdiff1d(np.arange(len(centroids)), new)
+        straight = batch.orders.straight
+        fresh.orders.straight[:] = np.where(straight < k, straight, len(centroids))
+    return fresh
+
+
+def _anchors(before: Anchors, room: Anchors, pairs: Pairs) -> Anchors:
+    """The anchors of pairs, and the tiles' products with them."""
+    new, old = pairs
+    kept, wide = before.products.shape[1], room.products.shape[1]
+    products = before.products
+    if wide > kept:
+        products = room.products
+        products[:, :kept] = before.products
+    for to, of in zip(room.factors, before.factors, strict=True):
+        if to.shape[1:] == of.shape[1:]:  # if not, points are no longer rounded, and the run is due for new anchors
+            to[new] = of[old]
+    for name in ("rows", "along", "norms", "base", "slopes"):
+        getattr(room, name)[new] = getattr(before, name)[old]
+    if room.between.size and before.between.size:
+        room.between[np.ix_(new, new)] = before.between[np.ix_(old, old)]
+    room.slots[:, new] = before.slots[:, old]
+    return room._replace(products=products, used=before.used)
+
+
+def _gaps(before: Gaps, room: Gaps, pairs: Pairs, frame: CentroidFrame, centroids: Float64) -> Gaps:
+    """The gaps of pairs; of others nothing is known, and they stand where they are."""
+    new, old = pairs
+    gaps = np.full((len(before.gaps), room.present.shape[1]), -np.inf, np.float32)
+    gaps[:, new] = before.gaps[:, old]
+    room.present[:, new] = before.present[:, old]
+    room.travelled[new], room.risen[new] = before.travelled[old], before.risen[old]
+    room.rows[:] = (centroids - frame.offset) * frame.scale - frame.reference
+    room.norms[:] = length_above(np.square(room.rows).sum(axis=1))
+    room.rows[new], room.norms[new] = before.rows[old], before.norms[old]
+    return room._replace(gaps=gaps, fallen=before.fallen)
+
+
+def _open_tiles_of_unlabelled(batch: Batch) -> None:
+    """How far the best score of a point without a label can have fallen is not known: all gaps of its tile are open."""
+    tiles = (batch.labels[0].reshape(-1, TILE) < 0).any(axis=1)
+    batch.gaps.gaps[tiles] = -np.inf
