@@ -30,11 +30,19 @@ Where G > S_T as computed, g > S_T - S_R - 3.1 u M_R - 3.1 u M_T >= D. This hold
 any number of steps. An underflow takes 2^-149 (2^-126, were subnormal numbers flushed to 0), less than the `TINY` of
 the rise pays for; a sum that overflows is infinite or not a number, so that G > S is false, and the centroid stays a
 candidate.
+
+Second nearest. By 2 to 4, every lane's best score exceeds s_j by at least G - S_T, and by 2.9 u M more, which is what
+float64 rounds. Squared distances differ by twice as much. Let some centroid but the nearest one be farther than that by
+at most `spared` in every lane. Where 2 (G - S_T) > spared, j is farther from every lane than that centroid. The floor
+of G covers what float64 rounds in the distance to j and in that to the nearest one, and in `spared`, as in any gap.
 """
 
 from __future__ import annotations
 
-from steinhaus.engines.bounds.rounding import SLACK, TINY, UNIT32
+import numpy as np
+from numpy.typing import NDArray
+
+from steinhaus.engines.bounds.rounding import SLACK, TINY, UNIT32, Float32, Float64
 from steinhaus.engines.bounds.scores import Rates
 from steinhaus.jit.build import inlined
 from steinhaus.jit.types import Number, f32, f64
@@ -65,6 +73,15 @@ def gap(low: Number, above: Number) -> Number:
 def accumulated(total: f32, step: f32) -> f32:
     """A sum of steps after one more: it exceeds total + step by at least 12 u (|total| + |step|)."""
     return total + step + SURPLUS * (abs(total) + abs(step))
+
+
+def second_is_open(
+    gaps: Float32, size: Float32, travelled: Float32, risen: Float32, fallen: Float32, spared: Float64
+) -> NDArray[np.bool_]:
+    """Which centroids can be second nearest in a tile, (T, k): gaps (T, k), size, fallen and spared (T,), others (k,)."""
+    wide = np.float64
+    since = np.multiply.outer(size.astype(wide), travelled.astype(wide)) + risen + fallen.astype(wide)[:, np.newaxis]
+    return ~(2.0 * (gaps - since) > spared[:, np.newaxis])
 
 
 @inlined

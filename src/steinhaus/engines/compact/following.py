@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from steinhaus.engines.compact import kernels
-from steinhaus.engines.compact.following_kernels import NOBODY, measure, note
+from steinhaus.engines.compact.following_kernels import NOBODY, match, measure, note, renumber
 from steinhaus.engines.compact.held import Held
 from steinhaus.engines.compact.records import TILE, Followed
 from steinhaus.jit.handed import Handed
@@ -53,18 +53,11 @@ class Following(Held):
 
     def become(self, centroids: Float64) -> None:
         """Make these the centroids, (k, d), however many. Of those that were among the old ones all stays known."""
-        names = _names(self.centroids, centroids)  # the old number of each; -1 of new ones
-        numbers = np.full(self.k + 1, NOBODY, np.int32)  # the new number of each; the last is nobody's
+        names, numbers = np.empty(len(centroids), np.int64), np.empty(self.k, np.int32)
+        match(self.handed_sites, self.k, np.ascontiguousarray(centroids), len(centroids), self.d, names, numbers)
+        renumber(self.handed, self.handed_near, numbers, len(self.labels))
         kept = np.flatnonzero(names >= 0)
-        numbers[names[kept]] = kept
-        near = self.near
-        np.take(numbers, self.labels, out=self.labels, mode="wrap")
-        np.take(numbers, near.others, out=near.others, mode="wrap")
-        near.firsts[self.labels == NOBODY] = np.inf
-        near.seconds[near.others == NOBODY] = np.inf
-        turned = (near.firsts == near.seconds) & (near.others < self.labels)
-        near.rest[turned] = 0.0  # of equals the lower number is first: compared with all again
-        waiting = np.isin(names, near.moved[: near.many[0]]) if near.many[0] else names < 0
+        waiting = self.near.moves[names + 1] != 0
         sums, counts = self.sums[:, names[kept]], self.counts[names[kept]]
         self._resize(len(centroids))
         self.sums[:], self.counts[:] = 0, 0
@@ -96,12 +89,3 @@ class Following(Held):
         self.k, self.centroids, self.counts = k, self.sites.rows[:k], self._counts[:k]
         self.sums = self._sums[: self.limbs * k * self.d].reshape(self.limbs, k, self.d)
 
-
-def _names(old: Float64, new: Float64) -> Int64:
-    """Which of some rows each of others is, (len(new),): of equals, one; -1: none."""
-    k = len(old)
-    if len(new) > k and np.array_equal(old, new[:k]):
-        return np.concatenate([np.arange(k), np.full(len(new) - k, -1)])
-    as_bytes = np.dtype((np.void, old.shape[1] * old.itemsize))
-    places = {row: place for place, row in enumerate(old.view(as_bytes).ravel().tolist())}
-    return np.array([places.pop(row, -1) for row in new.view(as_bytes).ravel().tolist()], np.int64)

@@ -188,7 +188,7 @@ def anchored_products(s: Source, view: View, tile: Tile, run: RunSlice, chosen: 
 @apart
 def keep_products(s: Source, view: View, run: RunSlice, count: i64) -> i64:
     """Keep the products of the candidates that are nearest, as many as there is room for. Returns how many."""
-    near, out, room = s.scratch.near, s.scratch.out, run.room
+    near, out, room = s.scratch.near, s.scratch.out, run.room - view.sizes.reserve
     limit = _nearest_limit(near, count, room)
     kept = 0
     for c in range(count):

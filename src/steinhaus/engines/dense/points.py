@@ -12,20 +12,20 @@ from numpy.typing import NDArray
 
 from steinhaus.engines.bounds import bytes as rounding
 from steinhaus.engines.bounds import scores
-from steinhaus.engines.dense import labelling, lanes, limited, records
+from steinhaus.engines.dense import labelling, lanes, limited, records, second
 from steinhaus.engines.dense.becoming import become
 from steinhaus.engines.dense.directions import Projected, Reading, arranged, projected
 from steinhaus.engines.dense.policy import THRESHOLDS, Capacity, Policy, Screen, rounding_pays
 from steinhaus.engines.dense.predict import framed
 from steinhaus.engines.dense.preparing import prepare
 from steinhaus.engines.dense.records import BRUTE, FEATURES, RENEW, bytes_of
-from steinhaus.engines.dense.second import second_nearest
 from steinhaus.engines.dense.seeding import plus_plus
 from steinhaus.engines.dense.state import Batch, batch_of
 from steinhaus.engines.dense.survey import sampled_quantiser, survey, tiles_of
 from steinhaus.engines.exact.distances import all_distances, farthest, nearest_others, own_distances
 from steinhaus.engines.exact.grid import are_integers
 from steinhaus.engines.exact.held import no_labels
+from steinhaus.engines.exact.nearest import two_nearest
 from steinhaus.engines.exact.parts import chances
 from steinhaus.engines.exact.rows import dense_rows
 from steinhaus.engines.exact.updating import gone_on, steps_of, update
@@ -161,10 +161,22 @@ class MemoryPoints:
 
     def two_nearest(self, run: Run) -> tuple[Float64, Float64]:
         """See `TwoNearest.two_nearest`."""
-        labels, centroids = self.labels(run.key), np.ascontiguousarray(run.centroids)
-        others = nearest_others(centroids, self._workers)
-        second = second_nearest(labels, centroids, others, self._distances_of, self.squared_distances_to)
-        return self.own_distances(run), second
+        if self._policy.screen == "none" or len(run.centroids) == 1:
+            return two_nearest(self, run)
+        labels, centroids, k = self.labels(run.key), np.ascontiguousarray(run.centroids), len(run.centroids)
+        first = self._distances_of(labels, centroids)
+        out = self._distances_of(nearest_others(centroids, self._workers)[labels], centroids)
+        limits = Handed(limited.limited_to(centroids, out, self._lengths, self._frame, self._rates))
+        batch = self._remember([run])
+        opened = second.open_tiles(batch, batch.rows[run.key], self._tiles, (out - first) * self._frame.scale**2)
+        points, tiles = Handed(self._framed._replace(quantiser=rounding.NOT_ROUNDED)), Handed(self._tiles)
+        scratch = [Handed(records.scratch_of(k, self.d, self._frame.bytewise)) for _ in range(self._workers.count)]
+
+        def find(worker: int, begin: int, end: int) -> None:
+            second.find(points, self._handed_readers, tiles, limits, opened, labels, scratch[worker], begin, end, out)
+
+        self._workers.each(find, self._policy.tiles, self._tiles_a_task)
+        return first, out
 
     def sample(self, run: Run, factor: float, seed: int) -> Int64:
         """See `Sampling.sample`."""
@@ -281,10 +293,10 @@ class MemoryPoints:
         )
         keys = [run.key for run in runs]
         if batch is not None and goes_on:
-            room = np.maximum(kept, batch.kept_firsts[1])
-            self._batch = become(
-                batch, batch_of(keys, sizes, room, shape), runs[0].centroids, self._centroid_frame.record, self._workers
-            )
+            room = np.minimum(np.maximum(kept + THRESHOLDS.reserve, batch.kept_firsts[1]), records.MANY_SLOTS)
+            following = replace(batch_of(keys, sizes, room, shape), reserve=int(room[0] - kept[0]))
+            frame = self._centroid_frame.record
+            self._batch = become(batch, following, runs[0].centroids, frame, self._workers)
         else:
             self._batch = batch_of(keys, sizes, kept, shape)
         self._view = None

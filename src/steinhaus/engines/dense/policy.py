@@ -37,6 +37,8 @@ class Thresholds(NamedTuple):
     # A full pass keeps products with centroids that may be candidates until the anchors have moved so many times as far
     # again as since the last one.
     spare: float = 2.0
+    # Products that a tile keeps besides of a run whose centroids come and go.
+    reserve: int = 16
     # A run takes new anchors early, when another does, once so much of its own cost is reached.
     company: float = 0.6
     # Costs of work, in pairs settled (about 0.1 us): gathering a tile; a row of its products from the features (of

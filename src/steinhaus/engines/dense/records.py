@@ -153,6 +153,7 @@ class Sizes(NamedTuple):
     wide: i64  # H
     between: i64  # S
     kept: i64  # M
+    reserve: i64  # of these, a run's products that a full pass leaves free
     gapped: i64  # whether gaps and anchors are kept
     limit: f32  # open pairs a candidate above which a tile is computed from all features
 

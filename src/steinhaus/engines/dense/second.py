@@ -1,47 +1,76 @@
-"""Distances to the second nearest centroids, screened."""
+"""Distances to the second nearest centroids: of those that gaps leave open for a tile, screened."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
+from numpy.typing import NDArray
 
-from steinhaus.points import Float64, Int32
+from steinhaus.engines.bounds.distances import is_beyond, product_error
+from steinhaus.engines.bounds.gaps import second_is_open
+from steinhaus.engines.bounds.rounding import length_above
+from steinhaus.engines.dense.lanes import Readers
+from steinhaus.engines.dense.products import full_products
+from steinhaus.engines.dense.records import ANCHORED, RENEW, TILE, Framed, Limited, Scratch, Tiles
+from steinhaus.engines.dense.state import Batch
+from steinhaus.jit.build import kernel
+from steinhaus.jit.types import Array, f64, i32, i64, u8
+from steinhaus.points import Float64
 
-_TOGETHER = 16  # centroids that all points are compared with at a time
 
+def open_tiles(batch: Batch, row: int, tiles: Tiles, spare: Float64) -> NDArray[np.uint8]:
+    """Which centroids of a run can be second nearest to a point of a tile, (T, k); all, where no gaps are kept.
 
-def second_nearest(
-    labels: Int32,
-    centroids: Float64,
-    others: Int32,
-    distances_of: Callable[[Int32, Float64], Float64],
-    distances_to: Callable[[Float64, Float64], Float64],
-) -> Float64:
-    """The squared distance of each point to the nearest centroid but its own, (n,) float64.
-
-    The centroid that is nearest to a point's own one bounds it; then a few centroids at a time are screened for nearer
-    ones.
-
-    Parameters
-    ----------
-    labels, centroids
-        (n,) and (k, d).
-    others
-        (k,) the nearest other centroid of each; of one centroid, whatever.
-    distances_of
-        The squared distances of points to the centroids of these labels, (n,).
-    distances_to
-        The squared distances of points to a few rows, (m, n), those of at least these limits left out.
+    spare: (n,) how much farther than its own centroid another one is from a point, squared, in the frame.
     """
-    n, k = len(labels), len(centroids)
-    if k == 1:
-        return np.full(n, np.inf)
-    places = np.arange(n)
-    second = distances_of(others[labels], centroids)
-    for begin in range(0, k, _TOGETHER):
-        distances = distances_to(centroids[begin : begin + _TOGETHER], second)
-        own = np.flatnonzero((labels >= begin) & (labels < begin + _TOGETHER))
-        distances[labels[own] - begin, places[own]] = np.inf
-        np.minimum(second, distances.min(axis=0), out=second)
-    return second
+    part, gaps = batch.part(row), batch.gaps
+    wide, count = part.stop - part.start, len(tiles.order) // TILE
+    if not len(gaps.gaps) or batch.orders.modes[row] not in (RENEW, ANCHORED):
+        return np.ones((count, wide), np.uint8)
+    columns = slice(int(batch.columns[row]), int(batch.columns[row]) + wide)
+    size = tiles.norms.reshape(-1, TILE).max(axis=1) + np.float32(tiles.reach)
+    spared = spare[tiles.order].reshape(-1, TILE).max(axis=1)
+    kept, travelled, risen = gaps.gaps[:, columns], gaps.travelled[columns], gaps.risen[columns]
+    return second_is_open(kept, size, travelled, risen, gaps.fallen[row], spared).astype(np.uint8)
+
+
+@kernel
+def find(
+    points: Framed,
+    readers: Readers,
+    tiles: Tiles,
+    limited: Limited,
+    opened: Array[u8],
+    labels: Array[i32],
+    scratch: Scratch,
+    first: i64,
+    end: i64,
+    out: Array[f64],
+) -> None:
+    """Lower the distances of the points of the tiles first <= tile < end, (n,), to those of the nearest centroid but
+    their own, among those that are open, (T, k).
+
+    labels: (n,). Distances are screened as in `limited`, against the limit and the least upper bound of the others.
+    """
+    found, chosen, n, k = scratch.out, scratch.chosen, points.rows.n, limited.k
+    for tile in range(first, end):
+        count = 0
+        for j in range(k):
+            if opened[tile * k + j] != u8(0):
+                chosen[count] = j
+                count += 1
+        readers.gather(points, tiles, tile * TILE, scratch)
+        full_products(points, scratch, limited.factors, chosen, count, found)
+        for lane in range(min(TILE, n - tile * TILE)):
+            i = tiles.order[tile * TILE + lane]
+            squared, own, limit = limited.lengths[i], i64(labels[i]), limited.below[i]
+            length = length_above(squared)
+            for turn in range(2):
+                for c in range(count):
+                    j = chosen[c]
+                    if j != own:
+                        error = product_error(length, limited.norms[j], limited.slopes[j], limited.floors[j], limited.floor)
+                        about = squared + limited.squares[j] - 2.0 * f64(found[TILE * c + lane])
+                        if turn == 0:
+                            limit = min(limit, about + error)
+                        elif not is_beyond(about - error, limit):
+                            out[i] = min(out[i], readers.distance(points, i, limited.exact, j))

@@ -64,6 +64,7 @@ class Batch:
     rests: Int64  # (R,) how long the next rest will be
     anchored_at: NDArray[np.float32]  # (H,) the gaps' `travelled` at each run's anchors
     passes: int = 0
+    reserve: int = 0  # products of a tile that a full pass leaves free for centroids to come
     anchorless: Int64 = field(default_factory=lambda: np.empty(0, np.int64))  # centroids that the next pass anchors
 
     def holds(self, run: Run) -> bool:
@@ -138,6 +139,7 @@ class Batch:
             int(self.columns[-1]),
             self.anchors.between.shape[1],
             int(self.kept_firsts[-1]),
+            self.reserve,
             len(self.gaps.gaps) > 0,
             np.float32(THRESHOLDS.open_pairs),
         )
