@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from steinhaus.engines import two_nearest
+from steinhaus.engines import own_distances, two_nearest
 from steinhaus.points import Float64, Int32, Points, Run
 
 
 @dataclass(frozen=True)
-class Costs:
+class Errors:
     """What points cost in the clusters of a run, by their weights.
 
     Attributes
@@ -22,25 +22,29 @@ class Costs:
         (n,) its squared distance to the centroid.
     errors
         (k,) the sum of these in each cluster.
-    utilities
-        (k,) by how much the inertia would rise without this centroid, if no other moved: the sum over its points of
-        what the second nearest centroid is farther.
     """
 
     labels: Int32
     nearest: Float64
     errors: Float64
-    utilities: Float64
 
 
-def costs_of(points: Points, run: Run) -> Costs:
-    """The costs of a run that was just assigned, of two centroids or more."""
+def errors_of(points: Points, run: Run) -> Errors:
+    """The errors of a run that was just assigned."""
+    nearest, labels, counts = own_distances(points, run), np.asarray(points.labels(run.key)), points.totals.weights
+    nearest = nearest if counts is None else nearest * counts
+    return Errors(labels, nearest, _sums(nearest, labels, len(run.centroids)))
+
+
+def utilities_of(points: Points, run: Run) -> Float64:
+    """The utilities of the centroids of a run that was just assigned, of two or more, (k,).
+
+    By so much the inertia would rise without a centroid, if no other moved: the sum over its points of what the second
+    nearest centroid is farther.
+    """
     nearest, second = two_nearest(points, run)
-    labels, k, counts = np.asarray(points.labels(run.key)), len(run.centroids), points.totals.weights
-    missed = second - nearest
-    if counts is not None:
-        nearest, missed = nearest * counts, missed * counts
-    return Costs(labels, nearest, _sums(nearest, labels, k), _sums(missed, labels, k))
+    missed, counts = second - nearest, points.totals.weights
+    return _sums(missed if counts is None else missed * counts, np.asarray(points.labels(run.key)), len(run.centroids))
 
 
 def _sums(values: Float64, labels: Int32, k: int) -> Float64:

@@ -279,6 +279,10 @@ class TwoNearest(Protocol):
     Their runs may come back with another number of centroids.
     """
 
+    def own_distances(self, run: Run) -> Float64:
+        """The squared distance of each point to its centroid, (n,). The run was just assigned."""
+        ...
+
     def two_nearest(self, run: Run) -> tuple[Float64, Float64]:
         """The squared distances of each point to its centroid and to the nearest of the others, (n,) each.
 

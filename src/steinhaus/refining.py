@@ -25,7 +25,7 @@ from math import inf
 
 import numpy as np
 
-from steinhaus.costs import Costs, costs_of
+from steinhaus.costs import Errors, errors_of, utilities_of
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Fit, Float64, Int64, Points, Run, Step, finds_two
 from steinhaus.seeding import Stream, integers_of
@@ -123,10 +123,10 @@ def refine(
 def _steps(points: Points, search: Search, stream: Callable[[int], Stream], how: Lloyd) -> Iterator[Search]:
     """The search after each further step, to its end."""
     searching = replace(how, tol=max(how.tol, _TOL), max_iter=min(how.max_iter, _ITERATIONS))
-    known = None  # costs of the best clustering
+    known = None  # errors of the best clustering
     while search.added and len(search.best.centroids) > 1:
         best, began = search.best, time.perf_counter()
-        known = known or costs_of(points, _assigned(points, best))
+        known = known or errors_of(points, _assigned(points, best))
         clusters = _worst(known, search)
         if not len(clusters):
             search = _failed(search)
@@ -156,7 +156,7 @@ def _failed(search: Search) -> Search:
     return replace(search, added=search.added - 1, failed=0)
 
 
-def _worst(known: Costs, search: Search) -> Int64:
+def _worst(known: Errors, search: Search) -> Int64:
     """The clusters that get another centroid: those of the largest errors, ties to the lowest.
 
     Clusters that were tried since the last success of this size are left out.
@@ -167,7 +167,7 @@ def _worst(known: Costs, search: Search) -> Int64:
     return chosen[known.errors[chosen] > 0]
 
 
-def _drawn(known: Costs, clusters: Int64, stream: Stream) -> Int64:
+def _drawn(known: Errors, clusters: Int64, stream: Stream) -> Int64:
     """Draw a row of each of these clusters by its squared distance to the centroid, (m,)."""
     members = [np.flatnonzero(known.labels == cluster) for cluster in clusters.tolist()]
     ends = [np.cumsum(integers_of(known.nearest[rows])) for rows in members]
@@ -182,7 +182,7 @@ def _missed(points: Points, fit: Fit, many: int) -> Int64:
     A cluster stays if one near it goes, as its utility counted on that one: unless there are too few others.
     """
     k = len(fit.centroids)
-    utilities = costs_of(points, Run(fit.key, fit.centroids)).utilities
+    utilities = utilities_of(points, Run(fit.key, fit.centroids))
     weights = points.totals.weights
     around = _AROUND**2 * fit.inertia / (points.n if weights is None else float(weights.sum()) * points.totals.unit)
     stays, goes, left = np.zeros(k, bool), np.zeros(k, bool), many

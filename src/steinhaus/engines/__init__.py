@@ -220,6 +220,16 @@ def labelled(x: NDArray[Any], centroids: Float64, *, threads: int | None = None)
         return scoring.Labelled(points.labels(0), points.grid, points.totals, tally)
 
 
+def own_distances(points: Points, run: Run) -> Float64:
+    """The squared distance of each point to its centroid: see `TwoNearest`. For other points they are measured."""
+    from steinhaus.engines.exact import nearest
+    from steinhaus.points import TwoNearest, finds_two
+
+    if finds_two(type(points)):
+        return cast("TwoNearest", points).own_distances(run)
+    return nearest.own_distances(points, run)
+
+
 def two_nearest(points: Points, run: Run) -> tuple[Float64, Float64]:
     """The squared distances of each point to its centroid and to the nearest of the others: see `TwoNearest`.
 

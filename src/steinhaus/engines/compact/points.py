@@ -99,15 +99,14 @@ class CompactPoints:
         )
         return self._placed.rows(out[:, : self.n])
 
+    def own_distances(self, run: Run) -> Float64:
+        """See `TwoNearest.own_distances`. From now on the run follows its centroids."""
+        return self._placed.rows(self._followed(run).near.firsts[: self.n])
+
     def two_nearest(self, run: Run) -> tuple[Float64, Float64]:
         """See `TwoNearest.two_nearest`. From now on the run follows its centroids."""
-        held = self._remember(run)
-        if not isinstance(held, Following):
-            held = self._held[run.key] = self._following(run, held)
-        if not held.are_of(run.centroids):
-            held.place(run.centroids)
-            self._label(held)
-        complete, at_once = following_kernels.complete[self._kind], step(self.d, self._compared(held), TILE)
+        held = self._followed(run)
+        complete, at_once = following_kernels.complete[self._kind], self._at_once(held)
         handed, _ = self._parts(held, at_once)
 
         def find(worker: int, first: int, end: int) -> None:
@@ -186,6 +185,16 @@ class CompactPoints:
         for key, of_rows in labels.items():
             self._held[key].reorder(self._placed.placed(of_rows))
 
+    def _followed(self, run: Run) -> Following:
+        """A run that follows its centroids, labelled."""
+        held = self._remember(run)
+        if not isinstance(held, Following):
+            held = self._held[run.key] = self._following(run, held)
+        if not held.are_of(run.centroids):
+            held.place(run.centroids)
+            self._label(held)
+        return held
+
     def _following(self, run: Run, held: Held) -> Following:
         """A run that follows its centroids from now on: points of the same cluster are put next to each other."""
         labels = {key: self._placed.rows(held.labels[: self.n]) for key, held in self._held.items()}
@@ -217,9 +226,14 @@ class CompactPoints:
         """With how many centroids a point is compared, more or less."""
         return 1 + held.k // 16 if isinstance(held, Following) else compared(self.n, self.d, held.k)
 
+    def _at_once(self, held: Following) -> int:
+        """How many tiles make a task: all, where one thread is faster alone."""
+        alone = self.n * self.d * self._compared(held) <= LIMITS.alone
+        return self._placed.tiles if alone else step(self.d, self._compared(held), TILE)
+
     def _follow(self, held: Following) -> None:
         """Label all points by the centroids that are placed, some of which moved."""
-        follow, at_once = following_kernels.follow[self._kind], step(self.d, self._compared(held), TILE)
+        follow, at_once = following_kernels.follow[self._kind], self._at_once(held)
         handed, parts = self._parts(held, at_once)
 
         def find(worker: int, first: int, end: int) -> None:
