@@ -272,6 +272,12 @@ class Advancing(Protocol):
         ...
 
 
+@cache
+def goes_ahead(kind: type) -> bool:
+    """Whether points of a class have the ability `Advancing`: remembered, as small steps ask often."""
+    return issubclass(kind, Advancing)
+
+
 @runtime_checkable
 class TwoNearest(Protocol):
     """Points whose second nearest centroids are found without measuring all distances.

@@ -41,10 +41,9 @@ class Following(Held):
 
     def place(self, centroids: Float64) -> None:
         """See `Held.place`; notes which centroids that moves, besides those that have moved already."""
-        waiting = self.near.moved[: self.near.many[0]].copy()
-        moved = np.flatnonzero((self.centroids != centroids).any(axis=1))
+        moved = (self.centroids != centroids).any(axis=1) | (self.near.moves[1 : self.k + 1] != 0)
         super().place(centroids)
-        self._note(np.union1d(waiting, moved) if len(waiting) else moved)
+        self._note(np.flatnonzero(moved))
 
     def go_on(self, following: Float64) -> None:
         """See `Held.go_on`; notes which centroids move."""
@@ -88,4 +87,3 @@ class Following(Held):
         """Let the first parts of arrays be those of k centroids."""
         self.k, self.centroids, self.counts = k, self.sites.rows[:k], self._counts[:k]
         self.sums = self._sums[: self.limbs * k * self.d].reshape(self.limbs, k, self.d)
-

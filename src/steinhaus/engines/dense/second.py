@@ -68,7 +68,9 @@ def find(
                 for c in range(count):
                     j = chosen[c]
                     if j != own:
-                        error = product_error(length, limited.norms[j], limited.slopes[j], limited.floors[j], limited.floor)
+                        error = product_error(
+                            length, limited.norms[j], limited.slopes[j], limited.floors[j], limited.floor
+                        )
                         about = squared + limited.squares[j] - 2.0 * f64(found[TILE * c + lane])
                         if turn == 0:
                             limit = min(limit, about + error)
