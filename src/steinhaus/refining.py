@@ -9,7 +9,7 @@ centroids do not move in a step, so an engine that remembers what it knows of th
 
 It differs from the paper in three things. A new centroid is a row of its cluster, drawn by its squared distance to the
 centroid, not a point next to the centroid. A step that fails is tried again with the clusters of the next largest
-errors, before fewer centroids are added. After either half of a step, Lloyd's algorithm goes on for at most 15
+errors, before fewer centroids are added. After either half of a step, Lloyd's algorithm goes on for at most 8
 iterations.
 
 Errors and utilities are sums in the order of the points, ties go to the lowest cluster, and draws depend on the step's
@@ -35,7 +35,7 @@ _TRIES = 2  # steps that may fail before fewer centroids are added
 _AROUND = 1.1  # root mean squared distances: within, no two centroids are removed at once
 _LEAST = 1e-4  # the share of the inertia that a step must gain to count as a success
 _TOL = 1e-4  # while searching, Lloyd's algorithm ends at this tolerance or the user's
-_ITERATIONS = 15  # and after so many iterations: a step tells by then whether it is any good
+_ITERATIONS = 8  # and after so many iterations: a step tells by then whether it is any good
 
 
 @dataclass(frozen=True)

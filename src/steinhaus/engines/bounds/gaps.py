@@ -78,7 +78,10 @@ def accumulated(total: f32, step: f32) -> f32:
 def second_is_open(
     gaps: Float32, size: Float32, travelled: Float32, risen: Float32, fallen: Float32, spared: Float64
 ) -> NDArray[np.bool_]:
-    """Which centroids can be second nearest in a tile, (T, k): gaps (T, k), size, fallen and spared (T,), others (k,)."""
+    """Which centroids can be second nearest in a tile, (T, k).
+
+    gaps: (T, k); size, fallen, spared: (T,); travelled, risen: (k,).
+    """
     wide = np.float64
     since = np.multiply.outer(size.astype(wide), travelled.astype(wide)) + risen + fallen.astype(wide)[:, np.newaxis]
     return ~(2.0 * (gaps - since) > spared[:, np.newaxis])

@@ -1,23 +1,25 @@
 """What is remembered of a run outlives centroids that are added, removed and moved.
 
-Each new centroid is taken for the old one that is nearest to it, if it is also the nearest of all new ones to that; then
-it has moved, and gaps and anchors stay what they are (`bounds.gaps` covers moves of any length). A new centroid without
-such a partner is a candidate of every tile, and its own anchor. Points of an old centroid without a partner have no
-label, and no centroid is out of the question in their tiles.
+Each new centroid is taken for the old one that is nearest to it, if it is also the nearest of all new ones to that.
+Then it has moved, and gaps and anchors stay what they are: `bounds.gaps` covers moves of any length. A new centroid
+without such a partner is a candidate of every tile, and its own anchor. Points of an old centroid without a partner
+have no label, and no centroid is out of the question in their tiles.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from steinhaus.engines.bounds.rounding import length_above
-from steinhaus.engines.dense.records import TILE, Anchors, CentroidFrame, Gaps
-from steinhaus.engines.dense.state import Batch
+from steinhaus.engines.dense.policy import THRESHOLDS, Capacity
+from steinhaus.engines.dense.records import MANY_SLOTS, TILE, Anchors, Gaps
+from steinhaus.engines.dense.state import Batch, batch_of
 from steinhaus.engines.exact.distances import table_of_distances
 from steinhaus.engines.workers import Workers
-from steinhaus.points import Float64, Int64
+from steinhaus.jit.handed import Handed
+from steinhaus.points import Float64, Int64, Run
 
 
 class Pairs(NamedTuple):
@@ -35,8 +37,15 @@ def _pairs(old: Float64, new: Float64, workers: Workers) -> Pairs:
     return Pairs(mutual, nearest[mutual])
 
 
-def become(batch: Batch, fresh: Batch, centroids: Float64, frame: CentroidFrame, workers: Workers) -> Batch:
-    """Bring what is known in the batch of one run into one for other centroids, (k, d), in which nothing is known yet."""
+def become(batch: Batch, run: Run, kept: int, shape: Capacity, frame: Handed, workers: Workers) -> Batch:
+    """Bring what is known in the batch of one run into a batch for its centroids now, (k, d).
+
+    kept: how many products a tile keeps in a full pass. frame: the `CentroidFrame`.
+    """
+    centroids = run.centroids
+    room = min(max(kept + THRESHOLDS.reserve, int(batch.kept_firsts[1])), MANY_SLOTS)
+    fresh = batch_of([run.key], np.array([len(centroids)]), np.array([room]), shape)
+    fresh.reserve = room - kept
     pairs = _pairs(batch.exact, centroids, workers)
     new, old = pairs
     k = len(batch.counts)
@@ -48,7 +57,7 @@ def become(batch: Batch, fresh: Batch, centroids: Float64, frame: CentroidFrame,
     fresh.resting, fresh.rests = batch.resting, batch.rests
     if len(batch.gaps.gaps):
         fresh.anchors = _anchors(batch.anchors, fresh.anchors, pairs)
-        fresh.gaps = _gaps(batch.gaps, fresh.gaps, pairs, frame, centroids)
+        fresh.gaps = _gaps(batch.gaps, fresh.gaps, pairs, frame.record, centroids)
         _open_tiles_of_unlabelled(fresh)
         fresh.anchored_at[new] = batch.anchored_at[old]
         fresh.anchorless = np.setdiff1d(np.arange(len(centroids)), new)
@@ -76,7 +85,7 @@ def _anchors(before: Anchors, room: Anchors, pairs: Pairs) -> Anchors:
     return room._replace(products=products, used=before.used)
 
 
-def _gaps(before: Gaps, room: Gaps, pairs: Pairs, frame: CentroidFrame, centroids: Float64) -> Gaps:
+def _gaps(before: Gaps, room: Gaps, pairs: Pairs, frame: Any, centroids: Float64) -> Gaps:
     """The gaps of pairs; of others nothing is known, and they stand where they are."""
     new, old = pairs
     gaps = np.full((len(before.gaps), room.present.shape[1]), -np.inf, np.float32)

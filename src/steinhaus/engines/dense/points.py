@@ -15,7 +15,7 @@ from steinhaus.engines.bounds import scores
 from steinhaus.engines.dense import labelling, lanes, limited, records, second
 from steinhaus.engines.dense.becoming import become
 from steinhaus.engines.dense.directions import Projected, Reading, arranged, projected
-from steinhaus.engines.dense.policy import THRESHOLDS, Capacity, Policy, Screen, rounding_pays
+from steinhaus.engines.dense.policy import THRESHOLDS, Policy, Screen, rounding_pays
 from steinhaus.engines.dense.predict import framed
 from steinhaus.engines.dense.preparing import prepare
 from steinhaus.engines.dense.records import BRUTE, FEATURES, RENEW, bytes_of
@@ -163,19 +163,13 @@ class MemoryPoints:
         """See `TwoNearest.two_nearest`."""
         if self._policy.screen == "none" or len(run.centroids) == 1:
             return two_nearest(self, run)
-        labels, centroids, k = self.labels(run.key), np.ascontiguousarray(run.centroids), len(run.centroids)
+        labels, centroids = self.labels(run.key), np.ascontiguousarray(run.centroids)
         first = self._distances_of(labels, centroids)
         out = self._distances_of(nearest_others(centroids, self._workers)[labels], centroids)
         limits = Handed(limited.limited_to(centroids, out, self._lengths, self._frame, self._rates))
         batch = self._remember([run])
         opened = second.open_tiles(batch, batch.rows[run.key], self._tiles, (out - first) * self._frame.scale**2)
-        points, tiles = Handed(self._framed._replace(quantiser=rounding.NOT_ROUNDED)), Handed(self._tiles)
-        scratch = [Handed(records.scratch_of(k, self.d, self._frame.bytewise)) for _ in range(self._workers.count)]
-
-        def find(worker: int, begin: int, end: int) -> None:
-            second.find(points, self._handed_readers, tiles, limits, opened, labels, scratch[worker], begin, end, out)
-
-        self._workers.each(find, self._policy.tiles, self._tiles_a_task)
+        second.lower(self._reading(), limits, opened, labels, out, self._tiles_a_task)
         return first, out
 
     def sample(self, run: Run, factor: float, seed: int) -> Int64:
@@ -262,8 +256,6 @@ class MemoryPoints:
         """`totals.squares` before it is rounded."""
         return self._squares
 
-    # Points
-
     def _look(self) -> None:
         """See centroids by the frame, the basis and the quantiser as they are now."""
         self._rates = scores.rates(self._frame, self._basis)
@@ -281,24 +273,14 @@ class MemoryPoints:
         if not goes_on:
             self._round(self._policy.rounds(int(sizes.sum()), self._rounding_pays))
         kept = self._policy.kept(sizes) if self._policy.fits(sizes) else np.zeros_like(sizes)
-        shape = Capacity(
-            limbs=len(self.totals.sums),
-            d=self.d,
-            p=self._basis.p,
-            tiles=self._policy.tiles,
-            workers=self._workers.count,
-            bytewise=self._frame.bytewise,
-            quantised=bool(self._framed.quantiser.step),
-            narrow=self._x.dtype.itemsize == 1 and self.n < 2**23,  # then n x 255 < 2^31
-        )
-        keys = [run.key for run in runs]
+        shape = self._policy.capacity(
+            len(self.totals.sums), self._basis.p, self._workers.count,
+            quantised=bool(self._framed.quantiser.step), itemsize=self._x.dtype.itemsize,
+        )  # fmt: skip
         if batch is not None and goes_on:
-            room = np.minimum(np.maximum(kept + THRESHOLDS.reserve, batch.kept_firsts[1]), records.MANY_SLOTS)
-            following = replace(batch_of(keys, sizes, room, shape), reserve=int(room[0] - kept[0]))
-            frame = self._centroid_frame.record
-            self._batch = become(batch, following, runs[0].centroids, frame, self._workers)
+            self._batch = become(batch, runs[0], int(kept[0]), shape, self._centroid_frame, self._workers)
         else:
-            self._batch = batch_of(keys, sizes, kept, shape)
+            self._batch = batch_of([run.key for run in runs], sizes, kept, shape)
         self._view = None
         self._ended.clear()
         return self._batch
@@ -313,7 +295,7 @@ class MemoryPoints:
     def _pass(self, batch: Batch, active: Int64) -> None:
         """Label the points by the centroids of these runs, which are in place."""
         modes = self._modes(batch)
-        view = self._view_of(batch)
+        view = self._view = self._view or batch.handed(self._tiles)
         prepare(batch, view, self._centroid_frame, active, modes, self._workers)
         fresh = active[modes[active] == RENEW]
         orders = batch.orders
@@ -360,11 +342,6 @@ class MemoryPoints:
                 self._view = None
         batch.passes += 1
         return batch.modes()
-
-    def _view_of(self, batch: Batch) -> Handed:
-        if self._view is None:
-            self._view = batch.handed(self._tiles)
-        return self._view
 
     def _tally(self, batch: Batch, row: int) -> Tally:
         part = batch.part(row)

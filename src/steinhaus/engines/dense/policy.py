@@ -119,6 +119,11 @@ class Policy:
         """Whether gaps and anchors may be kept for runs of these sizes."""
         return self.screen in ("auto", "drift") and self.table_bytes(sizes) <= self.memory
 
+    def capacity(self, limbs: int, p: int, workers: int, *, quantised: bool, itemsize: int) -> Capacity:
+        """Sizes of the arrays of a batch."""
+        narrow = itemsize == 1 and self.n < 2**23  # then n x 255 < 2^31
+        return Capacity(limbs, self.d, p, self.tiles, workers, self.bytewise, quantised, narrow)
+
     def rounds(self, k: int, pays: bool) -> bool:
         """Whether points of floats are to be rounded to bytes, for k centroids; pays: as far as is known by now."""
         if not BYTE_LANES or self.integers:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from steinhaus.engines.bounds.distances import is_beyond, product_error
 from steinhaus.engines.bounds.gaps import second_is_open
-from steinhaus.engines.bounds.rounding import length_above
-from steinhaus.engines.dense.lanes import Readers
-from steinhaus.engines.dense.products import full_products
-from steinhaus.engines.dense.records import ANCHORED, RENEW, TILE, Framed, Limited, Scratch, Tiles
+from steinhaus.engines.dense.directions import Reading
+from steinhaus.engines.dense.records import ANCHORED, RENEW, TILE, Tiles, scratch_of
+from steinhaus.engines.dense.second_kernels import find
 from steinhaus.engines.dense.state import Batch
-from steinhaus.jit.build import kernel
-from steinhaus.jit.types import Array, f64, i32, i64, u8
-from steinhaus.points import Float64
+from steinhaus.jit.handed import Handed
+from steinhaus.points import Float64, Int32
 
 
 def open_tiles(batch: Batch, row: int, tiles: Tiles, spare: Float64) -> NDArray[np.uint8]:
@@ -33,46 +30,24 @@ def open_tiles(batch: Batch, row: int, tiles: Tiles, spare: Float64) -> NDArray[
     return second_is_open(kept, size, travelled, risen, gaps.fallen[row], spared).astype(np.uint8)
 
 
-@kernel
-def find(
-    points: Framed,
-    readers: Readers,
-    tiles: Tiles,
-    limited: Limited,
-    opened: Array[u8],
-    labels: Array[i32],
-    scratch: Scratch,
-    first: i64,
-    end: i64,
-    out: Array[f64],
+def lower(
+    reading: Reading,
+    limits: Handed,
+    opened: NDArray[np.uint8],
+    labels: Int32,
+    out: Float64,
+    at_once: int,
 ) -> None:
-    """Lower the distances of the points of the tiles first <= tile < end, (n,), to those of the nearest centroid but
-    their own, among those that are open, (T, k).
-
-    labels: (n,). Distances are screened as in `limited`, against the limit and the least upper bound of the others.
-    """
-    found, chosen, n, k = scratch.out, scratch.chosen, points.rows.n, limited.k
-    for tile in range(first, end):
-        count = 0
-        for j in range(k):
-            if opened[tile * k + j] != u8(0):
-                chosen[count] = j
-                count += 1
-        readers.gather(points, tiles, tile * TILE, scratch)
-        full_products(points, scratch, limited.factors, chosen, count, found)
-        for lane in range(min(TILE, n - tile * TILE)):
-            i = tiles.order[tile * TILE + lane]
-            squared, own, limit = limited.lengths[i], i64(labels[i]), limited.below[i]
-            length = length_above(squared)
-            for turn in range(2):
-                for c in range(count):
-                    j = chosen[c]
-                    if j != own:
-                        error = product_error(
-                            length, limited.norms[j], limited.slopes[j], limited.floors[j], limited.floor
-                        )
-                        about = squared + limited.squares[j] - 2.0 * f64(found[TILE * c + lane])
-                        if turn == 0:
-                            limit = min(limit, about + error)
-                        elif not is_beyond(about - error, limit):
-                            out[i] = min(out[i], readers.distance(points, i, limited.exact, j))
+    """Run `find` over all tiles, so many a task."""
+    points, readers, tiles = Handed(reading.points), Handed(reading.readers), Handed(reading.tiles)
+    (count, k), workers = opened.shape, reading.workers
+    scratch = [
+        Handed(scratch_of(k, len(reading.frame.reference), reading.frame.bytewise)) for _ in range(workers.count)
+    ]
+    workers.each(
+        lambda worker, first, end: find(
+            points, readers, tiles, limits, opened, labels, scratch[worker], first, end, out
+        ),
+        count,
+        at_once,
+    )
