@@ -107,6 +107,7 @@ def refine(
     -------
     Search
         Its `best` is as good as before or better, and `points.labels(best.key)` are its labels.
+        It has converged as the user asked; to go on with a search, take what `watch` was told.
     """
     began = time.monotonic()
     most = inf if budget.steps is None else budget.steps
