@@ -73,11 +73,14 @@ class MemoryPoints:
         workers: Workers | None = None,
     ) -> None:
         self.n, self.d = x.shape
-        self._x = x
         self._workers = workers or Workers(threads)
         self._ends_workers = workers is None
-        self.grid, self.totals, self._squares, self._lengths, self._frame = survey(x, grid, self._workers)
         memory = max(2**30, x.nbytes) if memory is None else memory
+        found = survey(x, grid, self._workers)
+        self.grid, self.totals, self._squares = found.grid, found.totals, found.squares
+        self._lengths, self._frame = found.lengths, found.frame
+        self._x = x = found.x
+        self._halves = found.halves  # where x are bytes that came as another type
         self._policy = Policy(self.n, self.d, memory, screen, self._frame.bytewise, are_integers(x.dtype))
         self._tiles_a_task = max(1, min(512, -(-self._policy.tiles // (_TASKS * self._workers.count))))
         self._tiles_at_once = max(1, min(32, self._policy.tiles // (_TASKS * self._workers.count)))
@@ -240,7 +243,7 @@ class MemoryPoints:
 
     def lend(self, x: NDArray[Any] | None) -> None:
         """Put the same points, read again, in the place of the array that was given; None: let go of it until then."""
-        self._x = np.empty((0, self.d), self._x.dtype) if x is None else x
+        self._x = np.empty((0, self.d), self._x.dtype) if x is None else x.astype(self._x.dtype, copy=False)
         self._framed = self._framed._replace(rows=self._framed.rows._replace(values=self._x))
         self._points = Handed(self._framed)
 
@@ -266,7 +269,7 @@ class MemoryPoints:
         self._round(self._policy.rounds(int(sizes.sum()), self._rounding_pays))
         kept = self._policy.kept(sizes) if self._policy.fits(sizes) else np.zeros_like(sizes)
         shape = Capacity(
-            limbs=len(self.totals.sums),
+            limbs=1 if are_integers(self._x.dtype) else 2,
             d=self.d,
             p=self._basis.p,
             tiles=self._policy.tiles,
@@ -316,7 +319,7 @@ class MemoryPoints:
 
     def _update(self, batch: Batch, part: slice, steps: Handed, tolerance: float, done: int) -> bool:
         """Find a run's next centroids, now that its points are labelled; False where that is left undone."""
-        sums, counts, centroids = np.ascontiguousarray(batch.sums[:, part]), batch.counts[part], batch.exact[part]
+        sums, counts, centroids = self._sums(batch, part), batch.counts[part], batch.exact[part]
         return bool(update(sums, len(sums), *centroids.shape, counts, centroids, steps, tolerance, done))
 
     def _modes(self, batch: Batch) -> NDArray[np.int8]:
@@ -345,7 +348,12 @@ class MemoryPoints:
 
     def _tally(self, batch: Batch, row: int) -> Tally:
         part = batch.part(row)
-        return Tally(batch.sums[:, part].copy(), batch.counts[part].copy())
+        return Tally(self._sums(batch, part).copy(), batch.counts[part].copy())
+
+    def _sums(self, batch: Batch, part: slice) -> Int64:
+        """The sums of a run's clusters on the grid, (limbs, k, d)."""
+        sums = batch.sums[:, part]
+        return np.ascontiguousarray(sums if self._halves is None else self._halves.limbs(sums, batch.counts[part]))
 
     def _judge_rounding(self, batch: Batch, modes: NDArray[np.int8]) -> None:
         """Give up rounding points to bytes where settling takes longer than it saves."""
