@@ -68,7 +68,7 @@ def accumulated(total: f32, step: f32) -> f32:
 
 
 @inlined
-def recorded(gap: f32, size: f32, travelled: f32, risen: f32, fallen: f32) -> f32:
-    """A gap as it is written down, relative to all steps so far."""
+def recorded(gap: Number, size: f32, travelled: Number, risen: Number, fallen: f32) -> Number:
+    """Gaps as they are written down, one or several, relative to all steps so far."""
     since = size * travelled + risen + fallen
     return gap + since - SURPLUS * (abs(gap) + abs(since))

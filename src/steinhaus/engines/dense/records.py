@@ -118,7 +118,7 @@ class Scratch(NamedTuple):
     out: Array[f32]  # (32 K,) products
     upper: Array[f32]  # (32 K,) upper bounds
     chosen: Array[i64]  # (K,) candidates of a tile
-    near: Array[f32]  # (K,) their gaps now
+    near: Array[f32]  # (K,) their gaps now; filled up to sixteens
     others: Array[i64]  # (K,) candidates whose products are not kept; then candidates that are open
     kept: Array[i64]  # (K,) candidates whose products are kept; then the open ones' lanes, as bits
     least: Array[f32]  # (32,) what an upper bound must reach
@@ -236,7 +236,7 @@ def scratch_of(k: int, d: int, bytewise: bool, quantised: bool = False) -> Scrat
         out=apart(TILE * k, np.float32),
         upper=apart(TILE * k, np.float32),
         chosen=apart(k, np.int64),
-        near=apart(k, np.float32),
+        near=apart(-(-k // 16) * 16, np.float32),
         others=apart(k, np.int64),
         kept=apart(k, np.int64),
         least=apart(TILE, np.float32),
