@@ -11,7 +11,8 @@ There are four kinds of rows.
 - "given": a default call of ours, and the same iterations from the start that it began with.
 - "seeding": `kmeans_plusplus` of ours alone.
 - "two levels": ten iterations of ours from `init="hierarchical"` and from k-means++, and two of the former;
-  superkmeans as it comes, and in its flat mode; faiss' `Kmeans` and `SuperKmeans`, as they come. Ours includes exact labels; theirs is training alone.
+  superkmeans as it comes, and in its flat mode; faiss' `Kmeans` and `SuperKmeans`, as they come.
+  Ours includes exact labels; theirs is training alone.
   Of all, the inertia is that of the nearest labels in float64, off the clock.
 
 MNIST and birch1 are read from the folders `mnist` and `clustering` within the one that STEINHAUS_DATA names; rows whose

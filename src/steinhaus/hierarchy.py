@@ -17,8 +17,8 @@ from steinhaus.lloyd import lloyd
 from steinhaus.points import Float64, Int64, Points, Run
 from steinhaus.seeding import Stream, starts
 
-_PER_CLUSTER = 32  # rows of the sample for each cluster, about: with 128, a second iteration ends no lower
-_ITERATIONS = 3  # of Lloyd's algorithm on each level
+_PER_CLUSTER = 128  # rows of the sample for each cluster, about: with 64, far groups are missed
+_ITERATIONS = 5  # of Lloyd's algorithm on each level
 
 Open = Callable[[Int64], AbstractContextManager[Points]]
 
