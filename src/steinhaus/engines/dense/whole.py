@@ -1,7 +1,7 @@
-"""Points of another type whose values are all whole numbers from 0 to 255: they are kept and screened as bytes.
+"""Keep points of another type as bytes if all values are whole numbers from 0 to 255.
 
-Labels and sums stay those of the points as they came: a byte is the same float64, and sums of bytes are brought on the
-grid of the points' own type, exactly.
+Labels and sums are those of the original points: a byte is the same float64, and sums of bytes are converted exactly to
+the grid of the original type.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from steinhaus.engines.exact.totals import Measured
 from steinhaus.engines.workers import Workers
 from steinhaus.points import Grid, Int64
 
-_VALUES = 2**19  # a task
-_LOOKED_AT = 2**12  # values that tell most points of other kinds, without a look at all
+_VALUES = 2**19  # of a task
+_LOOKED_AT = 2**12  # values that are checked first: most other points are recognised by them
 
 
 class Halves(NamedTuple):
@@ -32,7 +32,7 @@ class Halves(NamedTuple):
     shifts: Int64  # (d,) a half is 2^(32 + shift) steps: at least 2^40
 
     def limbs(self, sums: Int64, counts: Int64) -> Int64:
-        """Sums of bytes, (1, k, d), over so many points, (k,), as sums of the grid's integers, (2, k, d).
+        """Convert sums of bytes, (1, k, d), over `counts` points, (k,), to sums of the grid's integers, (2, k, d).
 
         The integer of a byte b is (2 b - twice) 2^(32 + shift). So low limbs are 0.
         """
@@ -42,12 +42,12 @@ class Halves(NamedTuple):
 
 
 def halves_of(grid: Grid) -> Halves:
-    """What brings sums of bytes on a grid that `grid_of` made of their ranges."""
+    """The conversion of sums of bytes to a grid that `grid_of` made from their ranges."""
     return Halves((2 * grid.offset).astype(np.int64), -np.frexp(grid.step)[1].astype(np.int64) - 32)
 
 
 def whole_bytes(x: NDArray[Any], workers: Workers) -> NDArray[np.uint8] | None:
-    """Points, (n, d), as bytes; None where they are small integers by type, or a value is no whole number in 0..255."""
+    """Points x, (n, d), as bytes; None for types of small integers, or if a value is no whole number in 0..255."""
     if are_integers(x.dtype) or x.dtype.kind not in "fui":
         return None
     some = x.reshape(-1)[:: max(1, x.size // _LOOKED_AT)]
@@ -64,12 +64,12 @@ def whole_bytes(x: NDArray[Any], workers: Workers) -> NDArray[np.uint8] | None:
 
 
 def grid_over(kind: np.dtype[Any], of: Ranges) -> Grid:
-    """The grid of points of a type over these ranges, which may be those of their bytes."""
+    """The grid of points of a type for these ranges, which may be those of their bytes."""
     return grid_of(kind, Ranges(of.least.astype(kind), of.most.astype(kind), of.bad), len(of.least))
 
 
 def brought(measured: Measured, n: int, halves: Halves) -> tuple[Int64, Fraction]:
-    """The sums of n points and of their squares on the grid, of those of their bytes: sum (b - o)^2, exactly."""
+    """The sums of n points and of their squares on the grid, exactly, from those of their bytes: sum (b - o)^2."""
     sums, twice = measured.sums[0, 0].tolist(), halves.twice.tolist()
     across = sum(o * (n * o - 4 * s) for s, o in zip(sums, twice, strict=True))
     return halves.limbs(measured.sums, np.array([n])), Fraction(4 * int(measured.squares) + across, 4)

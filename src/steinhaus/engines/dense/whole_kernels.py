@@ -1,4 +1,4 @@
-"""Values of points as bytes, where they are the same numbers."""
+"""Convert values of points to bytes if they are the same numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from steinhaus.jit.types import Array, Number, Point, i64, u8, u32
 
 @kernel
 def to_bytes(x: Array[Point], first: i64, end: i64, out: Array[u8]) -> i64:
-    """Write the values first <= t < end of points as bytes; 1 where one of them is not the same number as its byte."""
+    """Write the values first <= t < end of points as bytes; return 1 if a byte is another number. x, out: (n, d)."""
     odd, whole = u32(0), first + (end - first) // 16 * 16
     for t in range(first, whole, 16):
         value = load(x, t, 16)
@@ -26,7 +26,7 @@ def to_bytes(x: Array[Point], first: i64, end: i64, out: Array[u8]) -> i64:
 
 @inlined
 def _cut_off(value: Number) -> Number:
-    """Floats cut off to 0..255, so that they can become bytes; integers lose their upper bits all the same."""
+    """Floats clipped to 0..255, which a byte can hold. Of integers, the conversion drops the upper bits."""
     if floating(Point):
         return minimum(maximum(value, 0.0), 255.0)
     return value
