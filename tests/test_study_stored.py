@@ -1,4 +1,4 @@
-"""Studies of sets that stay on disk: the bytes of one in memory, within the memory that was asked for."""
+"""Studies of sets on disk: the bytes of a study in memory, within the memory limit."""
 
 from __future__ import annotations
 

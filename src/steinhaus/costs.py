@@ -1,4 +1,4 @@
-"""Errors and utilities of clusters, summed over the points in their own order: the same bits wherever they are."""
+"""Errors and utilities of clusters. They are summed in the order of the points, so every engine gives the same bits."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from steinhaus.points import Float64, Int32, Points, Run
 
 @dataclass(frozen=True)
 class Errors:
-    """What points cost in the clusters of a run, by their weights.
+    """The errors of the clusters of a run. Points count by their weights.
 
     Attributes
     ----------
     labels
         (n,) the cluster of each point.
     nearest
-        (n,) its squared distance to the centroid.
+        (n,) the squared distance of each point to its centroid, times its count.
     errors
-        (k,) the sum of these in each cluster.
+        (k,) the sum of `nearest` in each cluster.
     """
 
     labels: Int32
@@ -30,17 +30,17 @@ class Errors:
 
 
 def errors_of(points: Points, run: Run) -> Errors:
-    """The errors of a run that was just assigned."""
+    """The errors of a run. The run must be the one that was just assigned."""
     nearest, labels, counts = own_distances(points, run), np.asarray(points.labels(run.key)), points.totals.weights
     nearest = nearest if counts is None else nearest * counts
     return Errors(labels, nearest, _sums(nearest, labels, len(run.centroids)))
 
 
 def utilities_of(points: Points, run: Run) -> Float64:
-    """The utilities of the centroids of a run that was just assigned, of two or more, (k,).
+    """The utilities of the centroids of a run with at least two, (k,). The run must be the one that was just assigned.
 
-    By so much the inertia would rise without a centroid, if no other moved: the sum over its points of what the second
-    nearest centroid is farther.
+    The utility of a centroid is the rise of the inertia if it were removed and no other moved. Each of its points would
+    go to its second nearest centroid.
     """
     nearest, second = two_nearest(points, run)
     missed, counts = second - nearest, points.totals.weights
@@ -48,5 +48,5 @@ def utilities_of(points: Points, run: Run) -> Float64:
 
 
 def _sums(values: Float64, labels: Int32, k: int) -> Float64:
-    """The sums of values by label, from the first to the last point."""
+    """The sums of values in each cluster, (k,), in the order of the points. values: (n,); labels: (n,)."""
     return np.bincount(labels, values, k).astype(np.float64, copy=False)

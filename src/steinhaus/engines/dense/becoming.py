@@ -1,9 +1,9 @@
-"""What is remembered of a run outlives centroids that are added, removed and moved.
+"""Keep the state of a run while centroids are added, removed and moved.
 
-Each new centroid is taken for the old one that is nearest to it, if it is also the nearest of all new ones to that.
-Then it has moved, and gaps and anchors stay what they are: `bounds.gaps` covers moves of any length. A new centroid
-without such a partner is a candidate of every tile, and its own anchor. Points of an old centroid without a partner
-have no label, and no centroid is out of the question in their tiles.
+A new centroid and an old one are a pair if each is the nearest of its kind to the other. Then the old one has moved,
+and its gaps and anchor stay valid: `bounds.gaps` covers moves of any length. A new centroid without a partner is a
+candidate in every tile, and its own anchor. Points of an old centroid without a partner have no label, and every
+centroid is a candidate in their tiles.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from steinhaus.points import Float64, Int64, Run
 
 
 class Pairs(NamedTuple):
-    """Which new centroids are which old ones."""
+    """Pairs of new and old centroids."""
 
     new: Int64  # (m,) ascending
     old: Int64  # (m,)
 
 
 def _pairs(old: Float64, new: Float64, workers: Workers) -> Pairs:
-    """Each new centroid, (k, d), and the old one that is nearest to it, where it is the nearest to that, too."""
+    """Pair old and new centroids, (k, d) and (m, d), that are mutually nearest."""
     distances = table_of_distances(new, old, workers)
     nearest, back = distances.argmin(axis=1), distances.argmin(axis=0)
     mutual = np.flatnonzero(back[nearest] == np.arange(len(new)))
@@ -38,9 +38,9 @@ def _pairs(old: Float64, new: Float64, workers: Workers) -> Pairs:
 
 
 def become(batch: Batch, run: Run, kept: int, shape: Capacity, frame: Handed, workers: Workers) -> Batch:
-    """Bring what is known in the batch of one run into a batch for its centroids now, (k, d).
+    """Make a batch for the present centroids of the run that is alone in a batch, and keep its state.
 
-    kept: how many products a tile keeps in a full pass. frame: the `CentroidFrame`.
+    kept: the number of products that a tile keeps in a full pass. frame: the `CentroidFrame`.
     """
     centroids = run.centroids
     room = min(max(kept + THRESHOLDS.reserve, int(batch.kept_firsts[1])), MANY_SLOTS)
@@ -48,21 +48,16 @@ def become(batch: Batch, run: Run, kept: int, shape: Capacity, frame: Handed, wo
     fresh.reserve = room - kept
     pairs = _pairs(batch.exact, centroids, workers)
     new, old = pairs
-    k = len(batch.counts)
     fresh.sums[:, new], fresh.counts[new] = batch.sums[:, old], batch.counts[old]
-    numbers = np.full(k + 1, -1, np.int32)
+    numbers = np.full(len(batch.counts) + 1, -1, np.int32)
     numbers[old] = new
     fresh.labels[:] = numbers[batch.labels]
     fresh.costs, fresh.debts, fresh.passes = batch.costs, batch.debts, batch.passes
-    fresh.resting, fresh.rests = batch.resting, batch.rests
     if len(batch.gaps.gaps):
         fresh.anchors = _anchors(batch.anchors, fresh.anchors, pairs)
         fresh.gaps = _gaps(batch.gaps, fresh.gaps, pairs, frame.record, centroids)
         _open_tiles_of_unlabelled(fresh)
-        fresh.anchored_at[new] = batch.anchored_at[old]
         fresh.anchorless = np.setdiff1d(np.arange(len(centroids)), new)
-        straight = batch.orders.straight
-        fresh.orders.straight[:] = np.where(straight < k, straight, len(centroids))
     return fresh
 
 
@@ -75,18 +70,16 @@ def _anchors(before: Anchors, room: Anchors, pairs: Pairs) -> Anchors:
         products = room.products
         products[:, :kept] = before.products
     for to, of in zip(room.factors, before.factors, strict=True):
-        if to.shape[1:] == of.shape[1:]:  # if not, points are no longer rounded, and the run is due for new anchors
+        if to.shape[1:] == of.shape[1:]:  # if not, points are no longer rounded, and the next pass takes new anchors
             to[new] = of[old]
     for name in ("rows", "along", "norms", "base", "slopes"):
         getattr(room, name)[new] = getattr(before, name)[old]
-    if room.between.size and before.between.size:
-        room.between[np.ix_(new, new)] = before.between[np.ix_(old, old)]
     room.slots[:, new] = before.slots[:, old]
     return room._replace(products=products, used=before.used)
 
 
 def _gaps(before: Gaps, room: Gaps, pairs: Pairs, frame: Any, centroids: Float64) -> Gaps:
-    """The gaps of pairs; of others nothing is known, and they stand where they are."""
+    """The gaps of pairs. Other new centroids have no gaps, and have not moved. centroids: (m, d)."""
     new, old = pairs
     gaps = np.full((len(before.gaps), room.present.shape[1]), -np.inf, np.float32)
     gaps[:, new] = before.gaps[:, old]
@@ -99,6 +92,9 @@ def _gaps(before: Gaps, room: Gaps, pairs: Pairs, frame: Any, centroids: Float64
 
 
 def _open_tiles_of_unlabelled(batch: Batch) -> None:
-    """How far the best score of a point without a label can have fallen is not known: all gaps of its tile are open."""
+    """Delete all gaps of tiles with points without a label.
+
+    The fall of such a point's best score is not known.
+    """
     tiles = (batch.labels[0].reshape(-1, TILE) < 0).any(axis=1)
     batch.gaps.gaps[tiles] = -np.inf

@@ -1,4 +1,4 @@
-"""Bounds of centroids before a pass, shared out over threads."""
+"""Compute the bounds of centroids before a pass, on all threads."""
 
 from __future__ import annotations
 
@@ -18,9 +18,14 @@ _CENTROIDS = 64  # a task
 def prepare(
     batch: Batch, view: Handed, frame: Handed, active: Int64, modes: NDArray[np.int8], workers: Workers
 ) -> None:
-    """Work out the bounds of the active runs' centroids, which are in place; of those in mode RENEW as new anchors."""
+    """Compute the bounds of the active runs' centroids. In mode RENEW, all become anchors, too.
+
+    In the other modes, only those in `anchorless` do.
+
+    active: (m,) rows of the runs in the batch; modes: (R,).
+    """
     d, p = frame.record.d, frame.record.p  # type: ignore[attr-defined]
-    parts, renewed = [], set()
+    parts = []
     for row in active.tolist():
         first, end, column = int(batch.firsts[row]), int(batch.firsts[row + 1]), int(batch.columns[row])
         fresh = np.full(end - first, modes[row] == RENEW)
@@ -29,8 +34,6 @@ def prepare(
         starts = sorted({*range(first, end, _CENTROIDS), *changes.tolist()})
         ends = [*starts[1:], end]
         parts += [(j, to, column + j - first, int(fresh[j - first])) for j, to in zip(starts, ends, strict=True)]
-        if fresh.any():
-            renewed.add(row)
     batch.anchorless = batch.anchorless[:0]
 
     def place(_: int, first: int, end: int) -> None:
@@ -39,18 +42,3 @@ def prepare(
             centroids.prepare(view, frame, *part, row, along)
 
     workers.each(place, len(parts), 1)
-    if batch.anchors.between.size and renewed:
-        _measure_between(batch, sorted(renewed), d, workers)
-
-
-def _measure_between(batch: Batch, fresh: list[int], d: int, workers: Workers) -> None:
-    """Measure how far apart the new anchors of these runs are."""
-    anchors, wide = Handed(batch.anchors), batch.anchors.between.shape[1]
-    runs = [(int(batch.firsts[row]), int(batch.firsts[row + 1])) for row in fresh]
-    parts = [(j, min(j + _CENTROIDS, end), first, end) for first, end in runs for j in range(first, end, _CENTROIDS)]
-
-    def between(_: int, first: int, end: int) -> None:
-        for part in parts[first:end]:
-            centroids.measure_between(anchors, d, wide, *part)
-
-    workers.each(between, len(parts), 1)

@@ -1,4 +1,4 @@
-"""Distances to the second nearest centroids: of those that gaps leave open for a tile, screened."""
+"""Distances to the second nearest centroids, by screening: gaps tell which centroids each tile is compared with."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from steinhaus.points import Float64, Int32
 
 
 def open_tiles(batch: Batch, row: int, tiles: Tiles, spare: Float64) -> NDArray[np.uint8]:
-    """Which centroids of a run can be second nearest to a point of a tile, (T, k); all, where no gaps are kept.
+    """Which centroids of a run can be second nearest to a point of a tile, (T, k). If no gaps are kept, all can.
 
-    spare: (n,) how much farther than its own centroid another one is from a point, squared, in the frame.
+    spare: (n,) by how much some other centroid is farther from a point than its own one, squared, in the frame.
     """
     part, gaps = batch.part(row), batch.gaps
     wide, count = part.stop - part.start, len(tiles.order) // TILE
@@ -38,7 +38,7 @@ def lower(
     out: Float64,
     at_once: int,
 ) -> None:
-    """Run `find` over all tiles, so many a task."""
+    """Run `find` over all tiles, `at_once` a task. opened: (T, k); labels, out: (n,)."""
     points, readers, tiles = Handed(reading.points), Handed(reading.readers), Handed(reading.tiles)
     (count, k), workers = opened.shape, reading.workers
     scratch = [

@@ -1,4 +1,4 @@
-"""The second nearest centroids of points, screened by products of all features."""
+"""Find the second nearest centroids of points, screened by products of all features."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def find(
     end: i64,
     out: Array[f64],
 ) -> None:
-    """Lower the distances of the points of the tiles first <= tile < end, (n,), to those of the nearest centroid but
-    their own, among those that are open, (T, k).
+    """Lower `out`, (n,), for the points of the tiles first <= tile < end, to the least distance to an open centroid.
 
-    labels: (n,). Distances are screened as in `limited`, against the limit and the least upper bound of the others.
+    The point's own centroid does not count. Distances are screened as in `limited`, against the limit and the least
+    upper bound of the others. opened: (T, k); labels: (n,).
     """
     found, chosen, n, k = scratch.out, scratch.chosen, points.rows.n, limited.k
     for tile in range(first, end):

@@ -1,8 +1,8 @@
-"""Greedy k-means++ at the engine's speed: the very rows that `seeding.plus_plus` chooses.
+"""Greedy k-means++ by screening. It chooses the same rows as `seeding.plus_plus`.
 
 Points stand in tiles of near ones. Candidates for several rows are drawn at once, by sums over blocks of points. One
-look at the tiles finds the points that any of them is nearer to than all rows chosen so far (`bounds.seeding`). These
-lists are all that choosing the next rows takes: the points on them have the integers that change.
+pass over the tiles finds the points that a candidate improves: it is nearer than all rows chosen so far
+(`bounds.seeding`). The next rows are chosen from these lists alone, since only the integers of these points change.
 """
 
 from __future__ import annotations
@@ -41,26 +41,30 @@ from steinhaus.seeding import AHEAD, Stream, ahead, first_row, sum_bits
 
 _STEP = 4096  # points a task
 _TASKS = 4  # tasks a worker
-_LEADS = 6  # so many times as wide are all features as the directions that are looked at before them, at least
+_LEADS = 6  # directions are screened before all features only if features take this many times as many bytes
 
 
 def plus_plus(
     of: Reading, lengths: Float64, found: Projected, k: int, stream: Stream, weights: Int64 | None, trials: int
 ) -> Int64:
-    """Choose up to k rows; fewer where all distances to the chosen ones are below `SMALLEST`.
+    """Choose k rows, (k,), or fewer if all distances to the chosen rows are below `SMALLEST`.
 
     Parameters
     ----------
+    of
+        The points.
     lengths
         (n,) the points' squared norms in the frame.
     found
-        The points along leading directions; none of these where they tell too little.
+        The coordinates of the points along leading directions; along none if these hold too little.
+    k
+        The rows that are wanted.
     stream
-        The run's random numbers.
+        The random numbers of the run.
     weights
-        (n,) how often each point counts; None: once.
+        (n,) the count of each point; None: 1 each.
     trials
-        How many candidates are drawn for each row.
+        The number of candidates for each row.
     """
     search = _Seeder(of, lengths, found, k, weights, trials)
     chosen = [first_row(of.points.rows.n, stream, weights)]
@@ -72,7 +76,7 @@ def plus_plus(
 
 
 class _Seeder:
-    """What is known of the points while rows are chosen."""
+    """The state of k-means++ while it chooses rows. Parameters are as in `plus_plus`."""
 
     def __init__(
         self, of: Reading, lengths: Float64, found: Projected, k: int, weights: Int64 | None, trials: int
@@ -84,7 +88,7 @@ class _Seeder:
         rounded = bool(BYTE_LANES) and of.frame.rounded
         quantiser = sampled_quantiser(self._x, of.frame) if rounded else NOT_ROUNDED
         frame = centroid_frame_of(of.frame, found.basis, quantiser)
-        kept = frame.width if d <= BYTES else 0  # as bytes, to be screened
+        kept = frame.width if d <= BYTES else 0  # bytes of a point that are kept for the screen
         self._step = step = step_of(found.coordinates) if BYTE_LANES and kept >= _LEADS * found.basis.p else 0.0
         self._tiles = arranged(of, found, bare=kept > 0 or step > 0) if found.basis.p else of.tiles
         tiles, order = len(self._tiles.order) // TILE, self._tiles.order
@@ -128,7 +132,7 @@ class _Seeder:
         self._pack(Handed(of.points._replace(quantiser=quantiser)), found.coordinates)
 
     def _pack(self, points: Handed, coordinates: NDArray[np.float32]) -> None:
-        """Keep the points, and what they are along the directions, as bytes."""
+        """Keep the points as bytes, and their coordinates along the directions, (N, p), as bytes."""
         placed = self._tiles.order, self._tiles.norms, self._tiles.residuals, self._step
 
         def pack(worker: int, first: int, end: int) -> None:
@@ -140,7 +144,7 @@ class _Seeder:
         self._each(pack)
 
     def _each(self, work: Callable[[int, int, int], None]) -> None:
-        """Do something with all tiles, on all workers."""
+        """Call a function for ranges of all tiles, on all workers."""
         tiles, workers = len(self._search.owners), self._of.workers
         workers.each(work, tiles, max(1, -(-tiles // (_TASKS * workers.count))))
 
@@ -156,7 +160,7 @@ class _Seeder:
         self._rows[0], self._chosen = row[0], 1
 
     def scaled(self) -> int:
-        """The potential, as the integer that is drawn below; 0 where all distances are 0, or next to it."""
+        """The sum of all integers, below which random numbers are drawn; 0 if all distances are 0, or nearly so."""
         largest = float(self._search.heaviest.max())
         if largest < SMALLEST:
             return 0
@@ -168,8 +172,9 @@ class _Seeder:
         return int(self._search.blocks.sum())
 
     def drawn(self, numbers: Int64) -> tuple[Int64, Int64]:
-        """The points that numbers below the potential fall to, in the order of points, each as wide as its integer; and
-        where within these integers they lie.
+        """The points in whose intervals random numbers, (m,), lie, and the places within the intervals: (m,) each.
+
+        The intervals are those of `seeding.plus_plus`: in the order of the points, each as long as the point's integer.
         """
         ends = np.cumsum(self._search.blocks)
         blocks = np.searchsorted(ends, numbers, side="right")
@@ -183,7 +188,10 @@ class _Seeder:
         return points, within
 
     def chosen_among(self, candidates: Int64, within: Int64, wanted: int) -> list[int]:
-        """Choose rows among candidates in the order of these, as many as wanted at most: see `seeding.plus_plus`."""
+        """Choose at most `wanted` rows among candidates, in their order: see `seeding.plus_plus`.
+
+        candidates, within: (m,), from `drawn`.
+        """
         improved = self._look(candidates)
         values, chosen, first = self._search.values, list[int](), 0
         gains = np.empty(self._trials, np.int64)
@@ -201,7 +209,7 @@ class _Seeder:
         return chosen
 
     def _look(self, candidates: Int64) -> Handed:
-        """Find the points that each candidate improves."""
+        """Find the points that each of the candidates, (m,), improves."""
         many = len(candidates)
         self._prepare(candidates)
         for finds in self._finds:
@@ -217,7 +225,7 @@ class _Seeder:
         return improved_by(self._finds, many)
 
     def _prepare(self, candidates: Int64) -> None:
-        """Work out the bounds of candidates."""
+        """Compute the bounds of candidates, (m,)."""
         batch, search, many = self._batch, self._search, len(candidates)
         batch.exact[:many] = self._x[candidates]
         row, along = np.empty(batch.exact.shape[1]), np.empty(self._tiles.p)

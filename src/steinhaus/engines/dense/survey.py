@@ -1,4 +1,4 @@
-"""What is learnt of an array of points before the first pass: its totals, its frame, its tiles."""
+"""Measure an array of points before the first pass: its grid, totals, frame and tiles."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ from steinhaus.engines.bounds.distances import settled_floor
 from steinhaus.engines.bounds.rounding import norms_above, upward
 from steinhaus.engines.bounds.scores import Frame
 from steinhaus.engines.dense.records import TILE, Tiles
-from steinhaus.engines.exact.grid import GRID_BITS, are_integers, grid_of, ranges
+from steinhaus.engines.dense.whole import Halves, brought, grid_over, halves_of, whole_bytes
+from steinhaus.engines.exact.grid import GRID_BITS, are_integers, ranges, unit_grid
 from steinhaus.engines.exact.rows import dense_rows
-from steinhaus.engines.exact.totals import measure, two_float
+from steinhaus.engines.exact.totals import Measured, measure, two_float
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.target import takes_bytes
 from steinhaus.points import Float64, Grid, Totals
 
 
 class Survey(NamedTuple):
-    """What is learnt of points."""
+    """The measurements of an array of points."""
 
+    x: NDArray[Any]  # (n, d) the points, or the same numbers as bytes
+    halves: Halves | None  # converts sums of these bytes to the grid
     grid: Grid
     totals: Totals
     squares: Fraction | int  # `totals.squares` before it is rounded
@@ -32,45 +35,57 @@ class Survey(NamedTuple):
 
 
 def survey(x: NDArray[Any], grid: Grid | None, workers: Workers) -> Survey:
-    """Read points, (n, d), twice at most.
+    """Measure points x, (n, d), by reading them at most twice. Whole numbers from 0 to 255 become bytes.
 
-    grid: that of the whole, where these points are a part of it, and known to be finite.
+    grid: the grid of all points, if these are a part of them and known to be finite.
 
     Raises
     ------
     DataError
         A point is not finite, or too large to be squared.
     """
+    kind, halves = x.dtype, None
+    if grid is None and (seen := whole_bytes(x, workers)) is not None:
+        x = seen
     integers = are_integers(x.dtype)
-    grid = grid or grid_of(x.dtype, None if integers else ranges(x, workers), x.shape[1])
-    scale = 1.0 if integers else _scale_of(float(grid.step.max()), x.dtype)
+    if grid is None:
+        grid = unit_grid(x.shape[1]) if are_integers(kind) else grid_over(kind, ranges(x, workers))
+    scale = 1.0 if integers else _scale_of(float(grid.step.max()), kind)
     measured = measure(dense_rows(x, grid), grid.step, scale, workers)
-    totals = Totals(measured.sums, two_float(measured.squares), len(x))
+    frame = _frame_of(measured, unit_grid(x.shape[1]) if integers else grid, scale, x)
+    sums, squares = measured.sums, measured.squares
+    if x.dtype != kind:
+        halves = halves_of(grid)
+        sums, squares = brought(measured, len(x), halves)
+    return Survey(x, halves, grid, Totals(sums, two_float(squares), len(x)), squares, measured.lengths, frame)
+
+
+def _frame_of(measured: Measured, grid: Grid, scale: float, x: NDArray[Any]) -> Frame:
+    """The frame of points x, (n, d), with the reference at about their mean."""
     limbs = measured.sums[:, 0].astype(np.float64)
     mean = (limbs[-1] if len(limbs) == 1 else limbs[0] * 2.0**32 + limbs[1]) / len(x)
-    frame = Frame(grid.offset, scale, mean * grid.step * scale, not integers, takes_bytes(x.dtype))
-    return Survey(grid, totals, measured.squares, measured.lengths, frame)
+    return Frame(grid.offset, scale, mean * grid.step * scale, not are_integers(x.dtype), takes_bytes(x.dtype))
 
 
 def _scale_of(step: float, kind: np.dtype[Any]) -> float:
-    """The frame's scale for a grid whose largest step this is, a power of two: points are about 1 there, so that
-    float32 holds them and products with them.
+    """The scale of the frame for a grid whose largest step is `step`: a power of two by which points are about 1.
 
-    At most 2^120: the squares of what float32 then holds at all are far from float64's underflow. At least 2^-120 for
-    points of float32, whose scale is a float32 itself.
+    Then float32 holds the points and their products. The scale is at least 2^-500, or 2^-120 for points of float32,
+    whose scale is a float32. It is at most 2^120. Squares of values that float32 then holds are far from float64's
+    underflow.
     """
     most = 120 if kind == np.float32 else 500  # points are below 2^480
     return float(2.0 ** -int(np.clip(np.frexp(step)[1] + GRID_BITS, -120, most)))
 
 
 def sampled_quantiser(x: NDArray[Any], frame: Frame) -> Quantiser:
-    """How points of floats, (n, d), are rounded to bytes, by a sample of them; `NOT_ROUNDED` where that cannot be."""
+    """The quantiser for points of floats x, (n, d), from a sample; `NOT_ROUNDED` if they cannot be rounded to bytes."""
     some = np.linspace(0, len(x) - 1, min(len(x), SAMPLE)).astype(np.int64)
     return quantiser_of(frame, frame.place(x[some].astype(np.float64)))
 
 
 def tiles_of(lengths: Float64, frame: Frame) -> Tiles:
-    """Points of these squared norms, (n,), in tiles in their own order, without directions."""
+    """The record of points in tiles in their own order, without directions. lengths: (n,) their squared norms."""
     n, d, tiles = len(lengths), len(frame.reference), -(-len(lengths) // TILE)
     order = np.minimum(np.arange(tiles * TILE), n - 1)
     placed = norms_above(lengths)[order]

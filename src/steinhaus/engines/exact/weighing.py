@@ -1,4 +1,4 @@
-"""Weights as whole numbers times a unit, so that weighted sums are sums of integers too."""
+"""Weights as whole numbers times a unit. So weighted sums are sums of integers, too."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy as np
 from steinhaus.errors import DataError
 from steinhaus.points import Float64, Int64
 
-_BITS = 46  # all weights together come to at most 2^46 units, and half a unit each for rounding
-_ENOUGH = 1 << 20  # counts of the lightest weight, so that rounding costs it no more than a 2^21st
-_SMALLEST = -953  # of the exponent of their sum: the unit, and inertias in it, are far from underflow
+_BITS = 46  # the sum of all weights is at most 2^46 units, and half a unit a point for rounding
+_ENOUGH = 1 << 20  # units: a weight of at least this much is rounded by at most one part in 2^21
+_SMALLEST = -953  # exponent of the least sum of weights; unit and inertias are then far from underflow
 
 
 class Weights(NamedTuple):
-    """A point of weight w counts as counts[i] = w / unit points.
+    """Weights as counts: a point of weight w counts as counts[i] = w / unit points.
 
-    Where weights differ so much that the lightest would lose digits, they go on in `finer`: the whole of a weight is
+    If weights differ so much that the lightest would lose digits, `finer` holds the rest. Then the weight of point i is
     unit * (counts[i] + finer[0][i] / 2^digits + finer[1][i] / 2^(2 digits) + ...).
     """
 
@@ -29,15 +29,15 @@ class Weights(NamedTuple):
 
     @property
     def levels(self) -> tuple[Int64, ...]:
-        """The counts, from the coarsest on; none, where there are no weights."""
+        """The counts, coarsest first; empty if there are no weights."""
         return () if self.counts is None else (self.counts, *self.finer)
 
 
 def weigh(weights: Float64 | None) -> Weights:
-    """Put weights on a grid.
+    """Express weights as whole numbers times a unit.
 
-    Whole numbers are their own grid; others get a step that is a power of two: the least by which they all add up to
-    2^46 at most. If that is too coarse for the lightest, what is below it is kept in finer ones.
+    Whole numbers have the unit 1. Other weights get the least power of two by which their sum is at most 2^46 units. If
+    this unit is too coarse for the lightest weight, finer levels hold the rests.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def weigh(weights: Float64 | None) -> Weights:
     Raises
     ------
     DataError
-        Their sum overflows or is so small that they would lose digits, or one is out of range.
+        A weight is out of range, or the sum of all overflows, or is so small that weights would lose digits.
     """
     if weights is None or (weights == 1).all():
         return Weights(None)
@@ -69,7 +69,7 @@ def weigh(weights: Float64 | None) -> Weights:
 
 
 def _in_levels(weights: Float64, unit: float) -> Weights:
-    """Weights in as many levels as the lightest needs; each level's counts add up to 2^46 at most."""
+    """The weights, (n,), in as many levels as the lightest needs. The counts of a level add up to at most 2^46."""
     digits = _BITS - math.ceil(math.log2(len(weights)))
     levels: list[Int64] = []
     rest, step = weights, unit

@@ -1,4 +1,4 @@
-"""Points that count by weights: another engine labels them, and this one adds them up."""
+"""Points with weights: another engine labels them, and this one adds them up."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _STEP = 4096  # points a task
 class WeightedPoints:
     """An (n, d) array of points with weights. See `Points` for the contract.
 
-    Labels do not depend on weights, so they are those of the engine for the same points without; sums and counts are
-    kept here, from the points whose label has changed.
+    Labels do not depend on weights, so another engine finds them. This one keeps sums and counts, and updates them by
+    the points whose label has changed.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class WeightedPoints:
     x
         (n, d) the points, C-contiguous.
     weights
-        What each point counts for.
+        The weights of the points.
     threads
         Threads to use, the calling one included; None: one a core.
     """
@@ -49,7 +49,7 @@ class WeightedPoints:
         self.totals = replace(
             points.totals, weights=weighted[0], weighted=weighted[1], unit=weights.unit, finer=tuple(finer)
         )
-        self._held: dict[Hashable, list[Held]] = {}  # one a level
+        self._held: dict[Hashable, list[Held]] = {}  # run -> one a level of weights
 
     def assign(self, runs: Sequence[Run]) -> list[Tally]:
         """See `Points.assign`."""
@@ -90,7 +90,7 @@ class WeightedPoints:
         self._points.close()
 
     def _squares(self, counts: Int64) -> Float64:
-        """The points' squares, each as often as it counts, as a two-float."""
+        """The sum of the points' squares as high + low, (2,). counts: (n,), by which each square is multiplied."""
         squares = np.zeros((self._workers.count, 3, limbs.PIECES, self.d), np.int64)
 
         def add(worker: int, first: int, end: int) -> None:
@@ -111,7 +111,7 @@ class WeightedPoints:
         return tally
 
     def _moved(self, held: Held, weights: Int64, labels: Int32) -> Held:
-        """A level once the points have these labels."""
+        """A level after its points get new labels. weights: (n,) of this level; labels: (n,)."""
         k = len(held.counts)
         sums = np.zeros((self._workers.count, *held.sums.shape), np.int64)
         counts = np.zeros((self._workers.count, *held.counts.shape), np.int64)
@@ -126,7 +126,7 @@ class WeightedPoints:
         return Held(labels, held.sums + sums.sum(axis=0), held.counts + counts.sum(axis=0))
 
     def _farthest(self, labels: Int32, centroids: Float64, wanted: int) -> Int64:
-        """The farthest points that have weight, and their clusters, (e, 2); e <= wanted."""
+        """The farthest points with weight, and their clusters, (e, 2), e <= wanted. labels: (n,); centroids: (k, d)."""
         distances = np.empty(self.n)
 
         def measure(_: int, first: int, end: int) -> None:

@@ -1,4 +1,4 @@
-"""Points that stay where they are stored, and are read block by block, once a pass."""
+"""Points on disk, which are read block by block, once a pass."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from steinhaus.jit.target import takes_bytes
 from steinhaus.points import Float64, Int32, Int64, Run, Tally, Totals
 from steinhaus.resources import free_memory
 
-_BLOCK = 64 * 2**20  # bytes of a block where memory allows it
-_FINER = 4  # of `Workers`: reading takes a share of the cores; passes from Zarr took 1.75 s without it, 1.55 s with it
-_SHARE = 16  # a block is at most this part of the memory
-_UNKNOWN = 2**32  # bytes that are taken to be free where the system does not tell
-_POINT = 40  # bytes a point that are held without screens: its place in a part, and what a first pass finds of it
+_BLOCK = 64 * 2**20  # bytes of a block, if the memory allows it
+_FINER = 4  # of `Workers`: the reading thread takes a share of the cores, so ranges are cut finer
+_SHARE = 16  # a block takes at most this part of the memory: one in 16
+_UNKNOWN = 2**32  # bytes that are assumed to be free if the system does not tell
+_POINT = 40  # bytes a point without screens: its place in a part, and the results of the first pass
 
 
 class BlockPoints:
@@ -34,21 +34,21 @@ class BlockPoints:
     Parameters
     ----------
     source
-        Where the rows are.
+        The source of the rows.
     take
         (n,) int64: the points are these rows, in this order; None: all rows.
     threads
-        Threads that compute, the calling one included; None: one a core. One more reads.
+        Threads that compute, the calling one included; None: one a core. One more thread reads.
     memory
-        Bytes to stay within: blocks that are read, labels, and what screens know. Screens give way first; then what is
-        remembered between passes. None: half of what is free.
+        The most bytes for blocks, labels and tables of screens. If it is too little for all, screens are given up
+        first, then the state between passes. None: half of the free memory.
 
     Raises
     ------
     DataError
         A row is not finite, or too large to be squared; or the source cannot be read.
     PlanError
-        The memory does not suffice for a few rows.
+        The memory is too small for a few rows.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class BlockPoints:
         self.n = self._layout.n
         self._room = self._memory - IN_FLIGHT * most
         self._held: list[MemoryPoints | None] = [None] * len(self._layout)
-        self._bytes = np.zeros(len(self._layout), np.int64)  # of what is held
+        self._bytes = np.zeros(len(self._layout), np.int64)  # of the engines held
         self._sums: list[parts.Sums | None] = [None] * len(self._layout)
         self._totals: Totals | None = None
         self._last: dict[Hashable, Run] = {}
@@ -82,7 +82,7 @@ class BlockPoints:
 
     @property
     def totals(self) -> Totals:
-        """See `Points`. The first assignment finds them by the way; asked before, they take a pass of their own."""
+        """See `Points`. The first assignment computes them. Before that, they take a pass of their own."""
         if self._totals is None:
             for part, x in self._reader.parts():
                 self._keep(part, self._part(part, x, []))
@@ -170,16 +170,16 @@ class BlockPoints:
 
     @property
     def reading(self) -> Reading:
-        """How long reading took."""
+        """The times of reading."""
         return self._reader.times
 
     @property
     def nbytes(self) -> int:
-        """Bytes of what is remembered between passes."""
+        """Bytes of the state between passes."""
         return int(self._bytes.sum())
 
     def _ranges(self) -> Ranges | None:
-        """What the points spread over; None for small integers, which need no look."""
+        """The ranges of the points; None for small integers, whose grid needs none."""
         if are_integers(self._source.dtype):
             return None
         found = [ranges(x, self._workers) for _, x in self._reader.parts(range(len(self._layout)))]
@@ -193,7 +193,7 @@ class BlockPoints:
             self._keep(part, engine)
 
     def _farthest(self, runs: Sequence[Run], wanted: Sequence[int]) -> list[Int64]:
-        """The farthest points of runs whose tallies were just taken, for each run, in one more pass."""
+        """The farthest points of each run, in one more pass. The runs must be those that were just assigned."""
         found: list[list[parts.Far]] = [[] for _ in runs]
         for part, x in self._reader.parts():
             engine = self._part(part, x, runs)
@@ -206,7 +206,7 @@ class BlockPoints:
         return [parts.farthest(of_run, most) for of_run, most in zip(found, wanted, strict=True)]
 
     def _part(self, part: int, x: NDArray[Any], runs: Sequence[Run]) -> MemoryPoints:
-        """The engine of a part, with its rows; what it remembered, where there was room to keep it."""
+        """The engine of a part, with its rows x, (m, d), and its state, if that was kept."""
         if engine := self._held[part]:
             engine.lend(x)
             return engine
@@ -218,7 +218,10 @@ class BlockPoints:
         return engine
 
     def _screening(self, part: int, sizes: Int64) -> int:
-        """Bytes that a part's screens may use: all they want, for as many parts from the first on as there is room."""
+        """Bytes for the screens of a part: all that they need for the first parts, 0 once the memory is used up.
+
+        sizes: (R,) the centroids of each run.
+        """
         runs, k = len(sizes), int(sizes.sum())
         bare = self.n * (_POINT + 4 * runs) + len(self._layout) * k * self.d * (40 + 8 * self._workers.count)
         wanted = [self._policy(part).table_bytes(sizes) for part in range(part + 1)]
@@ -229,7 +232,7 @@ class BlockPoints:
         return Policy(int(self._layout.sizes[part]), self.d, self._room, "auto", takes_bytes(kind), are_integers(kind))
 
     def _keep(self, part: int, engine: MemoryPoints) -> None:
-        """Remember what a part knows, if there is room; its rows go."""
+        """Keep the engine of a part if there is memory for it. Its rows are released."""
         engine.lend(None)
         self._bytes[part] = 0
         if kept := int(self._bytes.sum()) + engine.nbytes <= self._room:
