@@ -3,7 +3,7 @@
     python benchmarks/quality.py --plot quality.svg
     python benchmarks/quality.py --rows cloud-100,spam-100 --seeds 3
 
-A row is a data set and K. A way is a call that ends in centroids: ours with 1 and 10 restarts, refined by breathing,
+A row is a data set and K. A way is a call that ends in centroids: ours with 1 and 10 restarts and 5 from random rows,
 from a start in two levels, and refined with 1, 2, 5 and 10 steps at most; scikit-learn's k-means++ with 1 and 10
 restarts; breathing k-means (`bkmeans`), faiss and superkmeans, if they are installed. Every way runs with each seed,
 interleaved. Time is processor time of all threads, unless `--clock wall` is given: on a shared machine, wall time says
@@ -35,7 +35,7 @@ Array = NDArray[Any]
 Way = Callable[[Array, int, int], Array]  # points, K, seed -> centroids
 ROWS = (
     *((name, k) for name in ("cloud", "spam", "norm25-new") for k in (50, 100, 200)),
-    ("birch1", 100), ("intrusion", 25), ("mnist", 10), ("mnist", 100),
+    ("birch1", 100), ("intrusion", 25), ("mnist", 10), ("mnist", 50), ("mnist", 100),
 )  # fmt: skip
 PUBLISHED = {  # mean inertia of breathing k-means, arXiv 2006.15666
     ("norm25-new", 50): 1.405e5, ("norm25-new", 100): 1.299e5, ("norm25-new", 200): 1.170e5, ("cloud", 50): 1.062e6,
@@ -108,6 +108,7 @@ def superkmeans(x: Array, k: int, seed: int) -> Array:
 WAYS: dict[str, tuple[str, Way]] = {
     "ours x 1": ("steinhaus", ours(n_init=1)),
     "ours x 10": ("steinhaus", ours(n_init=10)),
+    "ours, random x 5": ("steinhaus", ours(init="random", n_init=5)),
     "ours, two levels": ("steinhaus", ours(init="hierarchical")),
     **{f"ours, {m} steps": ("steinhaus", ours(refine="breathing", refine_steps=m)) for m in (1, 2, 5, 10)},
     "ours, refined": ("steinhaus", ours(refine="breathing")),
@@ -199,6 +200,7 @@ def main() -> None:
     """Measure, print, draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", help="rows such as cloud-100,mnist-10 (default: all)")
+    parser.add_argument("--ways", help="ways such as 'ours x 10;ours, refined' (default: all)")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--clock", choices=sorted(CLOCKS), default="processor")
     parser.add_argument("--plot", type=Path)
@@ -207,6 +209,8 @@ def main() -> None:
     wanted = None if options.rows is None else options.rows.split(",")
     rows = [row for row in (TINY if options.tiny else ROWS) if wanted is None or f"{row[0]}-{row[1]}" in wanted]
     ways = [way for way, (package, _) in WAYS.items() if find_spec(package) is not None]
+    if options.ways is not None:
+        ways = [way for way in ways if way in options.ways.split(";")]
     for package in sorted({package for package, _ in WAYS.values() if find_spec(package) is None}):
         print(f"{package} is not installed, so it is skipped.")
     found: dict[tuple[str, int], list[Point]] = {}

@@ -218,10 +218,10 @@ def test_the_choice_and_why():
     assert "a box around 64 near points" in choose(np.zeros((5000, 3))).explain(70)
     assert "12000 values in all: scores in float64" in choose(np.zeros((300, 40))).explain(7)
     assert "only 40 features and 9 centroids: scores or distances" in choose(np.zeros((50_000, 40)), k=9).explain(9)
-    assert "float32" in choose(np.zeros((50_000, 40)), k=90).explain(90)
+    assert "float32" in choose(np.full((50_000, 40), 0.5), k=90).explain(90)
     assert "2 runs one after the other" in choose(np.zeros((300, 3))).explain(7, 2)
-    assert "float32" in choose(np.zeros((3000, 300))).explain(7)
-    assert "float32" in choose(np.zeros((50_000, 12)), k=100).explain(100)
+    assert "float32" in choose(np.full((3000, 300), 0.5)).explain(7)
+    assert "float32" in choose(np.full((50_000, 12), 0.5), k=100).explain(100)
 
 
 @pytest.mark.parametrize("weights", [None, "whole", "real"])

@@ -11,6 +11,7 @@ import naive
 from problems import DTYPES, ROOMY
 from steinhaus import KMeans, load, refining
 from steinhaus.engines import choose, opened, two_nearest
+from steinhaus.engines.dense.records import COMPUTED, TILE
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Run, TwoNearest
 from steinhaus.refining import Budget, Lloyd, Search, refine, streams
@@ -65,7 +66,7 @@ def sums_of(tally):
     return ((high << 32 if len(tally.sums) == 2 else 0) + low).tolist()
 
 
-@pytest.mark.parametrize("screen", ["compact", "auto"])
+@pytest.mark.parametrize("screen", ["compact", "auto", "drift"])
 @pytest.mark.parametrize("block", range(4))
 def test_what_is_known_of_a_run_outlives_centroids_that_come_and_go(screen, block):
     for seed in range(15 * block, 15 * (block + 1)):
@@ -95,6 +96,24 @@ def test_what_is_known_of_a_run_outlives_centroids_that_come_and_go(screen, bloc
             oracle.forget(0)
         points.close()
         oracle.close()
+
+
+def test_gaps_and_anchors_outlive_centroids_that_come_and_go(rng):
+    x = np.rint(rng.normal(size=(9, 40))[rng.integers(9, size=3000)] * 40 + rng.normal(size=(3000, 40)) * 30 + 128)
+    x = np.clip(x, 0, 255).astype(np.uint8)
+    points, again = (choose(x, threads=2, memory=ROOMY) for _ in range(2))
+    fit = next(lloyd(points, [Run(0, points.rows(rng.choice(3000, 20, replace=False)))]))
+    grown = np.concatenate([fit.centroids, points.rows(rng.choice(3000, 3, replace=False))])
+    for centroids in (grown, np.delete(grown, [4, 21], axis=0), grown[::-1], fit.centroids + 0.25):
+        points.assign([Run(0, centroids)])
+        assert points.labels(0).tolist() == naive.labels(x, centroids).tolist()
+        assert points.work[COMPUTED].sum() < len(x) // TILE * len(centroids) // 2, "most products are spared"
+        found = points.two_nearest(Run(0, centroids))
+        assert [of.tolist() for of in found] == [of.tolist() for of in of_two(x, centroids)[1:]]
+    ended, wanted = (next(lloyd(of, [Run(0, grown)])) for of in (points, again))
+    assert (ended.centroids.tobytes(), ended.history) == (wanted.centroids.tobytes(), wanted.history)
+    points.close()
+    again.close()
 
 
 def test_other_runs_keep_their_labels_when_points_are_put_in_another_order(rng):
@@ -157,7 +176,7 @@ class Shy:
         self._points = points
 
     def __getattr__(self, name):
-        if name in ("two_nearest", "advance"):
+        if name in ("two_nearest", "own_distances", "advance"):
             raise AttributeError(name)
         return getattr(self._points, name)
 
@@ -182,16 +201,16 @@ def test_two_nearest_of_sparse_and_weighted_points_is_that_of_their_rows(rng):
 
 
 def test_a_search_goes_on_from_where_it_stood(blobs):
-    points = choose(blobs)
-    whole = search_of(points, 15)[1]
+    points, told = choose(blobs), []
     fit = search_of(points, 15, steps=1)[0]
-    search = Search(fit)
-    for steps in range(1, len(whole.steps) + 1):
-        search = refine(points, search, streams(0, 15, 0), Lloyd(tol=1e-4), Budget(steps))
+    whole = refine(points, Search(fit), streams(0, 15, 0), Lloyd(tol=1e-4), watch=told.append)
+    assert len(told) > 6
+    for stood in told[:: len(told) // 3]:
         points.forget(0)
+        search = refine(points, stood, streams(0, 15, 0), Lloyd(tol=1e-4))
+        assert search.best.centroids.tobytes() == whole.best.centroids.tobytes()
+        assert [step.inertia for step in search.steps] == [step.inertia for step in whole.steps]
     points.close()
-    assert search.best.inertia == whole.best.inertia
-    assert [step.inertia for step in search.steps] == [step.inertia for step in whole.steps]
 
 
 def test_a_budget_ends_a_search_with_a_finished_clustering(blobs):

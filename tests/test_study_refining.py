@@ -78,6 +78,25 @@ def test_an_interrupted_study_ends_in_the_same_bytes(tmp_path, moment, k):
     assert content(tmp_path / "it") == content(wanted)
 
 
+@pytest.mark.slow
+def test_killed_at_20_moments_it_ends_in_the_same_bytes(tmp_path):
+    wanted, told = tmp_path / "wanted", []
+    run(out=wanted, study=REFINED, watch=told.append)
+    assert sum(isinstance(event, Refining) for event in told) > 5
+    for moment in np.linspace(0, len(told) - 1, 20).astype(int).tolist():
+        folder, seen = tmp_path / str(moment), []
+
+        def stop(event, seen=seen, moment=moment):
+            seen.append(event)
+            if len(seen) == moment + 1:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            run(out=folder, study=REFINED, watch=stop)
+        run(out=folder, study=REFINED)
+        assert content(folder) == content(wanted), moment
+
+
 def test_what_was_taken_away_is_refined_again(tmp_path):
     run(out=tmp_path, study=REFINED)
     before = content(tmp_path)

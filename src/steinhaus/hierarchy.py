@@ -17,7 +17,7 @@ from steinhaus.lloyd import lloyd
 from steinhaus.points import Float64, Int64, Points, Run
 from steinhaus.seeding import Stream, starts
 
-_PER_CLUSTER = 128  # sampled rows for each cluster, about; with more, the inertia after ten iterations is no lower
+_PER_CLUSTER = 128  # sampled rows for each cluster, about; with 64, groups far from the others are missed
 _ITERATIONS = 5  # iterations of Lloyd's algorithm on each level
 
 Open = Callable[[Int64], AbstractContextManager[Points]]

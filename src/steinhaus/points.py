@@ -285,6 +285,10 @@ class TwoNearest(Protocol):
     Between passes, a run may change its number of centroids.
     """
 
+    def own_distances(self, run: Run) -> Float64:
+        """The squared distance of each point to its centroid, (n,). The run must be the one that was just assigned."""
+        ...
+
     def two_nearest(self, run: Run) -> tuple[Float64, Float64]:
         """The squared distances of each point to its centroid and to the nearest other centroid, (n,) each.
 
@@ -295,14 +299,8 @@ class TwoNearest(Protocol):
 
 @cache
 def offers(kind: type, ability: type) -> bool:
-    """Whether points of a class have an ability; remembered, as `isinstance` takes longer than a small kernel."""
+    """Whether points of a class have an ability. The answer is cached, as `isinstance` takes long."""
     return issubclass(kind, ability)
-
-
-@cache
-def finds_two(kind: type) -> bool:
-    """Whether a class implements `TwoNearest`. The answer is cached, since each step of refining asks."""
-    return issubclass(kind, TwoNearest)
 
 
 @runtime_checkable

@@ -10,7 +10,7 @@ engine that keeps its bounds for the others.
 
 The search differs from the paper in three things. A new centroid is a row of its cluster, drawn by its squared distance
 to the centroid, not a point next to the centroid. A step that fails is tried again with the clusters of the next
-largest errors, before fewer centroids are added. In either half, Lloyd's algorithm runs for at most 15 iterations.
+largest errors, before fewer centroids are added. In either half, Lloyd's algorithm runs for at most 8 iterations.
 
 Errors and utilities are summed in the order of the points, ties go to the lowest cluster, and random numbers depend on
 the number of the step alone. So the search is the same with every engine.
@@ -25,9 +25,9 @@ from math import inf
 
 import numpy as np
 
-from steinhaus.costs import Costs, costs_of
+from steinhaus.costs import Errors, errors_of, utilities_of
 from steinhaus.lloyd import lloyd
-from steinhaus.points import Fit, Float64, Int64, Points, Run, Step, finds_two
+from steinhaus.points import Fit, Float64, Int64, Points, Run, Step, TwoNearest, offers
 from steinhaus.seeding import Stream, integers_of
 
 _WIDTH = 5  # centroids that the first step adds
@@ -35,7 +35,7 @@ _TRIES = 2  # steps that may fail before fewer centroids are added
 _AROUND = 1.1  # in root mean squared distances: of two centroids that are closer, only one is removed in a step
 _LEAST = 1e-4  # the least gain of a successful step, as a share of the inertia
 _TOL = 1e-4  # the tolerance of Lloyd's algorithm in a step, unless the user's is larger
-_ITERATIONS = 15  # the most iterations of Lloyd's algorithm in half a step: enough to tell whether the step succeeds
+_ITERATIONS = 8  # the most iterations of Lloyd's algorithm in half a step: enough to tell whether the step succeeds
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,7 @@ def refine(
     -------
     Search
         The state at the end. Its `best` is never worse than before, and `points.labels(best.key)` are its labels.
+        `best` has converged by `how`. To continue a search, use a state that was given to `watch`.
     """
     began = time.monotonic()
     most = inf if budget.steps is None else budget.steps
@@ -130,10 +131,10 @@ def refine(
 def _steps(points: Points, search: Search, stream: Callable[[int], Stream], how: Lloyd) -> Iterator[Search]:
     """Make steps until the search ends; yield its state after each."""
     searching = replace(how, tol=max(how.tol, _TOL), max_iter=min(how.max_iter, _ITERATIONS))
-    known = None  # costs of the best clustering, once they are computed
+    known = None  # errors of the best clustering, once they are computed
     while search.added and len(search.best.centroids) > 1:
         best, began = search.best, time.perf_counter()
-        known = known or costs_of(points, _assigned(points, best))
+        known = known or errors_of(points, _assigned(points, best))
         clusters = _worst(known, search)
         if not len(clusters):
             search = _failed(search)
@@ -163,7 +164,7 @@ def _failed(search: Search) -> Search:
     return replace(search, added=search.added - 1, failed=0)
 
 
-def _worst(known: Costs, search: Search) -> Int64:
+def _worst(known: Errors, search: Search) -> Int64:
     """The clusters that get another centroid: those of the largest errors, ties to the lowest.
 
     Clusters that were tried since the last success of this size are left out.
@@ -174,7 +175,7 @@ def _worst(known: Costs, search: Search) -> Int64:
     return chosen[known.errors[chosen] > 0]
 
 
-def _drawn(known: Costs, clusters: Int64, stream: Stream) -> Int64:
+def _drawn(known: Errors, clusters: Int64, stream: Stream) -> Int64:
     """Draw one row of each of these clusters, (m,) -> (m,), by its squared distance to the centroid."""
     members = [np.flatnonzero(known.labels == cluster) for cluster in clusters.tolist()]
     ends = [np.cumsum(integers_of(known.nearest[rows])) for rows in members]
@@ -190,7 +191,7 @@ def _missed(points: Points, fit: Fit, many: int) -> Int64:
     too few others are left. Ties go to the lowest cluster.
     """
     k = len(fit.centroids)
-    utilities = costs_of(points, Run(fit.key, fit.centroids)).utilities
+    utilities = utilities_of(points, Run(fit.key, fit.centroids))
     weights = points.totals.weights
     around = _AROUND**2 * fit.inertia / (points.n if weights is None else float(weights.sum()) * points.totals.unit)
     stays, goes, left = np.zeros(k, bool), np.zeros(k, bool), many
@@ -224,7 +225,7 @@ def _converged(points: Points, fit: Fit, centroids: Float64, how: Lloyd) -> Fit:
 
 def _make_room(points: Points, run: Run) -> None:
     """Make an engine forget the run if it cannot change the number of centroids of a run."""
-    if not finds_two(type(points)):
+    if not offers(type(points), TwoNearest):
         points.forget(run.key)
 
 

@@ -242,15 +242,25 @@ def labelled(x: NDArray[Any], centroids: Float64, *, threads: int | None = None)
         return scoring.Labelled(points.labels(0), points.grid, points.totals, tally)
 
 
+def own_distances(points: Points, run: Run) -> Float64:
+    """The squared distance of each point to its centroid, (n,): see `TwoNearest.own_distances`."""
+    from steinhaus.engines.exact import nearest
+    from steinhaus.points import TwoNearest, offers
+
+    if offers(type(points), TwoNearest):
+        return cast("TwoNearest", points).own_distances(run)
+    return nearest.own_distances(points, run)
+
+
 def two_nearest(points: Points, run: Run) -> tuple[Float64, Float64]:
     """The squared distances of each point to its centroid and to the nearest other centroid: see `TwoNearest`.
 
     If the engine has no such method, all distances are measured.
     """
     from steinhaus.engines.exact import nearest
-    from steinhaus.points import TwoNearest, finds_two
+    from steinhaus.points import TwoNearest, offers
 
-    if finds_two(type(points)):
+    if offers(type(points), TwoNearest):
         return cast("TwoNearest", points).two_nearest(run)
     return nearest.two_nearest(points, run)
 

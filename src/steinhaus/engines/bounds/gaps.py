@@ -24,19 +24,27 @@ slack. At a step T > R the centroid is no candidate if G > S_T. It must follow t
    size length + rise + fall + 12 u (M_(t - 1) + m_t), while M_t <= (1 + 20 u) (M_(t - 1) + m_t). Over all steps,
    S_T - S_R >= D + 6 u M_R + 5.9 u M_T. If there is one step, its 12 u contain both terms. If there are several, the
    first step's contain 6 u M_R, and the last step's contain 5.9 u M_T.
-3. A comparison. A product and two sums, fused or not, take at most 3.1 u M from S. (`candidates` adds to fallen how far
-   centroids may move until the next anchors. That is at least 0, and exceeds its own rounding.)
+3. A comparison. A product and two sums, fused or not, take at most 3.1 u M from S.
 4. A record. G = g + S_R - 16 u (|g| + |S_R|), with S_R as in 3, by three more sums. So, exactly, G <= g + S_R +
    3.1 u M_R.
 
 If G > S_T as computed, g > S_T - S_R - 3.1 u M_R - 3.1 u M_T >= D. This holds for any ratio of S to g, and for any
 number of steps. An underflow takes 2^-149, or 2^-126 if subnormal numbers are flushed to 0: less than the `TINY` of the
 rise. A sum that overflows is infinite or not a number. Then G > S is false, and the centroid stays a candidate.
+
+Second nearest. By 2 to 4, every lane's best score exceeds s_j by at least G - S_T, and by 2.9 u M more, which covers
+the rounding in float64. Squared distances differ by twice as much. Let every lane have a centroid, other than its
+nearest, that is farther than the nearest by at most `spared`. If 2 (G - S_T) > spared, j is farther from every lane
+than that centroid. The floor of G covers the rounding of the distances to j and to the nearest centroid, and of
+`spared`, as in any gap.
 """
 
 from __future__ import annotations
 
-from steinhaus.engines.bounds.rounding import SLACK, TINY, UNIT32
+import numpy as np
+from numpy.typing import NDArray
+
+from steinhaus.engines.bounds.rounding import SLACK, TINY, UNIT32, Float32, Float64
 from steinhaus.engines.bounds.scores import Rates
 from steinhaus.jit.build import inlined
 from steinhaus.jit.types import Number, f32, f64
@@ -69,8 +77,20 @@ def accumulated(total: f32, step: f32) -> f32:
     return total + step + SURPLUS * (abs(total) + abs(step))
 
 
+def second_is_open(
+    gaps: Float32, size: Float32, travelled: Float32, risen: Float32, fallen: Float32, spared: Float64
+) -> NDArray[np.bool_]:
+    """Which centroids can be second nearest in a tile, (T, k).
+
+    gaps: (T, k); size, fallen, spared: (T,); travelled, risen: (k,).
+    """
+    wide = np.float64
+    since = np.multiply.outer(size.astype(wide), travelled.astype(wide)) + risen + fallen.astype(wide)[:, np.newaxis]
+    return ~(2.0 * (gaps - since) > spared[:, np.newaxis])
+
+
 @inlined
-def recorded(gap: f32, size: f32, travelled: f32, risen: f32, fallen: f32) -> f32:
-    """A gap as it is recorded: relative to the sums of all steps so far."""
+def recorded(gap: Number, size: f32, travelled: Number, risen: Number, fallen: f32) -> Number:
+    """One or several gaps as they are recorded: relative to the sums of all steps so far."""
     since = size * travelled + risen + fallen
     return gap + since - SURPLUS * (abs(gap) + abs(since))

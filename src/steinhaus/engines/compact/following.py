@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from steinhaus.engines.compact import kernels
-from steinhaus.engines.compact.following_kernels import NOBODY, measure, note
+from steinhaus.engines.compact.following_kernels import NOBODY, match, measure, note, renumber
 from steinhaus.engines.compact.held import Held
 from steinhaus.engines.compact.records import TILE, Followed
 from steinhaus.jit.handed import Handed
@@ -44,10 +44,9 @@ class Following(Held):
 
     def place(self, centroids: Float64) -> None:
         """See `Held.place`. The centroids that move are recorded, with those recorded before. centroids: (k, d)."""
-        waiting = self.near.moved[: self.near.many[0]].copy()
-        moved = np.flatnonzero((self.centroids != centroids).any(axis=1))
+        moved = (self.centroids != centroids).any(axis=1) | (self.near.moves[1 : self.k + 1] != 0)
         super().place(centroids)
-        self._note(np.union1d(waiting, moved) if len(waiting) else moved)
+        self._note(np.flatnonzero(moved))
 
     def go_on(self, following: Float64) -> None:
         """See `Held.go_on`. The centroids that move are recorded. following: (k, d)."""
@@ -56,18 +55,11 @@ class Following(Held):
 
     def become(self, centroids: Float64) -> None:
         """Replace the centroids by others, (k, d), also by more or fewer. The state of those that stay is kept."""
-        names = _names(self.centroids, centroids)  # new number -> old number; -1: a new centroid
-        numbers = np.full(self.k + 1, NOBODY, np.int32)  # old number -> new number; the last stands for `NOBODY`
+        names, numbers = np.empty(len(centroids), np.int64), np.empty(self.k, np.int32)
+        match(self.handed_sites, self.k, np.ascontiguousarray(centroids), len(centroids), self.d, names, numbers)
+        renumber(self.handed, self.handed_near, numbers, len(self.labels))
         kept = np.flatnonzero(names >= 0)
-        numbers[names[kept]] = kept
-        near = self.near
-        np.take(numbers, self.labels, out=self.labels, mode="wrap")
-        np.take(numbers, near.others, out=near.others, mode="wrap")
-        near.firsts[self.labels == NOBODY] = np.inf
-        near.seconds[near.others == NOBODY] = np.inf
-        turned = (near.firsts == near.seconds) & (near.others < self.labels)
-        near.rest[turned] = 0.0  # a tie goes to the lower number, so these points are compared with all centroids again
-        waiting = np.isin(names, near.moved[: near.many[0]]) if near.many[0] else names < 0
+        waiting = self.near.moves[names + 1] != 0
         sums, counts = self.sums[:, names[kept]], self.counts[names[kept]]
         self._resize(len(centroids))
         self.sums[:], self.counts[:] = 0, 0
@@ -99,13 +91,3 @@ class Following(Held):
         """Use the first parts of the arrays for k centroids."""
         self.k, self.centroids, self.counts = k, self.sites.rows[:k], self._counts[:k]
         self.sums = self._sums[: self.limbs * k * self.d].reshape(self.limbs, k, self.d)
-
-
-def _names(old: Float64, new: Float64) -> Int64:
-    """The old row that equals each new row: old (k, d), new (m, d) -> (m,); -1: none. An old row is used once."""
-    k = len(old)
-    if len(new) > k and np.array_equal(old, new[:k]):
-        return np.concatenate([np.arange(k), np.full(len(new) - k, -1)])
-    as_bytes = np.dtype((np.void, old.shape[1] * old.itemsize))
-    places = {row: place for place, row in enumerate(old.view(as_bytes).ravel().tolist())}
-    return np.array([places.pop(row, -1) for row in new.view(as_bytes).ravel().tolist()], np.int64)

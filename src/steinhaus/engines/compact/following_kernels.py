@@ -118,6 +118,45 @@ def surround(x: Lanes, run: Labels, near: Followed, first: i64, end: i64) -> Non
         near.radius[tile] = sqrt(largest(squared)) * (1.0 + far_stretch(x.d)) + FAR
 
 
+@kernel
+def match(sites: Sites, k: i64, others: Array[f64], many: i64, d: i64, names: Array[i64], numbers: Array[i32]) -> None:
+    """Match the k centroids with others, (many, d), that are equal. Each of them is matched once.
+
+    names: (many,) new number -> old number; -1: a new centroid. numbers: (k,) old number -> new number; `NOBODY`: gone.
+    """
+    for i in range(k):
+        numbers[i] = i32(NOBODY)
+    likely = 0
+    for j in range(many):
+        names[j] = -1
+        for turn in range(k):
+            i = likely + turn if likely + turn < k else likely + turn - k
+            if i64(numbers[i]) == NOBODY:
+                t = 0
+                while t < d and sites.rows[i * d + t] == others[j * d + t]:
+                    t += 1
+                if t == d:
+                    names[j], numbers[i], likely = i, i32(j), i + 1
+                    break
+        likely = likely if likely < k else 0
+
+
+@kernel
+def renumber(run: Labels, near: Followed, numbers: Array[i32], n: i64) -> None:
+    """Give the centroids of n points their new numbers, (k,). Centroids that are gone are at an infinite distance."""
+    for i in range(n):
+        label, other = i64(run.labels[i]), i64(near.others[i])
+        label = i64(numbers[label]) if label != NOBODY else NOBODY
+        other = i64(numbers[other]) if other != NOBODY else NOBODY
+        run.labels[i], near.others[i] = i32(label), i32(other)
+        if label == NOBODY:
+            near.firsts[i] = inf
+        if other == NOBODY:
+            near.seconds[i] = inf
+        if near.firsts[i] == near.seconds[i] and other < label:
+            near.rest[i] = 0.0  # a tie goes to the lower number: compared with all again
+
+
 @apart
 def _follow(x: Lanes, run: Labels, near: Followed, limbs: i64, first: i64, end: i64, sites: Sites, k: i64) -> None:
     d, waiting, many = x.d, 0, near.many[0]

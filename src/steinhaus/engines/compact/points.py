@@ -104,15 +104,14 @@ class CompactPoints:
         )
         return self._placed.rows(out[:, : self.n])
 
+    def own_distances(self, run: Run) -> Float64:
+        """See `TwoNearest.own_distances`. From then on the run follows its centroids (`following`)."""
+        return self._placed.rows(self._followed(run).near.firsts[: self.n])
+
     def two_nearest(self, run: Run) -> tuple[Float64, Float64]:
         """See `TwoNearest.two_nearest`. From then on the run follows its centroids (`following`)."""
-        held = self._remember(run)
-        if not isinstance(held, Following):
-            held = self._held[run.key] = self._following(run, held)
-        if not held.are_of(run.centroids):
-            held.place(run.centroids)
-            self._label(held)
-        complete, at_once = following_kernels.complete[self._kind], step(self.d, self._compared(held), TILE)
+        held = self._followed(run)
+        complete, at_once = following_kernels.complete[self._kind], self._at_once(held)
         handed, _ = self._parts(held, at_once)
 
         def find(worker: int, first: int, end: int) -> None:
@@ -196,6 +195,16 @@ class CompactPoints:
         for key, of_rows in labels.items():
             self._held[key].reorder(self._placed.placed(of_rows))
 
+    def _followed(self, run: Run) -> Following:
+        """The state of a run that follows its centroids, after it is labelled."""
+        held = self._remember(run)
+        if not isinstance(held, Following):
+            held = self._held[run.key] = self._following(run, held)
+        if not held.are_of(run.centroids):
+            held.place(run.centroids)
+            self._label(held)
+        return held
+
     def _put_together(self, key: Hashable) -> None:
         """Put points next to each other that are in the same cluster of a run."""
         labels = {key: self._placed.rows(held.labels[: self.n]) for key, held in self._held.items()}
@@ -204,7 +213,7 @@ class CompactPoints:
         self._reorder(labels)
 
     def _following(self, run: Run, held: Held) -> Following:
-        """A run that follows its centroids from now on: points of the same cluster are put next to each other."""
+        """Make a run follow its centroids. Points of the same cluster are put next to each other."""
         self._put_together(run.key)
         following = Following(self._placed.tiles, held.limbs, held.k, self.d, held.centroids.copy())
         surround, lanes = following_kernels.surround[self._kind], self._placed.lanes
@@ -231,14 +240,19 @@ class CompactPoints:
         held.add(parts)
 
     def _compared(self, held: Held) -> int:
-        """With how many centroids a point is compared, more or less."""
+        """The number of centroids that a point is compared with, about."""
         if isinstance(held, Following):
             return 1 + held.k // 16
         return gaps.compared(held.k) if isinstance(held, Gapped) else compared(self.n, self.d, held.k)
 
+    def _at_once(self, held: Following) -> int:
+        """The number of tiles in a task: all, if one thread is faster alone."""
+        alone = self.n * self.d * self._compared(held) <= LIMITS.alone
+        return self._placed.tiles if alone else step(self.d, self._compared(held), TILE)
+
     def _follow(self, held: Following) -> None:
         """Label all points by the centroids of the run's state, of which some have moved."""
-        follow, at_once = following_kernels.follow[self._kind], step(self.d, self._compared(held), TILE)
+        follow, at_once = following_kernels.follow[self._kind], self._at_once(held)
         handed, parts = self._parts(held, at_once)
 
         def find(worker: int, first: int, end: int) -> None:

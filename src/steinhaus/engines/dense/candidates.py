@@ -11,18 +11,23 @@ from steinhaus.engines.dense.products import products
 from steinhaus.engines.dense.records import RENEW, SCREENED, TILE, Change, Gaps, Tiles, View
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
 from steinhaus.jit.build import apart, inlined, inner
+from steinhaus.jit.declared import unroll
 from steinhaus.jit.operations import (
     bits_of,
+    count_ones,
     fma,
     largest,
     least,
     load,
+    local,
     lowest_one,
     maximum,
     minimum,
     select,
     splat,
     store,
+    transpose,
+    vector,
 )
 from steinhaus.jit.types import Array, F32x16, f32, i64, u8, u32
 
@@ -138,17 +143,44 @@ def measure_gaps(s: Source, gaps: Gaps, tile: Tile, run: RunSlice, count: i64) -
     """Record the gaps of the candidates; `near` gets the gaps of this step."""
     scratch = s.scratch
     low0, low1 = load(scratch.least, 0, 16), load(scratch.least, 16, 16)
-    for c in range(count):
-        now = _gap(scratch.upper, c, low0, low1)
-        scratch.near[c] = now
-        _record(now, scratch.chosen[c] - run.first, gaps, tile, run)
+    whole = count - count % 16
+    for c in range(0, whole, 16):
+        _sixteen_gaps(scratch.upper + TILE * c, low0, low1, scratch.near + c)
+        first = scratch.chosen[c]
+        if scratch.chosen[c + 15] == first + 15:
+            _record_sixteen(load(scratch.near, c, 16), first - run.first, gaps, tile, run)
+        else:
+            for o in range(c, c + 16):
+                _record(scratch.near[o], scratch.chosen[o] - run.first, gaps, tile, run)
+    for c in range(whole, count):
+        scratch.near[c] = _gap(scratch.upper, c, low0, low1)
+        _record(scratch.near[c], scratch.chosen[c] - run.first, gaps, tile, run)
 
 
 @inlined
 def _gap(upper: Array[f32], c: i64, low0: F32x16, low1: F32x16) -> f32:
     """At most the gap of candidate c: every lane's `least`, low0 and low1, less the upper bound. upper: (32 K,)."""
+    return least(_gaps_of_pairs(upper, c, low0, low1))
+
+
+@inlined
+def _gaps_of_pairs(upper: Array[f32], c: i64, low0: F32x16, low1: F32x16) -> F32x16:
+    """At most the gap of candidate c for each pair of lanes i and 16 + i. upper: (32 K,)."""
     above0, above1 = load(upper, TILE * c, 16), load(upper, TILE * c + 16, 16)
-    return least(minimum(gap(low0, above0), gap(low1, above1)))
+    return minimum(gap(low0, above0), gap(low1, above1))
+
+
+@inner
+def _sixteen_gaps(upper: Array[f32], low0: F32x16, low1: F32x16, out: Array[f32]) -> None:
+    """The gaps of the first 16 candidates, by a transposition. upper: (32 K,); out: (16,) or more."""
+    turned = local(vector(f32, 16), 16)
+    for c in unroll(16):
+        turned[c] = _gaps_of_pairs(upper, c, low0, low1)
+    transpose(turned)
+    for half in unroll(3, -1, -1):
+        for c in unroll(2**half):
+            turned[c] = minimum(turned[c], turned[c + 2**half])
+    store(out, 0, turned[0])
 
 
 @inlined
@@ -158,6 +190,14 @@ def _record(now: f32, q: i64, gaps: Gaps, tile: Tile, run: RunSlice) -> None:
     gaps.gaps[run.at + q] = recorded(
         now, tile.size, gaps.travelled[column], gaps.risen[column], gaps.fallen[run.at_tile]
     )
+
+
+@inlined
+def _record_sixteen(now: F32x16, q: i64, gaps: Gaps, tile: Tile, run: RunSlice) -> None:
+    """Record the gaps of 16 adjacent columns."""
+    column = run.column + q
+    travelled, risen = load(gaps.travelled, column, 16), load(gaps.risen, column, 16)
+    store(gaps.gaps, run.at + q, recorded(now, tile.size, travelled, risen, gaps.fallen[run.at_tile]))
 
 
 # Products with the directions, and from anchors
@@ -190,16 +230,27 @@ def anchored_products(s: Source, view: View, tile: Tile, run: RunSlice, chosen: 
 @apart
 def keep_products(s: Source, view: View, run: RunSlice, count: i64) -> i64:
     """Keep the products of the nearest candidates, as many as fit; return their number."""
-    near, out, room = s.scratch.near, s.scratch.out, run.room
+    near, out, room = s.scratch.near, s.scratch.out, run.room - view.sizes.reserve
+    whole = (count + 15) // 16 * 16
     limit = _nearest_limit(near, count, room)
     kept = 0
-    for c in range(count):
-        if near[c] <= limit and kept < room:
+    for at in range(0, whole, 16):
+        within = _within(near, at, count, limit)
+        while within != u32(0) and kept < room:
+            c = at + lowest_one(within)
+            within = within & (within - 1)
             kept += 1
             view.anchors.slots[run.at + s.scratch.chosen[c] - run.first] = u8(kept)
             store(run.kept, TILE * (kept - 1), load(out, TILE * c, 16))
             store(run.kept, TILE * (kept - 1) + 16, load(out, TILE * c + 16, 16))
     return kept
+
+
+@inlined
+def _within(near: Array[f32], at: i64, count: i64, limit: f32) -> u32:
+    """Which of the gaps at, ..., at + 15 are at most `limit`, as bits. near: (K,), K rounded up to a multiple of 16."""
+    within = bits_of(load(near, at, 16) <= limit)
+    return within if at + 16 <= count else within & (u32(0xFFFF) >> u32(at + 16 - count))
 
 
 @inner
@@ -215,10 +266,10 @@ def _nearest_limit(near: Array[f32], count: i64, room: i64) -> f32:
             high = max(high, near[c])
         for _ in range(20):
             limit = 0.5 * (below + high)
-            within = 0
-            for c in range(count):
-                within += i64(near[c] <= limit)
-            if within > room:
+            found = 0
+            for at in range(0, (count + 15) // 16 * 16, 16):
+                found += count_ones(_within(near, at, count, limit))
+            if found > room:
                 high = limit
             else:
                 below = limit

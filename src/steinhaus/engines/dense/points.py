@@ -12,19 +12,20 @@ from numpy.typing import NDArray
 
 from steinhaus.engines.bounds import bytes as rounding
 from steinhaus.engines.bounds import scores
-from steinhaus.engines.dense import labelling, lanes, limited, records
+from steinhaus.engines.dense import labelling, lanes, limited, records, second
+from steinhaus.engines.dense.becoming import become
 from steinhaus.engines.dense.directions import Projected, Reading, arranged, projected
-from steinhaus.engines.dense.policy import Capacity, Policy, Screen, rounding_pays
+from steinhaus.engines.dense.policy import Policy, Screen, rounding_pays
 from steinhaus.engines.dense.predict import framed
 from steinhaus.engines.dense.preparing import prepare
 from steinhaus.engines.dense.records import BRUTE, FEATURES, RENEW, bytes_of
-from steinhaus.engines.dense.second import second_nearest
 from steinhaus.engines.dense.seeding import plus_plus
 from steinhaus.engines.dense.state import Batch, batch_of
 from steinhaus.engines.dense.survey import sampled_quantiser, survey, tiles_of
 from steinhaus.engines.exact.distances import all_distances, farthest, nearest_others, own_distances
 from steinhaus.engines.exact.grid import are_integers
 from steinhaus.engines.exact.held import no_labels
+from steinhaus.engines.exact.nearest import two_nearest
 from steinhaus.engines.exact.parts import chances
 from steinhaus.engines.exact.rows import dense_rows
 from steinhaus.engines.exact.updating import gone_on, steps_of, update
@@ -73,11 +74,14 @@ class MemoryPoints:
         workers: Workers | None = None,
     ) -> None:
         self.n, self.d = x.shape
-        self._x = x
         self._workers = workers or Workers(threads)
         self._ends_workers = workers is None
-        self.grid, self.totals, self._squares, self._lengths, self._frame = survey(x, grid, self._workers)
         memory = max(2**30, x.nbytes) if memory is None else memory
+        found = survey(x, grid, self._workers)
+        self.grid, self.totals, self._squares = found.grid, found.totals, found.squares
+        self._lengths, self._frame = found.lengths, found.frame
+        self._x = x = found.x
+        self._halves = found.halves  # if x are bytes that came as another type
         self._policy = Policy(self.n, self.d, memory, screen, self._frame.bytewise, are_integers(x.dtype))
         self._tiles_a_task = max(1, min(512, -(-self._policy.tiles // (_TASKS * self._workers.count))))
         self._tiles_at_once = max(1, min(32, self._policy.tiles // (_TASKS * self._workers.count)))
@@ -160,10 +164,16 @@ class MemoryPoints:
 
     def two_nearest(self, run: Run) -> tuple[Float64, Float64]:
         """See `TwoNearest.two_nearest`."""
+        if self._policy.screen == "none" or len(run.centroids) == 1:
+            return two_nearest(self, run)
         labels, centroids = self.labels(run.key), np.ascontiguousarray(run.centroids)
-        others = nearest_others(centroids, self._workers)
-        second = second_nearest(labels, centroids, others, self._distances_of, self.squared_distances_to)
-        return self.own_distances(run), second
+        first = self._distances_of(labels, centroids)
+        out = self._distances_of(nearest_others(centroids, self._workers)[labels], centroids)
+        limits = Handed(limited.limited_to(centroids, out, self._lengths, self._frame, self._rates))
+        batch = self._remember([run])
+        opened = second.open_tiles(batch, batch.rows[run.key], self._tiles, (out - first) * self._frame.scale**2)
+        second.lower(self._reading(), limits, opened, labels, out, self._tiles_a_task)
+        return first, out
 
     def sample(self, run: Run, factor: float, seed: int) -> Int64:
         """See `Sampling.sample`."""
@@ -240,7 +250,7 @@ class MemoryPoints:
 
     def lend(self, x: NDArray[Any] | None) -> None:
         """Replace the array by another with the same points, (n, d). None: release the array until the next call."""
-        self._x = np.empty((0, self.d), self._x.dtype) if x is None else x
+        self._x = np.empty((0, self.d), self._x.dtype) if x is None else x.astype(self._x.dtype, copy=False)
         self._framed = self._framed._replace(rows=self._framed.rows._replace(values=self._x))
         self._points = Handed(self._framed)
 
@@ -248,8 +258,6 @@ class MemoryPoints:
     def squares(self) -> Fraction | int:
         """`totals.squares` before it is rounded."""
         return self._squares
-
-    # Points
 
     def _look(self) -> None:
         """Update the records for centroids after a change of the frame, the basis or the quantiser."""
@@ -260,22 +268,21 @@ class MemoryPoints:
 
     def _remember(self, runs: Sequence[Run]) -> Batch:
         """The state of these runs; a new one if any of them is not in it."""
-        if self._batch is not None and all(self._batch.holds(run) for run in runs):
-            return self._batch
+        batch = self._batch
+        if batch is not None and all(batch.holds(run) for run in runs):
+            return batch
         sizes = np.array([len(run.centroids) for run in runs])
-        self._round(self._policy.rounds(int(sizes.sum()), self._rounding_pays))
+        goes_on = batch is not None and batch.is_of(runs) and self._policy.fits(sizes)
+        if not goes_on:
+            self._round(self._policy.rounds(int(sizes.sum()), self._rounding_pays))
         kept = self._policy.kept(sizes) if self._policy.fits(sizes) else np.zeros_like(sizes)
-        shape = Capacity(
-            limbs=len(self.totals.sums),
-            d=self.d,
-            p=self._basis.p,
-            tiles=self._policy.tiles,
-            workers=self._workers.count,
-            bytewise=self._frame.bytewise,
-            quantised=bool(self._framed.quantiser.step),
-            narrow=self._x.dtype.itemsize == 1 and self.n < 2**23,  # then n x 255 < 2^31
+        shape = self._policy.capacity(
+            self._x.dtype, self._basis.p, self._workers.count, quantised=bool(self._framed.quantiser.step)
         )
-        self._batch = batch_of([run.key for run in runs], sizes, kept, shape)
+        if batch is not None and goes_on:
+            self._batch = become(batch, runs[0], int(kept[0]), shape, self._centroid_frame, self._workers)
+        else:
+            self._batch = batch_of([run.key for run in runs], sizes, kept, shape)
         self._view = None
         self._ended.clear()
         return self._batch
@@ -290,7 +297,7 @@ class MemoryPoints:
     def _pass(self, batch: Batch, active: Int64) -> None:
         """Label the points by the centroids in the batch. active: (m,) rows of the runs."""
         modes = self._modes(batch)
-        view = self._view_of(batch)
+        view = self._view = self._view or batch.handed(self._tiles)
         prepare(batch, view, self._centroid_frame, active, modes, self._workers)
         fresh = active[modes[active] == RENEW]
         orders = batch.orders
@@ -313,7 +320,7 @@ class MemoryPoints:
 
     def _update(self, batch: Batch, part: slice, steps: Handed, tolerance: float, done: int) -> bool:
         """Compute a run's next centroids after a pass; False if `updating.update` has left that to `lloyd`."""
-        sums, counts, centroids = np.ascontiguousarray(batch.sums[:, part]), batch.counts[part], batch.exact[part]
+        sums, counts, centroids = self._sums(batch, part), batch.counts[part], batch.exact[part]
         return bool(update(sums, len(sums), *centroids.shape, counts, centroids, steps, tolerance, done))
 
     def _modes(self, batch: Batch) -> NDArray[np.int8]:
@@ -335,14 +342,14 @@ class MemoryPoints:
         batch.passes += 1
         return batch.modes()
 
-    def _view_of(self, batch: Batch) -> Handed:
-        if self._view is None:
-            self._view = batch.handed(self._tiles)
-        return self._view
-
     def _tally(self, batch: Batch, row: int) -> Tally:
         part = batch.part(row)
-        return Tally(batch.sums[:, part].copy(), batch.counts[part].copy())
+        return Tally(self._sums(batch, part).copy(), batch.counts[part].copy())
+
+    def _sums(self, batch: Batch, part: slice) -> Int64:
+        """The sums of a run's clusters on the grid, (limbs, k, d)."""
+        sums = batch.sums[:, part]
+        return np.ascontiguousarray(sums if self._halves is None else self._halves.limbs(sums, batch.counts[part]))
 
     def _judge_rounding(self, batch: Batch, modes: NDArray[np.int8]) -> None:
         """Stop rounding points to bytes if settling takes longer than rounding saves. modes: (R,)."""

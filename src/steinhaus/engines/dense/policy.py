@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,8 @@ class Thresholds(NamedTuple):
     few_centroids: int = 20
     few_directions: int = 32
     directions: int = 48
+    # Products that a tile keeps free for centroids that are added to a run.
+    reserve: int = 16
     # Costs in units of a settled pair: gathering a tile, and a row of its products from all features.
     gathering: float = 30.0
     products: float = 4.5
@@ -94,6 +96,12 @@ class Policy:
     def fits(self, sizes: Int64) -> bool:
         """Whether gaps and anchors may be kept for runs of these sizes, (R,)."""
         return self.screen in ("auto", "drift") and self.table_bytes(sizes) <= self.memory
+
+    def capacity(self, kind: np.dtype[Any], p: int, workers: int, *, quantised: bool) -> Capacity:
+        """The sizes of the arrays of a batch, for points of a type and p directions."""
+        limbs = 1 if self.integers else 2
+        narrow = kind.itemsize == 1 and self.n < 2**23  # then n x 255 < 2^31
+        return Capacity(limbs, self.d, p, self.tiles, workers, self.bytewise, quantised, narrow)
 
     def rounds(self, k: int, pays: bool) -> bool:
         """Whether to round points of floats to bytes, for k centroids; pays: whether it has saved time so far."""

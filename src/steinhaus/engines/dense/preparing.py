@@ -18,7 +18,9 @@ _CENTROIDS = 64  # a task
 def prepare(
     batch: Batch, view: Handed, frame: Handed, active: Int64, modes: NDArray[np.int8], workers: Workers
 ) -> None:
-    """Compute the bounds of the active runs' centroids. In mode RENEW, the centroids become anchors, too.
+    """Compute the bounds of the active runs' centroids. In mode RENEW, all become anchors, too.
+
+    In the other modes, only those in `anchorless` do.
 
     active: (m,) rows of the runs in the batch; modes: (R,).
     """
@@ -26,8 +28,13 @@ def prepare(
     parts = []
     for row in active.tolist():
         first, end, column = int(batch.firsts[row]), int(batch.firsts[row + 1]), int(batch.columns[row])
-        starts = range(first, end, _CENTROIDS)
-        parts += [(j, min(j + _CENTROIDS, end), column + j - first, int(modes[row] == RENEW)) for j in starts]
+        fresh = np.full(end - first, modes[row] == RENEW)
+        fresh[batch.anchorless[(batch.anchorless >= first) & (batch.anchorless < end)] - first] = True
+        changes = first + 1 + np.flatnonzero(fresh[1:] != fresh[:-1])
+        starts = sorted({*range(first, end, _CENTROIDS), *changes.tolist()})
+        ends = [*starts[1:], end]
+        parts += [(j, to, column + j - first, int(fresh[j - first])) for j, to in zip(starts, ends, strict=True)]
+    batch.anchorless = batch.anchorless[:0]
 
     def place(_: int, first: int, end: int) -> None:
         row, along = np.empty(d), np.empty(p)

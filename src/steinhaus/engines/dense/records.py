@@ -117,7 +117,7 @@ class Scratch(NamedTuple):
     out: Array[f32]  # (32 K,) products
     upper: Array[f32]  # (32 K,) upper bounds
     chosen: Array[i64]  # (K,) candidates of a tile
-    near: Array[f32]  # (K,) the gaps of the candidates in this step
+    near: Array[f32]  # (K,) the gaps of the candidates in this step; K rounded up to a multiple of 16
     others: Array[i64]  # (K,) candidates whose products are not kept; later, open candidates
     kept: Array[i64]  # (K,) candidates whose products are kept; later, the lanes of open candidates, as bits
     least: Array[f32]  # (32,) the bound that an upper bound must reach
@@ -151,6 +151,7 @@ class Sizes(NamedTuple):
     tiles: i64  # T
     wide: i64  # H
     kept: i64  # M
+    reserve: i64  # of these, the products of a run that a full pass keeps free
     gapped: i64  # whether gaps and anchors are kept
 
 
@@ -228,7 +229,7 @@ def scratch_of(k: int, d: int, bytewise: bool, quantised: bool = False) -> Scrat
         out=apart(TILE * k, np.float32),
         upper=apart(TILE * k, np.float32),
         chosen=apart(k, np.int64),
-        near=apart(k, np.float32),
+        near=apart(-(-k // 16) * 16, np.float32),
         others=apart(k, np.int64),
         kept=apart(k, np.int64),
         least=apart(TILE, np.float32),

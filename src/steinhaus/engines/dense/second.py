@@ -1,47 +1,53 @@
-"""Distances to the second nearest centroids, by screening."""
+"""Distances to the second nearest centroids, by screening: gaps tell which centroids each tile is compared with."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
+from numpy.typing import NDArray
 
+from steinhaus.engines.bounds.gaps import second_is_open
+from steinhaus.engines.dense.directions import Reading
+from steinhaus.engines.dense.records import ANCHORED, RENEW, TILE, Tiles, scratch_of
+from steinhaus.engines.dense.second_kernels import find
+from steinhaus.engines.dense.state import Batch
+from steinhaus.jit.handed import Handed
 from steinhaus.points import Float64, Int32
 
-_TOGETHER = 16  # centroids that are compared with all points at once
 
+def open_tiles(batch: Batch, row: int, tiles: Tiles, spare: Float64) -> NDArray[np.uint8]:
+    """Which centroids of a run can be second nearest to a point of a tile, (T, k). If no gaps are kept, all can.
 
-def second_nearest(
-    labels: Int32,
-    centroids: Float64,
-    others: Int32,
-    distances_of: Callable[[Int32, Float64], Float64],
-    distances_to: Callable[[Float64, Float64], Float64],
-) -> Float64:
-    """The squared distance of each point to the nearest other centroid than its own, (n,) float64.
-
-    The centroid that is nearest to the point's own one gives a first limit. Then all centroids are screened for nearer
-    ones, a few at a time.
-
-    Parameters
-    ----------
-    labels, centroids
-        (n,) the labels of the points, and (k, d) the centroids.
-    others
-        (k,) the nearest other centroid of each centroid; of no effect if k = 1.
-    distances_of
-        (labels (n,), centroids (k, d)) -> the squared distances of points to the centroids of labels, (n,).
-    distances_to
-        (rows (m, d), limits (n,)) -> the squared distances of points to rows, (m, n); infinite from the limit on.
+    spare: (n,) by how much some other centroid is farther from a point than its own one, squared, in the frame.
     """
-    n, k = len(labels), len(centroids)
-    if k == 1:
-        return np.full(n, np.inf)
-    places = np.arange(n)
-    second = distances_of(others[labels], centroids)
-    for begin in range(0, k, _TOGETHER):
-        distances = distances_to(centroids[begin : begin + _TOGETHER], second)
-        own = np.flatnonzero((labels >= begin) & (labels < begin + _TOGETHER))
-        distances[labels[own] - begin, places[own]] = np.inf
-        np.minimum(second, distances.min(axis=0), out=second)
-    return second
+    part, gaps = batch.part(row), batch.gaps
+    wide, count = part.stop - part.start, len(tiles.order) // TILE
+    if not len(gaps.gaps) or batch.orders.modes[row] not in (RENEW, ANCHORED):
+        return np.ones((count, wide), np.uint8)
+    columns = slice(int(batch.columns[row]), int(batch.columns[row]) + wide)
+    size = tiles.norms.reshape(-1, TILE).max(axis=1) + np.float32(tiles.reach)
+    spared = spare[tiles.order].reshape(-1, TILE).max(axis=1)
+    kept, travelled, risen = gaps.gaps[:, columns], gaps.travelled[columns], gaps.risen[columns]
+    return second_is_open(kept, size, travelled, risen, gaps.fallen[row], spared).astype(np.uint8)
+
+
+def lower(
+    reading: Reading,
+    limits: Handed,
+    opened: NDArray[np.uint8],
+    labels: Int32,
+    out: Float64,
+    at_once: int,
+) -> None:
+    """Run `find` over all tiles, `at_once` a task. opened: (T, k); labels, out: (n,)."""
+    points, readers, tiles = Handed(reading.points), Handed(reading.readers), Handed(reading.tiles)
+    (count, k), workers = opened.shape, reading.workers
+    scratch = [
+        Handed(scratch_of(k, len(reading.frame.reference), reading.frame.bytewise)) for _ in range(workers.count)
+    ]
+    workers.each(
+        lambda worker, first, end: find(
+            points, readers, tiles, limits, opened, labels, scratch[worker], first, end, out
+        ),
+        count,
+        at_once,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,11 +58,17 @@ class Batch:
     workers: list[Worker]
     orders: Orders
     passes: int = 0
+    reserve: int = 0  # products of a tile that a full pass keeps free for centroids that are added
+    anchorless: Int64 = field(default_factory=lambda: np.empty(0, np.int64))  # (m,) anchors of the next pass
 
     def holds(self, run: Run) -> bool:
         """Whether the batch holds this run, with the same number of centroids."""
         row = self.rows.get(run.key)
         return row is not None and int(self.firsts[row + 1] - self.firsts[row]) == len(run.centroids)
+
+    def is_of(self, runs: Sequence[Run]) -> bool:
+        """Whether these runs are one, and the batch holds only this one, with any number of centroids."""
+        return len(runs) == 1 and len(self.firsts) == 2 and runs[0].key in self.rows
 
     def __post_init__(self) -> None:
         self.handed_workers = [Handed(worker) for worker in self.workers]
@@ -95,6 +101,7 @@ class Batch:
             self.anchors.used.shape[1],
             int(self.columns[-1]),
             int(self.kept_firsts[-1]),
+            self.reserve,
             len(self.gaps.gaps) > 0,
         )
         view = View(

@@ -13,9 +13,10 @@ from steinhaus.engines.bounds.distances import settled_floor
 from steinhaus.engines.bounds.rounding import norms_above, upward
 from steinhaus.engines.bounds.scores import Frame
 from steinhaus.engines.dense.records import TILE, Tiles
-from steinhaus.engines.exact.grid import GRID_BITS, are_integers, grid_of, ranges
+from steinhaus.engines.dense.whole import Halves, brought, grid_over, halves_of, whole_bytes
+from steinhaus.engines.exact.grid import GRID_BITS, are_integers, ranges, unit_grid
 from steinhaus.engines.exact.rows import dense_rows
-from steinhaus.engines.exact.totals import measure, two_float
+from steinhaus.engines.exact.totals import Measured, measure, two_float
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.target import takes_bytes
 from steinhaus.points import Float64, Grid, Totals
@@ -24,6 +25,8 @@ from steinhaus.points import Float64, Grid, Totals
 class Survey(NamedTuple):
     """The measurements of an array of points."""
 
+    x: NDArray[Any]  # (n, d) the points, or the same numbers as bytes
+    halves: Halves | None  # converts sums of these bytes to the grid
     grid: Grid
     totals: Totals
     squares: Fraction | int  # `totals.squares` before it is rounded
@@ -32,7 +35,7 @@ class Survey(NamedTuple):
 
 
 def survey(x: NDArray[Any], grid: Grid | None, workers: Workers) -> Survey:
-    """Measure points x, (n, d), by reading them at most twice.
+    """Measure points x, (n, d), by reading them at most twice. Whole numbers from 0 to 255 become bytes.
 
     grid: the grid of all points, if these are a part of them and known to be finite.
 
@@ -41,15 +44,27 @@ def survey(x: NDArray[Any], grid: Grid | None, workers: Workers) -> Survey:
     DataError
         A point is not finite, or too large to be squared.
     """
+    kind, halves = x.dtype, None
+    if grid is None and (seen := whole_bytes(x, workers)) is not None:
+        x = seen
     integers = are_integers(x.dtype)
-    grid = grid or grid_of(x.dtype, None if integers else ranges(x, workers), x.shape[1])
-    scale = 1.0 if integers else _scale_of(float(grid.step.max()), x.dtype)
+    if grid is None:
+        grid = unit_grid(x.shape[1]) if are_integers(kind) else grid_over(kind, ranges(x, workers))
+    scale = 1.0 if integers else _scale_of(float(grid.step.max()), kind)
     measured = measure(dense_rows(x, grid), grid.step, scale, workers)
-    totals = Totals(measured.sums, two_float(measured.squares), len(x))
+    frame = _frame_of(measured, unit_grid(x.shape[1]) if integers else grid, scale, x)
+    sums, squares = measured.sums, measured.squares
+    if x.dtype != kind:
+        halves = halves_of(grid)
+        sums, squares = brought(measured, len(x), halves)
+    return Survey(x, halves, grid, Totals(sums, two_float(squares), len(x)), squares, measured.lengths, frame)
+
+
+def _frame_of(measured: Measured, grid: Grid, scale: float, x: NDArray[Any]) -> Frame:
+    """The frame of points x, (n, d), with the reference at about their mean."""
     limbs = measured.sums[:, 0].astype(np.float64)
     mean = (limbs[-1] if len(limbs) == 1 else limbs[0] * 2.0**32 + limbs[1]) / len(x)
-    frame = Frame(grid.offset, scale, mean * grid.step * scale, not integers, takes_bytes(x.dtype))
-    return Survey(grid, totals, measured.squares, measured.lengths, frame)
+    return Frame(grid.offset, scale, mean * grid.step * scale, not are_integers(x.dtype), takes_bytes(x.dtype))
 
 
 def _scale_of(step: float, kind: np.dtype[Any]) -> float:
