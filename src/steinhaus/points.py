@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from fractions import Fraction
 from functools import cache
 from typing import Any, Protocol, runtime_checkable
 
@@ -228,15 +229,38 @@ class Points(Protocol):
 # Abilities that some engines have besides. Callers ask for them by type: isinstance(points, Sampling).
 
 
+class Nearest(Protocol):
+    """The nearest of some rows to each point, while rows are added.
+
+    Distances are measured as `Points.assign` measures them; ties go to the row that was added first.
+    """
+
+    def add(self, indices: Int64) -> Fraction:
+        """Add rows, the points of these indices, at least one at first.
+
+        Returns the potential: the exact sum of all points' squared distances to their nearest row, each rounded times
+        the point's weight.
+        """
+        ...
+
+    def draw(self, factor: float, seed: int) -> Int64:
+        """Draw each point with a chance of `factor` times what it adds to the potential, ascending.
+
+        Whether a point is drawn depends on the seed, its number and this chance alone.
+        """
+        ...
+
+    def sizes(self) -> Int64:
+        """What the points nearest to each row count for, (m,)."""
+        ...
+
+
 @runtime_checkable
 class Sampling(Protocol):
-    """Points that can be drawn by their squared distances to the nearest centroid."""
+    """Points that can be drawn by their squared distances to the nearest of some rows."""
 
-    def sample(self, run: Run, factor: float, seed: int) -> Int64:
-        """Draw each point with a chance of `factor` times its squared distance to its centroid, ascending.
-
-        The run was just assigned. Whether a point is drawn depends on the seed, its number and this chance alone.
-        """
+    def nearest(self, weights: Int64 | None) -> Nearest:
+        """The nearest of rows that are yet to come. weights: (n,) what points count for; None: 1 each."""
         ...
 
 

@@ -7,16 +7,18 @@ nothing else in its study, on no number of threads and on no engine.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal, cast
 
 import numpy as np
 
 from steinhaus.errors import PlanError
-from steinhaus.points import Float64, Int64, Points, Run, Sampling, Seeding
+from steinhaus.points import Float64, Int64, Points, Sampling, Seeding
 
 Init = Literal["random", "k-means++", "k-means||"]
 _ROUNDS = 5  # of k-means||, each of which draws _OVER * k points, more or less
 _OVER = 2.0
+_LARGEST = Fraction(np.finfo(np.float64).max)
 AHEAD = 16  # rows, at most, that k-means++ draws candidates for at once
 AGE = 8  # and at most a row for so many that are chosen: few candidates are passed over then
 UInt64 = np.ndarray[tuple[int, ...], np.dtype[np.uint64]]
@@ -118,19 +120,24 @@ def starts(points: Points, k: int, init: Init, stream: Stream, *, weights: Int64
     if init == "k-means++":
         return points.rows(plus_plus(points, k, stream, weights))
     if init == "k-means||":
-        if weights is not None or not isinstance(points, Sampling):
-            raise PlanError('init="k-means||" needs dense points without weights, so far. Use "k-means++".')
-        return scalable(points, k, stream)
+        if not isinstance(points, Sampling):
+            raise PlanError('init="k-means||" needs points that are not sparse, so far. Use "k-means++".')
+        return scalable(points, k, stream, weights)
     return points.rows(stream.distinct(k, points.n) if weights is None else _distinct(weights, k, stream))
 
 
-def _distinct(weights: Int64, k: int, stream: Stream) -> Int64:
-    """Draw k rows without replacement, each by its weight among those that are left, (k,) int64."""
+def _distinct(weights: Int64, k: int, stream: Stream, but: Int64 | None = None) -> Int64:
+    """Draw k rows without replacement, each by its weight among those that are left, (k,) int64.
+
+    but: rows that are none of them.
+    """
     left = weights.copy()
+    but = np.empty(0, np.int64) if but is None else but
+    left[but] = 0
     chosen = np.empty(k, np.int64)
     for place in range(k):
         if not left.any():  # fewer rows than k have weight
-            rest = np.setdiff1d(np.arange(len(weights)), chosen[:place])
+            rest = np.setdiff1d(np.arange(len(weights)), np.concatenate([but, chosen[:place]]))
             chosen[place:] = rest[stream.distinct(k - place, len(rest))]
             break
         ends = np.cumsum(left)
@@ -197,33 +204,40 @@ def first_row(n: int, stream: Stream, weights: Int64 | None) -> int:
     return int((stream.integers(1, n) if weights is None else _distinct(weights, 1, stream))[0])
 
 
-def scalable(points: Points, k: int, stream: Stream) -> Float64:
-    """Choose k rows by k-means||, (k, d) float64, in a dozen passes over the points, whatever k is.
+def scalable(points: Points, k: int, stream: Stream, weights: Int64 | None = None) -> Float64:
+    """Choose k rows by k-means||, (k, d) float64, in half a dozen passes over the points, whatever k is.
 
     B. Bahmani et al., Scalable k-means++, PVLDB 5(7), 2012: from one row on, five rounds draw about 2k rows each, a row
-    with a chance of 2k times its share of the cost. What is drawn, each row as often as points are nearest to it, is
-    then thinned out to k by k-means++. Costs come from exact sums, so the rows drawn depend on no partition.
-    """
-    from steinhaus import arithmetic
+    with a chance of 2k times its share of the potential. What is drawn, each row as often as points are nearest to it,
+    is then thinned out to k by k-means++. Potentials are exact sums, so the rows drawn depend on no partition. Each
+    round looks only at the rows that the last one drew, and at points that these can be nearer to.
 
+    weights: (n,) how often each point counts; None: once.
+    """
     assert isinstance(points, Sampling)
-    chosen = stream.integers(1, points.n)
-    for number in range(_ROUNDS):
-        run = Run(("k-means||", number), points.rows(chosen))
-        (tally,) = points.assign([run])
-        cost = arithmetic.inertia(
-            points.totals.squares, tally.sums, tally.counts, run.centroids, points.grid.offset, points.grid.step
-        )
-        drawn = points.sample(run, _OVER * k / cost, int(stream.raw(1)[0])) if cost > 0 else chosen[:0]
-        points.forget(run.key)
-        chosen = np.concatenate([chosen, drawn])
+    nearest = points.nearest(weights)
+    chosen = more = np.array([first_row(points.n, stream, weights)], np.int64)
+    for _ in range(_ROUNDS):
+        potential = nearest.add(more)
+        if not potential:
+            more = chosen[:0]
+            break
+        factor = float(min(Fraction(_OVER * k) / potential, _LARGEST))
+        more = nearest.draw(factor, int(stream.raw(1)[0]))
+        chosen = np.concatenate([chosen, more])
     if len(chosen) <= k:
-        rest = np.setdiff1d(stream.distinct(min(2 * k, points.n), points.n), chosen)
-        return points.rows(np.concatenate([chosen, rest[: k - len(chosen)]]))
-    run = Run(("k-means||", _ROUNDS), points.rows(chosen))
-    (tally,) = points.assign([run])
-    points.forget(run.key)
-    return run.centroids[plus_plus(cast(Points, _Few(run.centroids)), k, stream, tally.counts)]
+        return points.rows(np.concatenate([chosen, _others(points.n, chosen, k - len(chosen), stream, weights)]))
+    if len(more):
+        nearest.add(more)
+    few = points.rows(chosen)
+    return few[plus_plus(cast(Points, _Few(few)), k, stream, nearest.sizes())]
+
+
+def _others(n: int, chosen: Int64, m: int, stream: Stream, weights: Int64 | None) -> Int64:
+    """Draw m of n rows besides those chosen, (m,) int64."""
+    if weights is not None:
+        return _distinct(weights, m, stream, chosen)
+    return np.setdiff1d(stream.distinct(min(2 * (len(chosen) + m), n), n), chosen)[:m]
 
 
 @dataclass(frozen=True)

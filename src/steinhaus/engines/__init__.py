@@ -114,7 +114,7 @@ def opened(
     Raises
     ------
     DataError
-        Points or weights are not finite; or there are weights, and the points are not in memory.
+        Points or weights are not finite.
     """
     points = choose(x, k=k, threads=threads) if weights is None else weighted(x, weights, k=k, threads=threads)
     try:
@@ -144,11 +144,16 @@ def weighted(
     import numpy as np
 
     from steinhaus.engines.exact.weighing import weigh
-    from steinhaus.errors import DataError
 
-    if is_collection(x) or is_stored(x):
-        raise DataError("Weights need points in memory, so far. Leave them out, or load the points.")
     put = weigh(weights)
+    if is_collection(x):
+        from steinhaus.engines.cluster.points import DaskPoints
+
+        return DaskPoints(x, weights=put)
+    if is_stored(x):
+        from steinhaus.engines.stream.points import BlockPoints
+
+        return BlockPoints(x.source, take=x.take, weights=put, threads=threads, memory=memory)
     if is_sparse(x):
         from steinhaus.engines.sparse.points import SparsePoints
 

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import dask
@@ -27,10 +28,12 @@ from steinhaus.engines.dense.policy import Policy
 from steinhaus.engines.exact import parts
 from steinhaus.engines.exact.grid import Ranges, are_integers, grid_of
 from steinhaus.engines.exact.held import no_labels
+from steinhaus.engines.exact.weighing import Weights
 from steinhaus.jit.target import takes_bytes
-from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally, Totals
+from steinhaus.points import Float64, Grid, Int32, Int64, Nearest, Run, Tally, Totals
 
 _FAN = 8  # tallies that are added in one task, or here
+_LARGE = {"distributed.admin.large-graph-warning-threshold": "1 TB"}  # for what is sent on purpose
 _LIGHT = 2**20  # bytes that may go out as a part of every task; more travels on its own, from worker to worker
 
 
@@ -44,6 +47,8 @@ class DaskPoints:
         so. The array is computed once and stays on the workers.
     layout
         Which points the chunks hold, where x is made of parts of a source already; None: the points are the rows.
+    weights
+        What the points count for; None: 1 each. Each worker gets those of its parts.
     client
         The cluster; None: the current `distributed.Client`.
 
@@ -55,7 +60,14 @@ class DaskPoints:
         There is no client; or workers, or the scheduler, are lost and don't come back.
     """
 
-    def __init__(self, x: Any, *, layout: parts.Layout | None = None, client: Client | None = None) -> None:
+    def __init__(
+        self,
+        x: Any,
+        *,
+        layout: parts.Layout | None = None,
+        weights: Weights | None = None,
+        client: Client | None = None,
+    ) -> None:
         self._cluster = Cluster(client)
         self._client = self._cluster.client
         self.notes: list[str] = []
@@ -71,11 +83,14 @@ class DaskPoints:
         self._asked = 0
         self._last: dict[Hashable, Run] = {}
         persisted = self._client.persist(x.map_blocks(np.ascontiguousarray, dtype=x.dtype))
-        self._blocks = self._cluster.kept = _futures(persisted, self._client)
+        self._blocks, weights = _futures(persisted, self._client), weights or Weights(None)
+        if weights.counts is not None:
+            self._blocks = self._weighed(weights)
+        self._cluster.kept = self._blocks
         self._share = -(-len(self._blocks) // max(1, len(self._cluster.workers)))
         self._grid: Grid | None = None  # until it is known
         self.grid = self._grid = grid_of(x.dtype, self._ranges(x.dtype), self.d)
-        self.totals: Totals = parts.totals(self._results(tasks.measure, None))
+        self.totals: Totals = parts.totals(self.results(tasks.measure, None), self.grid, weights)
         self._ahead = Ahead(
             self._cluster,
             self._blocks,
@@ -93,7 +108,7 @@ class DaskPoints:
         wanted = parts.empties(tallies)
         if wanted:
             asked = [(runs[place], empty) for place, empty in wanted.items()]
-            of_parts = self._results(tasks.farthest, asked)
+            of_parts = self.results(tasks.farthest, asked)
             for row, (place, empty) in enumerate(wanted.items()):
                 far = [self._whole(part, *of_part[row]) for part, of_part in enumerate(of_parts)]
                 tallies[place] = replace(tallies[place], farthest=parts.farthest(far, empty))
@@ -116,22 +131,23 @@ class DaskPoints:
     def squared_distances(self, indices: Int64, below: Float64 | None = None) -> Float64:
         """See `Points.squared_distances`. All of them come here."""
         out = np.empty((len(indices), self.n))
-        for part, found in enumerate(self._results(tasks.distances, self.rows(indices))):
+        for part, found in enumerate(self.results(tasks.distances, self.rows(indices))):
             out[:, self._layout.members(part)] = found
         return out
 
-    def sample(self, run: Run, factor: float, seed: int) -> Int64:
-        """See `seeding.Sampled`."""
+    def nearest(self, weights: Int64 | None) -> Nearest:
+        """See `Sampling.nearest`. Workers know the weights."""
+        return _NearestRows(self)
+
+    def spans(self) -> list[Any]:
+        """The points of each part, (m,), or from where to where if they stand together."""
         members = [self._layout.members(part) for part in range(len(self._layout))]
-        spans = [span if len(span) < int(span[-1] - span[0]) + 1 else (span[0], span[-1] + 1) for span in members]
-        asked = (self._run(run.key), factor, seed)
-        drawn = self._cluster.results(lambda: self._each(tasks.sample, asked, spans))
-        return np.sort(np.concatenate(drawn))
+        return [span if len(span) < int(span[-1] - span[0]) + 1 else (span[0], span[-1] + 1) for span in members]
 
     def labels(self, key: Hashable) -> Int32:
         """See `Points.labels`. All of them come here; `labels_array` leaves them where they are."""
         out = np.empty(self.n, np.int32)
-        for part, found in enumerate(self._results(tasks.labels, self._run(key))):
+        for part, found in enumerate(self.results(tasks.labels, self._run(key))):
             out[self._layout.members(part)] = found
         return out
 
@@ -167,7 +183,7 @@ class DaskPoints:
             What `work` returned, part by part.
         """
         owns = [own(part, self._layout.members(part)) for part in range(len(self._layout))]
-        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):  # a few bytes a point
+        with dask.config.set(_LARGE):  # a few bytes a point
             return self._cluster.results(lambda: self._each(tasks.with_labels, (runs, work), owns))
 
     def explain(self, k: int, runs: int = 1) -> str:
@@ -205,7 +221,7 @@ class DaskPoints:
     def _ranges(self, dtype: np.dtype[Any]) -> Ranges | None:
         if are_integers(dtype):
             return None
-        return parts.checked(self._results(tasks.spread, None), self._layout, "row")
+        return parts.checked(self.results(tasks.spread, None), self._layout, "row")
 
     def _whole(self, part: int, pairs: Int64, distances: Float64) -> parts.Far:
         """What a part says of its own points, said of the whole's."""
@@ -216,9 +232,15 @@ class DaskPoints:
             raise no_labels(key)
         return self._last[key]
 
-    def _results(self, task: Callable[..., Any], what: Any) -> list[Any]:
+    def results(self, task: Callable[..., Any], what: Any, *own: Sequence[Any]) -> list[Any]:
         """What a task finds on every part."""
-        return self._cluster.results(lambda: self._each(task, what))
+        return self._cluster.results(lambda: self._each(task, what, *own))
+
+    def _weighed(self, weights: Weights) -> list[Future]:
+        """The parts with their weights, on the workers."""
+        of_parts = [weights.of(self._layout.members(part)) for part in range(len(self._layout))]
+        with dask.config.set(_LARGE):
+            return self._client.map(tasks.weighed, self._blocks, of_parts, pure=False)  # type: ignore[no-any-return]
 
     def _each(self, task: Callable[..., Any], what: Any, *own: Sequence[Any], weight: int = _LIGHT) -> list[Future]:
         """Start a task on every part, where it lies.
@@ -245,7 +267,32 @@ class DaskPoints:
         return futures
 
 
-def spread(rows: Any, client: Client | None = None) -> DaskPoints:
+class _NearestRows:
+    """The nearest rows of points whose distances workers keep. See `Nearest` for the contract.
+
+    A worker that has lost what it kept, or another one in its place, starts again from all rows.
+    """
+
+    def __init__(self, points: DaskPoints) -> None:
+        self._points, self._key = points, uuid.uuid4().hex
+        self._rows = np.empty((0, points.d))
+
+    def add(self, indices: Int64) -> Fraction:
+        """See `Nearest.add`."""
+        self._rows = np.concatenate([self._rows, self._points.rows(indices)])
+        return sum(self._points.results(tasks.near, (self._key, self._rows)), Fraction(0))
+
+    def draw(self, factor: float, seed: int) -> Int64:
+        """See `Nearest.draw`."""
+        asked = (self._key, self._rows, factor, seed)
+        return np.sort(np.concatenate(self._points.results(tasks.draw, asked, self._points.spans())))
+
+    def sizes(self) -> Int64:
+        """See `Nearest.sizes`."""
+        return np.sum(self._points.results(tasks.sizes, (self._key, self._rows)), axis=0)  # type: ignore[no-any-return]
+
+
+def spread(rows: Any, client: Client | None = None, weights: Weights | None = None) -> DaskPoints:
     """Bring points to the workers of a cluster, a part at a time.
 
     Parameters
@@ -255,11 +302,13 @@ def spread(rows: Any, client: Client | None = None) -> DaskPoints:
         array, which travels to them.
     client
         The cluster; None: the current `distributed.Client`.
+    weights
+        What the rows count for; None: 1 each.
     """
     cluster = Cluster(client)
     x, layout = stretches(rows, cluster.threads)
-    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):  # an array is what is sent
-        return DaskPoints(x, layout=layout, client=cluster.client)
+    with dask.config.set(_LARGE):  # an array is what is sent
+        return DaskPoints(x, layout=layout, weights=weights, client=cluster.client)
 
 
 def _futures(persisted: Any, client: Client) -> list[Future]:

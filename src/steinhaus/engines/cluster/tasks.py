@@ -13,15 +13,17 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from fractions import Fraction
+from typing import Any, NamedTuple
 
 import numpy as np
 from distributed import get_worker
 from numpy.typing import NDArray
 
-from steinhaus.engines.dense.points import MemoryPoints
-from steinhaus.engines.exact import parts
+from steinhaus.engines.dense.part import Part
+from steinhaus.engines.exact import parts, weighing
 from steinhaus.engines.exact.grid import Ranges, ranges
+from steinhaus.engines.exact.weighing import Weights
 from steinhaus.engines.workers import Workers
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally
@@ -75,7 +77,7 @@ class _Held:
     """What a worker remembers of a part."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)  # a task that is asked again may meet itself
-    engine: MemoryPoints | None = None
+    engine: Part | None = None
     keys: set[Hashable] = field(default_factory=set)  # of the runs that the engine may remember
 
 
@@ -84,9 +86,30 @@ _held_lock = threading.Lock()
 _alone = Workers(1)  # Dask has its own threads
 
 
+class Weighed(NamedTuple):
+    """Rows that count by weights."""
+
+    rows: NDArray[Any]  # (m, d)
+    weights: Weights
+
+
+Block = NDArray[Any] | Weighed
+
+
+def weighed(x: NDArray[Any], weights: Weights) -> Weighed:
+    """A part's rows, and what they count for."""
+    return Weighed(x, weights)
+
+
+def rows_of(block: Block) -> NDArray[Any]:
+    """A part's rows."""
+    return block.rows if isinstance(block, Weighed) else block
+
+
 @contextmanager
-def _engine(x: NDArray[Any], part: int, asked: Asked) -> Iterator[MemoryPoints]:
+def _engine(block: Block, part: int, asked: Asked) -> Iterator[Part]:
     """The engine of a part, with what is remembered of it; the rows are Dask's, and are let go afterwards."""
+    x = rows_of(block)
     with _held_lock:
         held = _held.setdefault(asked.token, {}).setdefault(part, _Held())
         _held.move_to_end(asked.token)
@@ -96,7 +119,8 @@ def _engine(x: NDArray[Any], part: int, asked: Asked) -> Iterator[MemoryPoints]:
         if held.engine is None:
             limit = get_worker().memory_manager.memory_limit
             memory = None if limit is None else limit // _SHARE // asked.share
-            held.engine = MemoryPoints(x, grid=asked.grid, workers=_alone, memory=memory)
+            weights = block.weights if isinstance(block, Weighed) else Weights(None)
+            held.engine = Part(x, weights, grid=asked.grid, workers=_alone, memory=memory)
         held.engine.lend(x)
         for key in held.keys - set(asked.keys):
             held.engine.forget(key)
@@ -123,23 +147,23 @@ def read(source: Any, first: int, end: int, picks: Int64 | None) -> NDArray[Any]
     return stretch if picks is None else stretch.take(picks, axis=0)
 
 
-def spread(x: NDArray[Any], part: int, asked: Asked) -> Ranges:
+def spread(x: Block, part: int, asked: Asked) -> Ranges:
     """What a part's points spread over."""
-    return ranges(x, _alone)
+    return ranges(rows_of(x), _alone)
 
 
-def measure(x: NDArray[Any], part: int, asked: Asked) -> parts.Sums:
+def measure(x: Block, part: int, asked: Asked) -> parts.Sums:
     """A part's totals."""
     with _engine(x, part, asked) as engine:
-        return engine.totals.sums, engine.squares, engine.n
+        return engine.sums
 
 
-def assign(x: NDArray[Any], part: int, asked: Asked) -> Found:
+def assign(x: Block, part: int, asked: Asked) -> Found:
     """A part's tallies of some runs."""
     began = time.perf_counter()
     with _engine(x, part, asked) as engine:
         tallies = engine.tallies(asked.what)
-    return Found(tallies, {get_worker().address: Speed(len(x), time.perf_counter() - began)})
+    return Found(tallies, {get_worker().address: Speed(engine.n, time.perf_counter() - began)})
 
 
 def add(found: Sequence[Found]) -> Found:
@@ -156,15 +180,17 @@ def add_speeds(speeds: dict[str, Speed], more: dict[str, Speed]) -> None:
         speeds[worker] = speeds.get(worker, Speed()) + speed
 
 
-def together(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+def together(blocks: Sequence[Block]) -> Block:
     """Some parts as one."""
-    return np.concatenate(parts)
+    x = np.concatenate([rows_of(block) for block in blocks])
+    weights = [block.weights for block in blocks if isinstance(block, Weighed)]
+    return Weighed(x, weighing.together(weights)) if weights else x
 
 
 class _Recording:
     """An engine on a worker, as `lloyd` sees it, that keeps the tallies of every assignment and forgets no run."""
 
-    def __init__(self, engine: MemoryPoints) -> None:
+    def __init__(self, engine: Part) -> None:
         self._engine = engine
         self.grid, self.totals, self.rows = engine.grid, engine.totals, engine.rows
         self.ahead: dict[Hashable, dict[bytes, Tally]] = {}
@@ -182,7 +208,7 @@ class _Recording:
         """Keep the run: it may go on."""
 
 
-def advance(x: NDArray[Any], part: int, asked: Asked) -> Advanced:
+def advance(x: Block, part: int, asked: Asked) -> Advanced:
     """The tallies of some runs, and of the iterations that follow, where x are all points."""
     runs, steps = asked.what
     began = time.perf_counter()
@@ -190,7 +216,7 @@ def advance(x: NDArray[Any], part: int, asked: Asked) -> Advanced:
         points: Any = _Recording(engine)
         for _ in lloyd(points, runs, max_iter=steps):
             pass
-    return Advanced(points.ahead, get_worker().address, Speed(len(x) * points.passes, time.perf_counter() - began))
+    return Advanced(points.ahead, get_worker().address, Speed(engine.n * points.passes, time.perf_counter() - began))
 
 
 def digest(centroids: Float64) -> bytes:
@@ -198,7 +224,7 @@ def digest(centroids: Float64) -> bytes:
     return hashlib.blake2b(centroids.tobytes(), digest_size=16).digest()
 
 
-def farthest(x: NDArray[Any], part: int, asked: Asked) -> list[parts.Far]:
+def farthest(x: Block, part: int, asked: Asked) -> list[parts.Far]:
     """The farthest of a part's points, so many of each run."""
     with _engine(x, part, asked) as engine:
         runs = [run for run, _ in asked.what]
@@ -206,14 +232,14 @@ def farthest(x: NDArray[Any], part: int, asked: Asked) -> list[parts.Far]:
         return [engine.farthest(run, wanted) for run, wanted in asked.what]
 
 
-def labels(x: NDArray[Any], part: int, asked: Asked) -> Int32:
+def labels(x: Block, part: int, asked: Asked) -> Int32:
     """A part's labels of a run."""
     with _engine(x, part, asked) as engine:
         _assigned(engine, [asked.what])
         return engine.labels(asked.what.key)
 
 
-def with_labels(x: NDArray[Any], part: int, own: Any, asked: Asked) -> Any:
+def with_labels(x: Block, part: int, own: Any, asked: Asked) -> Any:
     """What comes of a part's labels: see `DaskPoints.with_labels`."""
     runs, work = asked.what
     with _engine(x, part, asked) as engine:
@@ -222,28 +248,38 @@ def with_labels(x: NDArray[Any], part: int, own: Any, asked: Asked) -> Any:
     return work(found, own)
 
 
-def sample(x: NDArray[Any], part: int, span: Any, asked: Asked) -> Int64:
-    """Points of a part, drawn by their distances: see `seeding.Sampled`. span: its points, or from where to where."""
-    run, factor, seed = asked.what
+def near(x: Block, part: int, asked: Asked) -> Fraction:
+    """The potential of a part's points, with some rows: see `Nearest.add`."""
+    with _engine(x, part, asked) as engine:
+        return engine.near(*asked.what).potential()
+
+
+def draw(x: Block, part: int, span: Any, asked: Asked) -> Int64:
+    """Points of a part, drawn by their distances: see `Nearest.draw`. span: its points, or from where to where."""
+    key, rows, factor, seed = asked.what
     members = np.arange(*span) if isinstance(span, tuple) else span
     with _engine(x, part, asked) as engine:
-        _assigned(engine, [run])
-        drawn: Int64 = members[parts.chances(seed, members) < factor * engine.own_distances(run)]
-        return drawn
+        return engine.near(key, rows).drawn(factor, seed, members)
 
 
-def distances(x: NDArray[Any], part: int, asked: Asked) -> Float64:
+def sizes(x: Block, part: int, asked: Asked) -> Int64:
+    """What the points of a part that are nearest to each row count for: see `Nearest.sizes`."""
+    with _engine(x, part, asked) as engine:
+        return engine.near(*asked.what).sizes()
+
+
+def distances(x: Block, part: int, asked: Asked) -> Float64:
     """The squared distances of a part's points to some rows."""
     with _engine(x, part, asked) as engine:
         return engine.squared_distances_to(asked.what)
 
 
-def pick(x: NDArray[Any], places: Int64) -> Float64:
+def pick(x: Block, places: Int64) -> Float64:
     """Some points of a part."""
-    return x[places].astype(np.float64)
+    return rows_of(x)[places].astype(np.float64)
 
 
-def _assigned(engine: MemoryPoints, runs: Sequence[Run]) -> None:
+def _assigned(engine: Part, runs: Sequence[Run]) -> None:
     """See to it that an engine's labels are those of these centroids, where it was lost or is another worker's."""
     if not all(engine.knows(run) for run in runs):
         engine.tallies(runs)

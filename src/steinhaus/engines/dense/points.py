@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from steinhaus.engines.bounds import bytes as rounding
 from steinhaus.engines.bounds import scores
+from steinhaus.engines.bounds.doubles import SMALLEST
 from steinhaus.engines.dense import labelling, lanes, limited, records
 from steinhaus.engines.dense.directions import Projected, Reading, arranged, projected
 from steinhaus.engines.dense.policy import THRESHOLDS, Capacity, Policy, Screen, rounding_pays
@@ -19,18 +20,18 @@ from steinhaus.engines.dense.predict import framed
 from steinhaus.engines.dense.preparing import prepare
 from steinhaus.engines.dense.records import BRUTE, FEATURES, RENEW, bytes_of
 from steinhaus.engines.dense.second import second_nearest
-from steinhaus.engines.dense.seeding import plus_plus
+from steinhaus.engines.dense.seeding import bring, plus_plus
 from steinhaus.engines.dense.state import Batch, batch_of
 from steinhaus.engines.dense.survey import sampled_quantiser, survey, tiles_of
+from steinhaus.engines.exact.closest import Closest, NearestRows, by_distances
 from steinhaus.engines.exact.distances import all_distances, farthest, nearest_others, own_distances
 from steinhaus.engines.exact.grid import are_integers
 from steinhaus.engines.exact.held import no_labels
-from steinhaus.engines.exact.parts import chances
 from steinhaus.engines.exact.rows import dense_rows
 from steinhaus.engines.exact.updating import gone_on, steps_of, update
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
-from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally
+from steinhaus.points import Float64, Grid, Int32, Int64, Nearest, Run, Tally
 
 _STEP = 4096  # points a task, for what is done seldom
 _TASKS = 4  # tasks a worker, in a pass over the points
@@ -165,9 +166,20 @@ class MemoryPoints:
         second = second_nearest(labels, centroids, others, self._distances_of, self.squared_distances_to)
         return self.own_distances(run), second
 
-    def sample(self, run: Run, factor: float, seed: int) -> Int64:
-        """See `Sampling.sample`."""
-        return np.flatnonzero(chances(seed, np.arange(self.n)) < factor * self.own_distances(run))
+    def nearest(self, weights: Int64 | None) -> Nearest:
+        """See `Sampling.nearest`."""
+        return NearestRows(self.n, self.rows, self.bring, weights)
+
+    def bring(self, rows: Float64, closest: Closest) -> None:
+        """Bring the nearest of some rows, (m, d), up to date."""
+        if not closest.many:
+            closest.distances[:] = self.squared_distances_to(rows[:1])[0]
+            closest.many = 1
+        if len(rows) - closest.many >= THRESHOLDS.rows_added and closest.distances.max() >= SMALLEST:
+            if (found := self._seeding(len(rows))) is not None:
+                bring(self._reading(), self._lengths, found, rows, closest)
+                closest.many = len(rows)
+        by_distances(self.squared_distances_to, rows, closest)
 
     def rows(self, indices: Int64) -> Float64:
         """See `Points.rows`."""
@@ -175,12 +187,16 @@ class MemoryPoints:
 
     def plus_plus(self, k: int, stream: Any, weights: Int64 | None, trials: int) -> Int64:
         """See `Seeding.plus_plus`."""
-        if self._policy.screen == "none" or self._basis.p:
-            return np.empty(0, np.int64)
-        found = self._project(p) if (p := self._policy.directions(k)) and not self._shapeless else None
-        if (found := found or projected(self._reading(), 0)) is None:
+        if (found := self._seeding(k)) is None:
             return np.empty(0, np.int64)
         return plus_plus(self._reading(), self._lengths, found, k, stream, weights, trials)
+
+    def _seeding(self, k: int) -> Projected | None:
+        """The points along the directions that serve to choose k rows, if any; None where all features serve better."""
+        if self._policy.screen == "none" or self._basis.p:
+            return None
+        found = self._project(p) if (p := self._policy.directions(k)) and not self._shapeless else None
+        return found or projected(self._reading(), 0)
 
     def squared_distances(self, indices: Int64, below: Float64 | None = None) -> Float64:
         """See `Points.squared_distances`."""
@@ -240,9 +256,15 @@ class MemoryPoints:
 
     def lend(self, x: NDArray[Any] | None) -> None:
         """Put the same points, read again, in the place of the array that was given; None: let go of it until then."""
-        self._x = np.empty((0, self.d), self._x.dtype) if x is None else x
+        if x is None:
+            x, self._projected = np.empty((0, self.d), self._x.dtype), None
+        self._x = x
         self._framed = self._framed._replace(rows=self._framed.rows._replace(values=self._x))
         self._points = Handed(self._framed)
+
+    def allow(self, memory: int) -> None:
+        """Let screening use so many bytes, from the next runs on that it does not know."""
+        self._policy = replace(self._policy, memory=memory)
 
     @property
     def squares(self) -> Fraction | int:

@@ -33,6 +33,7 @@ from steinhaus.engines.dense.seeding_screen import (
 )
 from steinhaus.engines.dense.state import batch_of
 from steinhaus.engines.dense.survey import sampled_quantiser
+from steinhaus.engines.exact.closest import Closest
 from steinhaus.engines.exact.distances import all_distances
 from steinhaus.jit.handed import Handed
 from steinhaus.jit.target import BYTE_LANES
@@ -41,6 +42,9 @@ from steinhaus.seeding import AHEAD, Stream, ahead, first_row, sum_bits
 
 _STEP = 4096  # points a task
 _TASKS = 4  # tasks a worker
+_AT_ONCE = 64  # rows that are compared with the points at once, where rows are given
+_LEAST = 4  # but no more of them than a quarter of those that there are already
+_AGE = 4
 _LEADS = 6  # so many times as wide are all features as the directions that are looked at before them, at least
 
 
@@ -62,23 +66,36 @@ def plus_plus(
     trials
         How many candidates are drawn for each row.
     """
-    search = _Seeder(of, lengths, found, k, weights, trials)
+    search = _Seeder(of, lengths, found, k, weights, trials * AHEAD)
     chosen = [first_row(of.points.rows.n, stream, weights)]
     search.begin(chosen[0])
     while len(chosen) < k and (potential := search.scaled()):
         numbers = stream.integers(trials * ahead(len(chosen), k), potential)
-        chosen += search.chosen_among(*search.drawn(numbers), k - len(chosen))
+        chosen += search.chosen_among(*search.drawn(numbers), k - len(chosen), trials)
     return np.array(chosen, np.int64)
 
 
-class _Seeder:
-    """What is known of the points while rows are chosen."""
+def bring(of: Reading, lengths: Float64, found: Projected, rows: Float64, closest: Closest) -> None:
+    """Bring the nearest of rows, (m, d), up to date, at least one of which is known: see `exact.closest`.
 
-    def __init__(
-        self, of: Reading, lengths: Float64, found: Projected, k: int, weights: Int64 | None, trials: int
-    ) -> None:
+    Some rows at a time are compared with the points: few while there are few, as many points are improved then.
+    """
+    search = _Seeder(of, lengths, found, len(rows), None, _AT_ONCE)
+    search.go_on(rows[: closest.many], closest)
+    first = closest.many
+    while first < len(rows):
+        end = min(len(rows), first + max(_LEAST, min(_AT_ONCE, first // _AGE)))
+        search.add(rows[first:end])
+        first = end
+    search.tell(closest)
+
+
+class _Seeder:
+    """What is known of the points while rows are chosen, of which at most m at a time are compared with the points."""
+
+    def __init__(self, of: Reading, lengths: Float64, found: Projected, k: int, weights: Int64 | None, m: int) -> None:
         n, d = of.points.rows.n, of.points.rows.d
-        self._trials, self.m = trials, trials * AHEAD
+        self.m = m
         self._of, self._x = of, of.points.rows.values
         self._bits = sum_bits(n)
         rounded = bool(BYTE_LANES) and of.frame.rounded
@@ -155,6 +172,27 @@ class _Seeder:
         kernels.begin(self._placed, self._handed, n)
         self._rows[0], self._chosen = row[0], 1
 
+    def go_on(self, rows: Float64, closest: Closest) -> None:
+        """Take up the nearest of rows that are known."""
+        order = self._tiles.order
+        self._search.closest[:], self._search.labels[:] = closest.distances[order], closest.labels[order]
+        kernels.begin(self._placed, self._handed, len(self._search.values))
+        self._rows[: len(rows)], self._chosen = rows, len(rows)
+
+    def add(self, rows: Float64) -> None:
+        """Choose these rows, (m, d)."""
+        improved = self._look(rows)
+        for j in range(len(rows)):
+            kernels.choose(self._placed, self._handed, improved, len(self._search.values), j, self._chosen + j)
+        self._rows[self._chosen : self._chosen + len(rows)] = rows
+        self._chosen += len(rows)
+
+    def tell(self, closest: Closest) -> None:
+        """Say what the nearest rows are now."""
+        n = len(closest.labels)
+        order = self._tiles.order[:n]
+        closest.distances[order], closest.labels[order] = self._search.closest[:n], self._search.labels[:n]
+
     def scaled(self) -> int:
         """The potential, as the integer that is drawn below; 0 where all distances are 0, or next to it."""
         largest = float(self._search.heaviest.max())
@@ -182,14 +220,14 @@ class _Seeder:
             points[place], within[place] = block * BLOCK + point, left - int(sums[point] - values[point])
         return points, within
 
-    def chosen_among(self, candidates: Int64, within: Int64, wanted: int) -> list[int]:
+    def chosen_among(self, candidates: Int64, within: Int64, wanted: int, trials: int) -> list[int]:
         """Choose rows among candidates in the order of these, as many as wanted at most: see `seeding.plus_plus`."""
-        improved = self._look(candidates)
+        improved = self._look(self._x[candidates].astype(np.float64))
         values, chosen, first = self._search.values, list[int](), 0
-        gains = np.empty(self._trials, np.int64)
+        gains = np.empty(trials, np.int64)
         while len(chosen) < wanted:
-            picked = first + np.flatnonzero(within[first:] < values[candidates[first:]])[: self._trials]
-            if len(picked) < self._trials:
+            picked = first + np.flatnonzero(within[first:] < values[candidates[first:]])[:trials]
+            if len(picked) < trials:
                 break
             first = int(picked[-1]) + 1
             kernels.gains(self._placed, self._handed, improved, picked, len(picked), gains)
@@ -200,8 +238,8 @@ class _Seeder:
             chosen.append(int(candidates[best]))
         return chosen
 
-    def _look(self, candidates: Int64) -> Handed:
-        """Find the points that each candidate improves."""
+    def _look(self, candidates: Float64) -> Handed:
+        """Find the points that each candidate, a row of (m, d), improves."""
         many = len(candidates)
         self._prepare(candidates)
         for finds in self._finds:
@@ -216,10 +254,10 @@ class _Seeder:
         self._each(improve)
         return improved_by(self._finds, many)
 
-    def _prepare(self, candidates: Int64) -> None:
+    def _prepare(self, candidates: Float64) -> None:
         """Work out the bounds of candidates."""
         batch, search, many = self._batch, self._search, len(candidates)
-        batch.exact[:many] = self._x[candidates]
+        batch.exact[:many] = candidates
         row, along = np.empty(batch.exact.shape[1]), np.empty(self._tiles.p)
         centroids.prepare(self._view, self._frame, 0, many, 0, 1, row, along)
         if search.packed.width:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from steinhaus.errors import DataError
-from steinhaus.points import Float64, Int64
+from steinhaus.points import Float64, Int64, drawn
 
 _BITS = 46  # all weights together come to at most 2^46 units, and half a unit each for rounding
 _ENOUGH = 1 << 20  # counts of the lightest weight, so that rounding costs it no more than a 2^21st
@@ -31,6 +32,25 @@ class Weights(NamedTuple):
     def levels(self) -> tuple[Int64, ...]:
         """The counts, from the coarsest on; none, where there are no weights."""
         return () if self.counts is None else (self.counts, *self.finer)
+
+    @property
+    def draws(self) -> Int64 | None:
+        """What each point counts for where points are drawn, (n,); None: 1 each. See `Totals.draws`."""
+        return None if self.counts is None else drawn(self.levels)
+
+    def of(self, points: Int64) -> Weights:
+        """The weights of some points alone, (m,) ascending, on the same grid."""
+        if self.counts is None:
+            return self
+        first, end = int(points[0]), int(points[-1]) + 1
+        which = slice(first, end) if end - first == len(points) else points  # no copy where they stand together
+        return self._replace(counts=self.counts[which], finer=tuple(level[which] for level in self.finer))
+
+
+def together(parts: Sequence[Weights]) -> Weights:
+    """The weights of some points, then of others, all on one grid."""
+    counts, *finer = [np.concatenate(of_level) for of_level in zip(*[part.levels for part in parts], strict=True)]
+    return parts[0]._replace(counts=counts, finer=tuple(finer))
 
 
 def weigh(weights: Float64 | None) -> Weights:
