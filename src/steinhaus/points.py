@@ -254,6 +254,10 @@ class Nearest(Protocol):
         """What the points nearest to each row count for, (m,)."""
         ...
 
+    def few(self) -> Points:
+        """The rows themselves as points, in memory, to be closed by who asks."""
+        ...
+
 
 @runtime_checkable
 class Sampling(Protocol):

@@ -6,9 +6,9 @@ nothing else in its study, on no number of threads and on no engine.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import closing
 from fractions import Fraction
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 
@@ -229,8 +229,8 @@ def scalable(points: Points, k: int, stream: Stream, weights: Int64 | None = Non
         return points.rows(np.concatenate([chosen, _others(points.n, chosen, k - len(chosen), stream, weights)]))
     if len(more):
         nearest.add(more)
-    few = points.rows(chosen)
-    return few[plus_plus(cast(Points, _Few(few)), k, stream, nearest.sizes())]
+    with closing(nearest.few()) as few:
+        return few.rows(plus_plus(few, k, stream, nearest.sizes()))
 
 
 def _others(n: int, chosen: Int64, m: int, stream: Stream, weights: Int64 | None) -> Int64:
@@ -238,24 +238,6 @@ def _others(n: int, chosen: Int64, m: int, stream: Stream, weights: Int64 | None
     if weights is not None:
         return _distinct(weights, m, stream, chosen)
     return np.setdiff1d(stream.distinct(min(2 * (len(chosen) + m), n), n), chosen)[:m]
-
-
-@dataclass(frozen=True)
-class _Few:
-    """A few rows in memory, as `plus_plus` needs them; sums run over features in order: the same everywhere."""
-
-    x: Float64  # (n, d)
-
-    @property
-    def n(self) -> int:
-        return len(self.x)
-
-    def squared_distances(self, indices: Int64, below: Float64 | None = None) -> Float64:
-        """See `Points.squared_distances`."""
-        out = np.zeros((len(indices), self.n))
-        for column in self.x.T:
-            out += np.square(column - column[indices, np.newaxis])
-        return out
 
 
 def integers_of(distances: Float64, largest: float | None = None) -> Int64:

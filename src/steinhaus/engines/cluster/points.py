@@ -24,13 +24,14 @@ from steinhaus.engines.cluster.ahead import Ahead
 from steinhaus.engines.cluster.arrays import collected, grouped, stretches
 from steinhaus.engines.cluster.connection import Cluster
 from steinhaus.engines.cluster.tasks import Speed
+from steinhaus.engines.dense.points import few_points
 from steinhaus.engines.dense.policy import Policy
 from steinhaus.engines.exact import parts
 from steinhaus.engines.exact.grid import Ranges, are_integers, grid_of
 from steinhaus.engines.exact.held import no_labels
 from steinhaus.engines.exact.weighing import Weights
 from steinhaus.jit.target import takes_bytes
-from steinhaus.points import Float64, Grid, Int32, Int64, Nearest, Run, Tally, Totals
+from steinhaus.points import Float64, Grid, Int32, Int64, Nearest, Points, Run, Tally, Totals
 
 _FAN = 8  # tallies that are added in one task, or here
 _LARGE = {"distributed.admin.large-graph-warning-threshold": "1 TB"}  # for what is sent on purpose
@@ -78,7 +79,7 @@ class DaskPoints:
             layout = parts.Layout(np.cumsum([0, *x.chunks[0]]))
         self._layout = layout
         self.n, self.d = self._layout.n, int(x.shape[1])
-        self._kind = np.dtype(x.dtype)
+        self.kind = np.dtype(x.dtype)
         self._token = f"steinhaus-{uuid.uuid4().hex[:12]}"
         self._asked = 0
         self._last: dict[Hashable, Run] = {}
@@ -188,7 +189,7 @@ class DaskPoints:
 
     def explain(self, k: int, runs: int = 1) -> str:
         """See `Points.explain`."""
-        largest, kind = int(self._layout.sizes.max()), self._kind
+        largest, kind = int(self._layout.sizes.max()), self.kind
         policy = Policy(largest, self.d, 2**62, "auto", takes_bytes(kind), are_integers(kind))
         return (
             f"{len(self._blocks)} parts on {len(self._cluster.workers)} workers, each assigned where it lies, within "
@@ -290,6 +291,10 @@ class _NearestRows:
     def sizes(self) -> Int64:
         """See `Nearest.sizes`."""
         return np.sum(self._points.results(tasks.sizes, (self._key, self._rows)), axis=0)  # type: ignore[no-any-return]
+
+    def few(self) -> Points:
+        """See `Nearest.few`. They are here, not on the workers."""
+        return few_points(self._points.kind, None, self._rows)
 
 
 def spread(rows: Any, client: Client | None = None, weights: Weights | None = None) -> DaskPoints:

@@ -122,7 +122,12 @@ class CompactPoints:
 
     def nearest(self, weights: Int64 | None) -> Nearest:
         """See `Sampling.nearest`."""
-        return NearestRows(self.n, self.rows, partial(by_distances, self._distances_to), weights)
+
+
+        def few(rows: Float64) -> CompactPoints:
+            return CompactPoints(rows.astype(self._kind), threads=self._workers.count)
+
+        return NearestRows(self.n, self.rows, partial(by_distances, self._distances_to), few, weights)
 
     def labels(self, key: Hashable) -> Int32:
         """See `Points.labels`."""

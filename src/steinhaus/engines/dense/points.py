@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -168,7 +169,8 @@ class MemoryPoints:
 
     def nearest(self, weights: Int64 | None) -> Nearest:
         """See `Sampling.nearest`."""
-        return NearestRows(self.n, self.rows, self.bring, weights)
+        few = partial(few_points, self._x.dtype, self._workers.count)
+        return NearestRows(self.n, self.rows, self.bring, few, weights)
 
     def bring(self, rows: Float64, closest: Closest) -> None:
         """Bring the nearest of some rows, (m, d), up to date."""
@@ -419,3 +421,8 @@ class MemoryPoints:
     def _reading(self) -> Reading:
         points = self._framed._replace(quantiser=rounding.NOT_ROUNDED)
         return Reading(points, self._readers, self._frame, self._tiles, self._workers)
+
+
+def few_points(kind: np.dtype[Any], threads: int | None, rows: Float64) -> MemoryPoints:
+    """A few points of some type, (m, d), as points of their own."""
+    return MemoryPoints(rows.astype(kind), threads=threads)

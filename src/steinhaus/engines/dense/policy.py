@@ -28,7 +28,7 @@ class Thresholds(NamedTuple):
     # 48.
     few_features: int = 128
     # Rows, at least, that are compared with points by the bounds of seeding, and not by products of all features.
-    rows_added: int = 16
+    rows_added: int = 64
     # Points a cluster from which on points are ordered by their cluster first: a million embeddings, K = 256, 5.7 s
     # instead of 6.5; MNIST, K = 100, 0.73 s instead of 0.79; K = 1000, 60 points a cluster, no gain.
     cluster: int = 128

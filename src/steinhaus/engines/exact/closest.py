@@ -9,7 +9,7 @@ import numpy as np
 
 from steinhaus.engines.exact.float_sums import exact_sum
 from steinhaus.engines.exact.parts import chances
-from steinhaus.points import Float64, Int32, Int64
+from steinhaus.points import Float64, Int32, Int64, Points
 
 _VALUES = 2**22  # distances that are held at once, about
 
@@ -71,6 +71,8 @@ class NearestRows:
         Gives the points of some indices, (m, d) float64.
     update
         Is given all rows, (m, d), and what is known of the first of them; it brings that up to date.
+    few
+        Makes points of rows, (m, d), that are in memory.
     weights
         (n,) what points count for; None: 1 each.
     """
@@ -80,9 +82,10 @@ class NearestRows:
         n: int,
         rows: Callable[[Int64], Float64],
         update: Callable[[Float64, Closest], None],
+        few: Callable[[Float64], Points],
         weights: Int64 | None,
     ) -> None:
-        self._rows_of, self._update, self._rows = rows, update, np.empty((0, 0))
+        self._rows_of, self._update, self._few, self._rows = rows, update, few, np.empty((0, 0))
         self._numbers, self._closest = np.arange(n), Closest(n, weights)
 
     def add(self, indices: Int64) -> Fraction:
@@ -99,6 +102,10 @@ class NearestRows:
     def sizes(self) -> Int64:
         """See `Nearest.sizes`."""
         return self._closest.sizes()
+
+    def few(self) -> Points:
+        """See `Nearest.few`."""
+        return self._few(self._rows)
 
 
 def by_distances(measure: Callable[[Float64, Float64], Float64], rows: Float64, closest: Closest) -> None:

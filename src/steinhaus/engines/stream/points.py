@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from steinhaus.engines.dense.part import Part
-from steinhaus.engines.dense.points import MemoryPoints
+from steinhaus.engines.dense.points import MemoryPoints, few_points
 from steinhaus.engines.dense.policy import Policy
 from steinhaus.engines.exact import parts
 from steinhaus.engines.exact.closest import Closest, NearestRows
@@ -129,7 +130,8 @@ class BlockPoints:
 
     def nearest(self, weights: Int64 | None) -> Nearest:
         """See `Sampling.nearest`."""
-        return NearestRows(self.n, self.rows, self._bring, weights)
+        few = partial(few_points, self._source.dtype, self._workers.count)
+        return NearestRows(self.n, self.rows, self._bring, few, weights)
 
     def _bring(self, rows: Float64, closest: Closest) -> None:
         """Bring the nearest of some rows, (m, d), up to date, in one pass."""

@@ -76,7 +76,10 @@ class WidePoints:
         def measure(rows: Float64, _below: Float64) -> Float64:
             return squared_distances(self._x, self._rows, rows, self._workers)
 
-        return NearestRows(self.n, self.rows, partial(by_distances, measure), weights)
+        def few(rows: Float64) -> WidePoints:
+            return WidePoints(rows.astype(self._kind), threads=self._workers.count)
+
+        return NearestRows(self.n, self.rows, partial(by_distances, measure), few, weights)
 
     def labels(self, key: Hashable) -> Int32:
         """See `Points.labels`."""
