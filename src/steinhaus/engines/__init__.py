@@ -170,6 +170,24 @@ def weighted(
     return WeightedPoints(points, x, put, threads=threads)
 
 
+def spread(rows: Any, client: Any = None, *, weights: Float64 | None = None) -> Points:
+    """Bring points, an array or pixels that stay where they are stored, to a cluster's workers.
+
+    Parameters
+    ----------
+    rows
+        (n, d); see `cluster.points.spread`.
+    client
+        The cluster; None: the current `distributed.Client`.
+    weights
+        (n,) at least 0, not all 0; None: 1 each.
+    """
+    from steinhaus.engines.cluster import points
+    from steinhaus.engines.exact.weighing import weigh
+
+    return points.spread(rows, client, weigh(weights))
+
+
 def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) -> Int32:
     """The label of each point's nearest centroid, ties to the lowest: what a float64 brute force gives.
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from steinhaus.canonical import canonical
+from steinhaus.engines import is_stored
 from steinhaus.errors import PlanError
 from steinhaus.features.asked import features_of
 from steinhaus.wording import option
@@ -40,7 +41,7 @@ class Plan:
     k: Iterable[int] = (5, 7, 10, 12)
     restarts: int = 5
     max_iter: int = 300
-    init: Literal["random", "k-means++", "k-means||", "hierarchical"] | Starts = "random"
+    init: Literal["random", "k-means++", "k-means||", "hierarchical"] | Starts | None = None
     tol: float = 0.0
     train: float | int | Literal["given"] | None = None
     seed: int = 0
@@ -62,7 +63,7 @@ class Plan:
             "k": ks,
             "restarts": restarts,
             "max_iter": _whole("max_iter", self.max_iter, 1),
-            "init": _init(self.init, ks, restarts),
+            "init": None if self.init is None else _init(self.init, ks, restarts),
             "tol": _tol(self.tol),
             "train": None if self.train is None else _train(self.train),
             "seed": _whole("seed", self.seed, 0),
@@ -93,7 +94,7 @@ class Plan:
 
         Features are no part of it: they belong to the data.
         """
-        init = self.init if isinstance(self.init, str) else f"given:{_digest_of_starts(self.init)}"
+        init = self.init if isinstance(self.init, str | None) else f"given:{_digest_of_starts(self.init)}"
         return {
             **({} if self.val is None else {"val": self.val}),
             **({} if self.scale == "none" else {"scale": self.scale}),
@@ -108,17 +109,21 @@ class Plan:
             "seed": self.seed,
         }
 
-    def settled(self, images: Images) -> Self:
-        """The same plan, its training part decided: by what is known of the images, where the plan leaves it open."""
+    def settled(self, images: Images, *, on_cluster: bool = False) -> Self:
+        """The same plan, its training part and its starts decided where the plan leaves them open.
+
+        The training part is decided by what is known of the images, starts by where they are: see `usual_init`.
+        """
         from steinhaus.images.splitting import usual_train, usual_val
 
+        init = usual_init(images, on_cluster=on_cluster) if self.init is None else self.init
         train = usual_train(images) if self.train is None else self.train
         val = usual_val(images) if self.val is None and train == "given" and images.given_val else self.val
-        return replace(self, train=cast("float | int | Literal['given']", train), val=val)
+        return replace(self, train=cast("float | int | Literal['given']", train), val=val, init=cast(Any, init))
 
     def digest(self, images: Images) -> str:
         """Name this plan on these images: 64 hexadecimal digits, the same for the same result."""
-        if self.train is None:
+        if self.train is None or self.init is None:
             return self.settled(images).digest(images)
         data: dict[str, Any] = {
             "sha256": images.sha256,
@@ -134,6 +139,11 @@ class Plan:
         """The folder that a study has by default: studies/<source>-<8 digits of the digest>."""
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", images.name).strip(".-") or "images"
         return Path("studies") / f"{name}-{self.digest(images)[:8]}"
+
+
+def usual_init(images: Images, *, on_cluster: bool) -> str:
+    """How runs start where nothing else is asked for: "k-means||" on images that stay on disk or on a cluster."""
+    return "k-means||" if on_cluster or is_stored(images.points) else "random"
 
 
 def _whole(name: str, value: object, least: int) -> int:

@@ -29,12 +29,12 @@ from steinhaus.study.folders import finished, open_folder, refuse_another, refus
 from steinhaus.study.lock import Lock
 from steinhaus.study.machine import machine, versions
 from steinhaus.study.memory import Memory
-from steinhaus.study.plan import Plan
+from steinhaus.study.plan import Plan, Starts
 from steinhaus.study.record import SCHEMA, BestRecord, StudyRecord
 from steinhaus.study.result import StudyResult
 from steinhaus.study.space import Space
 from steinhaus.study.store import Folder, Store
-from steinhaus.wording import option
+from steinhaus.wording import either
 
 if TYPE_CHECKING:
     from steinhaus.images import Images, Split
@@ -59,15 +59,18 @@ def run_study(
     choose: Choose | None = None,
     assignments: Literal["csv", "parquet"] = "csv",
     command: str | None = None,
+    on_cluster: bool = False,
 ) -> StudyResult:
     """Run a study; `Study.run` says how.
 
-    `choose` makes the engine of an (n, d) array, as `engine` does; `command` is kept in the record.
+    `choose` makes the engine of an (n, d) array, as `engine` does, `on_cluster` says whether that is on a cluster;
+    `command` is kept in the record.
     """
     path = None if out is None else Path(out)
     if study.features is not None:
         images = with_features(images, study.features, None if path is None else beside(path))
-    study = study.settled(images)
+    left_open, study = study.init is None, study.settled(images, on_cluster=on_cluster)
+    notes = [_told_of_starts(on_cluster)] if left_open and study.init == "k-means||" else []
     if path is not None and (done := finished(path, study.digest(images))) is not None:
         if watch:
             watch(events.Finished(len(done.record.runs), from_disk=True))
@@ -81,7 +84,7 @@ def run_study(
     how: dict[str, Any] = {"watch": watch, "checkpoint_every": checkpoint_every, "choose": choose or engine}
     if path is None:
         store: Store = Memory(record, space.chain)
-        _Session(study, split, store, space, WholeTable(split, store), **how).run([])
+        _Session(study, split, store, space, WholeTable(split, store), **how).run(notes)
         return StudyResult(store.record, store, split=partial(_as_it_is, split))
     found = Folder.find(path)
     refuse_another(found, record)
@@ -93,8 +96,16 @@ def run_study(
         if not folder.is_whole:
             assigning = TableInPieces(split, folder) if assignments == "parquet" else WholeTable(split, folder)
             space = replace(space, chain=folder.chain())
-            _Session(study, split, folder, space, assigning, **how).run([lock.taken_over] if lock.taken_over else [])
+            notes += [lock.taken_over] if lock.taken_over else []
+            _Session(study, split, folder, space, assigning, **how).run(notes)
     return StudyResult(folder.record, folder, out=path, split=partial(_as_it_is, split))
+
+
+def _told_of_starts(on_cluster: bool) -> str:
+    """A word about starts that were not asked for."""
+    other = either('init="random" and init="k-means++" choose', "--init random and --init k-means++ choose")
+    where = "are on a cluster" if on_cluster else "stay on disk"
+    return f"Starts are drawn by k-means||, because the points {where}. {other} other ones."
 
 
 def engine(rows: Any, *, threads: int | None = None, weights: Float64 | None = None) -> Points:
@@ -119,11 +130,7 @@ def check_fit(study: Plan, split: Split) -> None:
         d = chains.Chain(split.train.features.steps).width(d)
     if study.ks[-1] > n:
         raise PlanError(f"Every K must be at most the number of training images, {n}; the plan has K = {study.ks[-1]}.")
-    if study.init == "k-means||" and split.train.weights is not None:
-        raise PlanError(
-            f"{option('init', repr(study.init))} goes without weights, so far. Say {option('init', repr('k-means++'))}."
-        )
-    if isinstance(study.init, str):
+    if study.init is None or isinstance(study.init, str):
         return
     whole = np.issubdtype(split.train.pixels.dtype, np.integer) and split.train.features is None
     for k, starts in study.init.items():
@@ -251,7 +258,7 @@ class _Session:
             return hierarchical(points, k, stream, part, weights=self._draws(points))
         if isinstance(self.study.init, str):
             return seeding.starts(points, k, self.study.init, stream, weights=self._draws(points))
-        start = cast("NDArray[np.float64]", self.study.init[k][restart])
+        start = cast("NDArray[np.float64]", cast(Starts, self.study.init)[k][restart])
         data = self.store.record.data
         if data.features is not None:
             return start * data.unit

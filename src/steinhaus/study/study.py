@@ -29,10 +29,11 @@ class Study(Plan):
     max_iter
         The most iterations of one run.
     init
-        "random" (distinct training images), "k-means++" (greedy, as scikit-learn's), "k-means||" (for images on disk or
-        on a cluster), "hierarchical" (in two levels, for K in the thousands), or the starts themselves: a mapping from
-        each K to `restarts` arrays of shape `(K, d)` or `(K, *image shape)`, in pixels scaled to 0..1, as
-        `StudyResult.centroids` gives them.
+        "random" (distinct training images), "k-means++" (greedy, as scikit-learn's), "k-means||" (the same in a few
+        passes over the images, for any K), "hierarchical" (in two levels, for K in the thousands), or the starts
+        themselves: a mapping from each K to `restarts` arrays of shape `(K, d)` or `(K, *image shape)`, in pixels
+        scaled to 0..1, as `StudyResult.centroids` gives them. None: "k-means||" if the images stay on disk or are on a
+        cluster, else "random"; the events say so.
     tol
         A run ends when the squared shift of its centroids is at most `tol` times the mean variance of the features, as
         in scikit-learn; 0: when no centroid moves at all.

@@ -123,7 +123,6 @@ class CompactPoints:
     def nearest(self, weights: Int64 | None) -> Nearest:
         """See `Sampling.nearest`."""
 
-
         def few(rows: Float64) -> CompactPoints:
             return CompactPoints(rows.astype(self._kind), threads=self._workers.count)
 

@@ -177,11 +177,11 @@ class MemoryPoints:
         if not closest.many:
             closest.distances[:] = self.squared_distances_to(rows[:1])[0]
             closest.many = 1
-        if len(rows) - closest.many >= THRESHOLDS.rows_added and closest.distances.max() >= SMALLEST:
-            if (found := self._seeding(len(rows))) is not None:
-                bring(self._reading(), self._lengths, found, rows, closest)
-                closest.many = len(rows)
-        by_distances(self.squared_distances_to, rows, closest)
+        pays = len(rows) - closest.many >= THRESHOLDS.rows_added and closest.distances.max() >= SMALLEST
+        if pays and (found := self._seeding(len(rows))) is not None:
+            bring(self._reading(), self._lengths, found, rows, closest)
+        else:
+            by_distances(self.squared_distances_to, rows, closest)
 
     def rows(self, indices: Int64) -> Float64:
         """See `Points.rows`."""

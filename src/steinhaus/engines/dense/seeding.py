@@ -192,6 +192,7 @@ class _Seeder:
         n = len(closest.labels)
         order = self._tiles.order[:n]
         closest.distances[order], closest.labels[order] = self._search.closest[:n], self._search.labels[:n]
+        closest.many = self._chosen
 
     def scaled(self) -> int:
         """The potential, as the integer that is drawn below; 0 where all distances are 0, or next to it."""

@@ -19,6 +19,7 @@ from steinhaus.points import Float64, Grid, Int64, Tally, Totals
 
 Far = tuple[Int64, Float64]  # (e, 2) points and their clusters, (e,) squared distances
 
+
 class Sums(NamedTuple):
     """A part's totals, not yet rounded."""
 

@@ -59,7 +59,8 @@ class WeightedSums:
                 weighted_kernels.squares[self._kind](self._rows, counts, first, end, of_level[worker])
 
         self._workers.each(add, n, _STEP)
-        return squares.sum(axis=1)
+        totals: Int64 = squares.sum(axis=1)
+        return totals
 
     def tally(self, run: Run, labels: Int32) -> Tally:
         """What the points amount to once they have these labels of a run, (n,)."""

@@ -156,9 +156,9 @@ class BlockPoints:
             else:
                 lost.append(part)
         for part, x in self._reader.parts(lost):
-            engine = MemoryPoints(x, grid=self.grid, workers=self._workers, memory=0)
-            engine.tallies([run])
-            out[self._layout.members(part)] = engine.labels(key)
+            alone = MemoryPoints(x, grid=self.grid, workers=self._workers, memory=0)
+            alone.tallies([run])
+            out[self._layout.members(part)] = alone.labels(key)
         return out
 
     def forget(self, key: Hashable) -> None:
