@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steinhaus.engines.dense.points import MemoryPoints
-from steinhaus.engines.exact import distances, limbs, parts
+from steinhaus.engines.exact import distances, parts
 from steinhaus.engines.exact.closest import Closest
 from steinhaus.engines.exact.weighing import Weights
-from steinhaus.engines.exact.weighted_sums import WeightedSums
+from steinhaus.engines.exact.weighted_sums import WeightedSums, weighed
 from steinhaus.engines.workers import Workers
 from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally
 
@@ -46,7 +46,7 @@ class Part:
         if weights.counts is not None:
             self._sums = WeightedSums(x, engine.grid, len(engine.totals.sums), weights, workers)
             squares = self._sums.squares()
-            self.totals = limbs.weighed(engine.totals, weights, squares, engine.grid)
+            self.totals = weighed(engine.totals, weights, squares, engine.grid)
         self._near: tuple[Hashable, Closest] | None = None
         self.sums = parts.Sums(engine.totals.sums, engine.squares, engine.n, squares)
 

@@ -6,15 +6,13 @@ Bounds: a point's integer |q| <= 2^48, or 2^16 where sums have one limb; the wei
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 
 from steinhaus.engines.exact.totals import two_float
-from steinhaus.engines.exact.weighing import Weights
 from steinhaus.jit.build import inlined
 from steinhaus.jit.declared import unroll
 from steinhaus.jit.types import Array, i64
-from steinhaus.points import Float64, Grid, Int64, Totals
+from steinhaus.points import Float64, Int64
 
 PIECES = 4  # of 16 bits, in each of three limbs of a square
 
@@ -54,12 +52,3 @@ def squares_of(sums: Int64, step: Float64) -> Float64:
     )
     scales = (Fraction(value) ** 2 for value in step.tolist())
     return two_float(sum((column * scale for column, scale in zip(columns, scales, strict=True)), Fraction(0)))
-
-
-def weighed(totals: Totals, weights: Weights, squares: Int64, grid: Grid) -> Totals:
-    """The totals of points with weights, from those without and from the sums of `add_square`, (levels, 3, 4, d)."""
-    levels = [
-        (counts, squares_of(of_level, grid.step)) for counts, of_level in zip(weights.levels, squares, strict=True)
-    ]
-    (counts, weighted), *finer = levels
-    return replace(totals, weights=counts, weighted=weighted, unit=weights.unit, finer=tuple(finer))

@@ -11,9 +11,9 @@ import numpy as np
 
 from steinhaus.engines.exact import distances
 from steinhaus.engines.exact.grid import Ranges
-from steinhaus.engines.exact.limbs import weighed
 from steinhaus.engines.exact.totals import two_float
 from steinhaus.engines.exact.weighing import Weights
+from steinhaus.engines.exact.weighted_sums import weighed
 from steinhaus.errors import DataError
 from steinhaus.points import Float64, Grid, Int64, Tally, Totals
 

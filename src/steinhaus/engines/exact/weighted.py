@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steinhaus.engines.exact.distances import farthest, own_distances
-from steinhaus.engines.exact.limbs import weighed
 from steinhaus.engines.exact.rows import dense_rows
 from steinhaus.engines.exact.weighing import Weights
-from steinhaus.engines.exact.weighted_sums import WeightedSums
+from steinhaus.engines.exact.weighted_sums import WeightedSums, weighed
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
 from steinhaus.points import Float64, Int32, Int64, Nearest, Points, Run, Sampling, Seeding, Tally

@@ -15,7 +15,7 @@ from steinhaus.engines.exact.rows import dense_rows
 from steinhaus.engines.exact.weighing import Weights
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
-from steinhaus.points import Grid, Int32, Int64, Run, Tally
+from steinhaus.points import Grid, Int32, Int64, Run, Tally, Totals
 
 _STEP = 4096  # points a task
 
@@ -99,3 +99,13 @@ class WeightedSums:
 
         self._workers.each(move, n, _STEP)
         return Held(labels, held.sums + sums.sum(axis=0), held.counts + counts.sum(axis=0))
+
+
+def weighed(totals: Totals, weights: Weights, squares: Int64, grid: Grid) -> Totals:
+    """The totals of points with weights, from those without and from the sums of `add_square`, (levels, 3, 4, d)."""
+    levels = [
+        (counts, limbs.squares_of(of_level, grid.step))
+        for counts, of_level in zip(weights.levels, squares, strict=True)
+    ]
+    (counts, weighted), *finer = levels
+    return replace(totals, weights=counts, weighted=of_first, unit=weights.unit, finer=tuple(finer))
