@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from steinhaus.engines import choose
+from steinhaus import KMeans
+from steinhaus.engines import choose, weighted
+from steinhaus.errors import DataError
 from steinhaus.images import Images, open_images
 from steinhaus.report import from_result, write_report
 from steinhaus.report.data import spread
@@ -18,7 +21,7 @@ from steinhaus.study import Study, load
 from steinhaus.study.run import run_study
 from study_cases import content
 
-STUDY = Study(k=(4, 9), restarts=2, max_iter=12, train=0.6)
+STUDY = Study(k=(4, 9), restarts=2, max_iter=12, train=0.6, init="k-means||")
 
 
 @pytest.fixture
@@ -38,6 +41,44 @@ def test_the_folder_is_the_one_of_the_study_in_memory(tmp_path: Path, pixels: np
     stored = open_images(tmp_path / "set.npy", labels=labels, stored=True)
     run_study(STUDY, stored, tmp_path / "disk", choose=within)
     assert content(tmp_path / "disk") == content(tmp_path / "memory")
+
+
+def test_starts_by_default_are_those_of_scalable_and_said(tmp_path: Path, pixels: np.ndarray) -> None:
+    np.save(tmp_path / "set.npy", pixels)
+    study, told = Study(k=(3,), restarts=1, max_iter=2, train=0.6), []
+    for stored, init in ((True, "k-means||"), (False, "random")):
+        images = open_images(tmp_path / "set.npy", stored=stored)
+        result = study.run(images, watch=told.append)
+        assert result.record.plan["init"] == init
+        assert study.digest(images) == Study(k=(3,), restarts=1, max_iter=2, train=0.6, init=init).digest(images)
+    notes = [event.text for event in told if event.name == "noted"]
+    assert notes == [
+        'Starts are drawn by k-means||, because the points stay on disk. init="random" and init="k-means++" choose '
+        "other ones."
+    ]
+
+
+def test_weights_on_disk_count_as_in_memory(tmp_path: Path, pixels: np.ndarray, rng: np.random.Generator) -> None:
+    np.save(tmp_path / "set.npy", pixels)
+    weights = rng.integers(0, 3, 3000) / 2
+    for folder, stored in (("memory", False), ("disk", True)):
+        images = replace(open_images(tmp_path / "set.npy", stored=stored), weights=weights)
+        how = {"choose": lambda rows, **how: weighted(rows, how["weights"], memory=300_000)} if stored else {}
+        run_study(STUDY, images, tmp_path / folder, **how)
+    assert content(tmp_path / "disk") == content(tmp_path / "memory")
+
+
+def test_kmeans_reads_stored_rows(tmp_path: Path, pixels: np.ndarray, rng: np.random.Generator) -> None:
+    np.save(tmp_path / "set.npy", pixels)
+    rows, x, weights = open_images(tmp_path / "set.npy", stored=True).rows, pixels.reshape(3000, -1), rng.random(3000)
+    there = KMeans(5, random_state=2).fit(rows, sample_weight=weights)
+    here = KMeans(5, init="k-means||", random_state=2).fit(x, sample_weight=weights)
+    assert there.init_ == "k-means||"
+    assert there.labels_.tolist() == here.labels_.tolist() == there.predict(rows).tolist()
+    assert there.cluster_centers_.tolist() == here.cluster_centers_.tolist()
+    assert there.score(rows, sample_weight=weights) == here.score(x, sample_weight=weights)
+    with pytest.raises(DataError, match="some at a time"):
+        there.transform(rows)
 
 
 def test_the_report_shows_a_sample_and_says_so(
@@ -95,6 +136,7 @@ finally:
 def measured(source: Path, out: Path, *options: str) -> tuple[int, str]:
     """The most memory that the command ever held, in bytes, and what it said."""
     command = [sys.executable, "-c", PEAK, "study", source, "--k", "5,10", "--restarts", "3", "--max-iter", "6"]
+    command += ["--init", "random"]
     done = subprocess.run(
         [*command, "--timings", "--out", out, *options], check=True, capture_output=True, text=True
     )  # fmt: skip
