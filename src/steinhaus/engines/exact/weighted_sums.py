@@ -103,9 +103,6 @@ class WeightedSums:
 
 def weighed(totals: Totals, weights: Weights, squares: Int64, grid: Grid) -> Totals:
     """The totals of points with weights, from those without and from the sums of `add_square`, (levels, 3, 4, d)."""
-    levels = [
-        (counts, limbs.squares_of(of_level, grid.step))
-        for counts, of_level in zip(weights.levels, squares, strict=True)
-    ]
-    (counts, weighted), *finer = levels
+    weighted = [limbs.squares_of(of_level, grid.step) for of_level in squares]
+    (counts, of_first), *finer = zip(weights.levels, weighted, strict=True)
     return replace(totals, weights=counts, weighted=of_first, unit=weights.unit, finer=tuple(finer))
