@@ -123,3 +123,8 @@ class Part:
         """Bytes of all that is remembered, the points left out."""
         weights = sum(level.nbytes for level in self._weights.levels)
         return self._engine.nbytes + weights + (0 if self._sums is None else self._sums.nbytes)
+
+
+def few_points(kind: np.dtype[Any], threads: int | None, rows: Float64) -> MemoryPoints:
+    """A few points of some type, (m, d), as points of their own."""
+    return MemoryPoints(rows.astype(kind), threads=threads)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
-from fractions import Fraction
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +23,7 @@ from steinhaus.engines.dense.seeding import bring, plus_plus
 from steinhaus.engines.dense.state import Batch, batch_of
 from steinhaus.engines.dense.survey import sampled_quantiser, survey, tiles_of
 from steinhaus.engines.exact.closest import Closest, NearestRows, by_distances
-from steinhaus.engines.exact.distances import all_distances, farthest, nearest_others, own_distances
+from steinhaus.engines.exact.distances import all_distances_to, distances_of, farthest, nearest_others
 from steinhaus.engines.exact.grid import are_integers
 from steinhaus.engines.exact.held import no_labels
 from steinhaus.engines.exact.rows import dense_rows
@@ -34,7 +32,6 @@ from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
 from steinhaus.points import Float64, Grid, Int32, Int64, Nearest, Run, Tally
 
-_STEP = 4096  # points a task, for what is done seldom
 _TASKS = 4  # tasks a worker, in a pass over the points
 _AT_ONCE = 4096  # iterations that are made before they are told
 
@@ -78,7 +75,7 @@ class MemoryPoints:
         self._x = x
         self._workers = workers or Workers(threads)
         self._ends_workers = workers is None
-        self.grid, self.totals, self._squares, self._lengths, self._frame = survey(x, grid, self._workers)
+        self.grid, self.totals, self.squares, self._lengths, self._frame = survey(x, grid, self._workers)
         memory = max(2**30, x.nbytes) if memory is None else memory
         self._policy = Policy(self.n, self.d, memory, screen, self._frame.bytewise, are_integers(x.dtype))
         self._tiles_a_task = max(1, min(512, -(-self._policy.tiles // (_TASKS * self._workers.count))))
@@ -155,10 +152,7 @@ class MemoryPoints:
 
     def _distances_of(self, labels: Int32, centroids: Float64) -> Float64:
         """The squared distance of each point to the centroid of a label, (n,) float64."""
-        distances = np.empty(self.n)
-        rows, measure = Handed(self._framed.rows), own_distances[self._x.dtype]
-        self._workers.each(lambda _, first, end: measure(rows, first, end, labels, centroids, distances), self.n, _STEP)
-        return distances
+        return distances_of(self._framed.rows, labels, centroids, self._workers)
 
     def two_nearest(self, run: Run) -> tuple[Float64, Float64]:
         """See `TwoNearest.two_nearest`."""
@@ -169,7 +163,10 @@ class MemoryPoints:
 
     def nearest(self, weights: Int64 | None) -> Nearest:
         """See `Sampling.nearest`."""
-        few = partial(few_points, self._x.dtype, self._workers.count)
+
+        def few(rows: Float64) -> MemoryPoints:
+            return MemoryPoints(rows.astype(self._x.dtype), threads=self._workers.count)
+
         return NearestRows(self.n, self.rows, self.bring, few, weights)
 
     def bring(self, rows: Float64, closest: Closest) -> None:
@@ -206,21 +203,9 @@ class MemoryPoints:
 
     def squared_distances_to(self, chosen: Float64, below: Float64 | None = None) -> Float64:
         """The squared distances of all points to any others, (m, d) -> (m, n) float64; see `Points` for `below`."""
-        m, out = len(chosen), np.empty((len(chosen), self.n))
         if below is None or self._policy.screen == "none":
-            rows, every = Handed(self._framed.rows), all_distances[self._x.dtype]
-            self._workers.each(lambda _, first, end: every(rows, first, end, chosen, m, out), self.n, _STEP)
-            return out
-        handed = Handed(limited.limited_to(chosen, below, self._lengths, self._frame, self._rates))
-        tiles, bytewise = Handed(self._tiles), self._frame.bytewise
-        scratch = [Handed(records.scratch_of(m, self.d, bytewise)) for _ in range(self._workers.count)]
-        points = Handed(self._framed._replace(quantiser=rounding.NOT_ROUNDED))
-
-        def screen(worker: int, first: int, end: int) -> None:
-            limited.distances_below(points, self._handed_readers, tiles, handed, scratch[worker], first, end, out)
-
-        self._workers.each(screen, self._policy.tiles, self._tiles_a_task)
-        return out
+            return all_distances_to(self._framed.rows, chosen, self._workers)
+        return limited.measured(self._reading(), self._lengths, self._rates, chosen, below, self._tiles_a_task)
 
     def labels(self, key: Hashable) -> Int32:
         """See `Points.labels`."""
@@ -268,19 +253,10 @@ class MemoryPoints:
         """Let screening use so many bytes, from the next runs on that it does not know."""
         self._policy = replace(self._policy, memory=memory)
 
-    @property
-    def squares(self) -> Fraction | int:
-        """`totals.squares` before it is rounded."""
-        return self._squares
-
-    # Points
-
     def _look(self) -> None:
         """See centroids by the frame, the basis and the quantiser as they are now."""
         self._rates = scores.rates(self._frame, self._basis)
         self._centroid_frame = Handed(records.centroid_frame_of(self._frame, self._basis, self._framed.quantiser))
-
-    # Runs
 
     def _remember(self, runs: Sequence[Run]) -> Batch:
         """The cache for these runs; a new one where any of them is not in it."""
@@ -421,8 +397,3 @@ class MemoryPoints:
     def _reading(self) -> Reading:
         points = self._framed._replace(quantiser=rounding.NOT_ROUNDED)
         return Reading(points, self._readers, self._frame, self._tiles, self._workers)
-
-
-def few_points(kind: np.dtype[Any], threads: int | None, rows: Float64) -> MemoryPoints:
-    """A few points of some type, (m, d), as points of their own."""
-    return MemoryPoints(rows.astype(kind), threads=threads)
