@@ -30,7 +30,9 @@ def pixels(rng: np.random.Generator) -> np.ndarray:
     return np.clip(centres[rng.integers(0, 9, 3000)] + rng.normal(0, 40, (3000, 6, 7)), 0, 255).astype(np.uint8)
 
 
-def within(rows, *, threads=None):
+def within(rows, *, threads=None, weights=None):
+    if weights is not None:
+        return weighted(rows, weights, threads=threads, memory=300_000)
     return choose(rows, threads=threads, memory=300_000)
 
 
@@ -63,8 +65,7 @@ def test_weights_on_disk_count_as_in_memory(tmp_path: Path, pixels: np.ndarray, 
     weights = rng.integers(0, 3, 3000) / 2
     for folder, stored in (("memory", False), ("disk", True)):
         images = replace(open_images(tmp_path / "set.npy", stored=stored), weights=weights)
-        how = {"choose": lambda rows, **how: weighted(rows, how["weights"], memory=300_000)} if stored else {}
-        run_study(STUDY, images, tmp_path / folder, **how)
+        run_study(STUDY, images, tmp_path / folder, choose=within if stored else None)
     assert content(tmp_path / "disk") == content(tmp_path / "memory")
 
 

@@ -102,12 +102,8 @@ def distances_of(rows: DenseRows, labels: Int32, centroids: Float64, workers: Wo
 
 def all_distances_to(rows: DenseRows, chosen: Float64, workers: Workers) -> Float64:
     """The squared distances of all points to any others, (m, d) -> (m, n) float64."""
-    m, out, handed, measure = (
-        len(chosen),
-        np.empty((len(chosen), rows.n)),
-        Handed(rows),
-        all_distances[rows.values.dtype],
-    )
+    m, out = len(chosen), np.empty((len(chosen), rows.n))
+    handed, measure = Handed(rows), all_distances[rows.values.dtype]
     workers.each(lambda _, first, end: measure(handed, first, end, chosen, m, out), rows.n, _STEP)
     return out
 
