@@ -68,7 +68,7 @@ ROWS = (
     Row("given-embeddings", "given", "embeddings:200000:128", 1000),
     Row("seeding", "seeding", "embeddings:500000:128", 2048),
     Row("scalable-mnist", "k-means||", "mnist:uint8", 100),
-    Row("scalable", "k-means||", "embeddings:500000:128", 500),
+    Row("scalable", "k-means||", "embeddings:200000:128", 200),
     Row("two-levels", "two levels", "embeddings:500000:128", 2048),
     Row("two-levels-million", "two levels", "embeddings:1000000:128", 4096),
     Row("two-levels-wide", "two levels", "embeddings:250000:1024", 2000),
