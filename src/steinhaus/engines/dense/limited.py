@@ -7,10 +7,9 @@ import numpy as np
 from steinhaus.engines.bounds.distances import float64_floor, is_beyond, product_error
 from steinhaus.engines.bounds.rounding import Float64, length_above
 from steinhaus.engines.bounds.scores import Frame, Rates, plain_floor, product_slope
-from steinhaus.engines.dense.directions import Reading
 from steinhaus.engines.dense.lanes import Readers
 from steinhaus.engines.dense.products import full_products, halve_rows
-from steinhaus.engines.dense.records import TILE, Framed, Limited, Scratch, Tiles, factors_of, scratch_of
+from steinhaus.engines.dense.records import TILE, Framed, Limited, Scratch, Tiles, factors_of
 from steinhaus.jit.build import kernel
 from steinhaus.jit.handed import Handed
 from steinhaus.jit.types import Array, f64, i64
@@ -68,24 +67,3 @@ def limited_to(chosen: Float64, below: Float64, lengths: Float64, frame: Frame, 
     with np.errstate(over="ignore", under="ignore"):
         limits = below * frame.scale**2
     return Limited(m, lengths, limits, chosen, factors, norms, squares, slopes, floors, float64_floor(d))
-
-
-def measured(
-    of: Reading, lengths: Float64, rates: Rates, chosen: Float64, below: Float64, tiles_a_task: int
-) -> Float64:
-    """Squared distances of all points to rows, (m, d) -> (m, n), infinite if they are not below a limit, (n,).
-
-    lengths: (n,) the points' squared norms in the frame.
-    """
-    points, workers, frame = of.points, of.workers, of.frame
-    m, n, d = len(chosen), points.rows.n, points.rows.d
-    out = np.empty((m, n))
-    records = [Handed(record) for record in (points, of.readers, of.tiles)]
-    handed = Handed(limited_to(chosen, below, lengths, frame, rates))
-    scratch = [Handed(scratch_of(m, d, frame.bytewise)) for _ in range(workers.count)]
-
-    def screen(worker: int, first: int, end: int) -> None:
-        distances_below(*records, handed, scratch[worker], first, end, out)
-
-    workers.each(screen, -(-n // TILE), tiles_a_task)
-    return out

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from steinhaus.engines.bounds import bytes as rounding
 from steinhaus.engines.bounds import scores
 from steinhaus.engines.bounds.doubles import SMALLEST
-from steinhaus.engines.dense import labelling, lanes, limited, records
+from steinhaus.engines.dense import labelling, lanes, records
 from steinhaus.engines.dense.directions import Projected, Reading, arranged, projected
 from steinhaus.engines.dense.policy import THRESHOLDS, Capacity, Policy, Screen, rounding_pays
 from steinhaus.engines.dense.predict import framed
 from steinhaus.engines.dense.preparing import prepare
 from steinhaus.engines.dense.records import BRUTE, FEATURES, RENEW, bytes_of
 from steinhaus.engines.dense.second import second_nearest
-from steinhaus.engines.dense.seeding import bring, plus_plus
+from steinhaus.engines.dense.seeding import bring, distances_below, plus_plus
 from steinhaus.engines.dense.state import Batch, batch_of
 from steinhaus.engines.dense.survey import sampled_quantiser, survey, tiles_of
 from steinhaus.engines.exact.closest import Closest, NearestRows, by_distances
@@ -205,7 +205,7 @@ class MemoryPoints:
         """The squared distances of all points to any others, (m, d) -> (m, n) float64; see `Points` for `below`."""
         if below is None or self._policy.screen == "none":
             return all_distances_to(self._framed.rows, chosen, self._workers)
-        return limited.measured(self._reading(), self._lengths, self._rates, chosen, below, self._tiles_a_task)
+        return distances_below(self._reading(), self._lengths, self._rates, chosen, below, self._tiles_a_task)
 
     def labels(self, key: Hashable) -> Int32:
         """See `Points.labels`."""

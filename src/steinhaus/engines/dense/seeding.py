@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from steinhaus.engines.bounds.bytes import NOT_ROUNDED
 from steinhaus.engines.bounds.doubles import SMALLEST
 from steinhaus.engines.bounds.rounding import BYTES
+from steinhaus.engines.bounds.scores import Rates
 from steinhaus.engines.bounds.seeding import halves_below
-from steinhaus.engines.dense import centroids
+from steinhaus.engines.dense import centroids, limited
 from steinhaus.engines.dense import seeding_kernels as kernels
 from steinhaus.engines.dense.directions import Projected, Reading, arranged
 from steinhaus.engines.dense.policy import Capacity
-from steinhaus.engines.dense.records import TILE, centroid_frame_of
+from steinhaus.engines.dense.records import TILE, centroid_frame_of, scratch_of
 from steinhaus.engines.dense.seeding_found import Finds, improved_by
 from steinhaus.engines.dense.seeding_kernels import BLOCK, Search
 from steinhaus.engines.dense.seeding_screen import (
@@ -88,6 +89,27 @@ def bring(of: Reading, lengths: Float64, found: Projected, rows: Float64, closes
         search.add(rows[first:end])
         first = end
     search.tell(closest)
+
+
+def distances_below(
+    of: Reading, lengths: Float64, rates: Rates, chosen: Float64, below: Float64, tiles_a_task: int
+) -> Float64:
+    """Squared distances of all points to rows, (m, d) -> (m, n), infinite if they are not below a limit, (n,).
+
+    lengths: (n,) the points' squared norms in the frame.
+    """
+    points, workers, frame = of.points, of.workers, of.frame
+    m, n, d = len(chosen), points.rows.n, points.rows.d
+    out = np.empty((m, n))
+    records = [Handed(record) for record in (points, of.readers, of.tiles)]
+    handed = Handed(limited.limited_to(chosen, below, lengths, frame, rates))
+    scratch = [Handed(scratch_of(m, d, frame.bytewise)) for _ in range(workers.count)]
+
+    def screen(worker: int, first: int, end: int) -> None:
+        limited.distances_below(*records, handed, scratch[worker], first, end, out)
+
+    workers.each(screen, -(-n // TILE), tiles_a_task)
+    return out
 
 
 class _Seeder:
