@@ -1,7 +1,7 @@
-"""Where one engine takes over from another: the screened, the compact and the wide one on the same points.
+"""Compare the screened, the compact and the wide engine on the same points, to place the borders between them.
 
-Opening, k-means++ and all iterations, of clustered normal points, float64; interleaved, medians, seconds on the clock
-and of the processor.
+A measurement has opening, k-means++ and all iterations, on clustered normal points in float64. Engines are interleaved.
+Results are medians, in seconds of wall time and of processor time.
 
     python benchmarks/borders.py --rounds 5 --markdown borders.md
 """
@@ -19,7 +19,7 @@ import machine
 from tables import rows
 
 ENGINES: dict[str, dict[str, Any]] = {
-    "screened": {"memory": 2**31},  # whoever asks for memory gets the screened one
+    "screened": {"memory": 2**31},  # asking for memory selects the screened engine
     "compact": {"screen": "compact"},
     "wide": {"screen": "wide"},
 }
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def _row(n: int, d: int, k: int, options: argparse.Namespace) -> tuple[list[str], str]:
-    """What each engine took, and which one is chosen."""
+    """The times of each engine, and the chosen engine."""
     import numpy as np
 
     from steinhaus.engines import engine_for
@@ -70,13 +70,13 @@ def _row(n: int, d: int, k: int, options: argparse.Namespace) -> tuple[list[str]
 
 
 def _turned(names: list[str], turn: int) -> Iterator[str]:
-    """The names, each round from another one on."""
+    """Yield the names, starting with another one in each round."""
     first = turn % len(names)
     yield from names[first:] + names[:first]
 
 
 def _fit(x: Any, k: int, threads: int, name: str) -> tuple[float, float]:
-    """Seconds of a fit, on the clock and of the processor."""
+    """Seconds of a fit: wall time and processor time."""
     from steinhaus.engines import choose
     from steinhaus.lloyd import lloyd
     from steinhaus.points import Run
@@ -93,8 +93,8 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=machine.cores(), help="cores to use (default: all)")
-    parser.add_argument("--tiny", action="store_true", help="tiny points, to try things out")
-    parser.add_argument("--markdown", type=Path, help="a file for the table")
+    parser.add_argument("--tiny", action="store_true", help="use tiny data, to try the script")
+    parser.add_argument("--markdown", type=Path, help="the file for the table")
     return parser.parse_args()
 
 

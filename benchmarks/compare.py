@@ -1,7 +1,7 @@
 """Compare Steinhaus with other k-means on this machine: one command, a table and JSON in benchmarks/results/.
 
-Run it on a quiet machine, in an environment with the extra `bench`: `python benchmarks/compare.py`. How it measures is
-said in docs/benchmarks.md.
+Run it on a quiet machine, in an environment with the extra `bench`: `python benchmarks/compare.py`. docs/benchmarks.md
+describes the method.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def main() -> None:
 def compare(
     workload: Workload, named: tuple[str, ...] | None, rounds: int, threads: int, points: int | None
 ) -> dict[str, Any]:
-    """Measure one workload, round by round, everyone in turn; keep the result on disk and return it."""
+    """Measure one workload in rounds, each peer in turn. Save the result and return it."""
     print(f"\n{workload.name}: {workload.title}")
     began = perf_counter()
     files = prepare(workload.data, workload.ks, size=points)
@@ -80,7 +80,7 @@ def compare(
     }
     for turn in range(rounds):
         first = turn % len(turns)
-        for peer in turns[first:] + turns[:first]:  # nobody always follows the same one
+        for peer in turns[first:] + turns[:first]:  # so that no peer always follows the same one
             if peer in skipped:
                 continue
             try:
@@ -88,13 +88,13 @@ def compare(
             except MeasurementFailed as failure:
                 skipped[peer] = str(failure)
                 measured.pop(peer)
-                print(f"  {peer} failed and is left out: {failure}")
+                print(f"  {peer} failed and is skipped: {failure}")
                 continue
             measured[peer].append(once)
             _tell(turn, rounds, peer, once)
     if measured.get("before") and measured.get("ours"):
         ratios = [a["seconds"] / b["seconds"] for a, b in zip(measured["ours"], measured["before"], strict=True)]
-        print(f"  ours over before: {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})")
+        print(f"  ours / before: {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})")
     result["wall"] = perf_counter() - began
     suffix = f"-{points}-points" if points else ""
     (RESULTS / f"{workload.name}{suffix}.json").write_text(json.dumps(result, indent=1) + "\n")
@@ -103,13 +103,13 @@ def compare(
 
 
 def _available(names: str | None) -> tuple[str, ...] | None:
-    """The peers of these names; None where each workload has its own."""
+    """The peers of these names; None: each workload has its own."""
     if names is None:
         return None
     asked = EVERYONE if names == "all" else tuple(name for name in names.split(",") if name not in ("", "ours", "none"))
     for name in asked:
         if name not in PEERS:
-            raise SystemExit(f"There is no peer {name!r}; there are: {', '.join(PEERS)}; or all, or none.")
+            raise SystemExit(f"There is no peer {name!r}. The peers are {', '.join(PEERS)}, all, none.")
     return asked
 
 
@@ -123,7 +123,7 @@ def _tell(turn: int, rounds: int, peer: str, once: dict[str, Any]) -> None:
     if "iterations" in once:
         words += f"  {sum(once['iterations'])} iterations"
     if once.get("repeated"):
-        words += "  (fitted again: something was compiled or loaded on the clock)"
+        words += "  (fitted again, because code was compiled or loaded during the measurement)"
     print(words, flush=True)
 
 
@@ -141,9 +141,9 @@ def _options() -> argparse.Namespace:
         metavar="NAMES",
         help=f"comma-separated: {', '.join(EVERYONE)}; all; none. Default: the workload's own",
     )
-    parser.add_argument("--rounds", type=int, default=5, help="how often everyone is measured (default 5)")
-    parser.add_argument("--threads", type=int, default=cores(), help="for everyone (default: all cores)")
-    parser.add_argument("--points", type=int, metavar="N", help="sets of N points, to try things out")
+    parser.add_argument("--rounds", type=int, default=5, help="measurements of each peer (default 5)")
+    parser.add_argument("--threads", type=int, default=cores(), help="threads of each peer (default: all cores)")
+    parser.add_argument("--points", type=int, metavar="N", help="use only N points, to try the script")
     parser.add_argument(
         "--growth", action="store_true", help="instead: time against K, n and d, with slopes and a plot"
     )
@@ -159,9 +159,9 @@ def _options() -> argparse.Namespace:
         "--before",
         type=Path,
         metavar="CHECKOUT",
-        help="measure another checkout of Steinhaus, too, as the peer 'before'",
+        help="also measure another checkout of Steinhaus, as the peer 'before'",
     )
-    parser.add_argument("--write-only", action="store_true", help="measure nothing; tables from what is there")
+    parser.add_argument("--write-only", action="store_true", help="write tables from saved results, without measuring")
     return parser.parse_args()
 
 

@@ -1,13 +1,13 @@
-"""What the scikit-learn API costs: `KMeans.fit` beside its own engine, and `predict` beside scikit-learn's.
+"""The cost of the scikit-learn API: `KMeans.fit` compared with its engine, and `predict` with scikit-learn's.
 
     python benchmarks/estimator.py [--rounds 31] [--fits 7] [--predict-only] [--images 60000]
 
-Everything is in one process and interleaved: each round does all of them once, each round begins with another one, and
-ratios are taken within a round. Medians are printed, with the quartiles. The fit is that of MNIST's 60,000 training
-images, uint8: K = 10 to convergence, and K = 100 for 100 iterations, from rows drawn by `default_rng(0).choice`;
-the engine's own time is `engines.choose` and `lloyd` from the same start. Predicted are the 10,000 test images, as
-uint8, float32 and float64, by both libraries from the same centroids, and labels are compared: scikit-learn's float32
-may differ, the others must not. scikit-learn makes float64 of uint8 itself, as it does for its users.
+Everything runs in one process, interleaved: each round runs every function once and starts with another one. Ratios are
+taken within a round. The output has medians with quartiles. The fits use MNIST's 60,000 training images in uint8: K =
+10 to convergence, and K = 100 for 100 iterations, from rows drawn by `default_rng(0).choice`. The engine's time is that
+of `engines.choose` and `lloyd` from the same start. Both libraries predict the 10,000 test images as uint8, float32 and
+float64 from the same centroids, and the labels are compared. Labels of scikit-learn in float32 may differ; the others
+must not. scikit-learn converts uint8 to float64 itself, as it does for its users.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=31, help="of predict")
     parser.add_argument("--fits", type=int, default=7, help="rounds of fit")
     parser.add_argument("--predict-only", action="store_true")
-    parser.add_argument("--images", type=int, default=60_000, help="to fit: the first so many, at least 6,000")
+    parser.add_argument(
+        "--images", type=int, default=60_000, help="number of images to fit, from the first; at least 6,000"
+    )
     options = parser.parse_args()
     images = open_images("mnist", data=os.environ.get("STEINHAUS_DATA") or None)
     train, test = images.rows[: options.images], np.ascontiguousarray(images.rows[60000:])
@@ -54,7 +56,7 @@ def main() -> None:
 
 
 def fit(x: np.ndarray, start: np.ndarray, max_iter: int, rounds: int) -> None:
-    """How much longer the estimator's fit takes than its engine."""
+    """Print the ratio of the estimator's fit to its engine's."""
 
     def engine() -> list[int]:
         points = choose(x)
@@ -71,7 +73,7 @@ def fit(x: np.ndarray, start: np.ndarray, max_iter: int, rounds: int) -> None:
 
 
 def predict(train: np.ndarray, test: np.ndarray, start: np.ndarray, rounds: int) -> None:
-    """How much longer scikit-learn's predict takes than ours, by type of the images."""
+    """Print the ratio of scikit-learn's predict to ours, for each type of images."""
     k = len(start)
     for dtype in (np.uint8, np.float32, np.float64):
         part, x = train[:6000].astype(dtype), test.astype(dtype)

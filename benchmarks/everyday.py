@@ -1,16 +1,16 @@
-"""The calls that people make, beside scikit-learn's and scikit-learn-intelex's: default calls, and given starts.
+"""Everyday calls compared with scikit-learn and scikit-learn-intelex: default calls, and given starts.
 
     python benchmarks/everyday.py --markdown table.md --plot ratios.svg
     python benchmarks/everyday.py --rounds 3 --rows iris,digits,predict-1-float64
 
-All are in one process and interleaved: a round has everyone once, and each begins with another one. All get the same
-array: of uint8, scikit-learn makes float64 within its call. A short call is made often enough to take 50 ms. Ratios
-are taken within a round: a peer's seconds over ours. Everyone is warm; see `first_use.py` for the first calls.
+All libraries run in one process, interleaved: each round runs every library once and starts with another one. All get
+the same array; scikit-learn converts uint8 to float64 within its call. A short call is repeated until it takes 50 ms.
+Ratios, the peer's seconds over ours, are taken within a round. All code is warm; `first_use.py` measures first calls.
 
-A default call is `KMeans(k, random_state=round).fit(x)`: the draws of the libraries differ, and so do the iterations.
-From given starts, `KMeans(k, init=start, n_init=1).fit(x)`, everyone does the same work. In both, our labels are
-checked by brute force. Published sets and MNIST are read from the folders `clustering` and `mnist` within the one that
-STEINHAUS_DATA names; rows whose set is not there are left out, and said.
+A default call is `KMeans(k, random_state=round).fit(x)`: the libraries draw different starts, so their iterations
+differ. From given starts, `KMeans(k, init=start, n_init=1).fit(x)`, all do the same work. In both cases, our labels are
+checked by brute force. Published sets and MNIST are read from the folders `clustering` and `mnist` in the folder that
+STEINHAUS_DATA names. Rows without their set are skipped, with a message.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7, help="default 7; of calls over 10 s at most 2")
-    parser.add_argument("--rows", type=lambda text: text.split(","), help="names of rows; all without it")
-    parser.add_argument("--threads", type=int, default=cores(), help="for everyone (default: all cores)")
-    parser.add_argument("--tiny", action="store_true", help="a few rows of each set, to try things out")
-    parser.add_argument("--markdown", type=Path, help="a file for the tables")
-    parser.add_argument("--plot", type=Path, help="a file for the plot, .svg or .png")
-    parser.add_argument("--write-only", action="store_true", help="write what was measured before")
+    parser.add_argument("--rounds", type=int, default=7, help="default 7; at most 2 for calls over 10 s")
+    parser.add_argument("--rows", type=lambda text: text.split(","), help="names of rows (default: all)")
+    parser.add_argument("--threads", type=int, default=cores(), help="threads of each library (default: all cores)")
+    parser.add_argument("--tiny", action="store_true", help="use a few rows of each set, to try the script")
+    parser.add_argument("--markdown", type=Path, help="the file for the tables")
+    parser.add_argument("--plot", type=Path, help="the file for the plot, .svg or .png")
+    parser.add_argument("--write-only", action="store_true", help="write saved results, without measuring")
     return parser.parse_args()
 
 

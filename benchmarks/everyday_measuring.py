@@ -1,4 +1,4 @@
-"""Measurements of the calls that people make: everyone in one process, interleaved."""
+"""Measure everyday calls: all libraries in one process, interleaved."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from everyday_rows import FITTED, PEERS, ROWS, NotHere, Row, clusters, load, sta
 from measure import judge
 from peers import Outcome
 
-SHORT = 0.05  # seconds that a measurement takes at least
+SHORT = 0.05  # smallest seconds per measurement
 MOST_CALLS = 500
-LONG, LONG_ROUNDS = 10.0, 2  # a call that takes longer than this is measured in so many rounds at most
-REST = 0.02  # seconds between two measurements, so that threads of the one before sleep
+LONG, LONG_ROUNDS = 10.0, 2  # longer calls have at most so many rounds
+REST = 0.02  # seconds between two measurements, so that the last one's threads sleep
 
 
 def measure_all(names: list[str] | None, rounds: int, tiny: bool, about: dict[str, Any], path: Path) -> None:
-    """Measure row by row; what was measured is on disk after each."""
+    """Measure row by row, and save the results after each row."""
     chosen = [row for row in ROWS if not names or row.name in names]
     if names and (unknown := set(names) - {row.name for row in ROWS}):
         raise SystemExit(
@@ -35,18 +35,18 @@ def measure_all(names: list[str] | None, rounds: int, tiny: bool, about: dict[st
             peers[name] = peer.estimators()
         except ImportError as error:
             result["skipped"][peer.title] = f"not installed: {error}"
-            print(f"  {peer.title} is not installed, and is left out", flush=True)
+            print(f"  {peer.title} is not installed, so it is skipped", flush=True)
     for row in chosen:
         try:
             result["rows"] += measure(row, peers, rounds, tiny)
         except NotHere as reason:
             result["skipped"][row.name] = str(reason)
-            print(f"  {row.name} is left out: {reason}", flush=True)
+            print(f"  {row.name} is skipped: {reason}", flush=True)
         path.write_text(json.dumps(result, indent=1) + "\n")
 
 
 def measure(row: Row, peers: dict[str, dict[str, Any]], rounds: int, tiny: bool) -> list[dict[str, Any]]:
-    """A row, by default calls and, where that differs, from given starts."""
+    """Measure a row: by default calls and, if that differs, from given starts."""
     x = load(row.data, tiny)
     k = clusters(row, x, tiny)
     start = start_of(x, k) if row.given else None
@@ -64,7 +64,7 @@ def measure(row: Row, peers: dict[str, dict[str, Any]], rounds: int, tiny: bool)
 
 
 def _calls(row: Row, estimator: Any, x: Any, k: int, start: Any, how: str) -> Callable[[int], Any]:
-    """The call that is timed, of a round."""
+    """The timed call of a round."""
     if row.call in FITTED:
         part = _fitted_to(row)
         first = start_of(part, row.k)
@@ -74,7 +74,7 @@ def _calls(row: Row, estimator: Any, x: Any, k: int, start: Any, how: str) -> Ca
 
 
 def _fitted_to(row: Row) -> Any:
-    """1,000 points of the row's kind and type, for a model that is there for its centroids alone."""
+    """1,000 points of the row's kind and type, to fit a model that only provides centroids."""
     kind, _, *rest = row.data.split(":")
     return load(":".join([kind, "1000", *rest]), tiny=False)
 
@@ -87,7 +87,7 @@ def _arguments(row: Row, estimator: Any, k: int, start: Any, how: str, turn: int
 
 
 def interleaved(calls: dict[str, Callable[[int], Any]], rounds: int) -> tuple[dict[str, list[float]], dict[str, int]]:
-    """Seconds a call, of everyone in every round; and how many calls a measurement is."""
+    """Seconds per call, for every library and round, and the number of calls per measurement."""
     names, counts = list(calls), {}
     for name, call in calls.items():
         call(0)  # compile, import, wake threads
@@ -110,7 +110,7 @@ def interleaved(calls: dict[str, Callable[[int], Any]], rounds: int) -> tuple[di
 
 
 def _outcomes(row: Row, able: dict[str, Any], x: Any, k: int, start: Any, how: str) -> dict[str, Any]:
-    """Iterations and inertia of everyone's fit, off the clock; and how many of our labels are not of the nearest."""
+    """Iterations and inertia of each library's fit, and the number of our labels that are not nearest. Not timed."""
     models = {
         name: estimator(**_arguments(row, estimator, k, start, how, 0)).fit(x) for name, estimator in able.items()
     }

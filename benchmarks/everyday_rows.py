@@ -1,4 +1,4 @@
-"""The calls that people make: data sets, and the rows of the table of `everyday.py`."""
+"""Everyday calls: data sets, and the rows of the table of `everyday.py`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 FITS, CALLS = "fits", "calls"  # the two tables
-FITTED = ("predict", "score", "transform")  # calls of a model that is fitted already
-_TINY = 200  # rows, to try things out
+FITTED = ("predict", "score", "transform")  # calls of a fitted model
+_TINY = 200  # rows of a trial
 _TINY_K = 5
 
 
@@ -23,8 +23,8 @@ _TINY_K = 5
 class Row:
     """A call on a data set.
 
-    `table` is that in which it is shown; `counted` rows are the 18 of which the geometric mean is taken. `call` is a
-    method of the estimator; of what only a fitted one can do, the call alone is timed.
+    `table` is the table that shows it. The geometric mean is taken over the 18 `counted` rows. `call` is a method of
+    the estimator. If the method needs a fitted estimator, only the call is timed.
     """
 
     name: str
@@ -76,7 +76,7 @@ def _more_fits() -> list[Row]:
 
 
 def _calls() -> list[Row]:
-    """Every call for one row, 1,000 and a million, of three types."""
+    """Every call for one, 1,000 and a million rows, in three types."""
     return [
         Row(
             f"{call}-{n}-{dtype}",
@@ -97,12 +97,12 @@ ROWS = (*_counted(), *_more_fits(), *_calls())
 
 
 class NotHere(Exception):
-    """A data set is not on this machine; the message says how it would be."""
+    """A data set is not on this machine. The message says how to get it."""
 
 
 @cache
 def load(name: str, tiny: bool) -> Array:
-    """A data set by name, "kind:option:...", (n, d), C-contiguous; tiny: its first rows alone."""
+    """A data set by name, "kind:option:...", (n, d), C-contiguous; tiny: only its first rows."""
     kind, *options = name.split(":")
     if kind in ("blobs", "normal"):
         n, d = int(options[0]), int(options[1])
@@ -114,14 +114,14 @@ def load(name: str, tiny: bool) -> Array:
 
 
 def clusters(row: Row, x: Array, tiny: bool) -> int:
-    """K of a row: what it says, unless there are fewer points to fit."""
+    """K of a row, or fewer if there are not enough points."""
     if row.call in FITTED:
         return row.k
     return min(row.k, len(x), _TINY_K if tiny else row.k)
 
 
 def start_of(x: Array, k: int) -> Array:
-    """K rows to start from, float64."""
+    """The K starting rows, float64."""
     return x[np.random.default_rng(0).choice(len(x), k, replace=False)].astype(np.float64)
 
 
@@ -179,7 +179,7 @@ Estimator = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Peer:
-    """A library: its title, and its estimators by name, those that it has."""
+    """A library: its title, and its estimators by name."""
 
     title: str
     estimators: Callable[[], dict[str, Estimator]]

@@ -1,4 +1,4 @@
-"""From the results of `everyday.py` to Markdown, and to a plot of ratios."""
+"""Turn the results of `everyday.py` into Markdown tables and a plot of ratios."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _TITLES = {"default": "Default calls", "given": "From given starts"}
 
 
 def document(result: Result) -> str:
-    """The machine, what it comes to, and the tables."""
+    """The machine, a summary, and the tables."""
     parts = [_machine(result), _summary(result)]
     for table, how, title in (*((FITS, how, title) for how, title in _TITLES.items()), (CALLS, "default", "Calls")):
         found = [one for one in result["rows"] if one["row"]["table"] == table and one["how"] == how]
         if found:
             parts.append(f"### {title}\n\n{_table(found)}")
     if result["skipped"]:
-        parts.append("Left out: " + "; ".join(f"{name}, {why}" for name, why in result["skipped"].items()) + ".")
+        parts.append("Skipped: " + "; ".join(f"{name}, {why}" for name, why in result["skipped"].items()) + ".")
     return "\n\n".join(parts) + "\n"
 
 
@@ -95,7 +95,7 @@ def _spread(found: list[float]) -> str:
 
 
 def plot(result: Result, target: Path) -> None:
-    """Ratios row by row, on a logarithmic scale: right of 1 we are faster."""
+    """Ratios row by row, on a logarithmic scale. Right of 1, Steinhaus is faster."""
     import matplotlib as mpl
 
     mpl.use("Agg")

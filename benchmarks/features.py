@@ -1,17 +1,17 @@
-"""What features do to a study of MNIST: accuracy, agreement and seconds of pixels, pca:50 and hog.
+"""The effect of features on a study of MNIST: accuracy, agreement and seconds for pixels, pca:50 and hog.
 
     python benchmarks/features.py --markdown features.md
     python benchmarks/features.py --only pixels,pca:50 --k 10,12
     python benchmarks/features.py --file 100000
 
 The study is the published one (42,000 images to train, seed 0, 5 restarts from random starts, at most 300 iterations),
-with other features and other K. "making" is the time until the features of all 70,000 images are there, "study" that of
-all runs of all K, with everything that is learnt of the training part, in a folder that is thrown away. All is run
-once, so seconds are one measurement; accuracies are the same on every machine. "test accuracy" is that of the best run,
-"mean of all restarts" that of all of them: the best run is the one of the smallest inertia, and two kinds of features
-may end in different local minima.
+with other features and other K. "making" is the time to make the features of all 70,000 images. "study" is the time of
+all runs of all K, with everything that is learnt on the training part, in a temporary folder. Each is run once, so
+seconds are a single measurement; accuracies are the same on every machine. "test accuracy" belongs to the best run, the
+one with the smallest inertia, and "mean of all restarts" to all runs, because two kinds of features may end in
+different local minima.
 
-`--file N` times a study of N pictures by 512 features from a .npy file against `KMeans` on the array: the same start,
+`--file N` compares a study of N pictures by 512 features from a .npy file with `KMeans` on the array: the same start,
 the same iterations, medians of interleaved rounds.
 """
 
@@ -40,12 +40,12 @@ HEAD = (
     "| features | values | K | train accuracy | test accuracy | mean of all restarts | ARI, test | making, s | "
     "study of all K, s |"
 )
-TINY = 600  # images, to try things out
+TINY = 600  # images of a trial
 D, K = 512, 20  # of the study from a file
 
 
 def compared(names: list[str], ks: list[int], restarts: int, images: Images) -> list[str]:
-    """A table: a row for each K and each kind of features."""
+    """A table with one row per K and kind of features."""
     lines = [HEAD, "|" + " --- |" * HEAD.count(" |")]
     for name in names:
         began = perf_counter()
@@ -68,7 +68,7 @@ def compared(names: list[str], ks: list[int], restarts: int, images: Images) -> 
 def from_a_file(n: int, rounds: int) -> list[str]:
     """A study of features from a file against `KMeans` on the same array."""
     rng = np.random.default_rng(0)
-    centres = 0.2 * rng.normal(size=(64, D)).astype(np.float32)  # which overlap: runs take all their iterations
+    centres = 0.2 * rng.normal(size=(64, D)).astype(np.float32)  # they overlap, so runs take all their iterations
     vectors = centres[rng.integers(0, 64, n)] + rng.normal(size=(n, D)).astype(np.float32)
     pictures = rng.integers(0, 256, (n, 32, 32), dtype=np.uint8)
     start = vectors[:K].astype(np.float64)
@@ -104,13 +104,13 @@ def _timed(work) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", default=",".join(FEATURES), help="which features, commas between them")
+    parser.add_argument("--only", default=",".join(FEATURES), help="features, separated by commas")
     parser.add_argument("--k", default=",".join(map(str, KS)))
     parser.add_argument("--restarts", type=int, default=5)
     parser.add_argument("--file", type=int, metavar="N", help="time a study of N pictures by features from a file")
     parser.add_argument("--rounds", type=int, default=5, help="of --file")
-    parser.add_argument("--tiny", action="store_true", help=f"{TINY} images, to try things out")
-    parser.add_argument("--markdown", type=Path, help="where to write the table")
+    parser.add_argument("--tiny", action="store_true", help=f"use {TINY} images, to try the script")
+    parser.add_argument("--markdown", type=Path, help="the file for the table")
     given = parser.parse_args()
     about = machine(cores())
     if given.file is not None:

@@ -1,12 +1,12 @@
-"""The first use on a machine: import, first fits and first predictions, with nothing compiled yet, and with everything.
+"""The first use on a machine: import, first fits and first predictions, with and without compiled kernels.
 
     python benchmarks/first_use.py --rounds 5 --markdown table.md
 
-Each measurement is a process of its own: "cold" with an empty STEINHAUS_CACHE, "warm" with the one that the cold one
-filled; scikit-learn's beside them. One process imports and fits iris; another fits images of pixels, then the same in
-further types, one after the other; a third is `steinhaus study mnist`, from start to exit. Seconds are of the clock,
-medians of the rounds. The images are MNIST's, from the folder that STEINHAUS_DATA names; without it, they are as many
-random ones of the same size, and the study is left out.
+Each measurement is a separate process: "cold" with an empty STEINHAUS_CACHE, and "warm" with the cache that the cold
+one filled. scikit-learn is measured for comparison. One process imports and fits iris. Another fits images in uint8 and
+then in further types. A third is `steinhaus study mnist`, from start to exit. Results are wall seconds, medians of the
+rounds. The images are MNIST's, from the folder that STEINHAUS_DATA names. Without it, they are as many random ones of
+the same size, and the study is skipped.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Steps = dict[str, float]  # step -> seconds
 
 @dataclass(frozen=True)
 class Limit:
-    """What a step may take with a cold cache; or, `beyond`, how much longer than with a warm one."""
+    """The time limit of a step with a cold cache or, with `beyond`, the limit of the extra time over a warm one."""
 
     must: float
     aim: float | None = None
@@ -48,7 +48,7 @@ class Limit:
         return f"{self.must:g} s{' more than warm' if self.beyond else ''}{aim}"
 
     def kept(self, cold: float, warm: float) -> bool:
-        """Whether the step is within it."""
+        """Whether the step keeps the limit."""
         return (cold - warm if self.beyond else cold) <= self.must
 
 
@@ -67,16 +67,16 @@ LIMITS = {
 
 
 def main() -> None:
-    """Measure and write; or, as a child, do one process's steps."""
+    """Measure and write or, as a child, run the steps of one process."""
     options = _options()
     if options.child:
-        if hasattr(os, "sched_setaffinity"):  # without `machine`, whose imports would be spared to the libraries
+        if hasattr(os, "sched_setaffinity"):  # not by `machine`: its imports would then be free for the libraries
             os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.threads])
         print(json.dumps(dict(_steps(*options.child, options.images))))
         return
     from machine import machine, sentence
 
-    for library in ("sklearn", "steinhaus"):  # nobody pays for reading files that others find in memory
+    for library in ("sklearn", "steinhaus"):  # so that no library pays for reading files that the next finds in memory
         with tempfile.TemporaryDirectory() as cache:
             child(library, "iris", Path(cache), options.images, options.threads)
     rounds: dict[str, list[Steps]] = {"cold": [], "warm": [], "sklearn": []}
@@ -85,7 +85,7 @@ def main() -> None:
             for name, library in (("cold", "steinhaus"), ("warm", "steinhaus"), ("sklearn", "sklearn")):
                 steps = {}
                 for part in ("iris", "images", "study")[: 3 if name != "sklearn" and _has_mnist() else 2]:
-                    own = Path(cache) / part  # each part begins with nothing compiled
+                    own = Path(cache) / part  # each part begins without compiled code
                     steps |= child(library, part, own, options.images, options.threads)
                 rounds[name].append(steps)
                 told = ", ".join(f"{step} {seconds:.2f}" for step, seconds in steps.items())
@@ -116,7 +116,7 @@ def child(library: str, part: str, cache: Path, images: int, threads: int) -> St
 
 
 def _steps(library: str, part: str, images: int) -> Iterator[tuple[str, float]]:
-    """A process's steps, in order, and the seconds that each takes."""
+    """Yield the steps of a process in order, with their seconds."""
     began = perf_counter()
     if library == "sklearn":
         from sklearn.cluster import KMeans
@@ -145,7 +145,7 @@ def _steps(library: str, part: str, images: int) -> Iterator[tuple[str, float]]:
 
 
 def _timed(call: Callable[..., Any], *arguments: Any, **options: Any) -> tuple[Any, float]:
-    """What a call returns, and its seconds."""
+    """The result of a call, and its seconds."""
     began = perf_counter()
     result = call(*arguments, **options)
     return result, perf_counter() - began
@@ -171,7 +171,7 @@ def _has_mnist() -> bool:
 
 
 def table(rounds: dict[str, list[Steps]]) -> str:
-    """A Markdown table, a step a row."""
+    """A Markdown table with one step per row."""
     from tables import rows
 
     body = []
@@ -190,9 +190,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--images", type=int, default=IMAGES, help="fewer, to try things out")
+    parser.add_argument("--images", type=int, default=IMAGES, help="number of images; fewer to try the script")
     parser.add_argument("--threads", type=int, default=cores, help="cores that each process may use (default: all)")
-    parser.add_argument("--markdown", type=Path, help="a file for the table")
+    parser.add_argument("--markdown", type=Path, help="the file for the table")
     parser.add_argument("--child", nargs=2, metavar=("LIBRARY", "PART"), help=argparse.SUPPRESS)
     return parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""Time against K, n and d, over two orders of magnitude each: measured, fitted in log-log, plotted."""
+"""Measure time against K, n and d over two orders of magnitude, fit exponents, and plot."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ MOST_ROUNDS = 3
 
 @dataclass(frozen=True)
 class Cell:
-    """One size that is measured."""
+    """One measured size."""
 
-    value: int  # of what is varied
+    value: int  # of the varied quantity
     data: str
     points: int | None
     k: int
@@ -34,7 +34,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Series:
-    """What is varied, and what stays."""
+    """The varied quantity, and the fixed ones."""
 
     name: str
     title: str
@@ -61,7 +61,7 @@ SERIES = (
 
 
 def measure_all(named: Sequence[str] | None, rounds: int, threads: int, points: int | None) -> None:
-    """Measure every cell, ours first: those who don't stop by themselves make as many iterations as ours."""
+    """Measure every cell, ours first. Peers without a stopping rule make as many iterations as ours."""
     peers = [peer for peer in (DEFAULT if named is None else named) if not missing(peer)]
     times: dict[str, dict[str, dict[str, float]]] = {}
     for series in SERIES:
@@ -100,13 +100,13 @@ def slope(line: dict[str, float]) -> float:
 
 
 def upper(line: dict[str, float]) -> dict[str, float]:
-    """The upper order of magnitude of a line: there, fixed costs weigh least."""
+    """The upper order of magnitude of a line, where fixed costs matter least."""
     most = max(float(size) for size in line)
     return {size: seconds for size, seconds in line.items() if float(size) >= most / 10.5}
 
 
 def plot(results: Path, target: Path, name: str = "growth.json") -> None:
-    """Draw what was measured, where it was; nothing otherwise."""
+    """Draw the saved results, if there are any."""
     if not (results / name).exists():
         return
     import matplotlib as mpl

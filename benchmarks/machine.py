@@ -1,4 +1,4 @@
-"""What a measurement was made on: the machine, and the versions of everything that takes part."""
+"""The machine of a measurement, and the versions of all libraries involved."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def cores() -> int:
 
 
 def keep_to(threads: int) -> None:
-    """Let this process use so many cores. To be called before a library counts them."""
+    """Limit this process to so many cores. Call it before a library counts them."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
 
 
 def sentence(about: dict[str, Any]) -> str:
-    """What `machine` told, in words."""
+    """The result of `machine`, in words."""
     versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
     return (
         f"{about['processor']}, {about['threads']} threads on {about['cores']} cores, {about['system']}. "

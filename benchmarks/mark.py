@@ -1,8 +1,8 @@
-"""The screen's inner pass beside a mark: products with leading directions from anchors, bounds, best and second best.
+"""Compare the screen's inner pass with a target: products with directions from anchors, bounds, best and second.
 
-`python benchmarks/mark.py`; `--points` and `--rounds` for less. The mark is what the same pass took in C++ with AVX-512
-intrinsics, on two cores of the machine for which the project was planned: 0.7, 5.3 and 44 ms for 60,000 points, 64
-directions and K = 10, 100 and 1000. Here all points and centroids are screened, nothing is skipped.
+`python benchmarks/mark.py`; use `--points` and `--rounds` for less. The target is the time of the same pass in C++ with
+AVX-512 intrinsics, on two cores of the machine for which the project was planned: 0.7, 5.3 and 44 ms for 60,000 points,
+64 directions and K = 10, 100 and 1000. Here all points and centroids are screened, nothing is skipped.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def screen(
 
 
 def measure(k: int, workers: Workers, points: int, rounds: int) -> float:
-    """The median of the seconds that a pass takes, the first two left out."""
+    """The median seconds of a pass, without the first two."""
     rng, n_tiles = np.random.default_rng(0), points // TILE
     ones = np.ones(points, np.float32)
     projections = rng.normal(size=(n_tiles, 2, DIRECTIONS, 16)).astype(np.float32)
@@ -88,7 +88,7 @@ def measure(k: int, workers: Workers, points: int, rounds: int) -> float:
 def main() -> None:
     """Print a line for each K."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--points", type=int, default=POINTS, help="a multiple of 32; the mark is for 60,000")
+    parser.add_argument("--points", type=int, default=POINTS, help="a multiple of 32; the target is for 60,000")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="at least 3")
     options = parser.parse_args()
     about = machine(2)
@@ -97,7 +97,7 @@ def main() -> None:
     for k, mark in MARK.items():
         seconds = measure(k, workers, options.points, options.rounds)
         flops, ratio = 2.0 * options.points * k * DIRECTIONS / seconds / 1e9, seconds / mark
-        print(f"K = {k:5}: {1e3 * seconds:6.2f} ms, {flops:4.0f} GFLOP/s; the mark {1e3 * mark:5.1f} ms; {ratio:.2f}")
+        print(f"K = {k:5}: {1e3 * seconds:6.2f} ms, {flops:4.0f} GFLOP/s; target {1e3 * mark:5.1f} ms; {ratio:.2f}")
     workers.close()
 
 

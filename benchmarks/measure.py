@@ -1,8 +1,8 @@
-"""One measurement in a process of its own: reads what to do as JSON on standard input, writes one line of JSON.
+"""One measurement in a separate process. It reads its task as JSON on standard input and writes one line of JSON.
 
 Load the data, warm up (an eighth of the points, at most 5 iterations: compilation, thread pools, lazy imports), start
 the clock, fit, stop it. Peak memory is the largest resident size during the fit, less what was resident just before it.
-Then, off the clock, the fit is judged in float64, by the same function for everyone.
+Afterwards, outside of the timing, the same function checks every peer's fit in float64.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ STATUS = Path("/proc/self/status")
 
 
 def main() -> None:
-    """Do what standard input asks for."""
+    """Run the task on standard input."""
     spec = json.load(sys.stdin)
     keep_to(spec["threads"])
     measured = one_pass(spec) if spec["peer"] == PASS else one_fit(spec)
@@ -45,7 +45,7 @@ def one_fit(spec: dict[str, Any]) -> dict[str, Any]:
     job = Job(x, starts, spec["max_iter"], spec["iterations"], spec["threads"])
     repeated = -1
     kernels = -1
-    while repeated < 2 and kernels != (kernels := _kernels()):  # again, if something was compiled on the clock
+    while repeated < 2 and kernels != (kernels := _kernels()):  # again, if code was compiled during the measurement
         repeated += 1
         gc.collect()
         before = _memory(reset=True)
@@ -71,13 +71,13 @@ def _warm_up(x: Array, starts: list[Array], spec: dict[str, Any]) -> Job:
 
 
 def _kernels() -> int:
-    """The number of modules of ours whose machine code is there: if it grew, code was compiled or loaded."""
+    """The number of our modules with machine code. If it grew, code was compiled or loaded."""
     build = sys.modules.get("steinhaus.jit.build")
     return build.loaded() if build else 0
 
 
 def _memory(*, reset: bool = False) -> int | None:
-    """Peak resident bytes so far (since the last reset); None where the system does not say."""
+    """Peak resident bytes since the last reset; None if the system does not tell."""
     if reset:
         try:
             Path("/proc/self/clear_refs").write_text("5")
@@ -91,10 +91,10 @@ def _memory(*, reset: bool = False) -> int | None:
 
 
 def judge(x: Array, outcome: Outcome) -> tuple[float, int | None]:
-    """The inertia of the nearest labels for these centroids, in float64; and how many labels are not of the nearest.
+    """The inertia of the nearest labels for these centroids, in float64, and the number of labels that are not nearest.
 
-    A label counts as wrong where its squared distance is larger than the smallest by more than a billionth of it: the
-    slack is for rounding in this very function.
+    A label counts as wrong if its squared distance exceeds the smallest by more than a billionth. This slack is for
+    rounding in this function.
     """
     centre = outcome.centroids.mean(axis=0, dtype=np.float64)
     centroids = outcome.centroids - centre

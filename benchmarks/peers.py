@@ -1,9 +1,10 @@
-"""Ours and its peers behind one signature: data and starting centroids in, centroids, labels and iterations out.
+"""Steinhaus and its peers with one signature: from data and starting centroids to centroids, labels and iterations.
 
 Every peer is set to use all points, no tolerance, and the threads it is given. scikit-learn and its Intel extension
-take starting centroids and stop by themselves. faiss takes starting centroids, but makes as many iterations as it is
-told: as many as scikit-learn needed in float64, and ours. The two SuperKMeans draw their own starts, and are told as
-well. These three return centroids alone: the pass for the final labels is not on their clock, as it is on the others'.
+take starting centroids and stop by themselves. faiss takes starting centroids and a number of iterations: as many as
+scikit-learn needs in float64, which is as many as ours. The two SuperKMeans draw their own starts, and get a number of
+iterations, too. These three return only centroids, so their time does not include the pass for final labels, as it does
+for the others.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Job:
-    """What to fit: one data set, one fit for each start."""
+    """A task: one data set, and one fit per start."""
 
     x: Array  # (n, d)
     starts: list[Array]  # (k, d) float32 each
     max_iter: int
-    iterations: list[int]  # for those who don't stop by themselves
+    iterations: list[int]  # for peers without a stopping rule
     threads: int
 
 
@@ -35,7 +36,7 @@ class Outcome:
     """One fit."""
 
     centroids: Array  # (k, d)
-    labels: Array | None  # (n,), or None where the peer gives none
+    labels: Array | None  # (n,), or None if the peer returns none
     iterations: int
 
 
@@ -44,11 +45,11 @@ Fit = Callable[[Job], list[Outcome]]
 
 @dataclass(frozen=True)
 class Peer:
-    """One of those compared: how it is called in tables, where it comes from, the type of data it takes."""
+    """A peer: its title in tables, its package, and its type of data."""
 
     title: str
     package: str
-    dtype: str  # "own": as the data are; "float32", "float64"
+    dtype: str  # "own": the type of the data; "float32", "float64"
     begin: Callable[[int], Fit]  # threads -> the function to measure; imports belong here
     own_starts: bool = False
 
@@ -167,7 +168,7 @@ PEERS = {
 
 
 def missing(name: str) -> str | None:
-    """Why a peer cannot be measured here; None: it can."""
+    """The reason why a peer cannot be measured here; None if it can."""
     peer = PEERS[name]
     if peer.version() is None:
         return f"{peer.package} is not installed (pip install 'steinhaus[bench]')"

@@ -1,16 +1,16 @@
-"""Inertia against time: how good a clustering is after how many seconds, ours and peers'.
+"""Inertia against time: the quality of a clustering after so many seconds, for Steinhaus and its peers.
 
     python benchmarks/quality.py --plot quality.svg
     python benchmarks/quality.py --rows cloud-100,spam-100 --seeds 3
 
 A row is a data set and K. A way is a call that ends in centroids: ours with 1 and 10 restarts, refined by breathing,
 from a start in two levels, and refined with 1, 2, 5 and 10 steps at most; scikit-learn's k-means++ with 1 and 10
-restarts; breathing k-means (`bkmeans`), faiss and superkmeans where they are installed. Every way is run with each
-seed, ways interleaved. Time is that of the processor, of all threads, unless `--clock wall` is given: on a machine that
-others use, too, seconds on the wall say little. The inertia is that of the nearest centroids in float64, off the clock.
+restarts; breathing k-means (`bkmeans`), faiss and superkmeans, if they are installed. Every way runs with each seed,
+interleaved. Time is processor time of all threads, unless `--clock wall` is given: on a shared machine, wall time says
+little. The inertia is that of the nearest centroids in float64, computed outside of the timing.
 
-The sets of "The breathing k-means algorithm" are read from the folder `clustering`, and MNIST from `mnist`, within the
-one that STEINHAUS_DATA names; rows whose set is not there are left out, and said.
+The sets of "The breathing k-means algorithm" are read from the folder `clustering`, and MNIST from `mnist`, in the
+folder that STEINHAUS_DATA names. Rows without their set are skipped, with a message.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ CLOCKS = {"processor": time.process_time, "wall": time.perf_counter}
 
 @dataclass(frozen=True)
 class Point:
-    """What a way came to on a row, on average."""
+    """The average result of a way on a row."""
 
     way: str
     seconds: float
@@ -98,7 +98,7 @@ def faiss(x: Array, k: int, seed: int) -> Array:
 
 
 def superkmeans(x: Array, k: int, seed: int) -> Array:
-    """superkmeans as it comes."""
+    """superkmeans with its defaults."""
     from superkmeans import SuperKMeans
 
     centroids: Array = np.asarray(SuperKMeans(k, x.shape[1]).train(np.ascontiguousarray(x, np.float32)), np.float64)
@@ -120,7 +120,7 @@ WAYS: dict[str, tuple[str, Way]] = {
 
 
 def load(name: str) -> Array | None:
-    """The points of a set, (n, d); None: it is not there."""
+    """The points of a set, (n, d); None if the set is missing."""
     if name == "tiny":
         return np.random.default_rng(0).normal(size=(300, 3))
     folder = Path(os.environ.get("STEINHAUS_DATA", ""))
@@ -138,7 +138,7 @@ def load(name: str) -> Array | None:
 
 
 def judged(x: Array, centroids: Array) -> float:
-    """The sum of squared distances to the nearest centroids, a part of the points at a time."""
+    """The sum of squared distances to the nearest centroids, computed for a part of the points at a time."""
     from steinhaus.engines import nearest
 
     at = np.ascontiguousarray(centroids, np.float64)
@@ -148,13 +148,13 @@ def judged(x: Array, centroids: Array) -> float:
 
 
 def measured(name: str, k: int, ways: list[str], seeds: int, clock: Callable[[], float]) -> list[Point]:
-    """Every way with every seed; a way that fails is left out, and said."""
+    """Run every way with every seed. A way that fails is skipped, with a message."""
     x = load(name)
     if x is None:
-        print(f"{name}: the set is not there; see STEINHAUS_DATA.")
+        print(f"{name}: the set is missing; see STEINHAUS_DATA.")
         return []
     found: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
-    for seed in range(-1, seeds):  # the first is not counted: compilation, thread pools
+    for seed in range(-1, seeds):  # the first is not counted, because it compiles and starts threads
         for way in ways:
             began = clock()
             centroids = WAYS[way][1](x, k, max(seed, 0))
@@ -198,17 +198,17 @@ def draw(rows: dict[tuple[str, int], list[Point]], path: Path, clock: str) -> No
 def main() -> None:
     """Measure, print, draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", help="such as cloud-100,mnist-10; without: all")
+    parser.add_argument("--rows", help="rows such as cloud-100,mnist-10 (default: all)")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--clock", choices=sorted(CLOCKS), default="processor")
     parser.add_argument("--plot", type=Path)
-    parser.add_argument("--tiny", action="store_true", help="a few points, to try it out")
+    parser.add_argument("--tiny", action="store_true", help="use a few points, to try the script")
     options = parser.parse_args()
     wanted = None if options.rows is None else options.rows.split(",")
     rows = [row for row in (TINY if options.tiny else ROWS) if wanted is None or f"{row[0]}-{row[1]}" in wanted]
     ways = [way for way, (package, _) in WAYS.items() if find_spec(package) is not None]
     for package in sorted({package for package, _ in WAYS.values() if find_spec(package) is None}):
-        print(f"{package} is left out: it is not installed.")
+        print(f"{package} is not installed, so it is skipped.")
     found: dict[tuple[str, int], list[Point]] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""Measurements as child processes, one at a time, and the reference that inertia is held to."""
+"""Run measurements as child processes, one at a time, and the reference for inertia."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from peers import PEERS
 from workloads import RESULTS, Files, Workload
 
 HERE = Path(__file__).parent
-LONGEST = 1800  # seconds a measurement may take
+LONGEST = 1800  # most seconds per measurement
 BEFORE = "STEINHAUS_BEFORE"  # the variable that names another checkout of Steinhaus, measured as the peer "before"
 
 
 class MeasurementFailed(Exception):
-    """A measurement did not come to an end; the message is its last words."""
+    """A measurement failed; the message holds the last line of its output."""
 
 
 def measure(
@@ -30,11 +30,11 @@ def measure(
     Parameters
     ----------
     max_iter
-        The iteration limit of those who stop by themselves.
+        The iteration limit of peers with a stopping rule.
     iterations
-        Of each fit, for those who don't.
+        The iterations of each fit, for peers without one.
     judge
-        Whether inertia and labels are to be checked as well.
+        Whether to check inertia and labels, too.
     """
     spec = asdict(files) | {"peer": peer, "max_iter": max_iter, "iterations": iterations}
     spec |= {"threads": threads, "judge": judge}
@@ -57,14 +57,14 @@ def measure(
 
 
 def environment(threads: int, checkout: Path = HERE.parent) -> dict[str, str]:
-    """The environment of a child: a checkout's code, and so many threads for everyone."""
+    """The environment of a child process: the code of a checkout, and the number of threads for all libraries."""
     path = os.pathsep.join(filter(None, [str(checkout / "src"), os.environ.get("PYTHONPATH", "")]))
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     return os.environ | {"PYTHONPATH": path} | dict.fromkeys(names, str(threads))
 
 
 def reference(workload: Workload, files: Files, threads: int) -> dict[str, Any]:
-    """scikit-learn's fit in float64, run once and kept: iterations, inertia, seconds."""
+    """scikit-learn's fit in float64, run once and saved: iterations, inertia, seconds."""
     version = PEERS["sklearn-float64"].version()
     path = RESULTS / "references" / f"{workload.name}-{files.digest}-{workload.max_iter}-{version}.json"
     if not path.exists():

@@ -1,4 +1,4 @@
-"""How reading and clusters scale: times that `docs/scale.md` tells of. Run it on a quiet machine.
+"""Measure reading and clusters for `docs/scale.md`. Run it on a quiet machine.
 
 python benchmarks/scale.py blocks scale.zarr --memory 2GB       # reading, computing, both, peak memory
 python benchmarks/scale.py workers scale.zarr                   # 1, 2 and 4 workers, three sizes
@@ -34,7 +34,7 @@ KS, RESTARTS = (5, 10), 3
 
 
 def told(**found):
-    """A line of JSON, with how busy the machine is beside."""
+    """Print a line of JSON, with the load of the machine."""
     print(json.dumps({**found, "load": round(os.getloadavg()[0], 2)}), flush=True)
 
 
@@ -43,7 +43,7 @@ def runs_of(points, ks=KS, restarts=RESTARTS):
 
 
 def passes(points, runs, iterations):
-    """Seconds of each of so many iterations, and the last runs."""
+    """The seconds of each iteration, and the last runs."""
     seconds = []
     began = time.perf_counter()
 
@@ -58,7 +58,7 @@ def passes(points, runs, iterations):
 
 
 def peak():
-    """The most memory that this process has held, in bytes."""
+    """The peak memory of this process, in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
@@ -88,7 +88,7 @@ def rows_of(store, images=None, *, held=False):
 
 
 def blocks(arguments):
-    """The same passes from disk and from memory, by the same engine within the same memory; and reading alone."""
+    """The same passes from disk and from memory, with the same engine and memory limit, and reading alone."""
     for what, held in (("from disk", False), ("from memory", True)):
         points = choose(rows_of(arguments.store, arguments.images, held=held), memory=arguments.memory)
         seconds = passes(points, runs_of(points), arguments.iterations)
@@ -158,7 +158,7 @@ def overhead(arguments):
 
 
 def mnist(arguments):
-    """One run, and the twenty of the published study, here and on 2 workers: each engine's second fit, all warm."""
+    """One run, and the twenty of the published study, here and on 2 workers. Each is an engine's second, warm fit."""
     from steinhaus.engines.cluster.points import spread
 
     x = steinhaus.open_images("mnist").rows[: arguments.images or 60_000]
@@ -175,7 +175,7 @@ def mnist(arguments):
 
 
 def cost(rows, centres):
-    """The inertia of centres in scaled pixels, found the same way for everybody."""
+    """The inertia of centres in scaled pixels, computed in the same way for all peers."""
     from sklearn.metrics import pairwise_distances_argmin_min
 
     measured = {"metric": "euclidean", "metric_kwargs": {"squared": True}}
@@ -206,7 +206,7 @@ def mini_batch_fit(rows, start, arguments):
 
 
 def dask_ml_fit(rows, start, arguments):
-    """On 2 workers; points stay in their memory where they fit, as float32."""
+    """On 2 workers. If the points fit, they stay in the workers' memory, as float32."""
     import dask.array as da
     from dask_ml.cluster import KMeans
 
@@ -218,7 +218,7 @@ def dask_ml_fit(rows, start, arguments):
 
 
 def peers(arguments):
-    """K = 10 from the same start. Reading included."""
+    """K = 10 from the same start, with reading."""
     rows = rows_of(arguments.store, arguments.images)
     start = rows.source.pick(Stream(0, 10, 0).distinct(10, rows.shape[0])) / 255
     fits = {"steinhaus": steinhaus_fit, "MiniBatchKMeans": mini_batch_fit, "dask-ml": dask_ml_fit}
@@ -239,7 +239,7 @@ def main():
     parser.add_argument("--memory", type=lambda text: Size().convert(text, None, None), default=2 * 10**9)
     parser.add_argument("--iterations", type=int, default=5)
     parser.add_argument("--who", type=lambda text: text.split(","), help="of steinhaus,MiniBatchKMeans,dask-ml")
-    parser.add_argument("--images", type=int, help="only so many, from the first on")
+    parser.add_argument("--images", type=int, help="use only the first so many images")
     parser.add_argument(
         "--sizes", type=lambda text: [int(size) for size in text.split(",")], default=[30_000, 120_000, 480_000]
     )

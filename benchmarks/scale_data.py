@@ -1,9 +1,9 @@
-"""Make a large set out of MNIST: its 70,000 images shifted and with noise, as often as wanted, in a Zarr store.
+"""Make a large set from MNIST: its 70,000 images, shifted and with noise, as often as needed, in a Zarr store.
 
     python benchmarks/scale_data.py scale.zarr --images 8100000
 
-8.1 million images are 6.4 GB. Each 4,096 images depend on the seed and their number alone, so a smaller set is the
-beginning of a larger one. A chunk of the store is 64 MB without compression: it is mapped, and is a block of its own.
+8.1 million images are 6.4 GB. Each group of 4,096 images depends only on the seed and its number, so a smaller set is
+the beginning of a larger one. A chunk of the store has 64 MB without compression, so it can be mapped as a block.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import zarr
 import steinhaus
 from steinhaus.seeding import Stream
 
-STEP = 4096  # images that are drawn at once
-CHUNK = 20 * STEP  # images of a chunk of the store
+STEP = 4096  # images drawn at once
+CHUNK = 20 * STEP  # images per chunk of the store
 SHIFT = 2  # pixels, to either side
 NOISE = 24  # grey values, to either side
 

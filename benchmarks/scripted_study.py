@@ -1,10 +1,11 @@
-"""The published study as one would script it with scikit-learn: what `steinhaus study mnist` is timed beside.
+"""The published study as a script with scikit-learn, for comparison with `steinhaus study mnist`.
 
 The same 42,000 training images, the same starts, scikit-learn's Lloyd in float32, one run after the other; majority
-labels, accuracy on train and test, the table, a PNG of the mean images for each K. No report, no files of runs.
+labels, accuracy on train and test, the table, a PNG of the mean images for each K. It writes no report and no files of
+runs.
 
-`python scripted_study.py OUT [TRAIN]`: prints the table, and writes OUT/table.json and OUT/means-K.png. TRAIN: so many
-images instead of 42,000.
+`python scripted_study.py OUT [TRAIN]`: prints the table, and writes OUT/table.json and OUT/means-K.png. TRAIN is the
+number of training images instead of 42,000.
 """
 
 from __future__ import annotations

@@ -1,23 +1,23 @@
-"""How long fits take to start: default calls, seeding alone, and starts in two levels, peers beside.
+"""The cost of starts: default calls, seeding alone, and starts in two levels, compared with peers.
 
     python benchmarks/starting.py --markdown starting.md
     python benchmarks/starting.py --rows mnist-100,seeding --rounds 1
 
-All are in one process and interleaved: a round has everyone once, and each begins with another one. Everyone is warm.
+All run in one process, interleaved: each round runs every peer once and starts with another one. All code is warm.
 There are five kinds of rows.
 
 - "peer": a default call, `KMeans(k, random_state=round).fit(x)`, of ours and of scikit-learn's. Bytes go to
   scikit-learn as float32.
 - "given": a default call of ours, and the same iterations from the start that it began with.
-- "seeding": `kmeans_plusplus` of ours alone.
-- "k-means||": its rows alone, of an engine that has just been opened; and the same by products of all rows of a round
-  with all points, without the bounds.
-- "two levels": ten iterations of ours from `init="hierarchical"` and from k-means++; superkmeans as it comes, and in
-  its flat mode; faiss' `Kmeans` and `SuperKmeans`, as they come. Ours includes exact labels; theirs is training alone.
-  Of all, the inertia is that of the nearest labels in float64, off the clock.
+- "seeding": only our `kmeans_plusplus`.
+- "k-means||": only its rows, from an engine that was just opened, with bounds and without. Without bounds, all points
+  are multiplied with all rows of a round.
+- "two levels": ten iterations of ours from `init="hierarchical"` and from k-means++; superkmeans with its defaults, and
+  in its flat mode; faiss' `Kmeans` and `SuperKmeans` with their defaults. Ours includes exact labels; theirs is only
+  training. For all, the inertia is that of the nearest labels in float64, outside of the timing.
 
-MNIST and birch1 are read from the folders `mnist` and `clustering` within the one that STEINHAUS_DATA names; rows whose
-set is not there are left out, and said.
+MNIST and birch1 are read from the folders `mnist` and `clustering` in the folder that STEINHAUS_DATA names. Rows
+without their set are skipped, with a message.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 from machine import cores, keep_to, machine, sentence
 
 Array = NDArray[Any]
-ITERATIONS = 10  # of ours after a start in two levels: as many as the peers' defaults
-_TINY, _TINY_K = 600, 6  # rows and clusters, to try things out
+ITERATIONS = 10  # our iterations after a start in two levels: as many as the peers' defaults
+_TINY, _TINY_K = 600, 6  # rows and clusters of a trial
 
 
 @dataclass(frozen=True)
 class Row:
-    """What is measured on a data set; `data` is a name as `everyday_rows.load` takes, or "embeddings:n:d"."""
+    """A measurement on a data set; `data` is a name for `everyday_rows.load`, or "embeddings:n:d"."""
 
     name: str
     kind: str
@@ -89,7 +89,7 @@ COLUMNS = {
 }
 
 Call = Callable[[int], Any]
-Measured = dict[str, tuple[list[float], float | None]]  # of each: seconds in every round, inertia of the last
+Measured = dict[str, tuple[list[float], float | None]]  # for each call: seconds in every round, inertia of the last
 
 
 def main() -> None:
@@ -104,7 +104,7 @@ def main() -> None:
             x = load(row.data, options.tiny)
         except NotHere as reason:
             left_out.append(f"{row.name}, {reason}")
-            print(f"  {row.name} is left out: {reason}", flush=True)
+            print(f"  {row.name} is skipped: {reason}", flush=True)
             continue
         k = min(row.k, _TINY_K) if options.tiny else row.k
         calls = KINDS[row.kind](x, k, options.threads)
@@ -116,7 +116,7 @@ def main() -> None:
 
 
 def load(data: str, tiny: bool) -> Array:
-    """A data set, (n, d), C-contiguous; tiny: its first rows alone."""
+    """A data set, (n, d), C-contiguous; tiny: only its first rows."""
     import everyday_rows
     from workloads import SETS
 
@@ -128,12 +128,12 @@ def load(data: str, tiny: bool) -> Array:
 
 
 def measured(x: Array, calls: dict[str, Call], rounds: int, *, judged: bool) -> Measured:
-    """Seconds of everyone in every round; judged: and the inertia of the centroids that the last round found."""
+    """Seconds of every call in every round; judged: also the inertia of the centroids of the last round."""
     from measure import judge
     from peers import Outcome
 
     names, seconds, found = list(calls), {name: [] for name in calls}, {}
-    for turn in range(-1, rounds):  # the first is for compiling, imports and threads to wake up
+    for turn in range(-1, rounds):  # the first compiles, imports and wakes threads
         first = max(turn, 0) % len(names)
         for name in names[first:] + names[:first]:
             gc.collect()
@@ -160,11 +160,11 @@ def default_calls(x: Array, k: int, threads: int) -> dict[str, Call]:
 
 
 def given_starts(x: Array, k: int, threads: int) -> dict[str, Call]:
-    """Ours, and the iterations of the same call by themselves."""
+    """Ours, and only the iterations of the same call."""
     from steinhaus import KMeans
     from steinhaus.estimators.functions import kmeans_plusplus
 
-    start = kmeans_plusplus(x, k, random_state=0)[0]  # that of the default call
+    start = kmeans_plusplus(x, k, random_state=0)[0]  # the start of the default call
     return {
         "default": lambda _: KMeans(k, random_state=0).fit(x),
         "given": lambda _: KMeans(k, init=start).fit(x),
@@ -172,14 +172,14 @@ def given_starts(x: Array, k: int, threads: int) -> dict[str, Call]:
 
 
 def seeding_alone(x: Array, k: int, threads: int) -> dict[str, Call]:
-    """The rows alone."""
+    """Only the choice of rows."""
     from steinhaus.estimators.functions import kmeans_plusplus
 
     return {"ours": lambda turn: kmeans_plusplus(x, k, random_state=turn)}
 
 
 def scalable_alone(x: Array, k: int, threads: int) -> dict[str, Call]:
-    """The rows of k-means||, by the bounds of seeding, and by products of all features alone."""
+    """The rows of k-means||, with the bounds of seeding and without them."""
     from steinhaus.engines.dense import points as dense
     from steinhaus.seeding import Stream, starts
 
@@ -199,7 +199,7 @@ def scalable_alone(x: Array, k: int, threads: int) -> dict[str, Call]:
 
 
 def two_levels(x: Array, k: int, threads: int) -> dict[str, Call]:
-    """Ours from both starts, and those of the peers that are installed; each returns its centroids."""
+    """Ours from both starts, and the installed peers. Each returns its centroids."""
     from steinhaus import KMeans
 
     def ours(init: str) -> Call:
@@ -210,7 +210,7 @@ def two_levels(x: Array, k: int, threads: int) -> dict[str, Call]:
         try:
             calls |= peer(x, k, threads)
         except ImportError:
-            print(f"  {name} is not installed, and is left out", flush=True)
+            print(f"  {name} is not installed, so it is skipped", flush=True)
     return calls
 
 
@@ -282,7 +282,7 @@ def document(about: dict[str, Any], body: dict[str, list[list[str]]], left_out: 
         f"### {TITLES[kind]}\n\n{rows(('', *COLUMNS[kind]), found)}" for kind, found in body.items() if found
     ]  # fmt: skip
     if left_out:
-        parts.append(f"Left out: {'; '.join(left_out)}.")
+        parts.append(f"Skipped: {'; '.join(left_out)}.")
     return "\n\n".join(parts) + "\n"
 
 
@@ -296,10 +296,10 @@ def _chosen(names: list[str] | None) -> list[Row]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3, help="default 3")
-    parser.add_argument("--rows", type=lambda text: text.split(","), help="names of rows; all without it")
-    parser.add_argument("--threads", type=int, default=cores(), help="for everyone (default: all cores)")
-    parser.add_argument("--tiny", action="store_true", help="a few rows of each set, to try things out")
-    parser.add_argument("--markdown", type=Path, help="a file for the tables")
+    parser.add_argument("--rows", type=lambda text: text.split(","), help="names of rows (default: all)")
+    parser.add_argument("--threads", type=int, default=cores(), help="threads of each library (default: all cores)")
+    parser.add_argument("--tiny", action="store_true", help="use a few rows of each set, to try the script")
+    parser.add_argument("--markdown", type=Path, help="the file for the tables")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""From the results on disk to Markdown."""
+"""Turn saved results into Markdown."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Result = dict[str, Any]
 
 
 def document(results: Path, suffix: str = "") -> str:
-    """All tables, of everything that was measured; `suffix` is that of a trial with a part of the points."""
+    """All tables of the saved results; `suffix` names a trial with a part of the points."""
     names = [workload.name for workload in (*WORKLOADS, *EXTRA)]
     found = [json.loads(path.read_text()) for name in names if (path := results / f"{name}{suffix}.json").exists()]
     parts = []
@@ -54,7 +54,7 @@ def spread(values: list[float], digits: int = 3) -> str:
 
 
 def short(value: float, digits: int = 3) -> str:
-    """So many significant digits, without an exponent."""
+    """A number with so many significant digits, without an exponent."""
     if value >= 10 ** (digits - 1):
         return f"{value:,.0f}"
     return f"{value:#.{digits}g}".rstrip(".")
@@ -65,7 +65,7 @@ def _seconds(result: Result, peer: str) -> list[float]:
 
 
 def _ratios(result: Result, peer: str) -> list[float]:
-    """A peer's seconds over ours, round by round; of `PASS`, ours over its own: passes per fit."""
+    """A peer's seconds over ours, round by round; for `PASS`, ours over a pass: passes per fit."""
     pairs = zip(_seconds(result, peer), _seconds(result, "ours"), strict=False)
     return [ours / its if peer == PASS else its / ours for its, ours in pairs]
 
@@ -109,7 +109,7 @@ def _summary_row(result: Result) -> list[str]:
 
 
 def _verdict(result: Result, peer: str) -> str:
-    """A ratio, beside what it must and what it should be."""
+    """A ratio with its requirement and its aim."""
     ratios, must, aim = _ratios(result, peer), result["workload"]["must"].get(peer), result["workload"]["aim"].get(peer)
     if must is None:
         return spread(ratios)
@@ -171,7 +171,7 @@ def _megabytes(peaks: list[int | None]) -> str:
 
 
 def _difference(result: Result, peer: str) -> str:
-    """The largest relative difference from scikit-learn's inertia in float64, of all fits."""
+    """The largest relative difference of any fit from scikit-learn's inertia in float64."""
     inertia = result["peers"][peer][0]["inertia"]
     differences = [mine / its - 1 for mine, its in zip(inertia, result["reference"]["inertia"], strict=True)]
     largest = max(differences, key=abs)
@@ -206,7 +206,7 @@ def _growth(growth: Result) -> str:
 
 
 def titles(growth: Result) -> list[str]:
-    """The titles of those in a growth plot."""
+    """The titles of the peers in a growth plot."""
     return [PEERS[peer].title for peer in next(iter(growth["seconds"].values()))]
 
 

@@ -1,7 +1,7 @@
-"""Time `steinhaus study mnist`, warm, as a whole process, beside the same study scripted with scikit-learn.
+"""Time `steinhaus study mnist` as a whole warm process, and the same study as a script with scikit-learn.
 
-Both run once off the record (compilation, file cache), then in turn. Seconds are of the clock, from start to exit; peak
-memory is the largest resident size of the process, from the operating system. Results go to
+Both run once untimed (compilation, file cache), then in turn. Seconds are wall time from start to exit. Peak memory is
+the largest resident size of the process, from the operating system. Results go to
 benchmarks/results/whole_command.json; `compare.py --markdown` puts them into docs/benchmarks.md.
 """
 
@@ -35,7 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=cores())
-    parser.add_argument("--train", type=int, help="so many images instead of 42,000, to try things out")
+    parser.add_argument("--train", type=int, help="number of training images instead of 42,000, to try the script")
     parser.add_argument("--only", choices=TITLES, help="one of the two")
     options = parser.parse_args()
     names = [options.only] if options.only else list(TITLES)
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def command(name: str, out: Path, threads: int, train: int | None) -> list[str]:
-    """What is run."""
+    """The command to run."""
     if name == "script":
         return [sys.executable, str(HERE / "scripted_study.py"), str(out), *([str(train)] if train else [])]
     start = "from steinhaus.cli import main; main()"
@@ -81,7 +81,7 @@ def command(name: str, out: Path, threads: int, train: int | None) -> list[str]:
 
 
 def run(command: list[str], threads: int) -> tuple[dict[str, Any], str]:
-    """Run a process to its end: seconds, processor seconds, peak bytes; and its standard error."""
+    """Run a process: seconds, processor seconds, peak bytes, and its standard error."""
     with tempfile.TemporaryFile("w+") as errors:
         began = perf_counter()
         process = subprocess.Popen(command, env=environment(threads), stdout=subprocess.DEVNULL, stderr=errors)
@@ -97,7 +97,7 @@ def run(command: list[str], threads: int) -> tuple[dict[str, Any], str]:
 
 
 def compare(ours: Path, script: Path) -> str:
-    """Say how far the two studies agree: iterations and final inertia of all runs."""
+    """The agreement of the two studies: iterations and final inertia of all runs."""
     runs = {(run["k"], run["restart"]): run for run in json.loads((ours / "study.json").read_text())["runs"]}
     table = json.loads((script / "table.json").read_text())
     same = sum(row["iterations"] == runs[row["k"], row["restart"]]["iterations"] for row in table)

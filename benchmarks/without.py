@@ -1,17 +1,16 @@
-"""Does each part of the engine pay? Fits with everything beside fits with one part switched off.
+"""Measure whether each part of the engine pays: fits with all parts, and fits with one part switched off.
 
 `python benchmarks/without.py` on a quiet machine prints a table in Markdown. A number is the processor time of all
-threads without the part over that with it, the median of the rounds: 1.30 means that a fit without it takes 30 % more.
-A part that saves less than 15 % on every row is a candidate for deletion. No switch changes a result, and that is
-checked.
+threads without the part, divided by the time with it, as median of the rounds: 1.30 means that a fit without the part
+takes 30 % more. A part that saves less than 15 % on every row is a candidate for deletion. No switch may change a
+result, and the script checks this.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from functools import partial
 from time import perf_counter, process_time
 from typing import Any
@@ -23,35 +22,23 @@ import scale
 from machine import cores, machine, sentence
 from steinhaus.engines import choose, nearest
 from steinhaus.engines.cluster import ahead
-from steinhaus.engines.dense import points, policy, state
+from steinhaus.engines.dense import policy
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Run
 from workloads import WORKLOADS, prepare
 
-ROWS = ("k10", "k100", "k1000", "photographs-100", "embeddings", "noise")
+ROWS = ("study", "k10", "k100", "k1000", "photographs-100", "embeddings", "noise")
 NEVER = 2**62
 
 
-@contextmanager
-def threshold(**values: Any) -> Iterator[None]:
-    """Other thresholds of the screened engine, in all modules that read them."""
-    changed = policy.THRESHOLDS._replace(**values)
-    with ExitStack() as stack:
-        for module in (policy, state, points):
-            stack.enter_context(patch.object(module, "THRESHOLDS", changed))
-        yield
+def threshold(**values: int) -> Any:
+    """Other thresholds of the screened engine."""
+    return patch.object(policy, "THRESHOLDS", policy.THRESHOLDS._replace(**values))
 
 
 PARTS: dict[str, Callable[[], Any]] = {
     "gaps and anchors": lambda: patch.object(policy.Policy, "fits", lambda self, sizes: False),
-    "fewer directions for few centroids": lambda: threshold(few_centroids=0, few_features=0),
-    "order by cluster": lambda: threshold(cluster=NEVER),
-    "computing tiles with many open pairs": lambda: threshold(open_pairs=float(NEVER)),
-    "few candidates straight from features": lambda: threshold(few_candidates=0),
-    "products kept to spare": lambda: threshold(spare=0.0),
-    "anchors in company": lambda: threshold(company=1.0),
-    "distances between anchors": lambda: threshold(between=0),
-    "rests of gaps in vain": lambda: threshold(vain=float(NEVER)),
+    "fewer directions for few centroids": lambda: threshold(few_centroids=0),
     "floats rounded to bytes": lambda: threshold(rounded_centroids=NEVER),
 }
 
@@ -59,7 +46,7 @@ PARTS: dict[str, Callable[[], Any]] = {
 def fit(
     x: Any, starts: list[np.ndarray], iterations: int, clock: Callable[[], float] = process_time
 ) -> tuple[float, list[Any]]:
-    """Seconds from choosing the engine to the last label, and what came out: centroids and inertias."""
+    """Seconds from the choice of the engine to the last label, and the results: centroids and inertias."""
     began = clock()
     opened = choose(x)
     runs = [Run(place, start.astype(np.float64)) for place, start in enumerate(starts)]
@@ -70,7 +57,7 @@ def fit(
 
 
 def ratios(work: Callable[[], tuple[float, Any]], parts: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """The time of some work without each part over that with all, round by round, each in turn; medians."""
+    """The time of some work without each part over the time with all parts, as medians of interleaved rounds."""
     times: dict[str, list[float]] = {"": [], **{name: [] for name in parts}}
     expected = work()[1]  # compiles, too
     for turn in range(rounds):
@@ -82,13 +69,13 @@ def ratios(work: Callable[[], tuple[float, Any]], parts: dict[str, Callable[[], 
             else:
                 seconds, result = work()
             if sorted(result) != sorted(expected):
-                raise SystemExit(f"Without {name!r} the result is another: this is a defect.")
+                raise SystemExit(f"Without {name!r}, the result differs: this is a bug.")
             times[name].append(seconds)
     return {name: statistics.median(a / b for a, b in zip(times[name], times[""], strict=True)) for name in parts}
 
 
 def on_workers(x: np.ndarray, starts: list[np.ndarray], iterations: int, rounds: int) -> float:
-    """The ratio for iterations that Dask's workers make ahead."""
+    """The ratio for iterations that Dask's workers compute ahead."""
     import dask.array
 
     with scale.cluster(2):
@@ -98,7 +85,7 @@ def on_workers(x: np.ndarray, starts: list[np.ndarray], iterations: int, rounds:
 
 
 def labelling(x: np.ndarray, centroids: np.ndarray, rounds: int) -> float:
-    """The ratio for labels alone (`nearest`), without it by a fit's first pass."""
+    """The ratio for labels alone: by a fit's first pass, over `nearest`."""
     centroids = centroids.astype(np.float64)
 
     def alone() -> tuple[float, Any]:
@@ -117,7 +104,7 @@ def labelling(x: np.ndarray, centroids: np.ndarray, rounds: int) -> float:
 
     turns = [(alone(), by_a_pass()) for _ in range(rounds + 1)][1:]
     if any(not np.array_equal(one[1], other[1]) for one, other in turns):
-        raise SystemExit("Labels of `nearest` are not those of a pass: this is a defect.")
+        raise SystemExit("The labels of `nearest` differ from those of a pass: this is a bug.")
     return statistics.median(other[0] / one[0] for one, other in turns)
 
 
@@ -150,7 +137,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", default=",".join(ROWS), help="comma-separated: rows of compare.py")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--points", type=int, help="this many points instead of all, to try things out")
+    parser.add_argument("--points", type=int, help="number of points instead of all, to try the script")
     parser.add_argument("--dask", action="store_true", help="measure iterations ahead, too")
     return parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""What is measured: named data sets, made once and kept as .npy files, and the fits on them."""
+"""The workloads: named data sets, made once and kept as .npy files, and the fits on them."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ PASS = "blas-pass"
 class Workload:
     """One row of the comparison: fits on a data set.
 
-    `must` and `aim` are ratios, a peer's seconds over ours, that this project holds itself to; for `PASS`, the most
-    passes a fit may cost. `peers` are those measured when none are named.
+    `must` and `aim` are required and desired ratios of a peer's seconds to ours; for `PASS`, the most passes that a fit
+    may cost. `peers` are measured if the user names none.
     """
 
     name: str
@@ -139,10 +139,10 @@ EXTRA = (
 
 @dataclass(frozen=True)
 class Files:
-    """A data set on disk, as it is and as the peers take it, and the starting centroids of each fit side by side."""
+    """A data set on disk, in its own type and in float32, and the starting centroids of all fits."""
 
-    own: str  # (n, d), the type it has
-    float32: str  # the same file where that is float32
+    own: str  # (n, d), in its own type
+    float32: str  # the same file if that is float32
     starts: str  # (sum of K, d) float32: rows of the data
     ks: list[int]
     digest: str  # of data and starts
@@ -153,7 +153,7 @@ class Files:
 
 
 def prepare(name: str, ks: list[int], points: int | None = None, seed: int = 0, *, size: int | None = None) -> Files:
-    """Make a data set, unless it is there, and the starts of its fits.
+    """Make a data set, unless it exists, and the starts of its fits.
 
     Parameters
     ----------
@@ -162,9 +162,9 @@ def prepare(name: str, ks: list[int], points: int | None = None, seed: int = 0, 
     ks
         K of each fit.
     points
-        The first so many rows alone.
+        The number of rows to use, from the first.
     size
-        How many points are made at all, to try things out; None: all that belong to the set.
+        The number of points to make, for trials; None: all points of the set.
     """
     own, single = _files(name, size)
     if points:
@@ -193,7 +193,7 @@ def prepare(name: str, ks: list[int], points: int | None = None, seed: int = 0, 
 
 
 def _files(name: str, size: int | None) -> tuple[Path, Path]:
-    """The files of a whole data set, made unless they are there: as it is, and as float32 where that differs."""
+    """The files of a whole data set, made unless they exist: in its own type, and in float32 if that differs."""
     DATA.mkdir(parents=True, exist_ok=True)
     kind, _, option = name.partition(":")
     own = DATA / f"{kind}{option}{f'-of-{size}' if size else ''}.npy"
@@ -216,7 +216,7 @@ def _save(path: Path, x: NDArray[np.generic]) -> None:
 
 
 def _start_rows(name: str, n: int, ks: list[int], seed: int) -> list[NDArray[np.int64]]:
-    """The rows that each fit starts from: the study's own for the study, else of `default_rng(seed).choice`."""
+    """The starting rows of each fit: those of the study, or else rows drawn by `default_rng(seed).choice`."""
     if name == "mnist-study":
         from steinhaus.seeding import Stream
 
@@ -304,5 +304,5 @@ def chosen(names: str | None) -> list[Workload]:
     found = [[w for w in every if name in (w.name, w.name.rpartition("-")[0])] for name in names.split(",")]
     for name, some in zip(names.split(","), found, strict=True):
         if not some:
-            raise SystemExit(f"There is no workload {name!r}; there are: {', '.join(w.name for w in every)}.")
+            raise SystemExit(f"There is no workload {name!r}. The workloads are {', '.join(w.name for w in every)}.")
     return [workload for some in found for workload in some]

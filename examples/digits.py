@@ -2,7 +2,7 @@
 Handwritten digits
 ==================
 
-Cluster 1,797 handwritten digits, and see what the clusters are.
+Cluster 1,797 handwritten digits, and look at the clusters.
 
     python examples/digits.py [FOLDER]
 

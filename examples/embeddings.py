@@ -2,12 +2,12 @@
 Sentences by topic
 ==================
 
-Sentences by topic: embeddings have a direction, and SphericalKMeans clusters by it.
+Group sentences by topic: the direction of an embedding holds its meaning, and SphericalKMeans clusters by direction.
 
     python examples/embeddings.py
 
-The embeddings here are weights of words (TF-IDF) in a sparse matrix, which stays sparse. Those of a language model, a
-dense float32 array, go the same way.
+The embeddings here are weights of words (TF-IDF) in a sparse matrix, which stays sparse. The embeddings of a language
+model, a dense float32 array, work in the same way.
 """
 
 from sklearn.feature_extraction.text import TfidfVectorizer

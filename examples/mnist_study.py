@@ -6,8 +6,8 @@ Study MNIST: several K, several restarts, one table, one report.
 
     python examples/mnist_study.py [FOLDER]
 
-Opens MNIST (from $STEINHAUS_DATA where that is set, else it is downloaded once), runs on 6,000 of its images so that it
-takes seconds, and keeps the study in FOLDER (default: mnist-study). Started again, it goes on where it stopped.
+Opens MNIST (from $STEINHAUS_DATA if it is set; else MNIST is downloaded once), runs on 6,000 of its images, which takes
+seconds, and keeps the study in FOLDER (default: mnist-study). If you start it again, it resumes.
 """
 
 import os

@@ -6,9 +6,9 @@ Crops of colour pictures, clustered by colour, by directions of edges, and by a 
 
     python examples/photographs.py FOLDER [CROPS]
 
-FOLDER gets the crops (200 unless CROPS says otherwise), a network in ONNX, and a folder for each study. The pictures
-are scikit-learn's two photographs and scikit-image's own. The network is not trained: its filters are waves of all
-directions in random colours. Needs the extras `features` and `models`.
+FOLDER gets the crops (200 by default), a network in ONNX, and a folder for each study. The pictures are scikit-learn's
+two photographs and scikit-image's own. The network is not trained: its filters are waves of all directions in random
+colours. Needs the extras `features` and `models`.
 """
 
 import sys
@@ -31,7 +31,7 @@ SIDE = 64
 
 
 def crops(folder: Path, count: int) -> None:
-    """Squares of several sizes out of each picture, brought to one size."""
+    """Cut squares of several sizes from each picture, and resize them."""
     pictures = dict(zip(("china", "flower"), load_sample_images().images, strict=True))
     pictures |= {name: getattr(skimage.data, name)()[..., :3] for name in NAMES}
     rng = np.random.default_rng(0)

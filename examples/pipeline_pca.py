@@ -2,7 +2,7 @@
 In a scikit-learn pipeline
 ==========================
 
-KMeans in a scikit-learn pipeline, after scaling and PCA; its parameters searched; the model saved and loaded.
+Use KMeans in a scikit-learn pipeline after scaling and PCA, search parameters, then save and load the model.
 
 python examples/pipeline_pca.py [FOLDER]
 """
@@ -28,7 +28,7 @@ pipe = make_pipeline(StandardScaler(), PCA(), KMeans(3, n_init=5, random_state=0
 
 
 def agreement(pipe, X, y):
-    """How well clusters agree with the cultivars."""
+    """The agreement of clusters and cultivars."""
     return adjusted_rand_score(y, pipe.predict(X))
 
 

@@ -1,4 +1,4 @@
-"""PyArrow, for tests of which only some need it."""
+"""PyArrow, for test files in which only some tests need it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Check a finished study of MNIST by means of its own: no code is shared with the package.
+"""Check a finished study of MNIST with separate code, which shares nothing with the package.
 
     python tests/check_study.py STUDY_FOLDER MNIST_FOLDER
 

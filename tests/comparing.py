@@ -1,4 +1,4 @@
-"""Engines held to each other: the outcomes of their runs, and points that have fewer abilities."""
+"""Compare engines: the outcomes of their runs, and points with fewer abilities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of Dask engines share: a cluster of processes, and outcomes that must be the same."""
+"""Shared by the tests of Dask engines: a cluster of processes, and outcomes that must be equal."""
 
 from __future__ import annotations
 

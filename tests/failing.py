@@ -1,4 +1,4 @@
-"""The os module as `steinhaus.study.files` sees it, in which calls to the file system fail or are listed."""
+"""A replacement of the os module for `steinhaus.study.files`, in which file system calls fail or are listed."""
 
 from __future__ import annotations
 

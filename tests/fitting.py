@@ -1,4 +1,4 @@
-"""Fits of small hard problems, each named by its number and held to the oracle bit for bit."""
+"""Fits of small hard problems, each named by its number and compared with the oracle bit for bit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kernels of points of any type, for `test_jit`: a module is compiled once for each type that is asked for."""
+"""Kernels of points of any type, for `test_jit`: a module is compiled once for each type."""
 
 from __future__ import annotations
 

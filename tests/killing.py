@@ -1,4 +1,4 @@
-"""The command killed at random moments, and what must then hold of its folder."""
+"""Kill the command at random moments, and check its folder."""
 
 from __future__ import annotations
 

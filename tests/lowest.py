@@ -1,4 +1,4 @@
-"""The lowest versions that pyproject.toml allows, as pip's constraints.
+"""The lowest versions that pyproject.toml allows, as constraints for pip.
 
     pip install -c <(python tests/lowest.py) '.[test]'
 

@@ -1,4 +1,4 @@
-"""The oracle: k-means written so that nobody can doubt it, slow and plain. Fast paths are held to it, bit for bit."""
+"""The oracle: k-means in slow and plain code that is obviously right. Fast paths are compared with it, bit for bit."""
 
 from __future__ import annotations
 

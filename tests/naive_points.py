@@ -1,4 +1,4 @@
-"""Points that are plain NumPy throughout: slow, and right by looking at it. For tests of what stands on them."""
+"""Points in plain NumPy: slow, and obviously right. For tests of the code above them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small ONNX networks of pictures, made on the spot, and broken ones."""
+"""Small ONNX networks for pictures, made by the tests, and broken ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data sets as files, made on the spot."""
+"""Data sets as files, made by the tests."""
 
 import gzip
 import io

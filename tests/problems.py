@@ -1,4 +1,4 @@
-"""Random problems for the engines: easy ones, and the hard ones that break k-means elsewhere."""
+"""Random problems for the engines: easy ones, and hard ones that break other k-means code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Vectors of rational numbers, to hold bounds to exact arithmetic."""
+"""Vectors of rational numbers, to check bounds with exact arithmetic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Studies for the report's tests, made without the engine: a few plain NumPy iterations fill the records."""
+"""Studies for the report's tests, made without an engine: a few plain NumPy iterations fill the records."""
 
 from __future__ import annotations
 

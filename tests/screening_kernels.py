@@ -67,17 +67,6 @@ def list_open(points: Framed, readers: Readers, view: View, scratch: Scratch) ->
 
 
 @kernel
-def narrow(
-    points: Framed, readers: Readers, view: View, scratch: Scratch, scores: Scores, between: i64, many: i64
-) -> u32:
-    """Take what is certainly farther off this list. Returns the lanes that stay open."""
-    source = Source(points, readers, view.tiles, scratch)
-    tile = Tile(0, 0, u32(0xFFFFFFFF), f32(0.0))
-    run = RunSlice(0, 0, view.sizes.k, 0, view.columns[1], 0, 0, view.sizes.kept, view.anchors.products)
-    return certifying.narrow(source, tile, run, scores, view.anchors, between, u32(0xFFFFFFFF), many)
-
-
-@kernel
 def sum_and_record(values: Array[f32], n: i64, sums: Array[f32], records: Array[f32]) -> None:
     """`accumulated` of the first two rows of (5, n) values, `recorded` of all five: (n,) each."""
     for i in range(n):

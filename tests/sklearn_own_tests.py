@@ -1,4 +1,4 @@
-"""Run scikit-learn's own tests of KMeans, MiniBatchKMeans and their functions, as they are installed, against ours.
+"""Run the installed scikit-learn's own tests of KMeans, MiniBatchKMeans and their functions with ours.
 
     python tests/sklearn_own_tests.py
 

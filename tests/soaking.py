@@ -1,4 +1,4 @@
-"""Studies one after another in one process, and what each of them leaves behind."""
+"""Run studies one after another in one process, and measure what each leaves behind."""
 
 from __future__ import annotations
 

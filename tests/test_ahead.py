@@ -1,4 +1,4 @@
-"""The screened engine goes ahead by itself, in `lloyd`'s bits."""
+"""The screened engine runs iterations ahead, with the same bits as `lloyd`."""
 
 from __future__ import annotations
 

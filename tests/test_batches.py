@@ -1,4 +1,4 @@
-"""Batches of points on one grid: labels, sums and inertia as the oracle has them, screened or not."""
+"""Batches of points on one grid: labels, sums and inertia are those of the oracle, screened or not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every script of benchmarks/ runs, on next to nothing, and says what it is to say. That of examples/: `test_examples`.
+"""Every script of benchmarks/ runs on tiny data, and prints the expected results. For examples/, see `test_examples`.
 
 The folder is copied first, so that results and data stay out of the checkout.
 """

@@ -1,4 +1,4 @@
-"""Inputs that people are known to bring, one of a kind, from the file to what comes of it. Each kind has tests of its
+"""Inputs that people are known to have, one of each kind, from the file to the result. Each kind has tests of its
 own beside its reader; here stands that each opens, or is refused with the way out.
 """
 
@@ -115,7 +115,7 @@ def test_a_study_in_its_own_source_is_left_out_and_a_folder_of_other_files_refus
     plan = ["--k", "2", "--restarts", "1", "--quiet"]
     assert main(["study", ".", *plan]) == main(["study", ".", *plan]) == 0
     assert open_images(".").n == 4
-    assert "because studies are kept there" in " ".join(capsys.readouterr().err.split())
+    assert "because they hold studies" in " ".join(capsys.readouterr().err.split())
     write("mine/report.html", b"mine")
     assert main(["study", ".", "--out", "mine", *plan]) != 0
     assert Path("mine/report.html").read_bytes() == b"mine"
@@ -177,7 +177,7 @@ def test_a_table_without_names_whose_last_column_alone_holds_classes(tmp_path):
     np.savetxt(tmp_path / "optdigits.tra", np.c_[data.data, data.target], fmt="%d", delimiter=",")
     images = open_images(tmp_path / "optdigits.tra")
     assert images.labels.tolist() == data.target.tolist()
-    assert 'Labels: the last column. If it is none: labels="none".' in images.notes
+    assert 'Labels: the last column. If it holds no labels: labels="none".' in images.notes
 
 
 def test_floats_without_names_have_no_label(tmp_path, rng):
@@ -217,7 +217,7 @@ def test_a_validation_part_of_arrays_joins_by_default(tmp_path):
 
 def test_several_labels_an_image_are_refused_with_a_way_out(tmp_path):
     np.savez(tmp_path / "x.npz", images=digits(6), labels=np.ones((6, 14), int))
-    with pytest.raises(DataError, match=r'14 labels an image.*labels="none"'):
+    with pytest.raises(DataError, match=r'14 labels per image.*labels="none"'):
         open_images(tmp_path / "x.npz")
     assert open_images(tmp_path / "x.npz", labels="none").labels is None
 
@@ -247,7 +247,7 @@ def test_idx_labels_of_wide_integers_and_of_several_columns(tmp_path, end, label
     write(tmp_path / f"train-{end}", idx(labels.astype(np.int32)))
     images = open_images(tmp_path)
     assert images.labels.tolist() == list(range(6))
-    assert any("Of the 8 columns of labels the first" in note for note in images.notes) == (labels.ndim == 2)
+    assert any("has 8 columns; the first" in note for note in images.notes) == (labels.ndim == 2)
 
 
 @pytest.mark.parametrize("place", ["train-images-idx3-ubyte", "MNIST/raw"], ids=["nested-idx", "raw-idx"])
@@ -277,7 +277,7 @@ def test_predict_refuses_images_on_another_scale(tmp_path, monkeypatch, capsys, 
     np.save("x.npy", x.astype(np.uint8) if scale == "uint8" else (x * 255 / 16).astype(np.float32))
     assert main(["study", "digits", "--k", "2", "--restarts", "1", "--out", "it", "--quiet"]) == 0
     assert main(["predict", "it", "x.npy"]) != 0
-    assert "in the study 16 does" in " ".join(capsys.readouterr().err.split())
+    assert "the study's full scale is 16" in " ".join(capsys.readouterr().err.split())
     full = "16" if scale == "uint8" else "255"
     assert main(["predict", "it", "x.npy", "--full-scale", full, "--format", "csv", "--quiet"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 51

@@ -136,7 +136,7 @@ def test_the_same_command_finds_the_study_done(tiny: Path, done: Path, capsys: p
     before = bytes_of(done)
     assert main(["study", str(tiny), "--out", "done", *SMALL[:-1]]) == 0
     out, err = capsys.readouterr()
-    assert err == "This study is done: 4 runs found on disk, nothing to run.\n"
+    assert err == "This study is finished: 4 runs found on disk, nothing to run.\n"
     assert out.startswith(load(done).table())
     assert bytes_of(done) == before
 
@@ -156,9 +156,9 @@ def test_progress_goes_to_standard_error(tiny: Path, capsys: pytest.CaptureFixtu
     out, err = capsys.readouterr()
     about, told = err.splitlines()[:3], err.splitlines()[3:]
     assert about == [
-        "tiny: 60 images of 6 x 6, uint8, values 0 to 199; 255 counts as 1.",
+        "tiny: 60 images of 6 x 6, uint8, values 0 to 199; full scale 255.",
         "3 labels: 0 (23), 1 (18), 2 (19).",
-        "To train on: 0.6 of all.",
+        "Training part: 0.6 of all.",
     ]
     assert told[0] == "Running 2 runs (1 value of K) on 36 images, 24 more to test."
     assert sorted(line.split(":")[0] for line in told[1:3]) == ["K = 3, run 1 of 2", "K = 3, run 2 of 2"]
@@ -317,7 +317,7 @@ def test_predict_shows_a_table_with_the_files_names(done: Path, capsys: pytest.C
 
 def test_predict_refuses_images_of_another_shape(done: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["predict", "done", "digits"]) == 1
-    assert "digits holds images of 8 x 8, and the study's are of 6 x 6" in said(capsys)
+    assert "digits holds images of 8 x 8, but the study's are 6 x 6" in said(capsys)
     assert main(["predict", "done", "digits", "--k", "9"]) == 2
     assert "K = 9" in capsys.readouterr().err
 
@@ -369,7 +369,7 @@ def test_a_fault_of_ours_is_named_as_one(monkeypatch: pytest.MonkeyPatch, capsys
     monkeypatch.setattr(steinhaus, "open_images", lambda *_, **__: {}["pixels"], raising=False)
     assert main(["study", "digits"]) == 1
     told = said(capsys)
-    assert told.startswith("Error: This should not happen, and is a fault of Steinhaus: KeyError: 'pixels'.")
+    assert told.startswith("Error: This is a bug in Steinhaus: KeyError: 'pixels'.")
     assert "--debug" in told
 
 
@@ -379,7 +379,7 @@ def test_a_fault_of_ours_is_named_as_one(monkeypatch: pytest.MonkeyPatch, capsys
         (PermissionError(13, "Permission denied", "/there"), "Error: /there: Permission denied."),
         (
             MemoryError("Unable to allocate 9 TiB"),
-            "Error: There is not enough memory for this. Unable to allocate 9 TiB. About ",
+            "Error: There is not enough memory. Unable to allocate 9 TiB. About ",
         ),
     ],
 )
@@ -424,7 +424,7 @@ def test_a_study_that_is_stopped_goes_on_and_ends_in_the_same_bytes(
     out, err = stopped.communicate()
     assert stopped.returncode == code, err
     assert "Traceback" not in err
-    assert "Stopped. What was done is kept in stopped" in " ".join(err.split())
+    assert "Stopped. Finished work is kept in stopped" in " ".join(err.split())
     assert "finished" not in {json.loads(line)["event"] for line in out.splitlines()}
     assert Path("stopped/checkpoint.safetensors").exists()
 

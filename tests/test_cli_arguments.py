@@ -49,11 +49,11 @@ def test_numbers_of_clusters(text: str, ks: tuple[int, ...]) -> None:
         ("²", "neither a number nor a range"),
         ("2:", "neither a number nor a range"),
         ("2:8:2:1", "neither a number nor a range"),
-        ("0", "K is at least 1"),
-        ("8:2", "a range runs upwards"),
-        ("2:8:0", "step of a range is at least 1"),
-        (f"1:{MOST_KS + 1}", "over 1,000 values"),
-        ("1:1000000000000", "over 1,000 values"),
+        ("0", "K must be at least 1"),
+        ("8:2", "a range must go upwards"),
+        ("2:8:0", "step of a range must be at least 1"),
+        (f"1:{MOST_KS + 1}", "more than 1,000 values"),
+        ("1:1000000000000", "more than 1,000 values"),
         ("9" * 5000, "has too many digits"),
     ],
 )
@@ -75,13 +75,13 @@ def test_training_parts(text: str, part: float | int | str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("1", "write 1.0"),
+        ("1", "Write 1.0"),
         ("0.0", "above 0 and at most 1.0"),
         ("1.5", "above 0 and at most 1.0"),
         ("nan", "above 0 and at most 1.0"),
         ("-0.5", "above 0 and at most 1.0"),
-        ("most", "neither a share"),
-        ("0", "at least one image"),
+        ("most", "is not a share"),
+        ("0", "must be at least 1"),
     ],
 )
 def test_what_are_no_training_parts(text: str, said: str) -> None:
@@ -97,7 +97,7 @@ def test_sides_of_images() -> None:
 
 @pytest.mark.parametrize("text", ["28", "28x", "0x3", "axb", "-1x2", "28*28"])
 def test_what_are_no_sides(text: str) -> None:
-    with pytest.raises(click.BadParameter, match="not of the form 28x28"):
+    with pytest.raises(click.BadParameter, match="does not have the form 28x28"):
         convert(Sides(), text)
 
 
@@ -108,15 +108,15 @@ def test_limits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in known:
         assert convert(Limit(), f"{name}=2k") == (name, 2000)
     assert main(["study", "--help"]) == 0
-    said = " ".join(capsys.readouterr().out.split()).partition("of what is read. [default: ")[2].partition("]")[0]
+    said = " ".join(capsys.readouterr().out.split()).partition("source to read. [default: ")[2].partition("]")[0]
     assert Limits(**dict(convert(Limit(), text) for text in said.split(", "))) == Limits(), "the defaults are told"
     for text, said in (
         ("", "limits are memory"),
         ("size=3", "limits are memory"),
-        ("memory", "is no size"),
-        ("memory=x", "is no size"),
+        ("memory", "is not a size"),
+        ("memory=x", "is not a size"),
         ("line=0", "at least 1"),
-        ("ratio=-1", "is no size"),
+        ("ratio=-1", "is not a size"),
     ):
         with pytest.raises(click.BadParameter) as error:
             convert(Limit(), text)

@@ -1,4 +1,4 @@
-"""The process that draws figures beside the command: the same files as without it, whatever becomes of it."""
+"""The process that draws figures beside the command gives the same files as the command, even if it fails."""
 
 from __future__ import annotations
 

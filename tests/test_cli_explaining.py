@@ -1,4 +1,4 @@
-"""`steinhaus study --explain`: what is said of the screens, and that nothing else happens."""
+"""`steinhaus study --explain` explains the screens and does nothing else."""
 
 from __future__ import annotations
 

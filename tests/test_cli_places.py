@@ -54,9 +54,9 @@ def test_sizes(text: str, size: int) -> None:
 @pytest.mark.parametrize("text", ["", "GB", "-1GB", "2 XB", "1e9"])
 def test_what_is_no_size(text: str, source: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["study", str(source), f"--memory={text}"]) == 2
-    assert "is no size" in capsys.readouterr().err
+    assert "is not a size" in capsys.readouterr().err
 
 
 def test_places_that_contradict_or_are_not_there(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["study", str(source), "--workers", "2", "--scheduler", "tcp://127.0.0.1:9"]) == 2
-    assert "give one of them" in capsys.readouterr().err
+    assert "Give only one" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""How a running study shows itself: sparse lines, bars, JSON lines, or not at all."""
+"""The progress of a running study: a few lines, bars, JSON lines, or nothing."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def test_lines_break_a_long_silence_only() -> None:
 
 def test_lines_tell_of_a_study_that_goes_on_or_is_done() -> None:
     assert lines((0, started(finished=RUNS[:1], resumed=RUNS[1:3]))) == [
-        "Going on with 4 runs (2 values of K) on 42,000 images, 28,000 more to test: 1 ended before, 2 are half-way."
+        "Resuming 4 runs (2 values of K) on 42,000 images, 28,000 more to test: 1 finished before, 2 interrupted."
     ]
-    assert lines((0, Finished(4, from_disk=True))) == ["This study is done: 4 runs found on disk, nothing to run."]
+    assert lines((0, Finished(4, from_disk=True))) == ["This study is finished: 4 runs found on disk, nothing to run."]
     assert lines((0, Finished(4))) == []
 
 

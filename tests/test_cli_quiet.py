@@ -1,4 +1,4 @@
-"""What Dask logs is not shown by a command, nor does a Ctrl-C reach its workers: one sentence is all that is said."""
+"""A command hides the log of Dask, and a Ctrl-C does not reach its workers. It prints one sentence."""
 
 from __future__ import annotations
 
@@ -112,6 +112,6 @@ def test_a_signal_to_a_command_and_its_workers_is_one_sentence(
     assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[sent], said
     workers, *sentence = said.strip().splitlines()
     assert workers.startswith("2 workers with")
-    assert " ".join(sentence).startswith("Stopped. What was done is kept in")
-    assert " ".join(sentence).endswith("goes on from there.")
+    assert " ".join(sentence).startswith("Stopped. Finished work is kept in")
+    assert " ".join(sentence).endswith("give the same command again.")
     assert alive(str(tmp_path)) == []

@@ -1,4 +1,4 @@
-"""`steinhaus report`: what it writes, what it opens, and what it says of options that do not go together."""
+"""`steinhaus report`: what it writes, what it opens, and its errors for options that contradict each other."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ def test_a_known_set_that_cannot_be_read_here_stops_no_report(
     monkeypatch.setenv("STEINHAUS_DATA", str(tmp_path / "data"))
     assert main(["study", "kmnist", "--k", "2", "--restarts", "1", "--quiet", "--out", "of it"]) == 0
     assert main(["report", "of it"]) == 0
-    assert "are not at hand" not in capsys.readouterr().err
+    assert "were not found" not in capsys.readouterr().err
     shutil.rmtree(tmp_path / "kmnist")
     assert main(["report", "of it"]) == 0
-    assert "are not at hand" in capsys.readouterr().err
+    assert "were not found" in capsys.readouterr().err
     assert main(["report", "of it", "--data", str(tmp_path / "data")]) == 1
 
 
@@ -138,17 +138,17 @@ def test_assignments_for_fiftyone(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["one", "two"], 2, "Say where to write it: --out compare.html."),
+        (["one", "two"], 2, "Give the file to write: --out compare.html."),
         (["one", "two", "--out", "c.html", "--folder"], 2, "--folder is for one study: give one DIR."),
         (["one", "two", "--out", "c.html", "--background", "0"], 2, "--background is for one study: give one DIR."),
         (["one", "two", "--out", "c.html", "--export", "csv"], 2, "--export is for one study: give one DIR."),
-        (["one", "--export", "atlas"], 2, "Say where to write it: --out exported.parquet."),
-        (["one", "--export", "csv", "--out", "a", "--open"], 2, "--open does not go with --export: leave it out."),
+        (["one", "--export", "atlas"], 2, "Give the file to write: --out exported.parquet."),
+        (["one", "--export", "csv", "--out", "a", "--open"], 2, "--open cannot be used with --export: leave it out."),
         (["one", "--export", "xls", "--out", "a"], 2, "'xls' is not one of 'csv', 'parquet', 'atlas', 'fiftyone'."),
-        (["one", "--export", "csv", "--k", "9", "--out", "a.csv"], 1, "no K = 9 to export; it has 2, 3."),
-        (["one", "--k", "3"], 2, "--k goes with --export."),
-        (["one", "--out", "r.html"], 2, "a study's report stays in its folder."),
-        (["one", "--formats", "png,pdf"], 2, "'pdf' is no format of figures: write png, svg, or png,svg."),
+        (["one", "--export", "csv", "--k", "9", "--out", "a.csv"], 1, "no K = 9 to export. Its K are 2, 3."),
+        (["one", "--k", "3"], 2, "--k needs --export."),
+        (["one", "--out", "r.html"], 2, "the report of one study stays in its folder."),
+        (["one", "--formats", "png,pdf"], 2, "'pdf' is not a format of figures. Write png, svg, or png,svg."),
         (["one", "nosuch", "--out", "c.html"], 1, "There is no study in nosuch"),
     ],
 )

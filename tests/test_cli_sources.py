@@ -1,4 +1,4 @@
-"""What people bring, and the command line: what it says, what it refuses, and the options that it names."""
+"""The sources of people on the command line: what it says, what it refuses, and the options that it names."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_study_says_what_it_clusters_before_it_runs(tmp_path: Path, capsys: py
     told = said(capsys)
     assert "set: 12 images of 4 x 3, uint8" in told
     assert "2 labels: a (6), b (6)." in told
-    assert "the source's own training part (validation tests); its own split: train 6, val 6." in told
+    assert "the source's own (validation tests); its own split: train 6, val 6." in told
     assert told.index("2 labels") < told.index("Running 1 run")
 
 
@@ -197,7 +197,7 @@ def test_a_study_beside_its_pictures_is_no_part_of_them(tmp_path: Path, capsys: 
     for _ in range(2):
         assert main(["study", ".", *QUICK]) == 0
     assert len(list(Path("studies").iterdir())) == 1  # the same set, the same study
-    assert "studies are kept there" in said(capsys)
+    assert "they hold studies" in said(capsys)
 
 
 def test_the_folder_of_the_pictures_is_no_place_for_a_study(tmp_path: Path) -> None:
@@ -230,7 +230,7 @@ def test_an_import_takes_the_options_of_a_study(tmp_path: Path, capsys: pytest.C
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["columns"] == ["Age", "Income"]
     assert main(["data", "import", "snapshot", "more.zarr", "--follow-links", "--labels", "none"]) == 0
     assert main(["data", "import", "snapshot", "more.zarr", "--follow-links", "--labels", "last"]) == 1
-    assert "labels cannot be said of them" in said(capsys)
+    assert "which have no option labels" in said(capsys)
 
 
 # The language of messages
@@ -291,8 +291,8 @@ def test_new_images_on_another_scale(scale: str, capsys: pytest.CaptureFixture[s
     assert main(["predict", "it", "new.npy", "--format", "csv", "--quiet"]) == refused
     out, err = capsys.readouterr()
     if refused:
-        assert "counts as 1" not in out
-        assert "in the study 16 does. Say which value counts as 1: --full-scale 16" in " ".join(err.split())
+        assert "full scale" not in out
+        assert "If these images have the study's scale: --full-scale 16" in " ".join(err.split())
         full = "16" if scale == "uint8" else "255"
         assert main(["predict", "it", "new.npy", "--format", "csv", "--quiet", "--full-scale", full]) == 0
         out = capsys.readouterr().out
@@ -305,4 +305,4 @@ def test_new_images_on_another_scale(scale: str, capsys: pytest.CaptureFixture[s
 def test_floats_beyond_one_get_a_word(capsys: pytest.CaptureFixture[str]) -> None:
     np.save("x.npy", digits(6).astype(np.float32))
     assert main(["data", "look", "x.npy"]) == 0
-    assert "If it is another value: --full-scale 255" in " ".join(capsys.readouterr().out.split())
+    assert "To change this: --full-scale 255" in " ".join(capsys.readouterr().out.split())

@@ -1,4 +1,4 @@
-"""The command where its surroundings are odd: a notebook's backend, closed streams."""
+"""The command in odd environments: a notebook's backend, closed streams."""
 
 from __future__ import annotations
 

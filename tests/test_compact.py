@@ -1,4 +1,4 @@
-"""The compact engine: held bit for bit to the engine that settles every pair, and to `lloyd` and `seeding`."""
+"""The compact engine equals the engine that settles every pair, `lloyd` and `seeding`, bit for bit."""
 
 from __future__ import annotations
 

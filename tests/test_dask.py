@@ -1,4 +1,4 @@
-"""Points on a Dask cluster: the same bits as in memory, for any chunks and workers, and though workers die."""
+"""Points on a Dask cluster: the same bits as in memory, for any chunks and workers, even if workers die."""
 
 from __future__ import annotations
 

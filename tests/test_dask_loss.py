@@ -1,4 +1,4 @@
-"""Workers that die, all of them, and the scheduler: the same bits, or a clear error in time."""
+"""Some or all workers die, or the scheduler: the same bits, or a clear error in time."""
 
 from __future__ import annotations
 

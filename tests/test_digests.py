@@ -1,4 +1,4 @@
-"""Results and work of some 300 problems, as they were recorded: what a change of the engines must not change.
+"""Recorded results and work of some 300 problems, which a change of the engines must not change.
 
 `digests.json` holds, for each problem, a digest of its result (labels, centroids, counts, history, inertia and stop),
 which is the same for every screen, number of threads and company, on every processor; and for each data set and screen

@@ -1,4 +1,4 @@
-"""Displays: what they draw is what estimators and studies hold."""
+"""Displays draw the values of estimators and studies."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_centroids_of_one_shape(kmeans):
         f"{j}: {size}" for j, size in enumerate(np.bincount(kmeans.labels_))
     ]
     assert CentroidsDisplay.from_estimator(kmeans, image_shape=(4, 16)).images.shape == (3, 4, 16)
-    with pytest.raises(SteinhausError, match=r"\(7, 7\), which 64 features do not fill"):
+    with pytest.raises(SteinhausError, match=r"\(7, 7\), but there are 64 features"):
         CentroidsDisplay.from_estimator(kmeans, image_shape=(7, 7))
     with pytest.raises(SteinhausError, match="compute_labels=True"):
         CentroidsDisplay.from_estimator(MiniBatchKMeans(2, compute_labels=False).fit(kmeans.cluster_centers_))
@@ -102,7 +102,7 @@ def test_displays_of_a_study(study):
     assert CentroidsDisplay.from_study(study, 4).images.shape == (4, 8, 8)
     assert ConfusionDisplay.from_study(study, 2).table.sum() == record.data.n_train
     assert SilhouetteDisplay.from_study(study, 2).labels.tolist() == study.labels(2).tolist()
-    with pytest.raises(SteinhausError, match=r"no finished run of K = 3; it has \[2, 4\]"):
+    with pytest.raises(SteinhausError, match=r"no finished run of K = 3. Its K are \[2, 4\]"):
         InertiaDisplay.from_study(study, 3)
 
 

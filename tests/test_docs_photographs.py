@@ -1,4 +1,4 @@
-"""Every command of the page on photographs runs, as it stands there, on crops and a small network."""
+"""Every command of the page on photographs runs as written, on crops and a small network."""
 
 from __future__ import annotations
 

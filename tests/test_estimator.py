@@ -1,4 +1,4 @@
-"""KMeans behind the scikit-learn API: the contract, inputs, restarts, callbacks, and what belongs together."""
+"""KMeans with the scikit-learn API: the contract, inputs, restarts, callbacks, and attributes that belong together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""scikit-learn's checks of estimators, on all of ours. With SCIPY_ARRAY_API=1 that of the array API runs as well."""
+"""scikit-learn's checks of estimators, on all of ours. With SCIPY_ARRAY_API=1, the check of the array API runs, too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`k_means` and `kmeans_plusplus`, beside scikit-learn's."""
+"""`k_means` and `kmeans_plusplus`, compared with scikit-learn's."""
 
 from __future__ import annotations
 

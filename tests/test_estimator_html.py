@@ -1,4 +1,4 @@
-"""What a notebook shows of an estimator: safe, small, and true."""
+"""The view of an estimator in a notebook is safe, small, and true."""
 
 from __future__ import annotations
 

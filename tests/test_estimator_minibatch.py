@@ -1,4 +1,4 @@
-"""MiniBatchKMeans: what is its alone."""
+"""The parts of MiniBatchKMeans that other estimators do not have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models as ONNX graphs: run by another runtime, they give our labels wherever the margin exceeds the stated bound."""
+"""Models as ONNX graphs: another runtime gives our labels if the margin exceeds the stated bound."""
 
 from __future__ import annotations
 

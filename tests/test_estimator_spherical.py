@@ -1,4 +1,4 @@
-"""SphericalKMeans: what is its alone."""
+"""The parts of SphericalKMeans that other estimators do not have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""With an array as init, KMeans goes the way of scikit-learn's in float64: labels, iterations, inertia."""
+"""With an array as init, KMeans follows scikit-learn's in float64: labels, iterations, inertia."""
 
 from __future__ import annotations
 

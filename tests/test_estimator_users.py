@@ -1,4 +1,4 @@
-"""KMeans in code that was written for scikit-learn's: what users do with it, and what they get wrong."""
+"""KMeans in code written for scikit-learn: usual uses, and usual mistakes."""
 
 from __future__ import annotations
 

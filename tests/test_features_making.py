@@ -1,4 +1,4 @@
-"""Features of pictures: made, read from files, found beside pictures; and files that do not fit."""
+"""Features of pictures: made, read from files, found beside pictures, and files that do not fit."""
 
 from __future__ import annotations
 
@@ -105,8 +105,8 @@ def test_files_that_are_no_vectors_are_refused(folder: Path, tmp_path: Path) -> 
     np.savez(tmp_path / "two.npz", a=VECTORS, b=VECTORS)
     for name, words in (
         ("cube.npy", r"features are \(pictures, values\)"),
-        ("text.csv", "is a csv, and no file of vectors"),
-        ("two.npz", "cannot be told"),
+        ("text.csv", "is a csv, not a file of vectors"),
+        ("two.npz", "it is not clear"),
         ("nowhere.npy", "no such file of features"),
     ):
         with pytest.raises(DataError, match=words):
@@ -151,12 +151,10 @@ def test_vectors_beside_pictures_in_a_folder(tmp_path: Path) -> None:
     np.save(tmp_path / "embeddings.npy", VECTORS)
     images = open_images(tmp_path, features="given")
     assert np.array_equal(images.features.values, VECTORS)
-    assert images.notes == (
-        'Vectors lie beside the pictures: embeddings.npy. They are clustered with features="given".',
-    )
+    assert images.notes == ('Vectors lie beside the pictures: embeddings.npy. To cluster them: features="given".',)
     np.save(tmp_path / "embeddings.npy", VECTORS[1:])
     assert open_images(tmp_path).n == N, "they are read only when they are asked for"
-    with pytest.raises(DataError, match="must have a row for each"):
+    with pytest.raises(DataError, match="must have one row per picture"):
         open_images(tmp_path, features="given")
 
 
@@ -190,7 +188,7 @@ def test_colour_is_the_mean_of_cells_in_cielab() -> None:
 def test_features_of_vectors_are_refused() -> None:
     rows = Images.from_arrays(VECTORS)
     for what in ("hog", "colour"):
-        with pytest.raises(DataError, match="is made of pictures"):
+        with pytest.raises(DataError, match="is made from pictures"):
             with_features(rows, what)
 
 

@@ -1,4 +1,4 @@
-"""Features by ONNX networks: small real ones that run, and files that are refused by rule."""
+"""Features by ONNX networks: small real ones that run, and files that a rule refuses."""
 
 from __future__ import annotations
 
@@ -155,12 +155,12 @@ def nan(path: Path) -> Path:
 
 BROKEN = {
     "no file": (lambda path: path, "cannot be read"),
-    "text": (text, "is no ONNX network, or is damaged"),
-    "cut in half": (cut, "is no ONNX network, or is damaged"),
+    "text": (text, "is not an ONNX network, or is damaged"),
+    "cut in half": (cut, "is not an ONNX network, or is damaged"),
     "custom operator": (custom, "operator Mine of 'my.ops'"),
     "hidden custom operator": (hidden_custom, "operator Mine of 'my.ops'"),
-    "weights above": (lambda path: with_external_data(path, "../w.bin"), "outside its own folder"),
-    "weights elsewhere": (lambda path: with_external_data(path, "/etc/passwd"), "outside its own folder"),
+    "weights above": (lambda path: with_external_data(path, "../w.bin"), "outside of its own folder"),
+    "weights elsewhere": (lambda path: with_external_data(path, "/etc/passwd"), "outside of its own folder"),
     "vectors in": (identity(("n", 5)), "has the shape any x 5"),
     "bytes in": (identity(("n", 3, 8, 8), TensorProto.UINT8), "the type UINT8"),
     "seven channels": (identity(("n", 7, 8, 8)), "pictures have 1 or 3 channels"),
@@ -189,7 +189,7 @@ def test_weights_beside_a_network_are_read_and_a_link_out_of_its_folder_is_not(t
     assert np.allclose(values, with_features(IMAGES, small(tmp_path / "whole.onnx")).features.values, rtol=1e-5)
     (tmp_path / "inner" / "w.bin").rename(tmp_path / "w.bin")
     (tmp_path / "inner" / "w.bin").symlink_to(tmp_path / "w.bin")
-    with pytest.raises(DataError, match="outside its own folder"):
+    with pytest.raises(DataError, match="outside of its own folder"):
         with_features(IMAGES, path)
 
 
@@ -199,7 +199,7 @@ def test_weights_beside_a_network_are_read_and_a_link_out_of_its_folder_is_not(t
         ({"model_output": "nothing"}, "has no output 'nothing'"),
         ({"model_output": "vectors[0]"}, "has 2 axes"),
         ({"model_output": "vectors[x]"}, "has no output"),
-        ({"model_input": "16x16"}, "takes pictures of 32 x 32 alone"),
+        ({"model_input": "16x16"}, "takes only pictures of 32 x 32"),
     ],
 )
 def test_what_does_not_fit_the_network_is_refused(tmp_path: Path, asked: dict[str, str], words: str) -> None:

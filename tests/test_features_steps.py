@@ -1,4 +1,4 @@
-"""Steps of features: products, principal components and chains, held to slow arithmetic and to themselves."""
+"""Steps of features: products, principal components and chains, compared with slow arithmetic and each other."""
 
 from __future__ import annotations
 
@@ -129,10 +129,10 @@ def test_what_was_learnt_comes_back_from_its_arrays() -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"what": "pca"}, "needs the number"),
+        ({"what": "pca"}, "needs a number"),
         ({"what": "pca:0"}, "at least 1"),
         ({"what": "pixels:3"}, "takes no number"),
-        ({"what": " "}, "it is empty"),
+        ({"what": " "}, "is empty"),
         ({"what": "hog", "pca": 0}, "at least 1"),
         ({"what": "hog", "pca": True}, "whole number"),
         ({"what": "hog", "model_input": "8x8"}, "is for a network"),

@@ -149,7 +149,7 @@ def test_the_same_from_memory_and_from_disk_on_any_threads(tmp_path: Path) -> No
             assert np.array_equal(found.labels(k), whole.labels(k))
             assert np.array_equal(found.mean_images(k), whole.mean_images(k))
             assert np.array_equal(found.medoids(k), whole.medoids(k))
-    with pytest.raises(PlanError, match="Say where"):
+    with pytest.raises(PlanError, match="Give a folder"):
         plan.run(stored)
 
 
@@ -178,7 +178,7 @@ def test_a_report_shows_medoids_and_says_of_what_distances_are() -> None:
     text = " ".join(re.sub(r"<style>.*?</style>|<script.*?</script>", "", page, flags=re.DOTALL).split())
     assert "medoids (the pictures nearest to the centroids)" in text
     assert "by vectors of an array (7 values)" in text
-    assert "Distances are of vectors of an array" in text
+    assert "Distances are between vectors of an array" in text
     assert text.count('<ul class="nearby"') == 8
     assert 'alt="medoid of cluster 0"' in text
     assert "Mean images of K" not in text
@@ -212,7 +212,7 @@ def test_clusters_of_one_picture_and_of_none_are_drawn() -> None:
 def test_studies_of_different_features_are_not_compared_by_inertia() -> None:
     several = [from_result(result(features)) for features in (VECTORS, STEPS, None)]
     page = compare(several)
-    assert "or cluster different features: compare" in page
+    assert "different data or features. You can compare" in page
     assert "vectors of an array, unit length" in page
     assert "different features" not in compare(several[:1] * 2)
 
@@ -306,7 +306,7 @@ def test_commands_with_features_of_a_file(
     np.save("pixels.npy", PIXELS[:5])
     found = run(capsys, "predict", "f", "pixels.npy", "--features", "new.npy", "--format", "jsonl", "-q").splitlines()
     assert len(found) == 5
-    for features, words in (("v.npy", "40 rows for 5"), ("wide.npy", "vectors of 9 values, and the study's have 7")):
+    for features, words in (("v.npy", "40 rows for 5"), ("wide.npy", "vectors of 9 values, but the study's have 7")):
         assert main(["predict", "f", "pixels.npy", "--features", features, "-q"]) == 1
         assert words in " ".join(capsys.readouterr().err.split())
 
@@ -346,5 +346,5 @@ def test_a_study_without_features_is_refused_new_ones() -> None:
     from steinhaus.study.space import again
 
     record = result(VECTORS).record.data.features
-    with pytest.raises(DataError, match="came as an array"):
+    with pytest.raises(DataError, match="came from an array"):
         again(record, images())

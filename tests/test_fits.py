@@ -1,4 +1,4 @@
-"""Small hard problems against the oracle: a few of those that `long/fits.py` goes through by the ten thousand."""
+"""Small hard problems against the oracle: a few of the many thousands in `long/fits.py`."""
 
 from __future__ import annotations
 

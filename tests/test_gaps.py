@@ -1,4 +1,4 @@
-"""Gaps, kept over many passes, against exact rational arithmetic: none may be taken for open that has closed."""
+"""Gaps over many passes, against exact rational arithmetic: no closed gap may count as open."""
 
 from __future__ import annotations
 

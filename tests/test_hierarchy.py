@@ -1,4 +1,4 @@
-"""Starts in two levels: the shares, the same bits everywhere, and a start that iterations go on from."""
+"""Starts in two levels: the shares, the same bits everywhere, and the iterations that follow."""
 
 from __future__ import annotations
 

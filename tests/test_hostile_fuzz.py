@@ -1,4 +1,4 @@
-"""A short run of the fuzz targets, and all that ever failed in a long one (tests/fuzz/run.py, tests/corpus)."""
+"""A short run of the fuzz targets, and all inputs that failed in a long run (tests/fuzz/run.py, tests/corpus)."""
 
 from __future__ import annotations
 

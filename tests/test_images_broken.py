@@ -1,4 +1,4 @@
-"""Broken sources: each kind has a message of its own, that names the file, and leaves nothing behind."""
+"""Broken sources: each kind has its own message, which names the file, and leaves nothing behind."""
 
 import gzip
 import os
@@ -102,15 +102,15 @@ BROKEN = {
     "gif": (file(b"GIF89a\x01\0"), "is a GIF picture"),
     "tar": (file(bytes(200).replace(b"\0", b"a") + bytes(57) + b"ustar"), "cannot be read as a tar file"),
     "utf-16": (file("1,2\n".encode("utf-16")), "is text in UTF-16"),
-    "noise": (file(bytes(range(1, 200))), "is in no known format: it begins with the bytes 01 02 03"),
-    "zip of something": (lambda folder: archive(folder / "x", [("a.csv", b"1,2")]), "not .npz: it holds a.csv"),
-    "empty zip": (lambda folder: archive(folder / "x", []), "not .npz: it holds nothing"),
+    "noise": (file(bytes(range(1, 200))), "has no known format: it begins with the bytes 01 02 03"),
+    "zip of something": (lambda folder: archive(folder / "x", [("a.csv", b"1,2")]), "not an .npz file: it holds a.csv"),
+    "empty zip": (lambda folder: archive(folder / "x", []), "not an .npz file: it holds nothing"),
     # gzip
-    "cut gzip": (file(GZIPPED[:-20], "x-idx3-ubyte.gz"), "is cut short: its gzip data end before"),
-    "cut gzip header": (file(GZIPPED[:5]), "is cut short: its gzip data end before"),
+    "cut gzip": (file(GZIPPED[:-20], "x-idx3-ubyte.gz"), "is cut short: its gzip data end too early"),
+    "cut gzip header": (file(GZIPPED[:5]), "is cut short: its gzip data end too early"),
     "damaged gzip": (file(GZIPPED[:-6] + b"\0\1\2\3\4\5"), "is damaged: its gzip data cannot be expanded"),
     "noise after gzip": (file(GZIPPED + b"noise"), "is damaged: its gzip data cannot be expanded"),
-    "nothing in gzip": (file(gzip.compress(b"")), "there is nothing in it"),
+    "nothing in gzip": (file(gzip.compress(b"")), "but empty inside"),
     "gzipped npy": (file(gzip.compress(npy(digits()))), "is a gzip-compressed npy file"),
     "gzip bomb": (file(gzip.compress(idx(np.zeros((50, 100, 100), np.uint8)))), "looks like a decompression bomb"),
     # IDX
@@ -120,7 +120,7 @@ BROKEN = {
         file(idx(digits())[:-1]),
         "declares 6 images of 4 x 3, 88 bytes (88), but the file has 87 bytes (87): it is cut",
     ),
-    "long IDX": (file(idx(digits()) + b"x"), "it is not what its header says"),
+    "long IDX": (file(idx(digits()) + b"x"), "longer than its header says"),
     "2^31 images": (
         file(b"\0\0\x08\3" + struct.pack(">III", 2**31, 28, 28) + bytes(9)),
         "declares 2,147,483,648 images of 28 x 28, 1.7 TB",
@@ -132,7 +132,7 @@ BROKEN = {
     "2^128 bytes": (file(b"\0\0\x08\4" + b"\xff" * 16), "cut short"),
     "short IDX in gzip": (file(gzip.compress(idx(digits())[:-1])), "88 bytes, but has 87: it is cut short"),
     "long IDX in gzip": (file(gzip.compress(idx(digits()) + b"x")), "goes on after the data"),
-    "no images in IDX": (file(idx(np.zeros((0, 28, 28), np.uint8))), "it holds nothing"),
+    "no images in IDX": (file(idx(np.zeros((0, 28, 28), np.uint8))), "is empty"),
     "labels as images": (file(idx(np.arange(6, dtype=np.uint8))), "holds 6 labels (one dimension), not images"),
     "IDX of NaN": (file(idx(np.full((2, 3), np.nan, np.float32))), "image 0 has the value nan"),
     "IDX over the limit": (file(idx(np.ones((101, 100, 104), np.uint8))), "would take 1.1 MB of memory"),
@@ -167,7 +167,7 @@ BROKEN = {
     "huge file of a picture": (file(b"BM" + bytes(100_000)), "more than a picture of 10,000 pixels can need"),
     # .npy
     "cut npy": (file(npy(digits())[:-1]), "it is cut short"),
-    "long npy": (file(npy(digits()) + b"x"), "not what its header says"),
+    "long npy": (file(npy(digits()) + b"x"), "longer than its header says"),
     "objects": (file(npy_header("'|O'") + pickle.dumps([1])), "holds pickled Python objects"),
     "objects by another name": (file(npy_header("'O8'")), "holds pickled Python objects"),
     "records": (file(npy_header("[('a', '<f8')]")), "holds records (a structured dtype)"),
@@ -188,7 +188,7 @@ BROKEN = {
     # .npz
     "no known arrays": (
         lambda f: archive(f / "x.npz", [("a.npy", npy(digits())), ("b.npy", npy(digits()))]),
-        "holds the arrays a, b; which of them are images cannot be told",
+        "holds the arrays a, b, and it is not clear which hold images",
     ),
     "npz bomb": (
         lambda f: archive(f / "x.npz", [("images.npy", npy(np.zeros((60, 100, 100), np.uint8)))]),
@@ -199,7 +199,7 @@ BROKEN = {
         lambda f: archive(f / "x.npz", [("images.npy", npy_header(shape=f"({2**40}, 9)") + bytes(9))]),
         "declares an array of shape (1099511627776, 9)",
     ),
-    "short member": (overlong_member, "it is not what its header says"),
+    "short member": (overlong_member, "the header is wrong"),
     "damaged member": (damaged_member, "is a damaged or unreadable zip archive"),
     "cut archive": (
         lambda f: write(f / "y", archive(f / "x", [("images.npy", npy(digits()))]).read_bytes()[:-9]),
@@ -219,7 +219,7 @@ BROKEN = {
     ),
     "half the labels": (
         lambda f: archive(f / "x.npz", [(f"{k}.npy", npy(digits())) for k in ("x_train", "x_test", "y_train")]),
-        "holds labels of some parts and none of x_test",
+        "has labels for some parts, but none for x_test",
     ),
     "a number for images": (lambda f: archive(f / "x.npz", [("x.npy", npy(np.float64(1)))]), "is a single number"),
     "npz over the limit": (
@@ -270,7 +270,7 @@ def test_unknown_names_in_npz(tmp_path):
     ("array", "why"), [(np.asfortranarray(digits()), "Fortran order"), (digits().astype(">f4"), "dtype >f4")]
 )
 def test_what_cannot_be_mapped(tmp_path, array, why):
-    with pytest.raises(DataError, match=f"cannot be mapped: it has {why}"):
+    with pytest.raises(DataError, match=f"cannot be mapped, because it has {why}"):
         open_images(write(tmp_path / "x.npy", npy(array)), mmap=True)
 
 

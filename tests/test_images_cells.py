@@ -1,4 +1,4 @@
-"""Tables of text as people have them: numbers in other spellings, missing values, headers of numbers, dates."""
+"""Real text tables: numbers in other spellings, missing values, headers of numbers, dates."""
 
 from __future__ import annotations
 
@@ -84,14 +84,14 @@ def test_a_missing_label_is_refused_among_numbers_and_said_among_names(tmp_path,
     names = [("x", field, "y", "x", "y", "x")[place] for place in range(6)]
     images = open_images(table(tmp_path, [(*row[:2], n) for row, n in zip(ROWS, names, strict=True)], "a,b,label"))
     assert field in images.label_names
-    assert any(f'"{field}" is taken for a name' in note for note in images.notes)
+    assert any(f'"{field}" is used like any other label' in note for note in images.notes)
 
 
 @pytest.mark.parametrize("names", [(2019, 2020, 2021), (1990, 2000, 2010), tuple(range(400, 520, 10))])
 def test_a_first_line_of_years_or_wavelengths_is_asked_about(tmp_path, names):
     rows = [[(7 * i * i + 3 * j) % 11 + 0.5 for j in range(len(names))] for i in range(6)]
     path = table(tmp_path, rows, ",".join(map(str, names)))
-    with pytest.raises(DataError, match=r"may be names of columns, or data.*header=True or header=False"):
+    with pytest.raises(DataError, match=r"may hold column names or data.*header=True or header=False"):
         open_images(path)
     assert open_images(path, header=True).n == 6
     assert open_images(path, header=True).columns == tuple(map(str, names))
@@ -122,7 +122,7 @@ def test_text_at_an_end_is_the_label_and_that_is_said(tmp_path):
     for header, name in (("a,b,species", '"species"'), ("", "2")):
         images = open_images(table(tmp_path, rows, header))
         assert images.label_names == ("p", "q")
-        assert f'Labels: column {name}, which holds text. If it is none: labels="none".' in images.notes
+        assert f'Labels: column {name}, which holds text. If it holds no labels: labels="none".' in images.notes
 
 
 def test_fields_may_stand_apart_by_any_number_of_spaces(tmp_path):
@@ -174,7 +174,7 @@ def test_a_table_without_names_whose_end_has_few_values_gets_a_word(tmp_path, rn
     rows = [(place % 3 + 1, *rng.random(3).round(3)) for place in range(40)]
     images = open_images(table(tmp_path, rows, ""))
     assert images.labels is None
-    assert 'No column is taken as the label. If one is: labels="first" or labels="last".' in images.notes
+    assert 'No column is used as the label. If one holds labels: labels="first" or labels="last".' in images.notes
     assert open_images(table(tmp_path, rows, ""), labels="first").label_names == ("1", "2", "3")
 
 

@@ -50,21 +50,21 @@ def test_the_end_that_holds_classes_is_the_label_and_that_is_said(tmp_path, plac
     assert images.shape == (4, 4)
     assert images.label_names == ("0", "1", "2")
     np.testing.assert_array_equal(images.rows, PIXELS)
-    assert images.notes == (f'Labels: the {place} column. If it is none: labels="none".',)
+    assert images.notes == (f'Labels: the {place} column. If it holds no labels: labels="none".',)
     assert open_images(tmp_path / "x.csv", labels="none").shape == (17,)
 
 
 def test_floats_of_one_column_more_than_a_square_have_no_label(tmp_path, rng):
     images = open_images(table(tmp_path / "x.csv", None, rng.random((50, 17)).tolist()))
     assert (images.shape, images.label_names) == ((17,), None)
-    assert "No column is taken as the label" in images.notes[0]
+    assert "No column is used as the label" in images.notes[0]
 
 
 def test_two_ends_that_may_be_the_label_are_refused(tmp_path):
     rows = with_label("first", 9)
     rows[:, -1] = np.arange(30) % 10
     path = table(tmp_path / "x.csv", None, rows)
-    with pytest.raises(DataError, match=r'Say which: labels="first", labels="last", or labels="none"'):
+    with pytest.raises(DataError, match=r'Choose one: labels="first", labels="last", or labels="none"'):
         open_images(path)
     assert len(open_images(path, labels="first").label_names) == 9
     assert len(open_images(path, labels="last").label_names) == 10
@@ -133,7 +133,7 @@ def test_a_column_that_counts_rows_under_another_name_is_refused(tmp_path, rng, 
 
 def test_identifiers_that_repeat_are_refused(tmp_path):
     rows = np.stack([np.arange(20) % 7, np.arange(20) ** 2], axis=1)
-    with pytest.raises(DataError, match=r"holds identifiers by its name, but some stand in several rows"):
+    with pytest.raises(DataError, match=r"says identifiers, but some values repeat"):
         open_images(table(tmp_path / "x.csv", ["user_id", "age"], rows))
 
 
@@ -160,7 +160,7 @@ def test_text_without_two_rows_alike_is_no_label(tmp_path):
     rows = [[f"name{k}", k * k, 100 - k] for k in range(12)]
     images = open_images(table(tmp_path / "x.csv", ["who", "a", "b"], rows))
     assert images.label_names is None
-    assert 'column "who" of text, of which no two rows are alike' in images.notes[0]
+    assert 'column "who", a text column in which all rows differ' in images.notes[0]
     assert len(open_images(tmp_path / "x.csv", labels="first").label_names) == 12
 
 
@@ -228,7 +228,7 @@ def test_the_column_of_lists_is_what_is_clustered(tmp_path, rng):
 
 def test_several_columns_of_lists_are_refused(tmp_path):
     path = parquet(tmp_path / "x.parquet", {"one": [[1.0, 2.0]] * 3, "two": [[3.0]] * 3})
-    with pytest.raises(DataError, match=r'several columns that may be images or vectors: one, two.*images="one"'):
+    with pytest.raises(DataError, match=r'several columns that may hold images or vectors: one, two.*images="one"'):
         open_images(path)
     assert open_images(path, images="two").shape == (1,)
 
@@ -263,7 +263,9 @@ def test_pictures_as_nested_lists_and_tensors(tmp_path, form):
 
 def test_nested_lists_of_different_lengths_are_refused(tmp_path):
     rows = [[[1, 2], [3, 4]], [[1, 2], [3]]]
-    with pytest.raises(DataError, match="the lists of column image must all hold 2 numbers; some hold others"):
+    with pytest.raises(
+        DataError, match="the lists of column image must all hold 2 numbers, but some have other lengths"
+    ):
         open_images(parquet(tmp_path / "x.parquet", {"image": rows}))
 
 
@@ -284,10 +286,10 @@ def test_numbers_of_columns_count_the_label_and_text(tmp_path, kind):
     for numbers in ([2, 4], ["2", "4"]):
         assert open_images(path, columns=numbers).columns == ("a", "c")
     assert open_images(path, without=[3]).columns == ("a", "c")
-    for column, why in (("who", "no feature"), (1, "no feature")):
+    for column, why in (("who", "cannot be a feature"), (1, "cannot be a feature")):
         with pytest.raises(DataError, match=why):
             open_images(path, columns=["a", column])
-    with pytest.raises(DataError, match=r'column "label" is the label, and is no feature'):
+    with pytest.raises(DataError, match=r'column "label" is the label, so it cannot be a feature'):
         open_images(path, columns=["a", "label"], labels="label")
 
 
@@ -314,7 +316,7 @@ def test_fractions_are_no_labels(tmp_path, kind, rng):
         open_images(path)
     images = open_images(path, labels="none")
     assert images.columns == ("a", "target")
-    assert images.notes[0].startswith('Clustered: column "target", which by its name may hold labels.')
+    assert images.notes[0].startswith('Clustered: column "target", whose name suggests labels.')
     assert open_images(path, labels="none", without="target").notes == ()
 
 
@@ -327,14 +329,14 @@ def test_text_at_an_end_is_the_label_of_csv_and_of_parquet(tmp_path, kind, place
     path = same_table(tmp_path / f"x.{kind}", {name: values.get(name, ["p", "q", "p", "q"]) for name in names})
     images = open_images(path)
     assert (images.columns, images.label_names) == (("a", "b"), ("p", "q"))
-    assert images.notes == ('Labels: column "species", which holds text. If it is none: labels="none".',)
+    assert images.notes == ('Labels: column "species", which holds text. If it holds no labels: labels="none".',)
     assert open_images(path, labels="none").labels is None
     assert open_images(path, without="species").labels is None
 
 
 def test_text_of_parquet_without_two_rows_alike_or_with_nulls_is_left_out(tmp_path):
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
-    for names, why in (([f"n{k}" for k in range(12)], "no two rows are alike"), (["p", None, "q"] * 4, "are missing")):
+    for names, why in (([f"n{k}" for k in range(12)], "all rows differ"), (["p", None, "q"] * 4, "lacks some values")):
         pq.write_table(pa.table({"who": names, "a": np.arange(12) ** 2 % 7}), tmp_path / "x.parquet")
         images = open_images(tmp_path / "x.parquet")
         assert images.labels is None

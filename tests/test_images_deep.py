@@ -1,4 +1,4 @@
-"""Pictures of 16 bits a sample, their transparency; TIFF files, of one page and of several; other formats."""
+"""Pictures of 16 bits per sample, with transparency; TIFF files of one and several pages; other formats."""
 
 import struct
 
@@ -118,7 +118,7 @@ def test_a_tiff_of_pages_in_a_folder_is_left_out_with_the_reason(tmp_path):
     picture(tmp_path / "one.tif", digits(1)[0])
     images = open_images(tmp_path)
     assert images.files == ("one.tif",)
-    assert "has 3 pages, not one; open it alone" in images.skipped[0].reason
+    assert "has 3 pages, not one; open the file alone" in images.skipped[0].reason
 
 
 # Folders of several formats
@@ -182,7 +182,7 @@ def test_folders_that_hold_a_study_are_left_out(tmp_path, place):
     picture(tmp_path / place / "figures/inertia.png", digits(1, 40, 40)[0])
     again = open_images(tmp_path)
     assert again.sha256 == whole.sha256
-    assert again.notes == (f"Left out, because studies are kept there: {place}.",)
+    assert again.notes == (f"Left out, because they hold studies: {place}.",)
 
 
 def test_a_folder_of_a_file_that_is_called_like_a_study_is_read(tmp_path):

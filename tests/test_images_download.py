@@ -1,4 +1,4 @@
-"""Downloads: a local server plays every kind of mirror; only a file as it must be takes its name."""
+"""Downloads: a local server plays every kind of mirror. Only the right file gets its name."""
 
 import errno
 import gzip

@@ -73,7 +73,7 @@ def test_train_and_test_folders_are_a_split(tmp_path):
 def test_pictures_beside_label_folders_are_an_error(tmp_path):
     picture(tmp_path / "a/1.png", GREY[0])
     picture(tmp_path / "stray.png", GREY[1])
-    with pytest.raises(DataError, match=r'1 of 2 pictures lie in none, the first one stray.png.*labels="none"'):
+    with pytest.raises(DataError, match=r'1 of 2 pictures lie in none; the first is stray.png.*labels="none"'):
         open_images(tmp_path)
     assert open_images(tmp_path, labels=False).n == 2
 
@@ -218,7 +218,7 @@ def test_links_are_followed_where_asked_for_and_loops_end(tmp_path):
     images = open_images(folder, follow_links=True, labels=False)
     assert images.files == ("b.png", "sub/a.png")
     assert reasons(images).keys() == {"up", "gone.png"}
-    with pytest.raises(DataError, match="holds nothing that may be read"):
+    with pytest.raises(DataError, match="holds nothing that can be read"):
         open_images(folder)
 
 
@@ -252,7 +252,7 @@ def test_very_deep_folders_are_listed(tmp_path):
 def test_memory_limit(tmp_path):
     for row in range(3):
         picture(tmp_path / f"{row}.png", GREY[row])
-    with pytest.raises(DataError, match="3 pictures, would take 90 bytes of memory, and the limit is 89 bytes"):
+    with pytest.raises(DataError, match="3 pictures, would take 90 bytes of memory, but the limit is 89 bytes"):
         open_images(tmp_path, limits=Limits(memory=89))
 
 

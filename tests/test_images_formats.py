@@ -1,4 +1,4 @@
-"""Formats that sets are published in: CIFAR's binary files, MATLAB, fvecs and bvecs, JSON lines, Arrow."""
+"""Formats of published sets: CIFAR's binary files, MATLAB, fvecs and bvecs, JSON lines, Arrow."""
 
 import json
 import struct
@@ -71,16 +71,16 @@ def test_cifar_in_a_folder_below(tmp_path):
     np.testing.assert_array_equal(images.pixels, X)
     assert (images.given_train, images.label_names[3]) == (4, "class3")
     write(tmp_path / "cifar/cifar-10-batches-bin/more.bin", records(X, Y))
-    with pytest.raises(DataError, match=r"is named after a part of a split, and more\.bin after none"):
+    with pytest.raises(DataError, match=r"is named after a part of a split, but more\.bin is not"):
         open_images(tmp_path / "cifar")
 
 
 def test_cifar_that_is_none_is_refused(tmp_path):
-    with pytest.raises(DataError, match="holds the label 77, which CIFAR-10 has not"):
+    with pytest.raises(DataError, match="holds the label 77, which CIFAR-10 does not have"):
         open_images(write(tmp_path / "x.bin", records(X, np.full(6, 77, np.uint8))))
     write(tmp_path / "set/train.bin", records(X, Y))
     write(tmp_path / "set/test.bin", records(X, Y, Y))
-    with pytest.raises(DataError, match="CIFAR's binary files are records of 3,073 or 3,074 bytes"):
+    with pytest.raises(DataError, match="CIFAR's binary files hold records of 3,073 or 3,074 bytes"):
         open_images(tmp_path / "set")
     with pytest.raises(DataError, match="limit"):
         open_images(tmp_path / "x.bin", limits=Limits(memory=9_000))
@@ -90,7 +90,7 @@ def test_cifar_as_pickles_is_refused_with_the_way_out(tmp_path):
     import pickle
 
     path = write(tmp_path / "data_batch_1", pickle.dumps({b"data": X, b"labels": Y.tolist()}, protocol=2))
-    with pytest.raises(DataError, match="of CIFAR take the binary version, which is read"):
+    with pytest.raises(DataError, match="For CIFAR, use the binary version"):
         open_images(path)
 
 
@@ -141,7 +141,7 @@ def test_matlab_has_its_images_where_the_labels_say_wanted_or_not(tmp_path, labe
             assert (images.label_names is None) == (labels == "none")
     savemat(tmp_path / "several.mat", {"X": rows, "y": np.ones((6, 14))})
     assert open_images(tmp_path / "several.mat", labels="none").n == 6
-    with pytest.raises(DataError, match="there are 14 labels an image"):
+    with pytest.raises(DataError, match="there are 14 labels per image"):
         open_images(tmp_path / "several.mat")
 
 
@@ -149,7 +149,7 @@ def test_matlab_with_other_content_is_refused(tmp_path):
     from scipy.io import savemat
 
     savemat(tmp_path / "x.mat", {"X": {"a": 1}})
-    with pytest.raises(DataError, match="X is a struct, and no plain array"):
+    with pytest.raises(DataError, match="X is a struct, not a plain array"):
         open_images(tmp_path / "x.mat")
     savemat(tmp_path / "y.mat", {"X": np.zeros((50, 50, 9))}, do_compression=True)
     with pytest.raises(DataError, match="decompression bomb"):
@@ -175,8 +175,8 @@ def test_vectors_of_search_libraries(tmp_path, end, dtype):
     ("data", "fragment"),
     [
         (struct.pack("<i3f", 3, 1, 2, 3)[:-1], "does not hold vectors of one length"),
-        (struct.pack("<i3f", -3, 1, 2, 3), "its first declares -3 values"),
-        (struct.pack("<i3fi3f", 3, 1, 2, 3, 2, 1, 2, 3), "vector 1 declares 2 values, and the first 3"),
+        (struct.pack("<i3f", -3, 1, 2, 3), "the first has -3 values"),
+        (struct.pack("<i3fi3f", 3, 1, 2, 3, 2, 1, 2, 3), "vector 1 declares 2 values, but the first declares 3"),
         (struct.pack("<i3f", 3, 1, float("nan"), 3), "must be a finite number"),
     ],
 )
@@ -216,8 +216,8 @@ def test_json_lines_of_lists(tmp_path):
         ("[1, 2]\n[3]\n", "line 2: it does not hold a list of 2 numbers"),
         ("[1, 2]\n[3, true]\n", "line 2: it does not hold a list of 2 numbers"),
         ('{"v": [1]}\n{"w": [1]}\n', "line 2: it does not hold a list of 1 numbers under 'v'"),
-        ("[1, 2]\n[3, 4\n", "line 2: this is no JSON document"),
-        ('{"a": [1], "b": [2]}\n', "which of a, b is the vector cannot be told. Name it: images=..."),
+        ("[1, 2]\n[3, 4\n", "line 2: this is not a JSON document"),
+        ('{"a": [1], "b": [2]}\n', "it is not clear which of a, b is the vector. Name it: images=..."),
         ('{"a": [1], "label": [2]}\n', "which of a, label is the vector|neither a name nor a whole number"),
         ("\n", "only blank lines"),
         ("[1, NaN]\n", "must be a finite number"),
@@ -309,7 +309,7 @@ def test_published_files_are_opened_by_name(published, monkeypatch, tmp_path):
 def test_published_files_that_are_others_are_refused(published):
     folder = published("kmnist")
     write(folder / "x-train-labels-idx1-ubyte.gz", idx(np.zeros(4, np.uint8)), gz=True)
-    with pytest.raises(DataError, match=r"is not kmnist's x-train-labels-idx1-ubyte.gz as it was published: its MD5"):
+    with pytest.raises(DataError, match=r"is not the published x-train-labels-idx1-ubyte.gz of kmnist: its MD5"):
         open_images("kmnist")
 
 
@@ -317,7 +317,7 @@ def test_published_files_without_digests_are_held_by_their_size_and_say_so(publi
     folder = published("emnist-letters", md5=False, transpose=True)
     images = open_images("emnist-letters")
     np.testing.assert_array_equal(images.pixels[:4], digits(4, 28, 28).swapaxes(1, 2))
-    assert "only their sizes were held" in images.notes[0]
+    assert "only their sizes were checked" in images.notes[0]
     write(folder / "x-test-labels-idx1-ubyte.gz", idx(np.zeros(3, np.uint8)), gz=True)
     with pytest.raises(DataError, match=r"3 labels, but|bytes of content, not"):
         open_images("emnist-letters")
@@ -325,7 +325,7 @@ def test_published_files_without_digests_are_held_by_their_size_and_say_so(publi
 
 def test_a_set_that_is_not_here_says_what_it_needs(monkeypatch, tmp_path):
     monkeypatch.setenv("STEINHAUS_DATA", str(tmp_path))
-    with pytest.raises(DataError, match=r"fashion-mnist is not here.*not downloaded.*train-images-idx3-ubyte"):
+    with pytest.raises(DataError, match=r"fashion-mnist was not found.*not download it.*train-images-idx3-ubyte"):
         open_images("fashion-mnist")
 
 

@@ -1,4 +1,4 @@
-"""HDF5 files: arrays by name, in groups; and what is refused."""
+"""HDF5 files: arrays by name, in groups, and files that are refused."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_compressed_chunks_and_other_types(tmp_path):
 
 def test_what_cannot_be_told_is_asked(tmp_path):
     path = hdf5(tmp_path / "x.h5", a=digits(6), b=digits(6))
-    with pytest.raises(DataError, match="holds the arrays a, b; which of them are images cannot be told"):
+    with pytest.raises(DataError, match="holds the arrays a, b, and it is not clear which hold images"):
         open_images(path)
     assert open_images(path, images="b").n == 6
 
@@ -115,7 +115,7 @@ def test_a_damaged_file_is_named(tmp_path):
 
 def test_labels_of_another_number_are_refused(tmp_path):
     path = hdf5(tmp_path / "x.h5", x=digits(6), y=np.arange(5))
-    with pytest.raises(DataError, match="y holds 5 labels, and x 6 images"):
+    with pytest.raises(DataError, match="y holds 5 labels, but x holds 6 images"):
         open_images(path)
 
 

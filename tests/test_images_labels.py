@@ -1,4 +1,4 @@
-"""Labels, by the same words for every kind of source."""
+"""Labels, with the same options for every kind of source."""
 
 import numpy as np
 import pytest
@@ -127,14 +127,14 @@ def test_labels_beside_names_of_files_of_images_that_have_none_keep_their_order_
     write(tmp_path / "y.csv", ("file,label\n" + "".join(f"{9 - row}.png,{Y[row]}\n" for row in range(6))).encode())
     images = open_images(tmp_path / "x.npy", labels=tmp_path / "y.csv")
     assert images.labels.tolist() == Y
-    assert "The labels are taken in the order of" in images.notes[0]
+    assert "Labels are matched by their order in" in images.notes[0]
 
 
 def test_a_name_for_sources_without_names_says_what_there_is(tmp_path):
     for name in sources(tmp_path):
         with pytest.raises(DataError, match=r"no (column|array|labels)|has no column"):
             open_images(tmp_path / name, labels="kind of thing")
-    with pytest.raises(DataError, match="has no labels to choose by name"):
+    with pytest.raises(DataError, match="has no labels that can be chosen by name"):
         open_images(X, labels="kind of thing")
 
 
@@ -149,7 +149,7 @@ def test_several_labels_an_image_are_refused_with_a_way_out(tmp_path):
     np.savez(
         tmp_path / "x.npz", train_images=X, train_labels=np.ones((6, 14)), test_images=X, test_labels=np.ones((6, 14))
     )
-    with pytest.raises(DataError, match=r'there are 14 labels an image, and one is needed.*labels="none"'):
+    with pytest.raises(DataError, match=r'there are 14 labels per image, but only one is allowed.*labels="none"'):
         open_images(tmp_path / "x.npz")
     assert open_images(tmp_path / "x.npz", labels="none").given_train == 6
 
@@ -179,7 +179,9 @@ def test_idx_labels_of_every_type_are_found(tmp_path, images, labels, array, gz)
     for source in (tmp_path / "set", tmp_path / "set" / f"{images}{end}"):
         found = open_images(source)
         assert found.labels.tolist() == Y
-        assert any("Of the 2 columns of labels the first is taken" in note for note in found.notes) == (array.ndim == 2)
+        assert any("The file of labels has 2 columns; the first is used" in note for note in found.notes) == (
+            array.ndim == 2
+        )
 
 
 def test_idx_labels_of_many_columns_are_no_labels(tmp_path):
@@ -228,4 +230,4 @@ def test_a_column_of_numbers_beyond_53_bits_is_not_taken_for_labels(tmp_path, la
     write(tmp_path / "x.csv", f"{pixels},6\n{pixels},6\n{pixels},{largest}".encode())
     images = open_images(tmp_path / "x.csv")
     assert (images.labels is not None) is taken
-    assert any(note.startswith("Labels: the last column" if taken else "No column is taken") for note in images.notes)
+    assert any(note.startswith("Labels: the last column" if taken else "No column is used") for note in images.notes)

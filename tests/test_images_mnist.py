@@ -1,4 +1,4 @@
-"""MNIST itself, where STEINHAUS_DATA names a folder that holds it."""
+"""MNIST itself, if STEINHAUS_DATA names a folder that holds it."""
 
 import os
 from pathlib import Path

@@ -128,7 +128,7 @@ def test_a_row_group_over_the_limit_is_not_read(tmp_path, monkeypatch):
     blank = pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(1 << 21, np.uint8)), 1 << 10)  # some kB on disk
     path = write(tmp_path / "x.parquet", {"x": blank}, rows=1 << 11)
     monkeypatch.setattr(pq.ParquetFile, "read_row_group", lambda *_, **__: pytest.fail("it was read"))
-    with pytest.raises(DataError, match=r"row group 0 would take 2.1 MB of memory, and the limit is 1.0 MB"):
+    with pytest.raises(DataError, match=r"row group 0 would take 2.1 MB of memory, but the limit is 1.0 MB"):
         open_images(path, stored=True, limits=Limits(memory=10**6, ratio_free=1))
 
 

@@ -1,4 +1,4 @@
-"""Splits of a source's own: by the names of folders, of shards, and of arrays."""
+"""A source's own split, from the names of folders, shards and arrays."""
 
 import io
 import json
@@ -84,7 +84,7 @@ def test_split_folders_are_no_labels(tmp_path, places, sizes):
 
 @pytest.mark.parametrize("others", [("unlabeled",), ("query", "gallery")])
 def test_folders_of_labels_beside_a_training_part_are_refused(tmp_path, others):
-    with pytest.raises(DataError, match=f"and others, {sorted(others)[0]}"):
+    with pytest.raises(DataError, match=f"and other folders: {sorted(others)[0]}"):
         open_images(folder_of(tmp_path, "train", *others))
 
 
@@ -102,7 +102,7 @@ def test_a_split_below_each_label_is_one(tmp_path):
 def test_folders_that_lie_in_several_labels_are_said(tmp_path):
     images = open_images(folder_of(tmp_path, "fold1", "fold2"))
     assert images.label_names == ("fold1", "fold2")
-    assert images.notes == ("Labels: the upper folders; the folders a, b lie in several of them, and are no labels.",)
+    assert images.notes == ("Labels: the upper folders. The folders a, b lie in several of them, and are not labels.",)
 
 
 def test_a_label_called_train_among_flat_ones_is_said(tmp_path):
@@ -110,7 +110,7 @@ def test_a_label_called_train_among_flat_ones_is_said(tmp_path):
         picture(tmp_path / label / "1.png", GREY[0])
     images = open_images(tmp_path)
     assert images.label_names == ("car", "train")
-    assert "The folder train is taken for a label" in images.notes[0]
+    assert "The folder train is taken as a label" in images.notes[0]
 
 
 def test_split_folders_of_one_class(tmp_path):
@@ -139,7 +139,7 @@ def test_a_class_called_train_among_others_is_a_class(tmp_path):
 
 def test_folders_beside_those_of_a_split_are_refused(tmp_path):
     folder_of(tmp_path, "train", "test", "unlabeled")
-    with pytest.raises(DataError, match=r"named after the parts of a split, and others, unlabeled, that are none"):
+    with pytest.raises(DataError, match=r"named after the parts of a split, and other folders: unlabeled"):
         open_images(tmp_path)
 
 
@@ -185,7 +185,7 @@ def test_val_needs_a_validation_part_and_the_given_split():
     images = Images.from_arrays(digits(4), given_train=2)
     with pytest.raises(PlanError, match="no validation part"):
         images.split("given", val="join")
-    with pytest.raises(PlanError, match=r'goes with train="given"; here train is 0.5'):
+    with pytest.raises(PlanError, match=r'it needs train="given". Here train is 0.5'):
         images.split(0.5, val="leave")
     with pytest.raises(PlanError, match="val must be"):
         images.split("given", val="keep")
@@ -245,9 +245,7 @@ def test_shards_of_no_part_beside_others_are_refused(tmp_path):
     pytest.importorskip("pyarrow")
     for file in ("train.parquet", "extra.parquet"):
         parquet(tmp_path / file, 2)
-    with pytest.raises(
-        DataError, match=r"train.parquet is named after a part of a split, and extra.parquet after none"
-    ):
+    with pytest.raises(DataError, match=r"train.parquet is named after a part of a split, but extra.parquet is not"):
         open_images(tmp_path)
 
 
@@ -401,7 +399,7 @@ def test_a_folder_in_a_tar_file_is_read_as_a_folder(tmp_path, above):
     assert shown(images) == ((4, 4, 4), ("a", "b"))
     assert images.pixels[:4].tolist() == GREY[4:8].tolist()
     assert images.labels.tolist() == [0, 0, 1, 1] * 3
-    assert images.notes[0] == 'Labels: the folders in the archive. If they are none: labels="none".'
+    assert images.notes[0] == 'Labels: the folders in the archive. If they are not labels: labels="none".'
     bare = open_images(tmp_path / "x.tar", labels="none")
     assert (bare.labels, bare.given_train, bare.notes) == (None, 4, ())
 

@@ -1,4 +1,4 @@
-"""Every kind of source opens, by its content, and gives back what was put in."""
+"""Every kind of source is recognised by its content, and returns what was put in."""
 
 import gzip
 import mmap

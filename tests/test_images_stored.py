@@ -1,4 +1,4 @@
-"""Stores that leave pixels where they are: rows read, mapped and picked are the same rows."""
+"""Stores that leave pixels on disk: rows that are read, mapped and picked are the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables: columns of labels, lines of names, kinds of numbers, and faults told by line and column."""
+"""Tables: columns of labels, lines of names, kinds of numbers, and errors that name line and column."""
 
 import numpy as np
 import pytest
@@ -124,8 +124,8 @@ ROWS = "label,a,b\n" + "1,2,3\n" * 99  # longer than what is looked at to tell t
 @pytest.mark.parametrize(
     ("text", "fragment"),
     [
-        (ROWS + "1,2\n", "line 101: 2 columns here, but 3 in the first line"),
-        (ROWS + "1,2,3,4\n", "line 101: 4 columns here, but 3 in the first line"),
+        (ROWS + "1,2\n", "line 101: the number of columns is 2, but the first line has 3"),
+        (ROWS + "1,2,3,4\n", "line 101: the number of columns is 4, but the first line has 3"),
         (ROWS + "1,2,x\n", "line 101, column 3: 'x' is not a number"),
         (ROWS + '1,"2",3\n', "line 101, column 2: '\"2\"' is not a number"),
         (ROWS + "1,1_0,3\n", "line 101, column 2: '1_0' is not a number"),
@@ -139,10 +139,10 @@ ROWS = "label,a,b\n" + "1,2,3\n" * 99  # longer than what is looked at to tell t
         ("1,2,x,4,5\n1,2,3,4,5\n", "line 1, column 3: 'x' is not a number"),
         ("\n\n", "only blank lines"),
         ("label,a,b\n", "a line of names, but no images"),
-        ("Dear all,\nplease find attached\nnothing\n", "no table of numbers"),
+        ("Dear all,\nplease find attached\nnothing\n", "not a table of numbers"),
         ("hello\n", "one line of text"),
-        ("label\n1\n2\n", "a column of labels and no pixels"),
-        ("1,2\r3,4\r", "end in CR alone"),
+        ("label\n1\n2\n", "a column of labels, but no pixels"),
+        ("1,2\r3,4\r", "end in CR only"),
     ],
 )
 def test_faults_are_told_with_their_place(tmp_path, text, fragment):
@@ -163,7 +163,7 @@ def test_an_unknown_column_is_named(tmp_path):
 def test_limits(tmp_path, pixels):
     path = table(tmp_path / "x.csv", lines(pixels))
     with pytest.raises(
-        DataError, match=r"would take 96 bytes of memory, and the limit is 95 bytes.*Limits\(memory=96\)"
+        DataError, match=r"would take 96 bytes of memory, but the limit is 95 bytes.*Limits\(memory=96\)"
     ):
         open_images(path, limits=Limits(memory=95))
     with pytest.raises(DataError, match="a line is longer than 20 bytes"):

@@ -1,4 +1,4 @@
-"""Zarr stores: version 2 and 3, folders and other stores, in memory and left where they are; damage is named."""
+"""Zarr stores: version 2 and 3, folders and other stores, in memory and on disk; errors name the damage."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_a_pickle_is_never_loaded(tmp_path, pictures, monkeypatch, place):
     old = json.loads((path / "labels/.zarray").read_text())
     (path / "labels/.zarray").write_text(json.dumps(old | about))
     (path / "labels/0").write_bytes(pickle.dumps(list("abc")))
-    with pytest.raises(DataError, match="never loads one"):
+    with pytest.raises(DataError, match="never loads them"):
         open_images(path)
 
 
@@ -178,7 +178,7 @@ def declared(path, **about):
 def test_sizes_that_are_declared_are_held_against_limits_first(tmp_path, pictures):
     grid = {"name": "regular", "configuration": {"chunk_shape": [1 << 40, 6, 5]}}
     path = declared(saved(tmp_path / "a.zarr", pictures, np.arange(100)), chunk_grid=grid)
-    with pytest.raises(DataError, match=r"a chunk would take .* of memory, and the limit is"):
+    with pytest.raises(DataError, match=r"a chunk would take .* of memory, but the limit is"):
         open_images(path)
     path = declared(saved(tmp_path / "b.zarr", pictures, np.arange(100)), shape=[1 << 60, 6, 5])
     with pytest.raises(DataError, match=r"the chunk c/4/0/0, of images 120 to 149, is missing"):

@@ -1,4 +1,4 @@
-"""The walls of the house: which room may import which, and what must not be imported before it is used.
+"""The rules of imports: which package may import which, and what must not be imported before it is used.
 
 The table below is docs/design.md's "Imports point one way", room by room. A new room needs a row.
 """

@@ -662,8 +662,8 @@ REFUSED = [
     (too_many_names, 1, "2 values for 3 names"),
     (keeps_a_tuple, 1, "pair would be a tuple; give each of its values a name"),
     (keeps_a_type, 1, "kind would be"),
-    (changes_a_record, 1, "x is a record or an array, and stays so"),
-    (changes_a_turn, 2, "turn is known at compile time, and stays so"),
+    (changes_a_record, 1, "x is a record or an array, and cannot be assigned again"),
+    (changes_a_turn, 2, "turn is known at compile time, and cannot be assigned again"),
     (stores_another, 1, "should be float64, but is int64"),
     (stores_vectors, 1, "8 lanes of float32 does not fit into array of float64"),
 ]

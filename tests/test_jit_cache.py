@@ -1,4 +1,4 @@
-"""Where machine code is kept: what happens to files that are damaged, to disks that are full, and without a folder."""
+"""The cache of machine code: damaged files, full disks, and no folder at all."""
 
 from __future__ import annotations
 

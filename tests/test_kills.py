@@ -1,4 +1,4 @@
-"""Signals: what was done is kept, what was not is done by the same command, and nothing stays behind."""
+"""Signals: finished work is kept, the same command does the rest, and nothing stays behind."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_no_process_and_no_thread_stays_behind(source: Path, tmp_path: Path, sen
     assert time.monotonic() - began < 5
     assert process.returncode == code, err
     told = err.strip().splitlines()
-    assert " ".join(told).startswith("Stopped. What was done is kept in")
+    assert " ".join(told).startswith("Stopped. Finished work is kept in")
     assert alive(mark) == []
 
 

@@ -1,4 +1,4 @@
-"""The algorithm: answers worked by hand, and what a run is promised whatever happens around it."""
+"""The algorithm: answers worked out by hand, and the promises of a run in any surroundings."""
 
 from __future__ import annotations
 

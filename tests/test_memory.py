@@ -1,4 +1,4 @@
-"""The engines in memory against the oracle: same bits, whatever the screen, the threads and the company."""
+"""The engines in memory against the oracle: the same bits for any screen, threads and other runs."""
 
 from __future__ import annotations
 
@@ -133,10 +133,12 @@ def test_auto_leaves_noise_to_the_plain_screen(rng):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("alike", [False, True])
 def test_floats_are_rounded_to_bytes_where_that_pays(rng, dtype, alike):
-    """Alike: points of a cluster differ by less than a step, which is all that rounding leaves of them."""
-    centres, kinds = rng.normal(size=(64, 64)), rng.integers(0, 64, 4000)
-    x = (centres[kinds] + rng.normal(size=(4000, 64)) * (1e-4 if alike else 0.5)).astype(dtype)
-    start = x[1:65].astype(float) if alike else x[rng.choice(4000, 64, replace=False)].astype(float)
+    """Alike: the points differ by less than a step, which is all that rounding leaves of them."""
+    centres, kinds = rng.normal(size=(64, 256)), np.arange(4000) % 64
+    x = (centres[kinds] + rng.normal(size=(4000, 256)) * 0.5).astype(dtype)
+    if alike:
+        x[64:] = x[0] + rng.normal(size=(3936, 256)) * 1e-4
+    start = x[64:128].astype(float) if alike else x[:64].astype(float)
     points = choose(x, threads=2, memory=ROOMY)
     points.assign([Run(0, start)])
     assert bool(points._framed.quantiser.step) == (bool(BYTE_LANES) and not alike)

@@ -1,4 +1,4 @@
-"""What went wrong with numbers in other k-means libraries, and what must hold of all numbers, held to the engine."""
+"""Numbers that went wrong in other k-means libraries, and rules that hold for all numbers."""
 
 from __future__ import annotations
 
@@ -337,7 +337,7 @@ BAD_PIXELS = {
     "complex": (GOOD * 1j, "complex numbers"),
     "strings": (GOOD.astype(str), "not text"),
     "objects": (GOOD.astype(object), "not Python objects"),
-    "ragged": ([[1.0, 2.0], [3.0]], "do not all have one shape"),
+    "ragged": ([[1.0, 2.0], [3.0]], "do not all have the same shape"),
     "zero rows": (GOOD[:0], "holds no images"),
     "zero columns": (GOOD[:, :0], "holds no images"),
     "one number": (3.0, "holds no images"),
@@ -361,7 +361,7 @@ def test_what_cannot_be_clustered_is_refused(case):
         ({"k": 2}, "list of whole numbers"),
         ({"k": "five"}, "five"),
         ({"k": ()}, "at least one number of clusters"),
-        ({"k": (13,)}, "at most the number of training images, 12; the plan has K = 13"),
+        ({"k": (13,)}, "at most the number of training images, 12, but the plan has K = 13"),
         ({"k": (2,), "restarts": 0}, "restarts"),
         ({"k": (2,), "max_iter": 0}, "max_iter"),
         ({"k": (2,), "tol": -1.0}, "tol"),

@@ -1,4 +1,4 @@
-"""The package as it is installed: its public names, its version, its documents."""
+"""The installed package: its public names, its version, its documents."""
 
 from __future__ import annotations
 

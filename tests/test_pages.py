@@ -1,4 +1,4 @@
-"""The pages as they are written: every code block runs or says why not, and sentences are short.
+"""The pages: every code block runs or says why not, and sentences are short.
 
 The site's build runs the blocks (`docs/run_pages.py`).
 """

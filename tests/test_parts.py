@@ -1,4 +1,4 @@
-"""Points in parts: layouts, sums of parts, and the engine of a part, whose rows come and go."""
+"""Points in parts: layouts, sums of parts, and the engine of a part with changing rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Charts that the report's figures and the displays share."""
+"""The charts that the report's figures and the displays share."""
 
 from __future__ import annotations
 

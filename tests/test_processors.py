@@ -1,4 +1,4 @@
-"""The same bits with other instructions: none but the oldest, and bytes multiplied in halves of a register."""
+"""The same bits with other instructions: only the oldest ones, and bytes multiplied in half registers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Breathing k-means: the nearest two centroids of points, which an engine follows, and the search on top of them."""
+"""Breathing k-means: the two nearest centroids of points, which an engine follows, and the search on top."""
 
 from __future__ import annotations
 

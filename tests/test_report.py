@@ -1,4 +1,4 @@
-"""The page: what it says, what it leaves out, and that names from outside stay text."""
+"""The page: its content, what it leaves out, and names from outside, which stay text."""
 
 from __future__ import annotations
 

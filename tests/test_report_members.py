@@ -1,4 +1,4 @@
-"""Distances, lists of members, sheets, flows, the map: what the page measures and carries."""
+"""The page's distances, lists of members, sheets, flows and map."""
 
 from __future__ import annotations
 

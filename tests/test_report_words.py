@@ -1,4 +1,4 @@
-"""Numbers and names as people read them; findings; several studies side by side."""
+"""Numbers and names in a form for people; findings; a comparison of studies."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_findings_of_a_study_worked_by_hand() -> None:
     found = findings.findings(record, 10, {})
     assert found[0] == "With 10 clusters, 59\u202f% of the test images get the right label."
     assert found[1] == "These labels share clusters: 4 and 9."
-    assert found[2] == "No cluster of K = 10 is named 9 (most of its images lie in clusters named 4)."
+    assert found[2] == "No cluster of K = 10 is named 9 (most of its images are in clusters named 4)."
     assert found[3] == "The purest cluster, named 0, is 100\u202f% pure."
 
 
@@ -93,7 +93,7 @@ def test_a_comparison_matches_by_k() -> None:
     assert "<script" not in text
     other = replace(two, record=replace(two.record, data=replace(two.record.data, sha256="00" * 32)))
     text = compare([one, other])
-    assert "They ran on different data" in text
+    assert "These studies used different data" in text
     assert "Best inertia against K" not in text
 
 

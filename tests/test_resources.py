@@ -1,4 +1,4 @@
-"""Memory, threads, processes, files: no more than there is, no more than was said, and all given back."""
+"""Memory, threads, processes and files: within what exists and what was allowed, and all given back."""
 
 from __future__ import annotations
 
@@ -272,8 +272,8 @@ def test_images_that_do_not_fit_are_said_not_to(tmp_path: Path) -> None:
     done = under(2048 * MEBIBYTE, "study", str(source), "--k", "2", "--out", str(tmp_path / "out"), "--quiet")
     said = " ".join(done.stderr.split())
     assert done.returncode == 1, said
-    assert said.startswith("Error: There is not enough memory for this. Unable to allocate 2.79 GiB")
-    assert "are free here" in said
+    assert said.startswith("Error: There is not enough memory. Unable to allocate 2.79 GiB")
+    assert "of memory are free" in said
     assert "Traceback" not in said
     assert not (tmp_path / "out").exists()
 
@@ -294,7 +294,7 @@ def test_a_study_that_does_not_fit_says_what_would(tmp_path: Path) -> None:
     assert done.returncode == 1, said
     assert "There is not enough memory for this study." in said
     assert "of 60,000 would fit: --train" in said
-    assert 1000 < int(said.split("--train ")[1].split(";")[0]) < 59_000
+    assert 1000 < int(said.split("--train ")[1].split(".")[0]) < 59_000
 
 
 def test_what_is_free_is_the_least_of_all_limits(tmp_path: Path) -> None:

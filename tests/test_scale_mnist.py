@@ -1,4 +1,4 @@
-"""MNIST wherever it lies: memory, files, stores, workers, chunks of any size. All the same digests."""
+"""MNIST in memory, files, stores, on workers, in chunks of any size: the same digests."""
 
 from __future__ import annotations
 

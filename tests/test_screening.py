@@ -1,4 +1,4 @@
-"""The bounds against exact rational arithmetic, on data made to break them."""
+"""The bounds against exact rational arithmetic, with data made to break them."""
 
 from __future__ import annotations
 
@@ -110,44 +110,19 @@ def test_no_bound_is_ever_broken(attack):
     points.close()
 
 
-def narrowed(points, kind, between):
-    """What a pass leaves of the first tile, after `bounds`: candidates and their lanes, and the lanes still open.
-
-    It narrows only points that are rounded, and only where distances between anchors are known.
-    """
-    scratch = points._batch.workers[0].scratch
-    scratch.chosen[:] = np.arange(len(points._batch.counts))
-    many = kernels.list_open(*source(points))
-    opened = 0xFFFFFFFF
-    if between and points._framed.quantiser.step:
-        scores = Handed(getattr(points._batch, kind))
-        opened = kernels.narrow(*source(points), scores, -between if kind == "features" else between, many)
-    return dict(zip(scratch.others[:many].tolist(), scratch.kept[:many].tolist(), strict=True)), opened
-
-
-def check_narrowed(points, x, after):
-    """Pairs that `narrow` takes off must be farther than the best, in exact arithmetic."""
-    anchors, found = points._batch.anchors, points._batch.workers[0].scratch.found
+def check_open(points, x, after):
+    """Pairs of the first tile that `list_open` leaves out must be farther than the best, in exact arithmetic."""
+    scratch, anchors = points._batch.workers[0].scratch, points._batch.anchors
     exact, anchored = exact_scores(points, x, after), (anchors.slots[0, : len(after)] > 0).all()
     for kind in ("features", "anchored") if anchored else ("features",):
         _, _, order = bounds(points, kind)
-        left, opened = narrowed(points, kind, anchors.between.shape[1])
+        scratch.chosen[:] = np.arange(len(after))
+        many = kernels.list_open(*source(points))
+        left = dict(zip(scratch.others[:many].tolist(), scratch.kept[:many].tolist(), strict=True))
         for lane, i in enumerate(order.tolist()):
-            best = int(found[lane])
+            best = int(scratch.found[lane])
             for j in range(len(after)):
                 assert j == best or left.get(j, 0) >> lane & 1 or exact[i][j] < exact[i][best], kind
-            assert opened >> lane & 1 or not any(mask >> lane & 1 for mask in left.values())
-
-
-@settings(max_examples=60, deadline=None)
-@given(attacks())
-def test_what_is_taken_off_of_rounded_points_is_farther(attack):
-    x, before, after = attack
-    points = choose(x, threads=1, screen="drift")
-    points.assign([Run(0, before)])
-    points.assign([Run(0, after)])
-    check_narrowed(points, x, after)
-    points.close()
 
 
 @pytest.mark.parametrize("moved", [0.0, 0.05])
@@ -162,24 +137,8 @@ def test_points_that_are_rounded_alike_but_lie_on_both_sides(rng, apart, moved):
     points = choose(x.astype(np.float32), threads=1, screen="drift")
     points.assign([Run(0, before)])
     points.assign([Run(0, before + moved)])
-    check_narrowed(points, x.astype(np.float32), before + moved)
+    check_open(points, x.astype(np.float32), before + moved)
     points.close()
-
-
-def test_rounded_points_leave_less_open_where_rows_are_near(rng):
-    """Two rows nearly alike: their scores change together."""
-    x = rng.normal(size=(32, 64)).astype(np.float32)
-    points = choose(x, threads=1, screen="drift")
-    centroids = np.stack([x[0], x[0] + 0.02, -x[0]]).astype(float)
-    points.assign([Run(0, centroids)])
-    if not points._framed.quantiser.step:
-        pytest.skip("this processor does not multiply bytes")
-    bounds(points, "features")
-    pairs = [
-        sum(mask.bit_count() for mask in narrowed(points, "features", between)[0].values())
-        for between in (0, points._batch.anchors.between.shape[1])
-    ]
-    assert 0 < 2 * pairs[1] < pairs[0]
 
 
 def test_bounds_are_sharp_enough_to_be_of_use(rng):

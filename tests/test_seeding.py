@@ -1,4 +1,4 @@
-"""Streams that never change, and starts that depend on nothing but their stream."""
+"""Random streams never change, and starts depend only on their stream."""
 
 from __future__ import annotations
 

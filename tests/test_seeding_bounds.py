@@ -1,4 +1,4 @@
-"""The slacks of seeding by themselves, against exact rational arithmetic."""
+"""The slacks of seeding alone, against exact rational arithmetic."""
 
 from __future__ import annotations
 

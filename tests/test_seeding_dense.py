@@ -1,4 +1,4 @@
-"""Greedy k-means++ on the dense engine: the rows that the slow way chooses, and the same random numbers used up."""
+"""Greedy k-means++ on the dense engine: it chooses the rows of the slow way, and uses the same random numbers."""
 
 from __future__ import annotations
 

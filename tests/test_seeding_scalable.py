@@ -32,8 +32,14 @@ def on_disk(x, weights=None, **how):
     return BlockPoints(source, weights=None if weights is None else weigh(weights.astype(float)), threads=1, **how)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("dtype", DTYPES)
+EVERY = [(dtype, kind) for dtype in DTYPES for kind in KINDS]
+QUICK = [(np.uint8, "clusters"), (np.int16, "few rows"), (np.float32, "blobs"), (np.float32, "near ties")]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kind"),
+    [*QUICK, *(pytest.param(*each, marks=pytest.mark.slow) for each in EVERY if each not in QUICK)],
+)
 @pytest.mark.usefixtures("always")
 def test_the_nearest_rows_are_those_of_all_distances(dtype, kind):
     """Rows of the points and others between them, some of them twice; added some at a time."""
@@ -81,8 +87,9 @@ def scalable(x, k, stream, weights):
     return few[plus_plus(Slow(choose(few)), k, stream, sizes)].astype(np.float64)
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-@pytest.mark.parametrize("heavy", [False, True])
+@pytest.mark.parametrize(
+    ("dtype", "heavy"), [(np.float32, True), *(pytest.param(dtype, False, marks=pytest.mark.slow) for dtype in DTYPES)]
+)
 def test_rows_are_those_of_the_naive_way_wherever_the_points_are(dtype, heavy, rng):
     x = points_of(rng, dtype, "clusters", 300, 70)
     weights = rng.integers(0, 5, 300).astype(np.int64) if heavy else None
@@ -92,6 +99,7 @@ def test_rows_are_those_of_the_naive_way_wherever_the_points_are(dtype, heavy, r
         points.close()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("always")
 def test_bounds_threads_and_places_change_no_row(rng):
     for kind in ("blobs", "outlier"):

@@ -1,4 +1,4 @@
-"""Products of a byte a feature: the candidates and lanes that are listed, for any number of candidates."""
+"""Products with one byte per feature: the listed candidates and lanes, for any number of candidates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules of size and of style: files and functions that can be read in one go, and slacks in one place."""
+"""Rules of size and style: short files and functions, and slacks in one place."""
 
 from __future__ import annotations
 
@@ -15,8 +15,13 @@ from package import KERNELS, PACKAGE
 ENGINES = sorted((PACKAGE / "engines").rglob("*.py"))
 EVERY = sorted(PACKAGE.rglob("*.py"))
 RULED = sorted([*ENGINES, *(PACKAGE / "jit").rglob("*.py")])
+ALGORITHM = ("arithmetic", "centroids", "costs", "hierarchy", "lloyd", "points", "refining", "seeding")
+SHAPED = [*ENGINES, *(PACKAGE / f"{name}.py" for name in ALGORITHM)]
 
 FILE, FUNCTION, KERNEL, PARAMETERS = 400, 60, 80, 10
+
+ARRAY = re.compile(r"(Array|NDArray)\[|(Float|Int)(32|64)\b")
+SHAPE = re.compile(r"\([^()\s][^()]*,[^()]*\)|any shape|[Aa]s in `|^See `")
 
 # What breaks a rule so far; a line leaves as its reason goes.
 TOO_LONG: set[str] = set()
@@ -103,6 +108,26 @@ def test_abilities_of_points_are_asked_for_by_type(path: Path) -> None:
             asked = ast.unparse(node.args[0])
             assert not re.search(r"(^|[._])(points|engine)$", asked), f"line {node.lineno}: {ast.unparse(node)}"
             assert asked != "self" or path not in ENGINES, f"line {node.lineno}: {ast.unparse(node)}"
+
+
+def arrays_and_words(path: Path) -> Iterator[tuple[ast.FunctionDef, str]]:
+    """Functions with arrays among their arguments, and the docstring, or the comment, that can tell their shapes."""
+    owners = {part: node for node in ast.walk(tree(path)) if isinstance(node, ast.ClassDef) for part in node.body}
+    lines = path.read_text("utf-8").splitlines()
+    for function in functions(path):
+        told = function.args
+        kinds = [ast.unparse(of.annotation) for of in [*told.args, *told.kwonlyargs] if of.annotation]
+        if any(ARRAY.match(kind) for kind in kinds):
+            described = owners.get(function) if function.name == "__init__" else function
+            comment = lines[function.body[0].lineno - 2].strip()
+            yield function, (described and ast.get_docstring(described)) or comment.removeprefix("# ")
+
+
+@pytest.mark.parametrize("path", SHAPED, ids=name_of)
+def test_shapes_of_arrays_are_told(path: Path) -> None:
+    """Dtypes are in the annotations, and shapes in words: see CONTRIBUTING."""
+    silent = {function.name for function, words in arrays_and_words(path) if not SHAPE.search(words)}
+    assert not silent
 
 
 def test_slacks_are_named_and_derived_in_the_bounds_alone() -> None:

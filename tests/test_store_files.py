@@ -1,4 +1,4 @@
-"""Every call to the file system may fail: a folder is then in an old or a new state, and the same command goes on."""
+"""Every file system call may fail: the folder is then in its old or its new state, and the same command resumes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every file of a folder, read back: whole, cut short, with a flipped bit, and made up."""
+"""Every file of a folder, read back: whole, cut short, with a flipped bit, and invented."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_a_run_is_only_taken_for_what_it_is() -> None:
         (lambda: decode(replace(FIT, history=())), "no iterations"),
         (lambda: decode(replace(FIT, history=(float("inf"),))), "finite"),
         (lambda: decode(replace(FIT, centroids=nan)), "NaN"),
-        (lambda: decode(replace(FIT, centroids=FIT.centroids.astype(np.float32))), "no safetensors file of a study"),
+        (lambda: decode(replace(FIT, centroids=FIT.centroids.astype(np.float32))), "not a safetensors file of a study"),
         (lambda: decode(replace(FIT, centroids=FIT.centroids.astype(np.int64))), "centroids is missing"),
     ]:
         with pytest.raises(ValueError, match=words):
@@ -111,7 +111,7 @@ def test_a_run_is_only_taken_for_what_it_is() -> None:
 
 @given(st.binary(max_size=200))
 def test_any_bytes_for_a_run_are_refused(data: bytes) -> None:
-    with pytest.raises(ValueError, match="it is no safetensors file"):
+    with pytest.raises(ValueError, match="it is not a safetensors file"):
         tensors.decode_fit(data, "digest", KEY, 4, 9)
 
 
@@ -122,7 +122,7 @@ def test_any_bytes_for_a_run_are_refused(data: bytes) -> None:
 )
 def test_any_metadata_of_a_run_are_refused(about: Any) -> None:
     data = safetensors.numpy.save({"centroids": FIT.centroids}, metadata={"steinhaus": json.dumps(about)})
-    with pytest.raises(ValueError, match=r"it is no safetensors file|checksum"):
+    with pytest.raises(ValueError, match=r"it is not a safetensors file|checksum"):
         tensors.decode_fit(data, "digest", KEY, 4, 9)
 
 
@@ -157,7 +157,7 @@ def resigned(folder: Path, change: Callable[[dict[str, Any]], None]) -> bytes:
     [
         (
             lambda s: s.update(schema=SCHEMA + 1),
-            f"schema {SCHEMA + 1}; this version of Steinhaus reads schemas up to {SCHEMA}",
+            f"schema {SCHEMA + 1}, but this version of Steinhaus reads schemas up to {SCHEMA}",
         ),
         (lambda s: s.update(schema="1"), "its schema is '1'"),
         (lambda s: s.pop("plan"), "plan is missing"),
@@ -178,7 +178,7 @@ def resigned(folder: Path, change: Callable[[dict[str, Any]], None]) -> bytes:
         (lambda s: s["best"].pop(), "not all runs are there"),
         (lambda s: s["best"][0].update(restart=7), "best run is missing"),
         (lambda s: s["best"][0].update(mapping=[0]), "another mapping"),
-        (lambda s: s["best"][0].update(mapping=[0, 5]), "mapped to no label"),
+        (lambda s: s["best"][0].update(mapping=[0, 5]), "mapped to a label that does not exist"),
         (lambda s: s["best"][0]["train"].update(confusion=[[1]]), "another confusion"),
         (lambda s: s["best"][0].update(inertia="1"), r"best\[0\].inertia is '1', not of type float"),
     ],
@@ -384,6 +384,6 @@ def test_a_result_needs_its_study_to_be_finished(cut: Path) -> None:
     result: StudyResult = load(cut)
     assert not result.record.complete
     assert 0 < len(result.runs) < 4
-    with pytest.raises(StoreError, match="not finished: its assignments are not known yet"):
+    with pytest.raises(StoreError, match="not finished, so its assignments are not known yet"):
         result.labels(result.runs[0].k)
     assert "Not finished" in result.table()

@@ -1,4 +1,4 @@
-"""How the points of a study would be screened."""
+"""The explanation of how a study computes its clusters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of assignments in pieces of Parquet: the rows of the CSV, whoever writes them."""
+"""The table of assignments in Parquet pieces: the rows of the CSV, from any writer."""
 
 from __future__ import annotations
 
@@ -112,12 +112,12 @@ def test_pieces_that_are_none_of_this_study(tmp_path, images):
     one = {name: sha for name, sha in digests.items() if "test" not in name}
     with pytest.raises(ValueError, match="lacks images of the test part"):
         pieces.read(tmp_path / "it", one, record.data, (4, 9), 10**6)
-    with pytest.raises(ValueError, match="is no piece of a table"):
+    with pytest.raises(ValueError, match="is not a piece of a table"):
         pieces.read(tmp_path / "it", digests, record.data, (4, 8), 10**6)
     rows = pieces.Members(0, np.arange(1800), np.arange(1800), None, None)
     table = pieces.Table(tmp_path / "it/assignments.parquet", "train", (4, 9), None)
     wrong = pieces.write(table, np.full((2, 1800), 4, np.int32), rows)
-    with pytest.raises(ValueError, match="names a cluster that there is not"):
+    with pytest.raises(ValueError, match="names a cluster that does not exist"):
         pieces.read(tmp_path / "it", {**digests, wrong.name: wrong.sha256}, record.data, (4, 9), 10**6)
 
 

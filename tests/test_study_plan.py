@@ -40,8 +40,8 @@ def test_k_is_any_iterable_of_whole_numbers(k: object) -> None:
         ({"k": ()}, "at least one"),
         ({"k": 5}, "list of whole numbers"),
         ({"k": "5"}, "list of whole numbers"),
-        ({"k": (0,)}, "at least 1; it is 0"),
-        ({"k": (2.5,)}, "at least 1; it is 2.5"),
+        ({"k": (0,)}, "at least 1, not 0"),
+        ({"k": (2.5,)}, "at least 1, not 2.5"),
         ({"k": (True,)}, "Every K"),
         ({"restarts": 0}, "restarts"),
         ({"restarts": None}, "restarts"),
@@ -60,9 +60,9 @@ def test_k_is_any_iterable_of_whole_numbers(k: object) -> None:
         ({"init": "kmeans"}, "k-means\\+\\+"),
         ({"init": START}, "of type ndarray"),
         ({"k": (3,), "init": {4: [START]}}, "for every K"),
-        ({"k": (3,), "init": {3: START}, "restarts": 2}, "each of 2 restarts; K = 3 has 3"),
+        ({"k": (3,), "init": {3: START}, "restarts": 2}, "each of 2 restarts, but K = 3 has 3"),
         ({"k": (3,), "init": {3: 1}, "restarts": 1}, "list of arrays"),
-        ({"k": (3,), "init": {3: [START[:2]]}, "restarts": 1}, "shape \\(3, d\\); it is \\(2, 12\\)"),
+        ({"k": (3,), "init": {3: [START[:2]]}, "restarts": 1}, "shape \\(3, d\\), but it has \\(2, 12\\)"),
         ({"k": (3,), "init": {3: [START * np.nan]}, "restarts": 1}, "finite"),
         ({"k": (3,), "init": {3: [START * 1j]}, "restarts": 1}, "numbers"),
         ({"k": (3,), "init": {3: [[["a"]] * 3]}, "restarts": 1}, "numbers"),
@@ -118,7 +118,7 @@ def test_the_default_folder_is_safe_whatever_the_name() -> None:
 
 
 def test_what_does_not_fit_the_images_is_refused() -> None:
-    with pytest.raises(PlanError, match="number of training images, 36; the plan has K = 37"):
+    with pytest.raises(PlanError, match="number of training images, 36, but the plan has K = 37"):
         run(study=Study(k=(37,), train=0.6))
     with pytest.raises(PlanError, match="12 features"):
         run(study=Study(k=(3,), restarts=1, init={3: [START[:, :11]]}))

@@ -1,4 +1,4 @@
-"""A study whose best runs are refined: what it keeps, that it goes on after an interruption, what it tells."""
+"""A study with refining: what it keeps, how it resumes, and what it says."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_steps_can_be_limited_and_are_part_of_the_plan(tmp_path):
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"refine": "swaps"}, 'refine must be "none" or "breathing"; it is \'swaps\''),
+        ({"refine": "swaps"}, 'refine must be "none" or "breathing", not \'swaps\''),
         ({"refine": "breathing", "refine_steps": 0}, "refine_steps must be a whole number of at least 1"),
         ({"refine_steps": 2}, "refine_steps needs refine"),
     ],
@@ -118,7 +118,7 @@ def test_table_and_report_say_what_it_gained(tmp_path):
     table = result.table()
     assert "refined inertia" in table
     assert all(len(line) <= 80 for line in table.splitlines())
-    assert "breathing k-means added centroids where the error is largest" in render(from_result(result))
+    assert "it added centroids where the error is largest" in render(from_result(result))
 
 
 def test_a_refined_folder_of_schema_2_opens_for_ever(tmp_path):

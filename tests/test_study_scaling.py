@@ -128,9 +128,9 @@ def test_the_page_of_a_table_names_its_columns_in_their_units(table: Path) -> No
     page = render(data)
     assert ">Age</th>" in page
     assert f"{result.centroids(3)[0, 1]:,.4g}</td>" in page
-    assert "Columns are brought to mean 0 and standard deviation 1." in page
+    assert "Columns are scaled to mean 0 and standard deviation 1." in page
     assert "--scale standard" in page
-    assert "Columns are brought to mean 0" in " ".join(result.table().split())
+    assert "Columns are scaled to mean 0" in " ".join(result.table().split())
     # distances of the report are those of the study
     from steinhaus.report.measures import measure
 

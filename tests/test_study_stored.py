@@ -1,4 +1,4 @@
-"""Studies of sets that stay on disk: the bytes of one in memory, within the memory that was asked for."""
+"""Studies of sets on disk: the bytes of a study in memory, within the memory limit."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def test_starts_by_default_are_those_of_scalable_and_said(tmp_path: Path, pixels
         assert study.digest(images) == Study(k=(3,), restarts=1, max_iter=2, train=0.6, init=init).digest(images)
     notes = [event.text for event in told if event.name == "noted"]
     assert notes == [
-        'Starts are drawn by k-means||, because the points stay on disk. init="random" and init="k-means++" choose '
-        "other ones."
+        'k-means|| chooses the starts, because the points stay on disk. init="random" and init="k-means++" choose '
+        "other starts."
     ]
 
 

@@ -24,7 +24,7 @@ mnist: 42,000 images of 28 x 28 to train, 28,000 to test. Seed 0.
   5    1824011.109      0.4511     0.4537  0->0  1->1  2->3  3->7  4->6
  12    1597737.486      0.6065     0.6035  0->0  1->1  2->2  3->3  4->4  5->5
                                            6->6  7->7  8->8  9->9  10->-  11->7
-K = 12: the majority is a tie, given to the lowest label, in clusters 3, 11.
+K = 12: labels tie for the majority in clusters 3, 11; the lowest label is used.
 """
 
 

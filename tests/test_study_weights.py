@@ -1,4 +1,4 @@
-"""Weights on images: in the sources, in studies, on the command line, and in what is kept."""
+"""Weights of images: in sources, in studies, on the command line, and in saved files."""
 
 from __future__ import annotations
 
@@ -88,11 +88,11 @@ def test_the_command_keeps_weights_and_its_own_words_run_again(
     assert main(["study", "x.csv", "--weights", "w", "--k", "2,3", "--restarts", "2", "--out", "it"]) == 0
     told = " ".join("".join(capsys.readouterr()).split())
     assert "Weights: from 0 to 1.5, 45 in all." in told
-    assert "Rows count by weights, which come to 45." in told
+    assert "Rows have weights, 45 in total." in told
     result = load("it")
     assert result.record.data.weight == 45.0
     assert json.loads(Path("it/study.json").read_text())["data"]["weight"] == 45.0
-    assert "count by weights" in Path("it/report.html").read_text()
+    assert "have weights" in Path("it/report.html").read_text()
     words = shlex.split(result.record.command or "")
     assert words[words.index("--weights") + 1] == "w"
     assert main([*words[1:], "--out", "again", "--quiet"]) == 0
@@ -136,7 +136,7 @@ def test_sizes_in_pieces_are_numbers_of_images(table: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("weights", "why"),
     [
-        (np.ones(5), "one weight an image"), (-WEIGHTS, "that of image 1 is -0.5"), (np.zeros(N), "all are 0"),
+        (np.ones(5), "one weight per image"), (-WEIGHTS, "the weight of image 1 is -0.5"), (np.zeros(N), "all are 0"),
         (np.where(WEIGHTS > 1, np.nan, 1), "is nan"), (["a"] * N, "must be numbers"),
     ],
 )  # fmt: skip
@@ -148,7 +148,7 @@ def test_weights_that_are_none_are_refused(weights: object, why: str) -> None:
 def test_a_column_that_is_not_there_or_is_the_label_is_refused(table: Path) -> None:
     with pytest.raises(DataError, match="has no column 'v'"):
         open_images(table, weights="v")
-    with pytest.raises(DataError, match="cannot be the weights too"):
+    with pytest.raises(DataError, match="cannot hold the weights, too"):
         open_images(table, weights="w", labels="w")
 
 

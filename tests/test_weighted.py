@@ -1,4 +1,4 @@
-"""Points with weights: a weight of 2 is two points, bit for bit; against the oracle; the grid of weights."""
+"""Points with weights: a weight of 2 counts as two points, bit for bit; the oracle; the grid of weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Few points of many features, read where they stand: held bit for bit to the engine that settles every pair."""
+"""Few points with many features, read without a copy: bit for bit the engine that settles every pair."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Threads that share out ranges: interrupts at any moment leave nobody waiting."""
+"""Threads that share ranges: interrupts at any moment leave no thread waiting."""
 
 from __future__ import annotations
 

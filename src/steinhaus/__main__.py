@@ -1,4 +1,4 @@
-"""`python -m steinhaus` is the command `steinhaus`."""
+"""Run the command `steinhaus` by `python -m steinhaus`."""
 
 from steinhaus.cli import run
 

@@ -1,8 +1,9 @@
-"""Sums in two-float arithmetic: the few numbers of a run that must come out the same everywhere.
+"""Means, inertia, shift and variance of a run in two-float arithmetic, with the same bits on every machine.
 
 A two-float is an unevaluated sum high + low of two float64, 106 bits. `two_sum` is Knuth's, `two_product` is Dekker's
 (T. J. Dekker, A floating-point technique for extending the available precision, Numer. Math. 18, 1971). The compiler
-fuses and reorders nothing, and every sum runs in one fixed order. Features are taken eight at a time, then one by one.
+fuses and reorders nothing, and every sum runs in one fixed order. Features are taken eight at a time, the rest one by
+one.
 
 Integer sums come as limbs, (limbs, k, d) int64: value = sum over l of limbs[l] * 2^(32 (limbs - 1 - l)).
 """
@@ -23,10 +24,10 @@ _LIMB = 2.0**32
 def means(limbs: Int64, counts: Int64, offset: Float64, step: Float64, centroids: Float64) -> None:
     """Write the means of the clusters that have points into `centroids`, in the units of the points.
 
-    The quotient sum / count is rounded once (division with one correction); scaling by the step is exact; adding the
-    offset rounds once more where there is one.
+    The quotient sum / count is rounded once, by a division with one correction. Scaling by the step is exact. Adding an
+    offset other than 0 rounds once more.
 
-    limbs (l, k, d) int64, counts (k,) int64, offset and step (d,) float64 -> centroids (k, d) float64, in place.
+    limbs: (l, k, d); counts: (k,); offset, step: (d,); centroids: (k, d), in place.
     """
     k, d = centroids.shape
     mean_rows(limbs, len(limbs), k, d, counts, offset, step, centroids)
@@ -35,10 +36,9 @@ def means(limbs: Int64, counts: Int64, offset: Float64, step: Float64, centroids
 def inertia(squares: Float64, limbs: Int64, counts: Int64, centroids: Float64, offset: Float64, step: Float64) -> float:
     """Add up the squared distances of all points to their centroids.
 
-    Measured from the offset, this is sum |x|^2 + sum_j c_j . (n_j c_j - 2 S_j).
+    With points and centroids less the offset, this is sum |x|^2 + sum_j c_j . (n_j c_j - 2 S_j).
 
-    squares (2,) float64, high and low; limbs (l, k, d) int64, counts (k,) int64, centroids (k, d), offset, step (d,)
-    float64 -> float.
+    squares: (2,), high + low; limbs: (l, k, d); counts: (k,); centroids: (k, d); offset, step: (d,).
     """
     k, d = centroids.shape
     table = np.empty((2, d))
@@ -46,15 +46,16 @@ def inertia(squares: Float64, limbs: Int64, counts: Int64, centroids: Float64, o
 
 
 def shift(old: Float64, new: Float64) -> float:
-    """Sum of squared differences of two sets of centroids, (k, d) float64 each, in order."""
+    """The sum of squared differences of two sets of centroids, old and new (k, d), in order."""
     return float(moved(old, new, old.size))
 
 
 def mean_variance(squares: Float64, limbs: Int64, n: int, step: Float64) -> float:
-    """The variance of each feature, averaged over the features: what scikit-learn's relative tolerance is relative to.
+    """The mean over all features of their variances: the unit of scikit-learn's relative tolerance.
 
-    squares (2,) float64, limbs (l, 1, d) int64 sums of all points, n their number, step (d,) float64 -> float. What is
-    left of equal points is the rounding of two floats, and counts as 0.
+    If all points are equal, only the rounding of the two-floats is left. It counts as 0.
+
+    squares: (2,); limbs: (l, 1, d) the sums of all points; n: the number of points; step: (d,).
     """
     return float(_mean_variance(squares, limbs, len(limbs), len(step), n, step))
 
@@ -85,9 +86,10 @@ def two_product(a: Number, b: Number) -> tuple[Number, Number]:
 
 @inlined
 def _value(lanes: literal, sums: Array[i64], upper: i64, at: i64, like: Number) -> tuple[Number, Number]:
-    """Integer sums as two-floats, as many as `like` has lanes; `upper` is how far before them the limb above is, or 0.
+    """Integer sums as two-floats, as many as `like` has lanes.
 
-    Past 2^53 a high limb is rounded: a single one once, eight with their halves apart.
+    sums: (limbs, k, d); the high limb stands `upper` places before the low limb at `at`, and 0 says that there is one
+    limb. A high limb above 2^53 is rounded. With one lane it is rounded once, with eight its halves are rounded apart.
     """
     last = load(sums, at, lanes)
     high = convert(last >> 32, f64)
@@ -111,7 +113,7 @@ def mean_rows(
     step: Array[f64],
     centroids: Array[f64],
 ) -> None:
-    """See `means`: (many, k, d) limbs."""
+    """See `means`. limbs: (many, k, d); counts: (k,); offset, step: (d,); centroids: (k, d), in place."""
     upper, whole = (many - 1) * k * d, d - d % 8
     for j in range(k):
         if counts[j] == 0:
@@ -134,6 +136,7 @@ def _mean(
     step: Array[f64],
     out: Array[f64],
 ) -> None:
+    # sums: (limbs, k, d), from the low limb of a cluster on; offset, step, out: (d,).
     s, r = _value(lanes, sums, upper, t, n)
     q = s / n
     p, e = two_product(q, n)
@@ -154,7 +157,7 @@ def cost(
     step: Array[f64],
     table: Array[f64],
 ) -> f64:
-    """See `inertia`; table: (2, d) to work in."""
+    """See `inertia`. limbs: (many, k, d); table: (2, d), work space."""
     upper, whole = (many - 1) * k * d, d - d % 8
     sums = limbs + upper
     for t in range(0, whole, 8):
@@ -183,7 +186,11 @@ def _costs(
     step: Array[f64],
     table: Array[f64],
 ) -> None:
-    """Write the sums over the clusters of c (n c - 2 S), in steps, for a feature or eight into `table`, (2, d)."""
+    """Write the sums over the clusters of c (n c - 2 S), for `lanes` features, in steps of the grid.
+
+    table: (2, d), the sums as two-floats. sums: (limbs, k, d), from the low limbs on; counts: (k,); centroids: (k, d);
+    offset, step: (d,).
+    """
     high, low = splat(0.0, f64, lanes), splat(0.0, f64, lanes)
     for j in range(k):
         n, at = splat(f64(counts[j]), f64, lanes), j * d + t
@@ -197,7 +204,7 @@ def _costs(
 def _cost(
     lanes: literal, high: Number, low: Number, sums: Array[i64], upper: i64, at: i64, n: Number, c: Number
 ) -> tuple[Number, Number]:
-    """Add c (n c - 2 S) to two-floats."""
+    """Add c (n c - 2 S) to the two-float high + low. sums: (limbs, k, d), from the low limbs on."""
     s, r = _value(lanes, sums, upper, at, n)
     p, e = two_product(n, c)
     m, f = two_sum(p, 0.0 - 2.0 * s)
@@ -210,7 +217,7 @@ def _cost(
 
 @shared_kernel
 def moved(old: Array[f64], new: Array[f64], size: i64) -> f64:
-    """See `shift`; size: k * d."""
+    """See `shift`. old, new: (k, d); size: k * d."""
     total = 0.0
     for t in range(size):
         difference = new[t] - old[t]
@@ -220,13 +227,14 @@ def moved(old: Array[f64], new: Array[f64], size: i64) -> f64:
 
 @kernel
 def _mean_variance(squares: Array[f64], limbs: Array[i64], many: i64, d: i64, points: i64, step: Array[f64]) -> f64:
+    # See `mean_variance`. squares: (2,); limbs: (many, 1, d); step: (d,).
     upper, n = (many - 1) * d, f64(points)
     total, rest = squares[0], squares[1]
     for t in range(d):
         s, r = _value(1, limbs + upper, upper, t, n)
         q = s / n
         near, off = two_product(q, n)
-        left = ((s - near) - off) / n  # of the quotient, past its rounding
+        left = ((s - near) - off) / n  # the rounding error of the quotient
         p, e = two_product(q, s)  # (sum q)^2 / n
         scale = step[t] * step[t]
         m, f = two_sum(total, -p * scale)

@@ -1,4 +1,4 @@
-"""JSON in one canonical form, from which checksums and digests are taken."""
+"""JSON in one canonical form, for checksums and digests."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 
 def canonical(value: Any) -> bytes:
-    """The value with sorted keys, without spaces, floats by their shortest exact digits, in ASCII.
+    """The value as JSON: keys sorted, no spaces, floats in their shortest exact digits, ASCII.
 
     Raises
     ------
     ValueError
-        It holds NaN or an infinity.
+        The value holds NaN or an infinity.
     """
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()

@@ -1,4 +1,4 @@
-"""From tallies to the next centroids: means, refill of empty clusters, how far they moved, what they cost."""
+"""From tallies to the next centroids: means, refill of empty clusters, shift and inertia."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from steinhaus.points import Float64, Grid, Int64, Points, Tally, Totals
 
 
 def refill(points: Points, tally: Tally) -> Tally:
-    """Give each empty cluster one of the farthest points, taken out of the cluster that has it; as scikit-learn does.
+    """Move one of the farthest points into each empty cluster, as scikit-learn does.
 
-    Clusters are served in ascending order, points from the farthest on. Where there are fewer points off their
-    centroid than empty clusters, the rest stay empty.
+    The first empty cluster gets the farthest point, the next one the second farthest, and so on. If there are more
+    empty clusters than points at a distance above 0 from their centroid, the remaining clusters stay empty.
     """
     if not len(tally.farthest):
         return tally
@@ -32,7 +32,7 @@ def refill(points: Points, tally: Tally) -> Tally:
 
 
 def _moved(grid: Grid, tally: Tally, rows: Float64, weights: Int64, moves: list[tuple[int, int]]) -> Tally:
-    """A tally once these points, (e, d), have each gone to the first cluster of a pair, from the second."""
+    """The tally after points have moved. rows: (e, d); weights: (e,); moves: e pairs (new cluster, old cluster)."""
     sums, counts = tally.sums.copy(), tally.counts.copy()
     integers = grid.limbs(rows, len(sums), weights).swapaxes(0, 1)
     for (empty, owner), row, weight in zip(moves, integers, weights, strict=False):
@@ -44,7 +44,7 @@ def _moved(grid: Grid, tally: Tally, rows: Float64, weights: Int64, moves: list[
 
 
 def means(grid: Grid, tally: Tally, centroids: Float64) -> Float64:
-    """The means of the clusters, (k, d) float64; a cluster without points keeps its old centroid."""
+    """The means of the clusters, (k, d). A cluster without points keeps its old centroid. centroids: (k, d)."""
     following = centroids.copy()
     if tally.finer:
         return _means_of_levels(grid, tally, following)
@@ -53,7 +53,10 @@ def means(grid: Grid, tally: Tally, centroids: Float64) -> Float64:
 
 
 def _means_of_levels(grid: Grid, tally: Tally, following: Float64) -> Float64:
-    """The means, as quotients of Python's integers, which have room for all levels and are rounded once."""
+    """The means for weights in several levels, as quotients of Python's integers, rounded once.
+
+    following: (k, d) the old centroids, changed in place and returned.
+    """
     sums = np.zeros(tally.sums.shape[1:], object)
     counts = np.zeros(len(tally.counts), object)
     for level in (tally, *tally.finer):
@@ -76,7 +79,7 @@ def weights_of(totals: Totals, tally: Tally) -> Float64:
 
 
 def inertia(grid: Grid, totals: Totals, tally: Tally, centroids: Float64) -> float:
-    """Sum of squared distances of the tallied points to these centroids, weighted, in squared units of the points."""
+    """The weighted sum of squared distances of the points to centroids, (k, d), in squared units of the points."""
     squares = totals.squares if totals.weighted is None else totals.weighted
     counted = arithmetic.inertia(squares, tally.sums, tally.counts, centroids, grid.offset, grid.step)
     of_levels = [float(counted) * totals.unit]
@@ -87,10 +90,10 @@ def inertia(grid: Grid, totals: Totals, tally: Tally, centroids: Float64) -> flo
 
 
 def shift(old: Float64, new: Float64) -> float:
-    """Sum of the squared distances that the centroids moved."""
+    """The sum of the squared distances by which the centroids moved. old, new: (k, d)."""
     return float(arithmetic.shift(old, new))
 
 
 def mean_variance(grid: Grid, totals: Totals) -> float:
-    """The mean of the features' variances, the unit of scikit-learn's `tol`."""
+    """The mean over all features of their variances: the unit of scikit-learn's `tol`."""
     return float(arithmetic.mean_variance(totals.squares, totals.sums, totals.n, grid.step))

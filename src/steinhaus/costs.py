@@ -1,4 +1,4 @@
-"""Errors and utilities of clusters, summed over the points in their own order: the same bits wherever they are."""
+"""Errors and utilities of clusters. They are summed in the order of the points, so every engine gives the same bits."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from steinhaus.points import Float64, Int32, Points, Run
 
 @dataclass(frozen=True)
 class Costs:
-    """What points cost in the clusters of a run, by their weights.
+    """The errors and utilities of the clusters of a run. Points count by their weights.
 
     Attributes
     ----------
     labels
         (n,) the cluster of each point.
     nearest
-        (n,) its squared distance to the centroid.
+        (n,) the squared distance of each point to its centroid, times its count.
     errors
-        (k,) the sum of these in each cluster.
+        (k,) the sum of `nearest` in each cluster.
     utilities
-        (k,) by how much the inertia would rise without this centroid, if no other moved: the sum over its points of
-        what the second nearest centroid is farther.
+        (k,) the rise of the inertia if this centroid were removed and no other moved. Each of its points would go to
+        its second nearest centroid.
     """
 
     labels: Int32
@@ -34,7 +34,7 @@ class Costs:
 
 
 def costs_of(points: Points, run: Run) -> Costs:
-    """The costs of a run that was just assigned, of two centroids or more."""
+    """The costs of a run with at least two centroids. The run must be the one that was just assigned."""
     nearest, second = two_nearest(points, run)
     labels, k, counts = np.asarray(points.labels(run.key)), len(run.centroids), points.totals.weights
     missed = second - nearest
@@ -44,5 +44,5 @@ def costs_of(points: Points, run: Run) -> Costs:
 
 
 def _sums(values: Float64, labels: Int32, k: int) -> Float64:
-    """The sums of values by label, from the first to the last point."""
+    """The sums of values in each cluster, (k,), in the order of the points. values: (n,); labels: (n,)."""
     return np.bincount(labels, values, k).astype(np.float64, copy=False)

@@ -2,15 +2,15 @@
 
 
 class SteinhausError(ValueError):
-    """Something the caller can put right; the command line shows its message as one paragraph."""
+    """An error that the caller can correct. The command line shows its message as one paragraph."""
 
 
 class DataError(SteinhausError):
-    """A source of images cannot be read, or does not hold what it says."""
+    """A source of images cannot be read, or its content contradicts its description."""
 
 
 class PlanError(SteinhausError):
-    """A study's plan, or a parameter, is out of range or contradicts another."""
+    """A parameter, or a part of a study's plan, is out of range or contradicts another."""
 
 
 class StoreError(SteinhausError):
@@ -18,7 +18,7 @@ class StoreError(SteinhausError):
 
 
 class ModelError(SteinhausError):
-    """A model cannot be written to a file, or a file does not hold one."""
+    """A model cannot be written to a file, or a file does not hold a model."""
 
 
 class ClusterError(SteinhausError):

@@ -1,8 +1,8 @@
-"""Starts in two levels, for K in the thousands: a few coarse clusters, each split into its share of the K.
+"""Starts in two levels, for K in the thousands: a few coarse clusters, each split into some of the K clusters.
 
-About sqrt(K) coarse clusters are found on a sample. Each is then clustered by itself, into a share of K in proportion
-to its points. A step on one level compares a point with about sqrt(K) centroids instead of K. This is a start, not an
-approximation: Lloyd's algorithm goes on from it as from any other.
+About sqrt(K) coarse clusters are found on a sample. Each is then clustered by itself. Its share of the K clusters is in
+proportion to its points. So a step on either level compares a point with about sqrt(K) centroids instead of K. The
+result is a start like any other, from which Lloyd's algorithm runs on all points.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from steinhaus.lloyd import lloyd
 from steinhaus.points import Float64, Int64, Points, Run
 from steinhaus.seeding import Stream, starts
 
-_PER_CLUSTER = 128  # rows of the sample for each cluster, about: with more, ten iterations end no lower
-_ITERATIONS = 5  # of Lloyd's algorithm on each level
+_PER_CLUSTER = 128  # sampled rows for each cluster, about; with more, the inertia after ten iterations is no lower
+_ITERATIONS = 5  # iterations of Lloyd's algorithm on each level
 
 Open = Callable[[Int64], AbstractContextManager[Points]]
 
@@ -29,13 +29,15 @@ def hierarchical(points: Points, k: int, stream: Stream, open_rows: Open, *, wei
     Parameters
     ----------
     points
-        The points; they label a sample by the coarse clusters.
+        The engine with all points. It labels a sample by the coarse clusters.
+    k
+        The number of centroids.
     stream
-        The run's random numbers.
+        The random numbers of the run.
     open_rows
-        Opens an engine for some of the points alone, given their numbers in ascending order, with their weights.
+        Opens an engine for some of the points, with their weights. It gets their numbers, (m,), ascending.
     weights
-        (n,) how often each point counts; None: once. Points of weight 0 are left out if there are k others.
+        (n,) the count of each point; None: 1 each. Points of weight 0 are left out if there are k others.
     """
     rows = _drawn(np.arange(points.n) if weights is None else _weighty(weights, k), _PER_CLUSTER * k, stream)
     coarse = _centroids(_drawn(rows, _PER_CLUSTER * _coarse(k), stream), _coarse(k), stream, open_rows)
@@ -55,16 +57,18 @@ def hierarchical(points: Points, k: int, stream: Stream, open_rows: Open, *, wei
 
 
 def shares(sizes: Int64, weights: Int64, k: int) -> Int64:
-    """Share out k clusters in proportion to weights, (m,) int64: by the largest remainder, the first of equals.
+    """Share out k clusters among parts in proportion to their weights, by the largest remainder: (m,) int64.
 
-    A part gets at least one cluster, unless it is empty, and at most as many as it has points.
+    Ties go to the first part. A part that is not empty gets at least one cluster, and at most as many as it has points.
 
     Parameters
     ----------
     sizes
-        (m,) points in each part, k or more in all, in at most k parts.
+        (m,) points in each part; at least k in all, and m is at most k.
     weights
-        (m,) what the parts count for, not all 0.
+        (m,) the weight of each part, not all 0.
+    k
+        The number of clusters.
     """
     quotas = k * (weights / weights.sum())
     found: Int64 = np.minimum(np.maximum(np.floor(quotas).astype(np.int64), 1), sizes)
@@ -78,30 +82,30 @@ def shares(sizes: Int64, weights: Int64, k: int) -> Int64:
 
 
 def _coarse(k: int) -> int:
-    """How many coarse clusters there are for k."""
+    """The number of coarse clusters for k clusters."""
     return max(1, round(math.sqrt(k)))
 
 
 def _weighty(weights: Int64, k: int) -> Int64:
-    """The points that have weight; all of them, if fewer than k have."""
+    """The points whose weight is above 0; all points, if fewer than k have such a weight. weights: (n,)."""
     rows = np.flatnonzero(weights > 0)
     return rows if len(rows) >= k else np.arange(len(weights))
 
 
 def _drawn(rows: Int64, many: int, stream: Stream) -> Int64:
-    """About so many of these rows, evenly drawn, ascending; all of them, if they are not twice as many."""
+    """About `many` of the rows, (m,), drawn evenly, ascending; all rows, if there are at most twice as many."""
     if len(rows) <= 2 * many:
         return rows
     return rows[np.unique(stream.integers(many, len(rows)))]
 
 
 def _parts(values: Int64, sizes: Int64) -> list[Int64]:
-    """Values that stand part by part, a piece for each part."""
+    """Split values, (m,), that stand part by part, into the parts. sizes: (p,)."""
     return np.split(values, np.cumsum(sizes)[:-1])
 
 
 def _centroids(rows: Int64, k: int, stream: Stream, open_rows: Open) -> Float64:
-    """Cluster some points by themselves: greedy k-means++, then a few iterations; (k, d) float64."""
+    """Cluster some points, rows (m,), by themselves -> (k, d): greedy k-means++, then a few iterations."""
     with open_rows(rows) as points:
         start = starts(points, k, "k-means++", stream, weights=points.totals.draws)
         (fit,) = lloyd(points, [Run("part", start)], max_iter=_ITERATIONS)

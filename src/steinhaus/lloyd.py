@@ -2,8 +2,8 @@
 
 S. P. Lloyd, Least squares quantization in PCM, IEEE Transactions on Information Theory 28, 1982.
 
-All active runs advance together: one pass over the points serves every run, and a run that has ended leaves. The points
-may be anywhere; this page knows `Points` and nothing about hardware.
+All active runs advance together: one pass over the points serves every run, and a run that has ended leaves. This
+module knows only the protocol `Points`, not where the points are.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ def lloyd(
     Parameters
     ----------
     points
-        The points, wherever they live.
+        The engine that holds the points.
     runs
-        Where each run stands: at its start, or anywhere that `watch` was told; either way it ends in the same bits.
+        The runs, each at its start or at any later state that `watch` was given. Both end in the same bits.
     max_iter
-        The most iterations of one run, counted from its very start.
+        The most iterations of one run, counted from its start.
     tol
-        Relative tolerance, scikit-learn's: a run ends when its centroids moved by a sum of squares of at most `tol`
-        times the mean variance of the features. 0: when no centroid moved at all.
+        Relative tolerance, as in scikit-learn: a run ends when the sum of squares by which its centroids moved is at
+        most `tol` times the mean variance of the features. 0: when no centroid moved.
     watch
-        Called after every iteration with the runs that are still active. It may return them with a `stop` for those
-        that shall end there.
+        Called after every iteration with the active runs. It may return them, with a `stop` for each run that shall
+        end there.
     project
-        What becomes of the means after each update, (k, d) float64 in and out: spherical k-means scales them. None:
-        they stay as they are.
+        Changes the means after each update, (k, d) float64 -> (k, d) float64. Spherical k-means scales them. None: the
+        means are the centroids.
 
     Yields
     ------
@@ -75,13 +75,13 @@ def lloyd(
 
 
 def _begun(run: Run, max_iter: int) -> Run:
-    """The run as the engines take it, whatever the memory order of the caller's centroids."""
+    """The run with C-contiguous centroids. It stops at once if it already has `max_iter` iterations."""
     stop = Stop.MAX_ITER if len(run.history) >= max_iter else run.stop
     return replace(run, centroids=np.ascontiguousarray(run.centroids), stop=stop)
 
 
 def _ahead(points: Any, runs: Sequence[Run], max_iter: int, tolerance: float) -> list[Run]:
-    """Let the points go ahead, up to the iteration that would end each run: it is left to be done here."""
+    """Let the engine advance each run up to the iteration that ends it. `lloyd` itself does that iteration."""
     left = [run for run in runs if not run.stop]
     most = [max_iter - 1 - len(run.history) for run in left]
     gone = iter(points.advance(left, tolerance=tolerance, most=most))
@@ -96,7 +96,10 @@ def _advance(
     tolerance: float,
     project: Callable[[Float64], Float64] | None,
 ) -> Run | Fit:
-    """Update the centroids; then go on, or end, or owe one more assignment so that labels belong to the centroids."""
+    """Update the centroids. The run then continues, or ends, or needs one more assignment.
+
+    In the last case it has a `stop`: the assignment gives it labels that belong to its last centroids.
+    """
     filled = refill(points, tally)
     centroids = means(points.grid, filled, run.centroids)
     centroids = np.ascontiguousarray(project(centroids)) if project else centroids

@@ -1,9 +1,9 @@
-"""From clusters to labels: which label a cluster stands for, and how well clusters and labels agree.
+"""Clusters and labels: the label of each cluster, and scores of how well clusters and labels agree.
 
-Everything is computed from one table of counts, `confusion`: clusters x labels. Scores are scikit-learn's, by their
-definitions: L. Hubert and P. Arabie, Comparing partitions, Journal of Classification 2, 1985 (ARI); A. Rosenberg and
-J. Hirschberg, V-measure, EMNLP-CoNLL 2007 (homogeneity, completeness); N. X. Vinh, J. Epps, J. Bailey, JMLR 11, 2010
-(NMI, with the arithmetic mean). Sums are exact (whole numbers, or `math.fsum`), so no order of clusters or version of
+All is computed from one table of counts, `confusion`: clusters x labels. The scores have scikit-learn's definitions:
+L. Hubert and P. Arabie, Comparing partitions, Journal of Classification 2, 1985 (ARI); A. Rosenberg and J. Hirschberg,
+V-measure, EMNLP-CoNLL 2007 (homogeneity, completeness); N. X. Vinh, J. Epps, J. Bailey, JMLR 11, 2010 (NMI, with the
+arithmetic mean). Sums are exact (whole numbers, or `math.fsum`). So neither the order of clusters nor the version of
 NumPy changes a bit.
 """
 
@@ -20,11 +20,11 @@ from numpy.typing import ArrayLike, NDArray
 from steinhaus.errors import SteinhausError
 from steinhaus.points import Int64
 
-Mapping = tuple[int | None, ...]  # the label of cluster 0, 1, ...; None: it has none
+Mapping = tuple[int | None, ...]  # the label of cluster 0, 1, ...; None: the cluster has no label
 
 
 def majority_mapping(labels: ArrayLike, clusters: ArrayLike) -> tuple[dict[int, Any], NDArray[Any]]:
-    """Name each cluster by the label that most of its points bear; ties go to the lowest label.
+    """Name each cluster by the most frequent label of its points. Ties go to the lowest label.
 
     Parameters
     ----------
@@ -36,14 +36,14 @@ def majority_mapping(labels: ArrayLike, clusters: ArrayLike) -> tuple[dict[int, 
     Returns
     -------
     mapping
-        The label of each cluster 0, 1, ... up to the last one that has points; None for an empty one.
+        The label of each cluster 0, 1, ... up to the last one with points; None for an empty cluster.
     predictions
-        (n,) the label of each point's cluster, of the labels' dtype.
+        (n,) the label of each point's cluster, in the dtype of `labels`.
 
     Raises
     ------
     SteinhausError
-        The two are not of one length, there are no points, or the clusters are no whole numbers of at least 0.
+        `labels` and `clusters` differ in length or are empty, or `clusters` are not whole numbers of at least 0.
 
     Examples
     --------
@@ -74,9 +74,9 @@ def confusion(labels: NDArray[np.integer], clusters: NDArray[np.integer], k: int
     labels
         (n,) indices of labels, below n_labels.
     clusters
-        (n,) below k.
+        (n,) cluster of each point, below k.
     k, n_labels
-        The table's size.
+        The size of the table.
     """
     cells = clusters.astype(np.int64) * n_labels + labels
     return np.bincount(cells, minlength=k * n_labels).reshape(k, n_labels).astype(np.int64)
@@ -87,11 +87,11 @@ class Majority:
     """The majority of each cluster."""
 
     mapping: Mapping
-    ties: tuple[int, ...]  # clusters in which two labels or more were most frequent: the lowest was taken
+    ties: tuple[int, ...]  # clusters with two or more most frequent labels; the lowest label was taken
 
 
 def majorities(table: Int64) -> Majority:
-    """The most frequent label of each cluster, (k, labels) counts in; an empty cluster has none."""
+    """The most frequent label of each cluster, from a table of counts, (k, labels). An empty cluster has none."""
     most = table.max(axis=1)
     mapping = tuple(int(label) if count else None for label, count in zip(table.argmax(axis=1), most, strict=True))
     shared = (table == most[:, None]).sum(axis=1)
@@ -99,10 +99,10 @@ def majorities(table: Int64) -> Majority:
 
 
 def one_to_one(table: Int64) -> Mapping:
-    """The mapping that gives each label to one cluster at most and names most points rightly.
+    """The mapping of the highest accuracy that gives each label to at most one cluster. table: (k, labels).
 
-    By H. W. Kuhn, The Hungarian method for the assignment problem, 1955 (SciPy's solver). Clusters beyond the number of
-    labels have none, nor have empty ones.
+    Empty clusters have no label, and if there are more clusters than labels, others have none, too. Method: H. W. Kuhn,
+    The Hungarian method for the assignment problem, 1955 (SciPy's solver).
     """
     from scipy.optimize import linear_sum_assignment
 
@@ -111,26 +111,26 @@ def one_to_one(table: Int64) -> Mapping:
 
 
 def accuracy(table: Int64, mapping: Sequence[int | None]) -> float:
-    """The share of points whose cluster is mapped to their label; those of a cluster without label count as wrong."""
+    """The share of points whose cluster is mapped to their label. Points of clusters without a label count as wrong."""
     right = sum(int(table[cluster, label]) for cluster, label in enumerate(mapping) if label is not None)
     return right / int(table.sum())
 
 
 def purity(table: Int64) -> float:
-    """The share of points that bear the most frequent label of their cluster."""
+    """The share of points with the most frequent label of their cluster."""
     return int(table.max(axis=1).sum()) / int(table.sum())
 
 
 def adjusted_rand(table: Int64) -> float:
-    """The adjusted Rand index: pairs on which both partitions agree, above what chance would give; at best 1."""
+    """The adjusted Rand index: agreement on pairs of points, corrected for chance; at most 1."""
     n = int(table.sum())
     both = _pairs(table.ravel().tolist())
     of_clusters = _pairs(table.sum(axis=1).tolist())
     of_labels = _pairs(table.sum(axis=0).tolist())
     if both == of_clusters == of_labels:
         return 1.0
-    # (both - expected) / ((of_clusters + of_labels) / 2 - expected), expected = of_clusters * of_labels / pairs,
-    # with numerator and denominator in whole numbers
+    # (both - expected) / ((of_clusters + of_labels) / 2 - expected), expected = of_clusters * of_labels / pairs.
+    # Both sides are multiplied by 2 pairs, so that numerator and denominator are whole numbers.
     pairs = n * (n - 1) // 2
     product = of_clusters * of_labels
     return 2 * (both * pairs - product) / ((of_clusters + of_labels) * pairs - 2 * product)
@@ -142,9 +142,9 @@ def _pairs(counts: Iterable[int]) -> int:
 
 @dataclass(frozen=True)
 class Information:
-    """What clusters and labels tell of each other, each score in 0..1."""
+    """Scores by information theory, each in 0..1."""
 
-    nmi: float  # mutual information over the mean of the two entropies
+    nmi: float  # mutual information, divided by the mean of the two entropies
     homogeneity: float  # 1: every cluster holds points of one label only
     completeness: float  # 1: all points of a label are in one cluster
 
@@ -173,5 +173,5 @@ def _entropy(counts: list[int], n: int) -> float:
 
 
 def _share(mutual: float, entropy: float) -> float:
-    """Of nothing to know, all is known: 1."""
+    """Mutual information divided by an entropy; 1 if the entropy is 0."""
     return min(mutual / entropy, 1.0) if entropy > 0 else 1.0

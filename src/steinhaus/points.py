@@ -1,8 +1,7 @@
-"""The seam between the algorithm and the engines: what a collection of points must be able to do.
+"""The interface between the algorithm and the engines: the protocol `Points`, and the records that pass through it.
 
-`lloyd`, `seeding` and `centroids` know these records and nothing about hardware; an engine (`engines/`) is one class
-that implements `Points`. What an engine remembers between passes is a cache: losing it costs time and never changes a
-result.
+`lloyd`, `seeding` and `centroids` use these alone. An engine (`engines/`) is a class that implements `Points`. Its
+state between passes is a cache: losing it costs time and never changes a result.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ Int32 = NDArray[np.int32]
 
 
 class Stop(Enum):
-    """Why a run ended; the value is the sentence that the user reads."""
+    """The reason why a run ended. The value is the sentence for the user."""
 
     CONVERGED = "No centroid moved: the run has converged."
     TOLERANCE = "The centroids moved by no more than the tolerance."
@@ -33,18 +32,19 @@ class Stop(Enum):
 
 @dataclass(frozen=True)
 class Run:
-    """One run of the algorithm, in progress or about to begin: all that is needed to go on with it.
+    """The state of one run, at its start or later. A run can be continued from it.
 
     Attributes
     ----------
     key
-        Names the run within its study, (k, restart) there; engines key their caches by it.
+        Identifies the run; in a study it is (k, restart). Engines keep their caches by it.
     centroids
-        (k, d) float64, C-contiguous, in the units of the points; `lloyd` takes them in any memory order.
+        (k, d) float64, C-contiguous, in the units of the points. Other memory orders are copied.
     history
-        Inertia after each iteration so far, one float an iteration, in squared units of the points.
+        Inertia after each iteration so far, in squared units of the points.
     stop
-        Why the run stops early, once it does: it still owes one assignment, so that its labels belong to its centroids.
+        The reason why the run stops before it has converged; None while it goes on. A run with a `stop` needs one more
+        assignment, so that its labels belong to its centroids.
     """
 
     key: Hashable
@@ -53,16 +53,16 @@ class Run:
     stop: Stop | None = None
 
     def __post_init__(self) -> None:
-        """Let centroids be contiguous, as kernels read them."""
+        """Make the centroids C-contiguous, as kernels read them."""
         object.__setattr__(self, "centroids", np.ascontiguousarray(self.centroids))
 
 
 @dataclass(frozen=True)
 class Fit:
-    """A finished run. Labels are the engine's: ask `Points.labels(key)` before it forgets the run.
+    """A finished run. The engine holds its labels: call `Points.labels(key)` before the engine forgets the run.
 
-    `inertia` is that of the final labels with the returned centroids; it equals `history[-1]` where the run
-    converged, and is at most that where it was stopped earlier.
+    `inertia` belongs to the final labels and the returned centroids. If the run converged, it equals `history[-1]`. If
+    the run was stopped earlier, it is at most `history[-1]`.
     """
 
     key: Hashable
@@ -74,26 +74,26 @@ class Fit:
 
     @property
     def iterations(self) -> int:
-        """The number of iterations: one assignment of every point and one update of the centroids each."""
+        """The number of iterations. An iteration is an assignment of all points and an update of the centroids."""
         return len(self.history)
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step of refining: some centroids added, as many removed.
+    """One step of refining: some centroids are added, and as many are removed.
 
     Attributes
     ----------
     added
-        How many centroids were added, and as many removed.
+        The number of centroids that were added, and then removed.
     inertia
-        Of the clustering that the step found, in squared units of the points, weighted.
+        Inertia of the clustering that the step found, weighted, in squared units of the points.
     kept
-        Whether that was better than all before, and taken.
+        Whether this clustering was better than all before, and was kept.
     iterations
         Iterations of Lloyd's algorithm.
     seconds
-        How long the step took.
+        Duration of the step.
     """
 
     added: int
@@ -105,16 +105,16 @@ class Step:
 
 @dataclass(frozen=True)
 class Grid:
-    """Where integer sums stand for real ones: feature t of a point is offset[t] + step[t] * q, q an integer.
+    """The grid of exact sums: an integer q stands for the value offset[t] + step[t] * q of feature t.
 
-    Pixels are their own grid: offset 0, step 1. Steps are powers of two, so that scaling never rounds.
+    Pixels have offset 0 and step 1. Steps are powers of two, so that scaling never rounds.
     """
 
     offset: Float64  # (d,)
     step: Float64  # (d,)
 
     def limbs(self, rows: Float64, limbs: int, weights: Int64 | None = None) -> Int64:
-        """The integers of these rows, (m, d) float64 -> (limbs, m, d) int64; each row times its weight, (m,) int64."""
+        """The integers of rows, (m, d) -> (limbs, m, d), each row times its weight. weights: (m,); None: 1 each."""
         q = np.rint((rows - self.offset) / self.step).astype(np.int64)
         exact = q if weights is None else q.astype(object) * weights[:, np.newaxis].astype(object)
         parts = [exact] if limbs == 1 else [exact >> 32, exact & 0xFFFFFFFF]
@@ -123,28 +123,28 @@ class Grid:
 
 @dataclass(frozen=True)
 class Totals:
-    """What never changes about the points: exact sums over all of them, of the grid's integers q = (x - offset) / step.
+    """Exact sums over all points, of the grid's integers q = (x - offset) / step. They never change.
 
-    Weights are whole numbers times a unit: in a tally, and in `weighted`, a point of weight w stands for w / unit
+    Weights are whole numbers times a unit: in a tally, and in `weighted`, a point of weight w counts as w / unit
     points.
     """
 
-    sums: Int64  # (limbs, 1, d): of all points, each counted once
+    sums: Int64  # (limbs, 1, d), each point counted once
     squares: Float64  # (2,) sum of (step q)^2 over all points and features, as a two-float: high + low
-    n: int
-    weights: Int64 | None = None  # (n,) what each point counts for in tallies, at least 0; None: 1 each
-    weighted: Float64 | None = None  # (2,) as squares, each point counted by its weight; None: there are no weights
-    unit: float = 1.0  # the weight that one count stands for
+    n: int  # points
+    weights: Int64 | None = None  # (n,) count of each point in tallies, at least 0; None: 1 each
+    weighted: Float64 | None = None  # (2,) as `squares`, each point times its count; None: there are no weights
+    unit: float = 1.0  # the weight of one count
     finer: tuple[tuple[Int64, Float64], ...] = ()  # `weights` and `weighted` of the levels below: see `Tally.finer`
 
     @property
     def draws(self) -> Int64 | None:
-        """What each point counts for where points are drawn, (n,); None: 1 each."""
+        """The counts by which points are drawn at random, (n,); None: 1 each."""
         return None if self.weights is None else drawn([self.weights, *(weights for weights, _ in self.finer)])
 
 
 def drawn(levels: Sequence[Int64]) -> Int64:
-    """The coarsest counts of weights, (n,), but at least 1 for whatever has weight, so that it can be drawn."""
+    """The coarsest counts of weights, (n,), but at least 1 for each point with weight, so that it can be drawn."""
     if len(levels) == 1:
         return levels[0]
     return np.maximum(levels[0], np.any([finer > 0 for finer in levels[1:]], axis=0))
@@ -152,22 +152,23 @@ def drawn(levels: Sequence[Int64]) -> Int64:
 
 @dataclass(frozen=True)
 class Tally:
-    """What one assignment of all points amounts to, for one run. Tallies of parts of the points add up.
+    """The sums and counts of all clusters of one run, after one assignment.
 
-    Integers throughout, so no order of summation, number of threads or partition can change a bit.
+    The tallies of parts of the points add up to the tally of all points. All numbers are integers, so the order of
+    summation, the number of threads and the partition cannot change a bit.
     """
 
-    sums: Int64  # (limbs, k, d): the integer sums of each cluster's points; one limb, or two: value = high * 2^32 + low
-    counts: Int64  # (k,) points, or the whole numbers that their weights amount to
+    sums: Int64  # (limbs, k, d) integer sums of each cluster's points; with two limbs, value = high * 2^32 + low
+    counts: Int64  # (k,) the number of points, or the sum of their counts if there are weights
     farthest: Int64 = field(
         default_factory=lambda: np.empty((0, 2), np.int64)
     )  # (e, 2) point, its cluster: see Points.assign
-    finer: tuple[Tally, ...] = ()  # of weights in more digits than one level holds: the levels below, ever finer
-    digits: int = 0  # binary digits from one level to the next: 2^digits of its counts are one of the level above
+    finer: tuple[Tally, ...] = ()  # the finer levels, if weights have more digits than one level holds
+    digits: int = 0  # 2^digits counts of a level are one count of the level above
 
     @property
     def empty(self) -> NDArray[np.bool_]:
-        """Which clusters nothing counts for, (k,)."""
+        """Whether each cluster is empty, (k,): all its counts are 0."""
         is_empty: NDArray[np.bool_] = self.counts == 0
         for level in self.finer:
             is_empty &= level.counts == 0
@@ -175,7 +176,7 @@ class Tally:
 
 
 class Points(Protocol):
-    """Points in R^d wherever they live. One implementation a file in `engines/`; implementations are final."""
+    """Points in R^d, in memory, on disk or on a cluster. Each engine in `engines/` is an implementation, and final."""
 
     n: int  # points
     d: int  # features
@@ -189,23 +190,24 @@ class Points(Protocol):
     def assign(self, runs: Sequence[Run]) -> list[Tally]:
         """Give every point the label of its nearest centroid, for every run, in one pass over the data.
 
-        Nearest is by the float64 squared distance sum_t (x_t - c_t)^2, summed in the order that
-        `products.squared_distance` fixes; ties go to the lowest cluster. Where a tally has e empty clusters,
-        `farthest` names the e points that lie farthest from their centroid by the same distance, and their clusters
-        (farthest first, ties to the lowest index), without those at distance 0 or of weight 0. A cluster is empty
-        where its count is 0.
+        The nearest centroid has the least squared distance sum_t (x_t - c_t)^2, computed in float64 by
+        `engines.exact.distances.squared_distance`, which fixes the order of summation. Ties go to the lowest cluster.
+
+        If a tally has e empty clusters, `farthest` holds the e points that are farthest from their centroids, and their
+        clusters: farthest first, ties to the lowest index. Points at distance 0 or of weight 0 are left out. A cluster
+        is empty if its count is 0.
         """
         ...
 
     def rows(self, indices: Int64) -> Float64:
-        """The points of these indices, (m, d) float64."""
+        """The points with these indices, (m,) -> (m, d) float64."""
         ...
 
     def squared_distances(self, indices: Int64, below: Float64 | None = None) -> Float64:
-        """The squared distances of all points to m points of their own, (m, n) float64, as `assign` measures them.
+        """The squared distances of all points to some of them, indices (m,), -> (m, n) float64, as `assign` measures.
 
-        below: (n,) what alone is of interest. A distance that is not below may come as any other that is not, infinite
-        ones included, so that it need not be measured.
+        below: (n,) a limit for each point. Only distances below the limit need to be measured. For any other the engine
+        may return any number that is not below it, as infinity.
         """
         ...
 
@@ -214,19 +216,19 @@ class Points(Protocol):
         ...
 
     def explain(self, k: int, runs: int = 1) -> str:
-        """Say how `runs` runs with k centroids each would be labelled, and why in this way."""
+        """Say how the engine would label points for `runs` runs with k centroids each, and why."""
         ...
 
     def forget(self, key: Hashable) -> None:
-        """Drop what is remembered of a run."""
+        """Drop the state of a run."""
         ...
 
     def close(self) -> None:
-        """Give back threads and caches."""
+        """Release threads and caches."""
         ...
 
 
-# Abilities that some engines have besides. Callers ask for them by type: isinstance(points, Sampling).
+# Further protocols, which some engines implement. Callers test for them: isinstance(points, Sampling).
 
 
 class Nearest(Protocol):
@@ -236,7 +238,7 @@ class Nearest(Protocol):
     """
 
     def add(self, indices: Int64) -> Fraction:
-        """Add rows, the points of these indices, at least one at first.
+        """Add rows: the points of these indices, (m,). The first call needs at least one.
 
         Returns the potential: the exact sum of all points' squared distances to their nearest row, each rounded times
         the point's weight.
@@ -244,18 +246,18 @@ class Nearest(Protocol):
         ...
 
     def draw(self, factor: float, seed: int) -> Int64:
-        """Draw each point with a chance of `factor` times what it adds to the potential, ascending.
+        """Draw each point with the probability `factor` times its share of the potential: (m,), ascending.
 
-        Whether a point is drawn depends on the seed, its number and this chance alone.
+        Whether a point is drawn depends only on the seed, its number and this probability.
         """
         ...
 
     def sizes(self) -> Int64:
-        """What the points nearest to each row count for, (m,)."""
+        """The total weight of the points that are nearest to each row, (m,)."""
         ...
 
     def few(self) -> Points:
-        """The rows themselves as points, in memory, to be closed by who asks."""
+        """The rows themselves as points in memory. The caller closes them."""
         ...
 
 
@@ -264,66 +266,69 @@ class Sampling(Protocol):
     """Points that can be drawn by their squared distances to the nearest of some rows."""
 
     def nearest(self, weights: Int64 | None) -> Nearest:
-        """The nearest of rows that are yet to come. weights: (n,) what points count for; None: 1 each."""
+        """The nearest of rows that will be added. weights: (n,); None: 1 each."""
         ...
 
 
 @runtime_checkable
 class Seeding(Protocol):
-    """Points that choose starts by themselves."""
+    """Points that choose the starts of k-means++ by themselves, faster than `seeding.plus_plus` can."""
 
     def plus_plus(self, k: int, stream: Any, weights: Int64 | None, trials: int) -> Int64:
-        """The first rows that `seeding.plus_plus` chooses with these random numbers: k, or as many as go this way.
+        """The first rows that `seeding.plus_plus` chooses with these random numbers: k of them, or fewer, (m,).
 
         Parameters
         ----------
+        k
+            The rows that are wanted.
         stream
-            A `seeding.Stream`; what these rows take of it is drawn, and no more.
+            A `seeding.Stream`. Only the random numbers for the rows that are returned are drawn from it.
         weights
-            (n,) how often each point counts; None: once.
+            (n,) the count of each point; None: 1 each.
         trials
-            How many candidates are drawn for each row.
+            The number of candidates for each row.
         """
         ...
 
 
 @runtime_checkable
 class Advancing(Protocol):
-    """Points that can go ahead by themselves, while nobody watches."""
+    """Points that can do several iterations in one call."""
 
     def advance(self, runs: Sequence[Run], *, tolerance: float, most: Sequence[int]) -> list[Run]:
-        """Move each run on by complete iterations, as `lloyd` would do them: as many as suit the engine.
+        """Advance each run by complete iterations of `lloyd`, as many as suit the engine.
 
-        It stops before an iteration that ends the run, because no centroid moves, or all together by a sum of squares
-        of at most `tolerance`, or that has an empty cluster; and after the `most` that are given for it, (R,).
+        It stops before an iteration that ends the run, which is one that moves the centroids by a sum of squares of at
+        most `tolerance`. It also stops before an iteration with an empty cluster, and after `most` iterations, one
+        limit a run.
         """
         ...
 
 
 @runtime_checkable
 class TwoNearest(Protocol):
-    """Points whose second nearest centroids are found without measuring all distances.
+    """Points that find the second nearest centroids without measuring all distances.
 
-    Their runs may come back with another number of centroids.
+    Between passes, a run may change its number of centroids.
     """
 
     def two_nearest(self, run: Run) -> tuple[Float64, Float64]:
-        """The squared distances of each point to its centroid and to the nearest of the others, (n,) each.
+        """The squared distances of each point to its centroid and to the nearest other centroid, (n,) each.
 
-        The run was just assigned. Infinite, where there is no other.
+        The second is infinite if there is no other centroid. The run must be the one that was just assigned.
         """
         ...
 
 
 @cache
 def finds_two(kind: type) -> bool:
-    """Whether points of a class have the ability `TwoNearest`: remembered, as small steps ask often."""
+    """Whether a class implements `TwoNearest`. The answer is cached, since each step of refining asks."""
     return issubclass(kind, TwoNearest)
 
 
 @runtime_checkable
 class LabelsArray(Protocol):
-    """Points whose labels can stay where the points are."""
+    """Points on a cluster whose labels can stay on the workers."""
 
     def labels_array(self, key: Hashable) -> Any:
         """The labels of the last assignment of a run, as a Dask array, (n,) int32."""
@@ -332,21 +337,21 @@ class LabelsArray(Protocol):
 
 @runtime_checkable
 class WithLabels(Protocol):
-    """Points in parts, where work can be done beside the labels of each part."""
+    """Points in parts, which can call a function where the labels of each part are."""
 
     def with_labels(
         self, runs: Sequence[Run], work: Callable[[Int32, Any], Any], own: Callable[[int, Int64], Any]
     ) -> list[Any]:
-        """Have something done with the labels of each part; what came of it, part by part.
+        """Call a function with the labels of each part; return the results, part by part.
 
         Parameters
         ----------
         runs
-            Those of the last assignment.
+            The runs of the last assignment.
         work
-            Is given the labels, (runs, m) int32, and the part's own argument.
+            The function: `work(labels, argument)`, with labels (runs, m) int32 and the part's argument.
         own
-            Makes that argument of the part's number and its points, (m,).
+            Makes the argument of a part: `own(part, points)`, with the number of the part and its points, (m,).
         """
         ...
 
@@ -357,5 +362,5 @@ class TimedReading(Protocol):
 
     @property
     def reading(self) -> Any:
-        """How long reading took; its `text()` says it in a sentence."""
+        """The time that reading took. Its `text()` is a sentence for the user."""
         ...

@@ -2,18 +2,18 @@
 
 B. Fritzke, The breathing k-means algorithm, arXiv 2006.15666.
 
-A step breathes in and out. In: some centroids are added, one in each of the clusters of the largest error, and Lloyd's
-algorithm goes on with all of them. Out: as many are removed, those that are missed least, and it goes on again. If that
-lowers the inertia, the search goes on from there; if not, from where it was, with other clusters or with fewer. Most
-centroids do not move in a step, so an engine that remembers what it knows of them makes a step cheap.
+A step has two halves. First, some centroids are added, one in each of the clusters with the largest errors, and Lloyd's
+algorithm runs with all centroids. Then as many are removed, those with the least utilities, and Lloyd's algorithm runs
+again. If the step lowers the inertia, the search continues from its result. If not, the search continues from the
+clustering before, with other clusters or with fewer. Most centroids do not move in a step. So a step is cheap for an
+engine that keeps its bounds for the others.
 
-It differs from the paper in three things. A new centroid is a row of its cluster, drawn by its squared distance to the
-centroid, not a point next to the centroid. A step that fails is tried again with the clusters of the next largest
-errors, before fewer centroids are added. After either half of a step, Lloyd's algorithm goes on for at most 15
-iterations.
+The search differs from the paper in three things. A new centroid is a row of its cluster, drawn by its squared distance
+to the centroid, not a point next to the centroid. A step that fails is tried again with the clusters of the next
+largest errors, before fewer centroids are added. In either half, Lloyd's algorithm runs for at most 15 iterations.
 
-Errors and utilities are sums in the order of the points, ties go to the lowest cluster, and draws depend on the step's
-number alone: the search takes the same way wherever the points are.
+Errors and utilities are summed in the order of the points, ties go to the lowest cluster, and random numbers depend on
+the number of the step alone. So the search is the same with every engine.
 """
 
 from __future__ import annotations
@@ -32,24 +32,24 @@ from steinhaus.seeding import Stream, integers_of
 
 _WIDTH = 5  # centroids that the first step adds
 _TRIES = 2  # steps that may fail before fewer centroids are added
-_AROUND = 1.1  # root mean squared distances: within, no two centroids are removed at once
-_LEAST = 1e-4  # the share of the inertia that a step must gain to count as a success
-_TOL = 1e-4  # while searching, Lloyd's algorithm ends at this tolerance or the user's
-_ITERATIONS = 15  # and after so many iterations: a step tells by then whether it is any good
+_AROUND = 1.1  # in root mean squared distances: of two centroids that are closer, only one is removed in a step
+_LEAST = 1e-4  # the least gain of a successful step, as a share of the inertia
+_TOL = 1e-4  # the tolerance of Lloyd's algorithm in a step, unless the user's is larger
+_ITERATIONS = 15  # the most iterations of Lloyd's algorithm in half a step: enough to tell whether the step succeeds
 
 
 @dataclass(frozen=True)
 class Search:
-    """Where a search stands: all that is needed to go on with it.
+    """The state of a search. It can be continued from it.
 
     Attributes
     ----------
     best
         The best clustering so far.
     added
-        How many centroids the next step adds; 0: the search has ended.
+        The number of centroids that the next step adds; 0: the search has ended.
     failed
-        How many steps of this size have failed since the last success.
+        The number of steps of this size that have failed since the last success.
     steps
         The steps so far.
     """
@@ -62,7 +62,7 @@ class Search:
 
 @dataclass(frozen=True)
 class Lloyd:
-    """How Lloyd's algorithm goes: see `lloyd`."""
+    """The parameters of Lloyd's algorithm: see `lloyd`."""
 
     max_iter: int = 300
     tol: float = 0.0
@@ -71,10 +71,9 @@ class Lloyd:
 
 @dataclass(frozen=True)
 class Budget:
-    """How long a search may take: so many steps, so many seconds. None: until it has ended.
+    """The limits of a search, in steps and in seconds. None: no limit.
 
-    Seconds are looked at between steps. How many steps they are enough for depends on the machine, and so does the
-    result.
+    The time is checked between steps. The number of steps within a time depends on the machine, and so does the result.
     """
 
     steps: int | None = None
@@ -82,7 +81,7 @@ class Budget:
 
 
 def streams(seed: int, k: int, restart: int) -> Callable[[int], Stream]:
-    """The random numbers of the steps that refine a run, by their number."""
+    """The random numbers for refining a run: the number of a step -> its stream."""
     return lambda step: Stream(seed, k, restart, step + 1)
 
 
@@ -94,19 +93,27 @@ def refine(
     budget: Budget = Budget(),
     watch: Callable[[Search], object] | None = None,
 ) -> Search:
-    """Search for a better clustering than `search.best`, from where the search stands to its end.
+    """Search for a better clustering than `search.best`, until the search or the budget ends.
 
     Parameters
     ----------
+    points
+        The engine that holds the points.
+    search
+        The state from which to continue.
     stream
-        Gives the random numbers of a step, by its number.
+        The number of a step -> its random numbers.
+    how
+        The parameters of Lloyd's algorithm.
+    budget
+        The limits of the search.
     watch
         Called after every step; True ends the search.
 
     Returns
     -------
     Search
-        Its `best` is as good as before or better, and `points.labels(best.key)` are its labels.
+        The state at the end. Its `best` is never worse than before, and `points.labels(best.key)` are its labels.
     """
     began = time.monotonic()
     most = inf if budget.steps is None else budget.steps
@@ -121,9 +128,9 @@ def refine(
 
 
 def _steps(points: Points, search: Search, stream: Callable[[int], Stream], how: Lloyd) -> Iterator[Search]:
-    """The search after each further step, to its end."""
+    """Make steps until the search ends; yield its state after each."""
     searching = replace(how, tol=max(how.tol, _TOL), max_iter=min(how.max_iter, _ITERATIONS))
-    known = None  # costs of the best clustering
+    known = None  # costs of the best clustering, once they are computed
     while search.added and len(search.best.centroids) > 1:
         best, began = search.best, time.perf_counter()
         known = known or costs_of(points, _assigned(points, best))
@@ -150,7 +157,7 @@ def _steps(points: Points, search: Search, stream: Callable[[int], Stream], how:
 
 
 def _failed(search: Search) -> Search:
-    """After a step that did not succeed."""
+    """The state after a step that failed."""
     if search.failed + 1 < _TRIES:
         return replace(search, failed=search.failed + 1)
     return replace(search, added=search.added - 1, failed=0)
@@ -168,7 +175,7 @@ def _worst(known: Costs, search: Search) -> Int64:
 
 
 def _drawn(known: Costs, clusters: Int64, stream: Stream) -> Int64:
-    """Draw a row of each of these clusters by its squared distance to the centroid, (m,)."""
+    """Draw one row of each of these clusters, (m,) -> (m,), by its squared distance to the centroid."""
     members = [np.flatnonzero(known.labels == cluster) for cluster in clusters.tolist()]
     ends = [np.cumsum(integers_of(known.nearest[rows])) for rows in members]
     drawn = stream.below(np.array([of[-1] for of in ends])).tolist()
@@ -177,9 +184,10 @@ def _drawn(known: Costs, clusters: Int64, stream: Stream) -> Int64:
 
 
 def _missed(points: Points, fit: Fit, many: int) -> Int64:
-    """The clusters that stay when so many of the least utility go, ascending; ties to the lowest.
+    """The clusters that stay when the `many` clusters of the least utilities are removed, ascending.
 
-    A cluster stays if one near it goes, as its utility counted on that one: unless there are too few others.
+    The utility of a cluster assumes that its neighbours stay. So if a cluster is removed, those near it stay, unless
+    too few others are left. Ties go to the lowest cluster.
     """
     k = len(fit.centroids)
     utilities = costs_of(points, Run(fit.key, fit.centroids)).utilities
@@ -208,20 +216,20 @@ def _assigned(points: Points, fit: Fit) -> Run:
 
 
 def _converged(points: Points, fit: Fit, centroids: Float64, how: Lloyd) -> Fit:
-    """What Lloyd's algorithm makes of these centroids. The engine keeps what it knows of the run."""
+    """Run Lloyd's algorithm from centroids, (k, d). The engine may use its state of the run."""
     run = Run(fit.key, centroids)
     _make_room(points, run)
     return next(lloyd(points, [run], max_iter=how.max_iter, tol=how.tol, project=how.project))
 
 
 def _make_room(points: Points, run: Run) -> None:
-    """Have an engine that cannot go on with another number of centroids forget the run."""
+    """Make an engine forget the run if it cannot change the number of centroids of a run."""
     if not finds_two(type(points)):
         points.forget(run.key)
 
 
 def _ended(points: Points, search: Search, how: Lloyd) -> Fit:
-    """The best clustering, converged as the user asked; its labels are the engine's."""
+    """The best clustering, converged with the user's parameters. The engine then holds its labels."""
     best = search.best
     if any(step.kept for step in search.steps):
         further = _converged(points, best, best.centroids, how)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 
 def available_cores() -> int:
-    """How many cores this process may use: by its affinity and its control group, not the machine's count.
+    """The number of cores that this process may use, by its affinity and its control group.
 
-    joblib counts them. It reads control groups of versions 1 and 2, rounds parts of a core up, and allows at most
-    LOKY_MAX_CPU_COUNT where that is set.
+    joblib counts them. It reads control groups of versions 1 and 2 and rounds parts of a core up. LOKY_MAX_CPU_COUNT,
+    if set, is the most.
     """
     affinity = frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
     return _cores(affinity, os.environ.get("LOKY_MAX_CPU_COUNT"))
@@ -19,24 +19,24 @@ def available_cores() -> int:
 
 @cache
 def _cores(affinity: frozenset[int] | None, most: str | None) -> int:
-    """Count the cores, which takes half a millisecond; again only if the affinity or the variable has changed."""
+    """Count the cores anew only if the affinity or the variable has changed, since it takes half a millisecond."""
     from joblib import cpu_count
 
     return int(cpu_count())
 
 
 def free_memory(root: Path = Path("/")) -> int | None:
-    """Bytes that this process may still take: by its own limit, its control group's, and the machine's.
+    """The memory that this process may still take, by its own limit, that of its control group and the machine's.
 
     Parameters
     ----------
     root
-        Where `proc` and `sys` are; another folder in tests.
+        The folder with `proc` and `sys`; another one in tests.
 
     Returns
     -------
     int or None
-        Bytes; None if nothing of this can be read, as on systems other than Linux.
+        Bytes; None if no limit can be read, as on systems other than Linux.
     """
     limits = [_under_ulimit(root), _under_cgroup(root), _field(root / "proc/meminfo", "MemAvailable:", 1024)]
     known = [limit for limit in limits if limit is not None]
@@ -52,7 +52,7 @@ def _under_ulimit(root: Path) -> int | None:
 
 
 def _under_cgroup(root: Path) -> int | None:
-    """Version 2 of control groups, as containers see theirs: at the root."""
+    """By the control group, version 2. A container finds its group at the root."""
     try:
         most, used = ((root / f"sys/fs/cgroup/memory.{name}").read_text().strip() for name in ("max", "current"))
         return int(most) - int(used)

@@ -1,4 +1,4 @@
-"""Fitted estimators as files in the safetensors format, and back, with every part checked. Nothing in a file is run.
+"""Write fitted estimators to safetensors files, and read them back with every part checked. No code in a file is run.
 
 A file holds tensors (centroids, labels, counts, an array given as `init`) and one metadata entry, `steinhaus`: JSON
 with the format's name and version, the class, its parameters, the other fitted attributes, and a SHA-256 over all of
@@ -28,13 +28,13 @@ CLASSES = {
     "MiniBatchKMeans": "steinhaus.estimators.minibatch",
     "SphericalKMeans": "steinhaus.estimators.spherical",
 }
-LATER = ("refine", "refine_steps", "refine_time")  # parameters that came later, left out where they are None
+LATER = ("refine", "refine_steps", "refine_time")  # newer parameters; files leave them out if they are None
 TYPES = {"F64": "<f8", "F32": "<f4", "I64": "<i8", "I32": "<i4"}
-_PICKLES = (b"\x80", b"PK\x03\x04", b"\x1f\x8b", b"x\x9c")  # of protocol 2 on; joblib's and PyTorch's wrappings of them
+_PICKLES = (b"\x80", b"PK\x03\x04", b"\x1f\x8b", b"x\x9c")  # first bytes of pickles, of joblib's and of PyTorch's files
 
 
 def save(estimator: Any, path: str | Path) -> None:
-    """Write a fitted estimator to a file. An older file of that name is replaced as a whole.
+    """Write a fitted estimator to a file. An older file of that name is replaced in one step.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def load(path: str | Path, *, limit: int = 8 << 30) -> Any:
     path
         The file.
     limit
-        The most bytes that the file may have. A larger file is refused before it is read.
+        The most bytes that the file may have. A larger file is refused before it is read. Default: 8 GiB.
 
     Returns
     -------
@@ -74,7 +74,17 @@ def load(path: str | Path, *, limit: int = 8 << 30) -> Any:
     Raises
     ------
     ModelError
-        The file cannot be read, is over the limit, or differs in any part from what `save` writes.
+        If the file cannot be read, is over the limit, or differs in any part from what `save` writes.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from steinhaus import KMeans, load
+    >>> kmeans = KMeans(2, init=[[1.0], [9.0]]).fit([[0.0], [1.0], [9.0]])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     kmeans.save(f"{folder}/model.safetensors")
+    ...     load(f"{folder}/model.safetensors").predict([[8.0]]).tolist()
+    [1]
     """
     data = _read(Path(path), limit)
     try:
@@ -95,11 +105,11 @@ def load(path: str | Path, *, limit: int = 8 << 30) -> Any:
 
 
 def _plain(name: str, value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
-    """The value as JSON has it; an array goes to the tensors, and its place here says so."""
+    """The value for JSON. An array is added to `arrays`, and a reference stands in its place."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
-        raise ModelError(f"{name} is {value}, which has no place in a saved model. Give a finite number.")
+        raise ModelError(f"{name} is {value}, which cannot be saved. Give a finite number.")
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list | tuple | np.ndarray) and (array := np.asarray(value)).dtype.kind in "iuf":
@@ -142,7 +152,7 @@ def _demand(condition: bool, reason: str) -> None:
 
 def _read(path: Path, limit: int) -> bytes:
     size = 0
-    with contextlib.suppress(OSError):  # `files.read` says what is wrong then
+    with contextlib.suppress(OSError):  # `files.read` will raise the error with its reason
         size = path.stat().st_size
     if size > limit:
         raise ModelError(
@@ -158,13 +168,13 @@ def _read(path: Path, limit: int) -> bytes:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write a model's file durably: it is always the old one or the new one. Raise ModelError if that fails."""
+    """Write a model's file durably. After a crash, the old or the new file is complete. ModelError if it fails."""
     try:
         files.write(path, data)
     except StoreError as error:
-        raise ModelError(f"{_why(error)}The model is not saved; where there was one, it is as it was.") from error
+        raise ModelError(f"{_why(error)}The model is not saved. An older file of that name is unchanged.") from error
 
 
 def _why(error: StoreError) -> str:
-    """What went wrong, without what is said of studies."""
+    """The message of an error, without its sentence about studies."""
     return f"{str(error).removesuffix(files.KEPT).rstrip()} "

@@ -1,7 +1,7 @@
-"""Where runs begin: the random stream of each run, and the rows that it starts from.
+"""The starts of runs: the random stream of each run, and the rows that it starts from.
 
-Random numbers are drawn here, outside the engines, one stream per (seed, K, restart): so a run's start depends on
-nothing else in its study, on no number of threads and on no engine.
+Random numbers are drawn here, outside the engines, from one stream per (seed, K, restart). So a start depends neither
+on the other runs of a study, nor on threads, nor on the engine.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from steinhaus.errors import PlanError
 from steinhaus.points import Float64, Int64, Points, Sampling, Seeding
 
 Init = Literal["random", "k-means++", "k-means||"]
-_ROUNDS = 5  # of k-means||, each of which draws _OVER * k points, more or less
-_OVER = 2.0
+_ROUNDS = 5  # rounds of k-means||
+_OVER = 2.0  # a round of k-means|| draws about this many times k points
 _LARGEST = Fraction(np.finfo(np.float64).max)
-AHEAD = 16  # rows, at most, that k-means++ draws candidates for at once
-AGE = 8  # and at most a row for so many that are chosen: few candidates are passed over then
+AHEAD = 16  # the most rows for which k-means++ draws candidates at once
+AGE = 8  # and at most one row for this many rows chosen, so that few candidates become invalid
 UInt64 = np.ndarray[tuple[int, ...], np.dtype[np.uint64]]
 
 
 class Stream:
     """A random stream that gives the same numbers with every version of NumPy.
 
-    NumPy promises stable raw bits from `PCG64` and `SeedSequence` (NEP 19), but not from `Generator`'s distributions;
-    so these are made here from the raw bits.
+    NumPy promises stable raw bits from `PCG64` and `SeedSequence` (NEP 19), but not from the distributions of
+    `Generator`. So the distributions are computed here, from raw bits.
 
     Parameters
     ----------
     *key
-        Non-negative integers that name the stream, (seed, k, restart) for a run.
+        Non-negative integers that identify the stream; (seed, k, restart) for a run.
 
     Examples
     --------
@@ -49,13 +49,13 @@ class Stream:
         return np.asarray(self._bits.random_raw(n), dtype=np.uint64)
 
     def ahead(self, n: int) -> UInt64:
-        """The next n words, (n,) uint64, which are not drawn: they will come again."""
+        """The next n words, (n,) uint64, without drawing them: the same words come again."""
         words = self.raw(n)
         self._bits.advance(-n)
         return words
 
     def skip(self, n: int) -> None:
-        """Draw n words that are known from `ahead`."""
+        """Pass over n words, which `ahead` has shown."""
         self._bits.advance(n)
 
     def uniform(self) -> float:
@@ -63,13 +63,13 @@ class Stream:
         return int(self.raw(1)[0] >> np.uint64(11)) * 2.0**-53
 
     def below(self, bounds: Int64) -> Int64:
-        """Draw one integer in [0, bound) for each bound, evenly, (m,) int64.
+        """Draw one integer in [0, bound) for each of the bounds, evenly, (m,) -> (m,).
 
-        By rejection: words at or above the largest multiple of the bound are drawn again.
+        Words at or above the largest multiple of the bound are rejected and drawn again.
         """
         span = bounds.astype(np.uint64)
         last = np.uint64(2**64 - 1)
-        rejected = (last % span + np.uint64(1)) % span  # 2^64 mod bound words at the top would favour small numbers
+        rejected = (last % span + np.uint64(1)) % span  # the top 2^64 mod bound words would favour small numbers
         words = self.raw(len(span))
         while (again := np.flatnonzero(words > last - rejected)).size:
             words[again] = self.raw(again.size)
@@ -93,7 +93,7 @@ class Stream:
         return drawn
 
     def permutation(self, n: int) -> Int64:
-        """Shuffle the integers 0..n-1, (n,) int64: `distinct` of all of them, without a table of those that moved."""
+        """Shuffle the integers 0..n-1, (n,) int64. The result is that of `distinct(n, n)`, in less time."""
         swaps = self.below(n - np.arange(n, dtype=np.int64))
         swaps += np.arange(n)
         order = np.arange(n)
@@ -108,28 +108,32 @@ def starts(points: Points, k: int, init: Init, stream: Stream, *, weights: Int64
 
     Parameters
     ----------
+    points
+        The engine that holds the points.
+    k
+        The number of rows.
     init
-        "random": k distinct rows, evenly. "k-means++": greedy k-means++ (D. Arthur and S. Vassilvitskii, k-means++: the
-        advantages of careful seeding, SODA 2007, section 2, with the best of 2 + ln k candidates at each step, their
-        section 5). "k-means||": see `scalable`.
+        "random": k distinct rows, drawn evenly. "k-means++": greedy k-means++ (D. Arthur and S. Vassilvitskii,
+        k-means++: the advantages of careful seeding, SODA 2007, section 2). Each step takes the best of 2 + ln k
+        candidates (their section 5). "k-means||": see `scalable`.
     stream
-        The run's random numbers.
+        The random numbers of the run.
     weights
-        (n,) how often each point counts; None: once. A row is drawn as often as its copies would be.
+        (n,) the count of each point; None: 1 each. A point of count c is drawn as often as c copies of it would be.
     """
     if init == "k-means++":
         return points.rows(plus_plus(points, k, stream, weights))
     if init == "k-means||":
         if not isinstance(points, Sampling):
-            raise PlanError('init="k-means||" needs points that are not sparse, so far. Use "k-means++".')
+            raise PlanError('init="k-means||" needs dense points. Use "k-means++".')
         return scalable(points, k, stream, weights)
     return points.rows(stream.distinct(k, points.n) if weights is None else _distinct(weights, k, stream))
 
 
 def _distinct(weights: Int64, k: int, stream: Stream, but: Int64 | None = None) -> Int64:
-    """Draw k rows without replacement, each by its weight among those that are left, (k,) int64.
+    """Draw k rows without replacement, each by its weight among the rows that are left: weights (n,) -> (k,).
 
-    but: rows that are none of them.
+    but: (m,) rows that are not drawn.
     """
     left = weights.copy()
     but = np.empty(0, np.int64) if but is None else but
@@ -151,17 +155,21 @@ def plus_plus(
 ) -> Int64:
     """Choose k rows by greedy k-means++, (k,) int64.
 
-    A row is drawn with a probability proportional to its squared distance from the nearest row chosen so far, times its
-    weight. These products become integers, as fine as 62 bits allow for their sum, so that their sums have no order.
+    The probability of a row is proportional to its squared distance from the nearest row chosen so far, times its
+    weight. These products are rounded to integers whose sum stays below 2^62. Sums of integers do not depend on their
+    order.
 
-    Candidates are drawn for several rows at once (`ahead`), each by a number below the sum of all integers. The number
-    lies within the integer of one row. Integers only become smaller; if the row's does so far that the number is not
-    within it any more, the number is passed over. The others are distributed as if they were drawn now: rejection
-    sampling (V. Cohen-Addad et al., Fast and accurate k-means++ via rejection sampling, NeurIPS 2020). So an engine can
-    compare all of them with the points in one look.
+    Candidates are drawn for several rows at once (`ahead`). A candidate is a random number below the sum of all
+    integers. The integers divide the numbers below their sum into one interval a row, and the number lies in the
+    interval of one row. Later choices only shorten intervals. If the number is not in the shorter interval, the
+    candidate is passed over. All other candidates are distributed as if they were drawn at that moment. This is
+    rejection sampling (V. Cohen-Addad et al., Fast and accurate k-means++ via rejection sampling, NeurIPS 2020). So an
+    engine can compare all candidates with the points in one pass.
 
-    Where all integers are 0, every distinct row that has weight has been chosen: the rest is drawn evenly from the
-    rows not chosen. trials: how many candidates there are for each row, of which the best is taken; None: 2 + ln k.
+    If all integers are 0, every distinct row with weight has been chosen. The remaining rows are then drawn evenly from
+    those not chosen.
+
+    weights: (n,). trials: the number of candidates for each row, of which the best is taken; None: 2 + ln k.
     """
     trials = trials or 2 + int(np.log(k))
     times = 1.0 if weights is None else weights.astype(np.float64)
@@ -185,7 +193,7 @@ def plus_plus(
         within = numbers - (ends - values)[drawn]
         while len(chosen) < k and len(valid := np.flatnonzero(within < values[drawn])) >= trials:
             candidates = drawn[valid[:trials]]
-            within[: valid[trials - 1] + 1] = ends[-1]  # they are used up
+            within[: valid[trials - 1] + 1] = ends[-1]  # not below any integer, so that they are not used again
             nearer = np.minimum(points.squared_distances(candidates, closest), closest)
             best = int(np.argmin([integers_of(row * times, largest).sum() for row in nearer]))
             chosen.append(int(candidates[best]))
@@ -195,24 +203,24 @@ def plus_plus(
 
 
 def ahead(chosen: int, k: int) -> int:
-    """For how many of k rows candidates are drawn at once, when some are chosen."""
+    """The number of rows, of k, for which candidates are drawn at once after `chosen` rows."""
     return min(max(1, chosen // AGE), AHEAD, k - chosen)
 
 
 def first_row(n: int, stream: Stream, weights: Int64 | None) -> int:
-    """The row that k-means++ begins with: of n, each drawn by its weight."""
+    """The first row of k-means++: one of n rows, drawn by its weight. weights: (n,); None: 1 each."""
     return int((stream.integers(1, n) if weights is None else _distinct(weights, 1, stream))[0])
 
 
 def scalable(points: Points, k: int, stream: Stream, weights: Int64 | None = None) -> Float64:
-    """Choose k rows by k-means||, (k, d) float64, in half a dozen passes over the points, whatever k is.
+    """Choose k rows by k-means||, (k, d) float64, in six passes over the points for any k.
 
-    B. Bahmani et al., Scalable k-means++, PVLDB 5(7), 2012: from one row on, five rounds draw about 2k rows each, a row
-    with a chance of 2k times its share of the potential. What is drawn, each row as often as points are nearest to it,
-    is then thinned out to k by k-means++. Potentials are exact sums, so the rows drawn depend on no partition. Each
-    round looks only at the rows that the last one drew, and at points that these can be nearer to.
+    B. Bahmani et al., Scalable k-means++, PVLDB 5(7), 2012. It starts from one row. Each of five rounds draws about 2k
+    rows, a row with the probability 2k times its share of the cost. Each row drawn is then weighted by the number of
+    points that are nearest to it, and k-means++ chooses k of these rows. Costs are exact sums, so the result does not
+    depend on a partition of the points. A round compares the points only with the rows that the last one drew.
 
-    weights: (n,) how often each point counts; None: once.
+    weights: (n,) the count of each point; None: 1 each.
     """
     assert isinstance(points, Sampling)
     nearest = points.nearest(weights)
@@ -234,14 +242,14 @@ def scalable(points: Points, k: int, stream: Stream, weights: Int64 | None = Non
 
 
 def _others(n: int, chosen: Int64, m: int, stream: Stream, weights: Int64 | None) -> Int64:
-    """Draw m of n rows besides those chosen, (m,) int64."""
+    """Draw m of n rows that are not chosen, (m,) int64. chosen: (c,); weights: (n,)."""
     if weights is not None:
         return _distinct(weights, m, stream, chosen)
     return np.setdiff1d(stream.distinct(min(2 * (len(chosen) + m), n), n), chosen)[:m]
 
 
 def integers_of(distances: Float64, largest: float | None = None) -> Int64:
-    """Squared distances as integers, scaled by a power of two so that the sum of all stays below 2^62."""
+    """Squared distances, (n,), as integers, scaled by a power of two so that their sum stays below 2^62."""
     largest = float(distances.max()) if largest is None else largest
     exponent = sum_bits(len(distances)) - 1 - int(np.frexp(largest)[1])  # 2^exponent itself may overflow
     return np.floor(np.ldexp(distances, exponent)).astype(np.int64)

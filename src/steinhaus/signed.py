@@ -1,7 +1,7 @@
-"""Arrays and their description in one safetensors file, with a checksum over both: any flipped bit is found.
+"""Arrays and their description in one safetensors file, with a checksum over both, which detects any changed bit.
 
-The safetensors library writes metadata in no fixed order, so there is one entry, `steinhaus`, that holds JSON: the same
-content gives the same bytes. Nothing in a file is run.
+The safetensors library writes metadata in no fixed order. So there is one entry, `steinhaus`, which holds JSON in
+canonical form, and the same content gives the same bytes. No code in a file is run.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ class UnsignedError(ValueError):
 
 
 def pack(arrays: Arrays, about: Mapping[str, Any]) -> bytes:
-    """The bytes of a file."""
+    """The bytes of a file with these arrays and this description."""
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     signed = {**about, "sha256": _checksum(arrays, about)}
     return bytes(safetensors.numpy.save(dict(arrays), metadata={"steinhaus": canonical(signed).decode()}))
 
 
 def unpack(data: bytes, types: Mapping[str, str]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """The arrays and what is said of them.
+    """The arrays of a file, and their description.
 
     Parameters
     ----------
     data
         The bytes of a file.
     types
-        The types that its arrays may have: the format's name -> NumPy's.
+        The types that arrays may have: the format's name -> NumPy's name.
 
     Raises
     ------
     ValueError
-        The checksum is not that of the content, or a type is another one; `UnsignedError` where it is no such file.
+        The checksum does not fit the content. `UnsignedError`: the file has another form, or an array another type.
     safetensors.SafetensorError, TypeError, AttributeError, RecursionError
-        It is malformed in another way.
+        The file is malformed in another way.
     """
     arrays = {}
     for name, held in safetensors.deserialize(data):  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Options in messages, as the reader types them: `labels="none"` in Python, `--labels none` in a terminal."""
+"""Options in messages, as the user types them: `labels="none"` in Python, `--labels none` in a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _IN_TERMINAL: ContextVar[bool] = ContextVar("in_terminal", default=False)
 
 @contextmanager
 def in_terminal() -> Iterator[None]:
-    """Messages within this block are read in a terminal."""
+    """Write options in messages as in a terminal, within this block."""
     token = _IN_TERMINAL.set(True)
     try:
         yield
@@ -20,16 +20,16 @@ def in_terminal() -> Iterator[None]:
 
 
 def option(name: str, value: str, typed: str | None = None) -> str:
-    """An option with a value, as the reader types it.
+    """An option with a value, as the user types it.
 
     Parameters
     ----------
     name
-        The parameter's name in Python; the command's is the same, with dashes.
+        The name of the parameter in Python. The command's option has the same name, with dashes.
     value
-        The value as Python has it.
+        The value as Python code.
     typed
-        The value as it is typed; by default the same without quotes. "": the option is a flag.
+        The value as typed in a terminal; by default `value` without quotes. "": the option is a flag.
 
     Examples
     --------
@@ -47,10 +47,10 @@ def option(name: str, value: str, typed: str | None = None) -> str:
 
 
 def flag(name: str) -> str:
-    """The command's option for a parameter of Python."""
+    """The option of the command for a parameter in Python."""
     return "--limit" if name == "limits" else f"--{name.replace('_', '-')}"
 
 
 def either(python: str, typed: str) -> str:
-    """The one text in Python, the other in a terminal."""
+    """`python` in Python, `typed` in a terminal."""
     return typed if _IN_TERMINAL.get() else python

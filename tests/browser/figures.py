@@ -1,4 +1,4 @@
-"""The report of the published study in figures: python tests/browser/figures.py
+"""Measure the report of the published study: python tests/browser/figures.py
 
 How long it takes to build, how large it is, when it is painted and can be used in Chromium, and the memory of a tab
 that shows the folder form. MNIST is where STEINHAUS_DATA says. Times are medians of five.

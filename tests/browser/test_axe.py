@@ -1,4 +1,4 @@
-"""axe-core finds nothing to complain about, in any state of the page."""
+"""axe-core finds no problem in any state of the page."""
 
 from __future__ import annotations
 

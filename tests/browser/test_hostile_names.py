@@ -1,4 +1,4 @@
-"""Names that try to be something else are shown as text, and nothing of them runs."""
+"""Names that try to be markup or script are shown as text, and nothing in them runs."""
 
 from __future__ import annotations
 

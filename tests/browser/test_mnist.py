@@ -1,4 +1,4 @@
-"""The published study's report, of real MNIST: its size, its time, its memory, and every one of 70,000 images."""
+"""The published study's report on real MNIST: its size, time and memory, and all 70,000 images."""
 
 from __future__ import annotations
 

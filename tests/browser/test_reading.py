@@ -1,4 +1,4 @@
-"""What a person does with the report, by mouse and by keyboard."""
+"""A person uses the report, by mouse and by keyboard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages opened as a person opens them, with everything that goes wrong in them written down."""
+"""Open pages like a person, and record every error in them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images in containers that other packages read or that hold many files: tar, Parquet and Zarr."""
+"""Images in containers that hold many files or that other packages read: tar, Parquet and Zarr."""
 
 from __future__ import annotations
 

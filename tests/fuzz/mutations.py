@@ -1,4 +1,4 @@
-"""Inputs made from good ones: bytes changed anywhere, and parts changed inside a whole that still fits together.
+"""Make inputs from good ones: change bytes anywhere, or change parts so that the whole still fits together.
 
 A reader that checks sums and sizes throws most changed bytes out at its door. So each format has a mutation that
 changes a part and then mends what stands around it: checksums, lengths, compression. A mutation raises whatever it

@@ -1,4 +1,4 @@
-"""Feed readers with inputs by the million: `python tests/fuzz/run.py --inputs 1000000`, or `--seconds 60` a target.
+"""Feed readers with millions of inputs: `python tests/fuzz/run.py --inputs 1000000`, or `--seconds 60` per target.
 
 Only Steinhaus' own errors may come out, no call may take over a second, and memory stays under
 twice the declared limit.

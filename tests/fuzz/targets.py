@@ -1,4 +1,4 @@
-"""What is fuzzed: every reader of Steinhaus, with good inputs to begin from and mutations that know the format."""
+"""The fuzz targets: every reader of Steinhaus, with good inputs and mutations that know the format."""
 
 from __future__ import annotations
 

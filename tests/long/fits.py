@@ -1,4 +1,4 @@
-"""Fits of small hard problems against the oracle: `python tests/long/fits.py 50000 [FIRST]`. Fails where one differs.
+"""Fits of small hard problems against the oracle: `python tests/long/fits.py 50000 [FIRST]`. It fails if one differs.
 
 A problem is made from its number alone: `fits.py 1 NUMBER` fits it again.
 """

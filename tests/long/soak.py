@@ -1,4 +1,4 @@
-"""Studies one after another in one process: `python tests/long/soak.py 500`. Fails where memory grows."""
+"""Studies one after another in one process: `python tests/long/soak.py 500`. It fails if memory grows."""
 
 import sys
 import tempfile

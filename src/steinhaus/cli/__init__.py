@@ -1,6 +1,6 @@
-"""The command line: the only room that reads arguments, prints and exits.
+"""The command line. Only this package reads arguments, prints and exits.
 
-Results go to standard output, everything else to standard error. Commands import what they need when they run, so that
+Results go to standard output, everything else to standard error. Commands import their modules when they run, so that
 `--help` is quick.
 """
 

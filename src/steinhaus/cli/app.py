@@ -1,4 +1,4 @@
-"""The program: its commands, and how every ending of one becomes an exit code and a sentence."""
+"""The program: its commands, and the exit code and message for every way in which one can end."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ TERMINATED = 143  # 128 + SIGTERM
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command, and say by the exit code how it ended.
+    """Run a command and return its exit code.
 
     Parameters
     ----------
     argv
-        The arguments; by default the process's own.
+        The arguments. Default: those of the process.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
-    except SystemExit as ending:  # of `_terminate`, or of click where whoever read our output has had enough of it
+    except SystemExit as ending:  # raised by `_terminate`, or by click if the reader of our output closed it
         return ending.code if isinstance(ending.code, int) else 1
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
@@ -64,32 +64,32 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run() -> NoReturn:
-    """Be the program: `main`, and the end of the process."""
+    """Run `main`, and end the process."""
     _whole_streams()
-    os.environ["MPLBACKEND"] = "agg"  # figures go to files: a notebook's backend may not even be here
+    os.environ["MPLBACKEND"] = "agg"  # figures go to files, and a notebook's backend may not be installed
     code = main()
-    gc.freeze()  # a last collection, over everything that was ever imported, would free nothing and take 0.3 s
+    gc.freeze()  # a last garbage collection would free nothing and take 0.3 s
     sys.exit(code)
 
 
 def _whole_streams() -> None:
-    """See to it that there are standard streams, where whoever started us closed some (`2>&-`)."""
+    """Open the standard streams that the caller closed (`2>&-`)."""
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # which takes the lowest number that is free: this one
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is the closed stream's
     sys.stdout = sys.stdout or os.fdopen(1, "w")
     sys.stderr = sys.stderr or os.fdopen(2, "w")
 
 
 def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
-    """End as on an interrupt: a study keeps where it stands on the way out."""
+    """End as after an interrupt, so that a study saves its state."""
     raise SystemExit(TERMINATED)
 
 
 def explained(error: Exception) -> str:
-    """What went wrong and the way out, in a sentence or two."""
+    """The error and the way out, in a sentence or two."""
     if isinstance(error, click.UsageError):
         command = error.ctx.command_path if error.ctx else "steinhaus"
         return f"{error.format_message()} See: {command} --help"
@@ -99,12 +99,12 @@ def explained(error: Exception) -> str:
         return str(error)
     if isinstance(error, MemoryError):
         told = f" {str(error).rstrip('.')}." if str(error) else ""
-        return f"There is not enough memory for this.{told} {memory.advice()}"
+        return f"There is not enough memory.{told} {memory.advice()}"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename or 'The system'}: {error.strerror}."
     return (
-        f"This should not happen, and is a fault of Steinhaus: {type(error).__name__}: {error}. "
-        f"The same command with --debug shows where; please report that."
+        f"This is a bug in Steinhaus: {type(error).__name__}: {error}. Run the same command with --debug to see where "
+        "it happens, and please report it."
     )
 
 
@@ -114,7 +114,7 @@ def explained(error: Exception) -> str:
 def program() -> None:
     """Exact, reproducible, fast k-means for collections of images.
 
-    `steinhaus study` clusters MNIST as the published study did, and shows what came out.
+    Start with: steinhaus study SOURCE. Without SOURCE, it repeats the published study of MNIST.
     """
 
 

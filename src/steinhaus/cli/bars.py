@@ -1,4 +1,4 @@
-"""Progress as bars on a terminal, with rich's columns."""
+"""Progress bars on a terminal, drawn with rich."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from rich.text import Text
 from steinhaus.cli.words import amount, begun, found, paragraph
 from steinhaus.study.events import Advanced, Event, Finished, Interrupted, Noted, Refining, RunFinished, Started
 
-WIDTH = 24  # of a bar
+WIDTH = 24  # characters per bar
 
 
 @contextmanager
 def bars() -> Iterator[Bars]:
-    """Bars on the terminal behind standard error, gone when the work is done."""
+    """Show bars on the terminal behind standard error until the work is done."""
     console = Console(stderr=True, highlight=False)
     drawn = Bars(console)
     with Live(drawn, console=console, refresh_per_second=8, transient=True):
@@ -30,7 +30,7 @@ def bars() -> Iterator[Bars]:
 
 
 class Bars:
-    """A bar for each K, drawn anew a few times a second while events only note down what to draw."""
+    """One bar per K. Events only update the data; the bars are redrawn a few times a second."""
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self.console = console
@@ -58,7 +58,7 @@ class Bars:
         self.console.print(paragraph(text, sys.stderr), markup=False, soft_wrap=True)
 
     def step(self, what: str, done: int, total: int | None, unit: str) -> None:
-        """Show how far a reader is."""
+        """Show the progress of a reader."""
         told = amount(done, total, unit)
         same = [task.id for task in self.reader.tasks if (task.description, task.total) == (what, total)]
         if same:
@@ -68,7 +68,7 @@ class Bars:
         self.reader.add_task(what, total=total, completed=done, amount=told)
 
     def event(self, event: Event) -> None:
-        """Note down what has changed."""
+        """Record an event, to be drawn later."""
         match event:
             case Started():
                 self._begin(event)
@@ -99,18 +99,18 @@ class Bars:
                 f"K = {k}", total=runs, completed=ended[k], active=runs - ended[k], iteration=0, best=None
             )
             rows[k] = self.runs.tasks[-1]
-        self.rows = rows  # at once: another thread draws them
+        self.rows = rows  # in one assignment, because another thread draws them
         if event.finished or event.resumed:
             self.say(begun(event))
 
     def _see(self, k: int, iteration: int, inertia: float) -> None:
-        """Keep the latest iteration, and the best inertia so far."""
+        """Record the latest iteration, and the best inertia so far."""
         seen = self.rows[k].fields
         best = inertia if seen["best"] is None else min(seen["best"], inertia)
         self.runs.update(self.rows[k].id, iteration=max(seen["iteration"], iteration), best=best)
 
     def __rich__(self) -> RenderableType:
-        """Draw what is known now: the reader, or a row for each K that fits, those still running first to stay."""
+        """Draw the reader, or one row per K. If not all fit, running ones stay."""
         if self.reader.tasks:
             return self.reader.get_renderable()
         if not (rows := self.rows):
@@ -126,7 +126,7 @@ class Bars:
 
 
 class Figure(ProgressColumn):
-    """A figure among a task's fields; nothing where it is not known."""
+    """A figure from a task's fields; empty if it is not known."""
 
     def __init__(self, name: str, form: str = "", *, header: str | None = None) -> None:
         self.name, self.form = name, form
@@ -139,17 +139,17 @@ class Figure(ProgressColumn):
 
 
 class WithHeader(Progress):
-    """Tasks under the names of their columns."""
+    """A table of tasks with a header."""
 
     def make_tasks_table(self, tasks: Iterable[Task]) -> Table:
-        """Have rich make the table, and show its header."""
+        """Let rich make the table, and show its header."""
         table = super().make_tasks_table(tasks)
         table.show_header, table.header_style = True, "dim"
         return table
 
 
 def fitting(rows: Mapping[int, Task], space: int) -> list[int]:
-    """The Ks to show where not all fit: those with active runs before those that are done."""
+    """The values of K to show if not all fit: those with active runs before those that are done."""
     first = sorted(rows, key=lambda k: (rows[k].fields["active"] == 0, k))[:space]
     return sorted(first)
 

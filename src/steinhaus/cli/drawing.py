@@ -1,7 +1,7 @@
-"""A second process that draws a study's figures while the command writes its page: Matplotlib keeps a core busy.
+"""A second process draws a study's figures while the command writes its page, because Matplotlib keeps a core busy.
 
-It starts with the command, imports Matplotlib meanwhile, waits for a task on its standard input, draws, and ends. Where
-it fails, whatever the reason, there is still the command itself to draw them.
+It starts with the command, imports Matplotlib, waits for a task on its standard input, draws, and ends. If it fails for
+any reason, the command draws the figures itself.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from typing import IO, TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from steinhaus.report.data import Int64
 
-PATIENCE = 2.0  # seconds for it to end in, when it is no longer needed
+PATIENCE = 2.0  # seconds in which it must end after the last task
 
 
 class FigureProcess:
     """The second process, as the command sees it."""
 
-    PROCESSES = 2  # that draw, in truth: see `serve`
+    PROCESSES = 2  # the processes that really draw; see `serve`
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
     def begin(self, folder: Path, formats: Sequence[str], flows: Sequence[Int64]) -> None:
-        """Begin to draw the figures of the finished study in a folder; `flows` are those of `ReportData`."""
+        """Begin to draw the figures of a finished study; `flows` are those of `ReportData`, (K, next K) int64 each."""
         task = {"folder": str(folder), "formats": list(formats), "flows": [table.tolist() for table in flows]}
         asked = cast(IO[str], self._process.stdin)
         with suppress(OSError):
@@ -39,12 +39,12 @@ class FigureProcess:
             asked.close()
 
     def drawn(self) -> list[Path]:
-        """Wait for the files that were drawn; none if it has failed."""
+        """Wait for the drawing, and return the files; none if it failed."""
         told = cast(IO[str], self._process.stdout).read()
         return [Path(name) for name in json.loads(told)] if told else []
 
     def end(self) -> None:
-        """Leave no process behind, and no file half written."""
+        """End the process, without half-written files."""
         process = self._process
         with suppress(OSError):
             cast(IO[str], process.stdin).close()
@@ -60,7 +60,7 @@ class FigureProcess:
 
 @contextmanager
 def figure_process(*, wanted: bool = True) -> Iterator[FigureProcess | None]:
-    """The second process for as long as a command may need it; None where no core is left for it, or it can't start."""
+    """The second process while a command may need it; None if there is no free core, or if it cannot start."""
     from steinhaus.resources import available_cores
 
     if not wanted or available_cores() < 2:
@@ -68,12 +68,12 @@ def figure_process(*, wanted: bool = True) -> Iterator[FigureProcess | None]:
         return
     try:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", __name__],  # -P: the folder that the command runs in is no place of modules
+            [sys.executable, "-P", "-m", __name__],  # -P: import no modules from the current folder
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            start_new_session=True,  # a group of its own: it is two processes while it draws
+            start_new_session=True,  # its own process group, because it becomes two processes while it draws
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
         )
     except OSError:
@@ -87,7 +87,7 @@ def figure_process(*, wanted: bool = True) -> Iterator[FigureProcess | None]:
 
 
 def serve() -> None:
-    """Draw what is asked for on standard input, a half in each of two processes; name the files on standard output."""
+    """Draw the task on standard input, half of it in each of two processes. Print the names of the files."""
     import numpy as np
 
     from steinhaus.report import figures, from_result

@@ -1,4 +1,4 @@
-"""`steinhaus study --explain`: how the points of a study would be screened, and why, without running it."""
+"""`steinhaus study --explain`: explain how a study would compute its clusters, without running it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def explained(
     study: Study, source: str | None, reading: Mapping[str, Any], place: Place, *, quiet: bool, as_json: bool
 ) -> str:
-    """Open the images and the engine, and write out what the engine says: paragraphs, or a line of JSON for each K."""
+    """Open the images and the engine, and return the engine's explanation: paragraphs, or one line of JSON per K."""
     from steinhaus.study.explaining import explain
 
     with watching(quiet, as_json) as watch:
@@ -36,5 +36,5 @@ def explained(
     parts = [f"K = {', '.join(ks)}, {runs}:\n{paragraph(text, sys.stdout, indent=2)}" for text, ks in alike.items()]
     note = "Nothing was run."
     if len(found) > 1:
-        note += " Each K is explained as if it were alone; a study runs all of them together, in the same memory."
+        note += " Each K is explained as if it ran alone. A study runs all of them together, in the same memory."
     return "\n".join([*parts, paragraph(note, sys.stdout)])

@@ -1,4 +1,4 @@
-"""`steinhaus data import`: a set decoded once into a Zarr store."""
+"""`steinhaus data import`: decode a set once into a Zarr store."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from steinhaus.cli.words import tell
 @arguments.quiet_option
 @arguments.debug_option
 def import_(source: str, store: str, quiet: bool, reading: dict[str, Any]) -> None:
-    """Decode SOURCE once into a Zarr store, which studies read from disk.
+    """Decode SOURCE once into a Zarr store. Studies read the store from disk.
 
-    SOURCE is what `steinhaus study` takes: a folder of pictures, tar or Parquet files, or any other. An import that was
-    stopped goes on when the same command is given again.
+    SOURCE is any source that `steinhaus study` takes, such as a folder of pictures, tar files or Parquet files. To
+    resume an import that was stopped, give the same command again.
     """
     from steinhaus.images.importing import import_images
 

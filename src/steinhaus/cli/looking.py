@@ -1,4 +1,4 @@
-"""`steinhaus show` and `data`: what there is, seen again."""
+"""`steinhaus show` and `steinhaus data`: look at studies and at sources."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from steinhaus.cli.words import paragraph
 @click.argument("folder", metavar="DIR")
 @arguments.debug_option
 def show(folder: str) -> None:
-    """Show the table of a study again, finished or not."""
+    """Show the table of a study, finished or not."""
     from steinhaus.study import load
 
     click.echo(load(folder).table(), nl=False)
 
 
-@click.group(invoke_without_command=True, short_help="Tell which data sets are known; look at a source, or import one.")
-@click.option("--data", metavar="DIR", help="Where to look first. [default: $STEINHAUS_DATA]")
+@click.group(invoke_without_command=True, short_help="List the known data sets, look at a source, or import one.")
+@click.option("--data", metavar="DIR", help="The folder to search first. [default: $STEINHAUS_DATA]")
 @arguments.debug_option
 @click.pass_context
 def data(context: click.Context, data: str | None) -> None:
-    """Tell which data sets are known, and where they are; look at a source, or import one."""
+    """List the known data sets and where they are, look at a source, or import one."""
     from steinhaus.images import data_status
 
     if context.invoked_subcommand is not None:
@@ -43,16 +43,17 @@ def data(context: click.Context, data: str | None) -> None:
         click.echo(paragraph(f"{about}\n{here}: {status.where}", sys.stdout, indent=8))
 
 
-@data.command(short_help="Tell what a source holds, without clustering it.")
+@data.command(short_help="Show what a source holds, without clustering it.")
 @click.argument("source", metavar="SOURCE")
 @arguments.reading_options
-@click.option("--json", "as_json", is_flag=True, help="As one JSON document.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @arguments.quiet_option
 @arguments.debug_option
 def look(source: str, reading: dict[str, Any], as_json: bool, quiet: bool) -> None:
-    """Tell what SOURCE holds: images, labels, its own split, what was left out; and show a few of its images.
+    """Show what SOURCE holds: images, labels, its own split, and what was left out.
 
-    SOURCE, and the options that say how to read it, are those of `steinhaus study`.
+    A terminal with colours also shows a few images. SOURCE and the options for reading it are those of `steinhaus
+    study`.
     """
     from steinhaus.images import summary
 

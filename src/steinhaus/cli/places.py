@@ -1,4 +1,4 @@
-"""Where a study's points are worked on: here, within a memory, or on a Dask cluster."""
+"""Where a study computes: in this process, within a memory limit, or on a Dask cluster."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 @dataclass
 class Place:
-    """Where points are worked on, and what was learnt of it."""
+    """Where a study computes, with the engines that it used."""
 
-    memory: int | None = None  # bytes to stay within, here
-    workers: int | None = None  # of a cluster on this machine
-    scheduler: str | None = None  # of a cluster that is there
-    debug: bool = False  # whether what Dask logs is shown
-    points: list[Points] = field(default_factory=list)  # the engines that were used
+    memory: int | None = None  # memory limit in bytes
+    workers: int | None = None  # number of workers of a cluster on this machine
+    scheduler: str | None = None  # address of an existing cluster
+    debug: bool = False  # whether to show the log of Dask
+    points: list[Points] = field(default_factory=list)  # the engines used
 
     @property
     def is_chosen(self) -> bool:
-        """Whether any of it was asked for: pixels then stay where they are stored."""
+        """Whether the user chose a place. If so, pixels stay on disk."""
         return self.memory is not None or self.is_cluster
 
     @property
     def is_cluster(self) -> bool:
-        """Whether that is a cluster."""
+        """Whether the place is a cluster."""
         return self.workers is not None or self.scheduler is not None
 
     def reading(self, source: str | None, options: dict[str, Any]) -> dict[str, Any]:
-        """How to read a source: where a place was chosen, its pixels stay where they are stored, if they can."""
+        """The options for reading a source. If a place was chosen, pixels stay on disk, if they can."""
         from steinhaus.images.opening import can_stay
 
         stays = self.is_chosen and source is not None and can_stay(source)
@@ -53,7 +53,7 @@ class Place:
 
     @contextmanager
     def opened(self, say: Callable[[str], None]) -> Iterator[Callable[..., Any]]:
-        """What makes the engine of some rows, as `run_study` takes it, for as long as the cluster is needed."""
+        """The function that makes the engine for some rows, for `run_study`. The cluster lives in this context."""
         if not self.is_cluster:
             yield self._here
             return
@@ -69,7 +69,7 @@ class Place:
             yield there
 
     def text(self) -> str:
-        """What the engines have to say about reading and about workers, a line each."""
+        """Lines about the speed of reading and of the workers."""
         lines = []
         for points in self.points:
             if isinstance(points, TimedReading):
@@ -83,7 +83,7 @@ class Place:
         for worker, speed in sorted(cast("DaskPoints", points).speeds.items()):
             rate = speed.points / speed.seconds if speed.seconds else 0.0
             done = f"{speed.points:,} points assigned in {speed.seconds:.1f} s"
-            lines.append(f"{worker}: {done}, {rate:,.0f} a second")
+            lines.append(f"{worker}: {done}, {rate:,.0f} per second")
         return lines
 
     def _here(self, rows: Any, *, threads: int | None = None, weights: Any = None) -> Any:
@@ -117,7 +117,7 @@ class Place:
 
     @contextmanager
     def _cluster(self) -> Iterator[LocalCluster]:
-        """Workers on this machine, which end when we do and not by a Ctrl-C that is ours to answer."""
+        """Workers on this machine. They end with this process; a Ctrl-C reaches only this process."""
         import dask
         from distributed import LocalCluster
         from distributed.gc import disable_gc_diagnosis
@@ -129,7 +129,7 @@ class Place:
         threads = max(1, available_cores() // cast(int, self.workers))
         runner = LoopRunner()
         with uninterrupted():
-            runner.start()  # the thread that starts the workers, now and where some die
+            runner.start()  # this thread starts the workers, also when one has to be replaced
         try:
             with (
                 dask.config.set(patient),
@@ -140,30 +140,32 @@ class Place:
                     dashboard_address=None,
                     scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
                     loop=runner.loop,
-                    silence_logs=logging.WARNING if self.debug else logging.CRITICAL,  # in workers too
+                    silence_logs=logging.WARNING if self.debug else logging.CRITICAL,  # in the workers, too
                 ) as cluster,
             ):
-                disable_gc_diagnosis(force=True)  # Python drops an interrupt that comes in a call of its collector
+                disable_gc_diagnosis(force=True)  # Python drops an interrupt that comes during garbage collection
                 yield cluster
         finally:
             runner.stop()
 
 
 def place_options(command: Command) -> Command:
-    """Add the options that say where points are worked on; the command gets a `Place`."""
+    """Add the options for the place of the work. The command gets a `Place`."""
 
     @functools.wraps(command)
     def with_place(**options: Any) -> Any:
         debug = click.get_current_context().obj["debug"]
         place = Place(options.pop("memory"), options.pop("workers"), options.pop("scheduler"), debug)
         if place.workers is not None and place.scheduler is not None:
-            raise click.UsageError("--workers starts a cluster, --scheduler names one: give one of them.")
+            raise click.UsageError("--workers starts a cluster and --scheduler names one. Give only one of them.")
         return command(place=place, **options)
 
     for option in (
-        click.option("--scheduler", metavar="ADDRESS", help="Work on the Dask cluster of this scheduler: tcp://..."),
-        click.option("--workers", metavar="N", type=click.IntRange(1), help="Work on N Dask workers on this machine."),
-        click.option("--memory", metavar="SIZE", type=Size(), help="Stay within so much memory; pixels stay on disk."),
+        click.option("--scheduler", metavar="ADDRESS", help="Use the Dask cluster of this scheduler: tcp://..."),
+        click.option("--workers", metavar="N", type=click.IntRange(1), help="Use N Dask workers on this machine."),
+        click.option(
+            "--memory", metavar="SIZE", type=Size(), help="Use at most this much memory; pixels stay on disk."
+        ),
     ):
         with_place = option(with_place)
     return cast(Command, with_place)

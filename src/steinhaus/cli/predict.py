@@ -1,4 +1,4 @@
-"""`steinhaus predict`: the cluster, label and distance of new images."""
+"""`steinhaus predict`: find the cluster, label and distance of new images."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ if TYPE_CHECKING:
     from steinhaus.study.record import DataRecord
 
 
-ANY_SIZE = ("model", "colour", "file", "array", "given")  # features that pictures of any size have
+ANY_SIZE = ("model", "colour", "file", "array", "given")  # features that work for pictures of any size
 TABLES = ("csv", "parquet", "arrow")
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a study says of one image."""
+    """A study's prediction for one image."""
 
     image: str
     cluster: int
-    label: str | None  # None: the study has no labels, or the cluster bears none
-    distance: float  # to the cluster's centroid, in the space that the study measures in
+    label: str | None  # None: the study has no labels, or the cluster has none
+    distance: float  # to the cluster's centroid, in the units of the study
 
 
 @click.command()
 @click.argument("folder", metavar="DIR")
 @click.argument("sources", metavar="IMAGES...", nargs=-1, required=True)
-@click.option("--k", metavar="K", type=click.IntRange(1), help="Which K of the study. [default: its largest]")
+@click.option("--k", metavar="K", type=click.IntRange(1), help="The K to use. [default: the study's largest]")
 @click.option("--format", "form", type=click.Choice(["table", "csv", "jsonl"]), default="table", show_default=True)
 @arguments.threads_option
 @arguments.source_features
@@ -65,17 +65,17 @@ def predict(
     reading: dict[str, Any],
     quiet: bool,
 ) -> None:
-    """Say which cluster of a study new images belong to.
+    """Find the cluster of new images.
 
-    IMAGES are pictures, folders of pictures, IDX, .npy, .npz or CSV files, of the size of the study's images. The
-    distance is that to the cluster's mean image, of pixels scaled to 0..1; of a study of features it is in their space,
-    and features are made of the images as in the study.
+    DIR is the folder of a study. IMAGES are pictures, folders of pictures, or IDX, .npy, .npz or CSV files, with images
+    of the size of the study's. The distance is measured to the cluster's mean image, with pixels scaled to 0..1. If the
+    study clusters features, they are made for the new images, too, and the distance is measured between features.
     """
     from steinhaus.study import load
 
     result = load(folder)
     if not result.best:
-        raise DataError(f"{folder} has no finished run yet. Give the study's command again to go on with it.")
+        raise DataError(f"{folder} has no finished run yet. Give the study's command again to resume it.")
     k = k or result.best[-1].k
     centroids = result.raw_centroids(k)
     with watching(quiet) as watch:
@@ -98,7 +98,7 @@ def predict(
 
 
 def with_columns(source: str, reading: dict[str, Any], data: DataRecord) -> dict[str, Any]:
-    """How to read a source: of a table the study's columns, by their names, where the user names none."""
+    """The options for reading a source. For a table, the default columns are the study's, by name."""
     from steinhaus.images.opening import kind_of
 
     if data.columns is None or {"columns", "without"} & set(reading) or kind_of(source) not in TABLES:
@@ -118,29 +118,29 @@ def predicted(
     features: Features | None = None,
     progress: Progress | None = None,
 ) -> list[Prediction]:
-    """Predict all images of a source by the best run of one K.
+    """Predict all images of a source with the best run of one K.
 
     Parameters
     ----------
     result, k
-        The study, and which K of it.
+        The study, and the value of K.
     centroids
-        (k, d) float64, its raw centroids.
+        (k, d) float64, the unscaled centroids.
     source, images
-        The images, and how the user named them.
+        The images, and the name that the user gave.
     threads
         As in `Study`.
     scale_given
-        Whether the user said which value of the images counts as 1.
+        Whether the user gave the value that counts as 1.
     features
-        Where the features of these images come from, where they are not made of them.
+        The features of these images, if they are not made from them.
     progress
-        Hears how far their making is.
+        A function that is told how far the features are.
 
     Raises
     ------
     DataError
-        The images have another shape than the study's, or it cannot be told on which scale their values are.
+        If the images have another shape than the study's, or if the scale of their values is not clear.
     """
     from steinhaus.study.space import again
 
@@ -168,8 +168,8 @@ def _rows(images: Images, data: DataRecord, source: str) -> NDArray[Any]:
     if not free and images.shape not in (data.shape, (math.prod(data.shape),)):
         here, there = (" x ".join(map(str, shape)) for shape in (images.shape, data.shape))
         raise DataError(
-            f"{source} holds images of {here}, and the study's are of {there} (height x width). Bring pictures to that "
-            f"with --size and --mode, arrays with --shape."
+            f"{source} holds images of {here}, but the study's are {there} (height x width). Change pictures with "
+            "--size and --mode, arrays with --shape."
         )
     rows: NDArray[Any] = images.rows
     if images.full_scale == data.full_scale:
@@ -178,10 +178,10 @@ def _rows(images: Images, data: DataRecord, source: str) -> NDArray[Any]:
 
 
 def check_scale(images: Images, data: DataRecord, bound: float, source: str) -> None:
-    """Refuse images whose values contradict the full scale that is taken for them, or the study's.
+    """Refuse images whose values contradict their assumed full scale, or the study's.
 
-    Values may reach beyond a full scale only where those of the study do too: in tables of numbers. `bound` is the
-    largest of any cluster's mean image.
+    Values may go beyond the full scale only if the study's do, as in tables of numbers. `bound` is the largest value of
+    any mean image.
     """
     reach = float(images.pixels[:].max())
     within = bound <= data.full_scale
@@ -190,12 +190,13 @@ def check_scale(images: Images, data: DataRecord, bound: float, source: str) -> 
     small = here != there and 0 < reach <= there < here
     if len(data.shape) > 1 and (beyond or small or (here != there and not within)):
         raise DataError(
-            f"{source} has values up to {reach:g}, and {here:g} is taken to count as 1; in the study {there:g} does. "
-            f"Say which value counts as 1: {option('full_scale', f'{there:g}')} if they are on the study's scale."
+            f"{source} has values up to {reach:g} and an assumed full scale of {here:g}, but the study's full scale is "
+            f"{there:g}. If these images have the study's scale: {option('full_scale', f'{there:g}')}."
         )
 
 
 def _clusters(rows: NDArray[Any], centroids: NDArray[np.float64], threads: int | None) -> NDArray[np.int32]:
+    # in: rows (n, d); centroids (k, d) float64
     from steinhaus import engines
     from steinhaus.points import Run
 
@@ -206,7 +207,8 @@ def _clusters(rows: NDArray[Any], centroids: NDArray[np.float64], threads: int |
 
 
 def _distances(rows: NDArray[Any], clusters: NDArray[np.int32], centroids: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The distance of each point to its centroid, (n,); a few rows at a time are made float64."""
+    """The distance of each point to its centroid, (n,). A few rows at a time become float64."""
+    # in: rows (n, d); clusters (n,) int32; centroids (k, d) float64
     import numpy as np
 
     step = max(1, (1 << 22) // rows.shape[1])

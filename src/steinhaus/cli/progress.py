@@ -1,4 +1,4 @@
-"""How a command shows what it is doing: bars on a terminal, sparse lines elsewhere, JSON lines for machines."""
+"""Show the progress of a command: bars on a terminal, a few lines elsewhere, JSON lines for machines."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from typing import Protocol, TextIO
 from steinhaus.cli.words import amount, begun, counted, found, paragraph, tell
 from steinhaus.study.events import Advanced, Event, Finished, Noted, Refined, RunFinished, Started, as_dict
 
-EVERY = 10.0  # seconds between two lines about runs that are still active
+EVERY = 10.0  # seconds between two lines about active runs
 STOPS = {"CONVERGED": "converged", "TOLERANCE": "within tolerance", "MAX_ITER": "iteration limit"}
 
 
 class Watcher(Protocol):
-    """What a command tells of its progress."""
+    """A listener to the progress of a command."""
 
     def say(self, text: str) -> None:
-        """Tell the user something in a sentence."""
+        """Tell the user a sentence."""
         ...
 
     def step(self, what: str, done: int, total: int | None, unit: str) -> None:
-        """Hear from the readers of images: see `steinhaus.images.Progress`."""
+        """Take a report of a reader: see `steinhaus.images.Progress`."""
         ...
 
     def event(self, event: Event) -> None:
-        """Hear from a running study."""
+        """Take an event of a running study."""
         ...
 
 
 def watching(quiet: bool, as_json: bool = False) -> AbstractContextManager[Watcher]:
-    """How a command shows its progress: bars on a terminal, lines elsewhere, unless it was asked for something else."""
+    """The listener for a command: bars on a terminal, lines elsewhere, unless the user asks for JSON or quiet."""
     if as_json:
         return nullcontext(JsonLines(sys.stdout))
     if quiet:
@@ -47,7 +47,7 @@ def watching(quiet: bool, as_json: bool = False) -> AbstractContextManager[Watch
 
 
 class Quiet:
-    """Shows no progress; what the user should know is still said."""
+    """Shows no progress, but still says what the user should know."""
 
     def say(self, text: str) -> None:
         """Write the sentence."""
@@ -57,14 +57,14 @@ class Quiet:
         """Show nothing."""
 
     def event(self, event: Event) -> None:
-        """Say what the study notes."""
+        """Say the notes of the study."""
         if isinstance(event, Noted):
             tell(event.text)
 
 
 @dataclass
 class JsonLines:
-    """Every event of a study as one line of JSON, in the form of its `events.jsonl`."""
+    """Writes every event of a study as one line of JSON, as in its `events.jsonl`."""
 
     stream: TextIO
 
@@ -73,21 +73,21 @@ class JsonLines:
         self.event(Noted(text))
 
     def step(self, what: str, done: int, total: int | None, unit: str) -> None:
-        """Leave out how far a reader is."""
+        """Ignore the progress of readers."""
 
     def event(self, event: Event) -> None:
-        """Write the event, and let a waiting reader have it."""
+        """Write the event and flush it."""
         self.stream.write(json.dumps(as_dict(event)) + "\n")
         self.stream.flush()
 
 
 @dataclass
 class Lines:
-    """A line for each run that ends and, in a long silence, one about those that are active. For logs and pipes."""
+    """Writes one line per run that ends and, after a long silence, one about the active runs. For logs and pipes."""
 
     stream: TextIO
     clock: Callable[[], float] = time.monotonic
-    restarts: dict[int, int] = field(default_factory=dict)  # K -> runs of it
+    restarts: dict[int, int] = field(default_factory=dict)  # K -> number of its runs
     spoke: float = field(init=False)  # when the last line was written
 
     def __post_init__(self) -> None:
@@ -98,12 +98,12 @@ class Lines:
         self._line(paragraph(text, self.stream))
 
     def step(self, what: str, done: int, total: int | None, unit: str) -> None:
-        """Write how far a reader is, in a long silence."""
+        """Write the progress of a reader after a long silence."""
         if self.clock() - self.spoke >= EVERY:
             self._line(f"{what}: {amount(done, total, unit)}")
 
     def event(self, event: Event) -> None:
-        """Write what is worth a line."""
+        """Write a line about the important events."""
         match event:
             case Started():
                 self.restarts = {k: sum(key[0] == k for key in event.runs) for k, _ in event.runs}

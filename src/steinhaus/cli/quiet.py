@@ -1,4 +1,4 @@
-"""What Dask says beside a command, kept from its terminal: there, whatever happens to a cluster is our one sentence."""
+"""Keep Dask's own log out of the terminal: there, one sentence of Steinhaus describes what happened to a cluster."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 
-_ITS = ("asyncio", "distributed", "tornado")  # its loggers, and those of what it runs on
+_ITS = ("asyncio", "distributed", "tornado")  # Dask's loggers, and those of its libraries
 
 
 @contextmanager
 def unlogged() -> Iterator[None]:
-    """Nothing that Dask logs in this process is shown; files that its configuration names get it nevertheless.
+    """Show nothing that Dask logs in this process. Files named in its configuration still get the log.
 
-    After an error that stays so to the process's end, because what is left of a lost cluster logs until then.
+    After an error, the log stays hidden to the end of the process, because the rest of a lost cluster logs until then.
     """
-    import distributed  # noqa: F401  whose handlers are made when it is imported
+    import distributed  # noqa: F401  its handlers are made when it is imported
 
     terminals = _terminals()
     for handler in terminals:
@@ -29,8 +29,8 @@ def unlogged() -> Iterator[None]:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """No thread started here, and no process started by one, is sent a Ctrl-C, which a terminal sends to all."""
-    resource_tracker.ensure_running()  # which would have the thread that starts it hear interrupts again
+    """Threads started here, and their processes, do not get a Ctrl-C, which a terminal sends to all processes."""
+    resource_tracker.ensure_running()  # otherwise the thread that starts it would get interrupts again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -39,7 +39,7 @@ def uninterrupted() -> Iterator[None]:
 
 
 def _terminals() -> list[logging.Handler]:
-    """The handlers through which Dask's loggers write to a stream, and the one for loggers that have none."""
+    """The handlers with which Dask's loggers write to a stream, and the handler of last resort."""
     loggers = [logging.getLogger(name) for name in logging.root.manager.loggerDict if _is_its(name)]
     handlers = {handler for logger in loggers for handler in logger.handlers}
     streams = [h for h in handlers if isinstance(h, logging.StreamHandler) and not isinstance(h, logging.FileHandler)]

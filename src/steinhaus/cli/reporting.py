@@ -1,4 +1,4 @@
-"""`steinhaus report`: the report of a study drawn again, several studies side by side, assignments for other tools."""
+"""`steinhaus report`: draw a study's report again, compare studies, export assignments to other tools."""
 
 from __future__ import annotations
 
@@ -23,19 +23,26 @@ if TYPE_CHECKING:
     from steinhaus.report import ReportData
     from steinhaus.study import StudyResult
 
-Pages = dict[str, list[Path]]  # what each is -> its files
+Pages = dict[str, list[Path]]  # kind of page -> its files
 EXPORTS = ("csv", "parquet", "atlas", "fiftyone")
 
 
 @click.command()
 @click.argument("folders", metavar="DIR...", nargs=-1, required=True)
-@click.option("--source", metavar="SOURCE", help="The study's images. [default: found, if they are a known set]")
+@click.option("--source", metavar="SOURCE", help="The study's images. [default: the known set, if the study used one]")
 @click.option("--open", "open_it", is_flag=True, help="Open the page in a browser.")
-@click.option("--folder", "whole", is_flag=True, help="As DIR/report/, with every image of a set of any size.")
-@click.option("--formats", metavar="LIST", type=arguments.Formats(), help="Of the figures: png,svg. [default: png]")
-@click.option("--export", "form", type=click.Choice(EXPORTS), help="Write the assignments of one K instead.")
-@click.option("--k", metavar="K", type=click.IntRange(1), help="With --export: which K. [default: the study's largest]")
-@click.option("--out", metavar="FILE", help="Of several studies, or an export: where to.")
+@click.option("--folder", "whole", is_flag=True, help="Write a folder, DIR/report/, with every image.")
+@click.option(
+    "--formats",
+    metavar="LIST",
+    type=arguments.Formats(),
+    help="Formats of the figures: png, svg, or png,svg. [default: png]",
+)
+@click.option("--export", "form", type=click.Choice(EXPORTS), help="Write the assignments of one K for another tool.")
+@click.option(
+    "--k", metavar="K", type=click.IntRange(1), help="With --export: the K to write. [default: the study's largest]"
+)
+@click.option("--out", metavar="FILE", help="The file to write, for several studies or an export.")
 @arguments.source_features
 @arguments.reading_options
 @arguments.quiet_option
@@ -56,10 +63,10 @@ def report(
 ) -> None:
     """Draw the report and the figures of a study again.
 
-    The report shows single images only where the study's images can be opened.
+    DIR is the folder of a study. The report shows single images only if the study's images can be opened.
 
-    Of several studies it writes one page, which sets them side by side: --out FILE. With --export it writes the
-    cluster of every image for other tools; of fiftyone, --out is a folder.
+    With several DIR, compare the studies on one page: --out FILE. With --export, write the cluster of every image for
+    another tool. For fiftyone, --out is a folder.
     """
     from steinhaus.study import load
 
@@ -77,19 +84,19 @@ def report(
         pages = _compared([load(folder) for folder in folders], _target(out, "compare.html"))
     elif form is not None:
         _refuse(
-            {"--open": open_it, "--folder": whole, "--formats": formats}, "does not go with --export: leave it out."
+            {"--open": open_it, "--folder": whole, "--formats": formats}, "cannot be used with --export: leave it out."
         )
         target = _target(out, "exported" if form == "fiftyone" else f"exported.{'csv' if form == 'csv' else 'parquet'}")
         with watching(quiet) as watch:
             pages = _exported(_with_images(folders[0], source, reading, features, watch), form, k, target)
     else:
-        _refuse({"--k": k}, "goes with --export.")
-        _refuse({"--out": out}, "goes with several studies, or with --export: a study's report stays in its folder.")
+        _refuse({"--k": k}, "needs --export.")
+        _refuse({"--out": out}, "needs several studies, or --export: the report of one study stays in its folder.")
         with figure_process() as helper, watching(quiet) as watch:
             result = _with_images(folders[0], source, reading, features, watch)
             pages = draw(result, Path(folders[0]), formats or ("png",), whole=whole, helper=helper)
         if result.images is None:
-            tell("The study's images are not at hand, so the report shows none of them. Name them with --source.")
+            tell("The study's images were not found, so the report shows none of them. Name them with --source.")
     click.echo(where(pages))
     if open_it:
         _show(next(iter(pages.values()))[0])
@@ -103,14 +110,14 @@ def _refuse(options: Mapping[str, object], why: str) -> None:
 
 def _target(out: str | None, example: str) -> Path:
     if out is None:
-        raise click.UsageError(f"Say where to write it: --out {example}.")
+        raise click.UsageError(f"Give the file to write: --out {example}.")
     return Path(out).expanduser()
 
 
 def _with_images(
     folder: str, source: str | None, reading: dict[str, Any], features: Features | None, watch: Watcher
 ) -> StudyResult:
-    """The study in a folder, with its images where they are named or known."""
+    """The study in a folder, with its images if they are named or known."""
     from steinhaus.study import load
 
     result = load(folder)
@@ -118,7 +125,7 @@ def _with_images(
         images = open_source(source, reading, watch)
         if images.sha256 != result.record.data.sha256:
             raise DataError(
-                f"{source} does not hold the images that {folder} was made of: their digests differ. "
+                f"{source} does not hold the images of {folder}: their digests differ. "
                 f"Give the same source, read with the same options."
             )
         result.images = _split(_featured(images, result, features, watch), result)
@@ -138,15 +145,17 @@ def _featured(images: Images, result: StudyResult, asked: Features | None, watch
     made = again(record, images, asked, None if result.out is None else beside(result.out), watch.step)
     if made.features is not None and made.features.sha256 != record.sha256:
         if record.kind not in ("model", "hog", "colour"):
-            raise DataError(f"These are not the features that {result.out} was made of: their digests differ.")
-        watch.say("The features were made anew and differ in their last bits: distances are shown by these.")
+            raise DataError(f"These are not the features of {result.out}: their digests differ.")
+        watch.say(
+            "The features were made again and differ in their last bits. The report shows distances from the new ones."
+        )
     return made
 
 
 def _known_images(result: StudyResult, reading: dict[str, Any]) -> Images | None:
-    """The images of a study of a known set, where they are on this machine.
+    """The images of a study of a known set, if they are on this machine.
 
-    None too where they cannot be read, unless the user said how to read them.
+    None also if they cannot be read, unless the user gave options for reading them.
     """
     from steinhaus.images import data_status, open_images
     from steinhaus.images.opening import is_known
@@ -156,7 +165,7 @@ def _known_images(result: StudyResult, reading: dict[str, Any]) -> Images | None
     if record.data.name not in ready or not record.complete:
         return None
     here: dict[str, Any] = {}
-    if is_known(record.data.name):  # a path of that name has no such option
+    if is_known(record.data.name):  # a path with the name of a set has no such option
         here["download"] = False
     try:
         images = open_images(record.data.name, **here, **reading)
@@ -173,7 +182,7 @@ def _split(images: Images, result: StudyResult) -> Split:
 
 
 def _compared(results: Sequence[StudyResult], path: Path) -> Pages:
-    """Write several studies on one page."""
+    """Write a page that compares several studies."""
     from steinhaus.report import compare, files, from_result
 
     return {"compare": [files.write(path, compare([from_result(result) for result in results]).encode())]}
@@ -184,11 +193,11 @@ def _exported(result: StudyResult, form: str, k: int | None, path: Path) -> Page
     from steinhaus.report import exports, from_result
 
     if not result.record.complete:
-        raise DataError(f"{result.out} is not finished yet. Give the study's command again to go on with it.")
+        raise DataError(f"{result.out} is not finished yet. Give the study's command again to resume it.")
     if result.images is None:
         raise DataError(
-            f"An export needs the images of {result.out}, which are not at hand. Name them with --source, read with "
-            f"the same options as in the study."
+            f"An export needs the images of {result.out}, which were not found. Name them with --source, and give the "
+            "same options for reading them as in the study."
         )
     write = {
         "csv": exports.write_csv,
@@ -212,13 +221,13 @@ def draw(
     Parameters
     ----------
     result, folder
-        The study, and where it is.
+        The study, and its folder.
     formats
-        Of the figures: "png", "svg".
+        Formats of the figures: "png", "svg".
     whole
-        Write the report as a folder with every image, not as one file.
+        Whether to write the report as a folder with every image, instead of one file.
     helper
-        Draws the figures of a finished study meanwhile.
+        A second process that draws the figures of a finished study at the same time.
     """
     from threadpoolctl import threadpool_limits
 
@@ -243,7 +252,7 @@ def _page(data: ReportData, folder: Path, whole: bool) -> Path:
 
 
 def where(pages: Pages) -> str:
-    """A line for each kind of page: its file, or the folder of its files."""
+    """One line per kind of page, with its file or the folder of its files."""
     return "\n".join(
         f"{name:8} {paths[0]}" if len(paths) == 1 else f"{name:8} {paths[0].parent}/ ({len(paths)} files)"
         for name, paths in pages.items()
@@ -253,4 +262,4 @@ def where(pages: Pages) -> str:
 
 def _show(page: Path) -> None:
     if not webbrowser.open(page.resolve().as_uri()):
-        tell(f"No browser was found to open it in. Open {page} yourself.")
+        tell(f"No browser was found. Open {page} yourself.")

@@ -1,4 +1,4 @@
-"""A few images drawn with characters, on terminals that have colours."""
+"""Draw a few images with characters, on terminals with colours."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from steinhaus.images import Images
 
 SHOWN = 6
-_TALLEST = 24  # pixels of a drawn image, two a line
+_TALLEST = 24  # pixels per drawn image; a line shows two
 
 
 def can_draw() -> bool:
@@ -21,7 +21,7 @@ def can_draw() -> bool:
 
 
 def drawn(images: Images) -> str:
-    """Images from all over a set, side by side, as lines of upper half blocks: two pixels a character."""
+    """Images from the whole set, side by side, as lines of upper half blocks: two pixels per character."""
     import numpy as np
 
     rows = np.unique(np.linspace(0, images.n - 1, SHOWN).round().astype(np.int64))
@@ -35,7 +35,7 @@ def drawn(images: Images) -> str:
 
 
 def _small(pixels: Any, full_scale: float, side: int) -> Any:
-    """An image as (h, w, 3) bytes, its longer side at most so long."""
+    """An image as (h, w, 3) bytes, whose longer side is at most `side`."""
     import numpy as np
     from PIL import Image
 

@@ -1,4 +1,4 @@
-"""Sources of images, as a command opens them: with progress, and with a word about what could not be read."""
+"""Open sources of images for a command, with progress and with notes about files that could not be read."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from steinhaus.images import Images
     from steinhaus.images.collection import Skipped
 
-SHOWN = 3  # files that could not be read, and are named
+SHOWN = 3  # files that are named, of those that could not be read
 
 
 def open_source(source: str | None, reading: Mapping[str, Any], watch: Watcher) -> Images:
-    """Open a source; without one MNIST, or digits where MNIST is not to be had.
+    """Open a source. Default: MNIST, or digits if MNIST is not available.
 
     Parameters
     ----------
     source
-        As `steinhaus.open_images` takes it.
+        A source as for `steinhaus.open_images`.
     reading
         The options of its reader.
     watch
-        Hears how far that is.
+        A listener to the progress.
     """
     if source is not None:
         return _opened(source, reading, watch)
@@ -37,12 +37,12 @@ def open_source(source: str | None, reading: Mapping[str, Any], watch: Watcher) 
     try:
         return _opened("mnist", reading, watch)
     except NotAvailableError as error:
-        watch.say(f"{error} Running digits instead: the 1,797 digits of 8 x 8 pixels that come with scikit-learn.")
+        watch.say(f"{error} Using digits instead: the 1,797 digits of 8 x 8 pixels that come with scikit-learn.")
         return _opened("digits", {}, watch)
 
 
 def featured(images: Images, features: Features, folder: Path, watch: Watcher) -> Images:
-    """The images with their features, made or found; what is to be said of those is said."""
+    """The images with their features, which are made or found. Notes about them are said."""
     from steinhaus.features.making import with_features
 
     made = with_features(images, features, folder, progress=watch.step)
@@ -52,14 +52,14 @@ def featured(images: Images, features: Features, folder: Path, watch: Watcher) -
 
 
 def beside(folder: Path) -> Path:
-    """Where the features of a study in this folder are kept."""
+    """The folder that keeps the features of a study in this folder."""
     from steinhaus.study.run import beside
 
     return beside(folder)
 
 
 def opened(source: str, reading: Mapping[str, Any], watch: Watcher) -> Images:
-    """Open a source, and say nothing of it."""
+    """Open a source, without notes."""
     return steinhaus.open_images(source, progress=watch.step, **reading)
 
 
@@ -70,7 +70,7 @@ def _opened(source: str, reading: Mapping[str, Any], watch: Watcher) -> Images:
 
 
 def said(images: Images, say: Callable[[str], None]) -> None:
-    """Say what was left out, joined or assumed when images were read."""
+    """Say what was left out, joined or assumed when the images were read."""
     if images.skipped:
         say(left_out(images.skipped))
     for note in images.notes:
@@ -78,7 +78,7 @@ def said(images: Images, say: Callable[[str], None]) -> None:
 
 
 def left_out(skipped: Sequence[Skipped]) -> str:
-    """How many files could not be read, and why the first of them."""
+    """The note about files that could not be read, with the first reasons."""
     first = "; ".join(f"{file.file}: {file.reason}" for file in skipped[:SHOWN])
     more = f"; and {len(skipped) - SHOWN:,} more" if len(skipped) > SHOWN else ""
     return f"Left out, because they could not be read: {counted(len(skipped), 'file')} ({first}{more})."

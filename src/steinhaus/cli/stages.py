@@ -1,4 +1,4 @@
-"""Where the time of a command went."""
+"""Measure the time of each stage of a command."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Stages:
-    """Where the time of the command went."""
+    """The time of each stage of a command."""
 
     clock: Callable[[], float] = time.perf_counter
     seconds: dict[str, float] = field(default_factory=dict)
@@ -23,17 +23,17 @@ class Stages:
         self.since = self.clock()
 
     def ended(self, stage: str) -> None:
-        """Put the time since the last call down to a stage."""
+        """Add the time since the last call to a stage."""
         now = self.clock()
         self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self.since
         self.since = now
 
     def event(self, event: Event) -> None:
-        """Tell the stages within a study apart by its events."""
+        """Separate the stages of a study by its events."""
         first = "seed the runs, first iteration"
         match event.name:
             case "started":
-                self.ended("split, look for what is done")
+                self.ended("split the images, look for finished runs")
             case "advanced" if first not in self.seconds:
                 self.ended(first)
             case "advanced" | "run_finished" | "checkpointed":

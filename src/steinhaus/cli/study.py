@@ -1,4 +1,4 @@
-"""`steinhaus study`: open the images, run the study, draw its report, show what came out."""
+"""`steinhaus study`: open the images, run the study, draw its report, show the results."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     type=arguments.KValues(),
     default="5,7,10,12",
     show_default=True,
-    help="A list; 2:20 and 2:40:2 are ranges.",
+    help="The numbers of clusters: a list, or ranges such as 2:20 and 2:40:2.",
 )
-@click.option("--restarts", metavar="N", type=click.IntRange(1), default=5, show_default=True, help="Runs of each K.")
+@click.option("--restarts", metavar="N", type=click.IntRange(1), default=5, show_default=True, help="Runs per K.")
 @click.option(
-    "--max-iter", metavar="N", type=click.IntRange(1), default=300, show_default=True, help="Most iterations of a run."
+    "--max-iter", metavar="N", type=click.IntRange(1), default=300, show_default=True, help="Most iterations per run."
 )
 @click.option(
     "--init",
@@ -55,54 +55,63 @@ if TYPE_CHECKING:
     type=float,
     default=0.0,
     show_default=True,
-    help="As scikit-learn's. 0: until no centroid moves.",
+    help="Stop when centroids move less, as in scikit-learn. 0: until none moves.",
 )
 @click.option(
     "--train",
     metavar="PART",
     type=arguments.TrainPart(),
-    help="To train on: a share, a count, or given. [default: the source's own split; 0.8 with labels; else all]",
+    help="Training part: a share, a count, or given. [default: the source's own split; 0.8 with labels; else all]",
 )
 @click.option(
     "--val",
     type=click.Choice(["join", "leave", "test"]),
-    help="The validation part of the source's own split: to train, to leave out, or to test.",
+    help="Use of the source's own validation part: join it to training, leave it out, or test on it.",
 )
 @click.option(
     "--scale",
     type=click.Choice(["none", "standard", "minmax"]),
     default="none",
     show_default=True,
-    help="Tables: bring columns to one scale first.",
+    help="Tables: bring all columns to one scale first.",
 )
 @click.option(
     "--refine",
     type=click.Choice(["none", "breathing"]),
     default="none",
     show_default=True,
-    help="Go on from the best run of each K with breathing k-means.",
+    help="Improve the best run of each K with breathing k-means.",
 )
-@click.option("--refine-steps", metavar="N", type=click.IntRange(1), help="Its most steps. [default: while it helps]")
 @click.option(
-    "--seed", metavar="N", type=click.IntRange(0), default=0, show_default=True, help="Of the split and of the starts."
+    "--refine-steps", metavar="N", type=click.IntRange(1), help="Most steps of refining. [default: while they help]"
+)
+@click.option(
+    "--seed",
+    metavar="N",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Seed of the split and of the starts.",
 )
 @arguments.features_options
 @arguments.threads_option
 @place_options
-@click.option("--out", metavar="DIR", help="[default: studies/<source>-<digest of plan and data>]")
+@click.option(
+    "--out", metavar="DIR", help="The folder of the study. [default: studies/<source>-<digest of plan and data>]"
+)
 @click.option(
     "--assignments",
     type=click.Choice(["csv", "parquet"]),
     default="csv",
     show_default=True,
-    help="The table of clusters: one file, or a folder of Parquet files that Dask workers write themselves.",
+    help="Format of the table of clusters: one CSV file, or a folder of Parquet files that Dask workers write.",
 )
 @arguments.reading_options
-@click.option("--break-lock", is_flag=True, help="Go on in a folder that a dead process of another machine locked.")
+@click.option("--break-lock", is_flag=True, help="Use a folder that a dead process on another machine locked.")
 @arguments.quiet_option
-@click.option("--json", "as_json", is_flag=True, help="Events as JSON lines on standard output, nothing else there.")
-@click.option("--explain", is_flag=True, help="Say how the images would be screened, and why; run nothing.")
-@click.option("--timings", is_flag=True, help="Say at the end where the time went.")
+@click.option("--json", "as_json", is_flag=True, help="Print only events, as JSON lines on standard output.")
+@click.option("--explain", is_flag=True, help="Explain how the study would compute its clusters, and run nothing.")
+@click.option("--timings", is_flag=True, help="Show the time of each stage at the end.")
 @arguments.debug_option
 def study(
     *,
@@ -119,17 +128,16 @@ def study(
     timings: bool,
     **plan: Any,
 ) -> None:
-    """Run k-means for every K, several times, and show what came out.
+    """Run k-means several times for every K, and show the results.
 
     SOURCE is mnist, digits, or a path: a folder of pictures (sub-folders are labels), IDX files or a folder of them,
-    .npy, .npz, CSV, Zarr, Parquet, Arrow, tar, .mat, HDF5, JSON lines, CIFAR's binary files. Without it: mnist, or
-    digits where MNIST is not to be had. The defaults are the published study of MNIST. What a source holds:
-    steinhaus data look SOURCE.
+    .npy, .npz, CSV, Zarr, Parquet, Arrow, tar, .mat, HDF5, JSON lines, or CIFAR's binary files. The default is mnist,
+    or digits if MNIST is not available. To see what a source holds: steinhaus data look SOURCE.
 
-    With --features it is vectors that are clustered, and pictures that are shown. What a file or a network gives is
-    checked; what takes long to make is kept in the folder features/ beside the study.
+    With --features, vectors are clustered and pictures are shown. Features that take long to make are kept in the
+    folder features/ beside the study.
 
-    A study that was interrupted goes on when the same command is given again.
+    To resume a study that was interrupted, give the same command again.
     """
     from steinhaus.study import Study
 
@@ -173,7 +181,7 @@ def study(
 
 @dataclass
 class Opened:
-    """How far a command has come."""
+    """The images, the study and the folder that a command has opened so far."""
 
     images: Images | None = None
     folder: Path | None = None
@@ -181,7 +189,7 @@ class Opened:
 
 @contextmanager
 def _early_end(wanted: Study, opened: Opened) -> Iterator[None]:
-    """Where memory runs out, say what would fit; where the command is stopped, say what is kept."""
+    """If memory runs out, say what would fit. If the command is stopped, say what is kept."""
     free = free_memory()
     try:
         yield
@@ -192,12 +200,12 @@ def _early_end(wanted: Study, opened: Opened) -> Iterator[None]:
         raise SteinhausError(f"There is not enough memory for this study. {fits}") from error
     except (KeyboardInterrupt, SystemExit):
         if opened.folder is not None and (opened.folder / "study.json").exists():
-            tell(f"Stopped. What was done is kept in {opened.folder}; the same command goes on from there.")
+            tell(f"Stopped. Finished work is kept in {opened.folder}. To resume, give the same command again.")
         raise
 
 
 def _show(result: StudyResult, folder: Path, pages: Pages, *, as_json: bool) -> None:
-    """Write the table and where the pages are, or the last event, on standard output."""
+    """Write the table and the places of the pages, or the last event, on standard output."""
     if as_json:
         best = [{"k": run.k, "restart": run.restart, "inertia": run.inertia} for run in result.best]
         paths = {name: [str(path) for path in files] for name, files in pages.items()}
@@ -208,7 +216,7 @@ def _show(result: StudyResult, folder: Path, pages: Pages, *, as_json: bool) -> 
 
 
 def described(images: Images, wanted: Study) -> list[str]:
-    """What is clustered, in a few lines."""
+    """Describe the points to cluster in a few lines."""
     from steinhaus.images import summary
 
     return summary.lines(images, wanted.train, wanted.val)

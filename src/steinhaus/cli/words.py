@@ -1,4 +1,4 @@
-"""What the command line says in words: paragraphs that fit the terminal, amounts, counts, how a study begins."""
+"""The words of the command line: paragraphs that fit the terminal, amounts, counts, the first line of a study."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from steinhaus.study.events import Finished, Started
 
 
 def paragraph(text: str, stream: TextIO, indent: int = 0) -> str:
-    """A text wrapped to the width of the terminal behind a stream. No word is broken; nothing steers the terminal."""
+    """A text wrapped to the width of a stream's terminal. Words stay whole; control characters are escaped."""
     wrap = textwrap.TextWrapper(columns(stream), break_long_words=False, break_on_hyphens=False)
     wrap.initial_indent = wrap.subsequent_indent = " " * indent
     return "\n".join(wrap.fill("".join(map(visible, line))) for line in text.splitlines())
 
 
 def visible(c: str) -> str:
-    """A character that can be printed, or its escape."""
+    """The character, if it can be printed, or its escape."""
     return c if c.isprintable() else ascii(c)[1:-1]
 
 
 def columns(stream: TextIO) -> int:
-    """The width of the terminal behind a stream: COLUMNS where that is set, 80 where nothing is known."""
+    """The width of the terminal behind a stream: COLUMNS if it is set, and 80 if nothing is known."""
     said = os.environ.get("COLUMNS", "")
     if said.isdigit() and int(said) > 0:
         return max(20, int(said))
     try:
         return max(20, os.get_terminal_size(stream.fileno()).columns or 80)
-    except (OSError, ValueError):  # no terminal, or no file at all
+    except (OSError, ValueError):  # not a terminal, or not a file
         return 80
 
 
 def tell(text: str) -> None:
-    """Say something to the user that is no result: on standard error."""
+    """Tell the user something that is not a result, on standard error."""
     print(paragraph(text, sys.stderr), file=sys.stderr, flush=True)
 
 
 def complain(text: str) -> None:
-    """Say what went wrong."""
+    """Tell the user an error."""
     message = paragraph(f"Error: {text}", sys.stderr)
     if sys.stderr.isatty() and not os.environ.get("NO_COLOR"):
         message = message.replace("Error:", click.style("Error:", fg="red", bold=True), 1)
@@ -49,7 +49,7 @@ def complain(text: str) -> None:
 
 
 def amount(done: int, total: int | None, unit: str) -> str:
-    """How much of a step is done: "12.3 of 47.0 MB", "120 of 4,000 pictures"."""
+    """The amount that is done: "12.3 of 47.0 MB", "120 of 4,000 pictures"."""
     if unit == "bytes":
         return f"{done / 1e6:.1f} MB" if total is None else f"{done / 1e6:.1f} of {total / 1e6:.1f} MB"
     if not unit:
@@ -63,15 +63,15 @@ def counted(n: int, one: str) -> str:
 
 
 def begun(event: Started) -> str:
-    """A sentence about a study that begins or goes on."""
+    """The sentence at the start of a study, new or resumed."""
     images = f"{event.n_train:,} images" + (f", {event.n_test:,} more to test" if event.n_test else "")
     ks = len({k for k, _ in event.runs})
     what = f"{counted(len(event.runs), 'run')} ({counted(ks, 'value')} of K) on {images}"
     if event.finished or event.resumed:
-        return f"Going on with {what}: {len(event.finished)} ended before, {len(event.resumed)} are half-way."
+        return f"Resuming {what}: {len(event.finished)} finished before, {len(event.resumed)} interrupted."
     return f"Running {what}."
 
 
 def found(event: Finished) -> str:
-    """A sentence about a study that was there already."""
-    return f"This study is done: {counted(event.runs, 'run')} found on disk, nothing to run."
+    """The sentence about a study that is already finished."""
+    return f"This study is finished: {counted(event.runs, 'run')} found on disk, nothing to run."

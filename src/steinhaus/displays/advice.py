@@ -19,22 +19,31 @@ from steinhaus.plots.style import ACCENT
 
 @dataclass
 class KAdvice(Display):
-    """Four criteria for K. They favour different shapes, and often disagree.
+    """Four criteria for the number of clusters K. They favour different shapes, and often disagree.
 
     Attributes
     ----------
     k
-        The numbers of clusters, ascending. Each list below has one value for each.
+        The numbers of clusters, ascending. Each of the following lists has one value per K.
     inertia
         The inertia of the best restart, in squared units of X. It falls as K grows; look for a knee.
     silhouette
         The mean simplified silhouette, from distances to centroids. High is good.
     calinski_harabasz
-        T. Caliński and J. Harabasz, Communications in Statistics 3, 1974: spread between clusters over spread
-        within. High is good.
+        The spread between clusters over the spread within (T. Caliński and J. Harabasz, Communications in Statistics 3,
+        1974). High is good.
     davies_bouldin
-        D. L. Davies and D. W. Bouldin, IEEE PAMI 1, 1979: how much clusters overlap at worst. Low is
-        good.
+        The mean overlap of each cluster with the one it overlaps most (D. L. Davies and D. W. Bouldin, IEEE PAMI 1,
+        1979). Low is good.
+
+    Examples
+    --------
+    >>> from steinhaus import KMeans
+    >>> from steinhaus.displays import KAdvice
+    >>> X = [[1, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]]
+    >>> advice = KAdvice.from_estimator([KMeans(k, random_state=0).fit(X) for k in (2, 3, 4)], X)
+    >>> advice.favourites["silhouette"]
+    2
     """
 
     k: list[int]
@@ -45,12 +54,25 @@ class KAdvice(Display):
 
     @classmethod
     def from_estimator(cls, estimators: Iterable[Any], X: ArrayLike) -> Self:
-        """Judge fitted estimators of at least three n_clusters, each at least 2, on the rows of X."""
+        """Compare fitted estimators on the rows of X.
+
+        Parameters
+        ----------
+        estimators
+            Fitted estimators with at least three different n_clusters, each at least 2.
+        X
+            (n, d) the points to score on.
+
+        Raises
+        ------
+        SteinhausError
+            If there are fewer than three different n_clusters, or one is below 2.
+        """
         ordered = sorted(estimators, key=lambda estimator: len(estimator.cluster_centers_))
         sizes = [len(estimator.cluster_centers_) for estimator in ordered]
         if len(set(sizes)) < 3 or sizes[0] < 2:
             raise SteinhausError(
-                f"Advice needs at least three different numbers of clusters, from 2 on; these are {sizes}."
+                f"Advice needs at least three different numbers of clusters, each at least 2, but these are {sizes}."
             )
         advice = cls(sizes, [], [], [], [])
         for estimator in ordered:
@@ -64,7 +86,7 @@ class KAdvice(Display):
 
     @property
     def favourites(self) -> dict[str, int]:
-        """The K that each criterion likes best."""
+        """The best K for each criterion, as a dict: name of the criterion -> K."""
         return {
             "knee": self.k[self._knee()],
             "silhouette": self.k[int(np.argmax(self.silhouette))],
@@ -87,7 +109,7 @@ class KAdvice(Display):
         return "\n".join([*rows, f"{verdict}: {told}. Look at the clusters before you choose."])
 
     def _knee(self) -> int:
-        """The place where inertia is farthest below its chord, both axes in 0..1 (V. Satopää et al., Kneedle, 2011)."""
+        """The index where inertia is farthest below its chord, both axes in 0..1 (V. Satopää et al., Kneedle, 2011)."""
         along = (np.array(self.k) - self.k[0]) / (self.k[-1] - self.k[0])
         drop = self.inertia[0] - self.inertia[-1]
         fallen = (self.inertia[0] - np.array(self.inertia)) / drop if drop > 0 else along

@@ -16,14 +16,23 @@ from steinhaus.plots.sheet import sheet
 
 
 class CentroidsDisplay(Display):
-    """The mean image of every cluster, under its number and size, on one sheet.
+    """The mean images of all clusters on one sheet, each with its number and size.
 
     Parameters
     ----------
     images
-        (k, h, w) or (k, h, w, 3), values of any range. All are drawn on one scale.
+        (k, h, w) or (k, h, w, 3) of any real dtype and range. All are drawn on one scale.
     sizes
-        (k,) the number of points in each cluster.
+        (k,) int, the number of points in each cluster.
+
+    Examples
+    --------
+    >>> from steinhaus import KMeans
+    >>> from steinhaus.displays import CentroidsDisplay
+    >>> X = [[0, 0, 0, 1], [0, 0, 0, 2], [8, 0, 0, 0], [9, 0, 0, 0]]
+    >>> display = CentroidsDisplay.from_estimator(KMeans(2, init=[X[0], X[3]]).fit(X))
+    >>> display.images.shape, display.sizes
+    ((2, 2, 2), [2, 2])
     """
 
     def __init__(self, images: NDArray[Any], sizes: Sequence[int]) -> None:
@@ -37,20 +46,24 @@ class CentroidsDisplay(Display):
 
         Parameters
         ----------
+        estimator
+            A fitted estimator.
         image_shape
-            The shape of one image, (h, w) or (h, w, 3), that a row of X holds; None: a square.
+            The shape of the image in a row of X, (h, w) or (h, w, 3). Default: a square.
+        ax
+            The axes to draw on. Default: those of a new figure.
 
         Raises
         ------
         SteinhausError
-            The features do not fill that shape, or the estimator was fitted without labels.
+            If the features do not fit that shape, or if the estimator was fitted without labels.
         """
         centers = estimator.cluster_centers_
         side = math.isqrt(centers.shape[1])
         shape = image_shape or (side, side)
         if math.prod(shape) != centers.shape[1]:
             raise SteinhausError(
-                f"image_shape is {shape}, which {centers.shape[1]} features do not fill. Give the shape of one image."
+                f"image_shape is {shape}, but there are {centers.shape[1]} features. Give the shape of one image."
             )
         if not hasattr(estimator, "labels_"):
             raise SteinhausError("The estimator has no labels_ to count. Fit it with compute_labels=True.")
@@ -61,7 +74,22 @@ class CentroidsDisplay(Display):
 
     @classmethod
     def from_study(cls, study: Any, k: int, *, ax: Axes | None = None) -> Self:
-        """Draw the best run of one K of a study of images (a `StudyResult`)."""
+        """Draw the best run of one K of a study of images.
+
+        Parameters
+        ----------
+        study
+            A `StudyResult`.
+        k
+            The number of clusters.
+        ax
+            The axes to draw on. Default: those of a new figure.
+
+        Raises
+        ------
+        SteinhausError
+            If the study clusters vectors without pictures, or if there is no such K.
+        """
         images = study.mean_images(k)
         if images.ndim < 3:
             raise SteinhausError(f"The study's points are vectors of {images.shape[1]} features, not images.")

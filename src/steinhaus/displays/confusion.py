@@ -22,9 +22,19 @@ class ConfusionDisplay(Display):
     Parameters
     ----------
     table
-        (k, labels) int, the counts.
+        (k, number of labels) int64, the counts.
     names
         The label of each column.
+
+    Examples
+    --------
+    >>> from steinhaus import KMeans
+    >>> from steinhaus.displays import ConfusionDisplay
+    >>> X = [[1, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]]
+    >>> kmeans = KMeans(2, init=[[1, 2], [10, 2]]).fit(X)
+    >>> display = ConfusionDisplay.from_estimator(kmeans, X, ["low", "low", "low", "high", "high", "low"])
+    >>> display.names, display.table.tolist()
+    (['high', 'low'], [[0, 3], [2, 1]])
     """
 
     def __init__(self, table: Int64, names: Sequence[str]) -> None:
@@ -32,7 +42,19 @@ class ConfusionDisplay(Display):
 
     @classmethod
     def from_estimator(cls, estimator: Any, X: ArrayLike, y: ArrayLike, *, ax: Axes | None = None) -> Self:
-        """Draw the clusters that a fitted estimator gives the rows of X against their labels y, (n,)."""
+        """Draw the clusters that a fitted estimator predicts against labels.
+
+        Parameters
+        ----------
+        estimator
+            A fitted estimator.
+        X
+            (n, n_features) the rows to predict.
+        y
+            (n,) their labels.
+        ax
+            The axes to draw on. Default: those of a new figure.
+        """
         names, indices = np.unique(np.asarray(y), return_inverse=True)
         table = confusion(indices, estimator.predict(X), len(estimator.cluster_centers_), len(names))
         display = cls(table, [str(name) for name in names])
@@ -41,7 +63,22 @@ class ConfusionDisplay(Display):
 
     @classmethod
     def from_study(cls, study: Any, k: int, *, ax: Axes | None = None) -> Self:
-        """Draw the best run of one K of a labelled study (a `StudyResult`), on its training part."""
+        """Draw the best run of one K of a study, on its training part.
+
+        Parameters
+        ----------
+        study
+            A `StudyResult` whose images have labels.
+        k
+            The number of clusters.
+        ax
+            The axes to draw on. Default: those of a new figure.
+
+        Raises
+        ------
+        SteinhausError
+            If the images have no labels, or if there is no such K.
+        """
         agreement = best_of(study.record, k).train
         if agreement is None:
             raise SteinhausError("The study's images have no labels to compare clusters with.")

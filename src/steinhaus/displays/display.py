@@ -1,4 +1,4 @@
-"""The base of all displays: the axes that they draw on, and access to a study's runs."""
+"""The base of all displays: axes to draw on, and access to a study's runs."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from steinhaus.study.record import BestRecord, StudyRecord
 
 
 class Display(ABC):
-    """Something to plot. After `plot`, `ax_` and `figure_` are its axes and its figure."""
+    """A plot. After `plot`, `ax_` and `figure_` hold its axes and its figure."""
 
     ax_: Axes
     figure_: Figure
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw.
+        """Draw the display.
 
         Parameters
         ----------
         ax
-            The axes to draw on; None: those of a new figure.
+            The axes to draw on. Default: those of a new figure.
 
         Returns
         -------
@@ -46,4 +46,4 @@ def best_of(record: StudyRecord, k: int) -> BestRecord:
     for best in record.best:
         if best.k == k:
             return best
-    raise SteinhausError(f"The study has no finished run of K = {k}; it has {[best.k for best in record.best]}.")
+    raise SteinhausError(f"The study has no finished run of K = {k}. Its K are {[best.k for best in record.best]}.")

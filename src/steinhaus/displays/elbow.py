@@ -17,7 +17,16 @@ class ElbowDisplay(Display):
     Parameters
     ----------
     inertias
-        K -> the final inertia of each restart.
+        The final inertia of each restart, for each K: {k: [inertia, ...]}.
+
+    Examples
+    --------
+    >>> from steinhaus import KMeans
+    >>> from steinhaus.displays import ElbowDisplay
+    >>> X = [[1, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]]
+    >>> display = ElbowDisplay.from_estimator(KMeans(k, random_state=0).fit(X) for k in (1, 2, 3))
+    >>> sorted(display.inertias)
+    [1, 2, 3]
     """
 
     def __init__(self, inertias: Mapping[int, Sequence[float]]) -> None:
@@ -25,14 +34,30 @@ class ElbowDisplay(Display):
 
     @classmethod
     def from_estimator(cls, estimators: Iterable[Any], *, ax: Axes | None = None) -> Self:
-        """Draw fitted KMeans of several n_clusters on the same data."""
+        """Draw the inertia of fitted estimators.
+
+        Parameters
+        ----------
+        estimators
+            Fitted `KMeans` with several n_clusters, all on the same data.
+        ax
+            The axes to draw on. Default: those of a new figure.
+        """
         display = cls({len(e.cluster_centers_): [run.inertia for run in e.runs_] for e in estimators})
         display.plot(ax)
         return display
 
     @classmethod
     def from_study(cls, study: Any, *, ax: Axes | None = None) -> Self:
-        """Draw every K of a study (a `StudyResult`)."""
+        """Draw every K of a study.
+
+        Parameters
+        ----------
+        study
+            A `StudyResult`.
+        ax
+            The axes to draw on. Default: those of a new figure.
+        """
         inertias: dict[int, list[float]] = {}
         for run in study.record.runs:
             inertias.setdefault(run.k, []).append(run.final_inertia)

@@ -1,4 +1,4 @@
-"""Silhouettes: how much nearer each point is to its own cluster than to the next."""
+"""Silhouettes measure how much nearer each point is to its own cluster than to the next one."""
 
 from __future__ import annotations
 
@@ -19,16 +19,26 @@ Kind = Literal["exact", "centroid"]
 
 
 class SilhouetteDisplay(Display):
-    """The silhouette of every point, sorted within its cluster, and their mean. The title says which kind it is.
+    """The silhouette of every point, sorted within its cluster, and the mean of all. The title says the kind.
 
     Parameters
     ----------
     values
-        (n,) in -1..1.
+        (n,) float64 in -1..1, the silhouettes.
     labels
-        (n,) the cluster of each point.
+        (n,) int32, the cluster of each point.
     kind
-        "exact" or "centroid": how the values were computed; see `silhouettes`.
+        How the values were computed: "exact", from the distances of all pairs, or "centroid", from the distances to
+        centroids.
+
+    Examples
+    --------
+    >>> from steinhaus import KMeans
+    >>> from steinhaus.displays import SilhouetteDisplay
+    >>> X = [[1, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]]
+    >>> display = SilhouetteDisplay.from_estimator(KMeans(2, init=[[1, 2], [10, 2]]).fit(X), X)
+    >>> display.values.round(2).tolist()
+    [1.0, 0.78, 0.78, 1.0, 0.78, 0.78]
     """
 
     def __init__(self, values: Float64, labels: Int32, kind: Kind) -> None:
@@ -36,7 +46,19 @@ class SilhouetteDisplay(Display):
 
     @classmethod
     def from_estimator(cls, estimator: Any, X: ArrayLike, *, kind: Kind = "centroid", ax: Axes | None = None) -> Self:
-        """Draw the silhouettes of the rows of X in the clusters of a fitted estimator."""
+        """Draw the silhouettes of rows in the clusters of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator
+            A fitted estimator.
+        X
+            (n, n_features) the rows.
+        kind
+            "centroid" (default), from the distances to centroids, or "exact", from the distances of all pairs.
+        ax
+            The axes to draw on. Default: those of a new figure.
+        """
         labels = estimator.predict(X)
         display = cls(silhouettes(X, labels, estimator.transform(X) if kind == "centroid" else None), labels, kind)
         display.plot(ax)
@@ -44,7 +66,24 @@ class SilhouetteDisplay(Display):
 
     @classmethod
     def from_study(cls, study: Any, k: int, *, kind: Kind = "centroid", ax: Axes | None = None) -> Self:
-        """Draw the silhouettes of a study's training images (a `StudyResult` that still has its images)."""
+        """Draw the silhouettes of a study's training images.
+
+        Parameters
+        ----------
+        study
+            A `StudyResult` that has its images: it was run in this session.
+        k
+            The number of clusters.
+        kind
+            "centroid" (default), from the distances to centroids, or "exact", from the distances of all pairs.
+        ax
+            The axes to draw on. Default: those of a new figure.
+
+        Raises
+        ------
+        SteinhausError
+            If the study was loaded from its folder, without its images.
+        """
         if study.images is None:
             raise SteinhausError("The study was loaded from its folder, without its images. Run it in this session.")
         rows, labels = np.asarray(study.points(study.images.train)), study.labels(k)
@@ -71,19 +110,20 @@ TITLES = {"exact": "exact: from the distances of all pairs", "centroid": "simpli
 
 
 def silhouettes(X: ArrayLike, labels: Int32, to_centroids: Float64 | None = None) -> Float64:
-    """The silhouette of each row, (n,) float64 in -1..1.
+    """The silhouette of each row of X (n, d), (n,) float64 in -1..1.
 
-    Without `to_centroids` it is exact: P. J. Rousseeuw, Silhouettes, J. Comput. Appl. Math. 20, 1987, from the mean
-    distances to all rows of each cluster, block by block (scikit-learn's); the time grows with the square of n. With
-    the (n, k) distances to the centroids it is the simplified one (E. R. Hruschka et al., 2004).
+    Without `to_centroids`, it is exact: the mean distances to all rows of each cluster, computed block by block by
+    scikit-learn (P. J. Rousseeuw, J. Comput. Appl. Math. 20, 1987). The time grows with the square of n. With the
+    (n, k) distances to the centroids, it is the simplified silhouette (E. R. Hruschka et al., 2004).
 
     Raises
     ------
     SteinhausError
-        All rows are in one cluster: there is no next one.
+        If all rows are in one cluster.
     """
+    # in: labels (n,) int32; to_centroids (n, k) float64
     if len(np.unique(labels)) < 2:
-        raise SteinhausError("Silhouettes need points in at least 2 clusters; all these are in one.")
+        raise SteinhausError("Silhouettes need at least 2 clusters, but all points are in one.")
     if to_centroids is None:
         return np.asarray(silhouette_samples(X, labels), np.float64)
     own = np.take_along_axis(to_centroids, labels[:, np.newaxis], axis=1)[:, 0]

@@ -1,9 +1,15 @@
-"""Where points live and passes happen: the data decides the engine.
+"""The engines: each holds points and labels them, pass by pass. `choose` takes the engine that suits the data.
 
-`bounds` holds every slack of the screens, derived; `exact` the arithmetic that decides labels and sums. Engines stand
-on both: `dense` for arrays in memory, `compact` for those of few features or few values, `wide` for those of few points
-of many features, `sparse` for compressed rows. `stream`, for points read from disk, and `cluster`, for points on Dask's
-workers, use `dense` for each part. No engine is used but through `Points`.
+- `bounds`: the bounds of all screens, with their derivations
+- `exact`: the arithmetic that decides labels and sums
+- `dense`: arrays in memory
+- `compact`: arrays of few features or few values
+- `wide`: arrays of few points with many features
+- `sparse`: compressed rows
+- `stream`: points on disk, read block by block; `dense` labels each block
+- `cluster`: points on Dask's workers; `dense` labels each part
+
+Callers use an engine only through `Points`.
 """
 
 from __future__ import annotations
@@ -21,7 +27,7 @@ if TYPE_CHECKING:
     from steinhaus.engines.exact.scoring import Labelled
     from steinhaus.points import Float64, Int32, Int64, Points, Run
 
-_SURVEYED_VALUES = 2**18  # up to so many, an engine learns of them for longer than a score takes
+_SURVEYED_VALUES = 2**18  # for up to this many values, preparing an engine takes longer than all distances
 
 
 def choose(
@@ -32,14 +38,27 @@ def choose(
     memory: int | None = None,
     screen: Screen | Literal["compact", "wide"] = "auto",
 ) -> Points:
-    """Choose the engine for (n, d) points.
+    """Choose the engine for points x, (n, d).
 
-    Arrays of few features, or few values, get `compact.CompactPoints`, those of few points of many features
-    `wide.WidePoints`, unless a screen or memory for it is asked for; k, the centroids of a run, helps to choose where
-    it is known. Other arrays get `dense.MemoryPoints`, whose
-    parameters the others are. Pixels that stay where they are stored get
-    `stream.BlockPoints`, and `memory` is all that it may use; Dask collections get `cluster.DaskPoints`, whose workers
-    have threads and memory of their own; CSR matrices get `sparse.SparsePoints`.
+    - Arrays get `compact.CompactPoints` if they have few features or few values, `wide.WidePoints` if they have few
+      points with many features, and else `dense.MemoryPoints`. With `screen` or `memory` given, they get
+      `dense.MemoryPoints`, or the engine that `screen` names.
+    - Pixels on disk get `stream.BlockPoints`. It uses at most `memory` bytes.
+    - Dask collections get `cluster.DaskPoints`. Their workers have threads and memory of their own.
+    - CSR matrices get `sparse.SparsePoints`.
+
+    Parameters
+    ----------
+    x
+        (n, d) points.
+    k
+        The centroids of a run, if known. It helps to choose, and changes no result.
+    threads
+        Threads to use, the calling one included; None: one a core.
+    memory
+        Bytes; see `dense.MemoryPoints` and `stream.BlockPoints`.
+    screen
+        See `dense.MemoryPoints`; "compact" and "wide" name these engines.
     """
     import numpy as np
 
@@ -72,7 +91,7 @@ def choose(
 
 
 def engine_for(n: int, d: int, k: int | None = None) -> Literal["compact", "wide", "auto"]:
-    """The engine for an array of (n, d) points; "auto": the screened one. k: the centroids of a run, if known."""
+    """The engine for an array of (n, d) points; "auto" is the dense one. k: the centroids of a run, if known."""
     from steinhaus.engines.compact import policy as compact
     from steinhaus.engines.wide import policy as wide
 
@@ -87,7 +106,7 @@ def is_collection(x: Any) -> bool:
 
 
 def is_stored(x: Any) -> bool:
-    """Whether x is pixels that stay where they are stored."""
+    """Whether x is pixels on disk, read block by block."""
     return hasattr(x, "source")
 
 
@@ -100,12 +119,14 @@ def is_sparse(x: Any) -> bool:
 def opened(
     x: Any, *, k: int | None = None, weights: Float64 | None = None, threads: int | None = None
 ) -> Iterator[Points]:
-    """The engine for (n, d) points, an array or a CSR matrix, for as long as it is needed.
+    """The engine for points x, (n, d), an array or a CSR matrix. It is closed at the end of the block.
 
     Parameters
     ----------
+    x
+        (n, d) points.
     k
-        The centroids of a run, where that is known; it changes no result.
+        The centroids of a run, if known. It changes no result.
     weights
         (n,) at least 0, not all 0; None: 1 each.
     threads
@@ -127,9 +148,10 @@ def opened(
 def opened_rows(
     points: Points, x: Any, rows: Int64, *, weights: Float64 | None = None, threads: int | None = None
 ) -> Iterator[Points]:
-    """An engine for some points alone, (m,) rows of x, for as long as it is needed.
+    """An engine for some of the points alone. It is closed at the end of the block.
 
-    The points are brought here if they are not in memory. points: the engine for x; see `opened`.
+    These points are brought into memory. points: the engine for x, (n, d). rows: (m,) of x. weights: (n,); see
+    `opened`.
     """
     far = is_collection(x) or is_stored(x)
     some = points.rows(rows).astype(x.dtype) if far else x[rows]
@@ -140,7 +162,7 @@ def opened_rows(
 def weighted(
     x: Any, weights: Float64, *, k: int | None = None, threads: int | None = None, memory: int | None = None
 ) -> Points:
-    """Choose the engine for points with weights; see `opened`."""
+    """Choose the engine for points x, (n, d), with weights, (n,); see `opened`."""
     import numpy as np
 
     from steinhaus.engines.exact.weighing import weigh
@@ -171,7 +193,7 @@ def weighted(
 
 
 def spread(rows: Any, client: Any = None, *, weights: Float64 | None = None) -> Points:
-    """Bring points, an array or pixels that stay where they are stored, to a cluster's workers.
+    """Bring points, an array or pixels on disk, to the workers of a cluster.
 
     Parameters
     ----------
@@ -189,7 +211,7 @@ def spread(rows: Any, client: Any = None, *, weights: Float64 | None = None) -> 
 
 
 def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) -> Int32:
-    """The label of each point's nearest centroid, ties to the lowest: what a float64 brute force gives.
+    """The label of each point's nearest centroid, ties to the lowest: the labels of a float64 brute force.
 
     Parameters
     ----------
@@ -226,7 +248,7 @@ def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) 
 
 
 def labelled(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) -> Labelled:
-    """The labels of `nearest`, and what the points amount to by them, exactly.
+    """The labels of `nearest`, with the exact sums of the points by these labels. x: (n, d); centroids: (k, d).
 
     Raises
     ------
@@ -244,9 +266,9 @@ def labelled(x: NDArray[Any], centroids: Float64, *, threads: int | None = None)
 
 
 def two_nearest(points: Points, run: Run) -> tuple[Float64, Float64]:
-    """The squared distances of each point to its centroid and to the nearest of the others: see `TwoNearest`.
+    """The squared distances of each point to its centroid and to the nearest other centroid: see `TwoNearest`.
 
-    For points without that ability all distances are measured.
+    If the engine has no such method, all distances are measured.
     """
     from steinhaus.engines.exact import nearest
     from steinhaus.points import TwoNearest, finds_two
@@ -257,16 +279,16 @@ def two_nearest(points: Points, run: Run) -> tuple[Float64, Float64]:
 
 
 def batches(x: NDArray[Any], *, threads: int | None = None) -> Batches:
-    """Points, (n, d) C-contiguous, of which some at a time are labelled and added up."""
+    """Points x, (n, d) C-contiguous, for mini-batches: each call labels and adds up some of them."""
     from steinhaus.engines.dense.batches import Batches
 
     return Batches(x, threads=threads)
 
 
 def counts_of(weights: Float64 | None) -> Int64 | None:
-    """What rows count for where they are drawn by weight, (n,) whole numbers; None: 1 each.
+    """The counts by which rows are drawn at random, (n,) whole numbers; None: 1 each.
 
-    DataError where a weight is not valid.
+    weights: (n,); DataError if one is not valid.
     """
     from steinhaus.engines.exact.weighing import weigh
     from steinhaus.points import drawn
@@ -276,16 +298,16 @@ def counts_of(weights: Float64 | None) -> Int64 | None:
 
 
 def unit_rows(x: NDArray[Any], *, threads: int | None = None) -> NDArray[np.floating[Any]]:
-    """Rows, (n, d) C-contiguous, at length 1, those of zeros as they are: float32 for float32, else float64."""
+    """Scale rows x, (n, d) C-contiguous, to unit length; rows of zeros stay zeros. See `exact.unit`."""
     from steinhaus.engines.exact import unit
 
     return unit.unit_rows(x, threads=threads)
 
 
 def distances(x: Any, rows: Float64, *, threads: int | None = None) -> Float64:
-    """The Euclidean distances of (n, d) points to other rows, (m, d) float64 -> (n, m) float64.
+    """The Euclidean distances of points x, (n, d), to other rows, (m, d) float64 -> (n, m) float64.
 
-    For an array they are the roots of the squared distances that decide labels. For a CSR matrix they are the roots of
+    For an array these are the roots of the squared distances that decide labels. For a CSR matrix they are the roots of
     `|x|^2 + |y|^2 - 2 x . y`, with an error relative to the norms.
     """
     import numpy as np

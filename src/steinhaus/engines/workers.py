@@ -1,4 +1,4 @@
-"""A few threads that share out ranges of a task; the calling thread is one of them."""
+"""A few threads that share the ranges of a task. The calling thread is one of them."""
 
 from __future__ import annotations
 
@@ -12,30 +12,29 @@ from threading import Thread
 
 from steinhaus.resources import available_cores
 
-_MOST = 1024  # threads, whoever asks for more: each needs memory of its own
+_MOST = 1024  # threads at most, since each needs memory of its own
 
 Task = Callable[[], None]
 
 
 class Workers:
-    """Threads for kernels that release the interpreter's lock; they start when there is something to share.
+    """Threads for kernels that release the interpreter's lock. They start when there is work to share.
 
-    They wait at a queue that is written in C. `ThreadPoolExecutor` takes locks in Python, and an interrupt that is
-    raised there, between taking one and the block that gives it back, leaves a thread waiting for ever.
+    The threads wait at a `SimpleQueue`, which is written in C. `ThreadPoolExecutor` takes locks in Python. If an
+    interrupt came just after it took one, the lock would never be released, and a thread would wait for ever.
 
     Parameters
     ----------
     threads
-        How many work at once, the caller included; None: as many as this process has cores.
+        The number of threads, the calling one included; None: one for each core of this process.
     finer
-        Into how many each range is cut. Where the cores have other work to do besides, the others wait less long for
-        the thread that was held up last.
+        Each range is cut into this many. If other processes use the cores, the threads then wait less for the last one.
     """
 
     def __init__(self, threads: int | None = None, *, finer: int = 1) -> None:
         self.count = min(threads or available_cores(), _MOST)
         self._finer = finer
-        self._process = 0  # the one that has the threads: none yet
+        self._process = 0  # id of the process that owns the threads; 0: none yet
         self._threads: list[Thread] = []
 
     def _start(self) -> None:
@@ -47,15 +46,15 @@ class Workers:
     def each(self, work: Callable[[int, int, int], None], end: int, step: int) -> None:
         """Call `work(worker, first, end)` on consecutive ranges of 0..end, each at most `step` long.
 
-        Whichever thread is free takes the next range. The first exception of any thread is raised here, after all have
-        stopped.
+        A free thread takes the next range. After all threads have stopped, the first exception of any thread is raised
+        here.
         """
         step = max(1, step // self._finer)
         if end <= step or self.count == 1:
             for first in range(0, end, step):
                 work(0, first, min(first + step, end))
             return
-        if self._process != os.getpid():  # the first time, or after a fork: the threads stayed with the parent
+        if self._process != os.getpid():  # the first call, or after a fork, which leaves the threads to the parent
             if self._process:
                 self._end.detach()
             self._start()
@@ -81,7 +80,7 @@ class Workers:
                 raise error
 
     def _grow(self, helpers: int) -> None:
-        """Have so many threads, which begin when they are first needed."""
+        """Start threads until there are `helpers`."""
         while len(self._threads) < helpers:
             name = f"steinhaus_{len(self._threads)}"
             thread = Thread(target=_serve, args=(self._tasks,), name=name, daemon=True)
@@ -89,18 +88,18 @@ class Workers:
             thread.start()
 
     def close(self) -> None:
-        """End the threads, and wait for them."""
+        """Stop the threads, and wait until they have ended."""
         if self._process == os.getpid():
             self._end()
             for thread in self._threads:
-                if thread.ident is not None:  # an interrupt may have come before it began
+                if thread.ident is not None:  # None: an interrupt came before it started
                     thread.join()
 
 
 def _serve(tasks: SimpleQueue[Task | None]) -> None:
     while (task := tasks.get()) is not None:
         task()
-        del task  # what it holds is not this thread's while it waits
+        del task  # so that a waiting thread holds no memory of the last task
 
 
 def _tried(task: Task, ended: SimpleQueue[BaseException | None]) -> None:

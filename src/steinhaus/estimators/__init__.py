@@ -1,1 +1,1 @@
-"""K-means behind the scikit-learn API, one estimator a file."""
+"""K-means with the scikit-learn API. Each estimator has a file."""

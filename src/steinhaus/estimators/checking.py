@@ -1,4 +1,4 @@
-"""What estimators check of their arguments, in scikit-learn's words where it has them."""
+"""Checks of the estimators' arguments, with scikit-learn's messages if it has them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from steinhaus.points import Float64
 
 @contextmanager
 def named_by_scikit_learn(estimator: BaseEstimator, x: Any) -> Iterator[None]:
-    """Where an engine finds a point that is not finite, say so as scikit-learn does, which looks through all of x."""
+    """Turn an engine's error about a point that is not finite into scikit-learn's error. x: (n, d)."""
     try:
         yield
     except DataError:
@@ -31,12 +31,12 @@ def named_by_scikit_learn(estimator: BaseEstimator, x: Any) -> Iterator[None]:
 
 
 def centroid_dtype(x: Any) -> np.dtype[Any]:
-    """The type of centroids and distances of these points: float32 for float32, float64 for all others."""
+    """The dtype of centroids and distances for points x (n, d): float32 for float32, else float64."""
     return np.dtype(np.float32 if x.dtype == np.float32 else np.float64)
 
 
 def check_enough(x: Any, n_clusters: int) -> None:
-    """ValueError where there are fewer rows than clusters."""
+    """Raise ValueError if x (n, d) has fewer rows than clusters."""
     if x.shape[0] < n_clusters:
         raise ValueError(
             f"n_samples={x.shape[0]} should be >= n_clusters={n_clusters}. Give more rows, or ask for fewer clusters."
@@ -44,14 +44,14 @@ def check_enough(x: Any, n_clusters: int) -> None:
 
 
 def init_for(init: Any, x: Any) -> str:
-    """How restarts begin: by name, "auto" decided by where the rows are; or "function" or "array"."""
+    """The name of the start, "function" or "array". The place of the rows decides "auto"."""
     if isinstance(init, str):
         return init if init != "auto" else "k-means||" if is_collection(x) or is_stored(x) else "k-means++"
     return "function" if callable(init) else "array"
 
 
 def restarts_of(estimator: Any, several: int) -> int:
-    """The number of restarts; "auto" is 1, or `several` for random rows and functions. An array is one start."""
+    """The number of restarts. "auto" means 1, or `several` for random rows and functions. An array is one start."""
     init, asked = estimator.init, estimator.n_init
     by_name, by_function = isinstance(init, str), callable(init)
     at_random = by_function or (by_name and init == "random")
@@ -68,7 +68,7 @@ def restarts_of(estimator: Any, several: int) -> int:
 
 
 def checked_start(start: ArrayLike, k: int, d: int) -> Float64:
-    """The centroids to start from, (k, d) float64, of an array or sparse matrix; ValueError where it is not that."""
+    """The starting centroids (k, d) float64 from an array or sparse matrix; ValueError if its shape is wrong."""
     checked: Any = check_array(start, dtype=np.float64, copy=True, order="C", accept_sparse="csr")
     rows: Float64 = checked if isinstance(checked, np.ndarray) else checked.toarray()
     for size, (what, need) in zip(
@@ -80,7 +80,7 @@ def checked_start(start: ArrayLike, k: int, d: int) -> Float64:
 
 
 def checked_weights(sample_weight: Any, x: Any) -> Float64 | None:
-    """The weights as (n,) float64, none negative; None for None. Those of a Dask collection come here."""
+    """The weights as (n,) float64, at least 0; None for None. A Dask array of weights is computed."""
     if sample_weight is None:
         return None
     if is_collection(sample_weight):
@@ -90,7 +90,7 @@ def checked_weights(sample_weight: Any, x: Any) -> Float64 | None:
 
 
 def seed_of(random_state: Any) -> int:
-    """The seed of a fit: an integer is its own seed, other states draw one."""
+    """The seed of a fit: the integer itself, or a number drawn from another random state."""
     if isinstance(random_state, Integral):
         return int(random_state)
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))

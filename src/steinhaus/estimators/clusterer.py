@@ -1,4 +1,4 @@
-"""What every estimator here can do once it has centroids: assign, measure, transform, save."""
+"""The methods that all estimators share after fitting: assign, measure, transform, save."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from steinhaus.estimators.checking import centroid_dtype, checked_weights, named
 from steinhaus.points import Float64, Int32, Int64, LabelsArray, Points, Run
 from steinhaus.resources import available_cores
 
-Init = str | Callable[..., ArrayLike] | ArrayLike  # where centroids begin
+Init = str | Callable[..., ArrayLike] | ArrayLike  # the start of the centroids
 DTYPES = [np.float64, np.float32, np.uint8, np.int8, np.uint16, np.int16, np.int32, np.uint32, np.int64, np.uint64]
 _READ_AS_THEY_ARE = frozenset(map(np.dtype, DTYPES))
 
@@ -40,9 +40,9 @@ class Clusterer(
     BaseEstimator,  # type: ignore[misc]
     ABC,
 ):
-    """An estimator whose model is its centroids. Abstract; the estimators add parameters and `fit`."""
+    """The abstract base of estimators whose model is their centroids. Subclasses add parameters and `fit`."""
 
-    cluster_centers_: NDArray[Any]  # (n_clusters, n_features) float64, or float32 where X was
+    cluster_centers_: NDArray[Any]  # (n_clusters, n_features) float64; float32 if X was
     labels_: Int32  # (n,)
     inertia_: float
     n_iter_: int
@@ -54,7 +54,12 @@ class Clusterer(
         """Find centroids."""
 
     def fit_predict(self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None) -> Int32:
-        """Find centroids, and give each row of X the label of its cluster; see `fit`.
+        """Find centroids, and return the label of each row of X.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `fit`.
 
         Returns
         -------
@@ -65,16 +70,22 @@ class Clusterer(
     def fit_transform(
         self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None
     ) -> NDArray[np.floating[Any]]:
-        """Find centroids, and measure each row's distances to them; see `fit` and `transform`.
+        """Find centroids, and return each row's distances to them.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `fit`.
 
         Returns
         -------
         distances : (n, n_clusters), float32 for float32 X, float64 otherwise
+            As in `transform`.
         """
         return self.fit(X, sample_weight=sample_weight).transform(X)
 
     def predict(self, X: ArrayLike) -> Int32:
-        """Give each row the label of its nearest centroid; ties go to the lowest.
+        """Find the label of each row's nearest centroid. Ties go to the lowest label.
 
         Parameters
         ----------
@@ -84,7 +95,7 @@ class Clusterer(
         Returns
         -------
         labels : (n,) int32
-            What a float64 brute force gives; a Dask array for Dask collections.
+            The labels of a float64 brute force. For a Dask collection, a Dask array.
         """
         self._check_is_fitted()
         x = self._validated(X, reset=False, finite=False)
@@ -97,7 +108,7 @@ class Clusterer(
         return labels
 
     def transform(self, X: ArrayLike) -> NDArray[np.floating[Any]]:
-        """Measure each row's Euclidean distance to each centroid.
+        """Measure the Euclidean distance of each row to each centroid.
 
         Parameters
         ----------
@@ -107,18 +118,18 @@ class Clusterer(
         Returns
         -------
         distances : (n, n_clusters), float32 for float32 X, float64 otherwise
-            In the units of X; dense also where X is sparse.
+            In the units of X. Dense, also for sparse X.
         """
         self._check_is_fitted()
         if is_collection(X):
-            raise DataError("A Dask collection is transformed block by block: X.map_blocks(kmeans.transform).")
+            raise DataError("Transform a Dask collection block by block: X.map_blocks(kmeans.transform).")
         if is_stored(X):
-            raise DataError("Stored rows are transformed some at a time: kmeans.transform(X[:1000]).")
+            raise DataError("Transform stored rows in pieces: kmeans.transform(X[:1000]).")
         x = self._validated(X, reset=False)
         return distances(x, self._centroids(), threads=self._threads).astype(centroid_dtype(x), copy=False)
 
     def score(self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None) -> float:
-        """Minus the inertia of X: the sum of squared distances to the nearest centroids, each row times its weight.
+        """Return minus the inertia of X: the weighted sum of squared distances to the nearest centroids.
 
         Parameters
         ----------
@@ -127,7 +138,12 @@ class Clusterer(
         y
             Ignored.
         sample_weight : (n,) array-like, optional
-            Not negative, not all zero; none: 1 each.
+            The weights: at least 0, not all 0. Default: every row has weight 1.
+
+        Returns
+        -------
+        float
+            In squared units of X, at most 0.
         """
         self._check_is_fitted()
         x = self._validated(X, reset=False, finite=False)
@@ -144,19 +160,25 @@ class Clusterer(
         Parameters
         ----------
         path
-            The file; where it exists, it is replaced.
+            The file. An existing file is replaced.
 
         Raises
         ------
         SteinhausError
-            A parameter is a function, or an object that cannot be written as plain values.
+            If a parameter is a function, or an object that cannot be written as plain values.
         """
         from steinhaus.saving import save
 
         save(self, path)
 
     def to_onnx(self, path: str | Path) -> None:
-        """Write the fitted model as an ONNX graph that labels float32 rows; see `steinhaus.onnx`."""
+        """Write the fitted model as an ONNX graph that labels float32 rows; see `steinhaus.onnx`.
+
+        Parameters
+        ----------
+        path
+            The file. An existing file is replaced.
+        """
         from steinhaus.onnx import export
 
         export(self, path)
@@ -164,20 +186,20 @@ class Clusterer(
     @classmethod
     @cache
     def _get_param_names(cls) -> list[str]:
-        """The names of the parameters, read from the signature once: every fit asks for them."""
+        """The names of the parameters. They are read from the signature once, because every fit needs them."""
         names: list[str] = super()._get_param_names()
         return names
 
     def _check_is_fitted(self) -> None:
-        """NotFittedError, scikit-learn's, if there are no centroids yet."""
+        """Raise scikit-learn's NotFittedError if there are no centroids yet."""
         if "cluster_centers_" not in vars(self):
             check_is_fitted(self)
 
     def _validated(self, X: ArrayLike, *, reset: bool, finite: bool = True) -> Any:
-        """X as a C-contiguous array or CSR matrix of a type that the engines read; copied only where it is not one.
+        """X (n, d) as a C-contiguous array or CSR matrix of a type that the engines read. It is copied only if needed.
 
-        Dask collections become Dask arrays of known chunks, and stored images stored rows. Where `finite` is not asked
-        for, arrays are not looked through for values that are not, because the engine will do so: see
+        Dask collections become Dask arrays with known chunks, and stored images stored rows. If `finite` is false,
+        arrays are not searched for values that are not finite, because the engine does that: see
         `named_by_scikit_learn`.
         """
         if type(X) is np.ndarray and self._needs_no_change(X, reset=reset):
@@ -196,7 +218,9 @@ class Clusterer(
             from steinhaus.engines.cluster.arrays import collected
 
             x = collected(X)
-            _check_feature_names(self, getattr(X, "_meta", X), reset=reset)  # a data frame's names are its empty one's
+            _check_feature_names(
+                self, getattr(X, "_meta", X), reset=reset
+            )  # the empty frame of a Dask data frame has its names
             _check_n_features(self, x, reset=reset)
             return x
         return validate_data(
@@ -205,9 +229,9 @@ class Clusterer(
         )  # fmt: skip
 
     def _needs_no_change(self, x: NDArray[Any], *, reset: bool) -> bool:
-        """Whether all that scikit-learn's `validate_data` would do with an array is to look for values not finite.
+        """Whether scikit-learn's `validate_data` would only search x (n, d) for values that are not finite.
 
-        For a row or a hundred that function takes longer than all the rest.
+        For up to a hundred rows, that function takes longer than everything else.
         """
         return (
             x.ndim == 2
@@ -219,20 +243,20 @@ class Clusterer(
 
     @property
     def _threads(self) -> int | None:
-        """`n_threads`; if that is None, the number that OMP_NUM_THREADS allows, as in scikit-learn.
+        """`n_threads`; if it is None, the number in OMP_NUM_THREADS, as in scikit-learn.
 
-        joblib sets that variable for its processes, so that they do not take the cores from each other.
+        joblib sets that variable for its processes, so that they do not compete for cores.
         """
         allowed = os.environ.get("OMP_NUM_THREADS", "")
         if self.n_threads is not None or not allowed.isdecimal() or not int(allowed):
-            return None if self.n_threads is None else int(self.n_threads)  # True is 1, as everywhere in Python
+            return None if self.n_threads is None else int(self.n_threads)  # True is 1, as elsewhere in Python
         return min(int(allowed), available_cores())
 
     def _centroids(self) -> Float64:
         return np.ascontiguousarray(self.cluster_centers_, np.float64)
 
     def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """The fitted attributes, for `save`: plain values, and arrays."""
+        """The fitted attributes for `save`: plain values, and arrays."""
         plain: dict[str, Any] = {
             "inertia_": float(self.inertia_), "n_iter_": int(self.n_iter_), "n_features_in_": int(self.n_features_in_),
         }  # fmt: skip
@@ -244,7 +268,7 @@ class Clusterer(
         return plain, arrays
 
     def _set_state(self, plain: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
-        """Take back what `_state` gave; ValueError, with what is wrong, where it did not."""
+        """Restore the attributes from `_state`. Raise ValueError if they are not valid."""
         centers, labels = arrays.pop("cluster_centers_"), arrays.pop("labels_", None)
         if centers.ndim != 2 or not centers.size or centers.dtype.kind != "f" or not np.isfinite(centers).all():
             raise ValueError("its centroids are not a table of finite numbers")
@@ -264,21 +288,21 @@ class Clusterer(
                 raise ValueError("its features' names are not a list of one string each")
             self.feature_names_in_ = np.array(names, object)
         if arrays:
-            raise ValueError(f"it holds tensors that its class has not: {', '.join(map(repr, arrays))}")
+            raise ValueError(f"it holds tensors that its class does not have: {', '.join(map(repr, arrays))}")
         self.cluster_centers_ = centers
         self.inertia_, self.n_iter_ = plain["inertia_"], plain["n_iter_"]
         self.n_features_in_ = centers.shape[1]
         self._n_features_out = len(centers)
 
     def _html_repr(self) -> str:
-        """What notebooks show: once fitted, clusters, their sizes and, of images, their means."""
+        """The view in a notebook. After fitting, it shows clusters, their sizes and, for images, their means."""
         if not hasattr(self, "cluster_centers_"):
             return str(estimator_html_repr(self))
         from steinhaus.estimators.html import render
 
         return render(self)
 
-    def _repr_html_inner(self) -> str:  # before scikit-learn 1.7 nothing asks for `_html_repr`
+    def _repr_html_inner(self) -> str:  # scikit-learn before 1.7 does not call `_html_repr`
         return self._html_repr()
 
     def __sklearn_tags__(self) -> Tags:
@@ -289,7 +313,7 @@ class Clusterer(
 
 
 def labels_and_inertia(x: NDArray[Any], centroids: Float64, threads: int | None) -> tuple[Int32, float]:
-    """Label an array's rows; the labels, (n,) int32, and their inertia, in the bits that a fit would give."""
+    """Label the rows of x (n, d) by centroids (k, d): labels (n,) int32 and inertia, bit for bit as in a fit."""
     from steinhaus.centroids import inertia
 
     told = labelled(x, centroids, threads=threads)
@@ -297,7 +321,7 @@ def labels_and_inertia(x: NDArray[Any], centroids: Float64, threads: int | None)
 
 
 def assigned(points: Points, key: Hashable, centroids: Float64) -> tuple[float, Int64]:
-    """Label the points by these centroids; their inertia, and the clusters' counts, (k,) int64."""
+    """Label the points by centroids (k, d) float64. Return the inertia and the clusters' counts, (k,) int64."""
     from steinhaus.centroids import inertia
 
     (tally,) = points.assign([Run(key, centroids)])
@@ -305,5 +329,5 @@ def assigned(points: Points, key: Hashable, centroids: Float64) -> tuple[float, 
 
 
 def labels_of(points: Points, key: Hashable) -> Any:
-    """The labels of a run, (n,) int32; a Dask array, left on the workers, where the points are there."""
+    """The labels of a run, (n,) int32. If the points are on workers, a Dask array that stays there."""
     return points.labels_array(key) if isinstance(points, LabelsArray) else points.labels(key)

@@ -1,4 +1,4 @@
-"""`k_means` and `kmeans_plusplus`: functions in the place of scikit-learn's."""
+"""`k_means` and `kmeans_plusplus`, which replace scikit-learn's functions."""
 
 from __future__ import annotations
 
@@ -34,32 +34,38 @@ def k_means(
     algorithm: str = "lloyd",
     return_n_iter: bool = False,
 ) -> tuple[NDArray[np.floating[Any]], Int32, float] | tuple[NDArray[np.floating[Any]], Int32, float, int]:
-    """Find clusters as `KMeans(...).fit(X)` does, and return them.
+    """Find clusters like `KMeans(...).fit(X)`, and return them.
 
-    It stands in for `sklearn.cluster.k_means`. All parameters but these two are those of `KMeans`.
+    It is a drop-in replacement for `sklearn.cluster.k_means`.
 
     Parameters
     ----------
+    X : (n, n_features) array-like, sparse matrix, Dask array or data frame
+        Rows to cluster, finite.
+    n_clusters
+        The number of clusters, at most n.
     sample_weight : (n,) array-like, optional
-        Not negative, not all zero; none: 1 each.
+        The weights: at least 0, not all 0. Default: every row has weight 1.
+    init, n_init, max_iter, tol, verbose, random_state, copy_x, algorithm
+        As in `KMeans`, with the same defaults.
     return_n_iter
-        Whether to return the number of iterations as well.
+        Whether to return the number of iterations, too. Default False.
 
     Returns
     -------
     centroids : (n_clusters, n_features) float64, float32 for float32 X
         In the units of X.
     labels : (n,) int32
-        The label of each row: that of its nearest centroid, ties to the lowest.
+        The label of each row's nearest centroid, ties to the lowest.
     inertia : float
         The weighted sum of squared distances of the rows to their centroids, in squared units of X.
     n_iter : int
-        The iterations of the best restart, if `return_n_iter`.
+        The number of iterations of the best restart. Returned only if `return_n_iter`.
 
     Raises
     ------
     ValueError
-        A parameter is out of range; X is not finite, or has fewer rows than clusters.
+        If a parameter is out of range, or if X is not finite or has fewer rows than clusters.
 
     Examples
     --------
@@ -97,38 +103,38 @@ def kmeans_plusplus(
     random_state: int | np.random.RandomState | None = None,
     n_local_trials: int | None = None,
 ) -> tuple[NDArray[Any], Int64]:
-    """Choose rows to start from by greedy k-means++ (Arthur and Vassilvitskii, SODA 2007).
+    """Choose starting rows by greedy k-means++ (Arthur and Vassilvitskii, SODA 2007).
 
-    It stands in for `sklearn.cluster.kmeans_plusplus`. An integer as `random_state` gives the rows that
-    `KMeans(n_clusters, random_state=...)` begins with.
+    It is a drop-in replacement for `sklearn.cluster.kmeans_plusplus`. With an integer `random_state`, it returns the
+    starting rows of `KMeans(n_clusters, random_state=...)`.
 
     Parameters
     ----------
     X : (n, n_features) array-like or sparse matrix
         Rows to choose from, finite.
     n_clusters
-        How many rows, at most n.
+        The number of rows to choose, at most n.
     sample_weight : (n,) array-like, optional
         Not negative, not all zero; none: 1 each.
     x_squared_norms : (n,) array-like, optional
-        There for compatibility: distances are not made from norms.
+        Accepted for compatibility. It is not used.
     random_state
-        An integer makes the choice reproducible.
+        An integer makes the choice reproducible. Default: drawn from NumPy's global state, as in scikit-learn.
     n_local_trials
-        How many candidates are drawn for each row, of which the best is taken. None: 2 + log(n_clusters), rounded down.
-        1: plain k-means++.
+        The number of candidates per row; the best one is chosen. Default: 2 + log(n_clusters), rounded down. 1 is plain
+        k-means++.
 
     Returns
     -------
     centers : (n_clusters, n_features)
-        The rows, dense, in the type of X.
+        The chosen rows, dense, in the dtype of X.
     indices : (n_clusters,) int64
-        Which rows of X they are.
+        Their row numbers in X.
 
     Raises
     ------
     ValueError
-        A parameter is out of range; X is not finite, or has fewer rows than clusters.
+        If a parameter is out of range, or if X is not finite or has fewer rows than clusters.
 
     Examples
     --------
@@ -144,7 +150,7 @@ def kmeans_plusplus(
     if x_squared_norms is not None and (size := len(check_array(x_squared_norms, ensure_2d=False))) != x.shape[0]:
         raise ValueError(
             f"The length of x_squared_norms {size} should be equal to the length of n_samples {x.shape[0]}. Give one "
-            "number a row, or none: they are not needed."
+            "number per row, or leave them out: they are not needed."
         )
     with opened(x, k=n_clusters, weights=weights) as points:
         stream = Stream(seed_of(random_state), n_clusters, 0)

@@ -1,4 +1,4 @@
-"""What a notebook shows of a fitted estimator: its clusters, their sizes and, of images, their means. Under 20 kB."""
+"""The view of a fitted estimator in a notebook: clusters, sizes and, for images, means, in less than 20 kB."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 
 from steinhaus.points import Float64
 
-MOST = 16  # clusters shown, the largest ones
-SIDE = 32  # pixels; larger images are thinned out
-_SMALLEST = 8  # features that are no square of at least this side are not taken for pixels
+MOST = 16  # clusters shown: the largest ones
+SIDE = 32  # pixels per side; larger images are thinned out
+_SMALLEST = 8  # features are taken as pixels only if they fill a square of at least this side
 _LONGEST = 400  # characters of the parameters
 
 
 def render(estimator: Any) -> str:
-    """A fitted estimator as an HTML fragment, without script or outside references.
+    """A fitted estimator as an HTML fragment, without script or external references.
 
-    Everything that came from a user is escaped.
+    Everything that comes from a user is escaped.
     """
     labels = getattr(estimator, "labels_", None)  # a fit may leave them out
     k = len(estimator.cluster_centers_)
@@ -63,7 +63,7 @@ def _counted(number: int, what: str) -> str:
 
 
 def _images(centroids: Float64) -> list[NDArray[np.uint8] | None]:
-    """The centroids as square images of 16 greys, on one scale; None where their features are no square."""
+    """The centroids (k, d) as square images of 16 greys on one scale; None if the features do not fill a square."""
     side = math.isqrt(centroids.shape[1])
     if side * side != centroids.shape[1] or side < _SMALLEST:
         return [None] * len(centroids)
@@ -74,6 +74,7 @@ def _images(centroids: Float64) -> list[NDArray[np.uint8] | None]:
 
 
 def _picture(image: NDArray[np.uint8] | None) -> str:
+    # in: image (h, w) uint8
     if image is None:
         return ""
     data = base64.b64encode(png(image)).decode()
@@ -81,7 +82,7 @@ def _picture(image: NDArray[np.uint8] | None) -> str:
 
 
 def png(image: NDArray[np.uint8]) -> bytes:
-    """An image of 16 greys, (h, w) uint8 in 0..15, as a PNG file of four bits a pixel (W3C, PNG, 3rd ed., 2025)."""
+    """An image of 16 greys, (h, w) uint8 in 0..15, as a PNG file with four bits per pixel (W3C, PNG, 3rd ed., 2025)."""
     height, width = image.shape
     pairs = np.pad(image, ((0, 0), (0, width % 2)))
     rows = np.zeros((height, 1 + pairs.shape[1] // 2), np.uint8)  # every row begins with its filter, 0

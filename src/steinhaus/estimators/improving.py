@@ -1,4 +1,4 @@
-"""Whether small batches still improve the centroids: scikit-learn's two rules of when to stop."""
+"""Decide whether small batches still improve the centroids, by scikit-learn's two stopping rules."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ class Improvement:
     Parameters
     ----------
     batch_size, n, steps
-        Rows a batch, rows in all, and the most batches.
+        Rows per batch, rows in all, and the most batches.
     tolerance
-        Stop when the centroids moved by a sum of squares of at most this; 0: never for that reason.
+        Stop when the squared shift of the centroids is at most this. 0: do not use this rule.
     patience
-        Stop when so many batches have not lowered the smoothed inertia; None: never for that reason.
+        Stop after so many batches without a lower smoothed inertia. None: do not use this rule.
     verbose
-        Print a line a batch.
+        Whether to print a line per batch.
 
     Attributes
     ----------
     smoothed
-        The batches' inertia a row, averaged with weights that fall with age: a batch counts by twice its share of the
-        rows. The first batch is left out, as it tells of the start, unless it is the only one.
+        The mean inertia per row, averaged over batches with weights that fall with age. A batch has twice its share of
+        the rows as weight. The first batch is left out, because it measures the start, unless it is the only one.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Improvement:
         self._least = float("inf")
 
     def ends(self, inertia: float, moved: float) -> bool:
-        """Hear the inertia of a batch and the sum of squares by which it moved the centroids; whether to stop."""
+        """Take the inertia of a batch and the squared shift of the centroids, and return whether to stop."""
         self._step += 1
         mean = inertia / self._batch_size
         told = f"Minibatch step {self._step}/{self._steps}: mean batch inertia: {mean}"

@@ -1,4 +1,4 @@
-"""KMeans, as scikit-learn has it, on Steinhaus' engine."""
+"""KMeans with scikit-learn's interface and Steinhaus's engine."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ class Restart:
     n_iter
         The number of iterations.
     inertia
-        The inertia of the restart's labels with its centroids, in squared units of X, weighted.
+        The inertia of the final labels with the final centroids, in squared units of X, weighted.
     stop_reason
-        Why it ended.
+        The reason why it ended, a `Stop`.
     """
 
     inertia_history: tuple[float, ...]
@@ -59,71 +59,73 @@ class Restart:
 class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
     """K-means clustering by Lloyd's algorithm: exact labels, the same bits on every machine and number of threads.
 
-    It stands in for `sklearn.cluster.KMeans`: the same parameters, attributes, warnings and errors. Given an array
-    as `init`, it follows scikit-learn's float64 trajectory. The page "Coming from scikit-learn" lists what differs on
-    purpose.
+    It is a drop-in replacement for `sklearn.cluster.KMeans`, with the same parameters, attributes, warnings and errors.
+    If `init` is an array, it takes the same iterations as scikit-learn in float64. The page "Coming from scikit-learn"
+    lists the intended differences.
 
     Parameters
     ----------
     n_clusters
-        The number of clusters, at most the number of rows.
+        The number of clusters, at most the number of rows. Default 8.
     init
-        The starts of restarts:
+        How restarts begin:
 
-        - "auto": "k-means||" for rows on a cluster or on disk, else "k-means++"; `init_` says which;
+        - "auto" (default): "k-means||" for rows on a cluster or on disk, else "k-means++"; `init_` tells which;
         - "k-means++": greedy k-means++ (Arthur and Vassilvitskii, SODA 2007);
-        - "random": distinct rows;
-        - "k-means||": six passes over the rows, for any k (Bahmani et al., PVLDB 2012);
-        - "hierarchical": for thousands of clusters. About sqrt(n_clusters) coarse clusters of a sample are each split
-          into their share. The iterations after it are exact, over all rows;
+        - "random": different rows;
+        - "k-means||": six passes over the rows for any k (Bahmani et al., PVLDB 2012);
+        - "hierarchical": for thousands of clusters. A sample is split into about sqrt(n_clusters) coarse clusters, and
+          each of these into its share. The iterations that follow are exact and use all rows;
         - an (n_clusters, n_features) array;
         - a function `init(X, n_clusters, random_state=...)` that returns such an array.
     n_init
-        The number of restarts, of which the best is kept. "auto": 10 for "random" and functions, else 1. Restarts
-        advance together: X is read once an iteration for all of them.
+        The number of restarts. The best one is kept. "auto" (default): 10 for "random" and functions, else 1. Restarts
+        advance together, so X is read once per iteration for all of them.
     max_iter
-        The largest number of iterations of one restart.
+        The most iterations per restart. Default 300.
     tol
-        A restart ends when its centroids moved by a sum of squares of at most `tol` times the mean variance of the
-        features. 0: when no centroid moved at all.
+        A restart ends when the squared shift of its centroids is at most `tol` times the mean variance of the features.
+        Default 1e-4. 0: it ends when no centroid moves.
     verbose
-        Above 0, every iteration is printed.
+        Above 0, every iteration is printed. Default 0.
     random_state
-        An integer makes results reproducible, and restart r begins where a study's run r of that seed does.
+        An integer makes results reproducible: restart r has the same start as run r of a study with that seed. Default:
+        drawn from NumPy's global state, as in scikit-learn.
     copy_x
-        Accepted for compatibility. X is never changed, and copied only if it must be.
+        Accepted for compatibility. X is never changed, and it is copied only if necessary.
     algorithm
-        Accepted for compatibility. "lloyd" and "elkan" give the same results in the same way.
+        Accepted for compatibility. "lloyd" (default) and "elkan" do the same.
     n_threads
-        The number of threads. It does not change the result. None: one for each core, or OMP_NUM_THREADS.
+        The number of threads. It does not change the result. Default: OMP_NUM_THREADS, or one per core.
     callback
-        A function that is told of every iteration and of every step of refining (an `Iteration`); where it returns
-        True, that restart or the refining stops.
+        A function that is called with an `Iteration` after every iteration and every step of refining. If it returns
+        True, that restart or the refining stops. Default: none.
     refine
-        "breathing": go on from the best restart with breathing k-means (Fritzke, 2020), which adds a few centroids
-        where the error is largest, removes as many where they are missed least, and keeps what is better. The result
-        is as good as without it or better, and as reproducible. None: the best restart is the result.
+        "breathing": improve the best restart with breathing k-means (Fritzke, 2020). It adds a few centroids where the
+        error is largest, removes as many where they matter least, and keeps the better result. The result is never
+        worse, and as reproducible. Default None: the best restart is the result.
     refine_steps
-        The most steps of refining; None: until it no longer helps.
+        The most steps of refining. Default: until they no longer help.
     refine_time
-        Seconds after which no further step begins; None: no limit. The result then depends on how fast the machine is.
+        Seconds after which no further step begins. The result then depends on the speed of the machine. Default: no
+        limit.
 
     Attributes
     ----------
     cluster_centers_ : (n_clusters, n_features) float64, float32 for float32 X
         The centroids, in the units of X.
     labels_ : (n,) int32
-        The label of each row: that of the nearest centroid in `cluster_centers_`, ties to the lowest.
+        The label of each row's nearest centroid in `cluster_centers_`, ties to the lowest.
     inertia_ : float
         The weighted sum of squared distances of the rows to their centroids, in squared units of X.
     n_iter_ : int
-        The number of iterations of the best restart, without those of refining.
+        The number of iterations of the best restart, without refining.
     inertia_history_ : (n_iter,) float64
         Inertia after each iteration of the best restart.
     init_ : str
-        How the restarts began: as `init` says, or what "auto" came to; "array" or "function" if that was given.
+        How the restarts began: the name of the start, never "auto"; "array" or "function" if one was given.
     stop_reason_ : Stop
-        Why the best restart ended, or the last iterations of refining; `stop_reason_.value` is a sentence.
+        The reason why the best restart, or the last iterations of refining, ended. `stop_reason_.value` is a sentence.
     runs_ : list of Restart
         Every restart, in order.
     refine_ : list of Step
@@ -167,7 +169,7 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
         "refine_time": [Interval(Real, 0, None, closed="neither"), None],
     }
 
-    _project: Callable[[Float64], Float64] | None = None  # what becomes of the means after each update
+    _project: Callable[[Float64], Float64] | None = None  # applied to the means (k, d) after each update
     inertia_history_: Float64
     init_: str
     stop_reason_: Stop
@@ -214,16 +216,16 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
         Parameters
         ----------
         X : (n, n_features) array-like, sparse matrix, Dask array or data frame, or stored rows
-            Rows to cluster, finite. Integers and floats are taken as they are; CSR stays sparse. A Dask collection
-            stays on the workers of the current `distributed.Client`, and so do its labels, as a Dask array. Stored
-            rows, `open_images(path, stored=True).rows`, are read from disk once an iteration.
+            Rows to cluster, finite. Integers and floats keep their type, and CSR stays sparse. A Dask collection stays
+            on the workers of the current `distributed.Client`; its labels stay there, too, as a Dask array. Stored
+            rows, `open_images(path, stored=True).rows`, are read from disk once per iteration.
         y
             Ignored.
         sample_weight : (n,) array-like, optional
-            Not negative, not all zero; none: 1 each. They count in means, inertia and the drawing of starts. Whole
-            numbers are exact: a row of weight 2 is two rows. Others are rounded to a 2^46th of their sum or to a 2^20th
-            of the lightest, whichever is less. Of a Dask collection they come here first, 8 bytes a row, and may be a
-            Dask array.
+            The weights: at least 0, not all 0. Default: every row has weight 1. They weight means, inertia and the
+            drawing of starts. Whole numbers are exact: a row of weight 2 counts as two rows. Other weights are rounded
+            to a multiple of 2^-46 of their sum or 2^-20 of the smallest, whichever is finer. With a Dask collection, a
+            Dask array is accepted, too; all weights are brought to this process, 8 bytes per row.
 
         Returns
         -------
@@ -232,12 +234,12 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
         Warns
         -----
         ConvergenceWarning
-            There were fewer distinct rows than clusters.
+            If there are fewer different rows than clusters.
 
         Raises
         ------
         ValueError
-            A parameter is out of range; X is not finite, or has fewer rows than clusters.
+            If a parameter is out of range, or if X is not finite or has fewer rows than clusters.
         """
         from steinhaus.lloyd import lloyd
 
@@ -268,7 +270,7 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
         return self
 
     def _check_against(self, x: Any) -> None:
-        """What parameters must be for these points; settles the number of restarts."""
+        """Check the parameters against the points, and set the number of restarts."""
         check_enough(x, self.n_clusters)
         self._n_init, self.init_ = restarts_of(self, 10), init_for(self.init, x)
         if self.refine is None and (self.refine_steps is not None or self.refine_time is not None):
@@ -284,7 +286,8 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
             )
 
     def _starts(self, points: Points, x: Any, weights: Float64 | None, seed: int) -> Iterator[Float64]:
-        """The centroids that each restart begins with, (n_clusters, n_features) float64."""
+        """Yield the starting centroids of each restart, (n_clusters, n_features) float64."""
+        # in: x (n, d); weights (n,) float64
         from steinhaus.hierarchy import hierarchical
 
         init: Any = self.init
@@ -308,7 +311,7 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
         return checked_start(start, self.n_clusters, x.shape[1])
 
     def _refined(self, points: Points, best: Fit, seed: int, progress: Progress, dtype: np.dtype[Any]) -> int:
-        """Refine the best restart, and make that the result; the number of clusters that have rows."""
+        """Refine the best restart and make it the result. Return the number of clusters that have rows."""
         from steinhaus.refining import Budget, Lloyd, Search, refine, streams
 
         how = Lloyd(self.max_iter, self.tol, self._project)
@@ -322,9 +325,9 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
         return found
 
     def _keep(self, points: Points, fit: Fit, dtype: np.dtype[Any]) -> int:
-        """Make this fit the result; the number of clusters that have rows.
+        """Make this fit the result. Return the number of clusters that have rows.
 
-        Centroids that are rounded to float32 get labels and inertia of their own.
+        If centroids are rounded to float32, labels and inertia are computed again.
         """
         self.cluster_centers_ = fit.centroids.astype(dtype)
         self.inertia_, counts = fit.inertia, fit.counts
@@ -335,7 +338,7 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
         self.inertia_history_ = np.array(fit.history)
         self.stop_reason_ = fit.stop
         self._n_features_out = len(fit.centroids)
-        if points.totals.weights is not None:  # a cluster of rows without weight is one, too
+        if points.totals.weights is not None:  # a cluster whose rows have no weight counts, too
             counts = np.bincount(self.labels_)
         return int(np.count_nonzero(counts))
 
@@ -352,7 +355,7 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
         history = arrays.pop("inertia_history_")
         super()._set_state(plain, arrays)
         if history.dtype != np.float64 or history.shape != (self.n_iter_,) or not np.isfinite(history).all():
-            raise ValueError("its inertia history is not one finite number an iteration")
+            raise ValueError("its inertia history is not one finite number per iteration")
         runs = [
             Restart(tuple(map(float, told)), len(told), float(cost), Stop[reason])
             for told, cost, reason in plain["runs_"]

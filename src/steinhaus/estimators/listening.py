@@ -1,4 +1,4 @@
-"""Telling those who listen how a fit goes: the reader of `verbose`, the user's `callback`, scikit-learn's callbacks."""
+"""Report the progress of a fit: to `verbose`, to the user's `callback`, and to scikit-learn's callbacks."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ try:
 except ImportError:  # scikit-learn before 1.9 has no callbacks
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Stands where scikit-learn has no callbacks."""
+        """A replacement if scikit-learn has no callbacks."""
 
 
 @dataclass(frozen=True)
 class Iteration:
-    """What a `callback` is told after an iteration of one restart, or after a step of refining.
+    """The argument of a `callback`, after an iteration of one restart or a step of refining.
 
     Attributes
     ----------
     restart
-        Which restart it is, from 0 on.
+        The number of the restart, from 0.
     n_iter
-        How many iterations it has done, those of refining included.
+        The number of iterations so far, with those of refining.
     inertia
-        Sum of squared distances of the points to the centroids after this iteration's update, in squared units of X;
-        after a step, of the best clustering so far.
+        The sum of squared distances of the points to the centroids after this iteration's update, in squared units of
+        X. After a step of refining: the inertia of the best clustering so far.
     cluster_centers
         (n_clusters, n_features) float64: the centroids after this iteration's update, or the best so far, in the units
         of X.
     step
-        How many steps of refining are done; 0: it has not begun.
+        The number of steps of refining so far; 0: refining has not begun.
     """
 
     restart: int
@@ -47,25 +47,25 @@ class Iteration:
     step: int = 0
 
 
-Callback = Callable[[Iteration], object]  # True asks the restart, or refining, to stop
+Callback = Callable[[Iteration], object]  # True stops the restart or the refining
 
 
 class Progress:
-    """Follows the restarts of one fit: to be told of every run that goes on, and of every fit that ends.
+    """Follows the restarts of one fit. It is told of every iteration of a run, and of every run that ends.
 
     Parameters
     ----------
     estimator
-        Whose fit it is; its `verbose`, `callback` and scikit-learn callbacks listen.
+        The estimator, whose `verbose`, `callback` and scikit-learn callbacks listen.
     restarts
-        How many runs there are; their keys are 0, 1, ...
+        The number of runs; their keys are 0, 1, ...
     data
-        What scikit-learn's callbacks may ask for: X and metadata.
+        The data for scikit-learn's callbacks: X and metadata.
 
     Attributes
     ----------
     is_heard
-        Whether anyone listens to iterations; if not, `watch` need not be called.
+        Whether anyone listens to iterations. If not, `watch` need not be called.
     """
 
     def __init__(self, estimator: Any, restarts: int, data: dict[str, Any]) -> None:
@@ -86,11 +86,11 @@ class Progress:
         self._say("Initialization complete")
 
     def watch(self, active: Sequence[Run]) -> Sequence[Run]:
-        """Hear how the active runs stand; those that a listener asked to stop come back so marked."""
+        """Report the active runs. Return them, with a mark on those that a listener stopped."""
         return [replace(run, stop=Stop.ASKED) if self._hear(run) and not run.stop else run for run in active]
 
     def end(self, fit: Fit) -> None:
-        """Hear how a run ended."""
+        """Report a run that ended."""
         if not self.is_heard:
             return
         self._hear(fit)
@@ -103,7 +103,7 @@ class Progress:
             self._contexts[fit.key].call_on_fit_task_end(**self._data, reconstruction_attributes=lambda: _fitted(fit))
 
     def step(self, search: Search) -> bool:
-        """Hear of a step of refining; whether a listener asks it to stop."""
+        """Report a step of refining, and return whether a listener stops it."""
         best, number, step = search.best, len(search.steps), search.steps[-1]
         kept = "kept" if step.kept else "not kept"
         self._say(f"Refining step {number}, {step.added} added and removed, inertia {step.inertia}: {kept}.")
@@ -115,12 +115,12 @@ class Progress:
         return self._estimator.callback(told) is True
 
     def close(self, fitted: dict[str, Any]) -> None:
-        """The fit has ended; `fitted` are the attributes that a copy of the estimator needs to predict."""
+        """Report the end of the fit; `fitted` are the attributes that a copy of the estimator needs to predict."""
         if self._root is not None:
             self._root.call_on_fit_task_end(**self._data, reconstruction_attributes=lambda: fitted)
 
     def _hear(self, run: Run | Fit) -> bool:
-        """Pass on the iteration that a run has just done; whether a listener asks it to stop."""
+        """Report the last iteration of a run, and return whether a listener stops it."""
         done = len(run.history)
         if done == self._heard.get(run.key, 0):
             return False

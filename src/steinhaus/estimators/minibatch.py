@@ -1,4 +1,4 @@
-"""K-means by small batches, for streams and for data too large to be passed over often: approximate, reproducible."""
+"""K-means by small batches, for streams and for large data. It is approximate, but reproducible."""
 
 from __future__ import annotations
 
@@ -31,63 +31,68 @@ from steinhaus.seeding import Stream, starts
 
 
 class MiniBatchKMeans(Clusterer):
-    """K-means by stochastic updates (Sculley, 2010): each batch moves a centroid towards the mean of its rows there.
+    """K-means by stochastic updates (Sculley, 2010): each batch moves a centroid towards the mean of its rows.
 
-    It stands in for `sklearn.cluster.MiniBatchKMeans`: the same parameters, rules and defaults. Within a batch labels
-    and sums are exact, and batches are drawn from the seed: the same bits for the same seed, whatever the number of
-    threads. On purpose, other rows are drawn than in scikit-learn by the same seed; starts are drawn from distinct
-    rows; centroids are float64 until the end of a call, also for float32 X; a cluster is never reassigned if it is the
-    largest. Between reassignments a centroid is the mean of all rows that were ever given to it, by the centroids as
-    they then were; so the result depends on the order of the rows, and is not a fixed point of Lloyd's algorithm.
+    It is a drop-in replacement for `sklearn.cluster.MiniBatchKMeans`, with the same parameters, rules and defaults.
+    Labels and sums within a batch are exact, and the seed decides the batches. So the same seed gives the same bits for
+    any number of threads.
+
+    It differs from scikit-learn in four points: the same seed draws other rows; starts are drawn from different rows;
+    centroids are float64 until the end of a call, also for float32 X; the largest cluster is never reassigned.
+
+    Between reassignments, a centroid is the mean of all rows that were assigned to it, each at its time. So the result
+    depends on the order of the rows, and is not a fixed point of Lloyd's algorithm.
 
     Parameters
     ----------
     n_clusters
-        The number of clusters, at most the number of rows of `fit` or of the first `partial_fit`.
+        The number of clusters, at most the number of rows of `fit` or of the first `partial_fit`. Default 8.
     init
-        "k-means++" or "random", from `init_size` rows; an (n_clusters, n_features) array; or a function
-        `init(X, n_clusters, random_state=...)`, of those rows, that returns one.
+        "k-means++" (default) or "random", from `init_size` rows; an (n_clusters, n_features) array; or a function
+        `init(X, n_clusters, random_state=...)` of those rows that returns such an array.
     max_iter
-        `fit` draws at most as many rows as so many passes over X have.
+        The most rows that `fit` draws, as a number of passes over X. Default 100.
     batch_size
-        Rows a batch, drawn with replacement, by weight where there are weights.
+        Rows per batch. They are drawn with replacement and, if there are weights, by weight. Default 1024.
     verbose
-        Above 0, every batch is printed.
+        Above 0, every batch is printed. Default 0.
     compute_labels
-        Whether to label all of X at the end. If not, there is no `labels_`, and `inertia_` is an estimate.
+        Whether to label all of X at the end. Default True. If not, there is no `labels_`, and `inertia_` is an
+        estimate.
     random_state
-        An integer makes results reproducible.
+        An integer makes results reproducible. Default: drawn from NumPy's global state, as in scikit-learn.
     tol
-        `fit` ends when a batch moved the centroids by a sum of squares of at most `tol` times the mean variance of the
-        features. 0: never for that reason.
+        `fit` ends when the squared shift of the centroids in a batch is at most `tol` times the mean variance of the
+        features. Default 0: this rule is not used.
     max_no_improvement
-        `fit` ends after so many batches in a row that do not lower the smoothed inertia. None: never for that reason.
+        `fit` ends after so many batches in a row that do not lower the smoothed inertia. Default 10. None: this rule is
+        not used.
     init_size
-        How many rows to choose the start from, at least `n_clusters`; None: 3 batches, or 3 a cluster if those are
-        more than 3 batches have.
+        The number of rows from which the start is chosen, at least `n_clusters`. Default: 3 batches, or 3 rows per
+        cluster if that is more.
     n_init
-        The number of starts that `fit` tries; the one of the least inertia on `init_size` rows is taken. "auto": 1
-        for "k-means++" and arrays, 3 for "random" and functions.
+        The number of starts that `fit` tries. It uses the one with the smallest inertia on `init_size` rows. "auto"
+        (default): 1 for "k-means++" and arrays, 3 for "random" and functions.
     reassignment_ratio
-        A cluster that has less than this share of the largest cluster's weight is begun anew at a row of the batch,
-        evenly drawn. That is looked at every 10 rows a cluster, and as long as a cluster is empty. 0: never.
+        A cluster with less than this share of the largest cluster's weight restarts at a random row of the batch. This
+        is checked after every 10 rows per cluster, and while a cluster is empty. Default 0.01. 0: never.
     n_threads
-        The number of threads; None: one a core, or as many as OMP_NUM_THREADS says. It does not change the result.
+        The number of threads. It does not change the result. Default: OMP_NUM_THREADS, or one per core.
 
     Attributes
     ----------
     cluster_centers_ : (n_clusters, n_features) float64, float32 for float32 X
         The centroids, in the units of X.
     labels_ : (n,) int32
-        The labels of the rows of X, of `partial_fit`'s last batch; they belong to `cluster_centers_`.
+        The label of each row of X, or of the last batch of `partial_fit`, for `cluster_centers_`.
     inertia_ : float
-        Of those rows, weighted, in squared units of X.
+        The inertia of those rows, weighted, in squared units of X.
     counts_ : (n_clusters,) float64
-        The weight of the rows that each centroid is the mean of; in `fit` rows are drawn by weight and count once.
+        The weight of the rows in each centroid's mean. In `fit`, rows are drawn by weight and count once.
     n_iter_ : int
-        Passes over X that the batches amount to, rounded up; calls of `partial_fit` are added.
+        The number of rows in all batches as passes over X, rounded up. Calls of `partial_fit` are added.
     n_steps_ : int
-        Batches.
+        The number of batches.
     n_features_in_ : int
         The number of features.
     feature_names_in_ : (n_features,) object
@@ -161,7 +166,7 @@ class MiniBatchKMeans(Clusterer):
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None) -> Self:
-        """Learn from batches that are drawn from X.
+        """Learn from batches drawn from X.
 
         Parameters
         ----------
@@ -170,17 +175,21 @@ class MiniBatchKMeans(Clusterer):
         y
             Ignored.
         sample_weight : (n,) array-like, optional
-            Not negative, not all zero; none: 1 each. Rows are drawn by weight.
+            The weights: at least 0, not all 0. Default: every row has weight 1. Rows are drawn by weight.
+
+        Returns
+        -------
+        self
 
         Warns
         -----
         RuntimeWarning
-            `init` is an array and `n_init` is more than 1; or `init_size` is less than `n_clusters`.
+            If `init` is an array and `n_init` is more than 1, or if `init_size` is less than `n_clusters`.
 
         Raises
         ------
         ValueError
-            A parameter is out of range; X is not finite, or has fewer rows than clusters.
+            If a parameter is out of range, or if X is not finite or has fewer rows than clusters.
         """
         x = self._validated(X, reset=True, finite=False)
         weights = checked_weights(sample_weight, x)
@@ -207,10 +216,20 @@ class MiniBatchKMeans(Clusterer):
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None) -> Self:
-        """Learn from one more batch, all of X; the first one must have as many rows as there are clusters.
+        """Learn from one batch, which is all of X. A fitted estimator continues from its centroids.
 
-        Parameters are `fit`'s, but here each row counts by its weight. Where `fit` or `partial_fit` was called before,
-        it goes on from there.
+        Parameters
+        ----------
+        X : (n, n_features) array-like or sparse matrix
+            The batch, finite. The first one needs at least as many rows as clusters.
+        y
+            Ignored.
+        sample_weight : (n,) array-like, optional
+            The weights of the rows: at least 0, not all 0. Default: every row has weight 1.
+
+        Returns
+        -------
+        self
         """
         first = not hasattr(self, "counts_")
         x = self._validated(X, reset=first, finite=False)
@@ -228,7 +247,7 @@ class MiniBatchKMeans(Clusterer):
         return self
 
     def _check_against(self, x: Any) -> None:
-        """What parameters must be for these rows; settles the number of starts, and of the rows to choose them from."""
+        """Check the parameters against x (n, d). Set the number of starts, and of the rows to choose them from."""
         check_enough(x, self.n_clusters)
         self._n_init = restarts_of(self, 3)
         size = 3 * min(self.batch_size, x.shape[0]) if self.init_size is None else self.init_size
@@ -244,7 +263,7 @@ class MiniBatchKMeans(Clusterer):
         self._init_size = min(size, x.shape[0])
 
     def _begin(self, supply: Supply, tries: int) -> Stream:
-        """Choose the first centroids; the stream that batches are drawn from."""
+        """Choose the first centroids. Return the stream from which batches are drawn."""
         self._seed = seed_of(self.random_state)
         stream = Stream(self._seed, self.n_clusters, 0, 1)
         random = check_random_state(self.random_state) if callable(self.init) else None
@@ -262,7 +281,7 @@ class MiniBatchKMeans(Clusterer):
         return stream
 
     def _start(self, supply: Supply, stream: Stream, random: np.random.RandomState | None) -> Float64:
-        """Centroids to begin with, (n_clusters, n_features)."""
+        """The starting centroids, (n_clusters, n_features)."""
         init: Any = self.init
         if isinstance(init, str) or random is not None:
             rows = supply.distinct(self._init_size, self.n_clusters, stream)
@@ -275,7 +294,7 @@ class MiniBatchKMeans(Clusterer):
         return checked_start(init, self.n_clusters, supply.x.shape[1])
 
     def _step(self, supply: Supply, rows: Int64, added: Added, stream: Stream) -> float:
-        """Learn from a batch; its inertia before that."""
+        """Learn from a batch. Return its inertia before the update. rows: (m,) int64."""
         self._since += min(self.batch_size, len(rows))
         due = not self.counts_.all() or self._since >= 10 * self.n_clusters
         self.counts_ = self.counts_ + added.weights
@@ -288,17 +307,20 @@ class MiniBatchKMeans(Clusterer):
         return added.inertia
 
     def _reassign(self, supply: Supply, rows: Int64, stream: Stream) -> None:
-        """Begin small clusters anew at rows of the batch, at most half of them, the smallest first."""
+        """Restart small clusters at rows of the batch, the smallest first, at most half of them."""
+        # in: rows (m,) int64
         small = np.flatnonzero(self.counts_ < self.reassignment_ratio * self.counts_.max())
         small = small[np.argsort(self.counts_[small], kind="stable")]
         small = small[small != np.argmax(self.counts_)][: len(rows) // 2]
         if len(small):
             self._say(f"[MiniBatchKMeans] Reassigning {len(small)} cluster centers.")
             self._centers[small] = supply.values(rows[stream.distinct(len(small), len(rows))])
-            self.counts_[small] = np.delete(self.counts_, small).min()  # enough not to be reassigned at once
+            self.counts_[small] = np.delete(
+                self.counts_, small
+            ).min()  # enough, so that they are not reassigned at once
 
     def _finish(self, x: Any, weights: Float64 | None) -> None:
-        """Give the centroids as they are now, and the labels of these rows."""
+        """Set the attributes: the current centroids, and the labels of x (n, d)."""
         self.cluster_centers_ = self._centers.astype(centroid_dtype(x))
         self._n_features_out = self.n_clusters
         if not self.compute_labels:

@@ -1,4 +1,4 @@
-"""K-means by the angle between rows: for embeddings, texts, and whatever has a direction but no meaningful length."""
+"""K-means by the angle between rows, for embeddings, texts and other data whose length has no meaning."""
 
 from __future__ import annotations
 
@@ -16,10 +16,16 @@ from steinhaus.points import Float64
 class SphericalKMeans(KMeans):
     """K-means on the unit sphere: rows are scaled to length 1, and so is every mean (Dhillon and Modha, 2001).
 
-    For two rows x, c of length 1, `|x - c|^2 = 2 - 2 cos(x, c)`: the nearest centroid has the smallest angle.
-    Parameters and attributes are `KMeans`'s. `cluster_centers_` have length 1; `inertia_` is the weighted sum of
-    2 - 2 cos, and `transform` gives sqrt(2 - 2 cos). Rows of zeros have no direction: they are as far from all
-    centroids, and get label 0.
+    For two rows x, c of length 1, `|x - c|^2 = 2 - 2 cos(x, c)`: the nearest centroid has the smallest angle. The
+    parameters and attributes are those of `KMeans`. `cluster_centers_` have length 1, `inertia_` is the weighted sum of
+    2 - 2 cos, and `transform` returns sqrt(2 - 2 cos). Rows of zeros have no direction: they are equally far from all
+    centroids and get label 0.
+
+    Parameters
+    ----------
+    n_clusters, init, n_init, max_iter, tol, verbose, random_state, copy_x, algorithm, n_threads, callback, refine, \
+refine_steps, refine_time
+        As in `KMeans`, with the same defaults. Starts are scaled to length 1, too.
 
     References
     ----------
@@ -47,21 +53,21 @@ class SphericalKMeans(KMeans):
 
     @staticmethod
     def _project(centroids: Float64) -> Float64:
+        # in: centroids (k, d) float64
         rows: Float64 = unit(centroids)
         return rows
 
 
 def unit(x: Any, *, threads: int | None = None) -> Any:
-    """The rows of an array, CSR matrix or Dask array at length 1, in the same kind of container.
+    """The rows of an array, CSR matrix or Dask array (n, d), scaled to length 1, in the same kind of container.
 
-    float32 stays float32; all else becomes float64. Rows of zeros stay as they are.
-
-    Squares are added up in the order of the features, so that the bits are the same everywhere.
+    float32 stays float32; other types become float64. Rows of zeros do not change. Squares are added in the order of
+    the features, so the bits are the same everywhere.
     """
     if isinstance(x, np.ndarray):
         return unit_rows(x, threads=threads)
     kind = np.float32 if x.dtype == np.float32 else np.float64
-    if is_collection(x):  # where its blocks are, each of whole rows
+    if is_collection(x):  # its blocks hold whole rows, and stay on the workers
         return x.rechunk({1: -1}).map_blocks(_unit_block, dtype=kind, meta=np.empty((0, 0), kind))
     scaled = x.astype(kind)
     scaled.sum_duplicates()
@@ -71,6 +77,7 @@ def unit(x: Any, *, threads: int | None = None) -> Any:
 
 
 def _unit_block(block: NDArray[Any]) -> NDArray[np.floating[Any]]:
+    # in: block (m, d)
     return unit_rows(np.ascontiguousarray(block), threads=1)
 
 

@@ -1,7 +1,7 @@
-"""Features: vectors that are clustered in place of the pictures that they were made of.
+"""Features: vectors that are clustered instead of the pictures they were made from.
 
-`asked` says which features are wanted, `space` holds vectors beside their pictures, `making` makes them, one module a
-kind. `chain` is what is done to vectors afterwards: unit length, one scale, principal components.
+`asked` describes the features that the user wants. `space` holds vectors beside their pictures. `making` makes them;
+each kind has a module. `chain` holds the steps that follow: unit length, one scale, principal components.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which features are asked for, and what is to be done with them."""
+"""The features that a user asks for, and the steps that follow."""
 
 from __future__ import annotations
 
@@ -23,25 +23,28 @@ class Features:
     Parameters
     ----------
     what
-        "pixels"; "pca:N", the N first principal components of the pixels; "hog" or "hog:C", histograms of oriented
-        gradients in cells of C x C pixels; "colour" or "colour:N", mean colours of N x N cells; "given", the vectors
-        that the source holds beside its pictures; a path to a file of vectors or to an ONNX network; or an array,
-        (n, d).
+        The features: "pixels" (default); "pca:N", the first N principal components of the pixels; "hog" or "hog:C",
+        histograms of oriented gradients in cells of C x C pixels; "colour" or "colour:N", mean colours of N x N cells;
+        "given", the vectors that the source holds beside its pictures; a path to a file of vectors or to an ONNX
+        network; or an array, (n, d).
     normalise
-        Bring every vector to unit length.
+        Whether to scale every vector to length 1. Default False.
     standardise
-        Bring every value to mean 0 and standard deviation 1, as the training part has it.
+        Whether to scale every value to mean 0 and standard deviation 1, measured on the training part. Default False.
     pca
-        Keep so many principal components, as the training part has them. The steps are taken in this order.
+        The number of principal components to keep, computed on the training part. Default: no reduction. Steps run in
+        the order of these parameters.
     model_input
-        Of a network: the size of its input and the scale of its values, as in "224x224 imagenet"; see `model_input`.
+        For a network: the size of its input and the scale of its values, such as "224x224 imagenet". Default: as the
+        file says.
     model_output
-        Of a network: the name of its output, and of an output of tokens which one: "last_hidden_state[0]", or "[mean]".
+        For a network: the name of its output. If the output is tokens, also which one: "last_hidden_state[0]", or
+        "last_hidden_state[mean]". Default: the only output that is a vector.
 
     Raises
     ------
     PlanError
-        A value is out of its range.
+        If a value is out of its range.
 
     Examples
     --------
@@ -59,7 +62,7 @@ class Features:
     def __post_init__(self) -> None:
         if isinstance(self.what, str):
             if not self.what.strip():
-                raise PlanError(f"features must be {KINDS}; it is empty.")
+                raise PlanError(f"features is empty, but must be {KINDS}.")
             if (word := _WORD.fullmatch(self.what)) is not None:
                 self._check_word(word[1], word[2])
         if self.pca is not None:
@@ -67,19 +70,19 @@ class Features:
         if self.kind != "model":
             for name in ("model_input", "model_output"):
                 if (value := getattr(self, name)) is not None:
-                    raise PlanError(f"{option(name, repr(value))} is for a network, and the features are {self.name}.")
+                    raise PlanError(f"{option(name, repr(value))} is for a network, but the features are {self.name}.")
 
     def _check_word(self, word: str, number: str | None) -> None:
         if word == "pca" and number is None:
-            raise PlanError("pca needs the number of its components, as in pca:50.")
+            raise PlanError("pca needs a number of components, such as pca:50.")
         if word in ("pixels", "given") and number is not None:
-            raise PlanError(f"{word} takes no number; it is {self.what!r}.")
+            raise PlanError(f"{word} takes no number, but you gave {self.what!r}.")
         if number is not None and int(number) < 1:
             raise PlanError(f"The number of {self.what!r} must be at least 1.")
 
     @property
     def kind(self) -> str:
-        """pixels, hog, colour, given, array, file or model: of what the vectors are made, before the steps."""
+        """The kind of the vectors before the steps: pixels, hog, colour, given, array, file or model."""
         if not isinstance(self.what, str | os.PathLike):
             return "array"
         if isinstance(self.what, str) and (word := _WORD.fullmatch(self.what)) is not None:
@@ -88,20 +91,20 @@ class Features:
 
     @property
     def number(self) -> int | None:
-        """The number behind the word; None without one, or where it is that of principal components."""
+        """The number after the word; None if there is none, or if it counts principal components."""
         word = _WORD.fullmatch(self.what) if isinstance(self.what, str) else None
         return None if word is None or word[2] is None or word[1] == "pca" else int(word[2])
 
     @property
     def name(self) -> str:
-        """What to call them: the word, or the name of the file."""
+        """The name of the features: the word, or the name of the file."""
         if self.kind == "array":
             return "array"
         return Path(self.what).name if self.kind in ("file", "model") else str(self.what)
 
     @property
     def steps(self) -> tuple[str, ...]:
-        """What is done with the vectors, in order."""
+        """The steps that follow, in order."""
         first = (str(self.what),) if self.kind == "pixels" and str(self.what).startswith("pca:") else ()
         asked = [("normalise", self.normalise), ("standardise", self.standardise)]
         steps = [*first, *(name for name, wanted in asked if wanted)]
@@ -109,7 +112,7 @@ class Features:
 
     @property
     def typed(self) -> dict[str, Any]:
-        """The options of the command, without those that say nothing."""
+        """The options of the command, without defaults."""
         options = {
             "features": self.name if self.kind == "array" else str(self.what),
             "normalise": self.normalise or None,
@@ -122,7 +125,7 @@ class Features:
 
 
 def features_of(asked: Any) -> Features:
-    """What was asked for in short, as `Features`."""
+    """`Features` from a word, a path or an array."""
     return asked if isinstance(asked, Features) else Features(asked)
 
 
@@ -132,5 +135,5 @@ def _components(value: object) -> int:
     except TypeError:
         number = 0
     if number < 1 or isinstance(value, bool):
-        raise PlanError(f"pca must be a whole number of components, at least 1; it is {value!r}.")
+        raise PlanError(f"pca must be a whole number of components, at least 1, not {value!r}.")
     return number

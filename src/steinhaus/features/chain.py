@@ -1,7 +1,7 @@
-"""Steps between vectors and points: each is learnt of the training part, and repeated by `predict`.
+"""Steps from vectors to points. Each step is learnt on the training part, and `predict` repeats it.
 
-"normalise" brings every vector to unit length: squared distance is then twice one minus the cosine. "standardise"
-brings every value to mean 0 and standard deviation 1. "pca:N" keeps N principal components.
+"normalise" scales every vector to length 1, so the squared distance is 2 (1 - cosine). "standardise" scales every value
+to mean 0 and standard deviation 1. "pca:N" keeps N principal components.
 """
 
 from __future__ import annotations
@@ -24,19 +24,20 @@ Blocks = Callable[[], Iterator[NDArray[Any]]]
 
 @dataclass(frozen=True, eq=False)
 class Chain:
-    """The steps, with what each has learnt. Without steps vectors stay as they are."""
+    """The steps with their learnt arrays. Without steps, vectors do not change."""
 
     steps: tuple[str, ...] = ()
     learnt: tuple[Arrays, ...] = field(default=())
 
     def applied(self, rows: NDArray[Any]) -> NDArray[Any]:
-        """Vectors, (n, d), as they are clustered: float32, but float64 where they were that; no row asks another."""
+        """Vectors (n, d) after the steps: float64 if they were float64, else float32. Rows do not affect each other."""
         if not self.steps:
             return rows
         kind = np.float64 if rows.dtype == np.float64 else np.float32
         return np.concatenate([self._block(block).astype(kind) for block in blocks(rows)])
 
     def _block(self, rows: NDArray[Any]) -> NDArray[Any]:
+        # in: rows (m, d)
         whole = rows.dtype == np.uint8 and self.steps[0].startswith("pca:")
         found: NDArray[Any] = rows if whole else rows.astype(np.float64)
         for step, arrays in zip(self.steps, self.learnt, strict=True):
@@ -44,19 +45,19 @@ class Chain:
         return found
 
     def width(self, d: int) -> int:
-        """How many values vectors of d values have after the steps."""
+        """The number of values after the steps, for vectors of d values."""
         for step in self.steps:
             d = int(step.partition(":")[2]) if step.startswith("pca:") else d
         return d
 
     @property
     def arrays(self) -> Arrays:
-        """Everything that was learnt, by the place of its step."""
+        """All learnt arrays, by the number of their step."""
         return {f"{place}.{name}": array for place, each in enumerate(self.learnt) for name, array in each.items()}
 
 
 def of_arrays(steps: Sequence[str], arrays: Arrays) -> Chain:
-    """The chain again; ValueError where an array is missing or has another shape."""
+    """The chain from its arrays; ValueError if one is missing or has another shape."""
     learnt: list[Arrays] = []
     for place, step in enumerate(steps):
         names = {"normalise": (), "standardise": ("offset", "step")}.get(step, ("mean", "components"))
@@ -67,12 +68,12 @@ def of_arrays(steps: Sequence[str], arrays: Arrays) -> Chain:
 
 
 def fitted(steps: Sequence[str], values: Any) -> Chain:
-    """The steps, learnt of these vectors one after the other, block by block wherever they are.
+    """Learn the steps from vectors (n, d), one step after the other, block by block.
 
     Raises
     ------
     PlanError
-        More principal components are asked for than there are.
+        If more principal components are asked for than exist.
     """
     chain = Chain()
     for step in steps:
@@ -88,25 +89,28 @@ def fitted(steps: Sequence[str], values: Any) -> Chain:
 def _fitted(step: str, of: Blocks, n: int) -> Arrays:
     if step == "normalise":
         return {}
-    mean = np.asarray(sum(block.sum(axis=0, dtype=np.float64) for block in of()) / n)  # rows are added in their order
+    mean = np.asarray(sum(block.sum(axis=0, dtype=np.float64) for block in of()) / n)  # rows are added in order
     if step == "standardise":
         squares = sum(np.square(block - mean).sum(axis=0) for block in of())
         deviation = np.sqrt(np.asarray(squares) / n)
-        constant = ~(deviation > 1e-12 * np.abs(mean))  # but for what rounding leaves of it
+        constant = ~(deviation > 1e-12 * np.abs(mean))  # apart from rounding
         return {"offset": mean, "step": np.where(constant, 1.0, deviation)}
     return pca.fitted(of(), mean, n, int(step.partition(":")[2]))
 
 
 def _applied(step: str, arrays: Arrays, rows: NDArray[Any]) -> Float64:
+    # in: rows (m, d)
     if step == "normalise":
-        return np.asarray(unit_rows(np.ascontiguousarray(rows)))  # a vector of zeros has no direction, and stays
+        return np.asarray(
+            unit_rows(np.ascontiguousarray(rows))
+        )  # a vector of zeros has no direction and does not change
     if step == "standardise":
         return np.asarray((rows - arrays["offset"]) / arrays["step"])
     return pca.applied(arrays, rows)
 
 
 def unit_after(steps: Sequence[str], unit: float) -> float:
-    """The value that counts as 1 after the steps: those that set a scale of their own leave 1."""
+    """The value that counts as 1 after the steps. It is 1 after a step that sets its own scale."""
     return 1.0 if {"normalise", "standardise"} & set(steps) else unit
 
 

@@ -1,4 +1,4 @@
-"""Mean colours of the cells of a picture, in CIELAB: equal distances look about equally different."""
+"""Mean colours of the cells of a picture, in CIELAB, where equal distances look about equally different."""
 
 from __future__ import annotations
 
@@ -10,19 +10,22 @@ from numpy.typing import NDArray
 from steinhaus.errors import DataError
 from steinhaus.features.scale import scaled
 
-CELLS = 4  # on a side, by default
+CELLS = 4  # cells per side, by default
 
 
 def cells_of(shape: tuple[int, ...], asked: int | None) -> int:
-    """How many cells a picture has on a side; DataError where it has fewer pixels."""
+    """The number of cells per side of a picture; DataError if the picture has fewer pixels."""
     cells = min(CELLS, *shape[:2]) if asked is None else asked
     if min(shape[:2]) < cells:
-        raise DataError(f"colour:{cells} asks for {cells} x {cells} cells, and pictures have {shape[0]} x {shape[1]}.")
+        raise DataError(
+            f"colour:{cells} asks for {cells} x {cells} cells, but the pictures have only {shape[0]} x {shape[1]} "
+            "pixels."
+        )
     return cells
 
 
 def made(pictures: NDArray[Any], full_scale: float, cells: int) -> NDArray[np.float32]:
-    """L*, a* and b* of cells x cells, row by row, of pictures (n, h, w) or (n, h, w, 3): (n, 3 cells^2) float32."""
+    """L*, a* and b* of the cells, row by row: pictures (n, h, w) or (n, h, w, 3) -> (n, 3 cells^2) float32."""
     from skimage.color import rgb2lab
 
     shown = scaled(pictures, full_scale)

@@ -1,7 +1,7 @@
 """Products of matrices with the same bits from any BLAS, on any number of threads.
 
-Each row is cut into slices of so few bits that every product and every partial sum of two slices is a whole number
-below 2^53 times a power of two: float64 holds it exactly, so the order of summation cannot matter (K. Ozaki, T. Ogita,
+Each row is cut into slices with few bits. Every product and every partial sum of two slices is then a whole number
+below 2^53 times a power of two. float64 holds it exactly, so the order of summation cannot matter (K. Ozaki, T. Ogita,
 S. Oishi and S. M. Rump, "Error-free transformations of matrix multiplication by using fast routines of matrix
 multiplication and its applications", Numerical Algorithms 59, 2012). The products of slices are added in a fixed order.
 """
@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 Float64 = NDArray[np.float64]
-SLICES = 2  # of about 21 bits each: what is cut off is below 2^-40 of a row's largest value
+SLICES = 2  # of about 21 bits each; the rest is below 2^-40 of a row's largest value
 
 
 def products(a: Float64, b: Float64) -> Float64:
-    """Products a b^T of (n, d) and (m, d), each off by less than d 2^-38 times the largest values of its two rows."""
+    """Products a b^T (n, m) of (n, d) and (m, d). Error: below d 2^-38 times the largest values of the two rows."""
     bits = (52 - int(a.shape[1]).bit_length()) // 2
     total = np.zeros((len(a), len(b)))
     of_a, of_b = _slices(a, bits), _slices(b, bits)
@@ -27,7 +27,7 @@ def products(a: Float64, b: Float64) -> Float64:
 
 
 def products_of_bytes(a: NDArray[np.uint8], b: Float64) -> Float64:
-    """The same for bytes: these need no slices, and leave more bits for those of b."""
+    """The same for bytes a (n, d), which need no slices and leave more bits for the slices of b (m, d)."""
     bits = 52 - 8 - int(a.shape[1]).bit_length()
     values = a.astype(np.float64)
     first, *others = _slices(b, bits)
@@ -38,14 +38,14 @@ def products_of_bytes(a: NDArray[np.uint8], b: Float64) -> Float64:
 
 
 def add_gram_of_bytes(total: Float64, rows: NDArray[np.uint8]) -> Float64:
-    """A matrix in Fortran order, (d, d), and a^T a for bytes, (n, d), added to its upper half: whole numbers, exact."""
+    """Add a^T a of bytes (n, d) to the upper half of `total` (d, d, Fortran order). Whole numbers, so exact."""
     from scipy.linalg.blas import dsyrk
 
     return np.asarray(dsyrk(1.0, rows.astype(np.float64).T, beta=1.0, c=total, overwrite_c=True))
 
 
 def gram(columns: Float64) -> Float64:
-    """Products a a^T of (d, n), as `products` has it, in half the time."""
+    """Products a a^T (d, d) of (d, n): the same as `products`, in half the time."""
     bits = (52 - int(columns.shape[1]).bit_length()) // 2
     first, *others = _slices(columns, bits)
     total = np.zeros((len(columns), len(columns)))
@@ -57,7 +57,7 @@ def gram(columns: Float64) -> Float64:
 
 
 def _slices(rows: Float64, bits: int) -> list[Float64]:
-    """Slices that add up to the rows but for what is cut off, the leading one first."""
+    """Slices of rows (n, d), the leading one first. Their sum is the rows without the bits that are cut off."""
     found, rest = [], rows
     for _ in range(SLICES):
         largest = np.abs(rest).max(axis=1, initial=0.0)

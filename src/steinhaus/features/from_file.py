@@ -1,4 +1,4 @@
-"""Vectors from a file, one row a picture: in the order of the pictures, or by a column of their paths."""
+"""Read vectors from a file, one row per picture: in the order of the pictures, or matched by a column of paths."""
 
 from __future__ import annotations
 
@@ -30,32 +30,34 @@ def read(path: Path, files: Sequence[str] | None, n: int, limits: Limits, *, sto
     files
         The pictures' own files, as in `Images.files`.
     limits
-        What the file may ask for.
+        The largest sizes that are allowed.
     stored
-        Whether vectors stay in the file, where they can.
+        Whether vectors stay in the file, if its format allows it.
 
     Raises
     ------
     DataError
-        It cannot be read, has another number of rows than there are pictures, lacks one of them, or holds NaN.
+        If the file cannot be read, does not have one row per picture, or holds NaN.
     """
     if not path.exists():
         raise DataError(f"{shown(path)}: there is no such file of features.")
     kind = identify(path, limits)
     if kind not in KINDS:
         raise DataError(
-            f"{shown(path)} is a {kind}, and no file of vectors: give a .npy, .npz or Parquet file, a Zarr store, or a "
+            f"{shown(path)} is a {kind}, not a file of vectors. Give a .npy, .npz or Parquet file, a Zarr store, or a "
             "network (.onnx)."
         )
     values, names = _READERS[kind](path, limits, stored)
     if values.ndim != 2:
-        raise DataError(f"{shown(path)} has shape {tuple(values.shape)}; features are (pictures, values), a row each.")
+        raise DataError(
+            f"{shown(path)} has shape {tuple(values.shape)}, but features are (pictures, values), one row per picture."
+        )
     if names is not None and files is not None:
         return _by_name(path, values, names, files)
     if len(values) != n:
         raise DataError(
-            f"{shown(path)} has {len(values):,} rows for {n:,} pictures; there must be one for each, in their order. "
-            "Or give Parquet with a column path, which names the picture of each row."
+            f"{shown(path)} has {len(values):,} rows for {n:,} pictures. There must be one row per picture, in their "
+            "order; or give a Parquet file with a column named path, which names the picture of each row."
         )
     return values
 
@@ -68,7 +70,7 @@ def _by_name(path: Path, values: Any, names: Sequence[str], files: Sequence[str]
         missing = next((file for file in files if Path(file).name not in known), None)
         which = f"lacks {shown(missing)}" if missing else "names a picture twice"
         raise DataError(
-            f"{shown(path)} {which}: each of the {len(files):,} pictures must be named once, by its place within the "
+            f"{shown(path)} {which}: each of the {len(files):,} pictures must be named once, by its path within the "
             "source."
         )
     if rows == list(range(len(values))):
@@ -87,7 +89,7 @@ def _of_npz(path: Path, limits: Limits, stored: bool) -> tuple[Any, list[str] | 
     known = [name for name in VECTORS if name in numbers] or numbers
     if not known or (len(known) > 1 and known[0] not in VECTORS):
         raise DataError(
-            f"{shown(path)} holds the arrays {', '.join(found)}; which of them holds the features cannot be told. Call "
+            f"{shown(path)} holds the arrays {', '.join(found)}, and it is not clear which holds the features. Call "
             f"it {VECTORS[0]}."
         )
     names = next((found[name] for name in PATHS if name in found and found[name].dtype.kind in "US"), None)
@@ -118,7 +120,7 @@ def _of_zarr(path: Path, limits: Limits, stored: bool) -> tuple[Any, list[str] |
 
 
 def _zarr_array(path: Path) -> str | None:
-    """The array of a group that holds vectors by its name; None where none does, or it is no group."""
+    """The name of a group's array of vectors; None if there is none, or if the store is not a group."""
     return next((name for name in VECTORS if (path / name).is_dir()), None)
 
 

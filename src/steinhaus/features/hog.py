@@ -1,4 +1,4 @@
-"""Histograms of oriented gradients, as scikit-image makes them (N. Dalal and B. Triggs, CVPR 2005)."""
+"""Histograms of oriented gradients, computed by scikit-image (N. Dalal and B. Triggs, CVPR 2005)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from numpy.typing import NDArray
 from steinhaus.errors import DataError
 from steinhaus.features.scale import scaled
 
-ORIENTATIONS, BLOCKS, CELLS = 9, 2, 4  # angles; cells of a block's side; cells of a picture's shorter side, by default
+ORIENTATIONS, BLOCKS, CELLS = (
+    9,
+    2,
+    4,
+)  # angles; cells per side of a block; default number of cells along a picture's shorter side
 
 
 def cell_of(shape: tuple[int, ...], asked: int | None) -> int:
@@ -19,14 +23,14 @@ def cell_of(shape: tuple[int, ...], asked: int | None) -> int:
     Raises
     ------
     DataError
-        A picture has no room for a block of such cells.
+        If a picture is too small for a block of such cells.
     """
     shorter = min(shape[:2])
     cell = max(1, shorter // CELLS) if asked is None else asked
     if shorter < BLOCKS * cell:
         raise DataError(
-            f"hog:{cell} needs pictures of at least {BLOCKS * cell} x {BLOCKS * cell} pixels, {BLOCKS} cells of {cell} "
-            f"a side; these have {shape[0]} x {shape[1]}. Ask for smaller cells."
+            f"hog:{cell} needs pictures of at least {BLOCKS * cell} x {BLOCKS * cell} pixels ({BLOCKS} cells of {cell} "
+            f"pixels per side), but these have {shape[0]} x {shape[1]}. Ask for smaller cells."
         )
     return cell
 

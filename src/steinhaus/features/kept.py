@@ -1,8 +1,8 @@
-"""Vectors made once, block by block, into a file that outlives a kill: `NAME.npy`, NAME a digest of their recipe.
+"""Make vectors once, block by block, and keep them in `NAME.npy`, where NAME is a digest of their recipe.
 
-While they are made there is `NAME.part`, and `NAME.json` says how many of its rows are on disk for certain. A block is
-flushed before it is counted, so whatever stops the work, it goes on at the last block that was counted. In the end
-`NAME.json` holds the digest of the vectors, and they are read only if they have it.
+During the work, the rows are in `NAME.part`, and `NAME.json` says how many of them are on disk. A block is flushed
+before it is counted, so interrupted work resumes after the last counted block. At the end, `NAME.json` holds the
+digest of the vectors. They are read only if they match it.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from steinhaus.images.limits import DEFAULT_LIMITS, Limits
 from steinhaus.images.npy import read
 from steinhaus.study import files
 
-ROWS = 256  # of a block
+ROWS = 256  # per block
 MOST_RECORD = 1 << 16  # bytes
 
 Make = Callable[[int, int], NDArray[Any]]  # the rows first..end, (m, d)
-Told = Callable[[int, int], None]  # how many rows are done, of how many
+Told = Callable[[int, int], None]  # rows done, rows in all
 
 
 def name_of(recipe: Mapping[str, Any]) -> str:
-    """The name of vectors that are made in this way of these pictures."""
+    """The name of the vectors of a recipe: its digest."""
     return hashlib.sha256(canonical(dict(recipe))).hexdigest()[:32]
 
 
@@ -48,29 +48,29 @@ def kept(
     limits: Limits = DEFAULT_LIMITS,
     rows: int = ROWS,
 ) -> Any:
-    """The vectors of a recipe, (n, d): those in the folder, or made now and left there.
+    """The vectors of a recipe, (n, d): found in the folder, or made now and kept there.
 
     Parameters
     ----------
     folder
-        Where they are kept, made where it is missing.
+        The folder that keeps them. It is created if it is missing.
     recipe
-        Everything that they depend on, in JSON's types.
+        Everything that the vectors depend on, in types of JSON.
     n
-        How many there are.
+        The number of vectors.
     make
-        Makes some of them; all blocks have the same width and type.
+        A function that makes the rows first..end - 1. All blocks have the same width and type.
     told
-        Hears how far it is.
+        A function that is told how many rows are done.
     stored
-        Whether they stay in their file, and are read from there.
+        Whether the vectors stay in their file.
     rows
-        Of a block: part of the recipe where vectors depend on it.
+        Rows per block; part of the recipe if vectors depend on it.
 
     Raises
     ------
     StoreError
-        The folder cannot be written, another process is making the same vectors, or they were changed.
+        If the folder cannot be written, another process is making the same vectors, or the file was changed.
     """
     files.make_folder(folder)
     name = name_of(recipe)
@@ -88,7 +88,7 @@ def kept(
     found = read(whole, stored=stored, limits=limits, progress=None).pixels
     record = _record(folder / f"{name}.json")
     if found.shape[0] != n or record.get("sha256") != digest(found):
-        raise StoreError(f"{whole} is damaged or was changed. Delete it, and the features are made again.")
+        raise StoreError(f"{whole} is damaged or was changed. Delete it to make the features again.")
     return found
 
 
@@ -121,7 +121,7 @@ def _header(n: int, d: int, dtype: np.dtype[Any]) -> bytes:
 
 
 def _record(path: Path) -> dict[str, Any]:
-    """What a record says; empty where there is none that can be read."""
+    """The content of a record; empty if none can be read."""
     try:
         found = json.loads(files.read(path, MOST_RECORD))
     except (FileNotFoundError, ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Features made of pictures, as they were asked for."""
+"""Make the features of pictures that the user asks for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from steinhaus.images.pixels import as_pixels
 from steinhaus.images.progress import Progress
 from steinhaus.wording import option
 
-Made = tuple[Any, dict[str, Any], tuple[str, ...]]  # values, how they were made, what is to be said of that
+Made = tuple[Any, dict[str, Any], tuple[str, ...]]  # values, how they were made, notes
 
 
 def with_features(
@@ -34,25 +34,25 @@ def with_features(
     limits: Limits = DEFAULT_LIMITS,
     progress: Progress | None = None,
 ) -> Images:
-    """The same pictures with the features that are to be clustered in their place.
+    """The same pictures with the features to cluster instead of their pixels.
 
     Parameters
     ----------
     images
         The pictures.
     asked
-        `Features`, or in short what they are made of.
+        `Features`, or a word, a path or an array.
     folder
-        Where features that take long are kept, by their content, and found again. None: in memory alone.
+        A folder that keeps features which take long to make. None: they are kept only in memory.
     limits
-        What a file of features may ask for.
+        The largest sizes that a file of features may have.
     progress
-        Hears how far it is.
+        A function that is told how far the work is.
 
     Raises
     ------
     DataError
-        They cannot be made of these pictures.
+        If the features cannot be made from these pictures.
     """
     wanted = features_of(asked)
     if wanted.kind == "pixels" and not wanted.steps:
@@ -60,7 +60,7 @@ def with_features(
     values, options, notes = _MAKERS[wanted.kind](images, wanted, folder, limits, progress)
     if len(values) != images.n:
         raise DataError(
-            f"{wanted.name} has {len(values):,} rows for {images.n:,} pictures; there must be one for each."
+            f"{wanted.name} has {len(values):,} rows for {images.n:,} pictures, but there must be one row per picture."
         )
     unit = images.full_scale if wanted.kind == "pixels" else 1.0
     vectors = Vectors(
@@ -83,7 +83,7 @@ def _pixels(images: Images, wanted: Features, folder: Path | None, limits: Limit
 def _array(images: Images, wanted: Features, folder: Path | None, limits: Limits, progress: Progress | None) -> Made:
     values, _ = as_pixels(wanted.what, "features")
     if values.ndim != 2:
-        raise DataError(f"features has shape {values.shape}; features are (pictures, values), a row each.")
+        raise DataError(f"features has shape {values.shape}, but features are (pictures, values), one row per picture.")
     return values, {}, ()
 
 
@@ -95,7 +95,7 @@ def _file(images: Images, wanted: Features, folder: Path | None, limits: Limits,
 def _given(images: Images, wanted: Features, folder: Path | None, limits: Limits, progress: Progress | None) -> Made:
     if images.beside is None:
         raise DataError(
-            f"{images.name} holds no vectors beside its pictures. Give a file of features, or have some made: "
+            f"{images.name} holds no vectors beside its pictures. Give a file of features, or let Steinhaus make some: "
             f"{option('features', repr('hog'))}."
         )
     values = images.beside.read()
@@ -121,7 +121,7 @@ def _colour(images: Images, wanted: Features, folder: Path | None, limits: Limit
     def make(pictures: NDArray[Any], first: int) -> NDArray[Any]:
         return colour.made(pictures, images.full_scale, options["cells"])
 
-    notes = () if len(images.shape) == 3 else ("These pictures are grey: colour features tell their lightness alone.",)
+    notes = () if len(images.shape) == 3 else ("These pictures are grey, so colour features only measure lightness.",)
     return _in_blocks(images, make, {"kind": "colour", **options}, folder, limits, progress), options, notes
 
 
@@ -135,14 +135,14 @@ def _model(images: Images, wanted: Features, folder: Path | None, limits: Limits
     if given.size is not None and model.fixed is not None and given.size != model.fixed:
         height, width = model.fixed
         raise DataError(
-            f"{shown(model.path)} takes pictures of {width} x {height} alone. Leave the size out of "
+            f"{shown(model.path)} takes only pictures of {width} x {height}. Leave the size out of "
             f"{option('model_input', repr(wanted.model_input))}."
         )
     how = given.over(model.input)
     notes = _told(images, model.path, how)
     how = how.over(ModelInput(images.shape[:2], (0.0,), (1.0,)))  # type: ignore[arg-type]
     options = {"model_sha256": model.sha256, "input": how.text, "output": model.output.text}
-    running: list[Running] = []  # loaded when it is needed: not where the vectors are there
+    running: list[Running] = []  # loaded only if the vectors are not there yet
 
     def make(pictures: NDArray[Any], first: int) -> NDArray[Any]:
         if not running:
@@ -154,16 +154,16 @@ def _model(images: Images, wanted: Features, folder: Path | None, limits: Limits
 
 
 def _told(images: Images, path: Path, how: ModelInput) -> tuple[str, ...]:
-    """What is assumed of a network's input."""
+    """Notes about what is assumed for a network's input."""
     notes = []
     if how.mean is None:
         way = option("model_input", "'imagenet'")
         notes.append(
-            f"{shown(path)} does not say how its input is scaled: pixels enter as 0..1. If another is right: {way}."
+            f"{shown(path)} does not say how its input is scaled. Pixels are given as 0..1. To change this: {way}."
         )
     height, width = images.shape[:2]
     if how.size is None:
-        notes.append(f"{shown(path)} takes pictures of any size: they enter as {width} x {height}, as they are.")
+        notes.append(f"{shown(path)} takes pictures of any size. They keep their size, {width} x {height}.")
     elif how.size[0] * width != how.size[1] * height:
         notes.append(f"Pictures of {width} x {height} are stretched to the network's {how.size[1]} x {how.size[0]}.")
     return tuple(notes)
@@ -182,7 +182,7 @@ def _in_blocks(
     limits: Limits,
     progress: Progress | None,
 ) -> Any:
-    """Features of pictures, block by block: kept in the folder, or in memory where there is none."""
+    """Make features block by block. They are kept in the folder or, if there is none, in memory."""
     what = f"Features of {images.name}"
 
     def rows(first: int, end: int) -> NDArray[Any]:
@@ -198,7 +198,8 @@ def _in_blocks(
         return kept.kept(folder, whole, images.n, rows, told, stored=stored, limits=limits)
     if stored:
         raise DataError(
-            f"{images.name} stays where it is stored, and so must its features. Say where: {option('out', '...')}."
+            f"{images.name} stays on disk, so its features must stay on disk, too. Give a folder: "
+            f"{option('out', '...')}."
         )
     parts = []
     for first in range(0, images.n, kept.ROWS):
@@ -210,8 +211,8 @@ def _in_blocks(
 def _demand_pictures(images: Images, name: str) -> None:
     if not images.is_image:
         raise DataError(
-            f"{name} is made of pictures, and {images.name} holds rows of {images.shape[0]} values. If they are "
-            f"pictures, say of which size: {option('shape', '(height, width)', 'HEIGHTxWIDTH')}."
+            f"{name} is made from pictures, but {images.name} holds rows of {images.shape[0]} values. If they are "
+            f"pictures, give their size: {option('shape', '(height, width)', 'HEIGHTxWIDTH')}."
         )
 
 

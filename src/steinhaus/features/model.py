@@ -1,7 +1,7 @@
-"""An ONNX file, looked at before it is run: what it takes, what it gives, and whether it may run at all.
+"""Check an ONNX file before it runs: its input, its output, and whether it is allowed to run.
 
-A network is a program of a stranger's. What it may do is settled by rule: standard operators alone, and no file but its
-own weights, which lie in its own folder.
+A network is a program written by a stranger. It may use only standard operators, and read only its own weights, which
+must lie in its own folder.
 """
 
 from __future__ import annotations
@@ -20,46 +20,46 @@ from steinhaus.wording import option
 
 STANDARD = ("", "ai.onnx", "ai.onnx.ml")
 NEEDED = "Networks need the packages onnx and onnxruntime: pip install 'steinhaus[models]'."
-LARGEST = 1 << 31  # bytes of a file: what protobuf can hold; larger weights are external data
+LARGEST = 1 << 31  # bytes per file, protobuf's limit; larger weights are external data
 
 
 @dataclass(frozen=True)
 class Output:
-    """Which of a network's values are the vectors."""
+    """The output of a network that holds the vectors."""
 
     name: str
-    token: str | None = None  # of (n, tokens, d): the number of one, or "mean"; None: the output is (n, d)
+    token: str | None = None  # the number of a token of (n, tokens, d), or "mean"; None: the output is (n, d)
 
     @property
     def text(self) -> str:
-        """As it is asked for."""
+        """The output as the user writes it."""
         return self.name if self.token is None else f"{self.name}[{self.token}]"
 
 
 @dataclass(frozen=True)
 class Model:
-    """A network that may run.
+    """A network that passed all checks.
 
     Attributes
     ----------
     path
         Its file.
     sha256
-        Of the file, and of its external data.
+        The digest of the file and of its external data.
     content
-        The file's bytes; None where its weights lie beside it, and it is loaded from its path.
+        The file's bytes; None if its weights lie beside it, so that it has to be loaded from its path.
     input_name, dtype
-        Of its only input.
+        The name and the type of its only input.
     channels_last
-        Whether that is (n, h, w, c).
+        Whether the input is (n, h, w, c).
     channels
         1 or 3.
     batch
-        How many pictures it takes at once; None: any number.
+        The number of pictures that it takes at once; None: any number.
     fixed
-        The size, (height, width), that it takes alone; None: any.
+        The only size, (height, width), that it takes; None: any.
     input
-        The size and scale that it says itself.
+        The size and scale that its metadata give.
     """
 
     path: Path
@@ -76,20 +76,19 @@ class Model:
 
 
 def opened(path: Path, output: str | None) -> Model:
-    """Look at a network's file.
+    """Check a network's file.
 
     Parameters
     ----------
     path
         The file.
     output
-        The output that was asked for, "name", "name[3]" or "name[mean]"; None: the only one that is a vector.
+        The output that the user asks for, "name", "name[3]" or "name[mean]"; None: the only one that is a vector.
 
     Raises
     ------
     DataError
-        It is no sound ONNX file, asks for what is not allowed, or takes or gives something else than pictures and
-        vectors.
+        If the file is not valid ONNX, asks for something forbidden, does not take pictures, or does not give vectors.
     """
     try:
         import onnx
@@ -98,7 +97,9 @@ def opened(path: Path, output: str | None) -> Model:
         raise DataError(NEEDED) from None
     with reading(path), open_regular(path) as file:
         if os.fstat(file.fileno()).st_size > LARGEST:
-            raise DataError(f"{shown(path)} is larger than an ONNX file can be; large weights lie in files beside it.")
+            raise DataError(
+                f"{shown(path)} is larger than an ONNX file can be. Export it with its weights in files beside it."
+            )
         content = file.read()
     try:
         proto = onnx.load_model_from_string(content)
@@ -106,14 +107,14 @@ def opened(path: Path, output: str | None) -> Model:
     except (DecodeError, ValueError, TypeError):
         known = False
     if not known:
-        raise DataError(f"{shown(path)} is no ONNX network, or is damaged. Export it again.")
+        raise DataError(f"{shown(path)} is not an ONNX network, or is damaged. Export it again.")
     _check_operators(proto, path)
     beside = _external(proto, path)
     try:
         onnx.checker.check_model(str(path) if beside else proto)
     except (onnx.checker.ValidationError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0][:200]
-        raise DataError(f"{shown(path)} is no valid ONNX network: {reason}. Export it again.") from None
+        raise DataError(f"{shown(path)} is not a valid ONNX network: {reason}. Export it again.") from None
     name, dtype, last, channels, batch, size = _input(proto, path)
     said = {each.key: each.value for each in proto.metadata_props}
     told = parsed(said[KEY]) if KEY in said else ModelInput()
@@ -133,7 +134,7 @@ def opened(path: Path, output: str | None) -> Model:
 
 
 def _graphs(proto: Any) -> Iterator[Any]:
-    """The graph, the bodies of functions, and graphs within nodes."""
+    """Yield the graph, the bodies of functions, and the graphs in nodes."""
     pending = [proto.graph, *proto.functions]
     while pending:
         graph = pending.pop()
@@ -150,8 +151,8 @@ def _check_operators(proto: Any, path: Path) -> None:
         for node in graph.node:
             if node.domain not in STANDARD and (node.domain, node.op_type) not in own:
                 raise DataError(
-                    f"{shown(path)} asks for the operator {node.op_type} of {node.domain!r}, none of ONNX's own. "
-                    "Custom operators are code from elsewhere, and are not loaded. Export it with standard operators."
+                    f"{shown(path)} uses the operator {node.op_type} of {node.domain!r}, which is not part of ONNX. "
+                    "Custom operators are foreign code and are not loaded. Export it with standard operators."
                 )
 
 
@@ -167,7 +168,7 @@ def _tensors(proto: Any) -> Iterator[Any]:
 
 
 def _external(proto: Any, path: Path) -> list[Path]:
-    """The files beside a network that hold its weights; those elsewhere are refused."""
+    """The files beside a network that hold its weights. Files elsewhere are refused."""
     from onnx import TensorProto
 
     found: set[Path] = set()
@@ -181,8 +182,8 @@ def _external(proto: Any, path: Path) -> list[Path]:
         outside = not place or inner.is_absolute() or ".." in inner.parts or "\\" in place
         if outside or home not in target.parents:
             raise DataError(
-                f"{shown(path)} asks for weights in {shown(place)!r}, which is outside its own folder; no such file is "
-                "read. Put the weights beside the network, and export it anew."
+                f"{shown(path)} asks for weights in {shown(place)!r}, which is outside of its own folder. Such files "
+                "are not read. Export the network again with its weights beside it."
             )
         found.add(target)
     return sorted(found)
@@ -198,12 +199,12 @@ def _digest(content: bytes, beside: list[Path]) -> str:
 
 
 def _sides(value: Any) -> list[int | None]:
-    """The sides of a tensor; None for those that are open."""
+    """The sides of a tensor; None for a side of any length."""
     return [side.dim_value if side.HasField("dim_value") else None for side in value.type.tensor_type.shape.dim]
 
 
 def _input(proto: Any, path: Path) -> tuple[str, str, bool, int, int | None, tuple[int, int] | None]:
-    """The only input: name, type, whether channels come last, how many, the batch, and the size if it is fixed."""
+    """The only input: name, type, whether channels come last, channels, batch, and the size if it is fixed."""
     from onnx import TensorProto
 
     constants = {tensor.name for tensor in proto.graph.initializer}
@@ -211,8 +212,8 @@ def _input(proto: Any, path: Path) -> tuple[str, str, bool, int, int | None, tup
     names = ", ".join(each.name for each in inputs)
     if len(inputs) != 1:
         raise DataError(
-            f"{shown(path)} has {len(inputs)} inputs, {names or 'none'}; a network of pictures has one. Of a model of "
-            "pictures and texts, export the tower of pictures alone."
+            f"{shown(path)} has {len(inputs)} inputs, {names or 'none'}, but a network for pictures has one. If the "
+            "model takes pictures and texts, export only the part for pictures."
         )
     kind = inputs[0].type.tensor_type.elem_type
     types = {TensorProto.FLOAT: "float32", TensorProto.FLOAT16: "float16"}
@@ -221,7 +222,7 @@ def _input(proto: Any, path: Path) -> tuple[str, str, bool, int, int | None, tup
     if kind not in types or len(sides) != 4:
         raise DataError(
             f"{shown(path)}: its input {inputs[0].name} has the shape {shape} and the type "
-            f"{TensorProto.DataType.Name(kind)}; pictures are float32 or float16, (batch, channels, height, width)."
+            f"{TensorProto.DataType.Name(kind)}, but pictures are float32 or float16, (batch, channels, height, width)."
         )
     batch, one, two, three = sides
     last = one not in (1, 3) and three in (1, 3)
@@ -230,7 +231,7 @@ def _input(proto: Any, path: Path) -> tuple[str, str, bool, int, int | None, tup
         channels = 3
     if channels not in (1, 3):
         raise DataError(
-            f"{shown(path)}: its input {inputs[0].name} has the shape {shape}; pictures have 1 or 3 channels, as "
+            f"{shown(path)}: its input {inputs[0].name} has the shape {shape}, but pictures have 1 or 3 channels, as "
             "(batch, channels, height, width) or (batch, height, width, channels)."
         )
     height, width = (one, two) if last else (two, three)
@@ -239,7 +240,7 @@ def _input(proto: Any, path: Path) -> tuple[str, str, bool, int, int | None, tup
 
 
 def _output(proto: Any, path: Path, asked: str | None) -> Output:
-    """The output that is the vectors."""
+    """The output that holds the vectors."""
     ranks = {
         each.name: len(_sides(each)) if each.type.tensor_type.HasField("shape") else None for each in proto.graph.output
     }
@@ -249,8 +250,8 @@ def _output(proto: Any, path: Path, asked: str | None) -> Output:
         token = token.removesuffix("]")
         if name not in ranks or not (token in ("", "mean") or token.isdigit()):
             raise DataError(
-                f"{shown(path)} has no output {asked!r}; it has {listed}. Of an output of tokens, NAME[0] is the first "
-                "and NAME[mean] their mean."
+                f"{shown(path)} has no output {asked!r}; it has {listed}. If an output holds tokens, NAME[0] is the "
+                "first token and NAME[mean] is their mean."
             )
         output = Output(name, token or None)
     else:
@@ -258,7 +259,7 @@ def _output(proto: Any, path: Path, asked: str | None) -> Output:
         chosen = vectors if len(ranks) > 1 else list(ranks)
         if len(chosen) != 1:
             raise DataError(
-                f"{shown(path)} has several outputs, {listed}, and which holds the vectors cannot be told. Name it: "
+                f"{shown(path)} has several outputs, {listed}, and it is not clear which holds the vectors. Name it: "
                 f"{option('model_output', repr(next(iter(ranks), '')))}."
             )
         output = Output(chosen[0])
@@ -267,12 +268,13 @@ def _output(proto: Any, path: Path, asked: str | None) -> Output:
 
 
 def check_rank(path: Path, output: Output, rank: int | None) -> None:
-    """Refuse an output that holds no vector a picture."""
+    """Refuse an output that does not hold one vector per picture."""
     wanted = (2, 4) if output.token is None else (3,)
     if rank is None or rank in wanted:
         return
     way = f"name one of them, {option('model_output', repr(output.name + '[0]'))}, or their mean, [mean]"
     hint = f"If these are tokens, {way}." if rank == 3 else "Export the network up to its vectors."
     raise DataError(
-        f"{shown(path)}: its output {output.text} has {rank} axes, and is no vector a picture (batch, values). {hint}"
+        f"{shown(path)}: its output {output.text} has {rank} axes, so it is not one vector per picture (batch, "
+        f"values). {hint}"
     )

@@ -1,7 +1,7 @@
-"""How pictures enter a network: their size, and the scale of their values.
+"""The input of a network: the size of pictures, and the scale of their values.
 
-A text such as "224x224 imagenet": the size, width x height, and a scale by its name or as "mean=R,G,B std=R,G,B" of
-values in 0..1. A network may carry such a text itself, in its metadata under the key `steinhaus.input`.
+A text such as "224x224 imagenet" gives the size, width x height, and the scale: a name, or "mean=R,G,B std=R,G,B" for
+values in 0..1. A network may carry such a text in its metadata, under the key `steinhaus.input`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from steinhaus.wording import option
 KEY = "steinhaus.input"  # in a network's metadata
 Triple = tuple[float, ...]
 
-# Mean and standard deviation by which networks were trained, of values in 0..1.
+# The mean and standard deviation with which networks were trained, for values in 0..1.
 SCALES: dict[str, tuple[Triple, Triple]] = {
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "clip": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
@@ -31,20 +31,20 @@ SCALES: dict[str, tuple[Triple, Triple]] = {
 
 @dataclass(frozen=True)
 class ModelInput:
-    """What is known of it; None: nothing is said."""
+    """The known size and scale of an input; None: unknown."""
 
     size: tuple[int, int] | None = None  # height, width
     mean: Triple | None = None
     std: Triple | None = None
 
     def over(self, other: ModelInput) -> ModelInput:
-        """Say the same, and what the other says where this says nothing."""
+        """The same input, with unknown values taken from the other one."""
         scale = self if self.mean is not None else other
         return ModelInput(self.size or other.size, scale.mean, scale.std)
 
     @property
     def text(self) -> str:
-        """The same as a text."""
+        """The input as a text."""
         words = [] if self.size is None else [f"{self.size[1]}x{self.size[0]}"]
         if self.mean is not None and self.std is not None:
             mean, std = (",".join(f"{value:.9g}" for value in values) for values in (self.mean, self.std))
@@ -53,12 +53,12 @@ class ModelInput:
 
 
 def parsed(text: str) -> ModelInput:
-    """What a text says.
+    """The input that a text describes.
 
     Raises
     ------
     PlanError
-        A word of it is none of these.
+        If a word is neither a size nor a scale.
 
     Examples
     --------
@@ -100,16 +100,16 @@ def _numbers(text: str, whole: str) -> Triple:
 
 def _refused(text: str, why: str) -> PlanError:
     return PlanError(
-        f"{option('model_input', repr(text))}: {why}. Write the size and the scale, as in 224x224 imagenet; scales are "
-        f"{', '.join(SCALES)}, or mean=R,G,B std=R,G,B."
+        f"{option('model_input', repr(text))}: {why}. Write the size and the scale, such as 224x224 imagenet. The "
+        f"scales are {', '.join(SCALES)}, or mean=R,G,B std=R,G,B."
     )
 
 
 def entered(pictures: NDArray[Any], full_scale: float, channels: int, how: ModelInput) -> NDArray[np.float32]:
-    """Pictures (n, h, w) or (n, h, w, c) as a network takes them, (n, height, width, channels) float32.
+    """Pictures (n, h, w) or (n, h, w, c) as input of a network, (n, height, width, channels) float32.
 
-    They become 8-bit pictures, grey or in colour as the network asks, are brought to its size by Pillow's bicubic
-    filter, and then to its scale.
+    They become 8-bit pictures, grey or colour as the network needs. Pillow's bicubic filter brings them to its size;
+    then they are scaled.
     """
     from PIL import Image
 

@@ -1,8 +1,8 @@
 """Principal components, by a method whose bits depend neither on threads nor on where the points are.
 
-The covariance matrix is summed exactly over blocks (`exact.products`), its eigenvectors are LAPACK's on one thread, and
-the sign of a component is such that its largest entry is positive. Another LAPACK may end in other last bits: a study
-keeps the components that it was made with.
+The covariance matrix is summed exactly over blocks (`exact.products`). Its eigenvectors come from LAPACK on one thread.
+The sign of a component makes its largest entry positive. Another LAPACK may give other last bits, so a study keeps its
+components.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from steinhaus.errors import PlanError
 from steinhaus.features.exact import Float64, add_gram_of_bytes, gram, products, products_of_bytes
 
 Arrays = dict[str, Float64]
-MOST_WHOLE = 10_000_000  # points of bytes for which n times a sum of squares fits into 63 bits
+MOST_WHOLE = 10_000_000  # for so many points of bytes, n times a sum of squares fits into 63 bits
 
 
 def fitted(blocks: Iterable[NDArray[Any]], mean: Float64, n: int, components: int) -> Arrays:
@@ -26,19 +26,20 @@ def fitted(blocks: Iterable[NDArray[Any]], mean: Float64, n: int, components: in
     Raises
     ------
     PlanError
-        There are fewer values, or fewer points, than components.
+        If there are fewer values, or fewer points, than components.
     """
     d = len(mean)
     if components > min(d, n):
         raise PlanError(
-            f"pca:{components} asks for {components:,} components of {n:,} vectors of {d:,} values; there are at most "
-            f"{min(d, n):,}. Ask for fewer."
+            f"pca:{components} asks for {components:,} components of {n:,} vectors with {d:,} values, but there are at "
+            f"most {min(d, n):,}. Ask for fewer."
         )
     return {"mean": mean, "components": leading(_covariance(blocks, mean, n), components)}
 
 
 def _covariance(blocks: Iterable[NDArray[Any]], mean: Float64, n: int) -> Float64:
-    """The covariance matrix, (d, d). Of bytes the sums are whole numbers below 2^53, and as they are exact."""
+    """The covariance matrix, (d, d). For bytes, all sums are whole numbers below 2^53, so they are exact."""
+    # in: blocks (m, d) each; mean (d,) float64
     d = len(mean)
     total = np.zeros((d, d), order="F")
     sums = np.zeros(d)
@@ -60,7 +61,7 @@ def _covariance(blocks: Iterable[NDArray[Any]], mean: Float64, n: int) -> Float6
 
 
 def leading(covariance: Float64, components: int) -> Float64:
-    """The leading eigenvectors as rows, (N, d), each with its largest entry positive."""
+    """The leading eigenvectors of (d, d) as rows, (N, d), each with a positive largest entry."""
     from scipy.linalg import eigh
     from threadpoolctl import threadpool_limits
 

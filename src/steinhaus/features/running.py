@@ -1,4 +1,4 @@
-"""A network, run on pictures batch by batch."""
+"""Run a network on pictures, batch by batch."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from steinhaus.features.model import Model
 from steinhaus.features.model_input import ModelInput, entered
 from steinhaus.images.files import shown
 
-BATCH = 32  # pictures at once, where the network takes any number
+BATCH = 32  # pictures at once, if the network takes any number
 
 
 class Running:
-    """A network that is loaded, and how pictures enter it."""
+    """A loaded network, and the form of its input."""
 
     def __init__(self, model: Model, how: ModelInput) -> None:
         try:
@@ -28,18 +28,18 @@ class Running:
         from steinhaus.resources import available_cores
 
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4  # what it says of its own is said here, as an error
+        options.log_severity_level = 4  # its own messages are silenced; errors are raised here
         options.intra_op_num_threads = available_cores()
         options.use_deterministic_compute = True
         source = model.content if model.content is not None else str(model.path)
         try:
             self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # whatever onnxruntime raises: its errors have no common type
+        except Exception as error:  # errors of onnxruntime have no common type
             raise _refused(model.path, "cannot be loaded", error) from None
         self.model, self.how = model, how
 
     def vectors(self, pictures: NDArray[Any], full_scale: float, first: int) -> NDArray[np.float32]:
-        """The vectors of pictures, (n, d) float32; `first` is the number of the first, for messages."""
+        """The vectors of pictures (n, h, w[, c]), (n, d) float32; `first` numbers the first one in messages."""
         batch = self.model.batch or BATCH
         parts = [
             self._batch(pictures[at : at + batch], full_scale, first + at) for at in range(0, len(pictures), batch)
@@ -47,11 +47,14 @@ class Running:
         return np.concatenate(parts)
 
     def _batch(self, pictures: NDArray[Any], full_scale: float, first: int) -> NDArray[np.float32]:
+        # in: pictures (m, h, w) or (m, h, w, c)
         model = self.model
         values = entered(pictures, full_scale, model.channels, self.how).astype(model.dtype)
         if not model.channels_last:
             values = values.transpose(0, 3, 1, 2)
-        if model.batch is not None and len(values) < model.batch:  # the last one is filled up with its last picture
+        if (
+            model.batch is not None and len(values) < model.batch
+        ):  # the last batch is filled up with copies of its last picture
             values = np.concatenate([values, np.repeat(values[-1:], model.batch - len(values), axis=0)])
         try:
             (found,) = self._session.run([model.output.name], {model.input_name: np.ascontiguousarray(values)})
@@ -67,7 +70,7 @@ class Running:
         return vectors
 
     def _flat(self, found: NDArray[Any]) -> NDArray[np.float32]:
-        """One vector a picture."""
+        """One vector per picture, (n, d)."""
         output = self.model.output
         models.check_rank(self.model.path, output, found.ndim)
         if output.token == "mean":
@@ -79,7 +82,7 @@ class Running:
         if found.ndim == 4 and found.shape[2:] != (1, 1):
             raise DataError(
                 f"{shown(self.model.path)}: its output {output.text} is a map of {found.shape[2]} x {found.shape[3]}, "
-                "and no vector a picture. Export the network up to its vectors."
+                "not one vector per picture. Export the network up to its vectors."
             )
         return np.asarray(found.reshape(len(found), -1), np.float32)
 

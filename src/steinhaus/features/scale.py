@@ -1,4 +1,4 @@
-"""Pictures on one scale, whatever they are stored as."""
+"""Bring pictures of any type to one scale."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Vectors beside pictures: what is clustered where the pictures themselves are not."""
+"""Vectors beside pictures, which are clustered instead of the pixels."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK = 4096  # rows worked on at once, from the first on: part of how a result comes about
+BLOCK = 4096  # rows per block; results depend on it
 
 
 @dataclass(frozen=True, eq=False)
 class Vectors:
-    """The features of some pictures, one row each, as they are before any step.
+    """The features of some pictures, one row per picture, before any step.
 
     Attributes
     ----------
     values
-        (n, d) uint8, float32 or float64; or stored points of that shape.
+        (n, d) uint8, float32 or float64; or points on disk of that shape.
     asked
-        The features as they were asked for: a word, or a path as it was given.
+        The word or the path with which the user asked for them.
     name
-        What to call them.
+        Their name.
     kind
         See `asked.Features.kind`.
     steps
-        What is done with them before they are clustered; see `chain`.
+        The steps that follow before clustering; see `chain`.
     unit
-        The value that counts as 1 where distances are measured.
+        The value that counts as 1 in distances.
     options
-        How they were made, in JSON's types.
+        How they were made, in types of JSON.
     folder
-        Where vectors are kept that are not held in memory; None: nowhere.
+        The folder of vectors that are not in memory; None: all are in memory.
     """
 
     values: Any
@@ -50,13 +50,13 @@ class Vectors:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """How many vectors, and of how many values."""
+        """The number of vectors, and of values per vector."""
         n, d = self.values.shape
         return int(n), int(d)
 
     @cached_property
     def sha256(self) -> str:
-        """Digest of the vectors: shape, dtype and values."""
+        """The digest of the vectors: shape, dtype and values."""
         return digest(self.values)
 
     def take(self, rows: NDArray[np.int64]) -> Vectors:
@@ -66,18 +66,18 @@ class Vectors:
 
 
 def is_stored(values: Any) -> bool:
-    """Whether points stay where they are stored."""
+    """Whether points stay on disk."""
     return not isinstance(values, np.ndarray)
 
 
 def blocks(values: Any) -> Iterator[NDArray[Any]]:
-    """Points in blocks of `BLOCK` rows, wherever they are."""
+    """Yield points (n, d) in blocks of `BLOCK` rows, from memory or from disk."""
     for first in range(0, len(values), BLOCK):
         yield np.asarray(values[first : first + BLOCK])
 
 
 def digest(values: Any) -> str:
-    """The sha256 of points or pictures: shape, dtype, and values in the order of rows; the same on every machine."""
+    """The sha256 of points or pictures: shape, dtype, and values row by row. It is the same on every machine."""
     dtype = values.dtype.newbyteorder("<")
     sha = hashlib.sha256(json.dumps({"shape": list(values.shape), "dtype": dtype.str}).encode())
     for block in blocks(values):

@@ -1,4 +1,4 @@
-"""Pictures in: `open_images` and what it returns. Readers, one a file, are imported when a source asks for them."""
+"""Read pictures: `open_images` and the collection it returns. Each reader is imported when a source needs it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arrow's own files (Feather version 2, `.arrow` files and streams), seen as Parquet files: batches are row groups."""
+"""Arrow files (Feather version 2, `.arrow` files and streams), read like Parquet files: a batch is a row group."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 FILE = b"ARROW1"
-STREAM = b"\xff\xff\xff\xff"  # how a message of a stream begins
+STREAM = b"\xff\xff\xff\xff"  # the first bytes of a message in a stream
 
 
 @dataclass(frozen=True)
 class Group:
-    """What a batch takes."""
+    """The size of a batch."""
 
     num_rows: int
     total_byte_size: int
 
 
 class ArrowFile:
-    """A file, or a stream in a file, with those attributes of `pyarrow.parquet.ParquetFile` that are used here."""
+    """A file or stream with the attributes of `pyarrow.parquet.ParquetFile` that the Parquet reader uses."""
 
     def __init__(self, path: Path) -> None:
         import pyarrow as pa
@@ -41,26 +41,26 @@ class ArrowFile:
 
     @property
     def metadata(self) -> ArrowFile:
-        """The file itself says what Parquet's metadata say."""
+        """The file itself, which has the attributes of Parquet's metadata."""
         return self
 
     @property
     def num_row_groups(self) -> int:
-        """How many batches there are."""
+        """The number of batches."""
         return len(self._batches)
 
     @property
     def num_rows(self) -> int:
-        """The rows of all batches."""
+        """The number of rows in all batches."""
         return sum(batch.num_rows for batch in self._batches)
 
     def row_group(self, number: int) -> Group:
-        """What a batch takes."""
+        """The size of one batch."""
         batch = self._batches[number]
         return Group(batch.num_rows, batch.nbytes)
 
     def read_row_group(self, number: int, columns: Sequence[str]) -> Any:
-        """Some columns of a batch, as a table; dictionaries as their values."""
+        """Some columns of a batch as a table, with dictionaries decoded."""
         import pyarrow as pa
 
         table = pa.Table.from_batches([self._batches[number]]).select(list(columns))
@@ -71,7 +71,7 @@ class ArrowFile:
 
 
 def arrow_file(path: Path) -> ArrowFile:
-    """A file, read and validated once for as long as it does not change."""
+    """An Arrow file. It is read and validated once, and again only if it changes."""
     state = path.stat()
     return _read(path, state.st_size, state.st_mtime_ns)
 
@@ -82,5 +82,5 @@ def _read(path: Path, size: int, changed: int) -> ArrowFile:
 
 
 def is_arrow(head: bytes) -> bool:
-    """Whether a file that begins so is one of Arrow's."""
+    """Whether these first bytes are those of an Arrow file."""
     return head.startswith((FILE, STREAM))

@@ -1,4 +1,4 @@
-"""What a user asks of a source's labels: the same words for every kind of source."""
+"""The option `labels`, which means the same for every kind of source."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ class NoSuchNameError(DataError):
 
 
 def is_none(labels: Any) -> bool:
-    """Whether no labels are wanted."""
+    """Whether the user asks for no labels."""
     return labels is False or (isinstance(labels, str) and labels == "none")
 
 
 def are_values(labels: Any) -> bool:
-    """Whether these are labels themselves, and not where to find them."""
+    """Whether the value holds the labels themselves, and not the place to find them."""
     return not (labels is None or isinstance(labels, bool | str | int | os.PathLike))
 
 
 def as_file(labels: Any) -> Path | None:
-    """The file that is meant, if any."""
+    """The file that the option names; None if it names none."""
     if isinstance(labels, os.PathLike):
         return Path(labels).expanduser()
     if isinstance(labels, str) and labels not in WORDS and os.path.isfile(os.path.expanduser(labels)):

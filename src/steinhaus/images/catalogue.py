@@ -1,4 +1,4 @@
-"""The known sets: where their files are looked for, and how they are opened. `known` says what they are."""
+"""Finds and opens the known sets, which `known` lists."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ DATA_VARIABLE = "STEINHAUS_DATA"
 
 
 class NotAvailableError(DataError):
-    """A known set is neither in a folder looked at nor to be downloaded."""
+    """A known set was found in no folder and cannot be downloaded."""
 
 
 @dataclass(frozen=True)
 class SetStatus:
-    """A known set, and whether it can be opened without a download."""
+    """A known set, and whether it opens without a download."""
 
     known: KnownSet
     ready: bool
-    where: str  # the folder, or what it comes with; where it is not there: where it was looked for
-    looked: tuple[str, ...]  # each folder looked at, and what was missing there
+    where: str  # the folder, or the package it comes with; if it was not found: the places searched
+    looked: tuple[str, ...]  # each folder searched, and what it lacks
 
 
 def open_known(
@@ -45,16 +45,16 @@ def open_known(
     Parameters
     ----------
     data
-        A folder to look in first; by default the one that STEINHAUS_DATA names. Then comes the user's cache.
+        The folder to search first. Default: the folder that STEINHAUS_DATA names. The user's cache comes next.
     download
-        Whether to fetch what is not there.
+        Whether to fetch missing files.
 
     Raises
     ------
     NotAvailableError
-        Where it is nowhere and cannot be fetched.
+        If the set was not found and cannot be fetched.
     DataError
-        Where files that are there are not the set's.
+        If files with the right names are not those of the set.
     """
     if name == "digits":
         return _digits()
@@ -70,15 +70,15 @@ def open_known(
     except DataError:
         if not download or next(iter(found.values())).parent != _cache(MNIST):
             raise
-    return _mnist(_downloaded(MNIST, looked, progress), limits)  # a damaged cache is ours to mend
+    return _mnist(_downloaded(MNIST, looked, progress), limits)  # a damaged file in our own cache is fetched again
 
 
 def _published(known: KnownSet, data: Path | None, limits: Limits) -> Images:
-    """A set that is opened from its published files, which it is for the user to fetch."""
+    """A set that is opened from its published files. The user fetches them."""
     found, looked = _find(known, data)
     if found is None:
         raise NotAvailableError(
-            _nowhere(known, looked, f"It is not downloaded; its files are published with {known.source}.")
+            _nowhere(known, looked, f"Steinhaus does not download it. Its files are published with {known.source}.")
         )
     paths = [found[file.name] for file in known.files]
     unheld = []
@@ -88,8 +88,8 @@ def _published(known: KnownSet, data: Path | None, limits: Limits) -> Images:
                 digest = hashlib.md5(stream.read(file.size + (1 << 20)), usedforsecurity=False).hexdigest()
             if digest != file.md5:
                 raise DataError(
-                    f"{shown(path)} is not {known.name}'s {file.name}.gz as it was published: its MD5 is {digest}, not "
-                    f"{file.md5}. To open another set with such names, give its folder as the source."
+                    f"{shown(path)} is not the published {file.name}.gz of {known.name}: its MD5 is {digest}, not "
+                    f"{file.md5}. To open another set with the same file names, give its folder as the source."
                 )
         else:
             unheld.append(file.name)
@@ -103,7 +103,7 @@ def _published(known: KnownSet, data: Path | None, limits: Limits) -> Images:
     notes = [*read.notes]
     if unheld:
         why = "are not as they were published" if known.files[0].md5 else "have no published digests"
-        notes.append(f"Its files {why}, so that only their sizes were held against what is known.")
+        notes.append(f"Its files {why}, so only their sizes were checked.")
     return Images.from_arrays(
         upright(read.pixels, known.transpose), read.labels, name=known.name, given_train=read.sizes[0],
         licence=known.licence, source=known.source, notes=notes,
@@ -111,14 +111,14 @@ def _published(known: KnownSet, data: Path | None, limits: Limits) -> Images:
 
 
 def data_status(data: str | os.PathLike[str] | None = None) -> list[SetStatus]:
-    """Tell of every known set whether it is there, and where; of those that are never downloaded only where they are.
+    """List the known sets, and where their files are.
 
-    Looks, and opens nothing.
+    A set that is never downloaded is listed only if its files were found. No file is opened.
 
     Parameters
     ----------
     data
-        A folder to look in first; by default the one that STEINHAUS_DATA names.
+        The folder to search first. Default: the folder that STEINHAUS_DATA names.
     """
     statuses = []
     for known in KNOWN.values():
@@ -127,21 +127,21 @@ def data_status(data: str | os.PathLike[str] | None = None) -> list[SetStatus]:
             continue
         found, looked = _find(known, None if data is None else Path(data))
         if found is None and not known.mirrors:
-            continue  # opened from files of the user's own, where they are
+            continue  # listed only if the user has its files
         where = str(_cache(known)) if found is None else str(next(iter(found.values())).parent)
         statuses.append(SetStatus(known, found is not None, where, looked))
     return statuses
 
 
 def _cache(known: KnownSet) -> Path:
-    """The folder of downloaded files: the user's cache, as the platform has it."""
+    """The folder of downloaded files, in the platform's cache folder."""
     import pooch
 
     return Path(pooch.os_cache("steinhaus")) / known.name
 
 
 def _find(known: KnownSet, data: Path | None) -> tuple[dict[str, Path] | None, tuple[str, ...]]:
-    """Find all files of a set in one folder; else, what each folder lacks."""
+    """Find all files of a set in one folder; else say what each folder lacks."""
     looked: list[str] = []
     for folder in _folders(known, data):
         found = {file.name: path for file in known.files if (path := _file_in(folder, file.name)) is not None}
@@ -154,7 +154,7 @@ def _find(known: KnownSet, data: Path | None) -> tuple[dict[str, Path] | None, t
 
 
 def _folders(known: KnownSet, data: Path | None) -> Iterator[Path]:
-    """Where the files of a set may be, the first place first."""
+    """The folders that may hold the files of a set, in order of preference."""
     named = data or (Path(value) if (value := os.environ.get(DATA_VARIABLE)) else None)
     if named is not None:
         yield named.expanduser() / known.name
@@ -165,7 +165,7 @@ def _folders(known: KnownSet, data: Path | None) -> Iterator[Path]:
 
 
 def _file_in(folder: Path, name: str) -> Path | None:
-    """A file under any of the names that it goes by: raw or gzip-compressed, with a dash or a dot."""
+    """A file under any of its names: raw or gzip-compressed, with a dash or a dot."""
     for plain in (name, name.replace("-idx", ".idx")):
         for path in (folder / plain, folder / f"{plain}.gz"):
             if os.path.isfile(path):
@@ -174,7 +174,7 @@ def _file_in(folder: Path, name: str) -> Path | None:
 
 
 def _downloaded(known: KnownSet, looked: tuple[str, ...], progress: Progress | None) -> dict[str, Path]:
-    """Fetch what the cache lacks, or holds damaged."""
+    """Fetch the files that are missing or damaged in the cache."""
     from steinhaus.images.download import DownloadError, fetch, is_whole
 
     files = {}
@@ -190,7 +190,7 @@ def _downloaded(known: KnownSet, looked: tuple[str, ...], progress: Progress | N
 
 def _nowhere(known: KnownSet, looked: tuple[str, ...], why: str) -> str:
     return (
-        f"{known.name} is not here. Looked in {'; '.join(looked)}. {why} To use files of your own, put "
+        f"{known.name} was not found. Looked in {'; '.join(looked)}. {why} To use files of your own, put "
         f"{', '.join(file.name for file in known.files)} (or .gz) into a folder and name it with {DATA_VARIABLE} or "
         f"--data."
     )
@@ -201,7 +201,7 @@ def _mnist(found: dict[str, Path], limits: Limits) -> Images:
     paths = list(files)
 
     def check(path: Path, head: bytes, values: NDArray[Any]) -> None:
-        """Hold what was read against the digest that is known."""
+        """Compare the content with its known digest."""
         digest = hashlib.sha256(head)
         digest.update(values.reshape(-1).view(np.uint8).data)
         wrong = files[path].fault(len(head) + values.nbytes, digest.hexdigest())

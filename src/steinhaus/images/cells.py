@@ -1,4 +1,4 @@
-"""The fields of a table of text: numbers, what stands for a missing one, dates, and numbers in other spellings."""
+"""Fields of a text table: numbers, missing values, dates, and numbers in other spellings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SPARSE = re.compile(r"[-+0-9.eE]+(\s+\d+:[-+0-9.eE]+)+\s*(#.*)?")
 
 
 def is_number(field: str) -> bool:
-    """Whether a field is a number as programs write it."""
+    """Whether a field is a number as programs write it, such as 1234.5."""
     try:
         float(field)
     except ValueError:
@@ -25,7 +25,7 @@ def is_number(field: str) -> bool:
 
 
 def is_missing(field: str) -> bool:
-    """Whether a field says that its value is missing."""
+    """Whether a field stands for a missing value."""
     return field.strip().lower() in _MISSING
 
 
@@ -35,7 +35,7 @@ def is_date(field: str) -> bool:
 
 
 def is_spelt_otherwise(field: str) -> bool:
-    """Whether a field is a number, but not as programs write it: with a decimal comma, separators, a unit's sign.
+    """Whether a field is a number in another spelling: with a decimal comma, separators or a unit.
 
     Examples
     --------
@@ -44,24 +44,24 @@ def is_spelt_otherwise(field: str) -> bool:
     """
     field = field.strip()
     if is_number(field) or is_date(field) or re.fullmatch(r"\d+(\.\d+){2,}", field) is not None:
-        return False  # the last is a version, or an address
+        return False  # a version or an address, such as 1.2.3
     return _OTHERWISE.fullmatch(field) is not None
 
 
 def spelt_otherwise(name: str, column: str, field: str) -> str:
     """The message for a column of such numbers."""
     return (
-        f'{name}: column "{column}" holds {field!r}, which seems to be a number, but is not written as 1234.5 is. Save '
-        f"it so, or leave the column out: {option('without', repr(column))}."
+        f'{name}: column "{column}" holds {field!r}, which seems to be a number in another '
+        f"spelling. Write numbers like 1234.5, or leave the column out: {option('without', repr(column))}."
     )
 
 
 def is_sparse(line: str) -> bool:
-    """Whether a line is one of the svmlight format: a label, and numbers of columns with their values."""
+    """Whether a line is in the svmlight format: a label, then pairs of column number and value."""
     return _SPARSE.fullmatch(line.strip()) is not None
 
 
 def plain(field: str) -> str:
-    """A field without spaces and quotes around it."""
+    """A field without the spaces and quotes around it."""
     field = field.strip()
     return field[1:-1] if len(field) > 1 and field[0] == field[-1] and field[0] in "\"'" else field

@@ -1,6 +1,7 @@
 """CIFAR-10 and CIFAR-100 in their binary version (https://www.cs.toronto.edu/~kriz/cifar.html).
 
-A file is records of a label byte, or a coarse and a fine one, and 3,072 bytes: red, green and blue, 32 x 32 each.
+Each record is one label byte (CIFAR-100: a coarse and a fine one), then 3,072 bytes of pixels: red, green and blue,
+32 x 32 each.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from steinhaus.images.shards import ordered
 from steinhaus.wording import option
 
 _PIXELS = 3 * 32 * 32
-_KINDS = {_PIXELS + 1: 10, _PIXELS + 2: 100}  # bytes of a record -> classes
+_KINDS = {_PIXELS + 1: 10, _PIXELS + 2: 100}  # bytes per record -> classes
 _NAMES = {10: ("batches.meta.txt",), 100: ("fine_label_names.txt", "coarse_label_names.txt")}
 
 
@@ -30,20 +31,21 @@ def read(path: Path, *, labels: str | int | bool | None = None, limits: Limits, 
     Parameters
     ----------
     labels
-        Of CIFAR-100 "fine" (the default) or "coarse". False: none.
+        For CIFAR-100, "fine" (the default) or "coarse". False: no labels.
 
     Raises
     ------
     DataError
-        Where a file is cut short, or holds labels that there are not.
+        If a file is cut short, or holds a label that its set does not have.
     """
     pairs = ordered(path, (".bin",), _part) if path.is_dir() else [(path, None)]
     sizes = {file: file.stat().st_size for file, _ in pairs}
     record = next((width for width in _KINDS if all(size and size % width == 0 for size in sizes.values())), None)
     if record is None:
         raise DataError(
-            f"{shown(path)}: CIFAR's binary files are records of {_PIXELS + 1:,} or {_PIXELS + 2:,} bytes, and these "
-            f"are not ({', '.join(f'{file.name}: {size:,}' for file, size in list(sizes.items())[:3])}): cut short?"
+            f"{shown(path)}: CIFAR's binary files hold records of {_PIXELS + 1:,} or {_PIXELS + 2:,} bytes, and these "
+            f"sizes do not fit ({', '.join(f'{file.name}: {size:,}' for file, size in list(sizes.items())[:3])}): cut "
+            "short?"
         )
     classes = _KINDS[record]
     limits.check_memory(shown(path), sum(sizes.values()))
@@ -58,7 +60,9 @@ def read(path: Path, *, labels: str | int | bool | None = None, limits: Limits, 
     column, coarse = _column(labels, classes)
     found = None if column is None else whole[:, column].astype(np.int64)
     if found is not None and (most := int(found.max())) >= (20 if coarse else classes):
-        raise DataError(f"{shown(path)} holds the label {most}, which CIFAR-{classes} has not: it is another file.")
+        raise DataError(
+            f"{shown(path)} holds the label {most}, which CIFAR-{classes} does not have: it is another file."
+        )
     parts: list[Part] = [part for _, part in pairs if part is not None]
     given_train, given_val = given(counts)
     names = None if found is None else _label_names(pairs[0][0].parent, classes, coarse)
@@ -70,12 +74,12 @@ def read(path: Path, *, labels: str | int | bool | None = None, limits: Limits, 
 
 
 def _part(stem: str) -> Part | None:
-    """The part of a file by its name: data_batch_1, ... are to train."""
+    """The part of a file by its name: data_batch_1, ... train."""
     return "train" if stem.startswith("data_batch") else part_in(stem)
 
 
 def _column(labels: str | int | bool | None, classes: int) -> tuple[int | None, bool]:
-    """Which byte of a record is the label, and whether it is CIFAR-100's coarse one."""
+    """The byte of a record that is the label, and whether it is CIFAR-100's coarse label."""
     if labels is False:
         return None, False
     if labels is None or (classes == 100 and labels == "fine"):
@@ -87,7 +91,7 @@ def _column(labels: str | int | bool | None, classes: int) -> tuple[int | None, 
 
 
 def _label_names(folder: Path, classes: int, coarse: bool) -> list[str] | None:
-    """The names of classes, from the text file beside; None where it is not there."""
+    """The class names, from the text file beside the data; None if there is no such file."""
     file = folder / _NAMES[classes][coarse]
     wanted = 20 if coarse else classes
     if not file.is_file() or file.stat().st_size > 1 << 16:

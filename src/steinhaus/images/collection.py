@@ -23,7 +23,7 @@ from steinhaus.images.stored import StoredPixels
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file of a folder that is not among its images, and why."""
+    """A file that was not read as an image, and the reason."""
 
     file: str  # relative to the folder
     reason: str
@@ -31,51 +31,57 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Beside:
-    """Vectors that a source holds beside its pictures, and that are read when they are asked for."""
+    """Vectors that a source holds beside its pictures. They are read when you ask for them."""
 
-    name: str  # of the column, or of the file
+    name: str  # the column or the file
     read: Callable[[], Any]  # (n, d)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Images:
-    """Images of one shape, with or without labels. Made, and checked, by `open_images` and `Images.from_arrays`.
+    """Images of one shape, with or without labels. `open_images` and `Images.from_arrays` make and check them.
 
     Attributes
     ----------
     pixels
-        (n, h, w), (n, h, w, c) or, for plain vectors, (n, d); uint8, float32 or float64, in C order, read-only. Those
-        of a set that stays where it is stored are a `stored.StoredPixels`: shape, dtype, and single images by their
-        number.
+        (n, h, w), (n, h, w, c) or, for plain vectors, (n, d); uint8, float32 or float64, in C order, read-only. If the
+        set stays on disk: a `stored.StoredPixels`, which has a shape and a dtype and reads single images by number.
     labels
-        (n,) int64, indices into `label_names`; None without labels.
+        (n,) int64, indices into `label_names`; None if there are no labels.
     label_names
-        Integers by value, names by text; None without labels.
+        The labels as text, integers in order of value, others in order of text; None if there are no labels.
     name
         "mnist", or the name of the file or folder.
     full_scale
-        The pixel value that counts as 1.
+        The pixel value that counts as 1 in inertia and centroids.
     given_train, given_val
-        The first so many images are the source's own training part, and the next so many its validation part; None
-        and 0 where it has no split.
+        Sizes of the source's own training and validation parts: the first `given_train` images train, the next
+        `given_val` validate. None and 0 if the source has no split.
     usual_train
-        The training part of the set's published study, which a study of it takes by default; None where none is known.
+        The training part of the set's published study, the default of a study of this set; None if none is known.
     files
-        In a folder of pictures, the file of each image, relative to the folder, with forward slashes.
+        The file of each image in a folder of pictures: its path within the folder, with forward slashes. None for other
+        sources.
     skipped
-        What a folder of pictures holds that could not be read.
+        Files of a folder of pictures that could not be read, with reasons.
     licence, source
-        Terms and origin, where known.
+        Licence terms and origin, if known; else None.
     columns
-        Of a table of numbers, the names of its columns; None where the pixels are no such table.
+        The column names of a table of numbers; None for other sources.
     notes
-        What was left out, joined or assumed when the source was read, a sentence each.
+        Sentences that say what was left out, joined or assumed when the source was read.
     features
-        What is clustered in place of the pictures; None: their pixels.
+        The vectors to cluster instead of the pixels; None: cluster the pixels.
     beside
-        Vectors that the source holds beside its pictures; None: it holds none.
+        Vectors that the source holds beside its pictures; None if it holds none.
     weights
-        (n,) float64, what each image counts for where images train, at least 0; None: 1 each.
+        (n,) float64, the weight of each image in training, at least 0; None: every image has weight 1.
+
+    Examples
+    --------
+    >>> images = Images.from_arrays(np.zeros((4, 8, 8), np.uint8))
+    >>> images.n, images.shape, images.full_scale
+    (4, (8, 8), 255.0)
     """
 
     pixels: Any  # Pixels | StoredPixels
@@ -117,28 +123,33 @@ class Images:
         notes: Sequence[str] = (),
         weights: Any = None,
     ) -> Images:
-        """Make a collection of arrays. uint8, float32 and float64 arrays in C order are not copied.
+        """Make a collection from arrays. Arrays of uint8, float32 or float64 in C order are not copied.
 
         Parameters
         ----------
         pixels
-            (n, h, w), (n, h, w, c) with 1, 3 or 4 channels, or (n, d). `pixels.as_pixels` says what becomes of other
-            dtypes.
+            (n, h, w), (n, h, w, c) with 1, 3 or 4 channels, or (n, d). Stored as uint8, float32 or float64: other
+            integers become uint8 if all are 0..255, else floats; booleans become 0 and 1.
         labels
-            One an image: integers or names. See `labels.encode`.
+            (n,) integers or names. Default: no labels.
         label_names
-            Where given, `labels` are indices into them.
+            Names of the classes. If given, `labels` are indices into these. Default: names come from `labels`.
+        name
+            The name of the collection. Default "array".
         shape
-            The shape of one image, to reshape rows to: (28, 28).
+            The shape of one image, such as (28, 28). Rows are reshaped to it. Default: the shape that the array has.
         full_scale
-            The pixel value that counts as 1; by default 255 for uint8 and 1 for floats.
+            The pixel value that counts as 1. Default: 255 for uint8, 65535 for wider integers of that range, 1 for
+            floats and booleans.
         weights
-            (n,) what each image counts for where images train: numbers of at least 0.
+            (n,) the weight of each image in training, at least 0. Default: every image has weight 1.
+        given_train, given_val, usual_train, files, skipped, licence, source, columns, notes
+            The attributes of the same names, for readers. Default: none.
 
         Raises
         ------
         DataError
-            Where the arrays are not images, or labels do not belong to them.
+            If the arrays are not images, or labels do not belong to them.
 
         Examples
         --------
@@ -150,7 +161,7 @@ class Images:
         scale = scale_of(full_scale, usual, name)
         check_given_train(given_train, len(checked), name, given_val)
         if columns is not None and len(columns) != math.prod(checked.shape[1:]):
-            raise DataError(f"{name}: there are {len(columns):,} names of columns for {checked.shape[1]:,} of them.")
+            raise DataError(f"{name}: there are {len(columns):,} column names for {checked.shape[1]:,} columns.")
         if files is not None and len(files) != len(checked):
             raise DataError(f"{name}: there are {len(files):,} file names for {len(checked):,} images.")
         indices, names = (None, None) if labels is None else encode(labels, len(checked), name, label_names)
@@ -188,22 +199,22 @@ class Images:
 
     @property
     def is_image(self) -> bool:
-        """Whether these are images, not plain vectors."""
+        """Whether these are images, and not plain vectors."""
         return len(self.shape) > 1
 
     @property
     def rows(self) -> Any:
-        """The images as points, (n, d): a view, not a copy; of stored pixels, stored ones."""
+        """The images as points, (n, d): a view, not a copy. Pixels on disk stay on disk."""
         return self.pixels.reshape(self.n, -1)
 
     @property
     def points(self) -> Any:
-        """What is clustered, (n, d): the features before any step, or else the rows."""
+        """The points to cluster, (n, d): the features before any step, or else the pixels."""
         return self.rows if self.features is None else self.features.values
 
     @cached_property
     def sha256(self) -> str:
-        """Digest of the content: shape, dtype, pixels, labels and label names; the same on every machine."""
+        """The digest of shape, dtype, pixels, labels and label names. It is the same on every machine."""
         dtype = self.pixels.dtype.newbyteorder("<")
         head = {"shape": self.pixels.shape, "dtype": dtype.str, "label_names": self.label_names}
         digest = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
@@ -217,7 +228,13 @@ class Images:
         return digest.hexdigest()
 
     def take(self, rows: Int64) -> Images:
-        """The images of these rows, in this order, as a collection of their own."""
+        """The images of these rows, in this order, as a new collection.
+
+        Parameters
+        ----------
+        rows
+            (m,) int64, row numbers from 0.
+        """
         files = self.files
         return replace(
             self,
@@ -240,20 +257,21 @@ class Images:
         Parameters
         ----------
         train
-            A fraction (float, 0 < train <= 1; of n images the whole part of train x n, in exact decimal arithmetic:
-            0.6 of 70,000 is 42,000), a count (int), or "given" for the source's own split. Where all images are asked
-            for there is no test part. None: see `splitting.usual_train`.
+            A fraction (float, 0 < train <= 1), a count (int), or "given" for the source's own split. A fraction of n
+            images is train x n, rounded down in exact decimal arithmetic: 0.6 of 70,000 is 42,000. If all images train,
+            there is no test part. Default: the share of the set's published study, if known; else the source's own
+            split, if it has one; else 0.8 if there are labels, and all images if not.
         seed
-            Names the shuffle that decides which images train. The source's own split, and no split, shuffle nothing.
+            Seed of the shuffle that chooses the training images. Default 0. Nothing is shuffled for the source's own
+            split, or if all images train.
         val
-            Of the source's own split: whether its validation part is to "join" the training part, to be left out
-            ("leave"), or to be the "test" part, with the images of its test part. None: "join", or "test" where the
-            source has no test part.
+            What to do with the validation part of the source's own split: "join" it to the training part, "leave" it
+            out, or add it to the "test" part. Default: "join", or "test" if the source has no test part.
 
         Raises
         ------
         PlanError
-            Where `train` or `val` is none of these, or leaves no image to train.
+            If `train` or `val` is none of these, or leaves no image to train on.
         """
         return split(self, train, seed, val)
 
@@ -263,22 +281,25 @@ class Images:
 
 
 def checked_weights(weights: Any, n: int, name: str) -> NDArray[np.float64]:
-    """Weights as float64, (n,); DataError where they are none."""
+    """Weights as float64, (n,); DataError if they are not valid weights."""
     values = np.asarray(weights)
     values = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
     if values.shape != (n,):
-        raise DataError(f"{name}: there must be one weight an image, ({n:,},); they have the shape {values.shape}.")
+        raise DataError(
+            f"{name}: there must be one weight per image, ({n:,},), but the weights have shape {values.shape}."
+        )
     if values.dtype.kind not in "biuf":
         raise DataError(f"{name}: weights must be numbers, but have dtype {values.dtype}.")
     found: NDArray[np.float64] = values.astype(np.float64)
     bad = np.flatnonzero(~(np.isfinite(found) & (found >= 0)))
     if len(bad) or not found.any():
-        one = f"that of image {bad[0]} is {found[bad[0]]:g}" if len(bad) else "all are 0"
+        one = f"the weight of image {bad[0]} is {found[bad[0]]:g}" if len(bad) else "all are 0"
         raise DataError(f"{name}: weights must be finite, at least 0, and not all 0; {one}.")
     return found
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    # in: array (n, ...)
     view = array.view()
     view.flags.writeable = False
     return view

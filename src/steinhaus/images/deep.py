@@ -1,7 +1,7 @@
-"""Pictures of 16 bits a sample as pictures of 8: value x 255 / 65535, rounded, transparency kept.
+"""Convert pictures of 16 bits per sample to 8: value x 255 / 65535, rounded. Transparency is kept.
 
-Pillow has no mode for more than one channel of 16 bits, and drops the low byte of each sample. They are read here by
-decoding such a picture twice: once as it is, once with the bytes of each sample in the other order.
+Pillow has no mode for several channels of 16 bits, and drops the low byte of each sample. This module gets both bytes
+by decoding the picture twice: once as it is, once with the bytes of each sample swapped.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.ImageFile import ImageFile as _Filed
 
-Again = Callable[[], AbstractContextManager[Image.Image]]  # opens the same picture once more, nothing decoded
+Again = Callable[[], AbstractContextManager[Image.Image]]  # opens the same picture again, without decoding it
 
 _FULL = 65535
 _FOREIGN = ";16B" if sys.byteorder == "little" else ";16L"
-_SWAPPED = {";16B": ";16L", ";16L": ";16B", ";16N": _FOREIGN}  # Pillow's names of how samples of 16 bits are stored
+_SWAPPED = {";16B": ";16L", ";16L": ";16B", ";16N": _FOREIGN}  # Pillow's names for the byte order of 16-bit samples
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
 
 def eight_bits(image: Image.Image, again: Again) -> Image.Image:
-    """A picture of 8 bits a sample; itself, decoded, where it is one.
+    """A picture with 8 bits per sample. A picture that has them is only decoded.
 
     Raises
     ------
     ValueError
-        Its samples are floats, or integers that 16 bits don't hold.
+        If its samples are floats, or integers that 16 bits cannot hold.
     """
     if image.mode == "F":
         raise ValueError("it holds floats, not pixels of 8 or 16 bits; save its values as a .npy array")
@@ -41,7 +41,7 @@ def eight_bits(image: Image.Image, again: Again) -> Image.Image:
             raise ValueError(f"it holds values from {low} to {high}, which are no pixels of 16 bits")
         return _rounded(values[..., None], image.info.get("transparency"))
     raw = raw_of(image)
-    if raw.startswith("LA;16"):  # four bytes a pixel, as those of RGBA
+    if raw.startswith("LA;16"):  # four bytes per pixel, like RGBA
         return _rounded(_joined(_decoded(image, "RGBA")), None)
     swapped = next((raw.replace(end, other) for end, other in _SWAPPED.items() if raw.endswith(end)), None)
     if swapped is None or image.mode not in ("RGB", "RGBA"):
@@ -55,14 +55,14 @@ def eight_bits(image: Image.Image, again: Again) -> Image.Image:
 
 
 def raw_of(image: Image.Image) -> str:
-    """How the samples of a picture are stored, as Pillow names it; "" where it does not say."""
+    """Pillow's name for how the samples of a picture are stored; "" if it gives none."""
     args = image.tile[0][3] if isinstance(image, _Filed) and image.tile else ""
     first: Any = args[0] if isinstance(args, tuple) and args else args
     return first if isinstance(first, str) else ""
 
 
 def _decoded(image: Image.Image, raw: str) -> NDArray[np.int64]:
-    """Decode a picture as if its samples were stored in this way."""
+    """Decode a picture as if its samples were stored this way."""
     assert isinstance(image, _Filed)
     tiles: list[Any] = []
     for tile in image.tile:

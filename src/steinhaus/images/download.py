@@ -1,4 +1,4 @@
-"""Fetching the files of a known set: over HTTPS, from several mirrors, and checked before a file takes its name."""
+"""Download the files of a known set over HTTPS, from several mirrors. Each file is checked before it gets its name."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from steinhaus.images.known import KnownFile
 from steinhaus.images.limits import Limits, size_text
 from steinhaus.images.progress import Progress
 
-_ROUNDS = 2  # times that every mirror is asked
+_ROUNDS = 2  # attempts per mirror
 _CHUNK = 1 << 18
 _NO_CONNECTION = "the connection failed"
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a mirror is waited for, in seconds."""
+    """How long to wait for a mirror, in seconds."""
 
     connect: float = 6.0
     read: float = 30.0  # between two pieces
@@ -37,11 +37,11 @@ class Patience:
 
 
 class DownloadError(DataError):
-    """No mirror gave a file as it must be."""
+    """No mirror gave the right file."""
 
 
 class _Refused(Exception):
-    """Why one mirror's answer is not taken."""
+    """The reason why an answer is refused."""
 
 
 def fetch(
@@ -55,21 +55,21 @@ def fetch(
 ) -> Path:
     """Download a file, gzip-compressed or not, into a folder.
 
-    Each mirror is asked in turn, twice at most. An answer is written to a temporary file in the folder; only when its
-    expanded content has the size and the digest that are known is it flushed and renamed. So the name never stands for
-    anything else, whatever fails, and two processes at once do no harm.
+    Each mirror is asked in turn, at most twice. The answer goes to a temporary file in the folder. The file is flushed
+    and renamed only if its expanded content has the known size and digest. So the final name never holds a wrong file,
+    even if two processes download at once.
 
     Parameters
     ----------
     mirrors
-        Addresses of folders that hold `file.name` + ".gz". HTTPS only, redirects included.
+        Addresses of folders that hold `file.name` + ".gz". Only HTTPS is allowed, also after redirects.
     _plain_hosts
         Hosts that tests may ask over plain HTTP.
 
     Raises
     ------
     DownloadError
-        With what each mirror did.
+        If no mirror gives the right file. The message says what each mirror did.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -101,12 +101,12 @@ def fetch(
 
 
 def is_whole(path: Path, file: KnownFile) -> bool:
-    """Whether a file has the content that is known."""
+    """Whether a file has the known content."""
     return _fault(path, file) is None
 
 
 def _fault(path: Path, file: KnownFile) -> str | None:
-    """What is wrong with a file's content, gzip expanded, if anything. Reads little more than the file should have."""
+    """What is wrong with a file's expanded content, or None. Reads little more than the file should hold."""
     digest, size = hashlib.sha256(), 0
     try:
         with open_content(path, Limits(ratio_free=file.size + _CHUNK)) as content:
@@ -133,7 +133,7 @@ def _fetch_from(
             sink = _Sink(out, file, progress, time.monotonic() + patience.whole)
 
             def watch(response: requests.Response, *_: Any, **__: Any) -> None:
-                """See every answer, redirects included, before its body is read."""
+                """Check every answer, also redirects, before its body is read."""
                 _check_address(response.url, plain_hosts)
                 if response.is_redirect:
                     _check_address(urljoin(response.url, response.headers["Location"]), plain_hosts)
@@ -154,14 +154,14 @@ def _fetch_from(
             compressed = saved.read(2) == b"\x1f\x8b"
         final = folder / (file.name + (".gz" if compressed else ""))
         os.replace(part, final)
-        for other in {file.name, f"{file.name}.gz"} - {final.name}:  # a damaged one would be found first
+        for other in {file.name, f"{file.name}.gz"} - {final.name}:  # a damaged one would be found before the new file
             (folder / other).unlink(missing_ok=True)
     _flush_folder(folder)
     return final
 
 
 class _Sink:
-    """Where the pieces of an answer go: to the file, as long as they are not too many and do not take too long."""
+    """Writes the pieces of an answer to the file. Refuses an answer that is too long or too slow."""
 
     def __init__(self, out: Any, file: KnownFile, progress: Progress | None, deadline: float) -> None:
         self.total: int | None = None
@@ -209,7 +209,7 @@ def _root_cause(error: BaseException) -> str:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Make a rename last through a power cut, where the system can (Windows cannot open folders)."""
+    """Make a rename survive a power cut, if the system can (Windows cannot open folders)."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

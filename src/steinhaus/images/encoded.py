@@ -1,4 +1,4 @@
-"""Encoded pictures that come one after the other, out of an archive or a table: decoded into one array."""
+"""Decode a sequence of encoded pictures, from an archive or a table, into one array."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _REPORT_EVERY = 64  # pictures between two calls of `progress`
 class Encoded:
     """A picture as it is stored."""
 
-    name: str  # its place, for people
+    name: str  # its place in the source, for messages
     data: bytes | Path  # the file's content, or the file
     label: Any = None  # text or a number; None: none
     part: Part | None = None  # of the source's own split
@@ -42,13 +42,13 @@ def decode_all(
     *,
     label_names: Sequence[str] | None = None,
 ) -> Images:
-    """Decode pictures into memory. Those that cannot be read are listed in `skipped`.
+    """Decode pictures into memory. Pictures that cannot be read are listed in `skipped`.
 
     Raises
     ------
     DataError
-        Where none can be read, they differ in size or mode and `look` does not say what to bring them to, or some
-        have labels and others none.
+        If no picture can be read, if they differ in size or mode and `look` names no common one, or if only some have
+        labels.
     """
     kept: list[NDArray[np.uint8]] = []
     names: list[str] = []
@@ -72,7 +72,7 @@ def decode_all(
         vectors.append(picture.vector)
     if not kept:
         why = f" The first one, {skipped[0].file}, {skipped[0].reason}." if skipped else ""
-        raise DataError(f"{name}: there are no pictures in it that can be read.{why}")
+        raise DataError(f"{name}: it holds no picture that can be read.{why}")
     given_train, given_val, notes = split_of(parts)
     images = Images.from_arrays(
         np.stack(kept), whole(labels, names, name), label_names=label_names, name=name, files=names, skipped=skipped,
@@ -82,7 +82,7 @@ def decode_all(
 
 
 def _beside(vectors: list[bytes | None], names: list[str], name: str) -> Beside | None:
-    """The vectors of pictures that have one each; None where none has."""
+    """The vectors beside the pictures; None if no picture has one."""
     if all(vector is None for vector in vectors):
         return None
 
@@ -90,11 +90,14 @@ def _beside(vectors: list[bytes | None], names: list[str], name: str) -> Beside 
         found = []
         for vector, picture in zip(vectors, names, strict=True):
             if vector is None:
-                raise DataError(f"{name}: {picture} has no vector beside it, and others have. All must have one.")
+                raise DataError(
+                    f"{name}: {picture} has no vector beside it, but others have one. Every picture needs one."
+                )
             found.append(npy.array_in(vector, f"{name}: the vector of {picture}").reshape(-1))
             if len(found[-1]) != len(found[0]):
                 raise DataError(
-                    f"{name}: the vector of {picture} has {len(found[-1]):,} values, and the first {len(found[0]):,}."
+                    f"{name}: the vector of {picture} has {len(found[-1]):,} values, but the first has "
+                    f"{len(found[0]):,}."
                 )
         return as_pixels(np.stack(found), name)[0]
 
@@ -102,7 +105,7 @@ def _beside(vectors: list[bytes | None], names: list[str], name: str) -> Beside 
 
 
 def split_of(parts: Sequence[Part | None]) -> tuple[int | None, int, tuple[str, ...]]:
-    """`given_train` and `given_val` of pictures in the order train, val, test; and what is to be said of that."""
+    """`given_train` and `given_val` of pictures in the order train, val, test, and notes about them."""
     known = [part for part in parts if part is not None]
     if not known:
         return None, 0, ()
@@ -112,7 +115,7 @@ def split_of(parts: Sequence[Part | None]) -> tuple[int | None, int, tuple[str, 
 def pictures_of(
     pictures: Iterable[Encoded], look: Look, name: str, limits: Limits, progress: Progress | None
 ) -> Iterator[tuple[Encoded, NDArray[np.uint8] | str]]:
-    """Each picture and its pixels, or why it cannot be read."""
+    """Yield each picture with its pixels, or with the reason why it cannot be read."""
     with quiet():
         for row, picture in enumerate(pictures):
             if progress is not None and row % _REPORT_EVERY == 0:
@@ -124,14 +127,14 @@ def pictures_of(
 
 
 def whole(labels: list[Any], names: list[str], name: str) -> list[Any] | None:
-    """The labels, if all pictures have one; None where none has."""
+    """The labels, if all pictures have one; None if no picture has one."""
     bare = [place for place, label in enumerate(labels) if label is None]
     if len(bare) == len(labels):
         return None
     if bare:
         raise DataError(
-            f"{name}: {len(bare):,} of {len(labels):,} pictures have no label, the first one {names[bare[0]]}. "
-            "All must have one, or none."
+            f"{name}: {len(bare):,} of {len(labels):,} pictures have no label; the first is {names[bare[0]]}. Label "
+            "all of them, or none."
         )
     return labels
 
@@ -139,7 +142,7 @@ def whole(labels: list[Any], names: list[str], name: str) -> list[Any] | None:
 def differing(name: str, picture: str, shape: tuple[int, ...], first: tuple[int, ...]) -> str:
     """The message for pictures of several sizes or modes."""
     return (
-        f"{name}: {picture} is of {_text(shape)}, and the first picture of {_text(first)}. Bring them to one with "
+        f"{name}: {picture} is {_text(shape)}, but the first picture is {_text(first)}. Bring them to one with "
         f"{to_one()}."
     )
 

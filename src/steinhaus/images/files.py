@@ -1,4 +1,4 @@
-"""Files opened with care: regular files only, gzip expanded under limits, each failure an error that names the file."""
+"""Open files safely: only regular files, gzip within limits, and every failure names the file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ENDINGS = re.compile(
     re.IGNORECASE,
 )
 
-# What the mode of a path says it is, where it is not a regular file or a folder.
+# Names of paths that are neither regular files nor folders.
 _KINDS = {
     stat.S_IFIFO: "a named pipe (FIFO)",
     stat.S_IFCHR: "a character device",
@@ -40,7 +40,7 @@ _KINDS = {
 
 
 class Content:
-    """What a file holds: the bytes in it or, where it is gzip-compressed, the bytes that it expands to."""
+    """The content of a file: its bytes or, if it is gzip-compressed, the bytes it expands to."""
 
     def __init__(self, path: Path, file: BinaryIO, limits: Limits) -> None:
         self.name = shown(path)
@@ -52,12 +52,12 @@ class Content:
         self._given = 0
 
     def read(self, size: int) -> bytes:
-        """The next bytes, fewer than asked for only at the end."""
+        """The next `size` bytes; fewer only at the end."""
         data = bytearray(size)
         return bytes(data[: self.fill(memoryview(data))])
 
     def readline(self) -> bytes:
-        """The next line, with its end; refuses lines longer than the limit."""
+        """The next line with its line end. Refuses lines longer than the limit."""
         line = self._stream.readline(self._limits.line + 1)
         if len(line) > self._limits.line:
             raise DataError(
@@ -68,7 +68,7 @@ class Content:
         return line
 
     def fill(self, view: memoryview) -> int:
-        """Fill a buffer of bytes as far as the content goes; how many bytes that was."""
+        """Fill a buffer with the next bytes, and return how many there were."""
         done = 0
         while done < len(view):
             got = cast(io.BufferedIOBase, self._stream).readinto(view[done : done + _CHUNK])
@@ -79,21 +79,20 @@ class Content:
         return done
 
     def fill_array(self, array: NDArray[Any], what: str) -> None:
-        """Fill an array in C order with the rest of the content; refuses one that ends before it, or goes on after it.
+        """Fill an array in C order with the rest of the content, which must have exactly its size.
 
         `what` says what the content declares.
         """
+        # in: array of any shape and dtype, C order
         size = self._given + array.nbytes
         self.fill(array.reshape(-1).view(np.uint8).data)
         if self._given < size:
             raise DataError(f"{self.name} declares {what}, {size:,} bytes, but has {self._given:,}: it is cut short.")
         if self.read(1):
-            raise DataError(
-                f"{self.name} goes on after the data that its header declares: it is not what its header says."
-            )
+            raise DataError(f"{self.name} goes on after the data that its header declares: the header is wrong.")
 
     def expect(self, size: int, what: str) -> None:
-        """Hold the size that a header declares for the whole content against what there is, before any allocation."""
+        """Compare the size that a header declares with the size of the file, before anything is allocated."""
         if self.compressed:
             most = self.stored * _DEFLATE_MOST
             if size > most:
@@ -103,7 +102,7 @@ class Content:
                 )
             self._limits.check_ratio(self.name, self.stored, size)
         elif size != self.stored:
-            less = "cut short" if size > self.stored else "not what its header says"
+            less = "cut short" if size > self.stored else "longer than its header says"
             raise DataError(
                 f"{self.name} declares {what}, {size_text(size)} ({size:,}), but the file has {size_text(self.stored)} "
                 f"({self.stored:,}): it is {less}."
@@ -116,9 +115,10 @@ class Content:
 
 
 class Clipped(io.RawIOBase):
-    """A file that is never asked for more bytes than it has: Pillow and tarfile ask for what a damaged file declares.
+    """A file that never reads past its end.
 
-    Python's own files allocate what is asked for before they look how much there is.
+    Pillow and tarfile ask for as many bytes as a damaged file declares. Python's own files allocate that many before
+    they look how many there are.
     """
 
     def __init__(self, file: BinaryIO, stored: int) -> None:
@@ -143,20 +143,19 @@ class Clipped(io.RawIOBase):
 
 @contextmanager
 def open_content(path: Path, limits: Limits) -> Iterator[Content]:
-    """Open the content of a regular file. Failures to read or expand it become a `DataError` that names it."""
+    """Open the content of a regular file. A failure to read or expand it becomes a `DataError` that names the file."""
     with reading(path), open_regular(path) as file:
         yield Content(path, file, limits)
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn what can go wrong in reading a file into a `DataError` that names it."""
+    """Turn errors in reading a file into a `DataError` that names it."""
     try:
         yield
     except EOFError:
         raise DataError(
-            f"{shown(path)} is cut short: its gzip data end before their end mark. An interrupted download? Fetch it "
-            f"again."
+            f"{shown(path)} is cut short: its gzip data end too early. Was the download interrupted? Fetch it again."
         ) from None
     except (gzip.BadGzipFile, zlib.error) as error:
         raise DataError(
@@ -168,17 +167,17 @@ def reading(path: Path) -> Iterator[None]:
 
 @contextmanager
 def modest(where: str) -> Iterator[None]:
-    """Turn another package's want of memory, which damaged data declare, into a `DataError` that says where."""
+    """Turn a `MemoryError` that damaged data cause in another package into a `DataError` that says where."""
     try:
         yield
     except MemoryError as error:
-        reason = str(error).rstrip(".") or "no size is told"
+        reason = str(error).rstrip(".") or "no size is given"
         raise DataError(f"{where} asks for more memory than there is ({reason}): is it damaged?") from error
 
 
 @contextmanager
 def damage_named(where: str, kind: str) -> Iterator[None]:
-    """Turn what another package raises, whatever it trips over in damaged data, into a `DataError` that says where."""
+    """Turn any error that damaged data cause in another package into a `DataError` that says where."""
     try:
         yield
     except (DataError, MemoryError):
@@ -189,20 +188,20 @@ def damage_named(where: str, kind: str) -> Iterator[None]:
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a file if it is a regular one. Never waits for a pipe and never wakes a device.
+    """Open a regular file. Never waits for a pipe and never wakes a device.
 
     Raises
     ------
     DataError
-        Where the path is a pipe, a device, a socket or a folder.
+        If the path is a pipe, a device, a socket or a folder.
     OSError
-        Where it cannot be opened.
+        If it cannot be opened.
     """
     _check_regular(path, os.stat(path).st_mode)
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
     file = os.fdopen(os.open(path, flags), "rb")
     try:
-        _check_regular(path, os.fstat(file.fileno()).st_mode)  # again: the path may have changed in between
+        _check_regular(path, os.fstat(file.fileno()).st_mode)  # again, because the path may have changed in between
     except DataError:
         file.close()
         raise
@@ -210,17 +209,17 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def kind_of(mode: int) -> str:
-    """What a file mode says that a path is, in words."""
+    """The kind of a path by its file mode, in words."""
     return _KINDS.get(stat.S_IFMT(mode), "no regular file")
 
 
 def shown(path: Path | str) -> str:
-    """A path as text that can be printed anywhere: bytes that are not UTF-8 as backslash escapes."""
+    """A path as text that prints anywhere. Bytes that are not UTF-8 become backslash escapes."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def points_outside(member: str) -> bool:
-    """Whether the name of an archive's member leads out of it: absolute, with a drive, or with parent folders.
+    """Whether a member's name leads out of its archive: it is absolute, has a drive, or has parent folders.
 
     Examples
     --------
@@ -232,7 +231,7 @@ def points_outside(member: str) -> bool:
 
 
 def source_name(path: Path) -> str:
-    """The name of a source: its file name without the endings that tell its format.
+    """The name of a source: its file name without the endings of its format.
 
     Examples
     --------
@@ -246,7 +245,7 @@ def source_name(path: Path) -> str:
 
 
 def natural(name: str) -> list[tuple[str, int, str]]:
-    """The key by which people order names: digit2 before digit10; the same on every file system.
+    """A sort key for natural order: digit2 before digit10. The order is the same on every file system.
 
     Examples
     --------

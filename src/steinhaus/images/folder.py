@@ -1,8 +1,8 @@
 """A folder of picture files: sub-folders are labels, or the parts of a split.
 
 Every picture becomes uint8, of one size and one mode (grey or RGB). Nothing in a folder is trusted: only regular files
-are opened, their size is asked of their header before they are decoded, and one that cannot be read is listed and
-skipped.
+are opened, the header's size is checked before a picture is decoded, and a picture that cannot be read is skipped and
+listed.
 """
 
 from __future__ import annotations
@@ -31,31 +31,31 @@ from steinhaus.images.progress import Progress
 from steinhaus.images.sniffing import SUFFIXES
 from steinhaus.wording import option
 
-EMBEDDINGS = "embeddings.npy"  # vectors of the pictures of a folder, a row each
+EMBEDDINGS = "embeddings.npy"  # vectors of a folder's pictures, one row per picture
 _DEEPEST = 32  # folders within folders
 _REPORT_EVERY = 64  # pictures between two calls of `progress`
 
 
 @dataclass
 class _Found:
-    """What a folder holds."""
+    """The content of a folder."""
 
     files: list[str] = field(default_factory=list)  # relative, forward slashes
     skipped: list[Skipped] = field(default_factory=list)
-    others: Counter[str] = field(default_factory=Counter)  # suffixes of files that are no pictures
-    studies: list[str] = field(default_factory=list)  # folders in which Steinhaus keeps a study
+    others: Counter[str] = field(default_factory=Counter)  # suffixes of files that are not pictures
+    studies: list[str] = field(default_factory=list)  # folders that hold a study of Steinhaus
 
     def refuse(self, file: str, reason: str) -> None:
         """List a file as skipped."""
         self.skipped.append(Skipped(shown(file), reason))
 
     def notes(self) -> list[str]:
-        """What was passed over, in words."""
+        """Notes on what was left out."""
         notes = []
         if self.studies:
             listed = ", ".join(shown(folder) for folder in self.studies[:3])
             more = f" and {len(self.studies) - 3} more" if len(self.studies) > 3 else ""
-            notes.append(f"Left out, because studies are kept there: {listed}{more}.")
+            notes.append(f"Left out, because they hold studies: {listed}{more}.")
         if n := sum(self.others.values()):
             files = "1 file that is no picture" if n == 1 else f"{n:,} files that are no pictures"
             notes.append(f"Left out: {files} ({_counts(self.others)}).")
@@ -80,24 +80,25 @@ def read(
     Parameters
     ----------
     mode
-        "L" (grey) or "RGB". Needed where the folder holds both.
+        "L" (grey) or "RGB". Needed if the folder holds both. Default: the mode of the pictures.
     size
-        (width, height). Needed where pictures differ in size.
+        (width, height) in pixels. Needed if the pictures differ in size. Default: the size of the pictures.
     fit
-        Where a picture has another shape than `size`: "crop" its middle, "pad" it with background, or "stretch" it.
+        How to bring a picture of another shape to `size`: "crop" its middle (the default), "pad" it with background, or
+        "stretch" it.
     background
-        The grey value, 0 to 255, under transparent pixels and beside padded pictures.
+        The grey value, 0 to 255, behind transparent pixels and around padded pictures. Default 0.
     labels
-        Whether sub-folders are labels: the first below the folder, or below those of the parts of its own split.
+        Whether sub-folders are labels: the top ones, or those within the folders of the split's parts. Default True.
     strict
-        Whether the first picture that cannot be read is an error. Otherwise such pictures are listed in `skipped`.
+        Whether a picture that cannot be read is an error. Default False: such pictures are listed in `skipped`.
     follow_links
-        Whether symbolic links are followed. Otherwise they are listed in `skipped`.
+        Whether to follow symbolic links. Default False: links are listed in `skipped`.
 
     Raises
     ------
     DataError
-        Where there are no pictures, none can be read, or they differ in size or mode and none is given.
+        If no picture can be read, or if the pictures differ in size or mode and you name no common one.
     """
     look = Look(mode, size, fit, background)
     found = _walk(path, follow_links)
@@ -125,39 +126,39 @@ def read(
 
 
 def _vectors(path: Path, n: int, limits: Limits) -> NDArray[Any]:
-    """The vectors that lie beside the pictures, in their order."""
+    """The vectors in the file beside the pictures, in the order of the pictures."""
     values, _ = as_pixels(npy.array_of(path, limits), shown(path))
     if values.ndim != 2 or len(values) != n:
         raise DataError(
-            f"{shown(path)} has the shape {values.shape} for {n:,} pictures; it must have a row for each, in the order "
-            "in which they are read."
+            f"{shown(path)} has the shape {values.shape} for {n:,} pictures; it must have one row per picture, in the "
+            "order in which they are read."
         )
     return values
 
 
 def found(path: Path, follow_links: bool = False) -> tuple[Layout, list[Skipped]]:
-    """The pictures of a folder as `read` reads them, and what cannot be one."""
+    """The pictures of a folder in the order of `read`, and the files that cannot be read."""
     there = _walk(path, follow_links)
     layout = layout_of(path, _checked(path, there))
     return replace(layout, notes=(*there.notes(), *layout.notes)), there.skipped
 
 
 def _checked(root: Path, found: _Found) -> list[str]:
-    """The pictures that were found; refuses a folder without any."""
+    """The pictures that were found. Refuses a folder that holds none."""
     if not found.files:
         raise DataError(_no_pictures(root, found))
     return found.files
 
 
 def stopped(file: Path | str, reason: str) -> str:
-    """What `strict` says of the first file that cannot be read."""
+    """The message of `strict` for the first file that cannot be read."""
     return f"{shown(file)} {reason}. (strict stops at the first such file.)"
 
 
 def _walk(root: Path, follow_links: bool) -> _Found:
-    """Everything in a folder: pictures in natural order, what is refused, and what is no picture."""
+    """List a folder: pictures in natural order, refused files, and files that are not pictures."""
     found = _Found()
-    pending = [("", 0)]  # folders to look into, and how deep they lie
+    pending = [("", 0)]  # folders to look into, with their depth
     seen = {os.path.realpath(root)}
     while pending:
         folder, depth = pending.pop()
@@ -188,12 +189,12 @@ def _walk(root: Path, follow_links: bool) -> _Found:
 
 
 def _is_entered(root: Path, folder: str, depth: int, seen: set[str], found: _Found) -> bool:
-    """Whether to look into a folder; where not, it is listed why."""
+    """Whether to look into a folder. If not, the reason is listed."""
     real = os.path.realpath(root / folder)
     if _holds_study(root / folder):
         found.studies.append(folder)
     elif real in seen:
-        found.refuse(folder, "was read before, by another way")
+        found.refuse(folder, "was read already, by another path")
     elif depth == _DEEPEST:
         found.refuse(folder, f"lies more than {_DEEPEST} folders deep")
     else:
@@ -203,7 +204,7 @@ def _is_entered(root: Path, folder: str, depth: int, seen: set[str], found: _Fou
 
 
 def _names(root: Path, folder: str, found: _Found) -> list[str]:
-    """What is in a folder, in natural order, without what systems hide."""
+    """The names in a folder, in natural order, without hidden files."""
     try:
         names = os.listdir(root / folder)
     except OSError as error:
@@ -215,7 +216,7 @@ def _names(root: Path, folder: str, found: _Found) -> list[str]:
 def _read_all(
     root: Path, found: _Found, files: list[str], look: Look, *, strict: bool, limits: Limits, progress: Progress | None
 ) -> tuple[NDArray[np.uint8], list[int]]:
-    """Decode pictures into one array; which ones it holds. What the first one is, all must be, unless `look` says."""
+    """Decode pictures into one array, with their numbers. All must match the first, unless `look` names a shape."""
     pixels: NDArray[np.uint8] | None = None
     kept: list[int] = []
     what = f"Reading {source_name(root)}"
@@ -241,14 +242,13 @@ def _read_all(
     if pixels is None:
         first = found.skipped[0]
         raise DataError(
-            f"{shown(root)}: none of its {len(files):,} pictures can be read. The first one, {first.file}, "
-            f"{first.reason}."
+            f"{shown(root)}: none of its {len(files):,} pictures can be read. The first, {first.file}, {first.reason}."
         )
     return pixels[: len(kept)], kept
 
 
 def _differ(root: Path, files: list[str], look: Look, limits: Limits) -> str:
-    """The message for pictures of several sizes or modes: which there are, and how many of each."""
+    """The message for pictures of several sizes or modes, with how many there are of each."""
     sizes: Counter[str] = Counter()
     modes: Counter[str] = Counter()
     for file in files:
@@ -276,7 +276,7 @@ def _counts(counter: Counter[str], most: int = 6) -> str:
 
 
 def _holds_study(folder: Path) -> bool:
-    """Whether Steinhaus keeps a study in a folder: study.json says so."""
+    """Whether a folder is a study's: it has a study.json of Steinhaus."""
     try:
         with open_regular(folder / "study.json") as file:
             return b'"schema"' in file.read(4096)
@@ -286,10 +286,10 @@ def _holds_study(folder: Path) -> bool:
 
 def _no_pictures(root: Path, found: _Found) -> str:
     if found.studies:
-        return f"{shown(root)} holds no pictures but those of studies that are kept there: {found.studies[0]}."
+        return f"{shown(root)} holds no pictures except those of studies: {found.studies[0]}."
     if found.skipped:
         first = found.skipped[0]
-        return f"{shown(root)} holds nothing that may be read. The first file, {first.file}, {first.reason}."
+        return f"{shown(root)} holds nothing that can be read. The first file, {first.file}, {first.reason}."
     held = f"it holds files that end in {_counts(found.others)}" if found.others else "there are only folders in it"
     return f"{shown(root)} holds no pictures ({', '.join(SUFFIXES)}): {held}. Tables and arrays are opened as files."
 

@@ -1,4 +1,4 @@
-"""Pictures by where they lie in a folder: which label each has, and which part of the folder's own split."""
+"""The label and the split part of each picture, from its place in the folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DEEPEST_PARTS = 8  # folders above those of a split's parts
 
 @dataclass(frozen=True)
 class Layout:
-    """The pictures of a folder in the order in which they are read: those to train first, where it has a split."""
+    """The pictures of a folder in reading order. If the folder has a split, training pictures come first."""
 
     files: list[str]  # relative, forward slashes
     labels: list[str] | None
@@ -28,7 +28,7 @@ class Layout:
 
 
 def layout_of(root: Path, files: list[str], *, labels: bool = True) -> Layout:
-    """Tell from their places which label and which part of a split each picture has."""
+    """Find the label and the split part of each picture from its place."""
     folders = [file.split("/")[:-1] for file in files]
     depth = _depth_of_parts(root, folders)
     below = depth is None or len({places[0] for places in folders}) == 1 or depth == 0
@@ -46,10 +46,10 @@ def layout_of(root: Path, files: list[str], *, labels: bool = True) -> Layout:
 
 
 def _depth_of_parts(root: Path, folders: Sequence[Sequence[str]]) -> int | None:
-    """How deep the folders lie that are named after the parts of a split; None where there are none.
+    """The depth of the folders named after split parts; None if there are none.
 
-    They hold all pictures, and lie at the top, in a folder that holds nothing else ("data/train"), or in that of each
-    label ("cat/train").
+    They hold all pictures. They lie at the top, in a folder that holds nothing else ("data/train"), or in the folder of
+    each label ("cat/train").
     """
     if _is_below_labels(folders):
         return 1
@@ -60,12 +60,12 @@ def _depth_of_parts(root: Path, folders: Sequence[Sequence[str]]) -> int | None:
         found = [part for name in names if (part := part_of(name)) is not None]
         if len(found) == len(names) and (len(set(found)) > 1 or len(names) == 1):
             return depth
-        apart = all(len(places) > depth + 1 for places in folders)  # each holds folders, as parts of a split do
+        apart = all(len(places) > depth + 1 for places in folders)  # each part holds folders
         if ("train" in found and len(set(found)) > 1) or (apart and {"train", "test"} & set(found)):
             others = sorted((name for name in names if part_of(name) is None), key=natural)
             raise DataError(
-                f"{shown(root)} holds folders that are named after the parts of a split, and others, "
-                f"{', '.join(others[:3])}, that are none. Move these elsewhere, or open one folder alone."
+                f"{shown(root)} holds folders named after the parts of a split, and other folders: "
+                f"{', '.join(others[:3])}. Move the others elsewhere, or open one folder alone."
             )
         if len(names) > 1:
             return None
@@ -81,38 +81,39 @@ def _is_below_labels(folders: Sequence[Sequence[str]]) -> bool:
 
 
 def _perhaps_parts(folders: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    """A word about a label that is called as a part of a split is."""
+    """A note about a label that has the name of a split part."""
     named = sorted({places[0] for places in folders if places and part_of(places[0]) in ("train", "test")}, key=natural)
     if not named or len({places[0] for places in folders if places}) == 1:
         return ()
     return (
-        f"The folder {named[0]} is taken for a label, as the others are: not all are named after parts of a split.",
+        f"The folder {named[0]} is taken as a label like the others, because not all folders are named after parts of "
+        "a split.",
     )
 
 
 def _labels(
     root: Path, files: Sequence[str], places: Sequence[Sequence[str]]
 ) -> tuple[list[str] | None, tuple[str, ...]]:
-    """The label of each picture, the first of the folders that it lies in, and what is to be said of that."""
+    """The label of each picture, which is the first folder on its path, and notes about the labels."""
     bare = sum(not place for place in places)
     if bare == len(files):
         return None, ()
     if bare:
         first = next(file for file, place in zip(files, places, strict=True) if not place)
         raise DataError(
-            f"{shown(root)}: sub-folders are labels, but {bare:,} of {len(files):,} pictures lie in none, the first "
-            f"one {first}. Move them into one, or read the folder without labels: {option('labels', repr('none'))}."
+            f"{shown(root)}: sub-folders are labels, but {bare:,} of {len(files):,} pictures lie in none; the first is "
+            f"{first}. Move them into one, or read the folder without labels: {option('labels', repr('none'))}."
         )
     names = [unicodedata.normalize("NFC", place[0]) for place in places]
     below = {place[1] for place in places if len(place) > 1}
     if len(set(names)) == 1 and len(below) > 1 and all(len(place) > 1 for place in places):
         return names, (
-            f"All pictures lie in {names[0]}, which is their one label. If the folders in it are labels "
+            f"All pictures lie in {names[0]}, so they have one label. If the folders in it are labels "
             f"({', '.join(sorted(below, key=natural)[:3])}, ...), open that folder.",
         )
     pairs = {(place[0], place[1]) for place in places if len(place) > 1}
     again = sorted(name for name, count in Counter(name for _, name in pairs).items() if count > 1)
     if again:
         listed = ", ".join(sorted(again, key=natural)[:3])
-        return names, (f"Labels: the upper folders; the folders {listed} lie in several of them, and are no labels.",)
+        return names, (f"Labels: the upper folders. The folders {listed} lie in several of them, and are not labels.",)
     return names, ()

@@ -1,4 +1,4 @@
-"""HDF5 files, as USPS is published: arrays by name, as in .npz archives; groups are a part of the names."""
+"""HDF5 files, such as USPS: named arrays, as in .npz archives. Groups are part of the names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from steinhaus.images.pixels import stacked
 from steinhaus.images.progress import Progress
 
 _DEEPEST = 8  # groups within groups
-_MOST = 10_000  # arrays of a file
+_MOST = 10_000  # arrays per file
 _FILTERS = {
     1: "gzip",
     2: "shuffle",
@@ -48,15 +48,15 @@ def read(
     Parameters
     ----------
     images, labels, weights
-        Names of the arrays, with those of their groups: "train/data". By default found as those of .npz files are. Of
-        labels False: none.
+        Names of the arrays, with their groups: "train/data". Default: found by the same rules as in .npz files.
+        labels=False: no labels.
     shape, full_scale
         As in `Images.from_arrays`.
 
     Raises
     ------
     DataError
-        Where the file is damaged, or an array is no plain one.
+        If the file is damaged, or an array holds no plain numbers or text.
     """
     name = shown(path)
     with _opened(path) as file, damage_named(name, "HDF5"), modest(name):
@@ -74,7 +74,7 @@ def read(
         of_weights = [there[key][...] for key in weighted]
     for key, place, label, values in zip(chosen.images, places, chosen.labels, of_labels, strict=bool(chosen.labels)):
         if len(values) != len(place):
-            raise DataError(f"{name}: {label} holds {len(values):,} labels, and {key} {len(place):,} images.")
+            raise DataError(f"{name}: {label} holds {len(values):,} labels, but {key} holds {len(place):,} images.")
     sizes = [0, 0, 0]
     for part, place in zip(chosen.parts, places, strict=True):
         sizes[ORDER.index(part or "train")] += len(place)
@@ -88,14 +88,14 @@ def read(
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """A file, opened to read."""
+    """Open a file for reading."""
     try:
         import h5py
     except ImportError:
         raise DataError(
             f"{shown(path)} is an HDF5 file; reading it needs the package h5py: pip install 'steinhaus[hdf5]'."
         ) from None
-    with reading(path), open_regular(path):  # a pipe would be waited for
+    with reading(path), open_regular(path):  # h5py would wait for a pipe
         pass
     with damage_named(shown(path), "HDF5"), modest(shown(path)):
         file = h5py.File(path, "r", locking=False)
@@ -106,10 +106,10 @@ def _opened(path: Path) -> Iterator[Any]:
 
 
 def _arrays(file: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """The arrays of a file by name; without groups that hold all of them. Links out of the file are not followed."""
+    """The arrays of a file by name, without groups that hold all arrays. Links out of the file are not followed."""
     found: list[tuple[tuple[str, ...], Any]] = []
     pending: list[tuple[tuple[str, ...], Any]] = [((), file)]
-    for place, group in pending:  # which grows meanwhile
+    for place, group in pending:  # the list grows in the loop
         for key in group:
             if type(group.get(key, getlink=True)).__name__ != "HardLink":
                 continue
@@ -130,7 +130,7 @@ def _arrays(file: Any, name: str) -> Iterator[tuple[str, Any]]:
 
 
 def _check(array: Any, where: str, limits: Limits) -> None:
-    """Refuse what is no plain array in this file, and what would take too much memory."""
+    """Refuse an array that is not plain, not in this file, or too large."""
     import h5py
 
     if array.shape is None or not array.shape:
@@ -143,12 +143,12 @@ def _check(array: Any, where: str, limits: Limits) -> None:
     filters = {how.get_filter(place)[0] for place in range(how.get_nfilters())}
     if unknown := sorted(filters - _FILTERS.keys()):
         raise DataError(
-            f"{where} is compressed by a method that h5py has not itself ({unknown[0]}). Save it with gzip."
+            f"{where} is compressed by a method that h5py does not include ({unknown[0]}). Save it with gzip."
         )
     limits.check_memory(where, max(array.nbytes, _size(array.chunks or (), array.dtype.itemsize)))
     stored = array.id.get_storage_size()
     if array.size and not stored:
-        raise DataError(f"{where} declares {array.nbytes:,} bytes, of which none was written.")
+        raise DataError(f"{where} declares {array.nbytes:,} bytes, but none was written.")
     limits.check_ratio(where, stored, array.nbytes)
 
 

@@ -1,4 +1,4 @@
-"""IDX files, MNIST's own format (http://yann.lecun.com/exdb/mnist): magic number, big-endian sizes, then the values."""
+"""IDX files, the format of MNIST (http://yann.lecun.com/exdb/mnist): a magic number, big-endian sizes, values."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: 
 
 @dataclass(frozen=True)
 class Header:
-    """What the first bytes of an IDX file declare."""
+    """The header of an IDX file."""
 
     raw: bytes
     dtype: np.dtype[Any]
@@ -39,13 +39,13 @@ class Header:
 
     @property
     def size(self) -> int:
-        """Bytes of the whole content, header included."""
+        """The size of the whole content in bytes, with the header."""
         return len(self.raw) + math.prod(self.shape) * self.dtype.itemsize
 
 
 @dataclass(frozen=True)
 class Part:
-    """A file of images and, where there are labels, the file of their labels."""
+    """A file of images and, if there is one, the file of their labels."""
 
     images: Path
     labels: Path | None
@@ -71,11 +71,11 @@ def read_file(
     Parameters
     ----------
     labels
-        Whether to read those of the file beside it whose name says "labels" for "images", where there is one.
+        Whether to read labels, from the file beside it that has "labels" for "images" in its name. Default True.
     shape, full_scale
         As in `Images.from_arrays`.
     transpose
-        Whether images are stored column by column, as EMNIST's are.
+        Whether images are stored column by column, as in EMNIST. Default False.
     """
     read = read_parts([Part(path, _labels_of(path) if labels else None)], limits)
     return Images.from_arrays(
@@ -95,16 +95,17 @@ def read_folder(
     limits: Limits,
     progress: Progress | None,
 ) -> Images:
-    """Read a folder of IDX files: a set of images with or without labels, in the parts of a split or in one.
+    """Read a folder of IDX files: one set of images, with or without labels and a split.
 
-    The files lie in the folder or in folders in it.
+    The files lie in the folder or in its sub-folders.
 
     Parameters
     ----------
     images
-        What the names of the set's files begin with, where the folder holds several: "emnist-letters".
+        The beginning of the names of the set's files, such as "emnist-letters". Needed if the folder holds several
+        sets.
     labels
-        False: leave the labels out.
+        Whether to read labels. Default True.
     transpose
         See `read_file`.
     shape, full_scale
@@ -125,34 +126,34 @@ def read_folder(
 
 
 def upright(pixels: NDArray[Any], transpose: bool) -> NDArray[Any]:
-    """Images with their rows and columns changed over, where that is asked for."""
+    """Images (n, h, w), with rows and columns swapped if `transpose` is set."""
     return np.ascontiguousarray(pixels.swapaxes(1, 2)) if transpose and pixels.ndim > 2 else pixels
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What parts hold, one after the other."""
+    """The content of several parts, joined."""
 
     pixels: NDArray[Any]
-    labels: NDArray[Any] | None  # None where no part has any
+    labels: NDArray[Any] | None  # None if no part has labels
     sizes: tuple[int, ...]  # images of each part
     notes: tuple[str, ...]
 
 
 def read_parts(parts: list[Part], limits: Limits, check: Check | None = None) -> Parts:
-    """Read parts into one array each of images and labels, with no copy in between.
+    """Read parts into one array of images and one of labels, without a copy in between.
 
     Raises
     ------
     DataError
-        Where a file is not what it says, or files do not belong together.
+        If a file is damaged, or if files do not belong together.
     """
     heads = [read_header(part.images, limits) for part in parts]
     for part, head in zip(parts, heads, strict=True):
         if len(head.shape) == 1:
             raise DataError(
                 f"{shown(part.images)} holds {head.shape[0]:,} labels (one dimension), not images. Open the file of "
-                f"images; its labels are found beside it."
+                "images; Steinhaus finds its labels beside it."
             )
     pixels, places = stacked(
         [(shown(part.images), head.dtype, head.shape) for part, head in zip(parts, heads, strict=True)], limits
@@ -177,7 +178,7 @@ def read_parts(parts: list[Part], limits: Limits, check: Check | None = None) ->
 
 
 def read_header(path: Path, limits: Limits) -> Header:
-    """Read what an IDX file declares, and hold it against the size of the file."""
+    """Read the header of an IDX file, and compare it with the size of the file."""
     with open_content(path, limits) as content:
         head = _header(content)
         content.expect(head.size, _declared(head))
@@ -196,7 +197,7 @@ def _header(content: Content) -> Header:
         raise DataError(f"{content.name} is cut short: it ends within its header.")
     shape = tuple(int(size) for size in np.frombuffer(sizes, ">u4"))
     if 0 in shape:
-        raise DataError(f"{content.name} declares {shape_text(shape)} values: it holds nothing.")
+        raise DataError(f"{content.name} declares {shape_text(shape)} values: it is empty.")
     return Header(magic + sizes, np.dtype(_DTYPES[magic[2]]), shape)
 
 
@@ -210,14 +211,14 @@ def _read_values(path: Path, head: Header, out: NDArray[Any], limits: Limits, ch
 
 
 def read_labels(path: Path, limits: Limits) -> NDArray[Any]:
-    """The labels of a file, the first of several columns."""
+    """The labels of a file; of several columns, the first."""
     return _read_labels(path, path, read_header(path, limits).shape[0], limits, None)[0]
 
 
 def _read_labels(
     path: Path, images: Path, n: int, limits: Limits, check: Check | None
 ) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """The labels of a file, one an image, and what is to be said of them."""
+    """The labels of a file, one per image, and notes about them."""
     head = read_header(path, limits)
     if len(head.shape) > 2 or (len(head.shape) == 2 and head.shape[1] > _MOST_LABELS):
         raise DataError(
@@ -235,7 +236,7 @@ def _read_labels(
     labels = labels.astype(head.dtype.newbyteorder("="), copy=False)
     if labels.ndim == 1:
         return labels, ()
-    note = f"Of the {labels.shape[1]} columns of labels the first is taken."
+    note = f"The file of labels has {labels.shape[1]} columns; the first is used."
     return np.ascontiguousarray(labels[:, 0]), (note,) if labels.shape[1] > 1 else ()
 
 
@@ -246,7 +247,7 @@ def _declared(head: Header) -> str:
 
 
 def _labels_of(images: Path, among: Iterable[Path] | None = None) -> Path | None:
-    """The file of labels that belongs to a file of images, by MNIST's convention of names: of these, or beside it."""
+    """The file of labels of a file of images, by MNIST's naming convention: among these, or beside it."""
     stem = _stem(images.name)
     if "images" not in stem.lower():
         return None
@@ -259,7 +260,7 @@ def _labels_of(images: Path, among: Iterable[Path] | None = None) -> Path | None
 
 
 def _parts(folder: Path, prefix: str | None) -> tuple[list[Part], list[PartName | None], tuple[str, ...]]:
-    """The parts of the one set that a folder holds, the training part first; their names, and what is to be said."""
+    """The parts of a folder's one set, the training part first; their names, and notes."""
     files = found(folder, IDX_NAME.search)
     plain = {_unzipped(str(file.relative_to(folder))): file for file in reversed(files)}  # raw before gzip
     images = [name for name in plain if "labels" not in name.lower() and "idx1" not in name.lower()]
@@ -286,15 +287,15 @@ def _parts(folder: Path, prefix: str | None) -> tuple[list[Part], list[PartName 
 
 
 def _without_part(name: str) -> str:
-    """A file's name, and those of its folders, without the word that names a part: equal for the parts of one set."""
+    """A file's path without the word that names a part: the same for all parts of one set."""
     places = [_stem(place) for place in Path(name).parts]
-    folders = [place for place in places[:-1] if place != places[-1]]  # a folder may be named as its file
+    folders = [place for place in places[:-1] if place != places[-1]]  # a folder may have the name of its file
     words = [word for word in re.split(r"[^A-Za-z0-9]+", places[-1]) if part_in(word) is None]
     return "/".join([*folders, "-".join(words).lower()])
 
 
 def _stem(name: str) -> str:
-    """A file's name without the endings that say what it is."""
+    """A file's name without the endings of its format."""
     return IDX_NAME.sub("", _unzipped(name))
 
 

@@ -1,8 +1,8 @@
-"""Sets decoded once into a Zarr store, from which they are read again and again. An import that stops goes on later.
+"""Decode a set once into a Zarr store, which can be read many times. An interrupted import can resume.
 
-Beside the store lies a journal: a line for every chunk that is written whole. What a crash leaves behind it is
-written again. Journal and store bear a print of their set: of files by name, size and time of change, of arrays by
-content. A set that has changed is not gone on with.
+A journal beside the store has one line for every chunk that is complete. Chunks after a crash are written again.
+The journal and the store keep a fingerprint of the set: names, sizes and times of files, or the digest of arrays.
+An import does not resume if the set has changed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from steinhaus.images.progress import Progress
 from steinhaus.images.sniffing import identify
 from steinhaus.images.zarr import ABOUT
 
-_CHUNK = 64 << 20  # bytes of a chunk, about: a block of `BlockPoints`, which is then mapped and not copied
+_CHUNK = 64 << 20  # bytes per chunk, about: a chunk is a block of `BlockPoints`, so it can be mapped instead of copied
 
 
 def import_images(
@@ -54,33 +54,39 @@ def import_images(
     progress: Progress | None = None,
     **options: Any,
 ) -> Images:
-    """Decode a set into a Zarr store, or go on with it where it stopped.
+    """Decode a set into a Zarr store, or resume an import that was interrupted.
 
     Parameters
     ----------
     source
         A folder of pictures, tar files, Parquet files of encoded pictures; or any other source of `open_images`.
     store
-        The folder to write, by habit called .zarr.
+        The folder to write; its name usually ends in .zarr.
     mode, size, fit, background
-        Of pictures: see `folder.read`.
+        For pictures: the common mode ("L" or "RGB"), the common size (width, height) in pixels, how to reach it
+        ("crop", "pad" or "stretch"; default "crop"), and the grey value behind transparent pixels and around padded
+        pictures (0 to 255; default 0). By default pictures keep their mode and size.
     strict
-        Whether the first picture that cannot be read is an error. Otherwise such pictures are listed in `skipped`.
+        Whether a picture that cannot be read is an error. Default False: such pictures are listed in `skipped`.
     follow_links
-        Of a folder: whether symbolic links are followed.
+        Whether to follow symbolic links in a folder. Default False.
+    limits
+        The largest sizes that are allowed. Default: `Limits()`.
+    progress
+        A function that is told how far the import is. Default: none.
     **options
-        Of a source of arrays or numbers: those of `open_images`.
+        For arrays and tables: the options of `open_images`.
 
     Returns
     -------
     Images
-        The set, its pixels left in the store.
+        The set. Its pixels stay in the store.
 
     Raises
     ------
     DataError
-        Where the source cannot be read, the store holds another set, or it cannot be written; what was written stays,
-        and the next import goes on from there.
+        If the source cannot be read, the store holds another set, or the store cannot be written. Complete chunks stay,
+        and the next import resumes from them.
     """
     target = Path(store).expanduser()
     look = Look(mode, size, fit, background)
@@ -93,8 +99,7 @@ def import_images(
         found = replace(found, pictures=bare, state=[*found.state, "no labels"], label_names=None)
     if found.pictures is not None and options:
         raise DataError(
-            f"{found.name} holds encoded pictures, which are imported as they are; {', '.join(options)} cannot be said "
-            "of them. Leave it out."
+            f"{found.name} holds encoded pictures, which have no option {', '.join(options)}. Leave it out."
         )
     images = open_images(source, limits=limits, progress=progress, **options) if found.pictures is None else None
     if images is not None and images.weights is not None:
@@ -112,7 +117,7 @@ def import_images(
     except OSError as error:
         raise DataError(
             f"{shown(error.filename or target)} cannot be written: {error.strerror or error}. Make room, or choose "
-            "another place; the same command goes on where this one stopped."
+            "another place. The same command resumes where this one stopped."
         ) from error
     return _imported(target, limits, found.left_out + skipped, found.notes if images is None else images.notes)
 
@@ -123,18 +128,18 @@ def _imported(target: Path, limits: Limits, skipped: list[Skipped], notes: tuple
 
 @dataclass(frozen=True)
 class _Source:
-    """What is imported."""
+    """The source of an import."""
 
     name: str
-    pictures: Iterator[Encoded] | None  # an array has none
-    state: list[Any]  # what tells it from others
+    pictures: Iterator[Encoded] | None  # None for an array
+    state: list[Any]  # the fingerprint of the set
     left_out: list[Skipped] = field(default_factory=list)
     notes: tuple[str, ...] = ()
-    label_names: tuple[str, ...] | None = None  # where labels are numbers of these
+    label_names: tuple[str, ...] | None = None  # if labels are indices into these
 
 
 def _source(source: str | Path, limits: Limits, follow_links: bool) -> _Source:
-    """Find out what a source holds."""
+    """Find out what kind of source it is."""
     path = Path(source).expanduser()
     kind = identify(path, limits) if os.path.lexists(path) else "array"
     name = source_name(path)
@@ -159,7 +164,7 @@ def _source(source: str | Path, limits: Limits, follow_links: bool) -> _Source:
 
 
 def _state(files: list[Path], within: Path | None = None) -> list[Any]:
-    """What tells files from others, without reading them: name, size, time of the last change in ns."""
+    """The fingerprint of files, without reading them: name, size, time of the last change in ns."""
     states = ((file, file.stat()) for file in files)
     return [
         [file.name if within is None else str(file.relative_to(within)), state.st_size, state.st_mtime_ns]
@@ -176,7 +181,7 @@ def _write_pictures(
     limits: Limits,
     progress: Progress | None,
 ) -> list[Skipped]:
-    """Write pictures, chunk by chunk; those that could not be read."""
+    """Write pictures chunk by chunk, and return those that could not be read."""
     name, pictures = source.name, source.pictures or iter(())
     journal = journal_of(target)
     written = resumed(journal, print_of)
@@ -208,7 +213,7 @@ def _write_pictures(
                 _put(array, written, block, line, lines)
                 block, line = [], {"taken": 0, "labels": [], "names": [], "skipped": [], "parts": []}
         if array is None:
-            raise DataError(f"{name}: there are no pictures in it that can be read.")
+            raise DataError(f"{name}: it holds no picture that can be read.")
         _put(array, written, block, line, lines)
     labels = whole(written.labels, written.names, name)
     given_train, given_val, _ = split_of(written.parts)
@@ -219,7 +224,8 @@ def _write_pictures(
 
 
 def _put(array: Any, written: Written, block: list[NDArray[np.uint8]], line: dict[str, Any], lines: Any) -> None:
-    """Write a chunk, then its line."""
+    """Write a chunk, then its line in the journal."""
+    # in: block of pictures, (h, w) or (h, w, 3) uint8 each
     if block:
         array.resize((written.rows + len(block), *array.shape[1:]))
         array[written.rows :] = np.stack(block)
@@ -229,7 +235,7 @@ def _put(array: Any, written: Written, block: list[NDArray[np.uint8]], line: dic
 
 
 def _write_array(images: Images, target: Path, print_of: str, progress: Progress | None) -> None:
-    """Write pixels that are there already, chunk by chunk."""
+    """Write pixels that need no decoding, chunk by chunk."""
     journal = journal_of(target)
     written = resumed(journal, print_of)
     array = _opened(target) if written.taken else _created(target, images.shape, images.pixels.dtype)
@@ -254,10 +260,10 @@ def _write_array(images: Images, target: Path, print_of: str, progress: Progress
 
 
 def _created(target: Path, image: tuple[int, ...], dtype: Any) -> Any:
-    """An array without images yet, in a group of its own."""
+    """Create the store: an array without images in a new group."""
     zarr = _zarr()
     if target.exists() and not (target / "zarr.json").exists():
-        raise DataError(f"{shown(target)} is there, and is no Zarr store. Choose another name.")
+        raise DataError(f"{shown(target)} exists, and is not a Zarr store. Choose another name.")
     if _attributes(target).get("complete"):
         raise DataError(f"{shown(target)} holds another set. Choose another store, or remove this one.")
     group = zarr.open_group(target, mode="w", attributes={ABOUT: {"complete": False}})
@@ -275,7 +281,8 @@ def _opened(target: Path) -> Any:
 def _finish(
     target: Path, labels: list[Any] | Int64 | None, about: dict[str, Any], label_names: tuple[str, ...] | None
 ) -> None:
-    """Write the labels, and what the store is: complete. With `label_names` labels are numbers of these."""
+    """Write the labels, and mark the store complete. With `label_names`, labels are indices into these."""
+    # in: labels (n,)
     group = _zarr().open_group(target, mode="r+")
     if labels is not None:
         indices, names = encode(labels, len(labels), about["name"], label_names)

@@ -1,4 +1,4 @@
-"""The journal of an import: a line for every chunk that is written whole, from which an import goes on."""
+"""The journal of an import: one line per complete chunk, so that an import can resume."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from steinhaus.images.parts import Part
 
 @dataclass
 class Written:
-    """What the journal knows: chunks that are there, and what they hold."""
+    """The content of the journal: what was written, and what the chunks hold."""
 
-    taken: int = 0  # pictures of the source that were looked at
-    rows: int = 0  # pictures that are in the store
+    taken: int = 0  # pictures of the source that were read
+    rows: int = 0  # pictures in the store
     labels: list[Any] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
@@ -27,17 +27,17 @@ class Written:
 
 
 def journal_of(target: Path) -> Path:
-    """The journal of a store lies beside it."""
+    """The path of a store's journal, beside the store."""
     return target.with_name(f"{target.name}.journal")
 
 
 def resumed(journal: Path, print_of: str) -> Written:
-    """What was written before; the journal loses a line that was cut off.
+    """What was written before. A line that was cut off is removed from the journal.
 
     Raises
     ------
     DataError
-        It is damaged, or of another import.
+        If the journal is damaged, or belongs to another import.
     """
     written = Written()
     if not journal.exists():
@@ -49,8 +49,8 @@ def resumed(journal: Path, print_of: str) -> Written:
         lines = [json.loads(line) for line in text.splitlines()]
         if lines and lines[0].get("set") != print_of:
             raise DataError(
-                f"{shown(journal)} is of the import of another set, or one read with other options. Choose another "
-                "store, or remove it and the store beside it."
+                f"{shown(journal)} belongs to the import of another set, or of this set with other options. Choose "
+                "another store, or remove this file and the store beside it."
             )
         for line in lines[1:]:
             read_line(written, line)
@@ -58,7 +58,7 @@ def resumed(journal: Path, print_of: str) -> Written:
 
 
 def read_line(written: Written, line: dict[str, Any]) -> None:
-    """Take in what a line says."""
+    """Add the content of a line."""
     written.taken += line["taken"]
     written.rows += len(line["names"])
     written.labels += line["labels"]
@@ -68,7 +68,7 @@ def read_line(written: Written, line: dict[str, Any]) -> None:
 
 
 def append(lines: Any, line: dict[str, Any]) -> None:
-    """Add a line, flushed to disk."""
+    """Append a line, and flush it to disk."""
     lines.write(json.dumps(line).encode() + b"\n")
     lines.flush()
     os.fsync(lines.fileno())

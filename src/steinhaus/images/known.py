@@ -1,4 +1,4 @@
-"""What is known of the sets that are opened by their name."""
+"""The known sets: their files, digests, licences and sources."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class KnownFile:
-    """A file as it must be: its content, gzip expanded."""
+    """A file of a known set; size and sha256 are those of its expanded content."""
 
     name: str
     size: int
-    sha256: str = ""  # "": its publisher gives none of the content
-    md5: str = ""  # of the file as it is published, gzip-compressed, where its publisher gives that
+    sha256: str = ""  # "": the publisher gives none
+    md5: str = ""  # of the published gzip file; "": the publisher gives none
 
     def fault(self, size: int, sha256: str) -> str | None:
-        """What is wrong with content of this size and digest, if anything."""
+        """What is wrong with content of this size and digest; None if nothing is."""
         if size != self.size:
             return f"it has {size:,} bytes of content, not {self.size:,}"
         if self.sha256 and sha256 != self.sha256:
@@ -25,7 +25,7 @@ class KnownFile:
 
 @dataclass(frozen=True)
 class KnownSet:
-    """A set that is opened by its name. Without files it comes with a package."""
+    """A set that you open by name. A set without files comes with a package."""
 
     name: str
     title: str
@@ -35,9 +35,9 @@ class KnownSet:
     licence: str
     source: str
     files: tuple[KnownFile, ...] = ()  # images and labels of the training part, then of the test part
-    train: float | None = None  # the share that the published study of the set trains on
+    train: float | None = None  # the share of images that the set's published study trains on
     transpose: bool = False  # whether images are stored by columns
-    folders: tuple[str, ...] = ()  # where other programs put the files, below the folder of data sets
+    folders: tuple[str, ...] = ()  # sub-folders in which other programs put the files
     mirrors: tuple[str, ...] = ()  # tried in this order; each holds every file, gzip-compressed
 
 
@@ -83,8 +83,8 @@ DIGITS = KnownSet(
 def _idx(
     prefix: str, parts: dict[str, int], md5: tuple[str, ...] = (), labels: str = "idx1-ubyte"
 ) -> tuple[KnownFile, ...]:
-    """The files of a set of 28 x 28 images: images and labels of each part."""
-    each = 32 if labels == "idx2-int" else 1  # bytes of a label
+    """The files of a set of 28 x 28 images: for each part, images and labels."""
+    each = 32 if labels == "idx2-int" else 1  # bytes per label
     head = 12 if labels == "idx2-int" else 8
     files = []
     for part, n in parts.items():

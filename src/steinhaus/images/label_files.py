@@ -1,4 +1,4 @@
-"""Labels in a file of their own: one an image, in the order of the images; or beside the names of their files."""
+"""Read labels from a separate file: one per image in the order of the images, or one per file name."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from steinhaus.images.table_layout import USUAL, fields_of
 
 @dataclass(frozen=True)
 class Labels:
-    """What a file of labels holds."""
+    """The content of a file of labels."""
 
     values: NDArray[Any]  # (n,) or (n, columns)
-    files: Sequence[str] | None = None  # the picture that each belongs to; None: they stand in the images' order
+    files: Sequence[str] | None = None  # the picture of each label; None: labels are in the order of the images
 
 
 def read(path: Path, limits: Limits) -> Labels:
-    """The labels of a file: an IDX, .npy, .npz, Parquet or Arrow file, or one of text, a label a line.
+    """The labels of a file: an IDX, .npy, .npz, Parquet or Arrow file, or a text file with one label per line.
 
     Raises
     ------
     DataError
-        Where it holds no labels, or more than one column of them.
+        If the file holds no labels, or more than one column of them.
     """
     kind = identify(path, limits)
     if kind == "idx":
@@ -56,12 +56,13 @@ def read(path: Path, limits: Limits) -> Labels:
     if kind == "csv":
         return _of_text(path, limits)
     raise DataError(
-        f"{shown(path)} is a {kind}, and no file of labels: an IDX, .npy, .npz, Parquet, Arrow or text file."
+        f"{shown(path)} is a {kind}, not a file of labels. Give labels as an IDX, .npy, .npz, Parquet, Arrow or text "
+        "file."
     )
 
 
 def in_order(path: Path, labels: Labels, pictures: Sequence[str] | None) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """The labels in the order of the images, and what is to be said of that.
+    """The labels in the order of the images, and notes about them.
 
     Parameters
     ----------
@@ -73,31 +74,34 @@ def in_order(path: Path, labels: Labels, pictures: Sequence[str] | None) -> tupl
     Raises
     ------
     DataError
-        Where a picture has no label there, or several.
+        If a picture has no label in the file, or several.
     """
     if labels.files is None:
         return labels.values, ()
     if pictures is None:
-        return labels.values, (f"The labels are taken in the order of {shown(path)}: the images have no file names.",)
+        return labels.values, (
+            f"Labels are matched by their order in {shown(path)}, because the images have no file names.",
+        )
     if (rows := rows_of(labels.files, pictures)) is not None:
         left = len(labels.files) - len(rows)
         note = (
-            f"Left out: {left:,} of the {len(labels.files):,} labels of {shown(path)}, whose files are not among these."
+            f"Left out: {left:,} of the {len(labels.files):,} labels of {shown(path)}, because the images do not "
+            "include their files."
         )
         return labels.values[rows], (note,) if left else ()
     times = Counter(map(_name, labels.files))
     bad = next((file for file in pictures if times[_name(file)] != 1), pictures[0])
     many = "several labels" if times[_name(bad)] else "no label"
     raise DataError(
-        f"{shown(path)} has {many} for {shown(bad)}. Name every picture once, by its place within the source; or leave "
-        "the names out, and give one label an image, in the order of the images."
+        f"{shown(path)} has {many} for {shown(bad)}. Name every picture once, by its path within the source. Or leave "
+        "the names out, and give one label per image in the order of the images."
     )
 
 
 def rows_of(files: Sequence[str], pictures: Sequence[str]) -> list[int] | None:
-    """The place of each picture among these files, by their paths, or else by their names.
+    """The row of each picture among these files, matched by path, or else by name.
 
-    None if a picture has no place, or several.
+    None if a picture has no row, or several.
     """
     keys: tuple[Callable[[str], str], ...] = (_path, _name)
     for key in keys:
@@ -128,7 +132,7 @@ def _of_parquet(path: Path) -> Labels:
 
 
 def _of_text(path: Path, limits: Limits) -> Labels:
-    """Labels of a text, a line each; of a table with names those of its column of labels, or of its only one."""
+    """The labels of a text file, one per line; of a table with names, its label column or its only column."""
     lines: list[str] = []
     held = 0
     with open_content(path, limits) as content:
@@ -148,27 +152,31 @@ def _of_text(path: Path, limits: Limits) -> Labels:
         return Labels(np.array([plain(line) for line in lines[named:]], object))
     if not first or is_number(first[-1]):
         raise DataError(
-            f"{shown(path)} has {len(first)} columns and no names; a file of labels has one, or a first line of names."
+            f"{shown(path)} has {len(first)} columns without names. A file of labels has one column, or a first line "
+            "of names."
         )
     column = _column(first, path)
     rows = [fields_of(line, delimiter) for line in lines[1:]]
     if bad := next((place for place, row in enumerate(rows, 1) if len(row) != len(first)), None):
-        raise DataError(f"{shown(path)}, line {bad + 1}: {len(rows[bad - 1])} columns here, but {len(first)} names.")
+        raise DataError(
+            f"{shown(path)}, line {bad + 1}: the number of columns is {len(rows[bad - 1])}, but there are "
+            f"{len(first)} names."
+        )
     columns = [[plain(row[place]) for row in rows] for place in range(len(first))]
     return Labels(np.array(columns.pop(column), object), _files(columns))
 
 
 def _files(columns: Iterable[list[str]]) -> list[str] | None:
-    """The first column that holds the names of pictures alone; None where there is none."""
+    """The first column that holds only names of picture files; None if there is none."""
     return next((each for each in columns if each and all(file.lower().endswith(SUFFIXES) for file in each)), None)
 
 
 def _column(names: list[str], path: Path) -> int:
-    """The column of labels: by its name, or the only one there is."""
+    """The position of the label column, found by its name; or the only column."""
     known = [place for place, name in enumerate(names) if name.lower() in LABELS]
     if len(known) == 1 or len(names) == 1:
         return known[0] if known else 0
     raise DataError(
-        f"{shown(path)} has the columns {', '.join(names[:6])}; which of them holds labels cannot be told. Call it "
-        f"label, or leave the others out."
+        f"{shown(path)} has the columns {', '.join(names[:6])}, and it is not clear which holds labels. Name it label, "
+        "or leave the others out."
     )

@@ -1,4 +1,4 @@
-"""Labels as they come (integers, names, text) -> indices into label names."""
+"""Turn labels (integers, names, text) into indices into label names."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from steinhaus.errors import DataError
 from steinhaus.wording import option
 
 Int64 = NDArray[np.int64]
-LARGEST_FLOAT = 2**53  # of a label in floats: a float64 tells all smaller whole numbers apart
+LARGEST_FLOAT = 2**53  # largest label in floats: float64 tells all smaller whole numbers apart
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 
 
 def encode(labels: Any, n: int, name: str, names: Sequence[str] | None = None) -> tuple[Int64, tuple[str, ...]]:
-    """Turn one label an image into indices and names.
+    """Turn one label per image into indices and names.
 
     Parameters
     ----------
@@ -27,20 +27,20 @@ def encode(labels: Any, n: int, name: str, names: Sequence[str] | None = None) -
     n
         The number of images.
     name
-        What the images are called, for messages.
+        The name of the images, for messages.
     names
-        Where given, `labels` are already indices into these.
+        If given, `labels` are already indices into these names.
 
     Returns
     -------
     indices : (n,) int64
     names : tuple of str
-        In order of value where all labels are integers, else in order of text.
+        In order of value if all labels are integers, else in order of text.
 
     Raises
     ------
     DataError
-        Where labels are not classes, or their number is not that of the images.
+        If labels are not classes, or if there is not one per image.
     """
     texts = isinstance(labels, list | tuple) and all(isinstance(label, str) for label in labels)
     values = np.array(labels, object) if texts else np.asarray(labels)
@@ -49,11 +49,11 @@ def encode(labels: Any, n: int, name: str, names: Sequence[str] | None = None) -
     if values.ndim == 2 and len(values) == n:
         hot = " If they are one-hot, give labels.argmax(axis=1)." if _is_one_hot(values) else ""
         raise DataError(
-            f"{name}: there are {values.shape[1]} labels an image, and one is needed. Read the images without labels, "
-            f"{option('labels', repr('none'))}, or give one column of them in a file of its own.{hot}"
+            f"{name}: there are {values.shape[1]} labels per image, but only one is allowed. Read the images without "
+            f"labels, {option('labels', repr('none'))}, or give one column in a separate file.{hot}"
         )
     if values.ndim != 1:
-        raise DataError(f"{name}: labels must be one-dimensional, one an image, but have shape {values.shape}.")
+        raise DataError(f"{name}: labels must be one-dimensional, one per image, but have shape {values.shape}.")
     check_count(len(values), n, name)
     classes = _classes(values, name)
     if names is None:
@@ -61,20 +61,21 @@ def encode(labels: Any, n: int, name: str, names: Sequence[str] | None = None) -
     if classes.dtype.kind != "i" or (n and not 0 <= int(classes.min()) <= int(classes.max()) < len(names)):
         low, high = (classes.min(), classes.max()) if n and classes.dtype.kind == "i" else ("text", "text")
         raise DataError(
-            f"{name}: with label_names, labels must be integers from 0 to {len(names) - 1}; they are {low} to {high}. "
-            f"Without labels: {option('labels', repr('none'))}."
+            f"{name}: with label_names, labels must be integers from 0 to {len(names) - 1}, but they go from {low} to "
+            f"{high}. Without labels: {option('labels', repr('none'))}."
         )
     return classes, tuple(names)
 
 
 def _is_one_hot(values: NDArray[Any]) -> bool:
-    """Whether every row has one 1 and is 0 elsewhere: a class by its place."""
+    """Whether every row is 0 except for one 1, whose position is the class."""
+    # in: values (n, classes)
     ones = values == 1
     return values.dtype.kind in "biuf" and bool((ones | (values == 0)).all() and (ones.sum(axis=1) == 1).all())
 
 
 def check_count(count: int, n: int, name: str) -> None:
-    """Refuse labels that are not as many as the images."""
+    """Refuse labels unless there is one per image."""
     if count != n:
         raise DataError(
             f"{name}: there are {count:,} labels for {n:,} images; there must be one for each. "
@@ -83,13 +84,14 @@ def check_count(count: int, n: int, name: str) -> None:
 
 
 def _classes(values: NDArray[Any], name: str) -> NDArray[Any]:
-    """Labels as int64, or as text of NumPy's or Python's; anything else is refused."""
+    """Labels as int64, or as text (NumPy or Python); refuse anything else."""
+    # in: values (n,)
     if values.dtype.kind == "O" and all(isinstance(value, str) for value in values):
-        return values  # as NumPy's text each would take the room of the longest
+        return values  # as NumPy text, each would take the memory of the longest
     if values.dtype.kind == "f" and np.isfinite(values).all() and (values == np.trunc(values)).all():
         if values.size and (largest := float(np.abs(values).max())) > LARGEST_FLOAT:
             raise DataError(
-                f"{name}: the label {largest:.0f} is too large for a float: whole numbers are told apart up to "
+                f"{name}: the label {largest:.0f} is too large for a float, which tells whole numbers apart only up to "
                 f"{LARGEST_FLOAT:,}. Store the labels as integers or as text."
             )
         return values.astype(np.int64)
@@ -111,9 +113,10 @@ def _classes(values: NDArray[Any], name: str) -> NDArray[Any]:
 
 
 def _by_value(classes: NDArray[Any]) -> tuple[Int64, tuple[str, ...]]:
-    """Indices and names of classes, integers by value and names by text."""
+    """Indices and names of classes: integers sorted by value, names by text."""
+    # in: classes (n,) int64 or text
     if classes.dtype.kind == "O":
-        texts = [str(value).rstrip("\0") for value in classes]  # as NumPy's text, which has no 0 at its end
+        texts = [str(value).rstrip("\0") for value in classes]  # like NumPy text, which drops zeros at the end
         names = sorted(set(texts))
         place = {text: index for index, text in enumerate(names)}
         indices = np.fromiter((place[text] for text in texts), np.int64, len(texts))

@@ -1,4 +1,4 @@
-"""How much a source may ask for. Every reader checks before it allocates."""
+"""Limits on the size of a source. Every reader checks them before it allocates."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ GIBIBYTE = 1 << 30
 
 @dataclass(frozen=True)
 class Limits:
-    """The largest source that is opened; whoever trusts a larger one raises the limit it meets.
+    """Limits on the size of a source. If you trust a larger source, raise the limit that the error names.
 
     Attributes
     ----------
     memory
-        Bytes that the pixels of a whole source, and the labels of a table, may take in memory. A memory-mapped file is
-        exempt.
+        Bytes of memory for the pixels of a whole source, and for the labels of a table. Memory-mapped files are exempt.
+        Default 8 GiB.
     picture
-        Pixels (width x height) of one picture file, asked of its header before anything is decoded. Pillow itself
-        refuses pictures of more than 179 million pixels, whatever is allowed here.
+        Pixels (width x height) of one picture, checked in its header before it is decoded. Pillow itself refuses
+        pictures of more than 179 million pixels. Default 50,000,000.
     ratio
-        Bytes that one compressed byte may expand to, asked of contents over `ratio_free` bytes. Honest pictures reach
-        20.
+        Bytes that one compressed byte may expand to, for contents of more than `ratio_free` bytes. Honest pictures
+        reach 20. Default 200.
     ratio_free
-        Bytes of expanded content that are never suspected: blank pictures compress 1000 to 1.
+        Bytes of expanded content below which `ratio` is not checked: blank pictures compress 1000 to 1. Default
+        64 MiB.
     line
-        Bytes of one line of a table.
+        Bytes of one line of a table. Default 16 MiB.
 
     Examples
     --------
@@ -50,19 +51,35 @@ class Limits:
                 raise PlanError(f"The limit {field.name} must be a whole number of at least 1, not {value!r}.")
 
     def check_memory(self, what: str, wanted: int) -> None:
-        """Refuse what would take more memory than allowed."""
+        """Refuse data that would take more memory than allowed.
+
+        Parameters
+        ----------
+        what
+            The name of the data, for the message.
+        wanted
+            Bytes that it would take.
+        """
         if wanted > self.memory:
             raise DataError(
-                f"{what} would take {size_text(wanted)} of memory, and the limit is {size_text(self.memory)}. "
-                f"If you trust it and have the memory, {raised('memory', wanted)}."
+                f"{what} would take {size_text(wanted)} of memory, but the limit is {size_text(self.memory)}. If you "
+                f"trust it and have the memory, {raised('memory', wanted)}."
             )
 
     def check_ratio(self, what: str, stored: int, expanded: int) -> None:
-        """Refuse what expands far more than pictures do: a decompression bomb."""
+        """Refuse a decompression bomb: data that expand far more than pictures do.
+
+        Parameters
+        ----------
+        what
+            The name of the data, for the message.
+        stored, expanded
+            Bytes before and after expansion.
+        """
         if expanded > self.ratio_free and expanded > self.ratio * stored:
             raise DataError(
-                f"{what} expands {size_text(stored)} to {size_text(expanded)} or more, over {self.ratio} times: that "
-                f"looks like a decompression bomb. If you trust it, unpack it first or {raised('ratio', '...')}."
+                f"{what} expands {size_text(stored)} to {size_text(expanded)} or more, over {self.ratio} times. It "
+                f"looks like a decompression bomb. If you trust it, unpack it first, or {raised('ratio', '...')}."
             )
 
 
@@ -70,7 +87,7 @@ DEFAULT_LIMITS = Limits()
 
 
 def raised(name: str, value: object) -> str:
-    """How to raise a limit.
+    """The advice to raise a limit.
 
     Examples
     --------
@@ -90,7 +107,7 @@ def size_text(n_bytes: int) -> str:
     """
     if n_bytes < 1000:
         return "1 byte" if n_bytes == 1 else f"{n_bytes} bytes"
-    size = float(min(n_bytes, 10**300))  # a header of many dimensions declares more than a float can hold
+    size = float(min(n_bytes, 10**300))  # a header of many dimensions can declare more than a float holds
     for unit in ("kB", "MB", "GB", "TB", "PB", "EB"):
         size /= 1000
         if size < 999.95:

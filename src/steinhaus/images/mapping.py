@@ -1,4 +1,4 @@
-"""Arrays in files, mapped into memory: what the system's cache holds is used where it is, and copied by nobody."""
+"""Map arrays in files into memory, so that the system's cache is used directly and nothing is copied."""
 
 from __future__ import annotations
 
@@ -19,14 +19,13 @@ _POPULATE_READ = 22  # of madvise(2), since Linux 5.14
 
 
 def mapped(path: Path, first: int, shape: tuple[int, int], dtype: np.dtype[Any]) -> NDArray[Any] | None:
-    """An array in C order of this shape, from this byte of a file on; read-only.
+    """Map a read-only array in C order, which begins at byte `first` of a file.
 
-    The whole of it is read before it is handed out: what cannot be read is said here, and is no signal (SIGBUS) to
-    whoever looks at it later.
+    All of it is read before it is returned, so an unreadable disk shows here, and not as a signal (SIGBUS) later.
 
     Returns
     -------
-    None where it cannot be mapped, for whatever reason: reading it will tell.
+    None if the file cannot be mapped for any reason. An ordinary read then reports the reason.
     """
     size = math.prod(shape) * dtype.itemsize
     if not sys.platform.startswith("linux") or not size or first % dtype.itemsize:
@@ -39,7 +38,7 @@ def mapped(path: Path, first: int, shape: tuple[int, int], dtype: np.dtype[Any])
         return None
     whole = np.frombuffer(region, np.uint8)
     address, length = ctypes.c_void_p(whole.ctypes.data), ctypes.c_size_t(len(whole))
-    advise = ctypes.CDLL(None).madvise  # not the mmap module's, which keeps other threads waiting while a disk is read
+    advise = ctypes.CDLL(None).madvise  # the mmap module's own call would block other threads while the disk is read
     advise(address, length, mmap.MADV_WILLNEED)
     if advise(address, length, _POPULATE_READ):
         return None

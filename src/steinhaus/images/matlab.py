@@ -1,4 +1,4 @@
-"""MATLAB's .mat files up to version 7, as SVHN and USPS are published: arrays by name, images along the last axis."""
+"""MATLAB's .mat files up to version 7, such as SVHN and USPS: named arrays, with images along the last axis."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def read(
     Parameters
     ----------
     images, labels
-        Names of the arrays; by default found as those of .npz files are: X and y, train_data and so on. Of labels
-        False: none.
+        Names of the arrays. Default: found by the same rules as in .npz files: X and y, train_data and so on.
+        labels=False: no labels.
     shape, full_scale
         As in `Images.from_arrays`.
     """
@@ -45,7 +45,7 @@ def read(
         wanted = [*chosen.images, *chosen.labels]
         for key in wanted:
             if (fault := there[key].fault) is not None:
-                raise DataError(f"{name}: {key} is {fault}, and no plain array.")
+                raise DataError(f"{name}: {key} is {fault}, not a plain array.")
         found = {key: matlab_files.values(file, there[key], name, limits) for key in wanted}
     parts, of_labels, sizes = [], [], [0, 0, 0]
     for place, key in enumerate(chosen.images):
@@ -64,9 +64,10 @@ def read(
 
 
 def _images_first(values: NDArray[Any], counts: set[int]) -> NDArray[Any]:
-    """An array with images along its first axis: MATLAB has them along the last, (h, w, c, n) or (h, w, n).
+    """Move the images of an array to its first axis. MATLAB has them along the last, (h, w, c, n) or (h, w, n).
 
-    counts: the sides of the labels, which are found whether they are wanted or not: one is the number of images.
+    `counts` holds the sides of the labels, one of which is the number of images. It is given even if labels are
+    unwanted.
     """
     first, last = (values.shape[axis] in counts for axis in (0, -1))
     if (values.ndim >= 3 and (last or not first)) or (values.ndim == 2 and last and not first):
@@ -75,5 +76,5 @@ def _images_first(values: NDArray[Any], counts: set[int]) -> NDArray[Any]:
 
 
 def _as_vector(labels: NDArray[Any]) -> NDArray[Any]:
-    """Labels, (n, 1) or (1, n), as (n,); several labels an image as they are."""
+    """Labels, (n, 1) or (1, n), as (n,). Several labels per image stay as they are."""
     return labels.reshape(-1) if max(labels.shape) == labels.size else labels

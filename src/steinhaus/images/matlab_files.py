@@ -1,7 +1,7 @@
-"""MATLAB's .mat files of versions 5 to 7: which arrays are in one, and their values.
+"""Read MATLAB's .mat files of versions 5 to 7: the list of arrays, and their values.
 
-SciPy reads them too, but ends the process on some damaged files. The format is MathWorks' "MAT-File Format" (level 5):
-a header of 128 bytes, then elements, each a type, a size and so many bytes; arrays may be compressed one by one.
+SciPy reads them too, but crashes the process on some damaged files. The format is MathWorks' "MAT-File Format" (level
+5): a header of 128 bytes, then elements. An element is a type, a size and its bytes. Each array may be compressed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from steinhaus.errors import DataError
 from steinhaus.images.limits import Limits
 
 _HEADER = 128
-_BEGINNING = 1 << 16  # bytes of an array within which its dimensions and its name stand
+_BEGINNING = 1 << 16  # the first bytes of an array hold its dimensions and its name
 _COMPRESSED, _MATRIX = 15, 14
 _STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 _CLASSES = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8"}
@@ -34,24 +34,24 @@ class Array:
     shape: tuple[int, ...]
     kind: int  # its class, by number
     is_complex: bool
-    place: int  # of its element in the file
+    place: int  # where its element begins in the file
     size: int  # bytes of that element
     compressed: bool
-    first: int  # byte of the array where its values begin, decompressed
-    n_bytes: int  # of its values, as they are stored
-    stored: int  # type of its values, as they are stored
-    order: str  # of bytes: "<" or ">"
+    first: int  # where the values begin in the decompressed array
+    n_bytes: int  # of its values, as stored
+    stored: int  # type of its values, as stored
+    order: str  # of bytes, "<" or ">"
 
     @property
     def fault(self) -> str | None:
-        """What it is, where it is no plain array of real numbers."""
+        """The kind of the array, if it is not a plain array of real numbers; else None."""
         if self.is_complex:
             return "an array of complex numbers"
         return None if self.kind in _CLASSES else _OTHERS.get(self.kind, "of an unknown kind")
 
 
 def arrays(file: BinaryIO, size: int, name: str) -> dict[str, Array]:
-    """The arrays of a file of so many bytes, by name; nothing of their values is read."""
+    """The arrays of a file of `size` bytes, by name. Their values are not read."""
     file.seek(0)
     head = file.read(_HEADER)
     marks = {b"IM": "<", b"MI": ">"}
@@ -64,7 +64,7 @@ def arrays(file: BinaryIO, size: int, name: str) -> dict[str, Array]:
         file.seek(place)
         kind, length = struct.unpack(f"{order}II", file.read(8))
         if length > size - place - 8:
-            raise DataError(f"{name} is cut short: an element declares {length:,} bytes, which are not there.")
+            raise DataError(f"{name} is cut short: an element declares {length:,} bytes, but the file ends before.")
         if kind in (_COMPRESSED, _MATRIX):
             data = file.read(min(length, _BEGINNING))
             array = _array(data, kind == _COMPRESSED, place + 8, length, order, name)
@@ -75,11 +75,11 @@ def arrays(file: BinaryIO, size: int, name: str) -> dict[str, Array]:
 
 
 def values(file: BinaryIO, array: Array, name: str, limits: Limits) -> NDArray[Any]:
-    """The values of an array, in MATLAB's shape; within the limits."""
+    """The values of an array, in MATLAB's shape. Refuses what goes over the limits."""
     wanted = math.prod(array.shape) * np.dtype(_STORED[array.stored]).itemsize
     if wanted != array.n_bytes:
         raise DataError(
-            f"{name}: {array.name} of shape {array.shape} needs {wanted:,} bytes, and has {array.n_bytes:,}: it is "
+            f"{name}: {array.name} of shape {array.shape} needs {wanted:,} bytes, but has {array.n_bytes:,}: it is "
             "damaged."
         )
     limits.check_memory(
@@ -99,12 +99,12 @@ def values(file: BinaryIO, array: Array, name: str, limits: Limits) -> NDArray[A
 
 
 def _array(data: bytes, compressed: bool, place: int, size: int, order: str, name: str) -> Array:
-    """What an array's first bytes say of it."""
+    """The description of an array, from its first bytes."""
     first = 0
     if compressed:
         data = zlib.decompressobj().decompress(data, _BEGINNING)
         if len(data) < 8 or struct.unpack(f"{order}I", data[:4])[0] != _MATRIX:
-            raise DataError(f"{name}: a compressed element is no array: the file is damaged.")
+            raise DataError(f"{name}: a compressed element is not an array: the file is damaged.")
         first = 8
     flags, first = _element(data, first, order, name)
     sides, first = _element(data, first, order, name)
@@ -127,7 +127,7 @@ def _array(data: bytes, compressed: bool, place: int, size: int, order: str, nam
 
 
 def _tag(data: bytes, first: int, order: str, name: str) -> tuple[int, int, int]:
-    """The type and the size of an element, and where its bytes begin; small ones stand within their tag."""
+    """The type, the size and the start of an element's bytes. The bytes of small elements lie within the tag."""
     if first + 8 > len(data):
         raise DataError(f"{name}: an array ends within its header: the file is damaged.")
     kind, length = struct.unpack_from(f"{order}II", data, first)
@@ -137,7 +137,7 @@ def _tag(data: bytes, first: int, order: str, name: str) -> tuple[int, int, int]
 
 
 def _element(data: bytes, first: int, order: str, name: str) -> tuple[bytes, int]:
-    """The bytes of an element, and where the next one begins."""
+    """The bytes of an element, and the start of the next one."""
     _, length, start = _tag(data, first, order, name)
     if start + length > len(data):
         raise DataError(f"{name}: an array has a damaged header.")

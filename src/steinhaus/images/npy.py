@@ -1,4 +1,4 @@
-"""NumPy's .npy files: a header, then one array (NumPy Enhancement Proposal 1). Never unpickled."""
+"""NumPy's .npy files: a header, then one array (NumPy Enhancement Proposal 1). Pickles are refused."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from steinhaus.images.stored import FileStore
 
 _MAGIC = b"\x93NUMPY"
 _LONGEST_HEADER = 65_536
-_LARGEST_ITEM = 1 << 24  # bytes of a number or a text
+_LARGEST_ITEM = 1 << 24  # bytes of one number or text
 
 
 class _Readable(Protocol):
@@ -32,7 +32,7 @@ class _Readable(Protocol):
 
 @dataclass(frozen=True)
 class Header:
-    """What the first bytes of a .npy file declare."""
+    """The header of a .npy file."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
@@ -41,12 +41,12 @@ class Header:
 
     @property
     def size(self) -> int:
-        """Bytes of the whole file, header included."""
+        """The size of the whole file in bytes, with the header."""
         return self.length + math.prod(self.shape) * self.dtype.itemsize
 
     @property
     def declared(self) -> str:
-        """What they declare, for people."""
+        """The declared array, in words."""
         return f"an array of shape {self.shape} ({self.dtype})"
 
 
@@ -67,10 +67,11 @@ def read(
     shape, full_scale
         As in `Images.from_arrays`.
     mmap
-        Leave the pixels on disk and map them into memory: for files larger than memory. Only uint8, float32 and float64
-        in C order and in the machine's byte order can be mapped.
+        Whether to map the file into memory instead of reading it, for files larger than memory. Default False. The
+        array must be uint8, float32 or float64 in C order and in the machine's byte order.
     stored
-        Leave the pixels in the file, of which stretches are read as they are needed: a split stays there too.
+        Whether to leave the pixels in the file and read stretches of it when needed. Default False. A split stays in
+        the file, too.
     """
     if stored:
         with open_content(path, limits) as content:
@@ -83,7 +84,7 @@ def read(
 
 
 def array_of(path: Path, limits: Limits, *, mmap: bool = False) -> NDArray[Any]:
-    """The array of a .npy file, as it is."""
+    """The array of a .npy file, unchanged."""
     with open_content(path, limits) as content:
         head = _checked_header(content)
         if not mmap:
@@ -95,29 +96,29 @@ def array_of(path: Path, limits: Limits, *, mmap: bool = False) -> NDArray[Any]:
 
 
 def array_in(data: bytes, name: str) -> NDArray[Any]:
-    """The array of a .npy file that is in memory."""
+    """The array of a .npy file whose bytes are in memory."""
     stream = io.BytesIO(data)
     head = read_header(stream, name)
     if head.size != len(data):
-        raise DataError(f"{name} declares {head.declared}, {head.size:,} bytes, and has {len(data):,}: it is damaged.")
+        raise DataError(f"{name} declares {head.declared}, {head.size:,} bytes, but has {len(data):,}: it is damaged.")
     order: Any = "F" if head.columns_first else "C"
     return np.frombuffer(data, head.dtype, offset=head.length).reshape(head.shape, order=order)
 
 
 def _checked_header(content: Content) -> Header:
-    """The header of a file, held against the size of the file."""
+    """The header of a file, checked against the file's size."""
     head = read_header(content, content.name)
     content.expect(head.size, head.declared)
     return head
 
 
 def read_header(stream: _Readable, name: str) -> Header:
-    """Read the header of a .npy stream by NumPy's own parser, which takes literals alone.
+    """Read the header of a .npy stream with NumPy's own parser, which accepts only literals.
 
     Raises
     ------
     DataError
-        Where it is no such header, or declares objects or records.
+        If it is not a valid header, or declares objects or records.
     """
     start = stream.read(8)
     if start[:6] != _MAGIC or len(start) < 8:
@@ -129,34 +130,36 @@ def read_header(stream: _Readable, name: str) -> Header:
     length = int.from_bytes(length_bytes, "little")
     if length > _LONGEST_HEADER:
         raise DataError(
-            f"{name} has a .npy header of {length:,} bytes; no array of images needs more than {_LONGEST_HEADER:,}."
+            f"{name} has a .npy header of {length:,} bytes, but no array of images needs more than {_LONGEST_HEADER:,}."
         )
     text = stream.read(length)
     parse = npy_format.read_array_header_1_0 if start[6] == 1 else npy_format.read_array_header_2_0
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about headers that Python 2 wrote
+            warnings.simplefilter("ignore")  # about headers written by Python 2
             sizes, columns_first, dtype = parse(io.BytesIO(length_bytes + text), max_header_size=_LONGEST_HEADER)
-    except Exception:  # the parser raises whatever a damaged header makes of Python's own
+    except Exception:  # damaged headers make the parser raise almost anything
         raise DataError(f"{name} has a damaged .npy header: {text.decode('latin-1')[:80]!r}.") from None
     _check(dtype, name)
     if any(size < 0 for size in sizes):
         raise DataError(f"{name} has a damaged .npy header: it declares an array of shape {sizes}.")
-    if 0 in sizes and math.prod(max(size, 1) for size in sizes) * dtype.itemsize >= 2**63:  # which NumPy cannot hold
-        raise DataError(f"{name} declares an array of shape {sizes}, which holds nothing and fits no memory.")
+    if (
+        0 in sizes and math.prod(max(size, 1) for size in sizes) * dtype.itemsize >= 2**63
+    ):  # NumPy cannot hold such an array
+        raise DataError(f"{name} declares an empty array of shape {sizes}, whose sizes are too large for NumPy.")
     return Header(dtype, tuple(map(int, sizes)), bool(columns_first), 8 + width + length)
 
 
 def _check(dtype: np.dtype[Any], name: str) -> None:
-    """Refuse what are no numbers and no text."""
+    """Refuse anything except numbers and text."""
     if dtype.hasobject:
         raise DataError(
             f"{name} holds pickled Python objects, which can run any code when they are loaded; Steinhaus never loads "
-            f"one. Bring the images to one size and save them as a plain array."
+            "them. Bring the images to one size and save them as a plain array."
         )
     if dtype.names is not None:
         raise DataError(
-            f"{name} holds records (a structured dtype), not pixels. Save the field with the pixels as an array."
+            f"{name} holds records (a structured dtype), not pixels. Save the field that holds the pixels as an array."
         )
     if dtype.kind not in "biufcSUV" or not 0 < dtype.itemsize <= _LARGEST_ITEM or dtype.subdtype is not None:
         raise DataError(f"{name} declares the dtype {dtype.str[:40]!r}; pixels and labels are numbers or text.")
@@ -172,8 +175,8 @@ def _check_mappable(path: Path, head: Header) -> None:
     if head.columns_first or head.dtype not in (np.uint8, np.float32, np.float64) or not head.dtype.isnative:
         order = "Fortran order" if head.columns_first else f"dtype {head.dtype.str}"
         raise DataError(
-            f"{shown(path)} cannot be mapped: it has {order}, and only uint8, float32 and float64 in C order and this "
-            f"machine's byte order can. Open it without mmap, or save it so."
+            f"{shown(path)} cannot be mapped, because it has {order}. Mapping needs uint8, float32 or float64, in C "
+            "order and in this machine's byte order. Open it without mmap, or save it that way."
         )
     if 0 in head.shape or not head.shape:
         raise DataError(f"{shown(path)} holds no images: its shape is {head.shape}.")

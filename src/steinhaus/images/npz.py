@@ -42,13 +42,14 @@ def read(
     Parameters
     ----------
     images, labels
-        Names of the arrays. By default they are found: x_train, y_train, x_test and y_test (or train_images, X_val and
-        the like) are the source's own split; else images and labels, X and y, data and target, pixels and labels, or
-        arr_0 and arr_1; or the only array there is. Of labels False: none.
+        Names of the arrays. Default: found by name. Names like x_train, y_train, x_test and y_test (or train_images,
+        X_val) make the source's own split. Else: images and labels, X and y, data and target, pixels and labels, arr_0
+        and arr_1, or the only array. labels=False: no labels.
     shape, full_scale
         As in `Images.from_arrays`.
     weights
-        Name of the array of weights, one an image; where it names a part of a split, those of the others belong to it.
+        Name of the array of weights, one per image. Default: no weights. If the name is that of one part of a split,
+        the weights of the other parts are read, too.
     """
     with _archive(path) as archive:
         members = _members(archive, path, limits)
@@ -68,8 +69,8 @@ def read(
     for key, head, label_key, values in zip(image_keys, heads, label_keys, found, strict=bool(label_keys)):
         if values.shape[:1] != head.shape[:1]:
             raise DataError(
-                f"{shown(path)}: {label_key} has shape {values.shape}, but {key} holds {head.shape[0]:,} images; "
-                f"there must be one label for each."
+                f"{shown(path)}: {label_key} has shape {values.shape}, but {key} holds {head.shape[0]:,} images. There "
+                "must be one label per image."
             )
         if (values.shape[1:], values.dtype.kind) != (found[0].shape[1:], found[0].dtype.kind):
             raise DataError(
@@ -94,21 +95,21 @@ def read(
 
 
 def only_array(path: Path, limits: Limits) -> NDArray[Any]:
-    """The one array of a file, or that of labels among several."""
+    """The only array of a file, or the only array of labels."""
     with _archive(path) as archive:
         members = _members(archive, path, limits)
         named = [key for key in members if npz_names.is_labels(key)]
         keys = list(members) if len(members) == 1 else named
         if len(keys) != 1:
             raise DataError(
-                f"{shown(path)} holds the arrays {', '.join(members)}; which of them is labels cannot be told. Save it "
+                f"{shown(path)} holds the arrays {', '.join(members)}, and it is not clear which holds labels. Save it "
                 "alone."
             )
         return _whole_member(archive, members[keys[0]], path, limits)
 
 
 def arrays(path: Path, limits: Limits) -> dict[str, NDArray[Any]]:
-    """Every array of an archive, by name."""
+    """All arrays of an archive, by name."""
     with _archive(path) as archive:
         members = _members(archive, path, limits)
         return {name: _whole_member(archive, info, path, limits) for name, info in members.items()}
@@ -116,44 +117,46 @@ def arrays(path: Path, limits: Limits) -> dict[str, NDArray[Any]]:
 
 @contextmanager
 def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
-    """A zip archive; what can go wrong in it becomes a `DataError`."""
+    """Open a zip archive. Errors in it become a `DataError`."""
     try:
         with reading(path), open_regular(path) as file, zipfile.ZipFile(file) as archive:
             yield archive
     except DataError:
         raise
     except (zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, RuntimeError, ValueError) as error:
-        # A damaged archive makes zipfile raise any of these; RuntimeError is an encrypted member.
+        # A damaged archive makes zipfile raise any of these. RuntimeError means an encrypted member.
         raise DataError(
             f"{shown(path)} is a damaged or unreadable zip archive ({error}). Fetch or save it again."
         ) from None
 
 
 def _members(archive: zipfile.ZipFile, path: Path, limits: Limits) -> dict[str, zipfile.ZipInfo]:
-    """The arrays of an archive by name, once all that it declares has been checked."""
+    """The arrays of an archive, by name. All declared sizes are checked first."""
     members: dict[str, zipfile.ZipInfo] = {}
     for info in archive.infolist():
         if points_outside(info.filename):
             raise DataError(
-                f"{shown(path)} holds a member named {info.filename!r}, which points outside; no .npz file has such."
+                f"{shown(path)} holds a member named {info.filename!r}, which points outside of the archive. No .npz "
+                "file has such a name."
             )
         key = info.filename.removesuffix(".npy")
         if key in members:
             raise DataError(
-                f"{shown(path)} holds two members named {info.filename!r}; which one is meant cannot be told."
+                f"{shown(path)} holds two members named {info.filename!r}, and it is not clear which one you mean. "
+                "Save it again with np.savez."
             )
         if info.filename.endswith(".npy"):
             members[key] = info
             if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise DataError(
-                    f"{shown(path)}: {key} is compressed by another method than NumPy's. Save it with np.savez."
+                    f"{shown(path)}: {key} is compressed by a method that NumPy does not use. Save it with np.savez."
                 )
             limits.check_ratio(f"{shown(path)}: {key}", info.compress_size, info.file_size)
     if not members:
         names = archive.namelist()
         listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
         raise DataError(
-            f"{shown(path)} is a zip archive, but not .npz: it holds {listed or 'nothing'}. Unpack it first."
+            f"{shown(path)} is a zip archive, but not an .npz file: it holds {listed or 'nothing'}. Unpack it first."
         )
     return members
 
@@ -164,14 +167,15 @@ def _member_header(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) 
         head = read_header(stream, name)
     if head.size != info.file_size:
         raise DataError(
-            f"{name} declares {head.declared}, {head.size:,} bytes with its header, but has {info.file_size:,}: it is "
-            f"not what its header says."
+            f"{name} declares {head.declared}, {head.size:,} bytes with its header, but has {info.file_size:,}: the "
+            "header is wrong."
         )
     return head
 
 
 def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, head: Header, out: NDArray[Any]) -> None:
     """Read the array of a member into `out`."""
+    # in: out of the member's shape and dtype, C order
     buffer = np.empty(head.shape[::-1], head.dtype) if head.columns_first else out
     view = buffer.reshape(-1).view(np.uint8).data
     with cast(zipfile.ZipExtFile, archive.open(info)) as stream:

@@ -1,4 +1,4 @@
-"""Which arrays of an archive are images, which are labels, and of which part of a split, told by their names."""
+"""Choose the arrays of images and labels in an archive, and their parts of a split, by name."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ _POOLED = (
 class Chosen:
     """The arrays to read."""
 
-    images: list[str]  # one a part
-    labels: list[str]  # as many, or none
+    images: list[str]  # one per part
+    labels: list[str]  # one per part, or none
     parts: list[Part | None]
     notes: tuple[str, ...] = ()
 
 
 def is_labels(key: str) -> bool:
-    """Whether an array of this name holds labels."""
+    """Whether this name is one for labels."""
     return _role(key)[1] in _LABELS
 
 
 def labels_beside(keys: Sequence[str], images: str) -> list[str]:
-    """The arrays of labels, by their names, of the part that an array of images is."""
+    """The names of the arrays of labels that belong to an array of images."""
     return [key for key in keys if key != images and is_labels(key) and _role(key)[0] == _role(images)[0]]
 
 
 def of_weights(keys: Sequence[str], name: str, weights: str | None) -> list[str]:
-    """The arrays of weights: the one of this name, or those of the parts of a split that are called so."""
+    """The arrays of weights: the one of this name or, if it belongs to a split, those of all parts."""
     if weights is None:
         return []
     if weights in keys:
@@ -52,12 +52,12 @@ def of_weights(keys: Sequence[str], name: str, weights: str | None) -> list[str]
 
 
 def chosen(keys: Sequence[str], name: str, images: str | None, labels: str | int | bool | None) -> Chosen:
-    """The arrays of images and of labels: as named, else by convention.
+    """The arrays of images and of labels: those that the user names, else by convention.
 
     Raises
     ------
     DataError
-        Where it cannot be told which are images, or some parts have labels and others none.
+        If it is not clear which arrays are images, or if only some parts have labels.
     """
     found = _chosen(keys, name, images, labels)
     left = [key for key in keys if key not in (*found.images, *found.labels)]
@@ -94,13 +94,13 @@ def _chosen(keys: Sequence[str], name: str, images: str | None, labels: str | in
         guessed = found if len(found) == 1 and wanted is None and not bare else []
         return Chosen(others, guessed if wanted is None else [wanted], [None])
     raise DataError(
-        f"{name} holds the arrays {', '.join(keys)}; which of them are images cannot be told. Name them: "
+        f"{name} holds the arrays {', '.join(keys)}, and it is not clear which hold images. Name them: "
         f"{option('images', '...')}, {option('labels', '...')}"
     )
 
 
 def _of_split(keys: Sequence[str], name: str, split: dict[Part, str], wanted: str | None, bare: bool) -> Chosen:
-    """The arrays of a split, those to train first."""
+    """The arrays of a split, the training part first."""
     parts = [part for part in ORDER if part in split]
     labels: dict[Part, str] = {}
     if wanted is not None:
@@ -113,15 +113,15 @@ def _of_split(keys: Sequence[str], name: str, split: dict[Part, str], wanted: st
     missing = [split[part] for part in parts if part not in labels]
     if labels and missing:
         raise DataError(
-            f"{name} holds labels of some parts and none of {', '.join(missing)}; all or none of them need labels. "
-            f"Without them: {option('labels', repr('none'))}."
+            f"{name} has labels for some parts, but none for {', '.join(missing)}. Label all parts, or read without "
+            f"labels: {option('labels', repr('none'))}."
         )
     images = [split[part] for part in parts]
     return Chosen(images, [labels[part] for part in parts] if labels else [], list(parts))
 
 
 def _split(keys: Sequence[str], roles: Sequence[str]) -> dict[Part, str]:
-    """The arrays of one role in each part; of two spellings the first."""
+    """The array of one role in each part. If a part has two spellings, the first counts."""
     found: dict[Part, str] = {}
     for key in keys:
         part, role = _role(key)
@@ -131,7 +131,7 @@ def _split(keys: Sequence[str], roles: Sequence[str]) -> dict[Part, str]:
 
 
 def _role(key: str) -> tuple[Part | None, str]:
-    """The part that a name tells, and the rest of it in lower case: ("train", "x") of X_train, xTrain and train_x."""
+    """The part in a name, and the rest of it in lower case: ("train", "x") for X_train, xTrain and train_x."""
     words = _WORD.findall(key)
     part = part_in(" ".join(words))
     if part is None:

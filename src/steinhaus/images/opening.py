@@ -1,4 +1,4 @@
-"""`open_images`: one door for every source."""
+"""`open_images` opens every kind of source."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from steinhaus.images.catalogue import SetStatus
 
 _ONLY_IN_PYTHON = frozenset(("download", "mmap", "stored"))
-_DARK = 15  # times that a full pixel is above the likely one, where it is doubted
+_DARK = 15  # a full pixel more than so many times the likely one is doubtful
 
-# What a path is -> module and function that read it. Imported only when needed.
+# Kind of a path -> module and function that read it. Imported only when needed.
 _READERS = {
     "idx": ("idx", "read_file"),
     "idx folder": ("idx", "read_folder"),
@@ -66,39 +66,40 @@ def open_images(
     Parameters
     ----------
     source
-        The name of a known set ("mnist", "digits"); a path: an IDX file, a .npy, .npz, Parquet or CSV file,
-        a picture, a folder or tar files of pictures, a folder of IDX or Parquet files, a Zarr store, or its address for
-        fsspec; or an array, (n, h, w), (n, h, w, c) or (n, d). A path is told by its
-        content, not by its name. A folder that bears the name of a known set is opened as "./mnist".
+        A path, the name of a known set ("mnist", "digits"), or an array (n, h, w), (n, h, w, c) or (n, d). A path may
+        be a picture, a folder or tar files of pictures, an IDX, .npy, .npz, Parquet, Arrow or CSV file, a folder of IDX
+        or Parquet files, a Zarr store, or the address of a Zarr store for fsspec. The kind of a path is found from its
+        content, not from its name. To open a folder that has the name of a known set, write "./mnist".
     data
-        The folder to look in first for the files of a known set; by default the one that the environment variable
+        The folder to search first for the files of a known set. Default: the folder that the environment variable
         STEINHAUS_DATA names.
     limits
-        What a source may ask for at most.
+        The largest sizes that a source may have. Default: `Limits()`.
     progress
-        Hears of downloads and of the reading of pictures.
+        A function that is told how far downloads and reading are. Default: none.
     labels
-        Which labels: the name or the number of a column or an array, counted from 0; "first", "last" or "none"; a file
-        of labels, or labels themselves, one an image. By default those that the source is known to have.
+        The labels: the name or number (from 0) of a column or an array; "first", "last" or "none"; a file of labels; or
+        the labels themselves, one per image. Default: the labels that the source is known to have.
     features
-        What is clustered in place of the pixels: "pca:N", "hog", "colour", "given", a path to a file of vectors or to
-        an ONNX network, an array, or `steinhaus.Features`, which also says what is done with them.
+        What to cluster instead of the pixels: "pca:N", "hog", "colour", "given", a path to a file of vectors or to an
+        ONNX network, an array (n, d), or a `steinhaus.Features`. Default: the pixels.
     features_folder
-        Where features that take long to make are kept, by their content, and found again. None: in memory alone.
+        A folder that keeps features which take long to make, so that the next study finds them. Default: they are kept
+        only in memory.
     **options
-        Those of the reader: `read` in `npy`, `npz`, `table`, `pictures` or `folder`, `idx.read_file` or
-        `idx.read_folder`; for a known set `download` (whether it may be fetched); for an array those of
+        Options of the source's kind, such as `shape`, `full_scale`, `columns` or `size`: see the "Sources" page. For a
+        known set: `download`, whether files may be fetched (default True). For an array: the parameters of
         `Images.from_arrays`.
 
     Returns
     -------
     Images
+        The collection.
 
     Raises
     ------
     DataError
-        Where the source cannot be read, is not what it says, or goes over a limit; or where an option is not its
-        reader's.
+        If the source cannot be read, is damaged, or goes over a limit; or if this kind of source has no such option.
 
     Examples
     --------
@@ -110,7 +111,7 @@ def open_images(
     images = _labelled(source, labels, data, limits, progress, options)
     if images.beside is not None:
         way = option("features", repr("given"))
-        told = f"Vectors lie beside the pictures: {images.beside.name}. They are clustered with {way}."
+        told = f"Vectors lie beside the pictures: {images.beside.name}. To cluster them: {way}."
         images = replace(images, notes=(*images.notes, told))
     if features is not None:
         from steinhaus.features.making import with_features
@@ -129,7 +130,7 @@ def _labelled(
     progress: Progress | None,
     options: dict[str, Any],
 ) -> Images:
-    """Open a source, and see to its labels."""
+    """Open a source with the labels that the user asks for."""
     asked = _Asked(source, None if data is None else Path(data), limits, progress, options)
     if labels is None or asking.is_none(labels):
         return _opened(asked, {} if labels is None else {"labels": False})
@@ -153,7 +154,7 @@ def _labelled(
 
 @dataclass(frozen=True)
 class _Asked:
-    """What is to be opened."""
+    """The arguments of `open_images`."""
 
     source: Any
     data: Path | None
@@ -163,7 +164,7 @@ class _Asked:
 
 
 def _scale_hint(images: Images) -> str | None:
-    """A word about pictures of floats whose values reach beyond the 1 that is taken for a full pixel."""
+    """A note about pictures whose values do not fit the value of a full pixel."""
     if not images.is_image or isinstance(images.pixels, StoredPixels) or images.skipped or images.files is not None:
         return None
     reach, full = float(images.pixels.max()), images.full_scale
@@ -175,20 +176,20 @@ def _scale_hint(images: Images) -> str | None:
     else:
         return None
     return (
-        f"The pixels {kind} up to {reach:g}, and {full:g} is taken for a full pixel. If it is another value: "
+        f"The pixels {kind} up to {reach:g}, but a full pixel is taken to be {full:g}. To change this: "
         f"{option('full_scale', f'{likely:g}')}."
     )
 
 
 def with_labels(images: Images, labels: Any) -> Images:
-    """The same images with other labels, one an image."""
+    """The same images with other labels, one per image."""
     indices, names = encode(labels, images.n, images.name)
     indices.setflags(write=False)
     return replace(images, labels=indices, label_names=names)
 
 
 def _opened(asked: _Asked, labels: dict[str, Any]) -> Images:
-    """Open a source; `labels` is empty, or says as {"labels": ...} which: a name, a number, a word; False: none."""
+    """Open a source. `labels` is empty, or {"labels": ...} with a name, a number or a word; False means none."""
     source, options, limits, progress = asked.source, asked.options, asked.limits, asked.progress
     if not isinstance(source, (str, os.PathLike)):
         _check_options(Images.from_arrays, options, "an array", given=("pixels", "labels"))
@@ -206,7 +207,7 @@ def _opened(asked: _Asked, labels: dict[str, Any]) -> Images:
         return zarr.read(text, limits=limits, progress=progress, **options, **labels)
     if re.match(r"[a-z][a-z0-9+.-]+://", text, re.IGNORECASE):
         raise DataError(
-            f"{text} is an address; only files, and stores that end in .zarr, are opened. Download it first."
+            f"{text} is an address. Only addresses of stores that end in .zarr can be opened. Download it first."
         )
     path = Path(text).expanduser()
     if not text or not os.path.lexists(path):
@@ -223,13 +224,13 @@ def _opened(asked: _Asked, labels: dict[str, Any]) -> Images:
 
 
 def is_known(text: str) -> bool:
-    """Whether a source is a known set, by name; a path of that name comes before those that are never downloaded."""
+    """Whether a source is the name of a known set. A path of that name wins over sets that are never downloaded."""
     known = KNOWN.get(text)
     return known is not None and (bool(known.mirrors) or not known.files or not os.path.lexists(text))
 
 
 def _unnamed(images: Images, labels: dict[str, Any]) -> Images:
-    """A source whose labels have no names to choose by."""
+    """A source whose labels cannot be chosen by name."""
     if labels.get("labels"):
         raise _no_names(images.name, labels["labels"])
     return replace(images, labels=None, label_names=None) if labels else images
@@ -237,13 +238,13 @@ def _unnamed(images: Images, labels: dict[str, Any]) -> Images:
 
 def _no_names(name: str, labels: Any) -> asking.NoSuchNameError:
     return asking.NoSuchNameError(
-        f"{name} has no labels to choose by name or number, and there is no file {labels!r} of labels. Give a file "
-        f"with one label an image, or none: {option('labels', repr('none'))}."
+        f"{name} has no labels that can be chosen by name or number, and there is no file {labels!r}. Give a file with "
+        f"one label per image, or none: {option('labels', repr('none'))}."
     )
 
 
 def kind_of(source: str) -> str | None:
-    """What a path is, as `sniffing.identify` tells; None where there is no such path, or nothing that can be read."""
+    """The kind of a path, as in `sniffing.identify`; None if it does not exist or cannot be read."""
     path = Path(source).expanduser()
     if is_known(source) or not os.path.lexists(path):
         return None
@@ -254,19 +255,31 @@ def kind_of(source: str) -> str | None:
 
 
 def can_stay(source: str) -> bool:
-    """Whether the pixels of a source can stay where they are stored: `stored` is an option of its reader."""
+    """Whether the pixels of a source can stay on disk: its reader has the option `stored`."""
     if is_known(source) or not os.path.lexists(os.path.expanduser(source)):
         return source.rstrip("/").endswith(".zarr")
     return identify(Path(source).expanduser(), DEFAULT_LIMITS) in ("npy", "parquet", "arrow", "zarr")
 
 
 def data_status(data: str | os.PathLike[str] | None = None) -> list[SetStatus]:
-    """Tell of every known set whether it can be opened without a download, and where it is. See `catalogue.SetStatus`.
+    """List the known sets: whether each opens without a download, and where it is.
 
     Parameters
     ----------
     data
-        The folder to look in first; by default the one that STEINHAUS_DATA names.
+        The folder to search first. Default: the folder that STEINHAUS_DATA names.
+
+    Returns
+    -------
+    list of SetStatus
+        One per known set: `known` describes it, `ready` says whether it opens without a download, `where` is its
+        folder, and `looked` lists the folders searched. A set that is never downloaded is listed only if its files
+        were found.
+
+    Examples
+    --------
+    >>> [status.known.name for status in data_status() if status.known.name == "digits"]
+    ['digits']
     """
     from steinhaus.images import catalogue
 

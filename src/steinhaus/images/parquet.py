@@ -1,6 +1,6 @@
-"""Parquet files, one or a folder of them.
+"""Parquet files: one, or a folder of them.
 
-Rows are lists, wide columns, or encoded pictures (a struct of bytes and path).
+A row is a list, a set of columns, or an encoded picture (a struct of bytes and path).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from steinhaus.images.progress import Progress
 from steinhaus.images.staying import stored_images
 from steinhaus.wording import option
 
-_CERTAIN = 10  # rows from which on a column of text without two rows alike is one of names, not of labels
+_CERTAIN = 10  # with at least so many rows, a text column without repeats holds names, not labels
 
 
 def read(
@@ -53,32 +53,32 @@ def read(
     limits: Limits,
     progress: Progress | None,
 ) -> Images:
-    """Read a Parquet file or a folder of them, shard after shard in the natural order of their names.
+    """Read a Parquet file, or a folder of them in the natural order of their names.
 
     Parameters
     ----------
     images
-        The column of pixels, a list, a tensor or an encoded picture each; by default one called pixels, image, x,
-        embedding or the like, or the only one that may be; or else all columns of numbers but the label's.
+        The column of pixels: lists, tensors or encoded pictures. Default: a column named pixels, image, x, embedding or
+        similar, or the only such column; else all columns of numbers except the label.
     labels
-        The column of labels, by name or number; by default label, class, target, y or digit, or the one of which the
-        file says that it holds classes. "none": none.
+        The column of labels, by name or number. Default: a column named label, class, target, y or digit, or one that
+        the file marks as classes. "none": no labels.
     columns, without
         See `table.read`.
     shape, full_scale
         As in `Images.from_arrays`.
     stored
-        Whether the pixels stay where they are and are read row group by row group. None: where they are over the
-        limit of memory. Only uint8, float32 and float64 can; encoded pictures can't.
+        Whether the pixels stay on disk and are read one row group at a time. Default: only if they exceed the memory
+        limit. Needs uint8, float32 or float64; encoded pictures cannot stay on disk.
     mode, size, fit, background
-        Of encoded pictures: see `folder.read`.
+        For encoded pictures: see `folder.read`.
     weights
-        The column of weights, by name or number. They are read into memory, 8 bytes each.
+        The column of weights, by name or number. Default: no weights. They are read into memory, 8 bytes each.
 
     Raises
     ------
     DataError
-        With the shard, where one has other columns than the first or cannot be read.
+        If a file cannot be read, or has other columns than the first. The message names the file.
     """
     pairs = shards(path)
     files = [file for file, _ in pairs]
@@ -88,7 +88,7 @@ def read(
     if layout.kind == "encoded":
         if stored:
             raise DataError(
-                f"{shown(path)} holds encoded pictures, which are not decoded again and again. Import them first: "
+                f"{shown(path)} holds encoded pictures, which must be decoded once. Import them first: "
                 f"steinhaus data import {shown(path)} pictures.zarr"
             )
         look = Look(mode, size, fit, background)
@@ -133,7 +133,7 @@ def read(
 def _beside(
     pairs: Sequence[tuple[Path, Part | None]], layout: Layout, skipped: Sequence[Skipped], limits: Limits
 ) -> Beside | None:
-    """The column of vectors beside the pictures, without the rows of those that were skipped."""
+    """The column of vectors beside the pictures, without the rows of skipped pictures."""
     if layout.beside is None:
         return None
     column, files = layout.beside, [file for file, _ in pairs]
@@ -152,7 +152,7 @@ def _beside(
 
 
 def _places(file: Path) -> Iterator[str]:
-    """What to call each row of a file."""
+    """A name for each row of a file, for messages."""
     metadata = opened(file).metadata
     for group in range(opened(file).num_row_groups):
         for row in range(metadata.row_group(group).num_rows):
@@ -164,17 +164,18 @@ def _place(file: Path, group: int, row: int) -> str:
 
 
 def _with_weights(images: Images, weights: NDArray[Any]) -> Images:
-    """Pictures with their weights; all must have been read."""
+    """Pictures with their weights. No picture may have been skipped."""
+    # in: weights (n,)
     if images.skipped:
         raise DataError(
-            f"{images.name}: {images.skipped[0].file} cannot be read, so that weights do not belong to pictures. Mend "
-            "it, or leave its row out."
+            f"{images.name}: {images.skipped[0].file} cannot be read, so the weights no longer match the pictures. "
+            "Repair it, or remove its row."
         )
     return replace(images, weights=checked_weights(weights, images.n, images.name))
 
 
 def named_or_left_out(files: Sequence[Path], layout: Layout) -> Layout:
-    """A column of text at an end holds labels, as in tables of text, but where values are missing or all differ."""
+    """Take a text column at an end as labels, unless values are missing or all different."""
     label = layout.label or ""
     values = [text for file in files for text in texts(file, label)]
     first = next((text for text in values if text is not None), "")
@@ -183,18 +184,18 @@ def named_or_left_out(files: Sequence[Path], layout: Layout) -> Layout:
     if is_date(first):
         why = "which holds text"
     elif None in values:
-        why = "which holds text, and of which some values are missing"
+        why = "which holds text and lacks some values"
     elif len(values) >= _CERTAIN and len(set(values)) == len(values):
-        why = "of text, of which no two rows are alike"
+        why = "a text column in which all rows differ"
     else:
-        note = f'Labels: column "{label}", which holds text. If it is none: {option("labels", repr("none"))}.'
+        note = f'Labels: column "{label}", which holds text. If it holds no labels: {option("labels", repr("none"))}.'
         return replace(layout, notes=(*layout.notes, note))
-    note = f'Left out: column "{label}", {why}; to take it as labels: {option("labels", repr(label))}.'
+    note = f'Left out: column "{label}", {why}. To use it as labels: {option("labels", repr(label))}.'
     return replace(layout, label=None, notes=(*layout.notes, note))
 
 
 def features(files: Sequence[Path], layout: Layout) -> Layout:
-    """The columns of numbers without those that number the rows, each with a word."""
+    """The columns of numbers without those that number the rows, with a note for each that is left out."""
     if of_table.are_numbered(layout.columns):
         return layout
     kept, notes = list(layout.columns), list(layout.notes)
@@ -209,14 +210,14 @@ def features(files: Sequence[Path], layout: Layout) -> Layout:
         notes.append(note)
     if not kept:
         raise DataError(
-            f"{shown(files[0])}: no column is left to cluster. Name those that are features: {option('columns', '...')}"
+            f"{shown(files[0])}: no column is left to cluster. Name the features: {option('columns', '...')}"
         )
     kinds = [parquet_layout.dtype_of(opened(files[0]).schema_arrow.field(name).type) for name in kept]
     return replace(layout, columns=tuple(kept), shape=(len(kept),), dtype=np.result_type(*kinds), notes=tuple(notes))
 
 
 def _split(pairs: Sequence[tuple[Path, Part | None]]) -> tuple[int | None, int, tuple[str, ...]]:
-    """The source's own split, by the rows of the files of each part."""
+    """The source's own split, from the number of rows in the files of each part."""
     parts = [part for _, part in pairs if part is not None]
     if not parts:
         return None, 0, ()
@@ -227,7 +228,7 @@ def _split(pairs: Sequence[tuple[Path, Part | None]]) -> tuple[int | None, int, 
 
 
 def encoded(files: Sequence[tuple[Path, Part | None]], column: str, label: str | None) -> Iterator[Encoded]:
-    """The encoded pictures of some files, one after the other."""
+    """Yield the encoded pictures of some files."""
     for file, part in files:
         for group in range(opened(file).num_row_groups):
             table = read_group(file, group, [column, *([label] if label else [])])
@@ -240,7 +241,7 @@ def encoded(files: Sequence[tuple[Path, Part | None]], column: str, label: str |
 
 
 def _content(picture: dict[str, Any] | bytes | None, file: Path, where: str) -> bytes | Path:
-    """The bytes of a picture, or where they are: a file beside this one, or below."""
+    """The bytes of a picture, or its file, which lies beside this one or below."""
     if isinstance(picture, bytes):
         return picture
     if picture and picture["bytes"] is not None:
@@ -248,5 +249,7 @@ def _content(picture: dict[str, Any] | bytes | None, file: Path, where: str) -> 
     name = str(picture.get("path") or "") if picture else ""
     place = PurePosixPath(name)
     if place.is_absolute() or ".." in place.parts:
-        raise DataError(f"{where}: its picture is {shown(name)!r}, which points outside; no such file is opened.")
+        raise DataError(
+            f"{where}: its picture is {shown(name)!r}, which points outside of the folder. Such files are not opened."
+        )
     return file.parent / place if name else b""

@@ -1,4 +1,4 @@
-"""Parquet files: which belong to a set, what their columns are, and their row groups."""
+"""The Parquet files of a set, their columns and their row groups."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from steinhaus.images.parquet_layout import Layout, is_decimal
 from steinhaus.images.parts import Part
 from steinhaus.images.shards import ordered
 
-_STRING = 100 << 20  # bytes of a text in a footer, and items of a list in it, as pyarrow has them by itself
+_STRING = 100 << 20  # largest text and list in a footer: pyarrow's defaults
 _ITEMS = 1_000_000
 
 
 def shards(path: Path) -> list[tuple[Path, Part | None]]:
-    """The Parquet or Arrow files of a path and the part that each is of; in natural order, those to train first."""
+    """The Parquet or Arrow files of a path with their parts; in natural order, training files first."""
     return ordered(path, (".parquet", ".arrow", ".feather")) if path.is_dir() else [(path, None)]
 
 
 def layout_of(
     files: Sequence[Path], images: str | None, labels: Any, wanted: Wanted, weights: str | int | None = None
 ) -> Layout:
-    """Tell by the first file's schema what is what, and hold the others against it."""
+    """Find the layout from the first file's schema, and check that the other files match it."""
     with damage_named(shown(files[0]), "Parquet"):
         schema = opened(files[0]).schema_arrow
         layout = parquet_layout.layout_of(schema, shown(files[0]), images, labels, wanted, weights)
@@ -41,9 +41,9 @@ def layout_of(
 
 
 def check_sizes(files: Sequence[Path], layout: Layout, limits: Limits) -> None:
-    """Refuse row groups that take more memory than allowed, or that declare fewer than no rows.
+    """Refuse row groups that are larger than allowed, or that declare negative sizes.
 
-    What a group says of its columns is not asked: pyarrow ends the process where that is damaged.
+    The metadata of single columns are not read: pyarrow crashes the process if they are damaged.
     """
     for file in files:
         metadata = opened(file).metadata
@@ -53,13 +53,13 @@ def check_sizes(files: Sequence[Path], layout: Layout, limits: Limits) -> None:
                 group = metadata.row_group(number)
                 rows, n_bytes = group.num_rows, group.total_byte_size
             if min(rows, n_bytes) < 0:
-                raise DataError(f"{where}: it declares sizes below 0: the file is damaged.")
+                raise DataError(f"{where}: it declares negative sizes: the file is damaged.")
             if (size := max(n_bytes, rows * max(1, layout.d) * layout.dtype.itemsize)) > limits.ratio_free:
                 limits.check_memory(where, size)
 
 
 def _check_alike(files: Sequence[Path], layout: Layout) -> None:
-    """Refuse shards whose columns are not those of the first."""
+    """Refuse shards whose columns differ from those of the first."""
     first, schema = shown(files[0]), opened(files[0]).schema_arrow
     for file in files[1:]:
         there = opened(file).schema_arrow
@@ -76,7 +76,7 @@ def _check_alike(files: Sequence[Path], layout: Layout) -> None:
 
 
 def column(files: Sequence[Path], name: str, what: str = "a label") -> NDArray[Any]:
-    """A column, of labels or of other values, over all files."""
+    """The values of one column in all files."""
     values: list[NDArray[Any]] = []
     for file in files:
         for group in range(opened(file).num_row_groups):
@@ -84,13 +84,13 @@ def column(files: Sequence[Path], name: str, what: str = "a label") -> NDArray[A
             with damage_named(where, "Parquet"):
                 column = read_group(file, group, [name]).column(name)
                 if column.null_count:
-                    raise DataError(f"{where}: column {name} holds nulls; every image needs {what}.")
+                    raise DataError(f"{where}: column {name} holds nulls, but every image needs {what}.")
                 values.append(column.cast("float64").to_numpy() if is_decimal(column.type) else column.to_numpy())
     return np.concatenate(values) if values else np.empty(0, np.int64)
 
 
 def texts(file: Path, name: str) -> list[str | None]:
-    """A column of text; None where a value is missing."""
+    """A column of text. Missing values are None."""
     with damage_named(shown(file), "Parquet"):
         return [
             text
@@ -100,14 +100,14 @@ def texts(file: Path, name: str) -> list[str | None]:
 
 
 def opened(file: Path) -> Any:
-    """A Parquet file, its schema read."""
+    """Open a Parquet file and read its schema."""
     try:
         import pyarrow.parquet as pq
     except ImportError:
         raise DataError(
             f"{shown(file)} is a Parquet file; reading it needs the package pyarrow: pip install 'steinhaus[parquet]'."
         ) from None
-    with reading(file), open_regular(file) as opened_file:  # a pipe would be waited for
+    with reading(file), open_regular(file) as opened_file:  # pyarrow would wait for a pipe
         size = max(1, os.fstat(opened_file.fileno()).st_size)
         head = opened_file.read(8)
     if is_arrow(head):
@@ -117,7 +117,7 @@ def opened(file: Path) -> Any:
         return pq.ParquetFile(
             file,
             thrift_string_size_limit=min(size, _STRING),
-            thrift_container_size_limit=min(size, _ITEMS),  # each takes a byte at least
+            thrift_container_size_limit=min(size, _ITEMS),  # an item takes at least one byte
         )
 
 
@@ -129,10 +129,10 @@ def read_group(file: Path, group: int, columns: Sequence[str]) -> Any:
         declared = whole.metadata.row_group(group)
         try:
             table = whole.read_row_group(group, columns=list(columns))
-        except MemoryError as error:  # a page may ask for any size
-            np.empty(declared.total_byte_size, np.uint8)  # MemoryError, if what was declared is already too much
+        except MemoryError as error:  # a damaged page may declare any size
+            np.empty(declared.total_byte_size, np.uint8)  # raises MemoryError if even the declared size is too large
             reason = f"it asks for more memory than it declares ({error}): the file is damaged"
             raise DataError(f"{where}: {reason}.") from None
         if len(table) != declared.num_rows:
-            raise DataError(f"{where}: it holds another number of rows than it declares: the file is damaged.")
+            raise DataError(f"{where}: its number of rows is not the declared one: the file is damaged.")
         return table

@@ -1,4 +1,4 @@
-"""What the columns of a columnar table are (Parquet, Arrow): told by its schema and by what was written beside it."""
+"""Find the role of each column of a Parquet or Arrow table, from its schema and metadata."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ PIXELS = (
     "features",
 )  # fmt: skip
 ENCODED = (*PIXELS, "jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff", "bytes", "content")
-VECTORS = ("embeddings", "embedding", "features", "vectors", "vector")  # that may lie beside pictures
-_LONGEST = 1 << 20  # bytes of a metadata document that are looked at
+VECTORS = ("embeddings", "embedding", "features", "vectors", "vector")  # names of vectors beside pictures
+_LONGEST = 1 << 20  # longest metadata document that is read, in bytes
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Which columns of a table are pixels, and how."""
+    """The roles of a table's columns."""
 
     kind: str  # "list" (or a tensor), "wide" or "encoded"
     columns: tuple[str, ...]
-    shape: tuple[int, ...]  # of a row's values; (): known only when rows are read
+    shape: tuple[int, ...]  # of one row's values; (): known only when rows are read
     dtype: np.dtype[Any]
     label: str | None
-    label_names: tuple[str, ...] | None = None  # where labels are numbers of these
+    label_names: tuple[str, ...] | None = None  # if labels are indices into these
     notes: tuple[str, ...] = ()
-    asked: bool = False  # the columns are those that the user named
-    beside: str | None = None  # the column of vectors beside that of pictures
-    weight: str | None = None  # column of the weights
-    by_text: bool = False  # the label was found because it is text at an end
+    asked: bool = False  # the user named the columns
+    beside: str | None = None  # the column of vectors beside the pictures
+    weight: str | None = None  # the column of weights
+    by_text: bool = False  # the label was chosen because it is a text column at an end
 
     @property
     def d(self) -> int:
-        """The values of a row; 0: known only when rows are read."""
+        """The number of values per row; 0: known only when rows are read."""
         return math.prod(self.shape) if self.shape else 0
 
 
 def layout_of(
     schema: Any, name: str, images: str | None, labels: Any, wanted: Wanted, weights: str | int | None = None
 ) -> Layout:
-    """Tell by a schema what is what."""
+    """Find the layout of a table from its schema."""
     features, index = _features(schema), _index(schema)
     weight = None if weights is None else str(schema.names[end_or_place_of(weights, schema.names, name)])
     label, note = _label(schema, name, labels, features, wanted)
@@ -66,7 +66,7 @@ def layout_of(
         notes = [note, _left_out(left, "beside the column of pixels"), _left_out(index, "an index")]
     else:
         if label is not None and label == weight:
-            raise DataError(f'{name}: column "{weight}" is the label, and cannot be the weights too.')
+            raise DataError(f'{name}: column "{weight}" is the label, so it cannot hold the weights, too.')
         layout, notes = _wide(schema, name, label, weight, index, wanted)
         notes = [note, *notes]
     return Layout(
@@ -77,7 +77,7 @@ def layout_of(
 
 
 def _vectors(schema: Any, label: str | None) -> str | None:
-    """The column of vectors, by its name; None where there is none."""
+    """The column of vectors, found by its name; None if there is none."""
     for each in schema.names:
         inner, shape = values_of(schema.field(each).type)
         if each != label and each.lower() in VECTORS and len(shape) == 1 and _is_number(inner):
@@ -86,14 +86,14 @@ def _vectors(schema: Any, label: str | None) -> str | None:
 
 
 def is_encoded(kind: Any) -> bool:
-    """Whether a column of this type holds files of pictures."""
+    """Whether a column of this type holds encoded pictures."""
     import pyarrow as pa
 
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind))
 
 
 def values_of(kind: Any) -> tuple[Any, tuple[int, ...]]:
-    """The type of the values of nested lists or of a tensor, and their shape; -1 where it differs from row to row.
+    """The value type and the shape of nested lists or of a tensor; a side that differs between rows is -1.
 
     Examples
     --------
@@ -134,12 +134,12 @@ def is_decimal(kind: Any) -> bool:
 
 
 def dtype_of(kind: Any) -> np.dtype[Any]:
-    """NumPy's type of a column of numbers."""
+    """The NumPy type of a column of numbers."""
     return np.dtype(np.float64 if is_decimal(kind) else kind.to_pandas_dtype())
 
 
 def _text_at_an_end(schema: Any, others: Sequence[str | None], wanted: Wanted, name: str) -> str | None:
-    """The first or the last column, where it alone is one of text, and was not spoken of."""
+    """The first or the last column, if it is the only text column and the user does not name it."""
     import pyarrow as pa
 
     out, asked = wanted.left_out(schema.names, name), wanted.by_name(schema.names, name)
@@ -154,7 +154,7 @@ def _text_at_an_end(schema: Any, others: Sequence[str | None], wanted: Wanted, n
 
 
 def _is_pixels(kind: Any) -> bool:
-    """Whether a column of this type may hold images: lists of numbers, tensors, files of pictures."""
+    """Whether a column of this type may hold images: lists of numbers, tensors or encoded pictures."""
     import pyarrow as pa
 
     if pa.types.is_struct(kind):
@@ -164,7 +164,7 @@ def _is_pixels(kind: Any) -> bool:
 
 
 def _pixels(schema: Any, name: str, images: str | None, label: str | None, wanted: Wanted) -> str | None:
-    """The column of images; None where all columns of numbers are the features together."""
+    """The column of images; None if all columns of numbers together are the features."""
     if images is not None:
         if images not in schema.names:
             raise DataError(f"{name} has no column {images!r}; it has {', '.join(schema.names[:8])}.")
@@ -177,7 +177,7 @@ def _pixels(schema: Any, name: str, images: str | None, label: str | None, wante
             return each
     if len(there) > 1:
         raise DataError(
-            f"{name} has several columns that may be images or vectors: {', '.join(there[:8])}. Say which: "
+            f"{name} has several columns that may hold images or vectors: {', '.join(there[:8])}. Name one: "
             f"{option('images', repr(there[0]))}."
         )
     return str(there[0]) if there else None
@@ -191,7 +191,7 @@ def _of_column(schema: Any, name: str, chosen: str, label: str | None) -> Layout
     if pa.types.is_struct(kind) or is_encoded(kind):
         if not _is_pixels(kind):
             raise DataError(
-                f"{name}: column {chosen} is a struct without bytes; pictures are a struct of bytes and path."
+                f"{name}: column {chosen} is a struct without bytes, but a picture is a struct of bytes and path."
             )
         return Layout("encoded", (chosen,), (), np.dtype(np.uint8), label)
     inner, shape = values_of(kind)
@@ -205,7 +205,7 @@ def _of_column(schema: Any, name: str, chosen: str, label: str | None) -> Layout
 def _wide(
     schema: Any, name: str, label: str | None, weight: str | None, index: Sequence[str], wanted: Wanted
 ) -> tuple[Layout, list[str | None]]:
-    """All columns of numbers, each a feature."""
+    """The layout in which each column of numbers is a feature."""
     out = wanted.left_out(schema.names, name)
     asked = wanted.named(schema.names, name)
     places = range(len(schema.names)) if asked is None else asked
@@ -225,22 +225,22 @@ def _wide(
     others = [each for each in kept if each not in columns]
     by_name = [schema.names[place] for place in wanted.by_name(schema.names, name)]
     if both := [each for each in by_name if each in (label, weight)]:
-        what = "that of the weights" if both[0] == weight else "the label"
-        raise DataError(f'{name}: column "{both[0]}" is {what}, and is no feature.')
+        what = "the column of weights" if both[0] == weight else "the label"
+        raise DataError(f'{name}: column "{both[0]}" is {what}, so it cannot be a feature.')
     if others and by_name:
-        raise DataError(f"{name}: column {others[0]} holds {schema.field(others[0]).type}, which is no feature.")
+        raise DataError(f"{name}: column {others[0]} holds {schema.field(others[0]).type}, which cannot be a feature.")
     dtype = np.result_type(*(dtype_of(kinds[each]) for each in columns))
     notes = [_left_out(others, "not numbers"), _left_out(() if asked is not None else index, "an index")]
     return Layout("wide", columns, (len(columns),), dtype, None), notes
 
 
 def _is_feature(kind: Any) -> bool:
-    """Whether a column of this type may be a feature by itself."""
+    """Whether a column of this type can be one feature."""
     return (_is_number(kind) and str(kind) != "bool") or is_decimal(kind)
 
 
 def _left_out(columns: Sequence[str], why: str) -> str | None:
-    """What is said of columns that are left out."""
+    """The note about columns that are left out."""
     if not columns:
         return None
     listed = ", ".join(columns[:6]) + (f" and {len(columns) - 6} more" if len(columns) > 6 else "")
@@ -250,7 +250,7 @@ def _left_out(columns: Sequence[str], why: str) -> str | None:
 def _label(
     schema: Any, name: str, labels: Any, features: dict[str, Any], wanted: Wanted
 ) -> tuple[str | None, str | None]:
-    """The column of labels, and what is to be said of that."""
+    """The column of labels, and a note about it."""
     if is_none(labels):
         return None, None
     if labels is not None and not isinstance(labels, bool):
@@ -262,19 +262,21 @@ def _label(
             known = ", ".join(schema.names[:8])
             raise NoSuchNameError(f"{name} has no column {labels!r}; it has {known}.") from None
     asked = [schema.names[place] for place in wanted.by_name(schema.names, name)]
-    scalar = [each for each in schema.names if not _is_pixels(schema.field(each).type)]  # a list x is no coordinate
+    scalar = [
+        each for each in schema.names if not _is_pixels(schema.field(each).type)
+    ]  # a list named x is not a coordinate
     named = [each for each in labels_among(scalar) if each not in asked]
     classes = [each for each, about in features.items() if _class_names(about) and each in schema.names]
     if named:
         return named[0], None
     if len(classes) > 1:
         way = option("labels", repr(classes[0]))
-        return None, f"Several columns hold labels, {', '.join(classes)}, and none is taken. To take one: {way}."
+        return None, f"Several columns hold labels, {', '.join(classes)}, so none is used. To use one: {way}."
     return (classes[0] if classes else None), None
 
 
 def _document(schema: Any, key: bytes) -> dict[str, Any]:
-    """A JSON document in a schema's metadata; empty where there is none that can be read."""
+    """A JSON document in a schema's metadata; empty if none can be read."""
     data = (schema.metadata or {}).get(key, b"")
     if not data or len(data) > _LONGEST:
         return {}
@@ -286,14 +288,14 @@ def _document(schema: Any, key: bytes) -> dict[str, Any]:
 
 
 def _features(schema: Any) -> dict[str, Any]:
-    """What the library `datasets` wrote of each column."""
+    """The description of each column that the library `datasets` writes."""
     info = _document(schema, b"huggingface").get("info")
     features = info.get("features") if isinstance(info, dict) else None
     return {str(k): v for k, v in features.items() if isinstance(v, dict)} if isinstance(features, dict) else {}
 
 
 def _class_names(about: dict[str, Any]) -> tuple[str, ...] | None:
-    """The names of classes that a column of numbers stands for."""
+    """The names of the classes in a column of numbers."""
     names: Any = about.get("names")
     if isinstance(names, dict):  # {"0": "cat", ...}
         names = list(names.values())
@@ -303,7 +305,7 @@ def _class_names(about: dict[str, Any]) -> tuple[str, ...] | None:
 
 
 def _index(schema: Any) -> tuple[str, ...]:
-    """The columns that pandas or Dask wrote of a frame's index."""
+    """The columns to which pandas or Dask wrote a frame's index."""
     listed = _document(schema, b"pandas").get("index_columns")
     known = {each for each in listed if isinstance(each, str)} if isinstance(listed, list) else set()
     known |= {each for each in schema.names if each.startswith("__index_level_") or each == "__null_dask_index__"}

@@ -1,4 +1,4 @@
-"""The rows of Parquet files as numbers, row group by row group: lists, tensors, or columns side by side."""
+"""Read the rows of Parquet files as numbers, one row group at a time: lists, tensors, or several columns."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ParquetStore:
         self._files = tuple(files)
         self._layout = layout
         self.dtype = layout.dtype
-        groups: list[tuple[int, int]] = []  # file, row group within it
+        groups: list[tuple[int, int]] = []  # file, row group in it
         sizes: list[int] = []
         for place, file in enumerate(files):
             metadata = opened(file).metadata
@@ -34,7 +34,7 @@ class ParquetStore:
                 sizes.append(metadata.row_group(group).num_rows)
         self._groups = tuple(groups)
         self.bounds: Int64 = np.cumsum([0, *sizes], dtype=np.int64)
-        self.image = layout.shape  # of a row's values, where they are lists
+        self.image = layout.shape  # the shape of one row's values, if they are lists
         self._d = layout.d or self._group(0).shape[1] if groups else layout.d
         self.shape = (int(self.bounds[-1]), self._d)
 
@@ -49,7 +49,7 @@ class ParquetStore:
         return out
 
     def view(self, first: int, end: int) -> None:
-        """See `Store.view`: row groups are always decoded."""
+        """None: row groups have to be decoded. See `Store.view`."""
 
     def pick(self, rows: Int64) -> NDArray[Any]:
         """See `Store.pick`."""
@@ -75,7 +75,8 @@ class ParquetStore:
     def _rows(self, table: Any, where: str) -> NDArray[Any]:
         if nulls := [name for name in self._layout.columns if table.column(name).null_count]:
             raise DataError(
-                f"{where}: column {nulls[0]} holds nulls; every pixel must be a number. Fill or leave them out."
+                f"{where}: column {nulls[0]} holds nulls, but every pixel must be a number. Fill them in, or leave "
+                "these rows out."
             )
         if self._layout.kind == "wide":
             return np.stack([numbers_of(table.column(name)) for name in self._layout.columns], axis=1).astype(
@@ -92,14 +93,14 @@ class ParquetStore:
 
 
 def numbers_of(column: Any) -> NDArray[Any]:
-    """A column of numbers; decimals become float64."""
+    """A column of numbers as an array (n,). Decimals become float64."""
     import pyarrow as pa
 
     return np.asarray((column.cast(pa.float64()) if pa.types.is_decimal(column.type) else column).to_numpy())
 
 
 def _flat(column: Any, name: str, where: str) -> tuple[NDArray[Any], tuple[int, ...]]:
-    """The values of nested lists or tensors, and the shape of one row; all rows must have one."""
+    """The values of nested lists or tensors, and the shape of one row. All rows must have the same shape."""
     import pyarrow as pa
 
     rows = len(column)
@@ -113,10 +114,12 @@ def _flat(column: Any, name: str, where: str) -> tuple[NDArray[Any], tuple[int, 
         sizes = column.value_lengths().unique().to_pylist()
         column = column.flatten()
         if len(sizes) > 1 or (sizes and (sizes[0] is None or sizes[0] * lists != len(column))):
-            raise DataError(f"{where}: the lists of column {name} must all hold {sizes[0]} numbers; some hold others.")
+            raise DataError(
+                f"{where}: the lists of column {name} must all hold {sizes[0]} numbers, but some have other lengths."
+            )
         inner = (*inner, *(sizes or [0]))
     if column.null_count:
-        raise DataError(f"{where}: the lists of column {name} must all hold numbers; some hold nulls.")
+        raise DataError(f"{where}: the lists of column {name} must hold numbers, but some hold nulls.")
     shape = shape or inner
     values = np.asarray(column.to_numpy(zero_copy_only=False))
     if values.size != rows * math.prod(shape):

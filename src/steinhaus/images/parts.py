@@ -1,4 +1,4 @@
-"""The parts of a source's own split, told by the names that people give them."""
+"""The parts of a source's own split (train, validation, test), found by their usual names."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _AFFIXES = re.compile(r"^(x|y|images?|imgs?|labels?|data|set|split|part|partitio
 
 
 def part_of(name: str) -> Part | None:
-    """The part that a folder of this name is; None where it is none.
+    """The part that a folder of this name holds; None if it is not named after one.
 
     Examples
     --------
@@ -31,7 +31,7 @@ def part_of(name: str) -> Part | None:
 
 
 def part_in(name: str) -> Part | None:
-    """The part that a file's name tells, as one of its words; None where it tells none, or more than one.
+    """The part named by a word of a file's name; None if no part or more than one is named.
 
     Examples
     --------
@@ -43,25 +43,25 @@ def part_in(name: str) -> Part | None:
 
 
 def counts(parts: Iterable[Part]) -> tuple[int, int, int]:
-    """How many belong to train, val and test."""
+    """The number of train, val and test entries."""
     listed = list(parts)
     return listed.count("train"), listed.count("val"), listed.count("test")
 
 
 def one_part(parts: Iterable[Part]) -> tuple[str, ...]:
-    """What is said of a source of which a split names only one part, or none to train on."""
+    """The note about a source with only one part, or without a training part."""
     there = dict.fromkeys(parts)
     if len(there) == 1:
-        return (f"All images are of the part {next(iter(there))}; there is no other, so the source has no split.",)
+        return (f"All images belong to the part {next(iter(there))}, so the source has no split.",)
     if "train" not in there:
-        return ("The source has parts to validate and to test, but none to train on: they are taken as one.",)
+        return ("The source has parts for validation and test, but none for training. They are joined into one set.",)
     return ()
 
 
 def given(sizes: Sequence[int]) -> tuple[int | None, int]:
-    """`given_train` and `given_val` of images that stand in the order train, val, test, so many of each.
+    """`given_train` and `given_val` for these numbers of train, val and test images, in this order.
 
-    A source of one part has no split of its own. One without a training part has none either.
+    A source with only one part, or without a training part, has no split.
 
     Examples
     --------

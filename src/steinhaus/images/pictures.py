@@ -1,7 +1,6 @@
 """One picture file (PNG, JPEG, WebP, BMP, TIFF, AVIF, HEIC) -> uint8 pixels of one mode, grey or RGB.
 
-A file is not trusted: its size is asked of its header before it is decoded, and all that goes wrong is one kind of
-error.
+A file is not trusted: the size in its header is checked before it is decoded, and every failure is a `BadPictureError`.
 """
 
 from __future__ import annotations
@@ -30,19 +29,22 @@ from steinhaus.images.progress import Progress
 from steinhaus.wording import option
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
-_OPTIONAL = {"AVIF": rb"....ftypavi[fs]", "HEIF": rb"....ftyp(hei[cfsx]|hev[cx]|mif1|msf1)"}  # where Pillow has them
+_OPTIONAL = {
+    "AVIF": rb"....ftypavi[fs]",
+    "HEIF": rb"....ftyp(hei[cfsx]|hev[cx]|mif1|msf1)",
+}  # formats that not every Pillow can read
 _GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "I;16N")
-_ORIENTATION = 0x0112  # EXIF 2.32, tag 274: how to turn the picture upright
+_ORIENTATION = 0x0112  # EXIF 2.32, tag 274: the turn that brings the picture upright
 
 
 @dataclass(frozen=True)
 class Look:
-    """What every picture is brought to."""
+    """The mode and size to which every picture is brought."""
 
-    mode: str | None = None  # "L" or "RGB"; None: what all pictures are
-    size: tuple[int, int] | None = None  # width, height; None: what all pictures have
-    fit: str = "crop"  # where the shape differs: "crop" the middle, "pad" with background, or "stretch"
-    background: int = 0  # grey value under transparent pixels and beside padded ones
+    mode: str | None = None  # "L" or "RGB"; None: the common mode of all pictures
+    size: tuple[int, int] | None = None  # width, height; None: the common size of all pictures
+    fit: str = "crop"  # for other shapes: "crop" the middle, "pad" with background, or "stretch"
+    background: int = 0  # grey value behind transparent pixels and around padded pictures
 
     def __post_init__(self) -> None:
         if self.mode not in (None, "L", "RGB"):
@@ -60,7 +62,7 @@ def _is_size(size: Any) -> bool:
 
 
 class BadPictureError(Exception):
-    """Why a picture cannot be read."""
+    """The reason why a picture cannot be read."""
 
 
 def read(
@@ -73,7 +75,7 @@ def read(
     limits: Limits,
     progress: Progress | None,
 ) -> Images:
-    """Read one picture, as a collection of one; of a TIFF file of several pages each is an image.
+    """Read one picture as a collection of one image. Each page of a TIFF file becomes an image.
 
     The options are those of `folder.read`.
     """
@@ -95,7 +97,7 @@ def read(
 
 
 def _pages(path: Path, look: Look, limits: Limits) -> Iterator[NDArray[np.uint8]]:
-    """The pages of a picture; all have one but some TIFF files."""
+    """The pages of a picture. Only TIFF files can have more than one."""
     with opened(path, limits, pages=True) as image:
         n = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
         for page in range(n):
@@ -122,9 +124,9 @@ def to_one() -> str:
 
 @contextmanager
 def opened(path: Path | bytes, limits: Limits, *, pages: bool = False) -> Iterator[Image.Image]:
-    """Open a picture, a file or the bytes of one, its header checked and nothing decoded.
+    """Open a picture (a file, or its bytes) and check its header. Nothing is decoded.
 
-    All that goes wrong becomes a `BadPictureError`, and so does a TIFF file of several pages, but where `pages` is set.
+    Every failure becomes a `BadPictureError`, and so does a TIFF file of several pages, unless `pages` is set.
     """
     try:
         with io.BytesIO(path) if isinstance(path, bytes) else open_regular(path) as file:
@@ -144,7 +146,9 @@ def opened(path: Path | bytes, limits: Limits, *, pages: bool = False) -> Iterat
                 if image.format in ("PNG", "WEBP", "AVIF") and getattr(image, "is_animated", False):
                     raise BadPictureError("is an animation, not one picture")
                 if image.format == "TIFF" and not pages and (n := getattr(image, "n_frames", 1)) > 1:
-                    raise BadPictureError(f"has {n:,} pages, not one; open it alone, and each page is an image")
+                    raise BadPictureError(
+                        f"has {n:,} pages, not one; open the file alone to read each page as an image"
+                    )
                 yield image
     except (BadPictureError, DataError, MemoryError):
         raise
@@ -154,12 +158,12 @@ def opened(path: Path | bytes, limits: Limits, *, pages: bool = False) -> Iterat
         raise BadPictureError(
             "is not a PNG, JPEG, WebP, BMP, TIFF, AVIF or HEIC picture, or its beginning is damaged"
         ) from None
-    except Exception as error:  # decoders raise whatever they trip over in a damaged file
+    except Exception as error:  # damaged files make decoders raise almost anything
         raise BadPictureError(f"cannot be read: {str(error) or type(error).__name__}") from None
 
 
 def _optional(file: BinaryIO) -> tuple[str, ...]:
-    """The format of a picture that Pillow can read only where it was built so, or where another package is there."""
+    """The format of an AVIF or HEIC picture, which only some builds of Pillow or another package can read."""
     file.seek(0)
     head = file.read(16)
     file.seek(0)
@@ -187,9 +191,9 @@ def check_size(width: int, height: int, limits: Limits) -> None:
 
 
 def _webp_size(head: bytes) -> tuple[int, int]:
-    """The width and height that the first bytes of a WebP file declare; 0, 0 of other files (RFC 9649, section 2).
+    """The width and height in the first bytes of a WebP file (RFC 9649, section 2); 0, 0 for other files.
 
-    Pillow allocates the whole canvas of a WebP file when it opens it, before its size can be asked.
+    Pillow allocates the whole canvas when it opens a WebP file, so the size has to be checked before that.
     """
     numbers = [
         int.from_bytes(head[first:end], "little") for first, end in ((24, 27), (27, 30), (21, 25), (26, 28), (28, 30))
@@ -206,16 +210,16 @@ def _webp_size(head: bytes) -> tuple[int, int]:
 
 
 def decoded(path: Path | bytes, look: Look, limits: Limits) -> NDArray[np.uint8]:
-    """Decode a picture and bring it to the mode and size asked for, (h, w) or (h, w, 3)."""
+    """Decode a picture and bring it to the mode and size of `look`, (h, w) or (h, w, 3) uint8."""
     with opened(path, limits) as image:
         return brought(image, look, lambda: opened(path, limits))
 
 
 def brought(image: Image.Image, look: Look, again: Again) -> NDArray[np.uint8]:
-    """The pixels of a picture of which nothing is decoded yet, of the mode and size asked for."""
+    """The pixels of an undecoded picture, in the mode and size of `look`."""
     mode = look.mode or mode_of(image)
     plain = _opaque(eight_bits(image, again), look.background).convert(mode)
-    plain.getexif()[_ORIENTATION] = orientation_of(image)  # asked for last: Pillow decodes a PNG to find it
+    plain.getexif()[_ORIENTATION] = orientation_of(image)  # done last, because Pillow decodes a PNG to find it
     plain = ImageOps.exif_transpose(plain)
     if look.size is not None and plain.size != look.size:
         plain = _resized(plain, look.size, look)
@@ -223,20 +227,20 @@ def brought(image: Image.Image, look: Look, again: Again) -> NDArray[np.uint8]:
 
 
 def mode_of(image: Image.Image) -> str:
-    """The mode of a picture among the two that there are here. A palette is colour."""
+    """The mode of a picture, "L" or "RGB". A palette counts as colour."""
     return "L" if image.mode in _GREY or raw_of(image).startswith("LA;16") else "RGB"
 
 
 def orientation_of(image: Image.Image) -> int:
-    """How a picture lies, by its EXIF data: 1 is upright."""
+    """The orientation of a picture in its EXIF data; 1 is upright."""
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # damaged EXIF data do not make a picture unreadable: it stands as it is
+    except Exception:  # damaged EXIF data do not make a picture unreadable; it is not turned
         return 1
 
 
 def _opaque(image: Image.Image, background: int) -> Image.Image:
-    """A picture laid over a background of one grey value."""
+    """A picture on a background of one grey value."""
     if not image.has_transparency_data:
         return image
     ground = Image.new("RGBA", image.size, (background, background, background, 255))
@@ -255,7 +259,7 @@ def _resized(image: Image.Image, size: tuple[int, int], look: Look) -> Image.Ima
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence Pillow's warnings: about sizes, which are checked here, and about oddities that it works around."""
+    """Silence Pillow's warnings about sizes, which are checked here, and about oddities that Pillow works around."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

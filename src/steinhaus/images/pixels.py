@@ -1,4 +1,4 @@
-"""What arrays may be pixels, and what they become: uint8, float32 or float64, one image a row, in C order."""
+"""Turn arrays into pixels: uint8, float32 or float64, one image per row, in C order."""
 
 from __future__ import annotations
 
@@ -16,41 +16,44 @@ from steinhaus.images.limits import Limits
 
 Pixels = NDArray[Any]  # (n, h, w), (n, h, w, c) or (n, d): uint8, float32 or float64
 
-_BLOCK = 1 << 22  # values looked at in one go, so that a check of a large array needs little memory
+_BLOCK = 1 << 22  # values per block, so that checking a large array needs little memory
 _CHANNELS = (3, 4)
 
 
 def as_pixels(array: Any, name: str, shape: tuple[int, ...] | None = None) -> tuple[Pixels, float]:
     """Check an array and turn it into pixels.
 
-    uint8, float32 and float64 stay as they are, without a copy where they are in C order; booleans become 0 and 1;
-    other integers become uint8 where they are all 0..255, else float32 where that holds them exactly, else float64;
-    float16 becomes float32. (n, h, w, 1) becomes (n, h, w).
+    uint8, float32 and float64 keep their type, and are not copied if they are in C order. Booleans become 0 and 1.
+    Other integers become uint8 if all are 0..255, else float32 if it holds them exactly, else float64. float16 becomes
+    float32. (n, h, w, 1) becomes (n, h, w).
 
     Parameters
     ----------
     array
         (n, d), (n, h, w) or (n, h, w, c).
     name
-        What to call it in messages.
+        The name of the array in messages.
     shape
-        The shape of one image, where rows are to be reshaped.
+        The shape of one image, if rows should be reshaped.
 
     Returns
     -------
     pixels : ndarray
     full_scale : float
-        The value of a full pixel: 255 for uint8, 65535 for wider integers of that range, 1 for floats and booleans.
+        The pixel value that counts as 1: 255 for uint8, 65535 for wider integers of that range, 1 for floats and
+        booleans.
 
     Raises
     ------
     DataError
-        Where the array holds no numbers, no images, complex numbers, NaN or infinity, or has another shape.
+        If the array holds anything but finite real numbers, is empty, or has another shape.
     """
     try:
         values = np.asarray(array)
     except ValueError as error:
-        raise DataError(f"{name}: the images do not all have one shape, so they are no array ({error}).") from None
+        raise DataError(
+            f"{name}: the images do not all have the same shape, so they do not form an array ({error})."
+        ) from None
     if values.dtype.kind not in "buif" or values.dtype.itemsize > 8:
         raise DataError(f"{name}: pixels must be integers or floats of at most 64 bits, {_what(values.dtype)}.")
     values = _shaped(values, name, shape)
@@ -60,7 +63,7 @@ def as_pixels(array: Any, name: str, shape: tuple[int, ...] | None = None) -> tu
 
 
 def check_finite(values: NDArray[Any], name: str) -> None:
-    """Refuse NaN and infinity, and say where the first one is."""
+    """Refuse NaN and infinity, and name the first one. Values: (n, ...) of any dtype."""
     if values.dtype.kind != "f":
         return
     rows = max(1, _BLOCK // max(1, math.prod(values.shape[1:])))
@@ -70,16 +73,16 @@ def check_finite(values: NDArray[Any], name: str) -> None:
         if not finite.all():
             place = tuple(int(axis) for axis in np.argwhere(~finite)[0])
             raise DataError(
-                f"{name}: image {first + place[0]} has the value {block[place]} at {list(place[1:])}; every pixel "
-                f"must be a finite number. Replace or leave out such values."
+                f"{name}: image {first + place[0]} has the value {block[place]} at {list(place[1:])}, but every pixel "
+                "must be a finite number. Replace or leave out such values."
             )
 
 
 def scale_of(full_scale: float | None, usual: float, name: str) -> float:
-    """The pixel value that counts as 1: as given and sound, or the usual one."""
+    """The pixel value that counts as 1: the given one, if it is valid, or the usual one."""
     if full_scale is None:
         return usual
-    if not 0 < full_scale <= sys.float_info.max:  # larger integers are no floats
+    if not 0 < full_scale <= sys.float_info.max:  # larger integers are not floats
         raise DataError(
             f"{name}: full_scale is the pixel value that counts as 1; it must be positive, not {str(full_scale)[:40]}."
         )
@@ -87,7 +90,7 @@ def scale_of(full_scale: float | None, usual: float, name: str) -> float:
 
 
 def check_given_train(given_train: int | None, n: int, name: str, given_val: int = 0) -> None:
-    """Refuse a training part of the source's own that is none or all of its images, and a validation part too large."""
+    """Refuse a training part of no or of all images, and a validation part that is too large."""
     if given_train is not None and not 0 < given_train < n:
         raise DataError(f"{name}: given_train must be from 1 to {n - 1}, not {given_train}.")
     if not 0 <= given_val <= n - (given_train or n):
@@ -97,18 +100,18 @@ def check_given_train(given_train: int | None, n: int, name: str, given_val: int
 def stacked(
     parts: Sequence[tuple[str, np.dtype[Any], tuple[int, ...]]], limits: Limits
 ) -> tuple[NDArray[Any], list[NDArray[Any]]]:
-    """Allocate one array for parts (name, dtype, shape) that are to stand one after the other.
+    """Allocate one array for several parts (name, dtype, shape).
 
     Returns
     -------
     whole : ndarray
     places : list of ndarray
-        Where each part goes.
+        The view of the array for each part.
 
     Raises
     ------
     DataError
-        Where the parts differ in dtype or image shape, or take more memory than allowed.
+        If the parts differ in dtype or image shape, or take more memory than allowed.
     """
     name, dtype, shape = parts[0]
     for other, other_dtype, other_shape in parts[1:]:
@@ -140,12 +143,13 @@ def _what(dtype: np.dtype[Any]) -> str:
 
 
 def _shaped(values: NDArray[Any], name: str, shape: tuple[int, ...] | None) -> NDArray[Any]:
+    # in: values of any shape
     if values.ndim == 0 or values.size == 0:
         raise DataError(f"{name} holds no images: its shape is {values.shape}.")
     if shape is not None:
         if math.prod(shape) != math.prod(values.shape[1:]) or any(side < 1 for side in shape):
             raise DataError(
-                f"{name}: an image has {math.prod(values.shape[1:]):,} values, which do not fill the shape "
+                f"{name}: an image has {math.prod(values.shape[1:]):,} values, which do not fit the shape "
                 f"{tuple(shape)}."
             )
         values = values.reshape(len(values), *shape)
@@ -168,6 +172,7 @@ def _shaped(values: NDArray[Any], name: str, shape: tuple[int, ...] | None) -> N
 
 
 def _converted(values: NDArray[Any]) -> tuple[Pixels, float]:
+    # in: values (n, ...)
     kind, size = values.dtype.kind, values.dtype.itemsize
     if kind == "b":
         return values.view(np.uint8), 1.0

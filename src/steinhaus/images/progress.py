@@ -1,4 +1,4 @@
-"""How readers say how far they are. They never print; whoever opens a source may listen."""
+"""How readers report their progress. They never print; the caller may pass a listener."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """A listener, called many times as a long step goes on."""
+    """A listener that is called many times during a long step."""
 
     def __call__(self, what: str, done: int, total: int | None, unit: str) -> None:
-        """Hear of a step: what is done, how far, of how much in all (None: not known), in "bytes" or "pictures"."""
+        """Take a report: the step, the amount done, the total (None: unknown), and the unit, "bytes" or "pictures"."""
         ...

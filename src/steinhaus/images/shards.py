@@ -1,4 +1,4 @@
-"""Sets in several files: which belong to one, in which order, and of which part of the set's own split each is."""
+"""Sets in several files: which files belong to a set, their order, and the part of the split of each."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from steinhaus.errors import DataError
 from steinhaus.images.files import natural, reading, shown
 from steinhaus.images.parts import ORDER, Part, part_in, part_of
 
-DEEPEST = 3  # folders above the files
+DEEPEST = 3  # levels of folders above the files
 
 
 def folders(root: Path) -> Iterator[tuple[int, list[Path]]]:
-    """The files of a folder, then those of each folder in it, and so on: how deep they lie, and in natural order.
+    """Yield each folder's depth and its files in natural order, from the top down.
 
-    Without hidden ones, and without links to folders; of folders that cannot be opened, none.
+    Hidden files, links to folders, and folders that cannot be opened are left out.
     """
     pending = [(0, root)]
-    for depth, place in pending:  # which grows meanwhile
+    for depth, place in pending:  # the list grows in the loop
         files: list[str] = []
         below: list[str] = []
         try:
@@ -39,7 +39,7 @@ def folders(root: Path) -> Iterator[tuple[int, list[Path]]]:
 
 
 def found(root: Path, belongs: Callable[[str], object]) -> list[Path]:
-    """The files of a folder whose names belong to a set or, where it has none, those in the folders in it."""
+    """The files of a folder that belong to a set; if it has none, those in its sub-folders."""
     files: list[Path] = []
     level = 0
     for depth, there in folders(root):
@@ -53,14 +53,14 @@ def found(root: Path, belongs: Callable[[str], object]) -> list[Path]:
 def ordered(
     folder: Path, endings: tuple[str, ...], part_of_file: Callable[[str], Part | None] = part_in
 ) -> list[tuple[Path, Part | None]]:
-    """The files of a set and the part that each is of: by their names, or by those of the folders that they lie in.
+    """The files of a set and the part of each, from the names of files or of their folders.
 
-    In natural order, those to train first. `part_of_file` tells the part by a file's name without its endings.
+    Natural order, training files first. `part_of_file` finds the part from a file's name without its endings.
 
     Raises
     ------
     DataError
-        Where it cannot be known which files belong together.
+        If it is not clear which files belong together.
     """
     files = found(folder, lambda name: name.lower().endswith(endings))
     places = [file.relative_to(folder) for file in files]
@@ -74,14 +74,14 @@ def ordered(
         one = places[parts.index(known[0])].name
         other = places[parts.index(None)].name
         raise DataError(
-            f"{shown(folder)}: {shown(one)} is named after a part of a split, and {shown(other)} after none. Open the "
-            "files of one kind alone, or put them into a folder of their own."
+            f"{shown(folder)}: {shown(one)} is named after a part of a split, but {shown(other)} is not. Open the "
+            "files of one kind alone, or move them into a separate folder."
         )
     together = list(zip(files, parts, strict=True))
     return sorted(together, key=lambda pair: ORDER.index(pair[1] or "train"))
 
 
 def _part(place: Path, part_of_file: Callable[[str], Part | None]) -> Part | None:
-    """The part of a file, by its own name or else by the folder's."""
+    """The part of a file, from its own name, or else from its folder's."""
     own = part_of_file(place.name.split(".")[0])
     return own or next((part for name in reversed(place.parts[:-1]) if (part := part_of(name))), None)

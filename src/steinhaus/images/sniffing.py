@@ -1,4 +1,4 @@
-"""What a path is, told by its first bytes; and, where it is nothing that can be read, what it seems to be."""
+"""Find the kind of a path from its first bytes. If it cannot be read, say what it seems to be."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from steinhaus.images.files import open_content, reading, shown
 from steinhaus.images.limits import Limits
 from steinhaus.images.shards import folders
 
-HEAD = 512  # bytes that tell a format
+HEAD = 512  # first bytes that identify a format
 IDX_NAME = re.compile(r"[-.](idx[1-4]?([-.](ubyte|byte|short|int|float|double))?|ubyte)(\.gz)?$", re.IGNORECASE)
 READABLE = (
-    "Readable are IDX files (MNIST's format), .npy, .npz, .mat, HDF5, Zarr, Parquet, Arrow, CSV tables, JSON lines, "
+    "Steinhaus reads IDX files (MNIST's format), .npy, .npz, .mat, HDF5, Zarr, Parquet, Arrow, CSV tables, JSON lines, "
     "fvecs, "
     "bvecs, CIFAR's binary files; PNG, JPEG, WebP, BMP, TIFF, AVIF and HEIC pictures; folders of these, and tar files "
     "of pictures."
 )
 
-# The endings by which pictures are found in folders and archives.
+# Pictures in folders and archives are found by these endings.
 SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif",
 )  # fmt: skip
@@ -46,20 +46,20 @@ _PICTURES = re.compile(
 )
 _IDX = re.compile(rb"\x00\x00[\x08\x09\x0b\x0c\x0d\x0e][\x01-\x04]")
 _ANY_CASE = re.DOTALL | re.IGNORECASE
-_CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1f]")  # bytes that no text has
+_CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1f]")  # bytes that never occur in text
 
-# First bytes of what people mistake for a data set, and what to do about it.
+# First bytes of files that people mistake for a data set, and the advice for each.
 _OTHERS: tuple[tuple[bytes, str], ...] = (
     (
         rb"(\xef\xbb\xbf)?\s*<(!doctype\s+html|html|head)",
-        "a web page (HTML), not a data set: perhaps a download's error or login page. Fetch the file itself",
+        "a web page (HTML), not a data set: perhaps the error or login page of a download. Fetch the file itself",
     ),
     (rb"\s*<\?xml|\s*<error", "XML, perhaps a server's error message. Fetch the file again"),
     (rb"version https://git-lfs", "a Git LFS pointer, not the file itself. Fetch it with: git lfs pull"),
     (
         rb"\x80[\x02-\x05]",
         "a Python pickle, which can run any code when it is loaded; Steinhaus never loads one. Save the arrays with "
-        "np.savez; of CIFAR take the binary version, which is read",
+        "np.savez. For CIFAR, use the binary version",
     ),
     (rb"MATLAB 7", "a MATLAB file of version 7.3. Save it again with -v7, or its arrays as .npz"),
     (rb"FEA1", "a Feather file of version 1. Save it again, as Feather or Parquet"),
@@ -76,12 +76,12 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
 
 
 def identify(path: Path, limits: Limits) -> str:
-    """Tell what a path is: one of the kinds for which `opening` has a reader.
+    """Find the kind of a path: one for which `opening` has a reader.
 
     Raises
     ------
     DataError
-        Where it does not exist, is empty, or is nothing that can be read; the message says what it seems to be.
+        If the path does not exist, is empty, or cannot be read. The message says what it seems to be.
     """
     try:
         mode = os.stat(path).st_mode
@@ -95,19 +95,20 @@ def identify(path: Path, limits: Limits) -> str:
     with open_content(path, limits) as content:
         head, stored, compressed = content.read(HEAD), content.stored, content.compressed
     if stored == 0:
-        raise DataError(f"{shown(path)} is empty (0 bytes). An interrupted download or copy? Fetch it again.")
+        raise DataError(f"{shown(path)} is empty (0 bytes). Was the download or copy interrupted? Fetch it again.")
     if not head:
-        raise DataError(f"{shown(path)} is gzip-compressed, but there is nothing in it.")
+        raise DataError(f"{shown(path)} is gzip-compressed, but empty inside.")
     kind = _identify_head(path, head)
     if compressed and kind not in ("idx", "csv"):
         raise DataError(
-            f"{shown(path)} is a gzip-compressed {kind} file; only IDX and CSV are read compressed. Unpack it first."
+            f"{shown(path)} is a gzip-compressed {kind} file. Only IDX and CSV files can stay compressed. Unpack it "
+            "first."
         )
     return kind
 
 
 def _identify_head(path: Path, head: bytes) -> str:
-    """The kind of a file that begins so."""
+    """The kind of a file with these first bytes."""
     if (kind := _of_ending(path, head)) is not None:
         return kind
     for magic, kind in _HEADS.items():
@@ -124,16 +125,16 @@ def _identify_head(path: Path, head: bytes) -> str:
         return "tar"
     if IDX_NAME.search(path.name):
         raise DataError(
-            f"{shown(path)} is by its name an IDX file, but begins with the bytes {head[:4].hex(' ')}; IDX files of "
+            f"{shown(path)} is an IDX file by its name, but begins with the bytes {head[:4].hex(' ')}. IDX files of "
             f"images begin with 00 00 08 03. {READABLE}"
         )
     if not _CONTROLS.search(head):
         return "csv"
-    raise DataError(f"{shown(path)} is in no known format: it begins with the bytes {head[:8].hex(' ')}. {READABLE}")
+    raise DataError(f"{shown(path)} has no known format: it begins with the bytes {head[:8].hex(' ')}. {READABLE}")
 
 
 def _of_ending(path: Path, head: bytes) -> str | None:
-    """The kind of a file that its ending tells, because its first bytes do not."""
+    """The kind of a file by its ending, for formats without known first bytes."""
     ending = path.suffix.lower()
     if ending in (".fvecs", ".bvecs"):
         return "vectors"
@@ -147,14 +148,14 @@ def _of_ending(path: Path, head: bytes) -> str | None:
 
 
 def _is_cifar(size: int) -> bool:
-    """Whether a file may be records of CIFAR's binary version."""
+    """Whether a file of this size may hold records of CIFAR's binary version."""
     return size > 0 and (size % 3073 == 0 or size % 3074 == 0)
 
 
 def _identify_folder(path: Path) -> str:
-    """The kind of a folder, by the files that lie in it or, where none of these is data, in the folders in it.
+    """The kind of a folder, from its files or, if none of them is data, from those in its sub-folders.
 
-    Pictures in those folders make it one of pictures, but where there are IDX files above them.
+    Pictures in sub-folders make it a folder of pictures, unless there are IDX files above them.
     """
     with reading(path):
         names = os.listdir(path)
@@ -169,7 +170,7 @@ def _identify_folder(path: Path) -> str:
             return "folder"
         if found is None and len(kinds - {"picture"}) > 1:
             listed = " and ".join(sorted(_KINDS[kind] for kind in kinds))
-            raise DataError(f"{shown(path)} holds {listed}. Open one of these, or give each set a folder.")
+            raise DataError(f"{shown(path)} holds {listed}. Open one of them, or move each set into a separate folder.")
         if "idx folder" in kinds and found is None:
             return "idx folder"
         found = found or next(iter(kinds), None)
@@ -177,7 +178,7 @@ def _identify_folder(path: Path) -> str:
 
 
 def _kind_by_name(file: Path) -> str | None:
-    """What a file in a folder is by its name; its content is looked at when it is read."""
+    """The kind of a file in a folder by its name. Its content is checked when it is read."""
     if IDX_NAME.search(file.name):
         return "idx folder"
     ending = file.suffix.lower()

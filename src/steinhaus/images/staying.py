@@ -1,4 +1,4 @@
-"""Collections whose pixels stay in their store: checked as others are, a stretch at a time."""
+"""Collections whose pixels stay on disk. They are checked like others, one stretch at a time."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ def stored_images(
 ) -> Images:
     """A collection whose pixels stay in a store.
 
-    The parameters are those of `Images.from_arrays`; image: a picture's shape.
+    The parameters are those of `Images.from_arrays`. `image` is the shape of one picture.
 
     Raises
     ------
     DataError
-        Where the pixels would have to be converted, are not finite, or do not fill the shape; or where labels do not
-        belong to them.
+        If the pixels need a conversion, are not finite, or do not fit the shape; or if the labels do not belong to
+        them.
     """
     if store.dtype not in (np.uint8, np.float32, np.float64) or not store.dtype.isnative:
         raise DataError(
-            f"{name} has dtype {store.dtype.str}; only uint8, float32 and float64 in this machine's byte order are "
-            "read from where they are stored. Bring it to one of these first: steinhaus data import."
+            f"{name} has dtype {store.dtype.str}; only uint8, float32 and float64 in this machine's byte order can "
+            "stay on disk. Convert it first: steinhaus data import."
         )
     if 0 in store.shape:
         raise DataError(f"{name} holds no images.")
@@ -53,7 +53,7 @@ def stored_images(
     if len(image) == 3 and image[2] == 1:
         image = image[:2]
     if math.prod(image) != store.shape[1] or not 1 <= len(image) <= 3:
-        raise DataError(f"{name}: an image has {store.shape[1]:,} values, which do not fill the shape {image}.")
+        raise DataError(f"{name}: an image has {store.shape[1]:,} values, which do not fit the shape {image}.")
     check_given_train(given_train, store.shape[0], name, given_val)
     _check_finite(store, name)
     indices, names = (None, None) if labels is None else encode(labels, store.shape[0], name, label_names)
@@ -74,7 +74,7 @@ def stored_images(
 
 
 def _check_finite(store: Store, name: str) -> None:
-    """Refuse NaN and infinity, and say where the first one is; reads all pixels of floats, none of integers."""
+    """Refuse NaN and infinity, and name the first one. Reads all pixels of floats, and none of integers."""
     step = max(1, STRETCH // (store.shape[1] * store.dtype.itemsize))
     for first in range(0, store.shape[0] if store.dtype.kind == "f" else 0, step):
         rows = store.read(first, min(first + step, store.shape[0]))
@@ -82,6 +82,6 @@ def _check_finite(store: Store, name: str) -> None:
         if not finite.all():
             row, column = np.argwhere(~finite)[0].tolist()
             raise DataError(
-                f"{name}: image {first + row} has the value {rows[row, column]} at {column}; every pixel must be a "
+                f"{name}: image {first + row} has the value {rows[row, column]} at {column}, but every pixel must be a "
                 "finite number. Replace or leave out such values."
             )

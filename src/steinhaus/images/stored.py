@@ -1,4 +1,4 @@
-"""Pixels that stay where they are stored, and are read a stretch at a time: for sets larger than memory."""
+"""Pixels that stay on disk and are read one stretch at a time, for sets larger than memory."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from steinhaus.images.files import open_regular, reading, shown
 from steinhaus.images.labels import Int64
 from steinhaus.images.mapping import mapped
 
-STRETCH = 32 << 20  # bytes read in one go
+STRETCH = 32 << 20  # bytes read at once
 
 
 class Store(Protocol):
-    """Where the pixels of a set are, an image a row of (n, d); one a kind of file. Several threads may read it."""
+    """The place of a set's pixels, (n, d), one image per row. Each kind of file has a class. Threads may share it."""
 
     shape: tuple[int, int]
     dtype: np.dtype[Any]  # uint8, float32 or float64
-    bounds: Int64  # (b + 1,) where the pieces begin that are read as a whole, and where the last one ends
+    bounds: Int64  # (b + 1,) first rows of the pieces that are read as a whole, and the end of the last
 
     def read(self, first: int, end: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
-        """The rows first..end, in C order; `out` is an array of their shape to put them into."""
+        """The rows first..end - 1, (end - first, d) in C order; they are put into `out` if it is given."""
         ...
 
     def view(self, first: int, end: int) -> NDArray[Any] | None:
-        """The same where they lie, read-only; None where they have to be read."""
+        """The same rows as a read-only view of the file; None if they have to be read."""
         ...
 
     def pick(self, rows: Int64) -> NDArray[Any]:
@@ -40,16 +40,16 @@ class Store(Protocol):
 
 
 class StoredPixels:
-    """An array of pixels, (n, h, w), (n, h, w, c) or (n, d), as far as its shape, its type and its rows go.
+    """Pixels on disk, (n, h, w), (n, h, w, c) or (n, d), with the shape, dtype and rows of an array.
 
     Parameters
     ----------
     store
-        Where the pixels are.
+        The store that holds the pixels.
     image
         The shape of one image.
     take
-        (m,) rows of the store: the images are these, in this order; None: all of them.
+        (m,) int64, the rows of the store that are the images, in this order. None: all rows.
     """
 
     def __init__(self, store: Store, image: tuple[int, ...], take: Int64 | None = None) -> None:
@@ -70,14 +70,14 @@ class StoredPixels:
 
     @property
     def nbytes(self) -> int:
-        """What the pixels would take in memory."""
+        """The bytes that the pixels would take in memory."""
         return self.size * self.dtype.itemsize
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
-        """The images of a number, a slice or an array of numbers, read into memory."""
+        """The images of an index, a slice or an array of indices, read into memory."""
         if isinstance(index, slice) and self.take is None and index.step in (None, 1):
             first, end, _ = index.indices(len(self))
             return self.source.read(first, max(first, end)).reshape(-1, *self.shape[1:])
@@ -91,7 +91,7 @@ class StoredPixels:
             yield from stretch
 
     def reshape(self, *shape: int) -> StoredPixels:
-        """The same pixels as rows, (n, d), or as images again."""
+        """The same pixels as rows, (n, d), or as images."""
         n, *image = shape
         if image == [-1]:
             image = [self.size // max(1, len(self))]
@@ -100,11 +100,11 @@ class StoredPixels:
         return StoredPixels(self.source, tuple(image), self.take)
 
     def taken(self, rows: Int64) -> StoredPixels:
-        """The images of these rows, in this order, left where they are."""
+        """The images of these rows, (m,) int64, in this order. They stay on disk."""
         return StoredPixels(self.source, self.shape[1:], rows if self.take is None else self.take[rows])
 
     def stretches(self) -> Iterator[NDArray[Any]]:
-        """All images in order, some at a time."""
+        """Yield all images in order, some at a time."""
         step = max(1, STRETCH // max(1, self.source.shape[1] * self.dtype.itemsize))
         for first in range(0, len(self), step):
             end = min(first + step, len(self))
@@ -113,7 +113,7 @@ class StoredPixels:
 
 
 class FileStore:
-    """An array in C order in a file, from some byte on: a .npy file, say."""
+    """An array in C order that begins at some byte of a file, such as a .npy file."""
 
     def __init__(self, path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], offset: int) -> None:
         self.path, self.dtype, self.offset = path, dtype, offset
@@ -138,6 +138,7 @@ class FileStore:
         return out
 
     def _fill(self, out: NDArray[Any], rows: list[int], each: int) -> None:
+        # in: out (m, d)
         width = self.shape[1] * self.dtype.itemsize
         view = out.reshape(-1).view(np.uint8).data
         with reading(self.path), open_regular(self.path) as file:
@@ -148,5 +149,5 @@ class FileStore:
                     got = cast(io.BufferedIOBase, file).readinto(view[done:wanted])
                     if not got:
                         missing = row + done // width - place * each
-                        raise DataError(f"{shown(self.path)} is cut short: image {missing} is not there any more.")
+                        raise DataError(f"{shown(self.path)} is cut short: image {missing} is no longer there.")
                     done += got

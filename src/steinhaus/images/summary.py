@@ -1,4 +1,4 @@
-"""What a collection of images is, in a few facts: for people, and as JSON."""
+"""Summarise a collection of images, for people and as JSON."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from steinhaus.images.pixels import shape_text
 from steinhaus.images.splitting import usual_train, usual_val
 from steinhaus.images.stored import StoredPixels
 
-_MOST_LABELS = 12  # labels that are listed with their counts
+_MOST_LABELS = 12  # labels listed with their counts
 _MOST_COLUMNS = 12
 
 
 def facts(images: Images) -> dict[str, Any]:
-    """What there is to know before a study, in JSON's types.
+    """Facts to know before a study, in types of JSON.
 
     Returns
     -------
     dict
-        name, n, shape, dtype, full_scale, range (smallest and largest value; None of a set that stays on disk), labels
-        (name -> count, or None), split (train, val, test; None without one), train and val (what a study takes by
-        default), columns, weights (their sum, or None), skipped (file and reason), notes.
+        name, n, shape, dtype, full_scale, range (smallest and largest value; None if the set stays on disk), labels
+        (name -> count, or None), split (train, val, test; None if there is none), train and val (a study's defaults),
+        columns, weights (their sum, or None), skipped (file and reason), notes.
     """
     stays = isinstance(images.pixels, StoredPixels)
     return {
@@ -45,17 +45,19 @@ def facts(images: Images) -> dict[str, Any]:
 
 
 def lines(images: Images, train: float | int | str | None = None, val: str | None = None) -> list[str]:
-    """The same in two to four lines.
+    """The same facts in two to four lines.
 
     Parameters
     ----------
     train, val
-        What a study was asked for; None: what it takes by default.
+        The options of the study; None: the defaults.
     """
     known = facts(images)
     noun = ("image" if images.is_image else "row") + ("" if images.n == 1 else "s")
     scale = (
-        f"{images.full_scale:g} counts as 1" if images.is_image or images.full_scale != 1 else "in units of their own"
+        f"full scale {images.full_scale:g}"
+        if images.is_image or images.full_scale != 1
+        else "in the units of each column"
     )
     spread = "" if known["range"] is None else f", values {known['range'][0]:g} to {known['range'][1]:g}"
     found = [f"{images.name}: {images.n:,} {noun} of {shape_text(images.shape)}, {known['dtype']}{spread}; {scale}."]
@@ -75,15 +77,15 @@ def lines(images: Images, train: float | int | str | None = None, val: str | Non
 
 
 def _parts(images: Images, train: float | int | str, val: str | None) -> str:
-    """What a study trains and tests on, and why."""
+    """The line about the training and the test part."""
     split = _split(images)
     own = "" if split is None else "; its own split: " + ", ".join(f"{part} {n:,}" for part, n in split.items() if n)
     if train != "given":
         share = f"{train:g} of all" if isinstance(train, float) else f"{train:,} images"
-        return f"To train on: {'all' if train == 1.0 and isinstance(train, float) else share}{own}."
+        return f"Training part: {'all' if train == 1.0 and isinstance(train, float) else share}{own}."
     named = {"join": "validation joins training", "leave": "validation is left out", "test": "validation tests"}
     middle = f" ({named[val or usual_val(images)]})" if images.given_val else ""
-    return f"To train on: the source's own training part{middle}{own}."
+    return f"Training part: the source's own{middle}{own}."
 
 
 def _split(images: Images) -> dict[str, int] | None:

@@ -1,4 +1,4 @@
-"""Tables of text (CSV): one image or point a line, with or without labels and a line of names."""
+"""Text tables (CSV): one image or point per line, with or without labels and a line of names."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from steinhaus.images.table_labels import Raw
 from steinhaus.images.table_layout import Layout, Line, layout_of
 from steinhaus.wording import option
 
-_BLOCK = 4 * MEBIBYTE  # bytes of text parsed in one go
-_REFERENCE = 8  # bytes that a list or a dict takes for one of its items
+_BLOCK = 4 * MEBIBYTE  # bytes of text parsed at once
+_REFERENCE = 8  # bytes per item of a list or dict
 
 
 def read(
@@ -44,34 +44,34 @@ def read(
     limits: Limits,
     progress: Progress | None,
 ) -> Images:
-    """Read a table. Whole numbers 0..255 become uint8, anything else float64.
+    """Read a table. Whole numbers 0..255 become uint8, all other numbers float64.
 
     Parameters
     ----------
     labels
-        The column of labels: its name in the first line, its number, counted from 0, "first", "last" or "none". By
-        default a column named label, class, target, y (but beside an x) or digit; else a first or last column of text;
-        else, where columns have no names and all but one fill a square (785 = 1 + 28 x 28), the first or the last, if
-        one of them alone holds classes.
+        The column of labels: its name, its number (from 0), "first", "last" or "none". Default: a column named label,
+        class, target, digit or y (unless there is an x); else a first or last column of text. If the columns have no
+        names and all but one fill a square (785 = 1 + 28 x 28): the first or the last, if only one of them holds
+        classes.
     columns
-        The columns that are features, by name or number, as the file has them, or "all". By default all of numbers, but
-        those that number the rows.
+        The columns to cluster, by name or number, or "all". Default: all columns of numbers except those that number
+        the rows.
     without
-        Columns that are left out.
+        Columns to leave out. Default: none.
     shape
-        The shape of one image. By default square numbers of columns, from 16 on, become (side, side) where the columns
-        have no names of their own; others stay vectors.
+        The shape of one image. Default: (side, side) if the columns have no names and their number is a square of at
+        least 16; else rows stay vectors.
     full_scale
-        As in `Images.from_arrays`; of columns with names 1 by default: they are numbers in units of their own.
+        As in `Images.from_arrays`. Default for columns with names: 1, because they have units of their own.
     header
-        Whether the first line is one of names. None: as it seems.
+        Whether the first line holds names. Default: found from the line itself.
     weights
-        The column of the weights, by name or number.
+        The column of weights, by name or number. Default: no weights.
 
     Raises
     ------
     DataError
-        With line and column, where a line has another number of columns or a value is no number.
+        If a line has another number of columns, or a value is not a number. The message names line and column.
     """
     wanted = Wanted(columns, without)
     with open_content(path, limits) as content:
@@ -111,7 +111,7 @@ def read(
 
 
 def _read(blocks: Iterator[list[Line]], layout: Layout, name: str, limits: Limits) -> Raw:
-    """Parse all lines, within the limit of memory."""
+    """Parse all lines, within the memory limit."""
     found: list[str] = []
     texts: dict[str, str] = {}  # each label once
     parsed: list[NDArray[Any]] = []
@@ -136,7 +136,7 @@ def _read(blocks: Iterator[list[Line]], layout: Layout, name: str, limits: Limit
 
 
 def _chosen(raw: Raw, layout: Layout, wanted: Wanted, name: str) -> Raw:
-    """Keep the columns that are features."""
+    """Keep only the features."""
     names, values = raw.names, raw.values
     known = layout.names or tuple(str(column) for column in range(layout.columns))
     place = {column: place for place, column in enumerate(layout.features)}  # in `values`
@@ -144,7 +144,7 @@ def _chosen(raw: Raw, layout: Layout, wanted: Wanted, name: str) -> Raw:
     out = wanted.left_out(known, name)
     if (bad := next((column for column in asked if column not in place and column not in out), None)) is not None:
         what = "is the label" if bad == layout.label and not layout.by_text else "holds text"
-        raise DataError(f'{name}: column "{known[bad]}" {what}, and is no feature.')
+        raise DataError(f'{name}: column "{known[bad]}" {what}, so it cannot be a feature.')
     notes = list(raw.notes)
     one_by_one = wanted.columns is not None and wanted.columns != "all"
     columns = [column for column in (asked if one_by_one else layout.features) if column not in out]
@@ -154,7 +154,7 @@ def _chosen(raw: Raw, layout: Layout, wanted: Wanted, name: str) -> Raw:
     if wanted.columns is None and (names is None or not of_table.are_numbered(names)):
         for column in list(columns):
             if names is None and (column or of_table.square(len(place))):
-                continue  # without names, only a first column is looked at
+                continue  # without names, only a first column may number the rows
             note = of_table.check_identifier(known[column], values[:, place[column]], name)
             if note is not None:
                 columns.remove(column)
@@ -163,9 +163,7 @@ def _chosen(raw: Raw, layout: Layout, wanted: Wanted, name: str) -> Raw:
             notes.append(note)
     kept = [place[column] for column in columns]
     if not kept:
-        raise DataError(
-            f"{name}: no column is left to cluster. Name those that are features: {option('columns', '...')}"
-        )
+        raise DataError(f"{name}: no column is left to cluster. Name the features: {option('columns', '...')}")
     if kept == list(range(len(place))):
         return replace(raw, notes=notes)
     chosen = np.ascontiguousarray(values[:, kept])
@@ -173,7 +171,7 @@ def _chosen(raw: Raw, layout: Layout, wanted: Wanted, name: str) -> Raw:
 
 
 def _lines(content: Content) -> Iterator[Line]:
-    """The lines that are not blank, with their numbers."""
+    """Yield the lines that are not blank, with their numbers."""
     number = 0
     while line := content.readline():
         number += 1
@@ -184,13 +182,13 @@ def _lines(content: Content) -> Iterator[Line]:
                 f"{content.name}, line {number}: this is not UTF-8 text. Save the table as UTF-8."
             ) from None
         if number == 1 and "\r" in text:
-            raise DataError(f"{content.name}: its lines end in CR alone, as on old Macs. Save it with LF or CRLF.")
-        if text and not text.isspace() and not (number == 1 and re.fullmatch("sep=.", text)):  # which Excel writes
+            raise DataError(f"{content.name}: its lines end in CR only, as on old Macs. Save it with LF or CRLF.")
+        if text and not text.isspace() and not (number == 1 and re.fullmatch("sep=.", text)):  # Excel writes this line
             yield number, text
 
 
 def _blocks(first: list[Line], lines: Iterator[Line]) -> Iterator[list[Line]]:
-    """Lines in blocks of a few megabytes."""
+    """Yield lines in blocks of a few megabytes."""
     block, size = first, sum(len(text) for _, text in first)
     for line in lines:
         block.append(line)
@@ -203,11 +201,11 @@ def _blocks(first: list[Line], lines: Iterator[Line]) -> Iterator[list[Line]]:
 
 
 def _parsed(rows: list[str], block: list[Line], layout: Layout, name: str) -> NDArray[Any]:
-    """Parse the pixels of a block, (m, d): uint8 where all are whole numbers 0..255, else float64."""
+    """Parse the pixels of a block, (m, d): uint8 if all are whole numbers 0..255, else float64."""
     for dtype in (np.uint8, np.float64):
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("error")  # loadtxt warns where it reads "1.0" as an integer
+                warnings.simplefilter("error")  # loadtxt warns if it reads "1.0" as an integer
                 values = np.loadtxt(rows, dtype=dtype, delimiter=layout.delimiter, comments=None, ndmin=2)
         except (ValueError, Warning):
             continue
@@ -218,25 +216,26 @@ def _parsed(rows: list[str], block: list[Line], layout: Layout, name: str) -> ND
 
 
 def _fault(block: list[Line], layout: Layout, name: str) -> str:
-    """Say what is wrong with a block that cannot be parsed: the first fault, with its line and column."""
+    """The message for a block that cannot be parsed: its first fault, with line and column."""
     for number, line in block:
         fields = layout.fields(line)
         if len(fields) != layout.columns:
-            return f"{name}, line {number}: {len(fields):,} columns here, but {layout.columns:,} in the first line."
+            counts = f"the number of columns is {len(fields):,}, but the first line has {layout.columns:,}"
+            return f"{name}, line {number}: {counts}."
         for column, text in enumerate(fields):
             if column not in layout.features:
                 continue
             if (wrong := _wrong(text)) is not None:
                 where, way = f"{name}, line {number}, column {column + 1}", option("without", repr(layout.name(column)))
-                return f"{where}: {wrong}. Mend it, or leave out the row, or the column: {way}."
+                return f"{where}: {wrong}. Correct it, remove the row, or leave out the column: {way}."
     return f"{name}, lines {block[0][0]} to {block[-1][0]}: the numbers cannot be read."
 
 
 def _wrong(text: str) -> str | None:
-    """What is wrong with a field that should be a number; None: nothing."""
+    """What is wrong with a field that should be a number; None if nothing is."""
     text = text.strip()[:40]
     if is_missing(plain(text)) and not (is_number(text) or plain(text) != text):
         return f"the value is missing{f' ({text})' if text else ''}"
     if not is_number(text):
-        return f"{text!r} is not a number as 1234.5 is"
+        return f"{text!r} is not a number like 1234.5"
     return None if math.isfinite(float(text)) else f"{text} is not finite"

@@ -1,4 +1,4 @@
-"""How the lines of a table are to be read, told from the first two of them."""
+"""Find how to read the lines of a table, from its first two lines."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from steinhaus.images.columns import LABELS, Wanted, labels_among
 from steinhaus.wording import either, option
 
 USUAL = (",", ";", "\t")
-_COUNTED = 10  # columns from which on a first line 1, 2, 3, ... is one of names
+_COUNTED = 10  # with at least so many columns, a first line 1, 2, 3, ... holds names
 
 Line = tuple[int, str]  # number in the file, from 1, and text
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How the lines of a table are to be read."""
+    """How to read the lines of a table."""
 
     delimiter: str
     columns: int
     header: bool
-    names: tuple[str, ...] | None  # None: the columns have none of their own
+    names: tuple[str, ...] | None  # None: the columns have no names
     label: int | None  # column of the label
     text: frozenset[int] = frozenset()  # other columns of text
-    out: frozenset[int] = frozenset()  # columns that are not asked for, and not looked at
+    out: frozenset[int] = frozenset()  # columns that the user does not want; they are not parsed
     weight: int | None = None  # column of the weights
-    quoted: bool = False  # some of the first line's numbers stand in quotes, and so may those of others
-    by_text: bool = False  # the label was found because it is text
-    square: bool = False  # one of the columns at both ends is perhaps the label, and the others fill a square
+    quoted: bool = False  # numbers may stand in quotes, as in the first line
+    by_text: bool = False  # the label was chosen because it is a text column
+    square: bool = False  # the first or last column may be the label, because the others fill a square
 
     @property
     def features(self) -> tuple[int, ...]:
-        """The columns of numbers that are read, that of the weights among them."""
+        """The columns of numbers that are read, also the weights."""
         others = {self.label, *self.text, *self.out}
         return tuple(column for column in range(self.columns) if column not in others)
 
@@ -71,19 +71,19 @@ class Layout:
         return line.split(self.delimiter)
 
     def name(self, column: int) -> str:
-        """How a message names a column, and a user does: by its name, or else by its number."""
+        """The name of a column in messages and options, or its number if it has no name."""
         return str(column) if self.names is None or not self.names[column] else self.names[column]
 
 
 def evenly(line: str, delimiter: str) -> str:
-    """A line whose fields are parted by one delimiter each; of spaces there may be any number."""
+    """A line with exactly one delimiter between fields. If the delimiter is a space, several become one."""
     return " ".join(line.split()) if delimiter == " " else line
 
 
 def fields_of(line: str, delimiter: str) -> list[str]:
     """The fields of a line: one in quotes may hold what parts them."""
     if '"' in line:
-        with suppress(csv.Error):  # a field that is too long, or a line with a character 0
+        with suppress(csv.Error):  # the field is too long, or the line has a character 0
             return next(csv.reader([line], delimiter=delimiter), [])
     return line.split(delimiter)
 
@@ -97,11 +97,11 @@ def layout_of(
     header: bool | None = None,
     weights: str | int | None = None,
 ) -> Layout:
-    """Tell from the first two lines how the table is to be read."""
+    """Find from the first two lines how to read the table."""
     if all(is_sparse(line) for _, line in top):
         raise DataError(
-            f"{name} is in the svmlight format. Load it with sklearn.datasets.load_svmlight_file, and give KMeans the "
-            "matrix, or save its rows as .npy."
+            f"{name} is in the svmlight format. Load it with sklearn.datasets.load_svmlight_file, then give the matrix "
+            "to KMeans or save its rows as .npy."
         )
     first, following = top[0][1], top[1][1] if len(top) > 1 else ""
     usual = max(USUAL, key=first.count)
@@ -121,10 +121,11 @@ def layout_of(
     if header and len(second) == len(fields) > 0:
         _check_spelling(row, fields, labels, wanted, name)
     if header and _is_text(row) and all(not is_number(each) for each in row):
-        raise DataError(f"{name} is text, but no table of numbers: its second line is {top[1][1][:60]!r}.")
+        raise DataError(f"{name} is text, but not a table of numbers: its second line is {top[1][1][:60]!r}.")
     if header and len(second) != len(fields):
         raise DataError(
-            f"{name}, line {top[1][0]}: {len(second):,} columns here, but {len(fields):,} in the first line."
+            f"{name}, line {top[1][0]}: the number of columns is {len(second):,}, but the first line has "
+            f"{len(fields):,}."
         )
     counted = header and _is_counted(fields, second)
     names = tuple(fields) if header else None
@@ -143,9 +144,9 @@ def layout_of(
         out=frozenset(out - {label}), weight=weight, quoted='"' in (following if header else first),
     )  # fmt: skip
     if weight is not None and weight == label:
-        raise DataError(f'{name}: column "{layout.name(weight)}" is the label, and cannot be the weights too.')
+        raise DataError(f'{name}: column "{layout.name(weight)}" is the label, so it cannot hold the weights, too.')
     if not layout.features:
-        raise DataError(f"{name} has a column of labels and no pixels.")
+        raise DataError(f"{name} has a column of labels, but no pixels.")
     return layout
 
 
@@ -154,14 +155,14 @@ def _is_square_with_label(columns: int) -> bool:
 
 
 def _not_asked(names: Sequence[str], wanted: Wanted, name: str) -> set[int]:
-    """The columns that are to be left out, and those that are not among the ones asked for."""
+    """The columns that the user leaves out or does not ask for."""
     asked = wanted.by_name(names, name)
     others = {column for column in range(len(names)) if column not in asked} if asked else set()
     return wanted.left_out(names, name) | others
 
 
 def _text_columns(row: list[str], others: set[int | None]) -> Iterator[int]:
-    """The columns, but those others, that begin with a text; one that begins with a missing value may be numbers."""
+    """Yield the columns, except `others`, that begin with a text; after a missing value, numbers may follow."""
     return (
         column
         for column, each in enumerate(row)
@@ -170,7 +171,7 @@ def _text_columns(row: list[str], others: set[int | None]) -> Iterator[int]:
 
 
 def _text_at_an_end(row: list[str], out: set[int | None]) -> int | None:
-    """The first or the last column, where it alone is one of text, and not of dates."""
+    """The first or the last column, if only that one holds text and the text is not a date."""
     ends = [column for column in dict.fromkeys((0, len(row) - 1)) if column not in out]
     found = [c for c in ends if not (is_number(row[c]) or is_missing(row[c]) or is_date(row[c]))]
     return found[0] if len(found) == 1 else None
@@ -179,7 +180,7 @@ def _text_at_an_end(row: list[str], out: set[int | None]) -> int | None:
 def _check_spelling(
     row: list[str], names: Sequence[str], labels: str | int | bool | None, wanted: Wanted, name: str
 ) -> None:
-    """Refuse a column of numbers that are not written as numbers: taken for text, it would be left out."""
+    """Refuse a column of numbers in another spelling. It would be taken as text and left out."""
     out = _not_asked(names, wanted, name)
     label = _label_column(labels, names, row, wanted, name)
     for column, field in enumerate(row):
@@ -193,14 +194,14 @@ def _is_quoted(line: str, delimiter: str) -> bool:
 
 
 def _check_no_names(fields: list[str], second: list[str], name: str) -> None:
-    """Refuse a first line of numbers that may be names, as years and wavelengths are: they rise by equal steps."""
+    """Refuse a first line of numbers that may be names, such as years or wavelengths: they rise by equal steps."""
     steps, others = _steps(fields), _steps(second)
     if len(steps) != 1 or min(steps) <= 0:
         return
     if (len(fields) >= _COUNTED and len(others) != 1) or (_are_years(fields) and not _are_years(second)):
         no = either("header=False", "--no-header")
         raise DataError(
-            f"{name}: its first line, {', '.join(fields[:4])}, ..., may be names of columns, or data. Say which: "
+            f"{name}: its first line, {', '.join(fields[:4])}, ..., may hold column names or data. Say which: "
             f"{option('header', 'True', '')} or {no}."
         )
 
@@ -211,7 +212,7 @@ def _are_years(fields: list[str]) -> bool:
 
 
 def _steps(fields: list[str]) -> set[float]:
-    """The differences between numbers that stand side by side, rounded; none where there are fewer than three."""
+    """The rounded differences between neighbouring numbers; empty if there are fewer than three numbers."""
     if len(fields) < 3 or not all(is_number(each) for each in fields):
         return set()
     values = [float(each) for each in fields]
@@ -219,9 +220,9 @@ def _steps(fields: list[str]) -> set[float]:
 
 
 def _is_header(fields: list[str], second: list[str]) -> bool:
-    """Whether a first line is names: mostly text, a known name of labels at an end, or the numbers of the columns.
+    """Whether a first line holds names: mostly text, a known name of labels at an end, or column numbers.
 
-    Those are 0, 1, 2, ..., or 1, 2, 3, ... of many columns; a first name may be missing, as that of an index is.
+    Column numbers are 0, 1, 2, ..., or 1, 2, 3, ... if there are many. The first name may be missing, as for an index.
     """
     return (
         _is_counted(fields, second)
@@ -231,7 +232,7 @@ def _is_header(fields: list[str], second: list[str]) -> bool:
 
 
 def _is_counted(fields: list[str], second: list[str]) -> bool:
-    """Whether these are the numbers of the columns."""
+    """Whether these fields are column numbers."""
     columns = len(fields)
     if columns > 2 and fields == [str(column) for column in range(columns)]:
         return True
@@ -241,14 +242,14 @@ def _is_counted(fields: list[str], second: list[str]) -> bool:
 
 
 def _is_text(fields: list[str]) -> bool:
-    """Whether most fields are no numbers."""
+    """Whether most fields are not numbers."""
     return 2 * sum(not is_number(field) for field in fields) > len(fields)
 
 
 def _label_column(
     labels: str | int | bool | None, names: Sequence[str] | None, row: list[str], wanted: Wanted, name: str
 ) -> int | None:
-    """The column that is asked for, or that has a known name and is no feature that was asked for."""
+    """The label column: the one that the user names, or one with a known name that is not asked for as a feature."""
     columns = len(names or row)
     if labels is None:
         if names is None:
@@ -259,7 +260,7 @@ def _label_column(
     if labels is False or (labels in ("none", "first", "last") and labels not in (names or ())):
         return {False: None, "none": None, "first": 0, "last": columns - 1}[labels]
     if isinstance(labels, bool):
-        raise DataError(f"{name}: labels must be a column, or none, not {labels}.")
+        raise DataError(f"{name}: labels must be a column or 'none', not {labels}.")
     try:
         return of_table.place_of(labels, names or [str(column) for column in range(columns)], name)
     except DataError:

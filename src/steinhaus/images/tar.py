@@ -1,4 +1,4 @@
-"""Tar files of pictures, as WebDataset has them: members that share a name up to the first dot belong together."""
+"""Tar files of pictures, in WebDataset's format: members with the same name up to the first dot belong together."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from steinhaus.images.shards import ordered
 from steinhaus.images.sniffing import SUFFIXES
 from steinhaus.wording import option
 
-_LABELS = (".cls", ".label")  # a text or a number
+_LABELS = (".cls", ".label")  # each holds a text or a number
 _LONGEST_LABEL = 4096  # bytes
 _LARGEST_VECTOR = 1 << 20  # bytes
 
@@ -40,20 +40,20 @@ def read(
     limits: Limits,
     progress: Progress | None,
 ) -> Images:
-    """Read the pictures of a tar file, or of a folder of them, shard after shard, without extracting anything.
+    """Read the pictures of a tar file, or of a folder of tar files. Nothing is extracted to disk.
 
     Parameters
     ----------
     mode, size, fit, background
         See `folder.read`.
     labels
-        Whether labels are read: `x.cls` or `x.label` beside `x.png`, or "label" or "cls" in `x.json`; or, where there
-        is none of these, the folders in the archive, as in a folder of pictures.
+        Whether to read labels. Default True. They are in `x.cls` or `x.label` beside `x.png`, or under "label" or "cls"
+        in `x.json`; if there are none of these, the folders in the archive are labels.
 
     Raises
     ------
     DataError
-        With the shard, where one cannot be read; or see `encoded.decode_all`.
+        If a file cannot be read (the message names it), and as in `encoded.decode_all`.
     """
     look, files = Look(mode, size, fit, background), shards(path)
     images = decode_all(encoded(files, labels, limits), look, source_name(path), limits, progress)
@@ -61,14 +61,14 @@ def read(
 
 
 def shards(path: Path) -> list[tuple[Path, Part | None]]:
-    """The tar files of a path and the part that each is of; in natural order, those to train first."""
+    """The tar files of a path with their parts; in natural order, training files first."""
     if not path.is_dir():
         return [(path, None)]
     return ordered(path, (".tar",))
 
 
 def encoded(files: Sequence[tuple[Path, Part | None]], labels: bool, limits: Limits) -> Iterator[Encoded]:
-    """The pictures of some shards, one after the other; those to train first."""
+    """Yield the pictures of some tar files, training pictures first."""
     there = layout_of(files, labels, limits)
     parts: list[Part | None] = [part for part in ORDER if part in there.parts.values()]
     for wanted in parts or [None]:
@@ -82,7 +82,7 @@ def encoded(files: Sequence[tuple[Path, Part | None]], labels: bool, limits: Lim
 
 @dataclass(frozen=True)
 class Layout:
-    """What the folders in an archive tell of its pictures: by their names in it."""
+    """Labels and parts of pictures, by their names in the archive, as its folders tell them."""
 
     labels: dict[str, str] = field(default_factory=dict)
     parts: dict[str, Part] = field(default_factory=dict)
@@ -90,9 +90,9 @@ class Layout:
 
 
 def layout_of(files: Sequence[tuple[Path, Part | None]], labels: bool, limits: Limits) -> Layout:
-    """Tell labels and parts by folders, where no member tells a label and no shard's name a part.
+    """Find labels and parts from folders, if no member gives a label and no file name a part.
 
-    A folder that holds all pictures is none of these.
+    A folder that holds all pictures is neither a label nor a part.
     """
     if any(part is not None for _, part in files):
         return Layout()
@@ -107,7 +107,7 @@ def layout_of(files: Sequence[tuple[Path, Part | None]], labels: bool, limits: L
                 if member.isreg() and ending in SUFFIXES:
                     keys.append(key)
                 if member.isreg() and points_outside(member.name):
-                    return Layout()  # which is refused when it is read
+                    return Layout()  # reading refuses the archive later
     folders = [key.split("/")[:-1] for key in keys]
     above = _shared(folders)
     if not folders or any(len(folder) <= above for folder in folders):
@@ -117,12 +117,12 @@ def layout_of(files: Sequence[tuple[Path, Part | None]], labels: bool, limits: L
     names = [prefix + file for file in found.files]
     of_label = dict(zip(names, found.labels, strict=True)) if found.labels is not None else {}
     of_part = dict(zip(names, found.parts, strict=True)) if found.parts is not None else {}
-    told = ("Labels: the folders in the archive. If they are none: " + option("labels", repr("none")) + ".",)
+    told = ("Labels: the folders in the archive. If they are not labels: " + option("labels", repr("none")) + ".",)
     return Layout(of_label, of_part, (*(told if of_label else ()), *found.notes))
 
 
 def _shared(folders: Sequence[Sequence[str]]) -> int:
-    """How many folders lie above all pictures, but those named after parts of a split."""
+    """The number of folders above all pictures, without those named after parts of a split."""
     above = 0
     while all(len(names) > above and names[above] == folders[0][above] for names in folders) and folders:
         if part_of(folders[0][above]) is not None:
@@ -133,13 +133,13 @@ def _shared(folders: Sequence[Sequence[str]]) -> int:
 
 @contextmanager
 def _read(file: Path) -> Iterator[tarfile.TarFile]:
-    """A tar file; what can go wrong in it becomes a `DataError`."""
+    """Open a tar file. Errors in it become a `DataError`."""
     try:
         with reading(file), open_regular(file) as stream, _archive(stream) as archive:
             yield archive
     except DataError:
         raise
-    except (tarfile.TarError, ValueError, OverflowError) as error:  # what tarfile makes of damaged headers
+    except (tarfile.TarError, ValueError, OverflowError) as error:  # errors of tarfile for damaged headers
         raise DataError(f"{shown(file)} cannot be read as a tar file: {str(error).rstrip('.')}.") from error
 
 
@@ -149,23 +149,23 @@ def _archive(stream: BinaryIO) -> tarfile.TarFile:
 
 
 def _key_of(member: str) -> tuple[str, str]:
-    """What names a sample, and the ending of a member of it: up to the first dot, and from it on."""
+    """The name of a member's sample (up to the first dot), and its ending (from the dot)."""
     name = PurePosixPath(member)
     stem, _, ending = name.name.partition(".")
     return str(name.with_name(stem)) if stem else member, f".{ending.lower()}"
 
 
 def _samples(archive: tarfile.TarFile, file: Path, labels: bool, limits: Limits) -> Iterator[tuple[str, Encoded]]:
-    """Samples and their names: members of one name are neighbours; a sample ends where the name changes."""
+    """Yield samples with their names. The members of a sample are neighbours; it ends when the name changes."""
     key, picture, label, vector = "", None, None, None
     for member in iter(archive.next, None):
-        archive.members.clear()  # type: ignore[attr-defined]  # which tarfile keeps, for whoever wants to go back
+        archive.members.clear()  # type: ignore[attr-defined]  # tarfile keeps every member, so that callers can go back
         if not member.isreg():
             continue
         if points_outside(member.name):
             raise DataError(
-                f"{shown(file)} holds a member named {shown(member.name)}, which points outside; no set of pictures "
-                f"has such."
+                f"{shown(file)} holds a member named {shown(member.name)}, which points outside of the archive. No set "
+                "of pictures has such."
             )
         here, ending = _key_of(member.name)
         if here != key:
@@ -190,7 +190,7 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 
 def _label(data: bytes, ending: str) -> str | None:
-    """A label as text; None where a JSON document has none."""
+    """A label as text; None if the JSON document has none."""
     text = data.decode("utf-8", "backslashreplace").strip()
     if ending != ".json":
         return text

@@ -1,7 +1,7 @@
-"""Vectors as search libraries keep them: fvecs and bvecs files; and as JSON, one document a line.
+"""Vectors in the files of search libraries, fvecs and bvecs, and in JSON lines.
 
-In an fvecs file a vector is its length, an int32, and so many float32; in a bvecs file so many bytes
-(http://corpus-texmex.irisa.fr).
+In an fvecs file, a vector is its length (int32) followed by that many float32 values; in a bvecs file, by that many
+bytes (http://corpus-texmex.irisa.fr).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def read(
     limits: Limits,
     progress: Progress | None,
 ) -> Images:
-    """Read an fvecs or a bvecs file, told apart by its ending.
+    """Read an fvecs or a bvecs file. The ending of its name tells which.
 
     Parameters
     ----------
@@ -49,8 +49,8 @@ def read(
         width = 4 + d * dtype.itemsize
         if len(head) < 4 or d < 1 or content.stored % width:
             raise DataError(
-                f"{shown(path)} does not hold vectors of one length: its first declares {d:,} values, {width:,} bytes "
-                f"with its length, and the file has {content.stored:,}."
+                f"{shown(path)} does not hold vectors of one length: the first has {d:,} values, which take {width:,} "
+                f"bytes with their length, but the file has {content.stored:,} bytes."
             )
         n = content.stored // width
         limits.check_memory(shown(path), 2 * content.stored)
@@ -60,7 +60,9 @@ def read(
     lengths = np.ascontiguousarray(rows[:, :4]).view("<i4")[:, 0]
     if (lengths != d).any():
         row = int((lengths != d).argmax())
-        raise DataError(f"{shown(path)}: vector {row} declares {int(lengths[row]):,} values, and the first {d:,}.")
+        raise DataError(
+            f"{shown(path)}: vector {row} declares {int(lengths[row]):,} values, but the first declares {d:,}."
+        )
     values = np.ascontiguousarray(rows[:, 4:]).view(dtype)
     return Images.from_arrays(
         values.astype(dtype.newbyteorder("="), copy=False), name=source_name(path), shape=shape, full_scale=full_scale
@@ -77,21 +79,21 @@ def read_json(
     limits: Limits,
     progress: Progress | None,
 ) -> Images:
-    """Read JSON lines: a list of numbers each, or an object that holds one, and perhaps a label.
+    """Read JSON lines. Each is a list of numbers, or an object that holds such a list and perhaps a label.
 
     Parameters
     ----------
     images
-        The key of the list; by default embedding, vector or the like, or the only list of numbers.
+        The key of the list. Default: embedding, vector or similar, or the only list of numbers.
     labels
-        The key of the label; by default label, class, target, y or digit. "none": none.
+        The key of the label. Default: label, class, target, y or digit. "none": no labels.
     shape, full_scale
         As in `Images.from_arrays`.
 
     Raises
     ------
     DataError
-        With the line that is no such document.
+        If a line is not such a document. The message names the line.
     """
     rows: list[NDArray[np.float64]] = []
     found: list[Any] = []
@@ -119,7 +121,7 @@ def read_json(
             try:
                 rows.append(np.array(values, np.float64))
             except OverflowError:
-                raise DataError(f"{where}: it holds a number that no float64 holds.") from None
+                raise DataError(f"{where}: it holds a number that is too large for float64.") from None
             held += sys.getsizeof(rows[-1])
             limits.check_memory(content.name, held)
     if not rows:
@@ -135,11 +137,11 @@ def _document(line: bytes, where: str) -> Any:
         return json.loads(line)
     except (ValueError, RecursionError) as error:
         reason = error.msg if isinstance(error, json.JSONDecodeError) else "not UTF-8, or nested too deeply"
-        raise DataError(f"{where}: this is no JSON document ({reason}). Each line must be one.") from None
+        raise DataError(f"{where}: this is not a JSON document ({reason}). Each line must be one.") from None
 
 
 def _keys(document: Any, images: str | None, labels: Any, where: str) -> tuple[str | None, str | None]:
-    """The keys of the vector and of the label, by the first document; None: the document is the vector, no label."""
+    """The keys of vector and label in the first document; None: the document is the vector, or has no label."""
     if not isinstance(document, dict):
         return None, None
     vectors = [key for key, value in document.items() if _is_vector(value)]
@@ -147,12 +149,12 @@ def _keys(document: Any, images: str | None, labels: Any, where: str) -> tuple[s
     chosen = images or (named[0] if named else vectors[0] if len(vectors) == 1 else None)
     if not vectors and images is None:
         raise DataError(
-            f"{where}: none of {', '.join(list(document)[:8])} is a list of numbers. Records of numbers are read from "
-            "CSV or Parquet: save them so."
+            f"{where}: none of {', '.join(list(document)[:8])} is a list of numbers. Save records of numbers as CSV or "
+            "Parquet."
         )
     if chosen is None or chosen not in document:
         raise DataError(
-            f"{where}: which of {', '.join(list(document)[:8])} is the vector cannot be told. Name it: "
+            f"{where}: it is not clear which of {', '.join(list(document)[:8])} is the vector. Name it: "
             f"{option('images', '...')}"
         )
     if is_none(labels):

@@ -25,9 +25,9 @@ from steinhaus.wording import option
 
 PIXELS = ("pixels", "images", "x", "X", "data")
 LABELS = ("labels", "label", "y", "target")
-ABOUT = "steinhaus"  # the attribute in which `importing` says what the pixels are
-_CHUNK_NAME = 64  # bytes that the name of a chunk takes in memory
-_BLANK = 1000  # chunks of labels that may be left out because they are blank: Zarr takes 0.2 ms for each
+ABOUT = "steinhaus"  # the attribute in which `importing` describes the pixels
+_CHUNK_NAME = 64  # bytes of memory per name of a chunk
+_BLANK = 1000  # largest number of blank chunks of labels that may be absent: Zarr needs 0.2 ms for each
 
 
 def read(
@@ -42,29 +42,29 @@ def read(
     limits: Limits,
     progress: Progress | None,
 ) -> Images:
-    """Read an array of images, or a group of one with labels.
+    """Read an array of images, or a group that holds images and labels.
 
     Parameters
     ----------
     path
-        A folder, or the address of a store for fsspec ("s3://bucket/set.zarr").
+        A folder, or an address for fsspec ("s3://bucket/set.zarr").
     images
-        The name of the array of images in a group; by default pixels, images, x or data.
+        The name of the array of images in a group. Default: pixels, images, x or data.
     labels
-        The name of the array of labels; by default labels, label, y or target. False: none.
+        The name of the array of labels. Default: labels, label, y or target. False: no labels.
     shape, full_scale
         As in `Images.from_arrays`.
     stored
-        Whether the pixels stay where they are and are read chunk by chunk. None: where they are over the limit of
-        memory. Only uint8, float32 and float64 can.
+        Whether the pixels stay on disk and are read one chunk at a time. Default: only if they exceed the memory limit.
+        Needs uint8, float32 or float64.
     missing
-        Whether chunks that are not there are full of the array's fill value, as Zarr has it. Otherwise they are an
-        error, but for up to 1,000 chunks of labels: Zarr does not write those that are blank.
+        Whether missing chunks hold the array's fill value, as in Zarr. Default False: they are an error. Up to 1,000
+        chunks of labels may always be missing, because Zarr does not write blank chunks.
 
     Raises
     ------
     DataError
-        With the chunk that is missing or damaged.
+        If a chunk is missing or damaged. The message names it.
     """
     name = shown(path) if isinstance(path, Path) else path
     with damage_named(name, "a Zarr store"):
@@ -122,12 +122,12 @@ def _opened(path: Path | str, name: str) -> Any:
 
 
 def _about(opened: Any, name: str) -> dict[str, Any]:
-    """What `importing` said of the pixels; nothing where another program made the store."""
+    """The description that `importing` wrote; empty if another program made the store."""
     about = opened.attrs.get(ABOUT, {})
     if not isinstance(about, dict):
-        raise DataError(f"{name}: its attribute {ABOUT!r} is not what an import writes: {str(about)[:40]!r}.")
+        raise DataError(f"{name}: its attribute {ABOUT!r} was not written by an import: {str(about)[:40]!r}.")
     if about and not about.get("complete"):
-        raise DataError(f"{name} is the beginning of an import. Give the command of the import again: it goes on.")
+        raise DataError(f"{name} is an unfinished import. Give the same import command again to finish it.")
     kinds = {
         "name": str,
         "full_scale": int | float,
@@ -139,22 +139,24 @@ def _about(opened: Any, name: str) -> dict[str, Any]:
     }
     for key, kind in kinds.items():
         if not isinstance(about.get(key), kind | None) or isinstance(about.get(key), bool):
-            raise DataError(f"{name}: its attribute {ABOUT!r} has the {key} {str(about[key])[:40]!r}: it was changed.")
+            raise DataError(
+                f"{name}: its attribute {ABOUT!r} has an invalid {key}, {str(about[key])[:40]!r}: it was changed."
+            )
     for key, what in (("label_names", "label names"), ("columns", "columns")):
         names = about.get(key)
         if names is not None and not (isinstance(names, list) and all(isinstance(label, str) for label in names)):
-            raise DataError(f"{name}: its attribute {ABOUT!r} has {what} that are no list of text: it was changed.")
+            raise DataError(f"{name}: its attribute {ABOUT!r} has {what} that are not a list of texts: it was changed.")
     return about
 
 
 def _check_codecs(array: Any, name: str, limits: Limits) -> None:
-    """Refuse what would run code, and chunks that take more memory than allowed, before anything is decoded."""
+    """Refuse codecs that can run code, and chunks that are too large, before anything is decoded."""
     about = array.metadata.to_dict()
     codecs = [about.get("compressor"), *(about.get("filters") or ()), *(about.get("codecs") or ())]
     if any("pickle" in str(codec).lower() for codec in codecs):
         raise DataError(
             f"{name} holds pickled Python objects, which can run any code when they are loaded; Steinhaus never loads "
-            "one. Save its arrays as numbers or text."
+            "them. Save its arrays as numbers or text."
         )
     if not array.shape or min(array.chunks, default=0) < 1:
         raise DataError(f"{name}: an array of shape {array.shape} in chunks of {array.chunks} holds no images.")
@@ -162,7 +164,7 @@ def _check_codecs(array: Any, name: str, limits: Limits) -> None:
 
 
 def _member(opened: Any, wanted: str | None, known: tuple[str, ...], name: str, what: str) -> Any:
-    """An array of a group; the array itself where there is no group."""
+    """An array of a group; the array itself if there is no group."""
     if hasattr(opened, "chunks"):
         return opened if known is PIXELS else None
     for key in known if wanted is None else (wanted,):
@@ -187,23 +189,23 @@ def _labels(array: Any, name: str, limits: Limits) -> NDArray[Any]:
 
 
 def _check_blank(array: Any, path: Path | str, name: str, limits: Limits) -> None:
-    """Refuse labels of which so many chunks are not there that reading none of them would take long."""
+    """Refuse labels with so many missing chunks that filling them in would take long."""
     counts = _counts(array)
     wanted = math.prod(counts)
     if wanted - _stored(array, counts, path, name, limits) > _BLANK:
         raise DataError(
-            f"{name}: over {_BLANK:,} of the {wanted:,} chunks of its labels are missing. Restore what is lost; or, "
-            f"where chunks are empty on purpose, open it with {option('missing', 'True', '')}."
+            f"{name}: over {_BLANK:,} of the {wanted:,} chunks of its labels are missing. Restore them or, if they are "
+            f"empty on purpose, open it with {option('missing', 'True', '')}."
         )
 
 
 def _counts(array: Any) -> list[int]:
-    """Along each axis, how many files of chunks there should be."""
+    """The expected number of chunk files along each axis."""
     return [-(-side // chunk) for side, chunk in zip(array.shape, array.shards or array.chunks, strict=True)]
 
 
 def _stored(array: Any, counts: list[int], path: Path | str, name: str, limits: Limits) -> int:
-    """How many files there are of an array; elsewhere than on this machine's disks all that there should be."""
+    """The number of files of an array on this machine's disks; for other stores, the expected number."""
     if isinstance(path, Path):
         return sum(len(names) for _, _, names in os.walk(path / array.path))
     limits.check_memory(f"{name}: the list of its chunks", _CHUNK_NAME * math.prod(counts))
@@ -211,15 +213,15 @@ def _stored(array: Any, counts: list[int], path: Path | str, name: str, limits: 
 
 
 def _check_chunks(array: Any, path: Path | str, name: str, limits: Limits) -> None:
-    """Refuse an array with chunks that are not there, and say which."""
+    """Refuse an array with missing chunks, and name one."""
     files = array.shards or array.chunks
     counts = _counts(array)
     wanted = math.prod(counts)
     stored = _stored(array, counts, path, name, limits)
-    if stored >= wanted and array.nchunks_initialized >= array.nchunks:  # Zarr lists all chunks that there should be
+    if stored >= wanted and array.nchunks_initialized >= array.nchunks:  # Zarr's own count lists every expected chunk
         return
     which = f"some of {wanted} chunks are"
-    for number in range(min(stored + 1, wanted)) if isinstance(path, Path) else ():  # one of so many is not there
+    for number in range(min(stored + 1, wanted)) if isinstance(path, Path) else ():  # at least one of these is missing
         place = _place(number, counts)
         key = array.metadata.encode_chunk_key(place)
         if not (path / array.path / key).exists():
@@ -227,13 +229,13 @@ def _check_chunks(array: Any, path: Path | str, name: str, limits: Limits) -> No
             which = f"the chunk {key}, of images {place[0] * files[0]} to {last}, is"
             break
     raise DataError(
-        f"{name}: {which} missing. Restore what is lost; or, where chunks are empty on purpose, open it with "
+        f"{name}: {which} missing. Restore it or, if chunks are empty on purpose, open it with "
         f"{option('missing', 'True', '')}."
     )
 
 
 def _place(number: int, counts: list[int]) -> tuple[int, ...]:
-    """The chunk of this number, of so many along each axis, the last axis counted first."""
+    """The position of a chunk number along each axis, in C order."""
     place = []
     for count in reversed(counts):
         number, along = divmod(number, count)

@@ -1,4 +1,4 @@
-"""Compressed chunks of Zarr, held against the lengths that they declare, before numcodecs decodes them."""
+"""Check the declared lengths of compressed Zarr chunks before numcodecs decodes them."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-_BLOSC_HEADER = 16  # bytes, of which the last four say how long the frame is with them
-_ZSTD = 0xFD2FB528  # how a frame begins
-_SKIPPED = range(0x184D2A50, 0x184D2A60)  # how one begins that holds no data
+_BLOSC_HEADER = 16  # bytes; the last four hold the length of the frame with its header
+_ZSTD = 0xFD2FB528  # first bytes of a frame
+_SKIPPED = range(0x184D2A50, 0x184D2A60)  # first bytes of frames without data
 
 
 @functools.cache
 def check_frames() -> None:
-    """From here on in this process, numcodecs refuses Blosc and Zstandard frames that end elsewhere than they declare.
+    """Make numcodecs refuse Blosc and Zstandard frames whose end is not where they declare, in this whole process.
 
-    By itself it reads past the end of a Blosc frame, which may end the process, and waits without end for the rest of
-    a second Zstandard frame. There is no way to say so for one array alone: in version 3 of the format codecs hold
-    each other.
+    Unchecked, it reads past the end of a Blosc frame, which may crash the process, and waits forever for the rest of a
+    second Zstandard frame. The check cannot be set for one array, because codecs of format version 3 contain each
+    other.
     """
     import numcodecs
 
@@ -45,7 +45,7 @@ def _blosc_fits(frame: memoryview) -> bool:
 
 
 def _zstd_fits(frames: memoryview) -> bool:
-    """Whether the last frame ends where the data do (RFC 8878, section 3.1)."""
+    """Whether the last frame ends at the end of the data (RFC 8878, section 3.1)."""
     place = 0
     while place + 8 <= len(frames):
         kind = _number(frames, place, 4)
@@ -59,13 +59,13 @@ def _zstd_fits(frames: memoryview) -> bool:
 
 
 def _zstd_end(frames: memoryview, place: int) -> int:
-    """Where the frame ends that begins here; past the end of the data where it is cut short."""
+    """The end of the frame that begins here; past the end of the data if the frame is cut short."""
     about = frames[place + 4]
-    alone = about >> 5 & 1  # one segment: no byte for the window, and the size of the content takes one at least
+    alone = about >> 5 & 1  # one segment: no byte for the window, and at least one for the content size
     place += 5 + (1 - alone) + (0, 1, 2, 4)[about & 3] + (alone, 2, 4, 8)[about >> 6]
     last = 0
     while not last:
         block = _number(frames, place, 3)
         last = block & 1 if place + 3 <= len(frames) else 1
-        place += 3 + (1 if block >> 1 & 3 == 1 else block >> 3)  # of kind 1 a byte that is repeated
+        place += 3 + (1 if block >> 1 & 3 == 1 else block >> 3)  # kind 1 is one repeated byte
     return place + 4 * (about >> 2 & 1)  # a checksum

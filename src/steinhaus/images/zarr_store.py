@@ -1,4 +1,4 @@
-"""The images of a Zarr array, left where they are."""
+"""The images of a Zarr array, left on disk."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ from steinhaus.images.zarr_frames import check_frames
 class ZarrStore:
     """The images of a Zarr array, rows of (n, d). See `stored.Store`.
 
-    Chunks that are files of nothing but rows are mapped; those with a checksum, once Zarr has read and checked them.
+    Chunk files that hold only rows are mapped. Those with a checksum are mapped after Zarr has read and checked them
+    once.
 
     Parameters
     ----------
     array, name
-        The array, and what it is called.
+        The array, and its name in messages.
     folder
-        Where it is on this machine's disks.
+        Its folder on this machine's disks. None: it is elsewhere.
     """
 
     def __init__(self, array: Any, name: str, folder: Path | None = None) -> None:
@@ -83,17 +84,17 @@ class ZarrStore:
         try:
             with self._pace():
                 return get()
-        except Exception as error:  # codecs and stores raise whatever they trip over, and ask for what damage declares
+        except Exception as error:  # damaged data make codecs and stores raise almost anything
             raise DataError(self._damage(first, end, error)) from error
 
     def _pace(self) -> Any:
-        """How many chunks Zarr reads at once, for as long as this lasts: its own setting, or no more than cores."""
+        """A context in which Zarr reads at most as many chunks at once as there are cores."""
         import zarr
 
         return zarr.config.set({"async.concurrency": min(10, os.cpu_count() or 1)}) if self._folder else nullcontext()
 
     def _damage(self, first: int, end: int, error: Exception) -> str:
-        """Which chunk cannot be read, found by reading them one at a time."""
+        """The message that names the unreadable chunk, found by reading chunks one at a time."""
         for start, stop in itertools.pairwise(self.bounds.tolist()):
             if start < end and stop > first:
                 try:
@@ -107,7 +108,7 @@ class ZarrStore:
 
 
 def _is_bare(array: Any) -> bool:
-    """Whether each chunk is a file of rows as they are in memory, with a checksum after them at most."""
+    """Whether each chunk is a file of plain rows, with at most a checksum after them."""
     from zarr.codecs import BytesCodec, Crc32cCodec
 
     whole = array.chunks[1:] == array.shape[1:] and array.shards is None

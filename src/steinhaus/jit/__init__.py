@@ -1,6 +1,10 @@
 """The kernel language: a small, typed part of Python that becomes machine code through LLVM.
 
-`declared` holds a function's source and types. `translate` (statements) and `expressions` turn it into LLVM's language,
-which `writing` writes. `operations` are the names that kernels can use besides Python's own. `build` makes, keeps and
-calls the machine code. `handed` passes records of arrays by one address.
+- `types`, `values`: the types of the language, and values during translation
+- `annotations`: the same types for fields of records
+- `declared`: a function's source and types
+- `translate`, `expressions`: from Python to LLVM's language, statements and expressions; `writing` writes it
+- `operations`: functions for kernels besides Python's own
+- `build`: compile, store and call machine code; `target` is the processor
+- `handed`: records of arrays, passed by one address
 """

@@ -1,4 +1,4 @@
-"""The types of record fields. Type checkers see NumPy's arrays, and any number."""
+"""The types for fields of records. Type checkers see a NumPy array for `Array`, and `Any` for a number."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,9 +1,8 @@
-"""Kernels as machine code: compiled on first use, kept in the user's cache, called by address.
+"""Kernels as machine code: compiled on first use, stored in the user's cache, called by address.
 
 The kernels of a module are compiled together, with everything they call, once for each binding of their type variables.
-Machine code is kept under a digest of every source file of the package, of the processor and of LLVM, so stale code is
-never run. If a file is cut short or damaged, its code is compiled anew. If nothing can be written, code is kept in
-memory alone.
+The name of a cache file is a digest of every source file of the package, of the processor and of LLVM. So stale code is
+never run. Code is compiled anew if its file is damaged. If no file can be written, code is kept in memory alone.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from steinhaus.jit.translate import Unit
 from steinhaus.jit.types import Record, Scalar, f32, f64, scalar_of
 
 VARIABLE = "STEINHAUS_CACHE"
-_LEVEL = 2  # of optimisation
+_LEVEL = 2  # optimisation level of LLVM
 _LOOSE = "reassoc nsz contract "
 _PACKAGE = Path(__file__).parents[1]
 _CTYPES = {
@@ -46,7 +45,7 @@ _lock = threading.RLock()
 
 
 class Bound:
-    """A kernel for given types, callable from Python; arrays and `Handed` records go by address."""
+    """A kernel for given types, callable from Python. Arrays and `Handed` records are passed by address."""
 
     def __init__(self, kernel: Kernel, address: int, bindings: dict[str, Scalar]) -> None:
         kinds, result = kernel.signature(bindings)
@@ -91,7 +90,7 @@ class Bound:
         return self._call(*passed)
 
     def _check_record(self, given: Handed, place: int) -> None:
-        """Raise TypeError if this is not the record that a parameter is for, or holds points of another type."""
+        """Raise TypeError if a record is not of the parameter's class, or holds points of another type."""
         if self._records[place] is not given.kind:
             raise TypeError(f"{self._names[place]} is a {self._kinds[place]}, but a {given.kind.__name__} was given.")
         for variable, of in given.types.items():
@@ -111,7 +110,7 @@ class Kernel(Declared):
         _kernels.setdefault(function.__module__, []).append(self)
 
     def __getitem__(self, types: Any) -> Bound:
-        """The kernel for points of a type, or for points and columns of two."""
+        """The kernel for a type of points, or for a pair of types: of points and of column numbers."""
         if types not in self._bound:
             names = types if isinstance(types, tuple) else (types,)
             bindings = {name: scalar_of(of) for name, of in zip(("Point", "Column"), names, strict=False)}
@@ -131,14 +130,14 @@ def kernel(function: Callable[..., Any]) -> Kernel:
 
 
 def shared_kernel(function: Callable[..., Any]) -> Kernel:
-    """A function that reads no points and that kernels of other modules call; compiled once for all of them."""
+    """A function that Python and kernels of other modules call. It reads no points, and is compiled once for all."""
     made = Kernel(function)
     made.linked = True
     return made
 
 
 def loose_kernel(function: Callable[..., Any]) -> Kernel:
-    """A function that Python calls, whose sums may be reordered and fused: bounds allow for any order."""
+    """A function that Python calls, whose sums may be reordered and fused. The bounds hold for any order."""
     return Kernel(function, fast=_LOOSE)
 
 
@@ -165,7 +164,7 @@ def apart(function: Callable[..., Any]) -> Declared:
 
 
 class _Machine:
-    """Machine code that was loaded; shared kernels can be called by what is loaded later."""
+    """Loaded machine code of a module. Modules that are loaded later can call its shared kernels."""
 
     def __init__(self, module: str, code: bytes) -> None:
         self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target.machine())
@@ -180,7 +179,7 @@ class _Machine:
 
 
 def loaded() -> int:
-    """The number of modules whose kernels were compiled or loaded so far, each set of types counted by itself."""
+    """The number of modules whose kernels were compiled or loaded so far. Each set of types counts."""
     return len(_loaded)
 
 
@@ -210,7 +209,7 @@ def assembly(module: str, bindings: dict[str, Scalar]) -> tuple[str, set[str]]:
 
 
 def compiled(module: str, bindings: dict[str, Scalar]) -> bytes:
-    """The names of the modules that a module's kernels need, a line, and the machine code of its kernels."""
+    """The machine code of a module's kernels, after a line with the names of the modules that they call."""
     text, needs = assembly(module, bindings)
     machine = target.machine()
     parsed = llvm.parse_assembly(text, llvm.create_context())
@@ -224,7 +223,7 @@ def compiled(module: str, bindings: dict[str, Scalar]) -> bytes:
 
 @cache
 def _sources() -> str:
-    """What compiled code depends on: all our sources, the processor, LLVM, Python."""
+    """A digest of all that compiled code depends on: our sources, the processor, LLVM and Python."""
     told = hashlib.sha256(f"{llvmlite.__version__} {target.CPU} {target.FEATURES} {sys.version_info[:2]}".encode())
     for path in sorted(_PACKAGE.rglob("*.py")):
         told.update(path.relative_to(_PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
@@ -233,7 +232,7 @@ def _sources() -> str:
 
 @cache
 def _outside(module: str) -> str:
-    """The source of a module that is not part of the package, such as a test's or a benchmark's; "" for one that is."""
+    """A digest of a module outside the package, as a test or a benchmark; "" for modules of the package."""
     path = Path(sys.modules[module].__file__ or "")
     return "" if path.is_relative_to(_PACKAGE) else hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -262,7 +261,7 @@ def _folder() -> Path | None:
 
 @cache
 def _warn(where: str) -> None:
-    """Say that nothing can be kept there, once."""
+    """Warn once that code cannot be stored there."""
     warnings.warn(
         f"Compiled kernels cannot be kept ({where}), so that every process compiles them anew. Set {VARIABLE} to a "
         "folder that can be written.",
@@ -285,7 +284,7 @@ def _read(digest: str) -> bytes | None:
 
 
 def _write(digest: str, code: bytes) -> None:
-    """Keep machine code. If that fails, it is kept in memory alone."""
+    """Store machine code. If that fails, it is kept in memory alone."""
     folder = _folder()
     if folder is None:
         return
@@ -299,5 +298,5 @@ def _write(digest: str, code: bytes) -> None:
             with suppress(OSError):
                 os.unlink(name)
             raise
-    except OSError as error:  # a full disk, say: code lives in memory then
+    except OSError as error:  # as a full disk
         _warn(f"{folder}: {error.strerror}")

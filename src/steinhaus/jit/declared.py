@@ -27,12 +27,12 @@ class Declared:
         self.function = function
         self.inline = inline
         self.fast = ""  # LLVM's flags for floating-point arithmetic
-        self.linked = False  # whether other modules call this code, instead of compiling a copy of their own
+        self.linked = False  # whether other modules call this code; if not, each compiles a copy
         self.__name__, self.__doc__, self.__module__ = function.__name__, function.__doc__, function.__module__
         self.__wrapped__ = function
 
     def __call__(self, *arguments: Any) -> Any:
-        """Run it as plain Python: for functions of numbers alone."""
+        """Run it as plain Python. All arguments must be numbers."""
         return self.function(*arguments)
 
     @cached_property
@@ -72,7 +72,7 @@ class Declared:
 
 @cache
 def _definitions(path: str) -> dict[int, ast.FunctionDef]:
-    """The functions of a source file, by the line that they, or their decorators, begin at."""
+    """The functions of a source file: the first line, with decorators -> the function."""
     found = ast.walk(ast.parse("".join(linecache.getlines(path))))
     functions = [node for node in found if isinstance(node, ast.FunctionDef)]
     return {min([node.lineno, *(of.lineno for of in node.decorator_list)]): node for node in functions}

@@ -179,7 +179,7 @@ class Expressions(Writer):
         return whole
 
     def compare(self, node: Any, op: ast.cmpop, a: Any, b: Any) -> Any:
-        """A comparison; of vectors, a mask."""
+        """A comparison. For vectors the result is a mask."""
         if type(op) not in _COMPARED:
             raise self.error(node, f"{type(op).__name__} is not part of the kernel language")
         if not isinstance(a, Value) and not isinstance(b, Value):
@@ -196,7 +196,7 @@ class Expressions(Writer):
         return self.new(result, f"icmp {signed} {a.type.llvm} {a.text}, {b.text}")
 
     def truth(self, node: ast.expr) -> Any:
-        """A condition, i1; integers are true where they are not 0."""
+        """A condition, i1. An integer is true if it is not 0."""
         value = self.expression(node)
         if isinstance(value, Const):
             return Const(bool(value.value))
@@ -211,7 +211,7 @@ class Expressions(Writer):
         for part in node.values:
             value = self.truth(part)
             if isinstance(value, Const):
-                if bool(value.value) != joined:  # the rest does not matter
+                if bool(value.value) != joined:  # this decides; the other parts are not evaluated
                     break
                 continue
             if not slot:
@@ -303,7 +303,7 @@ class Expressions(Writer):
         return self.new(result, instruction)
 
     def _pass_on(self, argument: Any, kind: Any, passed: list[str], node: Any, name: str) -> None:
-        """Pass an argument; a bundle's parts are one each."""
+        """Pass an argument. Each part of a bundle is an argument of its own."""
         if isinstance(kind, Bundle):
             if not isinstance(argument, Bundled) or argument.type.python is not kind.python:
                 raise self.error(node, f"{name} is a {kind.python.__name__}")

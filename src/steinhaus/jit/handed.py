@@ -1,7 +1,7 @@
-"""Records of arrays, handed to kernels as one address.
+"""Records of arrays, passed to kernels by one address.
 
-A pass works on a hundred arrays. `Handed` writes their addresses into memory once, and a kernel reads them when it
-begins.
+A pass uses about a hundred arrays. `Handed` writes their addresses into memory once, and a kernel reads them when it
+starts.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ _WORD = 0xFFFFFFFFFFFFFFFF  # an i64 in two's complement
 class Handed:
     """A record for kernels: a NamedTuple of contiguous arrays, numbers, addresses of functions, and such records.
 
-    Numbers are copied now. The contents of the arrays may change later. The arrays live as long as this object.
+    Numbers are copied when this object is made. The contents of arrays may change later. The arrays live as long as
+    this object.
 
     Attributes
     ----------
@@ -47,12 +48,12 @@ class Handed:
         self.address = ctypes.addressof(self._words)
 
 
-# Of a record: each field's name, type, an array's only dtype, and whether it is a number.
+# Record class -> for each field: its name, its type, the dtype if it is an array of one dtype, whether it is a number.
 _fields: dict[type, list[tuple[str, Any, np.dtype[Any] | None, bool]]] = {}
 
 
 def _write(record: Any, words: list[int], types: dict[str, str]) -> None:
-    """Append a word for each array and number, and note what type variables stand for."""
+    """Append a word for each array and number, and note the types that type variables have."""
     kind: Any = type(record)
     fields = _fields.get(kind)
     if fields is None:
@@ -84,23 +85,23 @@ def _word(value: Any, told: Any) -> int:
 
 
 def dtype_of(told: Any) -> np.dtype[Any] | None:
-    """The only type that arrays for this may have; None: any type, or they are no arrays."""
+    """The dtype of arrays for this type; None if it allows several dtypes, or is no array."""
     return np.dtype(told.element.name) if isinstance(told, Array) and isinstance(told.element, Scalar) else None
 
 
 @cache
 def name_of(dtype: np.dtype[Any]) -> str:
-    """The name of a type of arrays; NumPy works it out anew each time, which takes longer than all the rest."""
+    """The name of a dtype. NumPy computes it anew at each access, which takes longer than the rest of a call."""
     return dtype.name
 
 
 def address_of(array: Any, told: Any, name: str) -> int:
-    """The address of an array whose type was checked."""
+    """The address of an array; TypeError or ValueError if its type or layout does not fit `told`."""
     if not isinstance(told, Array):
         raise TypeError(f"{name} is no array, but one of {array.dtype} was given.")
     wanted = name_of(array.dtype) if isinstance(told.element, Variable) else told.element.name
     if name_of(array.dtype) != wanted or not array.dtype.isnative:
         raise TypeError(f"{name} is an array of {wanted}, but one of {array.dtype} was given.")
     if not array.flags.c_contiguous:
-        raise ValueError(f"{name} is handed over by address, but an array of shape {array.shape} is not contiguous.")
+        raise ValueError(f"{name} is passed by address, but an array of shape {array.shape} is not contiguous.")
     return int(array.__array_interface__["data"][0])

@@ -1,7 +1,7 @@
 """Operations of kernels beyond arithmetic: vectors, memory, and a few functions of numbers.
 
-Each name here is used in kernels as a function. Lane arithmetic is IEEE 754 in one order, so results are the same on
-all processors; only `fma` may or may not round its product, and is for bounds alone.
+Kernels call these names as functions. Lane arithmetic follows IEEE 754 in one order, so results are the same on all
+processors. The exception is `fma`: it may or may not round its product, and is for bounds alone.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ OPERATIONS: dict[Any, Callable[..., Any]] = {}
 
 
 def operation(emit: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a name for kernels: `emit(translator, node, *arguments)` writes its instructions."""
+    """Make a function for kernels. `emit(translator, node, *arguments)` writes its instructions."""
 
     def only_in_kernels(*_: Any) -> Any:
-        raise NotImplementedError("This is for kernels alone.")
+        raise NotImplementedError("Only kernels can call this function.")
 
     only_in_kernels.__name__, only_in_kernels.__doc__ = emit.__name__, emit.__doc__
     OPERATIONS[only_in_kernels] = emit
@@ -33,7 +33,7 @@ def operation(emit: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _also(*names: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Python's own functions that mean the same."""
+    """Let kernels call these functions of Python or NumPy by the same instructions."""
 
     def add(emit: Callable[..., Any]) -> Callable[..., Any]:
         for name in names:
@@ -66,7 +66,7 @@ def _max(t: Writer, node: Any, a: Any, b: Any) -> Any:
 
 
 def _chosen(t: Writer, node: Any, a: Any, b: Any, how: str) -> Any:
-    # As Python's: the first one, unless the second is smaller, or larger.
+    # As in Python: the first value, unless the second is smaller (larger).
     if isinstance(a, Const) and isinstance(b, Const):
         return Const((min if how == "lt" else max)(a.value, b.value))
     a, b = t.alike(a, b, node)
@@ -134,7 +134,7 @@ def _floor(t: Writer, node: Any, a: Any) -> Any:
 
 @operation
 def fma(t: Writer, node: Any, a: Any, b: Any, c: Any) -> Value:
-    """Compute a * b + c, with the product rounded or not. For bounds alone."""
+    """Compute a * b + c. The product may be rounded or not, so this is for bounds alone."""
     kind = next(of.type for of in (a, b, c) if isinstance(of, Value) and isinstance(of.type, Vector))
     return _intrinsic(t, "fmuladd", kind, *(t.typed(of, kind, node) for of in (a, b, c)))
 
@@ -150,7 +150,7 @@ def bits_of(t: Writer, node: Any, a: Value) -> Value:
 
 @operation
 def from_bits(t: Writer, node: Any, a: Any) -> Value:
-    """The float64 of these bits, an int64."""
+    """The float64 with the bits of an int64."""
     from steinhaus.jit.types import f64
 
     return t.new(f64, f"bitcast i64 {t.typed(a, i64, node).text} to double")
@@ -158,13 +158,13 @@ def from_bits(t: Writer, node: Any, a: Any) -> Value:
 
 @operation
 def count_ones(t: Writer, node: Any, a: Value) -> Value:
-    """How many bits of an integer are set, int64."""
+    """The number of set bits of an integer, int64."""
     return t.convert(_intrinsic(t, "ctpop", a.type, a), i64, node)
 
 
 @operation
 def lowest_one(t: Writer, node: Any, a: Value) -> Value:
-    """The number of the lowest bit that is set, int64; the integer is not 0."""
+    """The place of the lowest set bit, int64. The integer must not be 0."""
     kind = a.type
     name = f"llvm.cttz.{kind.llvm}"
     function = t.unit.declare(name, f"declare {kind.llvm} @{name}({kind.llvm}, i1)")
@@ -185,7 +185,7 @@ def size_of(t: Writer, node: Any, kind: Scalar) -> Const:
 
 @operation
 def small_integer(t: Writer, node: Any, kind: Scalar) -> Const:
-    """Whether a type is an integer of up to 16 bits, at compile time. Such points are their own grid and frame."""
+    """Whether a type is an integer of up to 16 bits, at compile time. Such points need no grid and no frame."""
     return Const(kind.kind in "iu" and kind.size <= 2)
 
 
@@ -229,7 +229,7 @@ def store(t: Writer, node: Any, array: Value, index: Any, vector: Value) -> Cons
 
 @operation
 def local(t: Writer, node: Any, kind: Any, size: Any) -> Local:
-    """A local array of so many numbers or vectors, not set to anything; in registers where its indices are known."""
+    """An uninitialised local array of numbers or vectors. If the compiler knows all indices, it is in registers."""
     return Local(kind, t.slot(f"[{size.value} x {kind.llvm}]"), size.value)
 
 
@@ -279,7 +279,7 @@ def _shuffled(t: Writer, a: Value, b: Value, picks: Any) -> Value:
 
 @operation
 def transpose(t: Writer, node: Any, rows: Local) -> Const:
-    """Transpose a local array of as many vectors as each has lanes, a power of two, in place."""
+    """Transpose a local array in place. It holds as many vectors as each has lanes, a power of two."""
     kind, n = rows.type, rows.size
     places = [t.address(node, rows, Const(row))[1] for row in range(n)]
     values = [t.new(kind, f"load {kind.llvm}, ptr {place}, align {align(kind)}") for place in places]
@@ -309,7 +309,7 @@ def _interleaved(t: Writer, a: Value, b: Value, width: int, high: bool) -> Value
 
 @operation
 def convert(t: Writer, node: Any, a: Any, kind: Scalar) -> Value:
-    """The lanes of a vector as numbers of another type, rounded to the nearest where they have to be."""
+    """Convert a number, or the lanes of a vector, to another type. Results are rounded to the nearest."""
     return t.convert(a, kind, node)
 
 
@@ -352,7 +352,7 @@ def add_byte_products(t: Writer, node: Any, total: Value, a: Value, b: Value) ->
 
 @operation
 def claim(t: Writer, node: Any, counter: Value, amount: Any) -> Value:
-    """Add to an int64 that threads share, atomically; return its value before."""
+    """Add to an int64 that threads share, atomically; return the value before."""
     more = t.typed(amount, i64, node)
     return t.new(i64, f"atomicrmw add ptr {counter.text}, i64 {more.text} monotonic")
 

@@ -13,12 +13,12 @@ import llvmlite.binding as llvm
 CPU = os.environ.get("STEINHAUS_CPU") or llvm.get_host_cpu_name()
 FEATURES = os.environ.get("STEINHAUS_CPU_FEATURES") or llvm.get_host_cpu_features().flatten()
 
-# Lanes of the processor's instruction that sums four products of bytes; 0: it has none.
+# Lanes of the instruction that sums four products of bytes; 0: this processor has no such instruction.
 BYTE_LANES = 16 if "+avx512vnni" in FEATURES.split(",") else 8 if "+avxvnni" in FEATURES.split(",") else 0
 
 
 def takes_bytes(dtype: Any) -> bool:
-    """Whether points of this type are best multiplied as bytes."""
+    """Whether points of this type are multiplied as bytes."""
     return bool(BYTE_LANES) and str(dtype) == "uint8"
 
 

@@ -1,10 +1,10 @@
-"""Translate Python functions into LLVM's language, one at a time, with types from the annotations alone.
+"""Translate Python functions into LLVM's language, one at a time. Types come from the annotations alone.
 
 The kernel language is a small part of Python. Parameters and results have types (`types`). A local variable has the
-type of the first value that it gets. Numbers of two types are never mixed: conversions are written out, `f64(x)`. A
+type of the first value that it gets. Numbers of two types are never mixed: conversions are written out, as `f64(x)`. A
 literal takes the type of the other operand. Statements are assignments, `for` over `range` or `unroll`, `while`, `if`,
-`break`, `continue`, `return` and calls. Division of integers rounds down. Indices are flat and are not checked. A step
-of `range` that is no literal is positive.
+`break`, `continue`, `return` and calls. Division of integers rounds down. Indices are flat and are not checked. The
+step of a `range` must be a literal or positive.
 
 If a condition is known at compile time, only the branch that is taken is compiled. `unroll(n)` unrolls a loop. A
 parameter annotated `literal` makes one function for each of its values.
@@ -68,7 +68,7 @@ class Unit:
         return self._names[key]
 
     def declare(self, name: str, declaration: str) -> str:
-        """Use a function of LLVM's own."""
+        """Declare a function of LLVM; return its name."""
         self.declarations[name] = declaration
         return f"@{name}"
 
@@ -109,7 +109,7 @@ class Translator(Expressions):
         return "\n".join([head, "entry:", *self.entry, "  br label %body", "body:", *self.lines, "}"])
 
     def _parameter(self, text: str, kind: Any, parameters: list[str]) -> Any:
-        """A parameter; a bundle's parts are one each."""
+        """A parameter. Each part of a bundle is a parameter of its own."""
         if isinstance(kind, Bundle):
             return Bundled(kind, {
                 name: self._parameter(f"{text}.{name}", part, parameters) for name, part in kind.fields
@@ -177,7 +177,7 @@ class Translator(Expressions):
             raise self.error(node, f"{name} would be {value!r}, which is no value")
         if name in self.fixed:
             told = "known at compile time" if isinstance(self.fixed[name], Const) else "a record or an array"
-            raise self.error(node, f"{name} is {told}, and stays so")
+            raise self.error(node, f"{name} is {told}, and cannot be assigned again")
         if name not in self.variables:
             kind = value.type if isinstance(value, Value) else type_of(value.value)
             self.variables[name] = Value(kind, self.slot(kind.llvm))

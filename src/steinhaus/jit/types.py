@@ -1,6 +1,6 @@
 """The types of the kernel language: numbers, vectors, arrays (addresses), records and functions.
 
-Type objects are used as annotations, and can be called: `f32(x)` is a conversion, in kernels and in plain Python.
+Types are annotations. Types of numbers can also be called: `f32(x)` is a conversion, in kernels and in plain Python.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Scalar:
-    """A type of numbers, and a vector of one lane. `of(lanes)` makes vectors of more."""
+    """A type of numbers, and at once the vector of one lane. `of(lanes)` makes vectors of more lanes."""
 
     name: str
     llvm: str
@@ -39,13 +39,13 @@ class Scalar:
         return self.kind == "f"
 
     def of(self, lanes: int) -> Scalar | Vector:
-        """The vector of so many of these."""
+        """The vector of this many lanes."""
         return self if lanes == 1 else Vector(self, lanes)
 
 
 @dataclass(frozen=True)
 class Vector:
-    """A vector: several numbers that are worked on at once."""
+    """A type of vectors: several numbers that one instruction works on."""
 
     element: Scalar
     lanes: int
@@ -55,7 +55,7 @@ class Vector:
 
     @property
     def llvm(self) -> str:
-        """Its LLVM type."""
+        """The type in LLVM's language."""
         return f"<{self.lanes} x {self.element.llvm}>"
 
     @property
@@ -83,14 +83,14 @@ class Array:
 
 @dataclass(frozen=True)
 class Variable:
-    """A type that is known when a kernel is compiled: the type of the points' values, say."""
+    """A type that is known only when a kernel is compiled, as the type of the points' values."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Record:
-    """A NamedTuple of arrays, numbers and records, handed over by the address of its words (see `Handed`)."""
+    """A NamedTuple of arrays, numbers and records, passed by the address of its words (see `Handed`)."""
 
     python: type
     fields: tuple[tuple[str, Any], ...]
@@ -103,11 +103,11 @@ class Record:
 
     @property
     def words(self) -> int:
-        """Words of 8 bytes that it takes."""
+        """The number of words, of 8 bytes each."""
         return sum(kind.words if isinstance(kind, Record) else 1 for _, kind in self.fields)
 
     def place(self, name: str) -> tuple[int, Any]:
-        """Where a field's first word is, and its type."""
+        """The place of a field's first word, and the type of the field."""
         at = 0
         for field, kind in self.fields:
             if field == name:
@@ -118,7 +118,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A class of arrays, numbers and records that a kernel passes to the functions it calls. It is never in memory."""
+    """A class of arrays, numbers and records that kernels pass to functions. It never stands in memory."""
 
     python: type
     fields: tuple[tuple[str, Any], ...]
@@ -159,7 +159,7 @@ literal = Literal()
 Point = Variable("Point")  # the type of the points' values
 Origin = Variable("Origin")  # the type of points in the frame: float32 for float32, else float64
 Column = Variable("Column")  # the type of the column numbers of sparse points
-Number = Variable("Number")  # a number's or a vector's: the type of the arguments of each call, one for all of them
+Number = Variable("Number")  # of numbers and vectors: in each call, all arguments of this type have one type
 
 _SCALARS = {kind.name: kind for kind in (boolean, i8, i16, i32, i64, u8, u16, u32, u64, f32, f64)}
 
@@ -172,7 +172,7 @@ def scalar_of(dtype: Any) -> Scalar:
 def bound(kind: Any, bindings: Mapping[str, Any]) -> Any:
     """A type with its variables replaced; NamedTuple classes become records."""
     if isinstance(kind, Variable):
-        return bindings.get(kind.name, u8)  # a kernel that reads no points may be handed records with any
+        return bindings.get(kind.name, u8)  # unbound in kernels that read no points; any type serves for their records
     if isinstance(kind, Array):
         return Array(bound(kind.element, bindings))
     if isinstance(kind, GenericAlias):
@@ -182,7 +182,7 @@ def bound(kind: Any, bindings: Mapping[str, Any]) -> Any:
 
 @cache
 def _made_of(kind: type, bindings: tuple[tuple[str, Any], ...]) -> Any:
-    """A NamedTuple class as a record, a class made by `bundle` as a bundle, any other as it is."""
+    """A NamedTuple class as a record, a class made by `bundle` as a bundle, and any other class unchanged."""
     made = Record if issubclass(kind, tuple) else Bundle if hasattr(kind, "is_bundle") else None
     if made is None:
         return kind
@@ -191,7 +191,7 @@ def _made_of(kind: type, bindings: tuple[tuple[str, Any], ...]) -> Any:
 
 @cache
 def hints(thing: Any) -> dict[str, Any]:
-    """The annotations of a function or NamedTuple, as they are where it was defined."""
+    """The annotations of a function or NamedTuple, with names from the module that defines it."""
     scope = getattr(thing, "__globals__", None) or vars(sys.modules[thing.__module__])
     written = {name: getattr(told, "__forward_arg__", told) for name, told in thing.__annotations__.items()}
     return {name: named(told, scope) if isinstance(told, str) else told for name, told in written.items()}

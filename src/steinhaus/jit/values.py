@@ -18,7 +18,7 @@ from steinhaus.jit.types import i64 as _i64
 
 
 class Value(NamedTuple):
-    """A number, vector, address or tuple of them, while a function runs."""
+    """A number, vector or address, or a tuple of these, that is known only when the function runs."""
 
     type: Any
     text: str
@@ -39,7 +39,7 @@ class Place(NamedTuple):
 
 
 class Bundled(NamedTuple):
-    """The parts of a bundle."""
+    """A bundle: the values of its fields."""
 
     type: Bundle
     parts: dict[str, Any]
@@ -54,7 +54,7 @@ class Local(NamedTuple):
 
 
 class KernelError(TypeError):
-    """A function is not one of the kernel language."""
+    """A function is not valid in the kernel language."""
 
 
 def llvm_of(kind: Any) -> str:
@@ -86,5 +86,5 @@ def type_of(value: Any) -> Scalar:
 
 
 def align(kind: Any) -> int:
-    """The bytes that a number of this type, or of this vector's lanes, is aligned to."""
+    """The alignment of a number, or of the lanes of a vector, in bytes."""
     return int(kind.element.size) if isinstance(kind, Vector) else 8 if kind.llvm == "ptr" else int(kind.size)

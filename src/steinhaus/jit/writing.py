@@ -1,4 +1,4 @@
-"""Write the instructions of one function, one after another, and check the type of every value."""
+"""Write the instructions of one function in order, and check the type of every value."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class Writer:
         self.entry: list[str] = []
         self.lines: list[str] = []
         self.loads: dict[tuple[str, int], Value] = {}
-        self.variables: dict[str, Value] = {}  # type of the variable, and its slot
-        self.fixed: dict[str, Any] = {}  # what is known at compile time, or never changes
-        self.loops: list[tuple[str, str]] = []  # (where continue goes, where break goes)
+        self.variables: dict[str, Value] = {}  # name -> type of the variable, and its slot
+        self.fixed: dict[str, Any] = {}  # name -> a value that is known at compile time, or never changes
+        self.loops: list[tuple[str, str]] = []  # labels that `continue` and `break` jump to
         self.count = 0
-        self.open = True  # whether the current block has no end yet
+        self.open = True  # whether the current block still lacks its last instruction
         self.fast = ""
 
     def error(self, node: Any, told: str) -> KernelError:
@@ -77,7 +77,7 @@ class Writer:
             self.open = False
 
     def slot(self, kind: str) -> str:
-        """Room for a variable."""
+        """Reserve memory for a variable."""
         self.count += 1
         self.entry.append(f"  %s{self.count} = alloca {kind}, align 64")
         return f"%s{self.count}"
@@ -88,7 +88,7 @@ class Writer:
     # Types
 
     def typed(self, value: Any, kind: Any, node: Any = None, name: str = "") -> Any:
-        """A value of a given type. Constants take that type; all else must have it already."""
+        """A value of a given type. Constants take that type; other values must have it already."""
         if isinstance(value, Const) and isinstance(kind, Scalar | Vector):
             try:
                 return Value(kind, constant(value.value, kind))
@@ -197,7 +197,7 @@ class Writer:
         raise self.error(node, "this is not a tuple")
 
     def field(self, of: Place, name: str, node: Any) -> Any:
-        """A field of a record, read once, as the function begins."""
+        """A field of a record. It is read once, at the start of the function."""
         try:
             word, kind = of.type.place(name)
         except AttributeError as error:

@@ -1,4 +1,4 @@
-"""The page's charts as inline SVG: coloured by class, to follow the page's light and dark; titles for hovering."""
+"""The page's charts as inline SVG. Classes set the colours, for light and dark pages; titles appear on hovering."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from steinhaus.study.record import BestRecord, RunRecord
 
 INERTIA_FRAME = Frame(460, 280, left=58)
 SMALL_FRAME = Frame(340, 230)
-SERIES = 6  # series told apart by colour, dashes and marks
-LOG_FLOOR = 1e-5  # of the best inertia: excesses below it lie on the log chart's floor
-LOG_CEILING = 1e300  # and above it on its ceiling: a best run that ends at almost nothing
+SERIES = 6  # number of series with different colours, dashes and marks
+LOG_FLOOR = 1e-5  # relative to the best inertia; smaller excesses lie on the floor of the log chart
+LOG_CEILING = 1e300  # larger ones lie on its ceiling, if the best inertia is almost 0
 
 Line = tuple[str, Sequence[tuple[int, float]]]  # a name, and values by K
 
@@ -26,7 +26,7 @@ Line = tuple[str, Sequence[tuple[int, float]]]  # a name, and values by K
 def inertia_curves(runs: Sequence[RunRecord], best: BestRecord, *, log: bool) -> Markup:
     """Inertia of all runs of one K after each iteration.
 
-    With `log`, how far each is above the best final one, both axes logarithmic.
+    With `log`: the excess over the best final inertia, on logarithmic axes.
     """
     frame = INERTIA_FRAME
     longest = max(r.iterations for r in runs)
@@ -38,7 +38,7 @@ def inertia_curves(runs: Sequence[RunRecord], best: BestRecord, *, log: bool) ->
             curves = [np.clip((c - best.inertia) / floor, LOG_FLOOR, LOG_CEILING) for c in curves]
         y = frame.y(LOG_FLOOR, max(10 * LOG_FLOOR, *(float(c.max()) for c in curves)), log=True)
         y_ticks = [(t, f"{100 * t:.10g}\u202f%") for t in y.ticks()]
-        y_title = "above the best run's end"
+        y_title = "excess over the best final inertia"
     else:
         y = frame.y(*padded([float(v) for c in curves for v in (c.min(), c.max())]))
         divisor, unit = prefixed(y.ticks())
@@ -48,13 +48,14 @@ def inertia_curves(runs: Sequence[RunRecord], best: BestRecord, *, log: bool) ->
     parts = [frame.axes(x, y, ("iteration", y_title), (x_ticks, y_ticks))]
     for run, curve in sorted(zip(runs, curves, strict=True), key=lambda pair: pair[0].restart == best.restart):
         parts.append(_curve(run, curve, x, y, is_best=run.restart == best.restart))
-    kind = "on a log scale, above the best run's end" if log else "on a linear scale"
+    kind = "as excess over the best final inertia, on a log scale" if log else "on a linear scale"
     label = f"Inertia after each iteration, {kind}: {words.plural(len(runs), 'run')} of K = {best.k}"
     plot = {"data_left": frame.left, "data_right": frame.width - frame.right, "data_longest": max(longest, 2)}
     return frame.draw(*parts, label=label, class_="chart curves", data_k=best.k, data_log=int(log), **plot)
 
 
 def _curve(run: RunRecord, curve: NDArray[np.float64], x: Scale, y: Scale, *, is_best: bool) -> Markup:
+    # in: curve (iterations,) float64
     at = np.arange(1.0, len(curve) + 1)
     title = f"run {run.restart + 1}: {words.inertia(run.inertia[-1])} after {words.plural(run.iterations, 'iteration')}"
     ends = {"cx": float(x(at[-1])), "cy": float(y(float(curve[-1])))}
@@ -67,7 +68,7 @@ def _curve(run: RunRecord, curve: NDArray[np.float64], x: Scale, y: Scale, *, is
 
 
 def inertia_by_k(runs: Sequence[RunRecord], best: Sequence[BestRecord]) -> Markup:
-    """Final inertia of every run against K, the best of each K joined by a line."""
+    """Final inertia of every run against K. A line joins the best runs."""
     spread = [(r.k, r.final_inertia) for r in runs]
     line_ = [(b.k, b.inertia) for b in best]
     divisor, unit = prefixed([v for _, v in spread])
@@ -78,21 +79,21 @@ def inertia_by_k(runs: Sequence[RunRecord], best: Sequence[BestRecord]) -> Marku
 def score_by_k(
     title: str, lines: Sequence[Line], spread: Sequence[tuple[int, float]] = (), *, legend: bool = True
 ) -> Markup:
-    """A score against K: one line for each name, and a dot for every run where these are known."""
+    """A score against K: one line per name, and a dot for every run whose score is known."""
     return _by_k(title, lines, spread, label=f"{title.capitalize()} against K", legend=legend)
 
 
 def accuracy_by_k(
     title: str, lines: Sequence[Line], spread: Sequence[tuple[int, float]] = (), *, legend: bool = True
 ) -> Markup:
-    """`score_by_k` for shares, written in percent."""
+    """`score_by_k` for shares, in percent."""
     return _by_k(
         title, lines, spread, label=f"{title.capitalize()} against K", legend=legend, divisor=0.01, unit="\u202f%"
     )
 
 
 def inertia_lines(lines: Sequence[Line]) -> Markup:
-    """Best inertia against K, a line for each study."""
+    """Best inertia against K, one line per study."""
     divisor, unit = prefixed([v for _, points in lines for _, v in points])
     title = f"inertia, {unit}" if unit else "inertia"
     return _by_k(title, lines, [], divisor=divisor, label="Best inertia against K", legend=False)
@@ -161,7 +162,7 @@ def _value(v: float, divisor: float) -> str:
 
 
 def _mark(x: float, y: float, series: int, title: str) -> Markup:
-    """A dot, a diamond, a square or a triangle: series are told apart without colour."""
+    """A dot, a diamond, a square or a triangle, so that series differ without colour."""
     shown = [tag("title", title)] if title else []
     if series % 4 == 0:
         return tag("circle", *shown, cx=x, cy=y, r=4)
@@ -183,7 +184,7 @@ def _legend(frame: Frame, names: Sequence[str]) -> Markup:
 
 
 def profile(values: NDArray[np.float64], low: float, high: float, label: str) -> Markup:
-    """A mean vector as a small line over the values' index."""
+    """A mean vector (d,) as a small line over the index of its values."""
     frame = Frame(160, 100, left=2, right=2, top=3, bottom=3)
     x, y = frame.x(0, max(len(values) - 1, 1)), frame.y(low, high)
     zero = float(y(min(max(0.0, low), high)))
@@ -202,11 +203,11 @@ class Disc:
     name: str
     title: str
     size: int
-    picture: str  # a data URI, or an empty string
+    picture: str  # a data URI, or ""
 
 
 def centroid_map(plane: Plane, discs: Sequence[Disc]) -> Markup:
-    """The centroids in a plane: discs by size, each joined to the centroid that is truly nearest to it."""
+    """The centroids in a plane: discs by size, each joined to its nearest centroid in all dimensions."""
     frame = Frame(map_layout.WIDTH, map_layout.HEIGHT)
     placed = map_layout.layout(plane, [disc.size for disc in discs], [disc.name for disc in discs])
     at, radii = placed.at.tolist(), placed.radii.tolist()
@@ -233,7 +234,7 @@ def centroid_map(plane: Plane, discs: Sequence[Disc]) -> Markup:
 
 
 def _ruler(frame: Frame, unit: float) -> Markup:
-    """A bar as long as a round distance."""
+    """A bar with the length of a round distance."""
     length = next(
         (v for v in (10.0**e * m for e in range(6, -9, -1) for m in (5, 2, 1)) if v * unit <= 0.3 * frame.width), 0.0
     )

@@ -1,4 +1,4 @@
-"""Several studies side by side on one page: what was run, tables and curves matched by K."""
+"""Compare several studies on one page: settings, tables and curves, matched by K."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST = len(ascii_uppercase)
 
 @dataclass(frozen=True)
 class Study:
-    """One of the studies, under its letter."""
+    """One of the studies, with its letter."""
 
     letter: str
     data: ReportData
@@ -33,17 +33,17 @@ class Study:
 
 
 def render(studies: Sequence[ReportData]) -> str:
-    """Several studies as one HTML page without script.
+    """A comparison of several studies as one HTML page without script.
 
     Parameters
     ----------
     studies
-        Two or more. They may be of different data: then their inertia cannot be compared, and the page says so.
+        Two or more studies. If their data differ, their inertia cannot be compared, and the page says so.
 
     Raises
     ------
     SteinhausError
-        Fewer than two studies, or more than there are letters.
+        If there are fewer than two studies, or more than letters.
     """
     if not 2 <= len(studies) <= MOST:
         raise SteinhausError(f"A comparison takes 2 to {MOST} studies, not {len(studies)}.")
@@ -55,7 +55,7 @@ def render(studies: Sequence[ReportData]) -> str:
 
 
 def context(studies: Sequence[Study]) -> dict[str, Any]:
-    """Everything the page says, by name."""
+    """All values of the page, by name."""
     ks = sorted({k for s in studies for k in s.views})
     same = len({_measured(s.data.record.data) for s in studies}) == 1
     return {
@@ -73,13 +73,13 @@ def context(studies: Sequence[Study]) -> dict[str, Any]:
 
 
 def _measured(data: DataRecord) -> tuple[str, ...]:
-    """Images and space of a study: where these are the same, inertia can be compared."""
+    """The images and the space of a study. If they are equal, inertia can be compared."""
     features = data.features
     return (data.sha256, *(() if features is None else (features.sha256, *features.steps)))
 
 
 def settings(studies: Sequence[Study]) -> list[tuple[str, list[str], bool]]:
-    """What was run on what: a name, a value for each study, and whether they differ."""
+    """The settings and the data: a name, a value per study, and whether the values differ."""
     rows: list[tuple[str, list[str]]] = [
         ("data", [words.clean(s.data.record.data.name) for s in studies]),
         ("training images", [words.count(s.data.record.data.n_train) for s in studies]),
@@ -97,7 +97,7 @@ def settings(studies: Sequence[Study]) -> list[tuple[str, list[str], bool]]:
 
 
 def across(studies: Sequence[Study], *, same: bool) -> list[tuple[Markup, str]]:
-    """Charts against K with a line for each study."""
+    """Charts against K, with one line per study."""
     shown = []
     if same:
         lines = [(s.letter, [(v.k, v.best.inertia) for v in s.views.values()]) for s in studies]
@@ -113,7 +113,7 @@ def across(studies: Sequence[Study], *, same: bool) -> list[tuple[Markup, str]]:
 
 
 def _curves(studies: Sequence[Study], k: int) -> Markup | None:
-    """The best runs of one K, over each other; None where only one study has that K."""
+    """The curves of the best runs of one K in one chart; None if only one study has that K."""
     runs = [
         (i, s.name, next(r for r in s.views[k].runs if r.restart == s.views[k].best.restart))
         for i, s in enumerate(studies)

@@ -1,4 +1,4 @@
-"""Clusters against labels, as a figure for a file."""
+"""A figure of clusters against labels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COLUMN = 0.52  # inches
 
 
 def confusion(data: ReportData, best: BestRecord) -> Figure:
-    """Clusters x labels, counts of the training part, shaded by the share of the cluster."""
+    """Counts of the training part, clusters x labels, shaded by the share of the cluster."""
     assert best.train is not None
     counted = np.array(best.train.confusion)
     k, n_labels = counted.shape
@@ -31,7 +31,7 @@ def confusion(data: ReportData, best: BestRecord) -> Figure:
     wide = max(left + 0.2 + COLUMN * n_labels, 0.3 + LETTER * len(title))
     figure = Figure(figsize=(min(wide, 20), min(0.5 + under + 0.3 * k, 24)))
     ax = axes_of(figure, left=left, bottom=under)
-    ax.set_axis_off()  # with ticks it would take several times as long to draw
+    ax.set_axis_off()  # ticks would make drawing several times slower
     figure.suptitle(title, x=0.1 / figure.get_figwidth(), ha="left", fontsize=10)
     if table.counts(ax, counted):
         across, down = ax.get_xaxis_transform(), ax.get_yaxis_transform()
@@ -41,5 +41,5 @@ def confusion(data: ReportData, best: BestRecord) -> Figure:
         for j, name in enumerate(clusters):
             ax.annotate(name, (0, j), (-4, 0), down, "offset points", ha="right", va="center")
     ax.annotate("label", (0.5, 0), (0, 16 - 72 * under), "axes fraction", "offset points", ha="center", va="top")
-    figure.text(0.12 / figure.get_figwidth(), 0.5, "cluster, and its label", rotation=90, ha="left", va="center")
+    figure.text(0.12 / figure.get_figwidth(), 0.5, "cluster and its label", rotation=90, ha="left", va="center")
     return figure

@@ -1,4 +1,4 @@
-"""Assignments as files that other tools open as they are: CSV, Parquet, Embedding Atlas, FiftyOne."""
+"""Write assignments for other tools: CSV, Parquet, Embedding Atlas, FiftyOne."""
 
 from __future__ import annotations
 
@@ -19,15 +19,22 @@ Columns = dict[str, list[Any]]
 
 
 def assignments(data: ReportData, k: int) -> Columns:
-    """Every image, train then test, and where the best run of K put it.
+    """Every image, train then test, with its cluster in the best run of K.
+
+    Parameters
+    ----------
+    data
+        The data of the study, with its images; see `from_result`.
+    k
+        The number of clusters.
 
     Returns
     -------
     dict
-        Columns of equal length. ``image``: its file, or its number in the source; ``split``: "train" or "test";
-        ``cluster``; ``label``, ``mapped_label`` (its cluster's), ``correct``: None without labels; ``distance``: to its
-        centroid, in the space that the study measures in; ``margin``: how much farther the next centroid is; None for
-        one cluster.
+        Columns of equal length. ``image``: the file, or the number in the source; ``split``: "train" or "test";
+        ``cluster``; ``label``, ``mapped_label`` (the label of the cluster) and ``correct``: None if there are no
+        labels; ``distance``: to the centroid, in the units of the study; ``margin``: the distance to the next centroid
+        minus this one, None for one cluster.
     """
     near = measures.measure(_with_images(data, k))[0][k]
     names, labels = data.record.data.label_names, data.labels
@@ -50,34 +57,54 @@ def assignments(data: ReportData, k: int) -> Columns:
 
 
 def _rounded(values: Any) -> list[float]:
-    """Five digits are all that float32 distances are good for."""
+    """Distances rounded to five digits, the precision of float32 distances."""
     return np.round(values.astype(np.float64), 5).tolist()  # type: ignore[no-any-return]
 
 
 def _with_images(data: ReportData, k: int) -> ReportData:
-    """The data with the centroids of one K alone."""
+    """The data with the centroids of only one K."""
     if data.train is None:
-        raise SteinhausError(
-            "Exporting assignments needs the study's images, and they are not at hand; name their source."
-        )
+        raise SteinhausError("An export needs the study's images, but they were not found. Name their source.")
     if data.is_sample:
         raise SteinhausError(
-            "An export is of all images, and these stay on disk. The study's assignments.csv has the cluster of each."
+            "An export needs all images in memory, but they stay on disk. The study's assignments.csv has the cluster "
+            "of each image."
         )
     if k not in data.centroids:
         known = ", ".join(str(known) for known in data.centroids)
-        raise SteinhausError(f"The study has no K = {k} to export; it has {known}.")
+        raise SteinhausError(f"The study has no K = {k} to export. Its K are {known}.")
     features = {k: data.feature_centroids[k]} if data.feature_centroids else {}
     return replace(data, centroids={k: data.centroids[k]}, feature_centroids=features, run_centroids={}, flows=())
 
 
 def write_csv(data: ReportData, k: int, path: Path) -> Path:
-    """Write `assignments` as CSV (UTF-8), with text cells that a spreadsheet would run as formulas made safe."""
+    """Write `assignments` as CSV (UTF-8). Text that a spreadsheet would run as a formula is made safe.
+
+    Parameters
+    ----------
+    data
+        The data of the study, with its images; see `from_result`.
+    k
+        The number of clusters.
+    path
+        The file to write.
+
+    Returns
+    -------
+    Path
+        `path`.
+    """
     return files.write(path, to_csv(assignments(data, k)).encode("utf-8", "backslashreplace"))
 
 
 def to_csv(columns: Mapping[str, list[Any]]) -> str:
-    """Columns as CSV text: None is an empty cell, booleans are true and false."""
+    """Columns as CSV text. None becomes an empty cell; booleans become true and false.
+
+    Parameters
+    ----------
+    columns
+        Columns of equal length, as from `assignments`.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
@@ -92,23 +119,37 @@ def _cell(value: object) -> object:
 
 
 def safe(text: str) -> str:
-    """Text that no spreadsheet takes for a formula: an apostrophe goes before = + - @, tab and carriage return."""
+    """Text that no spreadsheet runs as a formula: an apostrophe goes before = + - @, tab and carriage return."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def write_parquet(data: ReportData, k: int, path: Path) -> Path:
-    """Write `assignments` as Parquet; of a study of features with a column ``vector``, as they are clustered.
+    """Write `assignments` as Parquet. A study of features gets a column ``vector`` with the clustered vectors.
+
+    Parameters
+    ----------
+    data
+        The data of the study, with its images; see `from_result`.
+    k
+        The number of clusters.
+    path
+        The file to write.
+
+    Returns
+    -------
+    Path
+        `path`.
 
     Raises
     ------
     SteinhausError
-        pyarrow is not installed.
+        If pyarrow is not installed.
     """
     return _parquet({**_text(assignments(data, k)), **_vectors(data)}, path)
 
 
 def _vectors(data: ReportData) -> Columns:
-    """The features of every image, a list each; none where pixels are clustered."""
+    """The features of every image, one list per image; empty if pixels are clustered."""
     points = [part.points for part in data.parts if part.points is not None]
     return {"vector": list(np.concatenate(points))} if points else {}
 
@@ -116,8 +157,23 @@ def _vectors(data: ReportData) -> Columns:
 def write_atlas(data: ReportData, k: int, path: Path) -> Path:
     """Write `assignments`, the pictures and two coordinates as Parquet for Embedding Atlas.
 
-    ``image`` is a struct of ``bytes`` (PNG) and ``path``; ``x`` and ``y`` are the plane that shows most of the variance
-    between the clusters of K, as the report's map. Open it with ``embedding-atlas FILE --image image --x x --y y``.
+    ``image`` is a struct of ``bytes`` (PNG) and ``path``. ``x`` and ``y`` are coordinates in the plane of the report's
+    map, which shows most of the variance between the clusters of K. Open it with ``embedding-atlas FILE --image image
+    --x x --y y``.
+
+    Parameters
+    ----------
+    data
+        The data of the study, with its images; see `from_result`.
+    k
+        The number of clusters.
+    path
+        The file to write.
+
+    Returns
+    -------
+    Path
+        `path`.
     """
     columns = _text(assignments(data, k))
     best = next(b for b in data.record.best if b.k == k)
@@ -128,9 +184,23 @@ def write_atlas(data: ReportData, k: int, path: Path) -> Path:
 
 
 def write_fiftyone(data: ReportData, k: int, folder: Path) -> Path:
-    """Write ``labels.csv`` and the pictures in ``data/``: what FiftyOne imports as its `CSVDataset`.
+    """Write ``labels.csv`` and the pictures in ``data/``, which FiftyOne imports as a `CSVDataset`.
 
-    Of a study of features their vectors are beside them, in ``vectors.npy``, a row each.
+    A study of features gets its vectors, too, in ``vectors.npy``, one row per picture.
+
+    Parameters
+    ----------
+    data
+        The data of the study, with its images; see `from_result`.
+    k
+        The number of clusters.
+    folder
+        The folder to write.
+
+    Returns
+    -------
+    Path
+        `folder`.
     """
     columns = _text(assignments(data, k))
     names = [f"{i:07d}.png" for i in range(len(columns["image"]))]
@@ -146,7 +216,7 @@ def write_fiftyone(data: ReportData, k: int, folder: Path) -> Path:
 
 
 def _text(columns: Columns) -> Columns:
-    """Columns whose names are UTF-8: bytes of file names that are none are spelt out."""
+    """Columns with valid UTF-8 text: other bytes in file names are escaped."""
     encode = {"image", "label", "mapped_label"}
     return {
         key: [v if v is None else v.encode("utf-8", "backslashreplace").decode() for v in values]
@@ -157,7 +227,7 @@ def _text(columns: Columns) -> Columns:
 
 
 def _pngs(data: ReportData) -> Iterator[bytes]:
-    """Every image, train then test, in its own size; vectors as profiles."""
+    """Yield every image as PNG, train then test, in its own size; vectors as profiles."""
     n = data.n
     rows = measures.rows_in_block(int(np.prod(data.shape)))
     for start in range(0, n, rows):

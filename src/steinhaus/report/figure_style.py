@@ -1,4 +1,4 @@
-"""What the figures have in common: style, fonts, names, axes."""
+"""Style, fonts, names and axes of all figures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STYLE: Any = {
     "axes.spines.right": False,
     "axes.titlelocation": "left",
     "axes.titlesize": 10,
-    "axes.titley": 1.0,  # where it would be found to be, after laying out all ticks
+    "axes.titley": 1.0,  # the value that Matplotlib would find after laying out all ticks
     "axes.grid": False,
     "xtick.color": INK,
     "ytick.color": INK,
@@ -33,7 +33,7 @@ STYLE: Any = {
 }
 
 
-# Fonts for scripts that Matplotlib's own font lacks, as systems have them.
+# Usual system fonts for scripts that Matplotlib's own font lacks.
 FALLBACKS = (
     *("Noto Sans CJK JP", "Noto Sans CJK SC", "Hiragino Sans", "PingFang SC", "Yu Gothic", "Microsoft YaHei"),
     *("Malgun Gothic", "WenQuanYi Zen Hei", "Noto Sans Devanagari", "Noto Sans Bengali", "Noto Sans Tamil"),
@@ -42,7 +42,7 @@ FALLBACKS = (
 
 
 def families(names: Iterable[str]) -> list[str]:
-    """The fonts to draw these names in: Matplotlib's own and, for other letters than Latin ones, what is installed."""
+    """The fonts for these names: Matplotlib's own and, for non-Latin letters, installed ones."""
     if all(ord(c) < 0x250 for name in names for c in name):
         return ["sans-serif"]
     installed = set(font_manager.get_font_names())
@@ -50,7 +50,7 @@ def families(names: Iterable[str]) -> list[str]:
 
 
 def label_of(data: ReportData, best: BestRecord, cluster: int) -> str | None:
-    """The name of a cluster's label; None without labels or for an empty cluster."""
+    """The name of a cluster's label; None without labels, or for an empty cluster."""
     names = data.record.data.label_names
     index = None if best.mapping is None else best.mapping[cluster]
     return None if index is None or names is None else words.clean(names[index])
@@ -59,7 +59,7 @@ def label_of(data: ReportData, best: BestRecord, cluster: int) -> str | None:
 def axes_of(
     figure: Figure, *, start: float = 0.0, width: float | None = None, left: float = 0.95, bottom: float = 0.5
 ) -> Axes:
-    """Axes with margins in inches: a layout engine would draw everything twice."""
+    """Axes with margins in inches. A layout engine would draw everything twice."""
     all_width, height = figure.get_figwidth(), figure.get_figheight()
     width = all_width if width is None else width
     across = ((start + left) / all_width, (width - left - 0.15) / all_width)

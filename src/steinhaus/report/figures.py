@@ -1,4 +1,4 @@
-"""The study's figures as files: PNG or SVG, the same bytes for the same study."""
+"""Write the study's figures as PNG or SVG files. The same study gives the same bytes."""
 
 from __future__ import annotations
 
@@ -28,31 +28,31 @@ from steinhaus.study.record import BestRecord
 
 MOST_MEANS = 200
 DPI = 150
-CELL, TITLE = 1.15, 0.4  # inches: the width of a mean's cell, and what a title takes
+CELL, TITLE = 1.15, 0.4  # inches: width of a mean's cell, height of a title
 CAPTION = 9.0  # points
 
 
 def save_figures(
     data: ReportData, folder: Path, formats: Sequence[str] = ("png",), share: tuple[int, int] = (0, 1)
 ) -> list[Path]:
-    """Draw every figure of a study into a folder.
+    """Draw all figures of a study into a folder.
 
     Parameters
     ----------
     data
-        What to draw.
+        The data of the study.
     folder
-        Made where it is missing.
+        The folder. It is created if it is missing.
     formats
-        "png" (150 dots an inch), "svg", or both.
+        "png" (150 dots per inch), "svg", or both. Default: "png".
     share
-        Which part of the figures, of how many: for several processes at once.
+        (i, m): draw only part i of m, for several processes at once. Default: all.
 
     Returns
     -------
     list of Path
         The files written: ``means-k010``, ``inertia-k010``, ``map-k010`` and, with labels, ``confusion-k010`` for each
-        K; ``across-k``; and, where the clusters of images are known, ``flow``.
+        K; ``across-k``; and, if the clusters of images are known, ``flow``.
     """
     written = []
     fonts: Any = {"font.family": families(data.record.data.label_names or ())}
@@ -64,7 +64,7 @@ def save_figures(
 
 
 def paths(data: ReportData, folder: Path, formats: Sequence[str]) -> list[Path]:
-    """The files that `save_figures` writes in all."""
+    """All files that `save_figures` writes."""
     return [folder / f"{name}.{form}" for name, _ in _all(data) for form in formats]
 
 
@@ -90,7 +90,7 @@ WRITERS: dict[str, Callable[[Figure], bytes]] = {"png": _png, "svg": _svg}
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Letters that no font has are drawn as boxes, without a word."""
+    """Draw letters without a font as boxes, without warnings."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
         yield
@@ -109,7 +109,7 @@ def _all(data: ReportData) -> Iterator[tuple[str, Callable[[], Figure]]]:
 
 
 def means(data: ReportData, best: BestRecord) -> Figure:
-    """The mean image of every cluster, under its label and size; vectors as lines."""
+    """The mean image of every cluster, with its label and size; vectors as lines."""
     centroids = data.centroids[best.k][:MOST_MEANS]
     shown = to_bytes(centroids, 1.0) if data.is_image else centroids
     captions = [_caption(data, best, j) for j in range(len(shown))]
@@ -135,12 +135,12 @@ def inertia(data: ReportData, best: BestRecord) -> Figure:
     ax = axes_of(figure)
     runs = [r for r in data.record.runs if r.k == best.k]
     curves.curves(ax, [r.inertia for r in runs], [r.restart for r in runs].index(best.restart))
-    ax.set_title(f"K = {best.k}: inertia of {words.plural(len(runs), 'run')}, best marked (run {best.restart + 1})")
+    ax.set_title(f"K = {best.k}: inertia of {words.plural(len(runs), 'run')}, best run {best.restart + 1} marked")
     return figure
 
 
 def across(data: ReportData) -> Figure:
-    """Inertia, and accuracy where there are labels, against K."""
+    """Inertia against K and, if there are labels, accuracy."""
     best = data.record.best
     labelled = best[0].train_accuracy is not None
     width = 4.4
@@ -148,7 +148,7 @@ def across(data: ReportData) -> Figure:
     ks = [b.k for b in best]
     left = axes_of(figure, width=width)
     curves.by_k(left, {k: [r.final_inertia for r in data.record.runs if r.k == k] for k in ks})
-    left.set_title("Inertia: every run, the best joined")
+    left.set_title("Inertia of all runs; the line joins the best")
     if labelled:
         right = axes_of(figure, start=width, width=width)
         right.plot(ks, np.array([b.train_accuracy for b in best]), "-o", color=ACCENT, label="train")

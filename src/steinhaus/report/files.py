@@ -1,4 +1,4 @@
-"""Files written whole or not at all, as a study's own are."""
+"""Write files atomically, like the files of a study."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from steinhaus.study import files
 
 
 def write(path: Path, content: bytes, *, flush: bool = True) -> Path:
-    """Write a whole file into a folder, which is made where it is missing, and give its path back.
+    """Write a whole file and return its path. The folder is created if it is missing.
 
     Without `flush`, a power cut soon after may leave the file empty.
     """

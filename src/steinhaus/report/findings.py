@@ -1,4 +1,4 @@
-"""What a study found, in plain words."""
+"""The findings of a study, in plain words."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 from steinhaus.report import words
 from steinhaus.study.record import BestRecord, StudyRecord
 
-SHARED = 0.3  # a second label with this share of a cluster shares it with the first
+SHARED = 0.3  # a second label with at least this share of a cluster counts as sharing it
 PURE = 0.9
-CLOSE = 0.001  # runs whose inertia is within this of the best found the same thing, for all that it matters
+CLOSE = 0.001  # runs within this relative distance of the best inertia count as equally good
 MOST_NAMED = 4
-MOST = 4  # findings
+MOST = 4  # most findings
 
 Figure = tuple[str, str]
 
 
 def sentence(record: StudyRecord, seconds: float | None = None) -> str:
-    """What was run, on what, and how many seconds all runs took."""
+    """The sentences about the runs, the data and the time of all runs."""
     data, plan = record.data, record.plan
     init = str(plan["init"])
     seeding = f"{init} starts" if not init.startswith("given:") else "given starts"
@@ -28,27 +28,27 @@ def sentence(record: StudyRecord, seconds: float | None = None) -> str:
     for run in record.runs:
         restarts[run.k] += 1
     each = words.plural(max(restarts.values()), "run")
-    kept = f", and {words.count(data.n_test)} more were kept for the test" if data.n_test else ""
+    kept = f", and {words.count(data.n_test)} more were kept for testing" if data.n_test else ""
     took = "" if seconds is None else f" All {len(record.runs)} runs took {words.duration(seconds)}."
-    done = "" if record.complete else " The study is not finished: the report shows the runs that have ended."
+    done = "" if record.complete else " The study is not finished. The report shows the finished runs."
     by = (
         ""
         if data.features is None
         else f", by {words.clean(data.features.told)} ({words.count(data.features.d)} values)"
     )
     return (
-        f"k-means with K = {ks}, {each} of each from {seeding}, at most {plan['max_iter']} iterations a run. "
-        f"{words.count(data.n_train)} {_noun(record)} of {words.size_of(data.shape)} were clustered{by}{kept}."
-        f"{took}{done}"
+        f"k-means with K = {ks}, {each} per K from {seeding}, at most {plan['max_iter']} iterations per run. "
+        f"{words.count(data.n_train)} {_noun(record)} of {words.size_of(data.shape)} were "
+        f"clustered{by}{kept}.{took}{done}"
     )
 
 
 def findings(
     record: StudyRecord, k: int, silhouettes: Mapping[int, float], seconds: Mapping[int, float] | None = None
 ) -> list[str]:
-    """The best findings on the K that is shown first, the most important first.
+    """The main findings about the K that is shown first, the most important first.
 
-    seconds: K -> how long refining took.
+    `seconds`: K -> seconds of refining.
     """
     best = next(b for b in record.best if b.k == k)
     found = [_accuracy(record, best), _shared(record, best), _missing(record, best), _purest(record, best)]
@@ -59,14 +59,15 @@ def findings(
 
 
 def figures(record: StudyRecord, k: int, silhouettes: Mapping[int, float]) -> list[Figure]:
-    """What is asked for first of the K that is shown first, as (figure, what it is)."""
+    """The key figures of the K that is shown first, as (figure, description)."""
     best = next(b for b in record.best if b.k == k)
     shown: list[Figure] = []
     if (accuracy := _measured(best)) is not None:
         noun = _noun(record)
         part = "test" if best.test_accuracy is not None else "training"
         shown.append((words.share(accuracy, 1), f"of the {part} {noun} get the right label"))
-    shown.append((words.inertia(best.inertia, 7), "inertia of the best run"))
+    what = "inertia after refining" if record.refined else "inertia of the best run"
+    shown.append((words.inertia(best.inertia, 7), what))
     if k in silhouettes:
         shown.append((words.number(silhouettes[k], 3), "silhouette"))
     if (close := _close(record, best)) is not None:
@@ -75,7 +76,7 @@ def figures(record: StudyRecord, k: int, silhouettes: Mapping[int, float]) -> li
 
 
 def main(record: StudyRecord, silhouettes: Mapping[int, float]) -> int:
-    """The K to show first: as many clusters as labels, else the most accurate; without labels the best silhouette."""
+    """The K to show first: the number of labels, else the most accurate K; without labels, the best silhouette."""
     names = record.data.label_names
     if names is not None:
         equal = [b.k for b in record.best if b.k == len(names)]
@@ -106,7 +107,7 @@ def _accuracy(record: StudyRecord, best: BestRecord) -> str | None:
 
 
 def _shared(record: StudyRecord, best: BestRecord) -> str | None:
-    """Pairs of labels that lie together in one cluster."""
+    """The sentence about pairs of labels that share a cluster."""
     names = record.data.label_names
     if best.train is None or names is None:
         return None
@@ -123,7 +124,7 @@ def _shared(record: StudyRecord, best: BestRecord) -> str | None:
 
 
 def _missing(record: StudyRecord, best: BestRecord) -> str | None:
-    """Labels that no cluster bears."""
+    """The sentence about labels that name no cluster."""
     names = record.data.label_names
     if best.train is None or best.mapping is None or names is None:
         return None
@@ -131,7 +132,7 @@ def _missing(record: StudyRecord, best: BestRecord) -> str | None:
     if not missing:
         return None
     if len(missing) > MOST_NAMED:
-        return f"With K = {best.k}, {len(missing)} of {len(names)} labels are the name of no cluster."
+        return f"With K = {best.k}, {len(missing)} of {len(names)} labels name no cluster."
     table = np.array(best.train.confusion)
 
     def named(label: int) -> str:
@@ -140,7 +141,7 @@ def _missing(record: StudyRecord, best: BestRecord) -> str | None:
     parts = []
     for label in missing:
         home = best.mapping[int(table[:, label].argmax())]
-        where = "" if home is None else f" (most of its {_noun(record)} lie in clusters named {named(home)})"
+        where = "" if home is None else f" (most of its {_noun(record)} are in clusters named {named(home)})"
         parts.append(named(label) + (where if len(missing) == 1 else ""))
     return f"No cluster of K = {best.k} is named {words.listing(parts, 'or')}."
 
@@ -160,20 +161,20 @@ def _purest(record: StudyRecord, best: BestRecord) -> str | None:
 
 
 def _refined(record: StudyRecord, k: int, seconds: Mapping[int, float] | None) -> str | None:
-    """What refining gained."""
+    """The sentence about the gain by refining."""
     found = next((refined for refined in record.refined if refined.k == k), None)
     if found is None or found.inertia[0] <= 0:
         return None
     gained = f"{100 * (1 - found.final_inertia / found.inertia[0]):.2f}\u202f%"
     took = f" and took {words.duration(seconds[k])}" if seconds and k in seconds else ""
     return (
-        f"From the best run of K = {k}, breathing k-means added centroids where the error is largest, removed as many "
-        f"where they are missed least, and kept what was better. That lowered the inertia by {gained}{took}."
+        f"Breathing k-means refined the best run of K = {k}: it added centroids where the error is largest, removed as "
+        f"many where they matter least, and kept the better result. That lowered the inertia by {gained}{took}."
     )
 
 
 def _silhouette(silhouettes: Mapping[int, float]) -> str | None:
-    """Where the clusters lie farthest apart."""
+    """The sentence about the K with the best separated clusters."""
     if len(silhouettes) < 2:
         return None
     k = max(silhouettes, key=lambda k: silhouettes[k])
@@ -181,7 +182,7 @@ def _silhouette(silhouettes: Mapping[int, float]) -> str | None:
 
 
 def _agreement_of_runs(record: StudyRecord, best: BestRecord) -> str | None:
-    """Whether the restarts agree."""
+    """The sentence about the agreement of the restarts."""
     if (close := _close(record, best)) is None:
         return None
     verb = "ends" if close[0] == 1 else "end"
@@ -189,7 +190,7 @@ def _agreement_of_runs(record: StudyRecord, best: BestRecord) -> str | None:
 
 
 def _close(record: StudyRecord, best: BestRecord) -> tuple[int, int] | None:
-    """How many runs of how many end near the best; None for a single run."""
+    """The number of runs that end near the best, and the number of all runs; None for a single run."""
     ends = [r.final_inertia for r in record.runs if r.k == best.k]
     if len(ends) < 2 or best.inertia <= 0:
         return None

@@ -1,4 +1,4 @@
-"""How clusters split as K grows, as a figure for a file."""
+"""A figure of how clusters split as K grows."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from steinhaus.report.data import ReportData
 from steinhaus.report.figure_style import label_of
 from steinhaus.study.record import BestRecord
 
-DOTS = 110  # of the page's drawing units in an inch
+DOTS = 110  # drawing units of the page per inch
 
 
 @dataclass(frozen=True)
 class _Cluster:
-    """What the flow shows of a cluster."""
+    """The view of a cluster in the flow."""
 
     order: int
     name: str

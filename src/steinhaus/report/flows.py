@@ -1,4 +1,4 @@
-"""How clusters split as K grows: where the bands between neighbouring K run, and the picture of it as inline SVG."""
+"""How clusters split as K grows: the layout of the bands between neighbouring K, and their drawing as inline SVG."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from steinhaus.report.svg import join, tag
 HEIGHT = 460.0
 TOP = 26.0
 BAR = 8.0  # width of a cluster's bar
-WIDTH = 1000.0  # from the first K to the last, if there is room for it
-COLUMN = (150.0, 320.0)  # from one K to the next: at least and at most
+WIDTH = 1000.0  # from the first K to the last, if there is room
+COLUMN = (150.0, 320.0)  # smallest and largest distance from one K to the next
 MARGINS = (46.0, 90.0)  # left and right
-SMALLEST = 0.005  # flows of a smaller share of the images are left out, of many clusters of a yet smaller one
-PICTURE = 15.0  # a bar this high has room for its mean image and its name
+SMALLEST = 0.005  # smaller shares of the images are not drawn; the limit falls for many clusters
+PICTURE = 15.0  # a bar of this height has room for its mean image and its name
 MOST_PICTURE = 34.0
 
 
 class Cluster(Protocol):
-    """What is shown of a cluster; `views.Card` is one."""
+    """The view of a cluster, such as `views.Card`."""
 
     @property
     def order(self) -> int: ...  # noqa: D102
@@ -40,7 +40,7 @@ class Cluster(Protocol):
 
 @dataclass(frozen=True)
 class Column:
-    """One K: its clusters, by number."""
+    """One K with its clusters, by number."""
 
     k: int
     clusters: Sequence[Cluster]
@@ -48,7 +48,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Bar:
-    """A cluster: as high as it is large."""
+    """A cluster. Its height is proportional to its size."""
 
     k: int
     number: int
@@ -61,32 +61,32 @@ class Bar:
 
 @dataclass(frozen=True)
 class Band:
-    """Images on their way from a cluster of one K to one of the next."""
+    """The images that a cluster of one K shares with a cluster of the next K."""
 
     count: int
     start: Bar
     end: Bar
-    y_start: float  # top of the band where it starts
+    y_start: float  # top of the band at its start
     y_end: float
-    h_start: float  # its width there
+    h_start: float  # width of the band at its start
     h_end: float
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where everything is."""
+    """The places of all bars and bands."""
 
     width: float
     columns: Sequence[Sequence[Bar]]
     bands: Sequence[Band]
-    left_out: float  # the largest share of the images, between two K, in bands too thin to draw
+    left_out: float  # largest share of the images, between two K, in bands that are too thin to draw
 
 
 def layout(columns: Sequence[Column], tables: Sequence[Int64]) -> Layout:
-    """The flow through all K; a table for each K and the next, (K, next K), of how many images go from where to where.
+    """The flow through all K. Each table counts the images of two neighbouring K, (K, next K) int64.
 
-    The clusters of each K stand in an order that keeps bands from crossing: each at the mean height of where its images
-    come from.
+    The order of a K's clusters avoids crossings: each cluster is sorted by the mean height of its images in the K
+    before.
     """
     n = int(tables[0].sum())
     step = min(max(WIDTH / (len(columns) - 1), COLUMN[0]), COLUMN[1])
@@ -107,7 +107,7 @@ def layout(columns: Sequence[Column], tables: Sequence[Int64]) -> Layout:
 
 
 def _bars(column: Column, sizes: Int64, left: float, gap: float, sources: Float64) -> list[Bar]:
-    """The bars of one K, by number, in the vertical order of these values."""
+    """The bars of one K, by number, sorted vertically by `sources`. sizes, sources: (K,)."""
     heights = sizes / sizes.sum() * (HEIGHT - gap * (column.k - 1))
     order = np.argsort(sources, kind="stable")
     tops = np.empty(column.k)
@@ -119,7 +119,7 @@ def _bars(column: Column, sizes: Int64, left: float, gap: float, sources: Float6
 
 
 def _bands(a: Sequence[Bar], b: Sequence[Bar], table: Int64) -> list[Band]:
-    """All bands between two K, stacked along the bars from the top."""
+    """All bands between two K, stacked along the bars from the top. table: (K, next K)."""
     start, end = [bar.top for bar in a], [bar.top for bar in b]
     bands = []
     for i in sorted(range(len(a)), key=lambda i: a[i].top):
@@ -143,7 +143,7 @@ def draw(flow: Layout) -> Markup:
 
 
 def _link(band: Band, room: float) -> Markup:
-    """A band, which ends where the mean image of its end begins."""
+    """A band. It ends at the mean image of its target."""
     x0, x1 = band.start.left + BAR, band.end.left - room
     y0, y1, middle = band.y_start, band.y_end, (x0 + x1) / 2
     low0, low1 = y0 + band.h_start, y1 + band.h_end

@@ -1,4 +1,4 @@
-"""The report as a folder: a page, and sheets beside it that are loaded as needed. It holds every image of any set."""
+"""The report as a folder with every image: a page, and sheets of images that are loaded when needed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from steinhaus.report import files, members, page, pictures
 from steinhaus.report.data import ReportData
 
-AHEAD = 16  # sheets packed at once
+AHEAD = 16  # sheets packed ahead
 
 
 def write(data: ReportData, folder: Path) -> Path:
@@ -18,7 +18,7 @@ def write(data: ReportData, folder: Path) -> Path:
     Returns
     -------
     Path
-        The page: open it in a browser, no server is needed.
+        The page. Open it in a browser; no server is needed.
     """
     measured = page.measure(data)
     if not measured.near:
@@ -34,7 +34,9 @@ def write(data: ReportData, folder: Path) -> Path:
                 partial(pictures.webp, quality=carried.layout.quality), members.sheets(data, ids, carried.layout)
             )
             for name, content in zip(names[start : start + AHEAD], packed, strict=True):
-                files.write(sheets / name, content, flush=False)  # thousands of them, and easily drawn again
+                files.write(
+                    sheets / name, content, flush=False
+                )  # there may be thousands, and they are easy to draw again
     for old in set(sheets.glob("*.webp")) - {sheets / name for name in names}:
         old.unlink()
     addresses = {"sheets": [f"sheets/{name}" for name in names]}

@@ -1,4 +1,4 @@
-"""The map of the centroids, as a figure for a file."""
+"""A figure of the map of the centroids."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from steinhaus.report.data import ReportData
 from steinhaus.report.figure_style import label_of
 from steinhaus.study.record import BestRecord
 
-DOTS = 88  # of the layout's drawing units in an inch
+DOTS = 88  # drawing units of the layout per inch
 TITLE = 30  # drawing units
 
 
 def centroid_map(data: ReportData, best: BestRecord) -> Figure:
-    """The centroids in the plane that shows most of their variance; each joined to the one truly nearest to it."""
+    """The centroids in the plane that shows most of their variance, each joined to its truly nearest one."""
     plane = measures.plane(data.measured_centroids(best.k), best.sizes)
     labelled = data.record.data.label_names is not None
     names = [(label_of(data, best, j) or "") if labelled else str(j) for j in range(best.k)]

@@ -1,4 +1,4 @@
-"""Where the discs of a map and their names go, in drawing units: the same on the page and in the figure."""
+"""The places of a map's discs and names, in drawing units, the same for the page and the figure."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ from steinhaus.report.measures import Plane
 
 WIDTH, HEIGHT = 460.0, 380.0
 DISCS = (6.0, 22.0)  # radius of the smallest and the largest disc
-LETTER = 7.4  # width of a letter of a name, about
-CROWD = 30  # more discs than this are smaller and bear no names
+LETTER = 7.4  # about the width of a letter
+CROWD = 30  # more discs than this are smaller and have no names
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 @dataclass(frozen=True)
 class Name:
-    """A name beside its disc, from the left end of its base line."""
+    """A name beside its disc; its place is the left end of its base line."""
 
     text: str
     left: float
     base: float
     width: float
-    anchor: str  # "start", "middle" or "end": the side of the text that stays where it is, whatever the letters' width
+    anchor: str  # "start", "middle" or "end": the side of the text that is fixed for any width of letters
 
     @property
     def x(self) -> float:
-        """Where the anchor is."""
+        """The horizontal place of the anchor."""
         return self.left + {"start": 0.0, "middle": self.width / 2, "end": self.width}[self.anchor]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A map as it is drawn."""
+    """The places of all elements of a map."""
 
-    at: NDArray[np.float64]  # (k, 2) the middles of the discs, across and down
+    at: NDArray[np.float64]  # (k, 2) middles of the discs, x and y
     radii: NDArray[np.float64]  # (k,)
-    order: list[int]  # large discs first, so that small ones lie on them
-    joined: list[tuple[int, int]]  # each disc and the one truly nearest to it, mutual ones once
+    order: list[int]  # large discs first, so that small ones are on top
+    joined: list[tuple[int, int]]  # each disc and its nearest one in all dimensions; mutual pairs once
     names: list[Name]
-    unit: float  # how long a distance of 1 is, the same across and down
+    unit: float  # drawing units per distance of 1, the same for x and y
 
 
 def layout(plane: Plane, sizes: Sequence[int], names: Sequence[str]) -> Layout:
-    """Place the centroids of a plane, their discs by size, and their names where they cover least."""
+    """Place the centroids of a plane, with discs by size and names where they cover least."""
     at, unit = _placed(plane)
     radii = np.maximum(DISCS[0], DISCS[1] * np.sqrt([size / max(1, *sizes) for size in sizes]))
     radii *= 1.0 if len(sizes) <= CROWD else 0.5
@@ -68,7 +68,8 @@ def _placed(plane: Plane) -> tuple[NDArray[np.float64], float]:
 
 
 def _named(names: Sequence[str], at: NDArray[np.float64], radii: NDArray[np.float64]) -> list[Name]:
-    """Each name beside its disc where it covers least of discs, other names and what is outside."""
+    """Place each name beside its disc, where it covers the least of discs and names and stays inside."""
+    # in: at (k, 2) float64; radii (k,) float64
     taken: list[Box] = [(x - r, y - r, x + r, y + r) for (x, y), r in zip(at.tolist(), radii.tolist(), strict=True)]
     placed = []
     for j, name in enumerate(names):
@@ -93,11 +94,11 @@ def _box(name: Name) -> Box:
 
 
 def _covered(box: Box, others: Sequence[Box]) -> float:
-    """How much a box covers; what is outside counts most."""
+    """The area that a box covers. Area outside counts most."""
     outside = max(0.0, -box[0], box[2] - WIDTH, -box[1], box[3] - HEIGHT)
     return 1000 * outside + sum(_overlap(box, other) for other in others)
 
 
 def _overlap(a: Box, b: Box) -> float:
-    """The area that two boxes share."""
+    """The common area of two boxes."""
     return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))

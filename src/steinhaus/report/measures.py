@@ -1,7 +1,6 @@
-"""What the report measures itself, for display: distances to centroids, silhouettes, spreads, flows, a map.
+"""Measurements for display: distances to centroids, silhouettes, spreads, flows, a map.
 
-Distances are in float32: shown, never decided by. They are in the units of `ReportData.measured`. Which cluster an
-image belongs to comes from the study.
+Distances are float32, in the units of `ReportData.measured`. They are only shown; the study decides the clusters.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ from steinhaus.report.data import Float64, Int32, Int64, Part, ReportData
 
 Float32 = NDArray[np.float32]
 NEAREST = 3
-BLOCK = 2**22  # values of a block of images
+BLOCK = 2**22  # values per block of images
 
 
 @dataclass(frozen=True)
 class Near:
-    """The nearest centroids of every image, train then test, its own cluster's first."""
+    """The nearest centroids of every image, train then test. The centroid of its own cluster comes first."""
 
     clusters: NDArray[np.uint16]  # (n, up to 3)
     distances: Float32  # (n, up to 3)
@@ -30,7 +29,7 @@ class Near:
 
 @dataclass(frozen=True)
 class Score:
-    """What one run of one K is worth."""
+    """The scores of one run of one K."""
 
     k: int
     restart: int
@@ -40,9 +39,9 @@ class Score:
 
 
 def measure(data: ReportData) -> tuple[dict[int, Near], list[Score]]:
-    """The nearest centroids of every image for every K, and the scores of every run whose centroids are known.
+    """The nearest centroids of every image for every K, and the scores of every run with known centroids.
 
-    Both come of one pass over the images; without these they are empty.
+    Both come from one pass over the images. Without images, they are empty.
     """
     if data.train is None:
         return {}, []
@@ -75,14 +74,14 @@ def measure(data: ReportData) -> tuple[dict[int, Near], list[Score]]:
 
 
 def _stack(centroids: Sequence[Float64]) -> tuple[Float32, list[slice]]:
-    """Sets of centroids under each other, (sum of K, d), and where each is."""
+    """Sets of centroids, stacked to (sum of K, d), with the slice of each."""
     stacked = np.concatenate([c.reshape(len(c), -1) for c in centroids]).astype(np.float32)
     ends = np.cumsum([len(c) for c in centroids]).tolist()
     return stacked, [slice(end - len(c), end) for c, end in zip(centroids, ends, strict=True)]
 
 
 def _distances(data: ReportData, centroids: Float32) -> Iterator[tuple[slice, Float32]]:
-    """Distances of blocks of images, train then test, to these centroids: (rows, (number of centroids, m))."""
+    """Yield distances from blocks of images, train then test, to centroids: (rows, (number of centroids, m))."""
     c2 = np.square(centroids).sum(axis=1)[:, None]
     start = 0
     for part in data.parts:
@@ -96,7 +95,7 @@ def _distances(data: ReportData, centroids: Float32) -> Iterator[tuple[slice, Fl
 
 
 def _own_first(distances: Float32, own: Int32) -> tuple[NDArray[np.uint16], Float32]:
-    """Clusters and distances, (up to 3, m), of the nearest centroids, that of the own cluster first."""
+    """Clusters and distances of the nearest centroids, (up to 3, m), own cluster first. distances (k, m), own (m,)."""
     at = own, np.arange(len(own))
     true = distances[at]
     distances[at] = -1.0
@@ -108,7 +107,8 @@ def _own_first(distances: Float32, own: Int32) -> tuple[NDArray[np.uint16], Floa
 def _smallest(distances: Float32, count: int) -> tuple[NDArray[np.uint16], Float32]:
     """The smallest of each column of (k, m), ascending, ties to the lowest row: rows and values, (count or k, m).
 
-    Sorted as integers: the bits of floats of at least 0 are in the order of their values; the row stands behind them.
+    They are sorted as integers with the row in the low bits, because the bits of floats >= 0 have the order of their
+    values.
     """
     k, m = distances.shape
     least = np.full((min(count, k), m), np.iinfo(np.int64).max)
@@ -122,7 +122,7 @@ def _smallest(distances: Float32, count: int) -> tuple[NDArray[np.uint16], Float
 
 
 def rows_in_block(d: int) -> int:
-    """How many images of d values to take at once."""
+    """The number of images with d values per block."""
     return max(1, BLOCK // d)
 
 
@@ -138,16 +138,16 @@ def _blocks(part: Part, data: ReportData) -> Iterator[Float32]:
 
 
 def silhouette(own: Float32, other: Float32) -> float:
-    """The simplified silhouette: mean of 1 - own / other, the distances to the own and the next nearest centroid.
+    """The simplified silhouette: the mean of 1 - own / other, distances (n,) to the own and the next nearest centroid.
 
-    Distances to centroids stand for mean distances to members: n K distances instead of n^2. Source: Hruschka, de
-    Castro and Campello, "Evolutionary algorithms for clustering gene-expression data", ICDM 2004.
+    Distances to centroids replace mean distances to members, so n K distances suffice instead of n^2. Source: Hruschka,
+    de Castro and Campello, "Evolutionary algorithms for clustering gene-expression data", ICDM 2004.
     """
     return float(np.mean(1 - own / np.maximum(other, np.finfo(np.float32).tiny), dtype=np.float64))
 
 
 def _accuracies(data: ReportData, k: int, clusters: Int32) -> tuple[float | None, float | None]:
-    """Train and test accuracy by the majority mapping of the training part."""
+    """Train and test accuracy by the majority mapping of the training part. clusters: (n,) int32."""
     names, train = data.record.data.label_names, data.train
     if names is None or train is None or train.labels is None:
         return None, None
@@ -161,20 +161,20 @@ def _accuracies(data: ReportData, k: int, clusters: Int32) -> tuple[float | None
 
 @dataclass(frozen=True)
 class Plane:
-    """Centroids in two dimensions, and what of them in d."""
+    """Centroids projected to two dimensions, with some facts from all d dimensions."""
 
     at: Float64  # (k, 2), in units of distance
-    share: float  # of the variance between clusters that the plane shows
-    neighbour: Int64  # (k,) the truly nearest other centroid, -1 for one cluster
-    distance: Float64  # (k,) the true distance to it
-    middle: Float64  # (d,) what is at the origin
+    share: float  # share of the variance between clusters that the plane shows
+    neighbour: Int64  # (k,) nearest other centroid in d dimensions; -1 for one cluster
+    distance: Float64  # (k,) distance to it in d dimensions
+    middle: Float64  # (d,) the point at the origin
     axes: Float64  # (2, d) orthonormal
 
 
 def plane(centroids: Float64, sizes: tuple[int, ...]) -> Plane:
-    """The plane that shows most of the variance between clusters: principal components, weighted by size.
+    """The plane that shows most of the variance between clusters: principal components of (k, d), weighted by size.
 
-    A projection: no distance in it is longer than the true one, and the share says how much is lost.
+    It is a projection, so no distance in it is longer than the real one. The share says how much variance is left.
     """
     k = len(centroids)
     flat = centroids.reshape(k, -1)
@@ -182,7 +182,9 @@ def plane(centroids: Float64, sizes: tuple[int, ...]) -> Plane:
     middle = weights @ flat
     shifted = flat - middle
     weighted = np.sqrt(weights)[:, None] * shifted
-    variances, vectors = np.linalg.eigh(weighted @ weighted.T)  # k x k: there may be far more features than clusters
+    variances, vectors = np.linalg.eigh(
+        weighted @ weighted.T
+    )  # k x k, because there may be far more features than clusters
     axes = np.zeros((2, flat.shape[1]))
     for i, j in enumerate(np.argsort(-variances)[:2]):
         if variances[j] > 1e-12 * variances.max():

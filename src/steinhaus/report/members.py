@@ -1,8 +1,8 @@
-"""The images that a page carries: which ones, packed into sheets, and the numbers that the page's script needs of them.
+"""The images in a page: their choice, their sheets, and the numbers that the page's script needs.
 
-A page in one file carries all images of a set of up to `ALL`, and of a larger one a choice: for every cluster of every
-K the nearest, the farthest and the wrongly named ones, and images drawn at random from the whole set. The folder form
-carries all of any set.
+A page in one file holds all images of a set of up to `ALL` images. Of a larger set, it holds a choice: for every
+cluster of every K, the nearest, the farthest and the wrongly named images, and random images of the whole set. The
+report as a folder holds all images of any set.
 """
 
 from __future__ import annotations
@@ -22,32 +22,30 @@ from steinhaus.report.measures import Near
 from steinhaus.report.pictures import Pixels
 from steinhaus.study.record import BestRecord
 
-ALL = 20_000  # images that one file carries without a choice
-CHOSEN = 16_000  # images of a choice, about
-RAW_BYTES = 64_000_000  # of all tiles before compression, in one file
-SIDES = (256, 128, 96, 64, 48, 32, 24, 16)  # pixels of a tile's longer side, largest that fits first
-LOSSY_BYTES = 2_000_000  # of all tiles of pictures that were compressed with loss, in one file
-MOST_EACH = 96  # images of a choice for one list of one cluster
+ALL = 20_000  # images that one file holds without a choice
+CHOSEN = 16_000  # about the number of images in a choice
+RAW_BYTES = 64_000_000  # bytes of all tiles in one file, before compression
+SIDES = (256, 128, 96, 64, 48, 32, 24, 16)  # pixels of a tile's longer side; the largest that fits is used
+LOSSY_BYTES = 2_000_000  # bytes of all tiles in one file, for pictures with lossy compression
+MOST_EACH = 96  # most images per list and cluster in a choice
 COLUMNS = 8
 SHEET_PIXELS = 2**17
-SHEET_TILES = (
-    32  # few, for a page drawn at random needs a sheet for each image, and Chromium keeps 1,000 sheets decoded
-)
+SHEET_TILES = 32  # few, because a page in random order needs a sheet per image, and Chromium keeps 1,000 decoded sheets
 
-Coded = tuple[NDArray[np.uint16], float]  # distances as integers, and the distance that one of them stands for
+Coded = tuple[NDArray[np.uint16], float]  # distances as integers, and the distance of one unit
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Which images a page carries."""
+    """The choice of images in a page."""
 
-    ids: Int64  # places in the data (train, then test), so ordered that neighbours in a cluster share sheets
-    random: NDArray[np.bool_]  # (m,) whether drawn at random
-    each: int | None  # how many of each list are there for certain; None: all images are
+    ids: Int64  # places in the data (train, then test); neighbours in a cluster share sheets
+    random: NDArray[np.bool_]  # (m,) whether the image was drawn at random
+    each: int | None  # images that each list is sure to have; None: all images
 
 
 def choose(data: ReportData, near: dict[int, Near], codes: dict[int, Coded], most: int | None) -> Choice:
-    """All images, or for a set of more than `most` a choice of about `CHOSEN`; `most` None: no limit."""
+    """All images or, if there are more than `most`, a choice of about `CHOSEN`; `most` None: no limit."""
     n = data.n
     if most is None or n <= most:
         return Choice(_gathered(np.arange(n), near, codes), np.ones(n, np.bool_), None)
@@ -68,9 +66,10 @@ def choose(data: ReportData, near: dict[int, Near], codes: dict[int, Coded], mos
 
 
 def _gathered(ids: Int64, near: dict[int, Near], codes: dict[int, Coded]) -> Int64:
-    """Places ordered by their cluster in the smallest K, then in the next, and last by distance.
+    """Places (m,) sorted by their cluster in the smallest K, then in the next, and last by distance.
 
-    Clusters mostly split as K grows, so the members of a cluster of any K are on few sheets, near ones together.
+    Clusters mostly split as K grows, so the members of a cluster of any K are on few sheets, and near ones are
+    together.
     """
     last = max(near)
     keys = [codes[last][0][ids, 0], *(near[k].clusters[ids, 0] for k in sorted(near, reverse=True))]
@@ -78,19 +77,20 @@ def _gathered(ids: Int64, near: dict[int, Near], codes: dict[int, Coded]) -> Int
 
 
 def shuffled(n: int) -> Int64:
-    """Places 0..n - 1 in the page's random order: by a multiplicative hash (Knuth), as in the page's script."""
+    """Places 0..n - 1 in the page's random order: a multiplicative hash (Knuth), as in the page's script."""
     return np.argsort(np.arange(1, n + 1, dtype=np.uint32) * np.uint32(2654435761), kind="stable")
 
 
 def by_distance(clusters: NDArray[np.uint16], codes: NDArray[np.uint16], k: int) -> Iterator[Int64]:
-    """The members of each cluster, nearest first, ties by place: the order of the page's script."""
+    """Yield the members of each cluster, nearest first, ties by place, as in the page's script."""
+    # in: clusters (n,) uint16; codes (n,) uint16
     order = np.lexsort((codes, clusters))
     ends = np.cumsum(np.bincount(clusters, minlength=k))
     yield from np.split(order, ends[:-1])
 
 
 def coded(near: Near) -> Coded:
-    """Distances as 16-bit integers, and the distance that one of them stands for."""
+    """Distances as 16-bit integers, with the distance of one unit."""
     top = float(near.distances.max(initial=0.0)) or 1.0
     return np.rint(near.distances * np.float32(65535 / top)).astype(np.uint16), top / 65535
 
@@ -102,18 +102,18 @@ def _named(best: BestRecord) -> Int64:
 
 @dataclass(frozen=True)
 class Tiles:
-    """How images are laid out on sheets."""
+    """The layout of images on sheets."""
 
     height: int
     width: int
     columns: int
     per_sheet: int
-    reduced: bool  # smaller than the images are
-    quality: int | None = None  # of sheets that are compressed with loss
+    reduced: bool  # whether tiles are smaller than the images
+    quality: int | None = None  # of sheets with lossy compression; None: lossless
 
 
 def tiles(data: ReportData, n: int, raw_bytes: int = RAW_BYTES) -> Tiles:
-    """The largest tiles for n images that keep to this many bytes before compression, and to few after a lossy one."""
+    """The largest tiles for n images within `raw_bytes` before compression, and within the limit for lossy ones."""
     height, width = data.shape[:2] if data.is_image else pictures.PROFILE
     channels = 3 if len(data.shape) > 2 and data.shape[2] >= 3 else 1
     qualities = pictures.QUALITIES if data.is_lossy else (None,)
@@ -128,21 +128,21 @@ def tiles(data: ReportData, n: int, raw_bytes: int = RAW_BYTES) -> Tiles:
 
 
 def _lossy_bytes(data: ReportData, n: int, side: int, quality: int) -> float:
-    """About how many bytes n tiles with this longer side take, by those of a few."""
+    """An estimate of the bytes of n tiles with this longer side, from a few of them."""
     ids = np.unique(np.linspace(0, data.n - 1, min(data.n, SHEET_TILES)).round().astype(np.int64))
     sheet = _laid_out(pictures.reduce(drawn(data, ids), side), COLUMNS)
     return len(pictures.webp(sheet, quality)) / len(ids) * n
 
 
 def sheets(data: ReportData, ids: Int64, layout: Tiles) -> Iterator[Pixels]:
-    """The images of these places on sheets, in order."""
+    """Yield sheets with the images of these places (m,), in order."""
     for start in range(0, len(ids), layout.per_sheet):
         shown = drawn(data, ids[start : start + layout.per_sheet])
         yield _laid_out(pictures.reduce(shown, max(layout.height, layout.width)), layout.columns)
 
 
 def drawn(data: ReportData, ids: Int64) -> Pixels:
-    """The images of these places as 8-bit pictures; vectors as profiles over the range of all of them."""
+    """The images of these places (m,) as 8-bit pictures; vectors as profiles over the range of all vectors."""
     chosen = np.empty((len(ids), *data.shape), data.parts[0].pixels.dtype)
     start = 0
     for part in data.parts:
@@ -151,7 +151,7 @@ def drawn(data: ReportData, ids: Int64) -> Pixels:
         start += part.n
     if data.is_image:
         return pictures.to_bytes(chosen, data.record.data.full_scale)
-    if data.columns is not None:  # each column over its own range
+    if data.columns is not None:  # each column has its own range
         lows = np.min([p.pixels.min(axis=0) for p in data.parts], axis=0).astype(np.float64)
         spans = np.max([p.pixels.max(axis=0) for p in data.parts], axis=0) - lows
         return pictures.profiles((chosen - lows) / np.where(spans > 0, spans, 1.0), 0.0, 1.0)
@@ -160,7 +160,7 @@ def drawn(data: ReportData, ids: Int64) -> Pixels:
 
 
 def _laid_out(drawn: Pixels, columns: int) -> Pixels:
-    """Tiles (n, h, w, ...) side by side in rows of `columns`, the last row filled up with black."""
+    """Tiles (n, h, w, ...) in rows of `columns`. The last row is filled up with black."""
     n, h, w = drawn.shape[:3]
     rows = -(-n // columns)
     filled = np.zeros((rows * columns, *drawn.shape[1:]), np.uint8)
@@ -176,7 +176,7 @@ def payload(
     choice: Choice,
     layout: Tiles,
 ) -> dict[str, Any]:
-    """What the script reads, but the sheets: plain values, arrays as base64 of little-endian integers."""
+    """The data of the script except the sheets: plain values, and arrays as base64 of little-endian integers."""
     ids, labels = choice.ids, data.labels
     files = data.files
     return {
@@ -214,4 +214,5 @@ def payload(
 
 def packed(values: NDArray[Any], dtype: str) -> str:
     """An array as base64 of little-endian integers, row by row."""
+    # in: values of any shape
     return base64.b64encode(np.ascontiguousarray(values).astype(dtype).tobytes()).decode("ascii")

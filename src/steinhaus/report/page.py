@@ -1,4 +1,4 @@
-"""ReportData -> one HTML page: the context that the templates fill in. Templates escape; nothing here writes markup."""
+"""Make one HTML page from ReportData: the context of the templates. Templates escape; nothing here writes markup."""
 
 from __future__ import annotations
 
@@ -20,22 +20,23 @@ from steinhaus.report.data import Int64, ReportData
 from steinhaus.report.views import KView, columns, view
 from steinhaus.study.record import told_of_plan
 
-THREADS = min(4, os.cpu_count() or 1)  # for packing sheets
-KNOWN = ("mnist", "digits")  # sets that are opened by their name
-GLANCE = 7  # strips of mean images at the top
-SMOOTH = 48  # pixels: larger images are smoothed where they are enlarged
+THREADS = min(4, os.cpu_count() or 1)  # threads that pack sheets
+KNOWN = ("mnist", "digits")  # sets that are opened by name
+GLANCE = 7  # most strips of mean images at the top
+SMOOTH = 48  # larger images, in pixels, are smoothed when they are enlarged
 SCRIPTS = ("dom", "data", "sheets", "chooser", "charts", "cluster", "image", "main")
 
 
 def render(data: ReportData, *, most: int = members.ALL) -> str:
-    """The report as one HTML page that needs nothing else: no network, no files beside it.
+    """The report as one self-contained HTML page, which needs no network and no other files.
 
     Parameters
     ----------
     data
-        What to show; see `ReportData`. What is missing from it is left out of the page.
+        The data to show. Missing values are left out of the page.
     most
-        A set of at most this many images is carried whole; of a larger one the page carries a choice, and says so.
+        The page holds all images of a set of at most this many, and a choice of a larger set. It says so. Default
+        20,000.
 
     Returns
     -------
@@ -55,7 +56,7 @@ def render(data: ReportData, *, most: int = members.ALL) -> str:
 
 @dataclass(frozen=True)
 class Measured:
-    """What the report measured, once."""
+    """The measurements of the report."""
 
     near: dict[int, measures.Near]
     codes: dict[int, members.Coded]
@@ -70,7 +71,7 @@ def measure(data: ReportData) -> Measured:
 
 @dataclass(frozen=True)
 class Carried:
-    """The images that go with a page."""
+    """The images that a page holds."""
 
     ids: Int64
     layout: members.Tiles
@@ -78,25 +79,25 @@ class Carried:
 
 
 def carry(data: ReportData, measured: Measured, most: int | None) -> Carried:
-    """Choose the images of a page in one file; `most` None: all of them, for the folder form."""
+    """Choose the images of a page in one file. `most` None: all images, for a folder."""
     choice = members.choose(data, measured.near, measured.codes, most)
     layout = members.tiles(data, len(choice.ids) if most is not None else 1)
     return Carried(choice.ids, layout, members.payload(data, measured.near, measured.codes, choice, layout))
 
 
 def static(data: ReportData) -> str:
-    """The page without script or members: table, figures, cards; for notebooks."""
+    """The page without script and members, for notebooks: table, figures, cards."""
     return assemble(data, measure(data), None, script=False)
 
 
 def notebook(data: ReportData) -> str:
-    """The static page in a frame of its own, for a notebook's cell: its style cannot reach the notebook's."""
+    """The static page in a frame, for a notebook cell. Its style cannot affect the notebook."""
     frame = Markup('<iframe title="{}" sandbox="" srcdoc="{}" width="100%" height="640" frameborder="0"></iframe>')
     return str(frame.format(f"Study of {words.clean(data.record.data.name)}", static(data)))
 
 
 def assemble(data: ReportData, measured: Measured, carried: dict[str, Any] | None, *, script: bool = True) -> str:
-    """The page around what is carried."""
+    """Put the page together with the images that it holds."""
     values = context(data, measured)
     values["members"] = carried is not None
     values["data"] = payload(data, values["shown"], carried) if script else None
@@ -104,7 +105,7 @@ def assemble(data: ReportData, measured: Measured, carried: dict[str, Any] | Non
 
 
 def payload(data: ReportData, shown: int, carried: dict[str, Any] | None) -> dict[str, Any]:
-    """What the page's script reads."""
+    """The data of the page's script."""
     record = data.record
     near = {} if carried is None else {k["k"]: k for k in carried.pop("ks")}
     absent = {"near": None, "distances": None, "unit": 0.0, "nearest": 0}
@@ -130,7 +131,7 @@ def payload(data: ReportData, shown: int, carried: dict[str, Any] | None) -> dic
 
 
 def fill(template: str, *, script: bool, **values: Any) -> str:
-    """A template filled in, with style and script in the page and a policy that allows these and nothing else."""
+    """Fill in a template, with inline style and script and a policy that allows only these."""
     style = asset("style.css")
     code = Markup("\n").join(asset(f"{name}.js") for name in SCRIPTS) if script else None
     return environment().get_template(template).render(**values, style=style, script=code, policy=policy(style, code))
@@ -138,7 +139,7 @@ def fill(template: str, *, script: bool, **values: Any) -> str:
 
 @cache
 def environment() -> jinja2.Environment:
-    """The engine that escapes."""
+    """The template engine, which escapes all values."""
     env = jinja2.Environment(
         loader=jinja2.PackageLoader("steinhaus.report"),
         autoescape=True,
@@ -160,7 +161,7 @@ def environment() -> jinja2.Environment:
 
 
 def policy(style: str, script: str | None) -> str:
-    """The page's Content-Security-Policy: its own style, its own script, pictures within it or beside it."""
+    """The page's Content-Security-Policy: only its own style, script and pictures."""
     rules = ["default-src 'none'", "img-src data: 'self'", f"style-src '{_digest(style)}'"]
     if script is not None:
         rules.append(f"script-src '{_digest(script)}'")
@@ -178,7 +179,7 @@ def asset(name: str) -> Markup:
 
 
 def context(data: ReportData, measured: Measured) -> dict[str, Any]:
-    """Everything the page says, by name."""
+    """All values of the page, by name."""
     record = data.record
     views = [view(data, best) for best in record.best]
     silhouettes = _silhouettes(data, measured)
@@ -200,6 +201,7 @@ def context(data: ReportData, measured: Measured) -> dict[str, Any]:
         "featured": record.data.features is not None,
         "restarts": max(len(v.runs) for v in views),
         "timed": bool(data.seconds),
+        "refined": bool(record.refined),
         "views": views,
         "glance": glance(views, shown),
         "smooth": data.is_image and max(data.shape[:2]) > SMOOTH,
@@ -212,42 +214,42 @@ def context(data: ReportData, measured: Measured) -> dict[str, Any]:
 
 
 def _column_names(data: ReportData) -> list[str]:
-    """The heads of a table of labels."""
+    """The column heads of a table of labels."""
     names = data.record.data.label_names or ()
     shown = [words.clean(names[i]) for i in columns(data)]
     return shown if len(shown) == len(names) else [*shown, "others"]
 
 
 def across(data: ReportData, measured: Measured, silhouettes: Mapping[int, float]) -> list[tuple[Markup, str]]:
-    """Charts against K, each with its caption."""
+    """Charts against K, each with a caption."""
     record, every = data.record, measured.scores
-    shown = [(charts.inertia_by_k(record.runs, record.best), "Inertia: a dot for each run, the best joined.")]
+    shown = [(charts.inertia_by_k(record.runs, record.best), "Inertia: one dot per run. The line joins the best runs.")]
     train = [(b.k, b.train_accuracy) for b in record.best if b.train_accuracy is not None]
     test = [(b.k, b.test_accuracy) for b in record.best if b.test_accuracy is not None]
-    dots = " Dots: the other runs, on the test part." if test and every else ""
+    dots = " Dots: other runs on the test part." if test and every else ""
     if train:
         spread = [(s.k, s.test_accuracy) for s in every if s.test_accuracy is not None]
-        caption = f"Accuracy: each cluster bears the label of most of its training images.{dots}"
+        caption = f"Accuracy: each cluster is named after the label of most of its training images.{dots}"
         lines = [("train", train), ("test", test)] if test else [("train", train)]
         shown.append((charts.accuracy_by_k("accuracy", lines, spread), caption))
     if silhouettes:
         spread = [(s.k, s.silhouette) for s in every if s.silhouette is not None]
         caption = (
-            "Simplified silhouette, by distances to centroids: 1 is well apart, 0 on the border. "
-            f"Distances are of {words.clean(record.data.space)}."
+            "Simplified silhouette, from distances to centroids: 1 means well apart, 0 means on the border. "
+            f"Distances are between {words.clean(record.data.space)}."
         )
         shown.append((charts.score_by_k("silhouette", [("best", list(silhouettes.items()))], spread), caption))
     return shown
 
 
 def _silhouettes(data: ReportData, measured: Measured) -> dict[int, float]:
-    """Of the best run of each K above 1; none without images."""
+    """The silhouette of the best run of each K above 1; empty without images."""
     near = {k: v.distances[: data.n_train] for k, v in measured.near.items() if k > 1}
     return {k: measures.silhouette(d[:, 0], d[:, 1]) for k, d in near.items()}
 
 
 def glance(views: Sequence[KView], shown: int) -> list[KView]:
-    """The K to see at a glance: all, or of many the first, the last, the one shown, and some between."""
+    """The values of K at a glance: all or, if there are many, the first, the last, the shown one, and some between."""
     if len(views) <= GLANCE:
         return list(views)
     picked = {round(i * (len(views) - 1) / (GLANCE - 1)) for i in range(GLANCE)}
@@ -255,7 +257,7 @@ def glance(views: Sequence[KView], shown: int) -> list[KView]:
 
 
 def split_flow(data: ReportData, views: Sequence[KView]) -> tuple[Markup, float] | None:
-    """The flow between neighbouring K; None for one K, or where clusters of images are not known."""
+    """The flow between neighbouring K; None for one K, or if the clusters of images are not known."""
     if not data.flows:
         return None
     flow = flows.layout([flows.Column(v.k, v.cards) for v in views], data.flows)
@@ -263,7 +265,7 @@ def split_flow(data: ReportData, views: Sequence[KView]) -> tuple[Markup, float]
 
 
 def command(data: ReportData) -> str:
-    """The command that runs the same study; of one that was run from Python, the call."""
+    """The command, or the Python call, that runs the same study."""
     if data.record.command is not None:
         return words.spelt(data.record.command)
     plan, name = data.record.plan, words.clean(data.record.data.name)
@@ -280,7 +282,7 @@ def command(data: ReportData) -> str:
 
 
 def _clustered(data: ReportData) -> str:
-    """What was clustered in place of the pixels; an empty text where they were."""
+    """The features that were clustered; "" if pixels were."""
     features = data.record.data.features
     if features is None:
         return ""
@@ -290,7 +292,7 @@ def _clustered(data: ReportData) -> str:
 
 
 def facts(data: ReportData) -> list[tuple[str, str]]:
-    """What is needed to run the study again, and on what it ran."""
+    """Everything that you need to run the study again, and the machine it ran on."""
     record, d = data.record, data.record.data
     machine = [f"{words.clean(v)}{' cores' if k == 'cores' else ''}" for k, v in record.machine.items()]
     noun = "images" if data.is_image else "vectors"

@@ -1,4 +1,4 @@
-"""Pixels -> bytes of pictures that a browser shows: grey or RGB, 8 bits, compressed without loss."""
+"""Turn pixels into pictures for a browser: grey or RGB, 8 bits, PNG or WebP."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Pixels = NDArray[np.uint8]
-QUALITIES = (85, 60)  # of WebP with loss, best first
-PROFILE = (40, 64)  # height and width of a vector drawn as a picture
+QUALITIES = (85, 60)  # of lossy WebP, best first
+PROFILE = (40, 64)  # height and width of a vector's picture
 
 
 def to_bytes(values: NDArray[Any], full_scale: float) -> Pixels:
@@ -28,7 +28,7 @@ def to_bytes(values: NDArray[Any], full_scale: float) -> Pixels:
 
 
 def profiles(vectors: NDArray[Any], low: float, high: float) -> Pixels:
-    """Vectors (n, d) drawn as pictures (n, *PROFILE): an area over the values' index, as high as the value."""
+    """Vectors (n, d) drawn as pictures (n, *PROFILE): an area over the index, whose height is the value."""
     height, width = PROFILE
     d = vectors.shape[1]
     edges = np.linspace(0, d, width + 1)
@@ -47,9 +47,9 @@ def png(picture: Pixels) -> bytes:
 
 
 def webp(picture: Pixels, quality: int | None = None) -> bytes:
-    """One picture (h, w) or (h, w, 3) as a WebP file, with loss where a quality is given.
+    """One picture (h, w) or (h, w, 3) as a WebP file, lossy if a quality is given.
 
-    Without loss it is on sheets of digits smaller than PNG, and faster.
+    For sheets of digits, lossless WebP is smaller and faster than PNG.
     """
     out = io.BytesIO()
     if quality is not None:
@@ -60,24 +60,24 @@ def webp(picture: Pixels, quality: int | None = None) -> bytes:
 
 
 def data_uri(data: bytes, form: str) -> str:
-    """The bytes of a picture as an address that needs no request."""
+    """The bytes of a picture as a data URI."""
     return f"data:image/{form};base64,{base64.b64encode(data).decode('ascii')}"
 
 
 def thumbnails(pictures: Pixels, largest: int, *, lossy: bool) -> list[str]:
-    """Pictures (n, h, w) or (n, h, w, 3), made smaller, as addresses."""
+    """Pictures (n, h, w) or (n, h, w, 3), made smaller, as data URIs."""
     small = reduce(pictures, largest) if len(pictures) else pictures
     return [data_uri(webp(each, QUALITIES[0]), "webp") if lossy else data_uri(png(each), "png") for each in small]
 
 
 def fitted(height: int, width: int, largest: int) -> tuple[int, int]:
-    """A size of the same shape whose longer side has at most `largest` pixels."""
+    """A size of the same proportions whose longer side has at most `largest` pixels."""
     factor = min(1.0, largest / max(height, width))
     return max(1, round(height * factor)), max(1, round(width * factor))
 
 
 def reduce(pictures: Pixels, largest: int) -> Pixels:
-    """Pictures (n, h, w) or (n, h, w, 3) made smaller until the longer side has at most `largest` pixels."""
+    """Pictures (n, h, w) or (n, h, w, 3), made smaller so that the longer side has at most `largest` pixels."""
     height, width = fitted(pictures.shape[1], pictures.shape[2], largest)
     if (height, width) == pictures.shape[1:3]:
         return pictures

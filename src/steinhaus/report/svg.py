@@ -1,4 +1,4 @@
-"""A few strokes of SVG: escaped tags, linear and logarithmic scales, round ticks, a plotting frame."""
+"""Helpers for SVG: escaped tags, linear and logarithmic scales, round ticks, a plotting frame."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Values = NDArray[np.float64]
 
 
 def tag(name: str, *children: str, **attributes: object) -> Markup:
-    """An element. Attribute names: `class_` is class, an underscore is a hyphen; None leaves the attribute out.
+    """An element. In attribute names, `class_` is class and an underscore is a hyphen. None leaves an attribute out.
 
     Children that are not Markup, and all attribute values, are escaped.
     """
@@ -28,22 +28,22 @@ def tag(name: str, *children: str, **attributes: object) -> Markup:
 
 
 def join(parts: Sequence[str]) -> Markup:
-    """Several elements, one after the other."""
+    """Several elements in a row."""
     return Markup("").join(parts)
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Data -> drawing units along one axis; `log` for a logarithmic one."""
+    """A scale from data to drawing units along one axis; `log` makes it logarithmic."""
 
     low: float
     high: float
-    start: float  # where low is drawn
+    start: float  # the drawing unit of `low`
     end: float
     log: bool = False
 
     def __call__(self, values: Values | float) -> Values:
-        """Where the values are drawn."""
+        """The drawing units of values."""
         f = np.log10 if self.log else np.asarray
         low, high = float(f(self.low)), float(f(self.high))
         span = high - low or 1.0
@@ -64,14 +64,14 @@ class Scale:
 
 
 def padded(values: Sequence[float], share: float = 0.06) -> tuple[float, float]:
-    """Lowest and highest with some air."""
+    """The lowest and the highest value, with a margin."""
     low, high = min(values), max(values)
     air = (high - low) * share or abs(high) * 0.05 or 1.0
     return low - air, high + air
 
 
 def line(x: Values, y: Values, tolerance: float = 0.15) -> str:
-    """Points as the `d` of a path, without those that lie on the straight line between the ones kept."""
+    """Points as the `d` of a path, without points that lie on a straight line between others."""
     keep = [0]
     for i in range(1, len(x) - 1):
         a, b = keep[-1], i + 1
@@ -85,7 +85,7 @@ def line(x: Values, y: Values, tolerance: float = 0.15) -> str:
 
 
 def labelled(ticks: Sequence[float], divisor: float = 1.0, unit: str = "") -> list[tuple[float, str]]:
-    """Ticks with what is written at them: all with as many decimals as the one that needs most."""
+    """Ticks with their labels, all with the same number of decimals."""
     shown = [f"{t / divisor:.10g}" for t in ticks]
     if any("e" in text for text in shown):
         return [(t, f"{text}{unit}") for t, text in zip(ticks, shown, strict=True)]
@@ -94,7 +94,7 @@ def labelled(ticks: Sequence[float], divisor: float = 1.0, unit: str = "") -> li
 
 
 def prefixed(ticks: Sequence[float]) -> tuple[float, str]:
-    """The unit that keeps ticks short: (divisor, its name)."""
+    """The unit that keeps the labels of ticks short: (divisor, its name)."""
     top = max((abs(t) for t in ticks), default=0.0)
     for divisor, name in ((1e9, "billions"), (1e6, "millions"), (1e3, "thousands")):
         if top >= divisor:
@@ -144,7 +144,7 @@ class Frame:
         return join(parts)
 
     def draw(self, *children: str, label: str, **attributes: object) -> Markup:
-        """The whole picture; `label` is its text alternative."""
+        """The whole drawing; `label` is its text alternative."""
         return tag(
             "svg",
             *children,

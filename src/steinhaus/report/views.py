@@ -1,4 +1,4 @@
-"""One K as the page shows it: cards, runs, curves, confusion, map."""
+"""The view of one K on the page: cards, runs, curves, confusion, map."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from steinhaus.report import charts, measures, pictures, words
 from steinhaus.report.data import Float64, Int64, ReportData
 from steinhaus.study.record import BestRecord, RunRecord
 
-MIXED = 0.5  # a cluster of less purity than this is shown as mixed
-MOST_MEANS = 8  # columns of a table that a card shows
-MOST_LABELS = 60  # columns of a table of labels
-WALL = 30  # more clusters than this are a dense wall
+MIXED = 0.5  # a cluster with a smaller purity is marked as mixed
+MOST_MEANS = 8  # most columns of a table on a card
+MOST_LABELS = 60  # most columns of a table of labels
+WALL = 30  # more clusters than this are shown as a dense wall
 LARGEST_MEAN = 96  # pixels of a mean image's longer side
 LARGEST_WALL_MEAN = 48
 LARGEST_NEAR = 56
@@ -24,40 +24,42 @@ STOPS = {"CONVERGED": "converged", "TOLERANCE": "tolerance reached", "MAX_ITER":
 
 @dataclass(frozen=True)
 class Card:
-    """One cluster as the page shows it."""
+    """The view of one cluster on the page."""
 
     index: int
-    picture: Markup | str  # of an image: a data URI; of a vector: an SVG
-    near: list[str]  # the next nearest pictures, where the picture is the medoid
-    shows: str  # what the picture is: "mean" or "medoid"
-    labelled: bool  # whether there are labels at all
+    picture: Markup | str  # a data URI for an image, an SVG for a vector
+    near: list[str]  # the next nearest pictures, if the picture is the medoid
+    shows: str  # the kind of picture, "mean" or "medoid"
+    labelled: bool  # whether the study has labels
     label: str | None  # None without labels, or for an empty cluster
-    order: int  # of its label among the labels, for sorting
+    order: int  # position of its label among the labels, for sorting
     size: int
     purity: float | None
     tops: list[tuple[str, float]]  # the most frequent labels and their shares
     state: str  # "", "mixed", "tie" or "empty"
-    means: list[tuple[str, str, float]]  # of a table: columns, their means, and where these lie between those of others
+    means: list[
+        tuple[str, str, float]
+    ]  # for a table: column, mean, and the place of the mean between those of other clusters
 
     @property
     def uri(self) -> str:
-        """The address of its mean image; an empty string for a profile."""
+        """The data URI of its mean image; "" for a profile."""
         return "" if isinstance(self.picture, Markup) else self.picture
 
     @property
     def name(self) -> str:
-        """Its label; an empty string for an empty cluster; without labels its number."""
+        """Its label, or "" for an empty cluster; without labels, its number."""
         return self.label or ("" if self.labelled else str(self.index))
 
     @property
     def title(self) -> str:
-        """What to call it, in full."""
+        """Its full name."""
         return f"cluster {self.index}" + ("" if self.label is None else f", named {self.label}")
 
 
 @dataclass(frozen=True)
 class KView:
-    """One K as the page shows it."""
+    """The view of one K on the page."""
 
     best: BestRecord
     cards: list[Card]
@@ -86,17 +88,17 @@ class KView:
 
     @property
     def stops(self) -> list[str]:
-        """How each run ended."""
+        """The end of each run, in words."""
         return [STOPS.get(r.stop, r.stop.lower()) for r in self.runs]
 
     @property
     def names(self) -> list[str]:
-        """The label of each cluster, an empty string for an empty one; without labels its number."""
+        """The label of each cluster, or "" for an empty one; without labels, its number."""
         return [c.name for c in self.cards]
 
 
 def view(data: ReportData, best: BestRecord) -> KView:
-    """Everything shown of one K."""
+    """The view of one K."""
     runs = [r for r in data.record.runs if r.k == best.k]
     cards = _cards(data, best)
     tables = [(part, a) for part, a in (("train", best.train), ("test", best.test)) if a is not None]
@@ -116,7 +118,7 @@ def view(data: ReportData, best: BestRecord) -> KView:
 
 
 def columns(data: ReportData) -> list[int]:
-    """The labels that tables show: all, or of very many the most frequent ones."""
+    """The labels that tables show: all or, if there are very many, the most frequent ones."""
     counts = data.record.data.train_label_counts or ()
     if len(counts) <= MOST_LABELS:
         return list(range(len(counts)))
@@ -124,7 +126,7 @@ def columns(data: ReportData) -> list[int]:
 
 
 def _shares(table: Int64, shown: list[int]) -> list[list[tuple[int, float]]]:
-    """Counts and shares of the cluster for these labels and, where they are not all, for the others together."""
+    """Counts and shares for these labels and, if these are not all, for the others together. table: (k, labels)."""
     totals = table.sum(axis=1)
     counts = table[:, shown]
     if len(shown) < table.shape[1]:
@@ -170,7 +172,7 @@ def _state(size: int, purity: float | None, tied: bool) -> str:
 
 
 def _between(centroids: Float64) -> Float64:
-    """Means of columns, (k, d), by where they lie between the smallest and the largest of any cluster: 0..1."""
+    """Means of columns (k, d), scaled to 0..1 between the smallest and the largest mean of any cluster."""
     low = centroids.min(axis=0)
     span = centroids.max(axis=0) - low
     found: Float64 = np.where(span > 0, (centroids - low) / np.where(span > 0, span, 1.0), 0.5)
@@ -178,7 +180,7 @@ def _between(centroids: Float64) -> Float64:
 
 
 def _means(data: ReportData, k: int) -> list[list[tuple[str, str, float]]]:
-    """Of a table, the columns in which each cluster differs most from the middle of all, in the table's order."""
+    """For a table: the columns in which each cluster differs most from the middle of all, in the table's order."""
     if data.columns is None:
         return [[] for _ in range(k)]
     names, between = [words.clean(name) for name in data.columns], _between(data.centroids[k])
@@ -190,7 +192,7 @@ def _means(data: ReportData, k: int) -> list[list[tuple[str, str, float]]]:
 
 
 def _medoids(data: ReportData, k: int) -> list[list[Any]]:
-    """For each cluster its medoid and, where there is room, the pictures next nearest to the centroid."""
+    """For each cluster, its medoid and, if there is room, the pictures next nearest to the centroid."""
     largest = LARGEST_WALL_MEAN if k > WALL else LARGEST_MEAN
     means, found = _mean_pictures(data, k), []
     for mean, nearest in zip(means, data.medoids[k], strict=True):

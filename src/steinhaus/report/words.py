@@ -1,4 +1,4 @@
-"""Numbers and names as people read them."""
+"""Numbers and names in a form for people."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-LONGEST_NAME = 120  # characters of a name that are shown
+LONGEST_NAME = 120  # most characters of a name that are shown
 _BIDI = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def clean(text: object) -> str:
-    """A name from outside, made fit to be shown: one line, of bounded length, with nothing invisible or reordering.
+    """A name from a user, made safe to show: one line of limited length, without invisible or reordering characters.
 
-    Control characters, line and paragraph separators, direction marks and halves of surrogate pairs (how Python keeps
-    bytes that are no UTF-8) are spelt out, as in ``<U+202E>``.
+    Control characters, line and paragraph separators, direction marks and halves of surrogate pairs (Python's form of
+    bytes that are not UTF-8) are written out, such as ``<U+202E>``.
     """
     raw = str(text)
     shown = "".join(_visible(c) for c in raw[:LONGEST_NAME])
@@ -23,7 +23,7 @@ def clean(text: object) -> str:
 
 
 def spelt(text: str) -> str:
-    """The same with nothing invisible or reordering, of any length."""
+    """The same name of any length, without invisible or reordering characters."""
     return "".join(_visible(c) for c in text)
 
 
@@ -34,18 +34,18 @@ def _visible(c: str) -> str:
 
 
 def isolated(name: str) -> str:
-    """A name for the middle of a sentence: one from right to left keeps to itself (Unicode's FSI and PDI)."""
+    """A name for the middle of a sentence, isolated if it is written from right to left (Unicode's FSI and PDI)."""
     turns = any(unicodedata.bidirectional(c) in ("R", "AL", "AN") for c in name)
     return f"\u2068{name}\u2069" if turns else name
 
 
 def is_wide(name: str) -> bool:
-    """Whether a name takes more room than two letters do; those of East Asia are twice as wide."""
+    """Whether a name is wider than two letters. East Asian letters count twice."""
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in name) > 2
 
 
 def brief(name: str, longest: int = 12) -> str:
-    """A name cut short for a tight place."""
+    """A shortened name."""
     return name if len(name) <= longest else name[: longest - 1] + "…"
 
 
@@ -55,23 +55,23 @@ def count(n: int) -> str:
 
 
 def share(x: float | None, digits: int = 0) -> str:
-    """0.5869 -> 59 %. No-break thin space before the sign; a dash where there is no figure."""
+    """0.5869 -> 59 %, with a no-break thin space before the sign; a dash if there is no figure."""
     return "–" if x is None or math.isnan(x) else f"{100 * x:.{digits}f}\u202f%"
 
 
 def number(x: float | None, digits: int = 4) -> str:
-    """A plain figure with a fixed number of decimals; a dash where there is none."""
+    """A plain figure with a fixed number of decimals; a dash if there is none."""
     return "–" if x is None or math.isnan(x) else f"{x:,.{digits}f}"
 
 
 def inertia(x: float, digits: int = 8) -> str:
-    """Inertia with as many digits as carry meaning: 1645926.690 -> 1,645,926.7."""
+    """Inertia with its significant digits: 1645926.690 -> 1,645,926.7."""
     magnitude = math.floor(math.log10(abs(x))) if x else 0
     return f"{x:,.{min(max(digits - 1 - magnitude, 0), 6)}f}"
 
 
 def duration(seconds: float) -> str:
-    """A time in the unit that suits it."""
+    """A time in a suitable unit."""
     if seconds < 1:
         return f"{1000 * seconds:.0f}\u202fms"
     if seconds < 120:
@@ -86,7 +86,7 @@ def listing(items: Iterable[object], last: str = "and") -> str:
 
 
 def ks(values: Sequence[int]) -> str:
-    """The Ks of a study, a long even row of them shortened: "2 to 40 in steps of 2"."""
+    """The values of K of a study. A long regular list is shortened: "2 to 40 in steps of 2"."""
     if len(values) > 6 and len(steps := {b - a for a, b in pairwise(values)}) == 1:
         (step,) = steps
         return f"{values[0]} to {values[-1]}" + ("" if step == 1 else f" in steps of {step}")

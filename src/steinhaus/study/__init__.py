@@ -1,11 +1,11 @@
-"""The study: what to run (plan), running it (run), what came out (record), and its folder (store)."""
+"""The study: its plan (`plan`), its execution (`run`), its results (`record`) and its folder (`store`)."""
 
 from __future__ import annotations
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
-# Public name -> the module that holds it. Imported on first use: the report stands on `study.record` alone.
+# Public name -> the module that holds it. Imported on first use, because the report needs only `study.record`.
 _HOMES = {
     "Study": "steinhaus.study.study",
     "StudyResult": "steinhaus.study.result",

@@ -1,4 +1,4 @@
-"""What becomes of the clusters of every image: they come here, or are written where they are."""
+"""Collect the clusters of all images in this process, or write them where they are computed."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ from steinhaus.study.store import Folder, Store
 if TYPE_CHECKING:
     from steinhaus.images import Images, Split
 
-_ROWS = 1 << 20  # of a piece that is written here
+_ROWS = 1 << 20  # rows per piece written by this process
 
 
 @dataclass(frozen=True)
 class Counted:
-    """What is told of the clusters of a part in the best run of one K."""
+    """Counts of the clusters of one part, in the best run of one K."""
 
     sizes: tuple[int, ...]
     table: Int64 | None  # clusters x labels; None without labels
 
 
 class Assigning(Protocol):
-    """Sees to the clusters of every image."""
+    """Handles the clusters of all images."""
 
     def remember(self, key: Key, fit: Fit, points: Points) -> None:
-        """A run has ended, and the engine still has its labels."""
+        """Take note that a run has ended, while the engine still has its labels."""
         ...
 
     def forget(self, k: int) -> None:
-        """The best clusters of a K are others than those of any run that ended."""
+        """Forget the labels of a K, because its best clusters are no longer those of a run that ended."""
         ...
 
     def part(self, name: str, points: Points, ends: Sequence[Run]) -> dict[int, Counted]:
-        """Assign a part of the images, "train" or "test", to the centroids of the best runs: K -> what came of it."""
+        """Assign a part of the images, "train" or "test", to the centroids of the best runs: K -> counts."""
         ...
 
     def train_labels(self, points: Points, ends: Sequence[Run]) -> dict[int, Int32]:
-        """K -> the clusters of the training part, once `part` has assigned it."""
+        """K -> the clusters of the training part, (n_train,) int32, after `part` has assigned it."""
         ...
 
     def finish(self, record: StudyRecord) -> None:
@@ -57,7 +57,7 @@ class Assigning(Protocol):
 
 
 class WholeTable:
-    """Clusters come here, and are kept or written as one table."""
+    """Collects all clusters in this process, and keeps or writes them as one table."""
 
     def __init__(self, split: Split, store: Store) -> None:
         self._split = split
@@ -72,11 +72,11 @@ class WholeTable:
             self._best[k] = (fit.inertia, restart, np.array(points.labels(key), np.int32))
 
     def forget(self, k: int) -> None:
-        """Drop the labels of its best run so far."""
+        """Drop the labels of the best run so far."""
         self._best.pop(k, None)
 
     def part(self, name: str, points: Points, ends: Sequence[Run]) -> dict[int, Counted]:
-        """Labels of the training part are found anew where the best run ended in an earlier session."""
+        """Assign a part. Training labels are computed again if the best run ended in an earlier session."""
         images, _ = _part_of(self._split, name)
         kept = {(k, restart): labels for k, (_, restart, labels) in self._best.items()} if name == "train" else {}
         if others := [run for run in ends if run.key not in kept]:
@@ -89,7 +89,7 @@ class WholeTable:
         return {k: Counted(_sizes(labels, k), _table(images, labels, k)) for k, labels in found.items()}
 
     def train_labels(self, points: Points, ends: Sequence[Run]) -> dict[int, Int32]:
-        """Those that have come here."""
+        """The collected labels."""
         return self._labels["train"]
 
     def finish(self, record: StudyRecord) -> None:
@@ -98,7 +98,7 @@ class WholeTable:
 
 
 class TableInPieces:
-    """Clusters are written in pieces: by the workers that have them, or here where the points are."""
+    """Writes clusters in pieces: by the workers that have them, or by this process if the points are here."""
 
     def __init__(self, split: Split, folder: Folder) -> None:
         self._split = split
@@ -106,7 +106,7 @@ class TableInPieces:
         self._digests: dict[str, str] = {}
 
     def remember(self, key: Key, fit: Fit, points: Points) -> None:
-        """Nothing: the best runs are assigned once more in the end."""
+        """Do nothing: the best runs are assigned once more at the end."""
 
     def forget(self, k: int) -> None:
         """Nothing, likewise."""
@@ -132,23 +132,23 @@ class TableInPieces:
         self._digests |= {piece.name: piece.sha256 for piece in written}
         if missing := [piece.name for piece in written if not (self._folder.path / piece.name).exists()]:
             raise StoreError(
-                f"Workers have written {missing[0]}, but it is not in {self._folder.path} as seen from here. The "
-                "folder must be on a disk that the workers share with this machine; or ask for --assignments csv."
+                f"Workers wrote {missing[0]}, but this machine does not see it in {self._folder.path}. Put the folder "
+                "on a disk that the workers share with this machine, or use --assignments csv."
             )
         named = images.labels is not None
         tables = {k: np.sum([piece.counts[k] for piece in written], axis=0) if named else None for k in ks}
-        if points.totals.weights is not None:  # a size is a number of images, not their weight
+        if points.totals.weights is not None:  # sizes count images, not weights
             sizes = [_sizes(points.labels(run.key), k) for k, run in zip(ks, ends, strict=True)]
         else:
             sizes = [tuple(tally.counts.tolist()) for tally in tallies]
         return {k: Counted(of_k, tables[k]) for k, of_k in zip(ks, sizes, strict=True)}
 
     def train_labels(self, points: Points, ends: Sequence[Run]) -> dict[int, Int32]:
-        """Those that the engine still has."""
+        """The labels that the engine still has."""
         return {cast(Key, run.key)[0]: np.array(points.labels(run.key), np.int32) for run in ends}
 
     def finish(self, record: StudyRecord) -> None:
-        """The pieces are there."""
+        """Keep the record; the pieces are already written."""
         self._folder.finish_pieces(record, self._digests)
 
 
@@ -170,6 +170,7 @@ def _part_of(split: Split, name: str) -> tuple[Images, Int64]:
 
 
 def _sizes(clusters: Int32, k: int) -> tuple[int, ...]:
+    # in: clusters (n,) int32
     return tuple(np.bincount(clusters, minlength=k).tolist())
 
 

@@ -18,21 +18,21 @@ if TYPE_CHECKING:
     from steinhaus.images import Images, Split
 
 
-_ROWS = 1 << 16  # of the table that are text at once
+_ROWS = 1 << 16  # rows of the table that are turned into text at once
 
 
 @dataclass(frozen=True)
 class Assignments:
-    """Clusters of the best run of each K."""
+    """The clusters of the best run of each K."""
 
     train: Mapping[int, Int32]  # K -> (n_train,), in the split's order
     test: Mapping[int, Int32] | None  # K -> (n_test,); None without a test part
 
 
 def encode(split: Split, assignments: Assignments) -> Iterator[bytes]:
-    """The table, some rows at a time.
+    """Yield the table as bytes, some rows at a time.
 
-    Its columns are index (place in the pooled data), part, label, file, and the clusters of each K.
+    Its columns are index (row in the data before the split), part, label, file, and the clusters of each K.
     """
     ks = sorted(assignments.train)
     header = ["index", "part"]
@@ -45,6 +45,7 @@ def encode(split: Split, assignments: Assignments) -> Iterator[bytes]:
 
 
 def _part(part: str, images: Images, index: Int64, clusters: list[Int32]) -> Iterator[bytes]:
+    # in: index (n,) int64; clusters (n,) int32 for each K
     for first in range(0, len(index), _ROWS):
         rows = slice(first, first + _ROWS)
         numbers = index[rows].tolist()
@@ -63,12 +64,12 @@ def _text(rows: Iterable[Iterable[object]]) -> bytes:
 
 
 def decode(blocks: Iterable[bytes], record: DataRecord, ks: tuple[int, ...]) -> Assignments:
-    """The table again, from the bytes of its file, a block at a time.
+    """The clusters, from the bytes of the file.
 
     Raises
     ------
     ValueError
-        It is not the table of this study.
+        If it is not the table of this study.
     """
     try:
         rows = csv.reader(_lines(blocks))
@@ -83,7 +84,7 @@ def decode(blocks: Iterable[bytes], record: DataRecord, ks: tuple[int, ...]) -> 
     if len(clusters) != record.n_train + record.n_test:
         raise ValueError(f"it has {len(clusters)} rows for {record.n_train + record.n_test} images")
     if (clusters < 0).any() or (clusters >= np.array(ks)).any():
-        raise ValueError("it names a cluster that there is not")
+        raise ValueError("it names a cluster that does not exist")
     columns = np.ascontiguousarray(clusters.T)
     train = {k: column[: record.n_train] for k, column in zip(ks, columns, strict=True)}
     test = {k: column[record.n_train :] for k, column in zip(ks, columns, strict=True)}
@@ -91,7 +92,7 @@ def decode(blocks: Iterable[bytes], record: DataRecord, ks: tuple[int, ...]) -> 
 
 
 def _lines(blocks: Iterable[bytes]) -> Iterator[str]:
-    """The lines of a text, with their ends; no line needs to end where a block does."""
+    """Yield the lines of a text with their ends. Lines may cross the borders of blocks."""
     rest = b""
     for block in blocks:
         *lines, rest = (rest + block).split(b"\n")

@@ -1,4 +1,4 @@
-"""What happens while a study runs: one stream for the screen (`watch`) and for the folder's `events.jsonl`."""
+"""Events of a running study: one stream for the screen (`watch`) and for the folder's `events.jsonl`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ Key = tuple[int, int]  # (k, restart)
 
 @dataclass(frozen=True)
 class Started:
-    """The study begins, or goes on."""
+    """The study starts or resumes."""
 
     name: ClassVar[str] = "started"
-    runs: tuple[Key, ...]  # all of the study
-    finished: tuple[Key, ...]  # found finished in the folder
-    resumed: tuple[Key, ...]  # found in the checkpoint, and gone on with
+    runs: tuple[Key, ...]  # all runs of the study
+    finished: tuple[Key, ...]  # finished in an earlier session
+    resumed: tuple[Key, ...]  # resumed from the checkpoint
     n_train: int
     n_test: int
     machine: dict[str, Any]
@@ -26,7 +26,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Noted:
-    """Something that the user should know: a lock that was taken over, a damaged checkpoint."""
+    """A note for the user, such as a lock that was taken over or a damaged checkpoint."""
 
     name: ClassVar[str] = "noted"
     text: str
@@ -34,17 +34,17 @@ class Noted:
 
 @dataclass(frozen=True)
 class RunProgress:
-    """Where an active run stands."""
+    """The progress of an active run."""
 
     k: int
     restart: int
     iteration: int
-    inertia: float  # after that iteration, of pixels scaled to 0..1
+    inertia: float  # after this iteration, for pixels scaled to 0..1
 
 
 @dataclass(frozen=True)
 class Advanced:
-    """All active runs have done one more iteration. Not kept in `events.jsonl`: the runs have their histories."""
+    """All active runs have done one more iteration. Not kept in `events.jsonl`, because runs have histories."""
 
     name: ClassVar[str] = "advanced"
     active: tuple[RunProgress, ...]
@@ -52,7 +52,7 @@ class Advanced:
 
 @dataclass(frozen=True)
 class Checkpointed:
-    """The active runs are on disk as they stand."""
+    """The active runs were saved to disk."""
 
     name: ClassVar[str] = "checkpointed"
     active: int
@@ -60,42 +60,42 @@ class Checkpointed:
 
 @dataclass(frozen=True)
 class RunFinished:
-    """A run ended, and is kept."""
+    """A run ended and was saved."""
 
     name: ClassVar[str] = "run_finished"
     k: int
     restart: int
     iterations: int
-    inertia: float  # of the final labels, of pixels scaled to 0..1
-    stop: str  # points.Stop, by name
+    inertia: float  # of the final labels, for pixels scaled to 0..1
+    stop: str  # the name of a points.Stop
 
 
 @dataclass(frozen=True)
 class Refining:
-    """The best run of a K has been refined by one more step. Not kept in `events.jsonl`."""
+    """The best run of a K was refined by one more step. Not kept in `events.jsonl`."""
 
     name: ClassVar[str] = "refining"
     k: int
     step: int
-    inertia: float  # the best so far, of pixels scaled to 0..1
+    inertia: float  # the best so far, for pixels scaled to 0..1
 
 
 @dataclass(frozen=True)
 class Refined:
-    """The best run of a K is refined, and what came of it is kept."""
+    """The refining of a K ended, and its result was saved."""
 
     name: ClassVar[str] = "refined"
     k: int
-    restart: int  # the run that it began with
+    restart: int  # the run that was refined
     steps: int
-    before: float  # the run's inertia, of pixels scaled to 0..1
+    before: float  # inertia of that run, for pixels scaled to 0..1
     inertia: float
     took: float  # seconds
 
 
 @dataclass(frozen=True)
 class Interrupted:
-    """The study was stopped from outside, and can go on."""
+    """The study was interrupted, and can be resumed."""
 
     name: ClassVar[str] = "interrupted"
     active: int
@@ -103,7 +103,7 @@ class Interrupted:
 
 @dataclass(frozen=True)
 class Finished:
-    """The study is complete. From disk, nothing had to be done."""
+    """The study is complete. If it came from disk, there was nothing to do."""
 
     name: ClassVar[str] = "finished"
     runs: int
@@ -114,12 +114,12 @@ Event = Started | Noted | Advanced | Checkpointed | RunFinished | Refining | Ref
 
 
 def as_dict(event: Event) -> dict[str, Any]:
-    """An event in JSON's types, its name first under "event"."""
+    """An event in types of JSON. Its name comes first, under "event"."""
     return {"event": event.name, **asdict(event)}
 
 
 def parse(data: bytes) -> list[dict[str, Any]]:
-    """The events of an `events.jsonl`; a line that is torn or no event is left out."""
+    """The events of an `events.jsonl`. Torn lines and lines that are not events are left out."""
     return [line for text in data.split(b"\n") if (line := _line(text)) is not None]
 
 
@@ -132,9 +132,9 @@ def _line(text: bytes) -> dict[str, Any] | None:
 
 
 def run_seconds(lines: Iterable[Mapping[str, Any]]) -> dict[Key, float]:
-    """Seconds of work on the study until each run ended, over all sessions; time between sessions does not count.
+    """Seconds of work on the study until each run ended, over all sessions, without the time between them.
 
-    All runs advance together, so this is not what a run would take alone.
+    All runs advance together, so a run alone would take less time.
     """
     ended: dict[Key, float] = {}
     before = session = 0.0
@@ -151,7 +151,7 @@ def run_seconds(lines: Iterable[Mapping[str, Any]]) -> dict[Key, float]:
 
 
 def refining_seconds(lines: Iterable[Mapping[str, Any]]) -> dict[int, float]:
-    """K -> seconds that refining it took."""
+    """K -> seconds of its refining."""
     took: dict[int, float] = {}
     for line in lines:
         k, seconds = line.get("k"), line.get("took")

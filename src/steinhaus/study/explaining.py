@@ -1,4 +1,4 @@
-"""How the points of a study would be screened, and why, without running it."""
+"""Explain how a study would compute its clusters, without running it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def explain(study: Plan, images: Images, choose: Choose | None = None) -> dict[int, str]:
-    """Open the engine of the training images, and ask it; `Study.explain` says what comes of it."""
+    """Open the engine of the training images and get its explanation. See `Study.explain`."""
     if study.features is not None:
         images = with_features(images, study.features)
     split = images.split(study.train, study.seed, study.val)

@@ -1,7 +1,7 @@
-"""Every call to the file system that a study and its report make to write, so that tests can make the n-th one fail.
+"""All file system calls with which a study and its report write, so that tests can make the n-th one fail.
 
-A file that is written whole goes to a temporary name in the same folder, is flushed to disk, takes its name, and the
-folder is flushed: a reader, or the next start after a crash, sees the old file or the new one. POSIX only.
+A whole file is written under a temporary name in the same folder, flushed to disk and renamed; then the folder is
+flushed. A reader, or the next start after a crash, sees either the old file or the new one. POSIX only.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from pathlib import Path
 
 from steinhaus.errors import StoreError
 
-KEPT = "What was finished is kept; put that right and give the same command again."
+KEPT = "Finished work is kept. Fix this, then give the same command again."
 HINTS = {
     errno.ENOSPC: " Free some space on that disk.",
     errno.EDQUOT: " Your quota on that disk is used up.",
-    errno.EACCES: " Check who may write there.",
+    errno.EACCES: " Check the permissions.",
     errno.EROFS: " The disk is mounted read-only.",
 }
 
 
 @contextlib.contextmanager
 def _explained(doing: str, path: Path, but: type[OSError] | tuple[()] = ()) -> Iterator[None]:
-    """Turn the system's error, but not one of this type, into one that names the file and the way out."""
+    """Turn errors of the system, except of type `but`, into a `StoreError` that names the file and the way out."""
     try:
         yield
     except but:
@@ -39,7 +39,7 @@ def _explained(doing: str, path: Path, but: type[OSError] | tuple[()] = ()) -> I
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, and those above it, where they are missing."""
+    """Create a folder and its parents, if they are missing."""
     if path.is_dir():
         return
     with _explained("make the folder", path):
@@ -53,7 +53,7 @@ def make_folder(path: Path) -> None:
 
 
 def write(path: Path, data: bytes, *, flush: bool = True) -> None:
-    """Write a whole file, so that it is always the old one or the new one. Writers of the same file take turns.
+    """Write a whole file, so that readers see the old one or the new one. Writers of the same file take turns.
 
     Without `flush`, a power cut soon after may leave the file empty.
     """
@@ -61,7 +61,7 @@ def write(path: Path, data: bytes, *, flush: bool = True) -> None:
 
 
 def write_blocks(path: Path, blocks: Iterable[bytes], *, flush: bool = True) -> None:
-    """`write`, of content that comes a block at a time."""
+    """Like `write`, for content in blocks."""
     temporary = temporary_name(path)
     with _explained("write", path):
         fd = _open_locked(temporary, fcntl.LOCK_EX)
@@ -76,7 +76,7 @@ def write_blocks(path: Path, blocks: Iterable[bytes], *, flush: bool = True) -> 
                 _flush_folder(path.parent)
         except BaseException:
             with contextlib.suppress(OSError):
-                if _is_open_as(fd, temporary):  # and not another writer's by now
+                if _is_open_as(fd, temporary):  # another writer may have replaced it
                     os.unlink(temporary)
             raise
         finally:
@@ -84,12 +84,12 @@ def write_blocks(path: Path, blocks: Iterable[bytes], *, flush: bool = True) -> 
 
 
 def temporary_name(path: Path) -> Path:
-    """The name that a file has until it is whole."""
+    """The name of a file until it is complete."""
     return path.with_name(f".{path.name}.tmp")
 
 
 def append(path: Path, line: bytes) -> None:
-    """Append one line; a torn line that a crash left is ended first, so that only it is lost."""
+    """Append one line. If a crash left a torn line, it is ended first, so that only this line is lost."""
     with _explained("write", path):
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         try:
@@ -102,7 +102,7 @@ def append(path: Path, line: bytes) -> None:
 
 
 def write_at(path: Path, data: bytes, place: int) -> None:
-    """Write into a file, made where it is missing, from some byte on; it is on disk when this returns."""
+    """Write into a file from byte `place`, and flush it to disk. The file is created if it is missing."""
     with _explained("write", path):
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         try:
@@ -114,26 +114,26 @@ def write_at(path: Path, data: bytes, place: int) -> None:
 
 
 def rename(path: Path, name: str) -> None:
-    """Give a file that is on disk its name in the same folder, for good."""
+    """Rename a file within its folder, and flush the folder."""
     with _explained("rename", path):
         os.replace(path, path.with_name(name))
         _flush_folder(path.parent)
 
 
 def read(path: Path, limit: int) -> bytes:
-    """Read a whole regular file of at most `limit` bytes; `read_blocks` says what is raised."""
+    """Read a whole regular file of at most `limit` bytes. It raises as `read_blocks` does."""
     return b"".join(read_blocks(path, limit))
 
 
 def read_blocks(path: Path, limit: int) -> Iterator[bytes]:
-    """Read a regular file of at most `limit` bytes, a block at a time.
+    """Read a regular file of at most `limit` bytes, in blocks.
 
     Raises
     ------
     FileNotFoundError
-        There is none.
+        If there is no such file.
     StoreError
-        It is no regular file, larger than the limit, or cannot be read.
+        If it is not a regular file, is larger than the limit, or cannot be read.
     """
     with _explained("read", path, but=FileNotFoundError):
         try:
@@ -146,7 +146,7 @@ def read_blocks(path: Path, limit: int) -> Iterator[bytes]:
                 raise StoreError(f"Cannot read {path}: it is not a regular file.")
             if status.st_size > limit:
                 raise StoreError(
-                    f"Cannot read {path}: it has {status.st_size} bytes; no file of its kind has over {limit}."
+                    f"Cannot read {path}: it has {status.st_size} bytes, but files of its kind have at most {limit}."
                 )
             while block := os.read(fd, 1 << 24):
                 yield block
@@ -155,7 +155,7 @@ def read_blocks(path: Path, limit: int) -> Iterator[bytes]:
 
 
 def names(folder: Path) -> list[str]:
-    """The names in a folder, sorted; none where there is no folder."""
+    """The sorted names in a folder; empty if there is no folder."""
     with _explained("read the folder", folder):
         try:
             return sorted(os.listdir(folder))
@@ -164,16 +164,16 @@ def names(folder: Path) -> list[str]:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, for good; nothing happens where there is none."""
+    """Remove a file, if it exists, and flush its folder."""
     with _explained("remove", path), contextlib.suppress(FileNotFoundError):
         os.unlink(path)
         _flush_folder(path.parent)
 
 
 def open_locked(path: Path) -> int | None:
-    """Open a lock file and lock it: its descriptor, or None where another process holds it.
+    """Open and lock a lock file. Return its descriptor, or None if another process holds it.
 
-    The lock is the kernel's (flock), so it ends with its process, however that ends.
+    The kernel holds the lock (flock), so it ends with its process.
     """
     with _explained("lock", path):
         try:
@@ -192,11 +192,11 @@ def _open_locked(path: Path, how: int) -> int:
         except BaseException:
             os.close(fd)
             raise
-        os.close(fd)  # its holder removed or renamed it just before we locked it
+        os.close(fd)  # its holder removed or renamed it just before it was locked here
 
 
 def is_open_as(fd: int, path: Path) -> bool:
-    """Whether a descriptor's file is still the one of that name."""
+    """Whether the file of a descriptor still has this name."""
     with _explained("read", path):
         return _is_open_as(fd, path)
 

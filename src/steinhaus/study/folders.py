@@ -1,4 +1,4 @@
-"""A study's folder: begun, gone on with, or refused because something else lies there."""
+"""Begin or resume a study in a folder, or refuse the folder because it holds something else."""
 
 from __future__ import annotations
 
@@ -16,32 +16,35 @@ from steinhaus.wording import option
 
 
 def refuse_others(path: Path) -> None:
-    """A folder without a study must hold nothing: files of other people would be written over."""
+    """Refuse a folder that is not empty and not a study: a study would overwrite files."""
     there = files.names(path)
-    if files.temporary_name(path / STUDY).name in there:  # a study that was killed as it began
+    if files.temporary_name(path / STUDY).name in there:  # left by a study that was killed at its start
         return
     others = [name for name in there if not name.startswith((LOCK, ".DS_Store", ".nfs"))]
     if others:
         listed = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
         raise StoreError(
-            f"{path} is neither empty nor a study: it holds {listed}. Choose another folder, "
-            f"{option('out', '...')}: a study writes over files of its own names."
+            f"{path} is neither empty nor a study: it holds {listed}. Choose another folder, {option('out', '...')}, "
+            "because a study may overwrite files."
         )
 
 
 def finished(path: Path, digest: str) -> Folder | None:
-    """The study of a folder, where it is this one and nothing is left to do."""
+    """The study of a folder, if it is this study and it is complete; else None."""
     folder = Folder.find(path)
     if folder is None or folder.record.digest != digest or not folder.is_whole:
         return None
     if folder.is_locked:
-        with suppress(StoreError), Lock(path):  # left by a process that died just before its end: taken, and given back
+        with (
+            suppress(StoreError),
+            Lock(path),
+        ):  # take and release a lock left by a process that died just before its end
             pass
     return folder
 
 
 def open_folder(path: Path, record: StudyRecord, lock: Lock, space: Space) -> Folder:
-    """The folder's study as it stands, or a new one."""
+    """The study in the folder, or a new one."""
     if (folder := Folder.find(path, lock)) is None:
         folder = Folder.begin(path, record, lock, space.chain)
     refuse_another(folder, record)
@@ -52,7 +55,7 @@ def open_folder(path: Path, record: StudyRecord, lock: Lock, space: Space) -> Fo
 
 
 def refuse_another(folder: Folder | None, record: StudyRecord) -> None:
-    """Where a folder holds another study than this, say so, field by field."""
+    """Refuse a folder that holds another study, and name the fields that differ."""
     if folder is None or folder.record.digest == record.digest:
         return
     there = folder.record
@@ -65,7 +68,7 @@ def refuse_another(folder: Folder | None, record: StudyRecord) -> None:
     )
     raise StoreError(
         f"{folder.path} holds another study: {different or 'its digest is another'}. "
-        f"Choose another folder, {option('out', '...')}, or give the plan and the data of the study there."
+        f"Choose another folder, {option('out', '...')}, or use the plan and the data of that study."
     )
 
 

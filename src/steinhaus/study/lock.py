@@ -1,4 +1,4 @@
-"""One writer a folder: a lock file that says who writes, and a lock of the kernel's that ends with its process."""
+"""Allow one writer per folder, by a lock file that names the writer and a kernel lock that ends with its process."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ LOCK = ".lock"
 
 
 class Lock:
-    """The right to write to a study's folder, held from `with` to its end.
+    """The right to write to a study's folder, held during a `with` block.
 
-    A process that died leaves its lock file behind, but not its lock. Left by this machine, it is taken over, and
-    `taken_over` says so. Left by another machine it is not, because not every network disk shares locks between
-    machines: `break_lock` takes it over all the same. A process whose lock was broken finds out before its next write
-    (`check`).
+    A process that died leaves its lock file behind, but not its lock. If it ran on this machine, its file is taken
+    over, and `taken_over` says so. If it ran on another machine, its file is taken over only with `break_lock`, because
+    some network disks do not share locks between machines. A process whose lock was broken finds out before its next
+    write (`check`).
 
     Parameters
     ----------
     folder
         An existing folder.
     break_lock
-        Take over from a process of another machine, alive or not.
+        Whether to take over from a process on another machine, alive or not. Default False.
 
     Raises
     ------
     StoreError
-        On entering: another process writes there, or one of another machine may.
+        On entering, if another process writes there, or if one on another machine may.
     """
 
     def __init__(self, folder: Path, *, break_lock: bool = False) -> None:
@@ -60,7 +60,7 @@ class Lock:
         return self
 
     def _break_in(self, pid: int | None, host: str | None, here: str) -> None:
-        """Of a lock that is held: refuse it, or put one of our own in its place."""
+        """Refuse a lock that is held or, with `break_lock`, replace it."""
         if host in (here, None) or not self._break:
             raise StoreError(self._in_use(pid, host, here))
         files.remove(self.path)
@@ -70,14 +70,14 @@ class Lock:
         self.taken_over = f"The lock of process {pid} on {host} was broken."
 
     def _take_over(self, pid: int | None, host: str, here: str) -> None:
-        """Of a lock file that nobody holds: judge whether its process is dead, here, or may live elsewhere."""
+        """Take over a lock file that nobody holds, unless its process may live on another machine."""
         if host != here and not self._break:
             raise StoreError(
-                f"{self.path.parent} was locked by process {pid} on {host}, and whether that process is alive cannot "
-                f"be seen from {here}. If it is dead, add --break-lock (break_lock=True) to go on where it stopped."
+                f"{self.path.parent} was locked by process {pid} on {host}, and {here} cannot tell whether that "
+                "process is alive. If it is dead, add --break-lock (break_lock=True) to resume where it stopped."
             )
         state = "died" if host == here else "was said to be dead"
-        self.taken_over = f"Process {pid} on {host}, which wrote here before, {state}; its lock was taken over."
+        self.taken_over = f"Process {pid} on {host}, which wrote to this folder, {state}. Its lock was taken over."
 
     def _in_use(self, pid: int | None, host: str | None, here: str) -> str:
         if host is None:
@@ -93,7 +93,7 @@ class Lock:
         )
 
     def _holder(self) -> tuple[int | None, str | None]:
-        """What the lock file says: process and machine; (None, None) where it says nothing readable."""
+        """The process and the machine in the lock file; (None, None) if it cannot be read."""
         try:
             said = json.loads(files.read(self.path, 4096))
             pid, host = said["pid"], said["host"]
@@ -102,23 +102,23 @@ class Lock:
         return (pid, host) if type(pid) is int and isinstance(host, str) and host.isprintable() else (None, None)
 
     def check(self) -> None:
-        """Make sure that nobody broke the lock.
+        """Check that nobody broke the lock.
 
         Raises
         ------
         StoreError
-            Somebody did; nothing more may be written.
+            If another process broke it. Nothing more may be written then.
         """
         if self._fd is None or not files.is_open_as(self._fd, self.path):
             raise StoreError(
-                f"The lock of {self.path.parent} was broken by another process; this one stops writing there."
+                f"The lock of {self.path.parent} was broken by another process, so this process stops writing there."
             )
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            with contextlib.suppress(StoreError):  # the lock itself goes with the descriptor
+            with contextlib.suppress(StoreError):  # closing the descriptor releases the lock
                 if self._fd is not None and files.is_open_as(self._fd, self.path):
                     files.remove(self.path)
         finally:

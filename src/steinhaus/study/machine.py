@@ -1,4 +1,4 @@
-"""What a study ran on: the machine and the versions, as far as they may matter to its result or its speed."""
+"""The machine and the versions that may matter to a study's result or speed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import steinhaus
 
 @functools.cache
 def machine() -> dict[str, Any]:
-    """System, processor and number of cores; nothing that names the machine or its user."""
+    """The system, the processor and the number of cores. Nothing names the machine or its user."""
     return {"system": platform.system(), "processor": _processor(), "cores": os.cpu_count() or 1}
 
 
@@ -29,6 +29,6 @@ def _processor() -> str:
 
 @functools.cache
 def versions() -> dict[str, str]:
-    """Python's, Steinhaus's, and those of the libraries that compute or write a study."""
+    """The versions of Python, Steinhaus, and the libraries that compute or write a study."""
     libraries = {name: importlib.metadata.version(name) for name in ("numpy", "llvmlite", "scipy", "safetensors")}
     return {"python": platform.python_version(), "steinhaus": steinhaus.__version__, **libraries}

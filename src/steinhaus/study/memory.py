@@ -1,4 +1,4 @@
-"""A study that is kept in memory alone."""
+"""A study that is kept only in memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Memory:
-    """A study in memory alone; `store.Store` says what each method does."""
+    """A study in memory. See `store.Store` for its methods."""
 
     def __init__(self, record: StudyRecord, chain: Chain | None = None) -> None:
         self.record = record
@@ -53,7 +53,7 @@ class Memory:
         self._refined[key] = fit
 
     def save_checkpoint(self, active: Sequence[Run]) -> None:
-        """Nothing: memory does not outlive its process."""
+        """Do nothing: memory ends with its process."""
 
     def finish(self, record: StudyRecord, assignments: Assignments, split: Split) -> None:  # noqa: D102
         self.record, self._assignments = record, assignments

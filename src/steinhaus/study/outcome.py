@@ -1,4 +1,4 @@
-"""From finished runs to records: inertia in scaled pixels, the best run of each K, and what labels say of it."""
+"""Turn finished runs into records: inertia in scaled pixels, the best run of each K, and its agreement with labels."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def data_record(
     images: Images, split: Split, scaling: Scaling | None = None, features: FeaturesRecord | None = None
 ) -> DataRecord:
-    """What a record says of its data."""
+    """The record of the data."""
     return DataRecord(
         name=images.name,
         sha256=images.sha256,
@@ -48,7 +48,7 @@ def _label_counts(images: Images) -> tuple[int, ...] | None:
 
 
 def run_record(key: Key, fit: Fit, full_scale: float) -> RunRecord:
-    """A finished run, where this value counts as 1."""
+    """The record of a finished run; `full_scale` is the value that counts as 1."""
     square = full_scale * full_scale
     return RunRecord(
         k=key[0],
@@ -62,7 +62,7 @@ def run_record(key: Key, fit: Fit, full_scale: float) -> RunRecord:
 
 
 def refined_record(key: Key, fit: Fit, full_scale: float) -> RefinedRecord:
-    """What refining made of a run, where this value counts as 1."""
+    """The record of a refined run; `full_scale` is the value that counts as 1."""
     square = full_scale * full_scale
     return RefinedRecord(
         k=key[0],
@@ -75,12 +75,12 @@ def refined_record(key: Key, fit: Fit, full_scale: float) -> RefinedRecord:
 
 
 def with_refined(best: BestRecord, refined: RefinedRecord | None) -> BestRecord:
-    """The same after refining, if it was."""
+    """The best run with the result of refining, if there is one."""
     return best if refined is None else replace(best, inertia=refined.final_inertia, sizes=refined.sizes)
 
 
 def best_runs(runs: Iterable[RunRecord]) -> tuple[BestRecord, ...]:
-    """The run of the smallest final inertia of each K, ties to the lowest restart; without what labels say."""
+    """The run with the smallest final inertia for each K, ties to the lowest restart; without labels."""
     best: dict[int, RunRecord] = {}
     for run in sorted(runs, key=lambda run: (run.k, run.final_inertia, run.restart)):
         best.setdefault(run.k, run)
@@ -102,19 +102,19 @@ def best_runs(runs: Iterable[RunRecord]) -> tuple[BestRecord, ...]:
 
 
 def with_test_sizes(best: BestRecord, sizes: tuple[int, ...]) -> BestRecord:
-    """The same with the sizes of its clusters in the test part."""
+    """The best run with the sizes of its clusters in the test part."""
     return replace(best, test_sizes=sizes)
 
 
 def named(best: BestRecord, train: Int64, test: Int64 | None) -> BestRecord:
-    """The same with what labels say: mappings fitted on the training part, measured on both.
+    """The best run with names and scores from labels: mappings are fitted on the training part, and measured on both.
 
     Parameters
     ----------
     best
         The best run of one K.
     train, test
-        How many images of each label are in each cluster, (K, labels).
+        The number of images of each label in each cluster, (K, number of labels) int64.
     """
     majority = naming.majorities(train)
     one_to_one = naming.one_to_one(train)
@@ -132,6 +132,7 @@ def named(best: BestRecord, train: Int64, test: Int64 | None) -> BestRecord:
 
 
 def _agreement(table: Int64, majority: naming.Mapping, one_to_one: naming.Mapping) -> Agreement:
+    # in: table (k, labels) int64
     information = naming.information(table)
     return Agreement(
         accuracy=naming.accuracy(table, majority),

@@ -1,4 +1,7 @@
-"""The table of assignments in pieces: `assignments.parquet`, a folder of files, each written where its labels are."""
+"""The table of assignments in pieces: `assignments.parquet`, a folder of files.
+
+The process that has the labels writes each piece.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ _NAME = re.compile(rf"{re.escape(PIECES)}/(train|test)-[0-9]{{5,}}\.parquet")
 
 @dataclass(frozen=True)
 class Table:
-    """What all pieces of a part of the images have in common."""
+    """The properties that all pieces of one part share."""
 
     folder: Path
     part: str  # "train" or "test"
@@ -36,34 +39,34 @@ class Table:
 class Members:
     """Some images of a part."""
 
-    number: int  # of the piece
-    place: Int64  # (m,) in their part
-    index: Int64  # (m,) in the data before the split
-    labels: Int64 | None  # (m,) indices of their labels
+    number: int  # the number of the piece
+    place: Int64  # (m,) rows in the part
+    index: Int64  # (m,) rows in the data before the split
+    labels: Int64 | None  # (m,) indices of labels
     files: Sequence[str] | None
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A piece that is written."""
+    """A written piece."""
 
     name: str
     sha256: str
-    counts: Mapping[int, Int64]  # K -> clusters x labels; empty without labels
+    counts: Mapping[int, Int64]  # K -> counts, clusters x labels; empty if there are no labels
 
 
 def needed() -> None:
-    """StoreError where Parquet cannot be written."""
+    """Raise StoreError if Parquet cannot be written."""
     try:
         import pyarrow.parquet  # noqa: F401
     except ImportError:
         raise StoreError(
-            f"{PIECES} is in Parquet, which needs the package pyarrow: pip install 'steinhaus[parquet]'."
+            f"{PIECES} is written as Parquet, which needs the package pyarrow: pip install 'steinhaus[parquet]'."
         ) from None
 
 
 def write(table: Table, clusters: Int32, rows: Members) -> Piece:
-    """Write a piece: index, part, place, label, file, and the clusters of each K, (ks, m)."""
+    """Write a piece: index, part, place, label, file, and the clusters of each K, (number of K, m) int32."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -92,26 +95,26 @@ def write(table: Table, clusters: Int32, rows: Members) -> Piece:
 
 
 def names_of(digests: Iterable[str]) -> list[str]:
-    """Those of the names in a study's `files` that are pieces of its table."""
+    """The names in a study's `files` that are pieces of its table."""
     return [name for name in digests if _NAME.fullmatch(name)]
 
 
 def read(folder: Path, digests: Mapping[str, str], record: DataRecord, ks: tuple[int, ...], most: int) -> Assignments:
-    """The table again, in the split's order.
+    """The clusters from the pieces, in the order of the split.
 
     Parameters
     ----------
     folder
-        The study's.
+        The folder of the study.
     digests
-        Name within it -> sha256.
+        Name in the folder -> sha256.
     most
-        Bytes that a piece may have.
+        The most bytes per piece.
 
     Raises
     ------
     ValueError
-        They are not the pieces of this study's table.
+        If they are not the pieces of this study's table.
     """
     needed()
     import pyarrow as pa
@@ -132,9 +135,9 @@ def read(folder: Path, digests: Mapping[str, str], record: DataRecord, ks: tuple
             place, *clusters = (table.column(number).to_numpy() for number in range(1 + len(ks)))
             of_part[:, place] = clusters
         except (pa.ArrowException, KeyError, IndexError, TypeError) as error:
-            raise ValueError(f"{name} is no piece of a table ({error})") from error
+            raise ValueError(f"{name} is not a piece of a table ({error})") from error
     for part, of_part in found.items():
         if (of_part < 0).any() or (of_part >= np.array(ks)[:, np.newaxis]).any():
-            raise ValueError(f"it names a cluster that there is not, or lacks images of the {part} part")
+            raise ValueError(f"it names a cluster that does not exist, or lacks images of the {part} part")
     train, test = (dict(zip(ks, found[part], strict=True)) for part in sizes)
     return Assignments(train, test if record.n_test else None)

@@ -1,4 +1,4 @@
-"""What a study runs: a frozen plan, validated once, with a digest that names it."""
+"""The plan of a study: frozen, validated once, with a digest that identifies it."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
 Starts = Mapping[int, Sequence[ArrayLike]]
 SEEDINGS = ("random", "k-means++", "k-means||", "hierarchical")
-MOST_RUNS = 100_000  # in one study: far more than anyone waits for, and few enough to be counted out
+MOST_RUNS = 100_000  # per study: more than anyone waits for, and few enough to list
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """The plan of a study; `Study` says what each value means.
+    """The plan of a study. See `Study` for the meaning of each value.
 
     Raises
     ------
     PlanError
-        A value is out of its range.
+        If a value is out of its range.
     """
 
     k: Iterable[int] = (5, 7, 10, 12)
@@ -57,7 +57,7 @@ class Plan:
         if len(ks) * restarts > MOST_RUNS:
             raise PlanError(
                 f"A study has at most {MOST_RUNS:,} runs; {restarts:,} restarts of {len(ks):,} values of K are more. "
-                f"Ask for fewer, or make several studies."
+                "Use fewer, or make several studies."
             )
         checked = {
             "k": ks,
@@ -75,7 +75,7 @@ class Plan:
             "refine_steps": None if self.refine_steps is None else _whole("refine_steps", self.refine_steps, 1),
         }
         if self.refine == "none" and self.refine_steps is not None:
-            raise PlanError(f"refine_steps needs refine, but {option('refine', 'breathing')} is not asked for.")
+            raise PlanError(f"refine_steps needs {option('refine', 'breathing')}.")
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 
@@ -90,9 +90,9 @@ class Plan:
         return tuple((k, restart) for k in self.ks for restart in range(self.restarts))
 
     def plan(self) -> dict[str, Any]:
-        """The plan in JSON's types, as `study.json` has it; starts that were given stand there by their digest.
+        """The plan in types of JSON, as in `study.json`. Given starts appear as their digest.
 
-        Features are no part of it: they belong to the data.
+        Features are not part of the plan: they belong to the data.
         """
         init = self.init if isinstance(self.init, str | None) else f"given:{_digest_of_starts(self.init)}"
         return {
@@ -110,9 +110,14 @@ class Plan:
         }
 
     def settled(self, images: Images, *, on_cluster: bool = False) -> Self:
-        """The same plan, its training part and its starts decided where the plan leaves them open.
+        """The plan with its training part and its starts decided, if the plan leaves them open.
 
-        The training part is decided by what is known of the images, starts by where they are: see `usual_init`.
+        Parameters
+        ----------
+        images
+            The images of the study. They decide the training part.
+        on_cluster
+            Whether the points are on a cluster. It decides the starts: see `usual_init`.
         """
         from steinhaus.images.splitting import usual_train, usual_val
 
@@ -122,7 +127,13 @@ class Plan:
         return replace(self, train=cast("float | int | Literal['given']", train), val=val, init=cast(Any, init))
 
     def digest(self, images: Images) -> str:
-        """Name this plan on these images: 64 hexadecimal digits, the same for the same result."""
+        """The digest of this plan on these images: 64 hexadecimal digits, the same for the same result.
+
+        Parameters
+        ----------
+        images
+            The images of the study.
+        """
         if self.train is None or self.init is None:
             return self.settled(images).digest(images)
         data: dict[str, Any] = {
@@ -136,13 +147,19 @@ class Plan:
         return hashlib.sha256(canonical({"plan": self.plan(), "data": data})).hexdigest()
 
     def folder(self, images: Images) -> Path:
-        """The folder that a study has by default: studies/<source>-<8 digits of the digest>."""
+        """The default folder of the study: studies/<source>-<8 digits of the digest>.
+
+        Parameters
+        ----------
+        images
+            The images of the study.
+        """
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", images.name).strip(".-") or "images"
         return Path("studies") / f"{name}-{self.digest(images)[:8]}"
 
 
 def usual_init(images: Images, *, on_cluster: bool) -> str:
-    """How runs start where nothing else is asked for: "k-means||" on images that stay on disk or on a cluster."""
+    """The start if none is given: "k-means||" for images on disk or on a cluster, else "random"."""
     return "k-means||" if on_cluster or is_stored(images.points) else "random"
 
 
@@ -152,32 +169,32 @@ def _whole(name: str, value: object, least: int) -> int:
     except TypeError:
         number = None
     if number is None or isinstance(value, bool | np.bool_) or number < least:
-        raise PlanError(f"{name} must be a whole number of at least {least}; it is {value!r}.")
+        raise PlanError(f"{name} must be a whole number of at least {least}, not {value!r}.")
     return number
 
 
 def _real(name: str, value: object) -> float:
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number) or np.iscomplexobj(value):
-        raise PlanError(f"{name} must be a number; it is {value!r}.")
+        raise PlanError(f"{name} must be a number, not {value!r}.")
     try:
         return float(value)
     except OverflowError:
-        raise PlanError(f"{name} must be a number that a float64 holds; it is {str(value)[:40]}...") from None
+        raise PlanError(f"{name} must be a number that float64 can hold, not {str(value)[:40]}...") from None
 
 
 def _ks(values: object) -> tuple[int, ...]:
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        raise PlanError(f"k must be a list of whole numbers, such as (5, 7, 10, 12); it is {values!r}.")
+        raise PlanError(f"k must be a list of whole numbers, such as (5, 7, 10, 12), not {values!r}.")
     ks = tuple(sorted({_whole("Every K", value, 1) for value in values}))
     if not ks:
-        raise PlanError("k must name at least one number of clusters; it is empty.")
+        raise PlanError("k must have at least one number of clusters, but it is empty.")
     return ks
 
 
 def _tol(value: object) -> float:
     tol = _real("tol", value)
     if not (math.isfinite(tol) and tol >= 0):
-        raise PlanError(f"tol must be a finite number of at least 0; it is {value!r}.")
+        raise PlanError(f"tol must be a finite number of at least 0, not {value!r}.")
     return tol
 
 
@@ -185,31 +202,31 @@ def _train(value: object) -> float | int | str:
     if isinstance(value, str):
         if value == "given":
             return value
-        raise PlanError(f'train must be a share, a count, or "given" for the source\'s own split; it is {value!r}.')
+        raise PlanError(f'train must be a share, a count, or "given" for the source\'s own split, not {value!r}.')
     if isinstance(value, int | np.integer) and not isinstance(value, bool):
         return _whole("train, as a count,", value, 1)
     share = _real("train", value)
     if not 0 < share <= 1:
-        raise PlanError(f"train, as a share of the images, must be above 0 and at most 1; it is {value!r}.")
+        raise PlanError(f"train, as a share of the images, must be above 0 and at most 1, not {value!r}.")
     return share
 
 
 def _val(value: Any) -> str | None:
     if value is None or value in ("join", "leave", "test"):
         return value  # type: ignore[no-any-return]
-    raise PlanError(f'val must be "join", "leave" or "test"; it is {value!r}.')
+    raise PlanError(f'val must be "join", "leave" or "test", not {value!r}.')
 
 
 def _scale(value: Any) -> str:
     if value in ("none", "standard", "minmax"):
         return value  # type: ignore[no-any-return]
-    raise PlanError(f'scale must be "none", "standard" or "minmax"; it is {value!r}.')
+    raise PlanError(f'scale must be "none", "standard" or "minmax", not {value!r}.')
 
 
 def _refine(value: Any) -> str:
     if value in ("none", "breathing"):
         return value  # type: ignore[no-any-return]
-    raise PlanError(f'refine must be "none" or "breathing"; it is {value!r}.')
+    raise PlanError(f'refine must be "none" or "breathing", not {value!r}.')
 
 
 def _init(value: object, ks: tuple[int, ...], restarts: int) -> str | dict[int, tuple[NDArray[np.float64], ...]]:
@@ -217,13 +234,15 @@ def _init(value: object, ks: tuple[int, ...], restarts: int) -> str | dict[int, 
     if isinstance(value, str):
         if value in SEEDINGS:
             return value
-        raise PlanError(f"init must be {names} or a mapping from K to start arrays; it is {value!r}.")
+        raise PlanError(f"init must be {names} or a mapping from K to start arrays, not {value!r}.")
     if not isinstance(value, Mapping):
         raise PlanError(
-            f"init must be {names} or a mapping from K to start arrays; it is of type {type(value).__name__}."
+            f"init must be {names} or a mapping from K to start arrays, not of type {type(value).__name__}."
         )
     if set(value) != set(ks):
-        raise PlanError(f"init must give starts for every K of the plan, {list(ks)}; it gives them for {list(value)}.")
+        raise PlanError(
+            f"init must give starts for every K of the plan, {list(ks)}, but it has them for {list(value)}."
+        )
     return {k: _starts_of(k, value[k], restarts) for k in ks}
 
 
@@ -231,10 +250,10 @@ def _starts_of(k: int, arrays: Any, restarts: int) -> tuple[NDArray[np.float64],
     try:
         arrays = list(arrays)
     except TypeError:
-        raise PlanError(f"init must give a list of arrays for K = {k}; it gives {arrays!r}.") from None
+        raise PlanError(f"init must give a list of arrays for K = {k}, not {arrays!r}.") from None
     if len(arrays) != restarts:
         raise PlanError(
-            f"init must give one start array for each of {restarts} restarts; K = {k} has {len(arrays)}. "
+            f"init must give one start array for each of {restarts} restarts, but K = {k} has {len(arrays)}. "
             f"Set restarts to the number of arrays."
         )
     return tuple(_start(k, restart, array) for restart, array in enumerate(arrays))
@@ -245,15 +264,15 @@ def _start(k: int, restart: int, array: object) -> NDArray[np.float64]:
     try:
         given = np.asarray(array)
     except ValueError:
-        raise PlanError(f"{where} must be an array of numbers; its rows are of different lengths.") from None
+        raise PlanError(f"{where} must be an array of numbers, but its rows have different lengths.") from None
     if given.dtype.kind not in "fiu":
-        raise PlanError(f"{where} must be an array of real numbers; its type is {given.dtype}.")
+        raise PlanError(f"{where} must be an array of real numbers, but its type is {given.dtype}.")
     start = given.astype(np.float64)
     if start.ndim < 2 or len(start) != k:
-        raise PlanError(f"{where} must have the shape ({k}, d); it is {start.shape}.")
+        raise PlanError(f"{where} must have the shape ({k}, d), but it has {start.shape}.")
     if not np.isfinite(start).all():
-        raise PlanError(f"{where} must be finite; it holds NaN or infinity.")
-    start = start.reshape(k, -1) + 0.0  # -0.0 is 0.0, in the digest too
+        raise PlanError(f"{where} must be finite, but it holds NaN or infinity.")
+    start = start.reshape(k, -1) + 0.0  # -0.0 becomes 0.0, also in the digest
     start.setflags(write=False)
     return start
 

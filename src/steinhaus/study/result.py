@@ -1,4 +1,4 @@
-"""What a study gives back: its record, and the arrays that belong to it, from memory or from its folder."""
+"""The result of a study: its record and its arrays, from memory or from its folder."""
 
 from __future__ import annotations
 
@@ -30,9 +30,16 @@ class StudyResult:
     Attributes
     ----------
     record
-        Everything that `study.json` says.
+        The content of `study.json`, a `StudyRecord`.
     out
-        The study's folder; None: it is kept in memory alone.
+        The study's folder; None if it is only in memory.
+
+    Examples
+    --------
+    >>> from steinhaus import Study
+    >>> result = Study(k=[2], restarts=3).run([[1, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]])
+    >>> result.best[0].k, len(result.runs), result.centroids(2).shape
+    (2, 3, (2, 2))
     """
 
     def __init__(
@@ -60,21 +67,29 @@ class StudyResult:
 
     @functools.cached_property
     def images(self) -> Split | None:
-        """The images, split; None where the study was loaded from its folder."""
+        """The images as a `Split`; None if the study was loaded from its folder."""
         return self._split() if self._split else None
 
     def centroids(self, k: int, restart: int | None = None) -> Float64:
-        """The centroids of the best run of a K, or of one of its restarts.
+        """The centroids of the best run of a K, or of one restart.
+
+        Parameters
+        ----------
+        k
+            The number of clusters.
+        restart
+            The number of the run, from 0. Default: the best run, refined if the plan refines.
 
         Returns
         -------
-        `(k, *image shape)` float64, in pixels scaled to 0..1: mean images. Of a table in its own units. Of features
-        (k, d), in units of the features: see `mean_images`.
+        (k, *image shape) float64
+            Mean images of pixels scaled to 0..1. For a table: in the units of its columns. For features: (k, d), in
+            units of the features; see also `mean_images`.
 
         Raises
         ------
         PlanError
-            There is no such run.
+            If there is no such run.
         """
         data = self.record.data
         if data.features is not None:
@@ -83,49 +98,73 @@ class StudyResult:
         return (raw / data.full_scale).reshape(k, *data.shape)
 
     def mean_images(self, k: int) -> Float64:
-        """The mean of the pictures of each cluster of the best run of a K, whatever was clustered.
+        """The mean picture of each cluster of the best run of a K, also if features were clustered.
+
+        Parameters
+        ----------
+        k
+            The number of clusters.
 
         Returns
         -------
-        (k, *image shape) float64, in pixels scaled to 0..1; of a table in its own units.
+        (k, *image shape) float64
+            In pixels scaled to 0..1. For a table: in the units of its columns.
         """
         if self.record.data.features is None:
             return self.centroids(k)
         return np.asarray(self._pictures(k).means, np.float64)
 
     def medoids(self, k: int) -> Int64:
-        """The pictures nearest to each centroid of the best run of a K, the nearest first: of a study of features.
+        """The pictures nearest to each centroid of the best run of a K, in a study of features.
+
+        Parameters
+        ----------
+        k
+            The number of clusters.
 
         Returns
         -------
-        (k, 9) int64, rows of the training part; -1 where a cluster has no more pictures.
+        (k, 9) int64
+            Rows of the training part, nearest first; -1 if a cluster has no more pictures.
 
         Raises
         ------
         PlanError
-            The study clusters pixels.
+            If the study clusters pixels.
         """
         if self.record.data.features is None:
-            raise PlanError("This study clusters pixels, whose centroids are pictures: see `centroids`.")
+            raise PlanError("This study clusters pixels, so its centroids are pictures: see `centroids`.")
         return self._pictures(k).nearest
 
     def _pictures(self, k: int) -> ClusterPictures:
         self._best(k)
         if not self.record.complete:
-            raise StoreError("The study is not finished: the pictures of its clusters are not known yet.")
+            raise StoreError("The study is not finished, so the pictures of its clusters are not known yet.")
         return self._store.pictures(k)
 
     def points(self, images: Images) -> Any:
-        """Images as the study clusters them, (n, d); those of a study of features come with features."""
+        """The points that the study clusters, (n, d). For a study of features, the images must have features.
+
+        Parameters
+        ----------
+        images
+            Images of the study's shape.
+        """
         return self.space.points(images)
 
     @functools.cached_property
     def space(self) -> Space:
-        """How images become points."""
+        """The conversion of images to points."""
         return Space(self.record.data.scaling, self._store.chain())
 
     def raw_centroids(self, k: int, restart: int | None = None) -> Float64:
-        """The same in the units of the points, as the engine has them, (k, d) float64: for exact assignments."""
+        """The centroids in the engine's units, (k, d) float64, for exact assignments.
+
+        Parameters
+        ----------
+        k, restart
+            As in `centroids`.
+        """
         if restart is None and self.record.refined:
             refined = self._store.refined((k, self._best(k).restart))
             if refined is not None:
@@ -136,38 +175,55 @@ class StudyResult:
         return self._store.fit((k, restart)).centroids
 
     def run_centroids(self, k: int) -> Float64:
-        """The centroids of every finished run of a K, (runs, k, ...) float64, as `centroids` gives them."""
+        """The centroids of every finished run of a K, (runs, k, ...) float64, in the units of `centroids`.
+
+        Parameters
+        ----------
+        k
+            The number of clusters.
+        """
         return np.stack([self.centroids(k, run.restart) for run in self.runs if run.k == k])
 
     def labels(self, k: int) -> Int32:
         """The cluster of each training image in the best run of a K, (n_train,) int32.
 
+        Parameters
+        ----------
+        k
+            The number of clusters.
+
         Raises
         ------
         PlanError
-            There is no such K.
+            If there is no such K.
         StoreError
-            The study is not finished, or its table of assignments is missing or damaged.
+            If the study is not finished, or if its table of assignments is missing or damaged.
         """
         self._best(k)
         return self._assignments.train[k]
 
     def test_labels(self, k: int) -> Int32 | None:
-        """The cluster of each test image in the best run of a K, (n_test,) int32; None without a test part."""
+        """The cluster of each test image in the best run of a K, (n_test,) int32; None if there is no test part.
+
+        Parameters
+        ----------
+        k
+            The number of clusters.
+        """
         self._best(k)
         test = self._assignments.test
         return None if test is None else test[k]
 
     def table(self) -> str:
-        """The study in the shape of the published table, as plain text of 80 columns."""
+        """The study as plain text in 80 columns, in the form of the published table."""
         return table.text(self.record)
 
     def events(self) -> list[dict[str, Any]]:
-        """What happened, as in `events.jsonl`: with "event", "time" (UTC) and "seconds" since the session began."""
+        """The events, as in `events.jsonl`: each has "event", "time" (UTC) and "seconds" since the session began."""
         return self._store.events()
 
     def _repr_html_(self) -> str | None:
-        """What a notebook shows: the static part of the report; None before the first run has ended."""
+        """The view in a notebook: the static part of the report; None before the first run has ended."""
         from steinhaus.report import from_result, notebook
 
         known = self.best and (self.record.complete or self.record.data.features is None)
@@ -175,12 +231,12 @@ class StudyResult:
 
     @property
     def seconds(self) -> dict[tuple[int, int], float]:
-        """(K, restart) -> seconds of work on the study until that run ended; all runs advance together."""
+        """(K, restart) -> seconds of work on the study until that run ended. All runs advance together."""
         return events.run_seconds(self.events())
 
     @property
     def refining_seconds(self) -> dict[int, float]:
-        """K -> seconds that refining its best run took; empty if the plan does not refine."""
+        """K -> seconds of refining; empty if the plan does not refine."""
         return events.refining_seconds(self.events())
 
     @functools.cached_property
@@ -191,18 +247,28 @@ class StudyResult:
         for best in self.best:
             if best.k == k:
                 return best
-        raise PlanError(f"The study has no finished run of K = {k}; it has {[best.k for best in self.best]}.")
+        raise PlanError(f"The study has no finished run of K = {k}. Its K are {[best.k for best in self.best]}.")
 
 
 def load(folder: str | Path) -> StudyResult:
-    """Open a study's folder, finished or not, to read it.
+    """Open a study's folder for reading, finished or not.
 
-    Of a study that is not finished the record holds the runs that are, and `record.complete` is False.
+    If the study is not finished, its record holds the finished runs, and `record.complete` is False.
+
+    Parameters
+    ----------
+    folder
+        The folder of the study.
+
+    Returns
+    -------
+    StudyResult
+        The study.
 
     Raises
     ------
     StoreError
-        There is no study in it, or a file of it is damaged.
+        If the folder holds no study, or if a file of it is damaged.
     """
     path = Path(folder)
     store = Folder.find(path)

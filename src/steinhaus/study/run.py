@@ -1,4 +1,4 @@
-"""Run a study: split, start, iterate all runs together, keep each as it ends, then name the clusters."""
+"""Run a study: split the images, start the runs, iterate all together, save each as it ends, name the clusters."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ if TYPE_CHECKING:
     from steinhaus.images import Images, Split
 
 Choose = Callable[..., Points]
-FEATURES = "features"  # the folder beside a study's own in which features are kept
+FEATURES = "features"  # the folder of features, beside the study's folder
 
 
 def beside(path: Path) -> Path:
-    """Where the features of a study in this folder are kept: beside it, so that other studies find them too."""
+    """The folder for the features of a study: beside the study's folder, so that other studies find it, too."""
     return path.absolute().parent / FEATURES
 
 
@@ -61,9 +61,9 @@ def run_study(
     command: str | None = None,
     on_cluster: bool = False,
 ) -> StudyResult:
-    """Run a study; `Study.run` says how.
+    """Run a study. See `Study.run`.
 
-    `choose` makes the engine of an (n, d) array, as `engine` does, `on_cluster` says whether that is on a cluster;
+    `choose` makes the engine of an (n, d) array, as `engine` does; `on_cluster` tells whether that is on a cluster.
     `command` is kept in the record.
     """
     path = None if out is None else Path(out)
@@ -102,14 +102,14 @@ def run_study(
 
 
 def _told_of_starts(on_cluster: bool) -> str:
-    """A word about starts that were not asked for."""
+    """The message about starts that the plan leaves open."""
     other = either('init="random" and init="k-means++" choose', "--init random and --init k-means++ choose")
     where = "are on a cluster" if on_cluster else "stay on disk"
-    return f"Starts are drawn by k-means||, because the points {where}. {other} other ones."
+    return f"k-means|| chooses the starts, because the points {where}. {other} other starts."
 
 
 def engine(rows: Any, *, threads: int | None = None, weights: Float64 | None = None) -> Points:
-    """The engine of points on this machine."""
+    """The engine for points (n, d) on this machine; weights: (n,)."""
     if weights is None:
         return engines.choose(rows, threads=threads)
     return engines.weighted(rows, weights, threads=threads)
@@ -124,12 +124,14 @@ def _as_it_is(split: Split) -> Split:
 
 
 def check_fit(study: Plan, split: Split) -> None:
-    """What a plan asks of its images."""
+    """Check that the images fit the plan."""
     n, d = split.train.points.shape
     if split.train.features is not None:
         d = chains.Chain(split.train.features.steps).width(d)
     if study.ks[-1] > n:
-        raise PlanError(f"Every K must be at most the number of training images, {n}; the plan has K = {study.ks[-1]}.")
+        raise PlanError(
+            f"Every K must be at most the number of training images, {n}, but the plan has K = {study.ks[-1]}."
+        )
     if study.init is None or isinstance(study.init, str):
         return
     whole = np.issubdtype(split.train.pixels.dtype, np.integer) and split.train.features is None
@@ -137,13 +139,13 @@ def check_fit(study: Plan, split: Split) -> None:
         for restart, start in enumerate(cast("tuple[Float64, ...]", starts)):
             if start.shape[1] != d:
                 raise PlanError(
-                    f"The start of K = {k}, restart {restart}, must have {d} features, as the images have; "
-                    f"it has {start.shape[1]}."
+                    f"The start of K = {k}, restart {restart}, must have {d} features, as the images do, but it has "
+                    f"{start.shape[1]}."
                 )
             if whole and split.train.full_scale != 1 and not (start.min() >= 0 and start.max() <= 1):
                 raise PlanError(
-                    f"The start of K = {k}, restart {restart}, must be in pixels scaled to 0..1; its values reach from "
-                    f"{start.min():g} to {start.max():g}. Divide it by {split.train.full_scale:g}."
+                    f"The start of K = {k}, restart {restart}, must be in pixels scaled to 0..1, but its values go "
+                    f"from {start.min():g} to {start.max():g}. Divide it by {split.train.full_scale:g}."
                 )
 
 
@@ -162,7 +164,7 @@ def _opening_record(study: Plan, images: Images, split: Split, space: Space) -> 
 
 
 class _Session:
-    """One stretch of work on a study, from its start or from where the last one stopped."""
+    """One session of work on a study, from its start or from where the last session stopped."""
 
     def __init__(
         self,
@@ -190,16 +192,16 @@ class _Session:
         self.active: Sequence[Run] = ()
 
     def run(self, notes: list[str]) -> None:
-        """Do what is left to do; the notes are told once it has begun."""
+        """Do the remaining work. The notes are told after the start."""
         fits = self.store.fits()
         waiting = [key for key in self.study.keys if key not in fits]
         try:
             kept = self.store.checkpoint()
-        except StoreError as error:  # it costs the iterations that were kept there, and changes no result
+        except StoreError as error:  # the saved iterations are lost, but no result changes
             kept, notes = {}, [*notes, str(error)]
         resumed = {key: run for key, run in kept.items() if key in waiting}
         if self.store.record.versions != versions():
-            notes = [*notes, "Other versions began this study; events.jsonl names both."]
+            notes = [*notes, "This study was started with other versions; events.jsonl names both."]
         self._tell_start(fits, resumed, notes)
         self.train = self.space.points(self.split.train)
         with closing(self._points(self.train, self.split.train.weights)) as points:
@@ -207,7 +209,7 @@ class _Session:
             try:
                 self._iterate(points, begin, fits)
             except (KeyboardInterrupt, SystemExit):
-                with suppress(StoreError):  # an older checkpoint serves as well
+                with suppress(StoreError):  # an older checkpoint works, too
                     self.store.save_checkpoint(self.active)
                     self.tell(events.Interrupted(len(self.active)))
                 raise
@@ -224,7 +226,7 @@ class _Session:
         self.tell(events.Finished(len(fits)))
 
     def tell(self, event: Event) -> None:
-        """Put an event into the folder's list and before the watcher."""
+        """Write an event to the folder and pass it to the watcher."""
         if not isinstance(event, events.Advanced | events.Refining):
             now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
             line = events.as_dict(event)
@@ -265,21 +267,22 @@ class _Session:
         return cast("Float64", scaling.applied(data.scaling, start * data.full_scale))
 
     def _draws(self, points: Points) -> Int64 | None:
-        """By what rows are drawn, if images have weights. Totals of points that stay on disk cost a pass."""
+        """The weights for drawing rows, if images have weights. The totals of points on disk cost a pass."""
         return None if self.split.train.weights is None else points.totals.draws
 
     def _points(self, rows: Any, weights: Float64 | None = None) -> Points:
+        # in: rows (n, d); weights (n,) float64
         how: dict[str, Any] = {} if weights is None else {"weights": weights}
         return self.choose(rows, threads=self.study.threads, **how)
 
     def _iterate(self, points: Points, runs: Sequence[Run], fits: dict[Key, Fit]) -> None:
-        """Bring every run to its end; those that end join the fits."""
+        """Iterate every run to its end, and add it to the fits."""
         self.active, self.kept = runs, time.monotonic()
         study = self.study
         for ended in lloyd(points, runs, max_iter=study.max_iter, tol=study.tol, watch=self._on_iteration):
             key = k, restart = cast(Key, ended.key)
             fit = ended
-            if points.totals.weights is not None:  # a size is a number of images, not their weight
+            if points.totals.weights is not None:  # sizes count images, not weights
                 fit = replace(ended, counts=np.bincount(points.labels(key), minlength=k))
             self.store.save_fit(key, fit)
             fits[key] = fit
@@ -288,7 +291,7 @@ class _Session:
             self.tell(events.RunFinished(k, restart, fit.iterations, fit.inertia / self.square, fit.stop.name))
 
     def _show(self, points: Points, ends: Sequence[Run]) -> None:
-        """Keep what there is to see of clusters that were found by features."""
+        """Save the pictures of clusters of features."""
         labels = self.assigning.train_labels(points, ends)
         centroids = {cast(Key, run.key)[0]: run.centroids for run in ends}
         self.store.save_pictures(pictures.found(self.split.train, self.train, labels, centroids, self.unit))
@@ -310,10 +313,10 @@ class _Session:
         return self.study.refine != "none"
 
     def _refined(self, points: Points, fit: Fit) -> Fit:
-        """Refine the best run of a K, or read what came of it.
+        """Refine the best run of a K, or read its refined run.
 
-        Its history is the inertia of that run, then the best after each step. A search that was interrupted begins
-        again: it takes the same way.
+        Its history is the inertia of that run, then the best after each step. An interrupted search starts again and
+        takes the same steps.
         """
         k, restart = key = cast(Key, fit.key)
         self.assigning.forget(k)
@@ -343,7 +346,7 @@ class _Session:
         ends: Sequence[Run],
         train: dict[int, Counted],
     ) -> None:
-        """Assign the test part, name the clusters, keep it all."""
+        """Assign the test part, name the clusters, and save everything."""
         test: dict[int, Counted] = {}
         if self.split.test is not None:
             with closing(self._points(self.space.points(self.split.test))) as others:

@@ -1,7 +1,6 @@
-"""Columns of a table brought to one scale, so that no column counts more because of its unit.
+"""Bring the columns of a table to one scale, so that no column counts more because of its unit.
 
-What is learnt of the columns is learnt of the training part alone, and kept with the study: `predict` and the report
-apply the same.
+The scale is computed from the training part only and kept with the study. `predict` and the report apply the same one.
 """
 
 from __future__ import annotations
@@ -20,26 +19,26 @@ KINDS = ("none", "standard", "minmax")
 
 
 def fitted(kind: str, rows: Any) -> Scaling | None:
-    """What brings the columns of points to one scale; None where they are to stay as they are.
+    """The scaling of the columns; None if they should not be scaled.
 
     Parameters
     ----------
     kind
-        "standard": to mean 0 and standard deviation 1; "minmax": to 0..1; "none". A constant column becomes 0.
+        "standard": mean 0 and standard deviation 1; "minmax": 0..1; "none". A constant column becomes 0.
     rows
         (n, d) points in memory.
 
     Raises
     ------
     PlanError
-        The points stay where they are stored.
+        If the points stay on disk.
     """
     if kind == "none":
         return None
     if not isinstance(rows, np.ndarray):
         raise PlanError(
-            f"{option('scale', repr(kind))} needs points in memory, and these stay where they are stored. Scale them "
-            "before they are stored, or read them into memory."
+            f"{option('scale', repr(kind))} needs points in memory, but these stay on disk. Scale them before you "
+            "store them, or read them into memory."
         )
     values = rows.astype(np.float64)
     if kind == "minmax":
@@ -55,7 +54,7 @@ def fitted(kind: str, rows: Any) -> Scaling | None:
 
 
 def applied(scaling: Scaling | None, rows: Any) -> Any:
-    """Points, (n, d), on the scale on which a study measures them."""
+    """Points, (n, d), on the scale of the study."""
     if scaling is None:
         return rows
     found: NDArray[np.float64] = (np.asarray(rows, np.float64) - np.array(scaling.offset)) / np.array(scaling.step)
@@ -63,7 +62,7 @@ def applied(scaling: Scaling | None, rows: Any) -> Any:
 
 
 def undone(scaling: Scaling | None, centroids: Float64) -> Float64:
-    """Centroids, (k, d), in the units of the source again."""
+    """Centroids, (k, d), converted back to the units of the source."""
     if scaling is None:
         return centroids
     found: Float64 = centroids * np.array(scaling.step) + np.array(scaling.offset)

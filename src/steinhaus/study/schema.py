@@ -1,4 +1,4 @@
-"""`study.json`: the record as JSON with a checksum, and back, with every field checked.
+"""Write and read `study.json`: the record as JSON with a checksum. Reading checks every field.
 
 The fields are those of the dataclasses in `record`; their annotations are the schema.
 """
@@ -21,27 +21,27 @@ from steinhaus.points import Stop
 from steinhaus.study.plan import Plan
 from steinhaus.study.record import SCHEMA, BestRecord, DataRecord, RefinedRecord, StudyRecord
 
-MOST_IMAGES = 2**53  # what float64 counts exactly
-LEAST_SCALE = 1e-60  # of a full pixel; beyond it, or beyond its inverse, scaled pixels cannot be squared
+MOST_IMAGES = 2**53  # float64 counts exactly up to here
+LEAST_SCALE = 1e-60  # smallest full scale; below it, or above its inverse, squares of scaled pixels overflow
 
 
 class NewerError(StoreError):
-    """A study was written by a newer Steinhaus."""
+    """The study was written by a newer Steinhaus."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Document:
-    """All that `study.json` says."""
+    """The content of `study.json`."""
 
     record: StudyRecord
-    files: dict[str, str] = dataclasses.field(default_factory=dict)  # name -> sha256 of what else is in the folder
+    files: dict[str, str] = dataclasses.field(default_factory=dict)  # name -> sha256 of the other files in the folder
 
 
 def encode(document: Document) -> bytes:
-    """The file's bytes: one line for each run, so that it can be read, compared and searched by line."""
+    """The file's bytes, with one line per run, so that you can read, compare and search it by line."""
     content = {**dataclasses.asdict(document.record), "files": document.files}
     for where, names in ((content, ("command",)), (content["data"], ("columns", "scaling", "features", "weight"))):
-        for name in names:  # which came later than the schema, and are left out where they say nothing
+        for name in names:  # later additions to the schema; left out if they are empty
             if where.get(name, "") is None:
                 del where[name]
     if not content["refined"]:
@@ -66,14 +66,14 @@ def _checksum(content: Mapping[str, Any]) -> str:
 
 
 def decode(data: bytes) -> Document:
-    """The document again.
+    """The document from the file's bytes.
 
     Raises
     ------
     ValueError
-        The bytes are no JSON, changed since they were written, or contradict themselves.
+        If the bytes are not JSON, were changed, or contradict themselves.
     NewerError
-        They are of a newer schema.
+        If they have a newer schema.
     """
     try:
         content = json.loads(data, parse_constant=_refuse)
@@ -91,14 +91,14 @@ def decode(data: bytes) -> Document:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no number")
+    raise ValueError(f"{constant} is not a number")
 
 
 def _check_schema(schema: Any) -> None:
     if type(schema) is int and schema > SCHEMA:
         raise NewerError(
-            f"The study has schema {schema}; this version of Steinhaus reads schemas up to {SCHEMA}. "
-            f"Use a newer Steinhaus."
+            f"The study has schema {schema}, but this version of Steinhaus reads schemas up to {SCHEMA}. Use a newer "
+            "Steinhaus."
         )
     if type(schema) is not int or schema < 1:
         raise ValueError(f"its schema is {str(schema)[:40]!r}")
@@ -106,9 +106,9 @@ def _check_schema(schema: Any) -> None:
 
 @functools.cache
 def _decoder(kind: Any) -> Callable[[Any, str], Any]:
-    """What makes a value of JSON, which stands where the text says, a value of an annotated type."""
+    """A function that turns a JSON value into an annotated type; it gets the place of the value for messages."""
     origin = get_origin(kind)
-    if origin in (Union, types.UnionType):  # X | None is the only union there is
+    if origin in (Union, types.UnionType):  # X | None is the only kind of union here
         some = _decoder(get_args(kind)[0])
         return lambda value, where: None if value is None else some(value, where)
     if dataclasses.is_dataclass(kind):
@@ -149,7 +149,7 @@ def _expect(kind: type, value: Any, where: str) -> Any:
 
 
 def plan_of(plan: Mapping[str, Any]) -> Plan:
-    """The plan again, with random starts where starts were given: those are known by their digest alone."""
+    """The plan. Given starts are replaced by random ones, because only their digest is known."""
     given = str(plan.get("init")).startswith("given:")
     try:
         known = Plan(**{**plan, "init": "random" if given else plan["init"]})
@@ -160,7 +160,7 @@ def plan_of(plan: Mapping[str, Any]) -> Plan:
 
 
 def _check(record: StudyRecord) -> None:
-    """What the types cannot say: that the parts fit together."""
+    """Check what types cannot express: that the parts fit together."""
     plan = plan_of(record.plan)
     done = [(run.k, run.restart) for run in record.runs]
     _demand(done == sorted(set(done)) and set(done) <= set(plan.keys), "its runs are not those of its plan")
@@ -213,11 +213,11 @@ def _check_data(data: DataRecord) -> None:
         _demand(LEAST_SCALE <= features.unit <= 1 / LEAST_SCALE, "the unit of its features is out of range")
         _demand((features.chain is None) == (not features.steps), "the steps of its features are not kept")
     for counts, n in ((data.train_label_counts, data.n_train), (data.test_label_counts, data.n_test)):
-        _demand(counts is None or _are_counts(counts, labels, n), "its labels are not one an image")
+        _demand(counts is None or _are_counts(counts, labels, n), "its labels are not one per image")
 
 
 def _after(steps: tuple[str, ...], width: int) -> int:
-    """How many values vectors of this width have after these steps; 0 where one of them is none."""
+    """The number of values after the steps, for vectors of this width; 0 if a step is unknown."""
     for step in steps:
         name, _, number = step.partition(":")
         if name == "pca" and number.isdigit() and len(number) < 10 and int(number) <= width:
@@ -233,11 +233,14 @@ def _check_best(best: BestRecord, data: DataRecord) -> None:
     _demand(best.test_sizes is None or _are_counts(best.test_sizes, best.k, data.n_test), f"{where} has other sizes")
     mapping = best.mapping or ()
     _demand(best.mapping is None or len(mapping) == best.k, f"{where} has another mapping")
-    _demand(all(label is None or 0 <= label < labels for label in mapping), f"{where} is mapped to no label")
-    _demand(all(0 <= cluster < best.k for cluster in best.ties), f"{where} ties clusters that there are not")
+    _demand(
+        all(label is None or 0 <= label < labels for label in mapping),
+        f"{where} is mapped to a label that does not exist",
+    )
+    _demand(all(0 <= cluster < best.k for cluster in best.ties), f"{where} ties clusters that do not exist")
     _demand(
         all(0 <= (share or 0) <= 1 for share in (best.train_accuracy, best.test_accuracy)),
-        f"{where} has an accuracy that is no share",
+        f"{where} has an accuracy that is not between 0 and 1",
     )
     for part, n in ((best.train, data.n_train), (best.test, data.n_test)):
         rows = part.confusion if part else ()

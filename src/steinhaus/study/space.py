@@ -1,7 +1,6 @@
-"""The points that a study clusters: pixels, columns on one scale, or features after their steps.
+"""The points that a study clusters: pixels, scaled columns, or features after their steps.
 
-What is learnt of features (`features.chain`) is kept as a file of the study, so that `predict` and the report repeat
-the same.
+The learnt steps of features (`features.chain`) are a file of the study, so that `predict` and the report repeat them.
 """
 
 from __future__ import annotations
@@ -33,17 +32,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Space:
-    """How images become points."""
+    """The conversion of images to points."""
 
     scaling: Scaling | None = None
-    chain: Chain | None = None  # None: images are not clustered by features
+    chain: Chain | None = None  # None: the study does not cluster features
 
     def points(self, images: Images) -> Any:
         """The points of some images, (n, d)."""
         if self.chain is None:
             return scalings.applied(self.scaling, images.rows)
         if images.features is None:
-            raise PlanError(f"The study clusters features, and {images.name} comes without any.")
+            raise PlanError(f"The study clusters features, but {images.name} has none.")
         return self._of(images.features)
 
     def _of(self, vectors: Vectors) -> Any:
@@ -53,7 +52,7 @@ class Space:
             return chain.applied(values)
         if vectors.folder is None:
             raise PlanError(
-                f"These features stay where they are stored, and what comes of them must too. Say where: "
+                f"These features stay on disk, so the results of their steps must stay on disk, too. Give a folder: "
                 f"{option('out', '...')}."
             )
         recipe = {"kind": "chain", "vectors": vectors.sha256, "chain": digest(encode(chain))}
@@ -64,25 +63,25 @@ class Space:
 
 
 def fitted(study: Plan, train: Images) -> Space:
-    """What the training part teaches.
+    """The conversion, learnt on the training part.
 
     Raises
     ------
     PlanError
-        Columns are to be scaled that are features, or points that stay where they are stored.
+        If the plan scales features, or points that stay on disk.
     """
     if train.features is None:
         return Space(scalings.fitted(study.scale, train.rows))
     if study.scale != "none":
         raise PlanError(
-            f"{option('scale', repr(study.scale))} is for the columns of a table, and features are clustered here. For "
-            f"features: {option('standardise', 'True', '')}."
+            f"{option('scale', repr(study.scale))} is for the columns of a table, but this study clusters features. "
+            f"For features, use {option('standardise', 'True', '')}."
         )
     return Space(chain=chains.fitted(train.features.steps, train.features.values))
 
 
 def record_of(vectors: Vectors | None, space: Space) -> FeaturesRecord | None:
-    """What a record says of the features."""
+    """The record of the features."""
     if vectors is None or space.chain is None:
         return None
     return FeaturesRecord(
@@ -107,27 +106,27 @@ def again(
     folder: Path | None = None,
     progress: Progress | None = None,
 ) -> Images:
-    """Pictures with features made as those of a study were.
+    """Pictures with features that are made like those of a study.
 
     Parameters
     ----------
     record
-        What the study says of its features.
+        The study's record of its features.
     images
-        The pictures: the study's, or others.
+        The study's pictures, or others.
     asked
-        Where they come from now: a file of vectors of other pictures, or the network, if it lies elsewhere.
+        Their source: a file of vectors for other pictures, or the network, if it was moved.
     folder, progress
         As in `features.making.with_features`.
 
     Raises
     ------
     DataError
-        They cannot be made, are of another width, or of another network.
+        If they cannot be made, have another width, or come from another network.
     """
     if asked is None and record.kind == "array":
         raise DataError(
-            f"The study clusters features that came as an array. Give those of {images.name} as a file: "
+            f"The study's features came from an array. Give those of {images.name} as a file: "
             f"{option('features', repr('features.npy'))}."
         )
     what = record.asked if asked is None else asked.what
@@ -145,38 +144,38 @@ def again(
         raise DataError(f"{what} is not the network of the study, {record.name}: its sha256 differs.")
     if vectors.shape[1] != record.width:
         raise DataError(
-            f"{what} gives vectors of {vectors.shape[1]:,} values, and the study's have {record.width:,}. Give the "
+            f"{what} gives vectors of {vectors.shape[1]:,} values, but the study's have {record.width:,}. Give the "
             "same features as in the study."
         )
     return replace(made, features=replace(vectors, steps=record.steps, unit=record.unit))
 
 
 def encode(chain: Chain) -> bytes:
-    """What steps have learnt, as the bytes of a file."""
+    """The learnt steps, as the bytes of a file."""
     return pack(chain.arrays, {"steps": list(chain.steps)})
 
 
 def decode(data: bytes, record: FeaturesRecord) -> Chain:
-    """The steps again.
+    """The learnt steps, from a file.
 
     Raises
     ------
     ValueError
-        They are not those of this study.
+        If they are not those of this study.
     """
     if digest(data) != record.chain:
         raise ValueError("its sha256 is not the one in study.json")
     try:
         arrays, _ = unpack(data, {"F64": "<f8"})
     except (UnsignedError, safetensors.SafetensorError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(f"it is no safetensors file of a study ({error})") from error
+        raise ValueError(f"it is not a safetensors file of a study ({error})") from error
     chain = chains.of_arrays(record.steps, arrays)
     d = record.width
     for step, learnt in zip(chain.steps, chain.learnt, strict=True):
         after = replace(chain, steps=(step,)).width(d)
         shapes = {"mean": (d,), "offset": (d,), "step": (d,), "components": (after, d)}
         if any(array.shape != shapes[name] or not np.isfinite(array).all() for name, array in learnt.items()):
-            raise ValueError(f"what its step {step} has learnt has another shape, or is not finite")
+            raise ValueError(f"the learnt arrays of its step {step} have another shape, or are not finite")
         d = after
     return chain
 

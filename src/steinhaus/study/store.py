@@ -1,7 +1,7 @@
-"""Where a study is kept: a folder, or memory alone. Both offer the same, so that `run` need not know which.
+"""Keep a study in a folder or in memory. Both have the same methods, so `run` does not need to know which.
 
-In a folder, `study.json` comes first (plan and data, not complete) and last (complete, when all else is there): it
-decides in which state the folder is, and what does not belong to that state is ignored.
+In a folder, `study.json` is written first (plan and data, not complete) and last (complete, after everything else). It
+decides the state of the folder. Files that do not belong to that state are ignored.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ if TYPE_CHECKING:
 STUDY = "study.json"
 RUNS = "runs"
 CHECKPOINT = "checkpoint.safetensors"
-CHAIN = "features.safetensors"  # what the steps of features have learnt
-PICTURES = "pictures"  # of clusters that were found by features
+CHAIN = "features.safetensors"  # the learnt steps of features
+PICTURES = "pictures"  # pictures of clusters of features
 EVENTS = "events.jsonl"
 ASSIGNMENTS = "assignments.csv"
 
-# The most bytes that a file of each kind may have: more is refused before it is read.
+# The most bytes of each kind of file. Larger files are refused before they are read.
 MOST_STUDY = 1 << 28
 MOST_EVENTS = 1 << 30
-MOST_HEADER = 1 << 16  # of a run in a safetensors file
-MOST_STEPS = 1 << 16  # of refining
-MOST_ROW = 1 << 13  # of the table, without its clusters
+MOST_HEADER = 1 << 16  # header of a run's safetensors file
+MOST_STEPS = 1 << 16  # steps of refining
+MOST_ROW = 1 << 13  # row of the table, without its clusters
 
 AGAIN = "Delete it and give the study's command again"
 
 
 class Store(Protocol):
-    """What `run` writes and `StudyResult` reads."""
+    """The data that `run` writes and `StudyResult` reads."""
 
     record: StudyRecord
 
@@ -63,11 +63,11 @@ class Store(Protocol):
         ...
 
     def refined(self, key: Key) -> Fit | None:
-        """What refining made of the best run of a K; None: it is not refined."""
+        """The refined best run of a K; None: it is not refined."""
         ...
 
     def checkpoint(self) -> dict[Key, Run]:
-        """The active runs as they were last kept."""
+        """The active runs as they were last saved."""
         ...
 
     def assignments(self) -> Assignments:
@@ -75,23 +75,23 @@ class Store(Protocol):
         ...
 
     def events(self) -> list[dict[str, Any]]:
-        """What happened so far."""
+        """The events so far."""
         ...
 
     def save_fit(self, key: Key, fit: Fit) -> None:
-        """Keep a finished run."""
+        """Save a finished run."""
         ...
 
     def save_refined(self, key: Key, fit: Fit) -> None:
-        """Keep what refining made of a run."""
+        """Save a refined run."""
         ...
 
     def save_checkpoint(self, active: Sequence[Run]) -> None:
-        """Keep the active runs as they stand, in place of those kept before."""
+        """Save the active runs, and replace the last checkpoint."""
         ...
 
     def finish(self, record: StudyRecord, assignments: Assignments, split: Split) -> None:
-        """Keep the complete record, and the clusters of the split's images."""
+        """Save the complete record, and the clusters of the split's images."""
         ...
 
     def append(self, line: Mapping[str, Any]) -> None:
@@ -99,29 +99,29 @@ class Store(Protocol):
         ...
 
     def chain(self) -> Chain | None:
-        """The steps of the features, with what they have learnt; None where pixels are clustered."""
+        """The learnt steps of the features; None if pixels are clustered."""
         ...
 
     def save_pictures(self, pictures: Mapping[int, ClusterPictures]) -> None:
-        """Keep what there is to see of the clusters of each K."""
+        """Save the pictures of the clusters of each K."""
         ...
 
     def pictures(self, k: int) -> ClusterPictures:
-        """What there is to see of the clusters of a K."""
+        """The pictures of the clusters of a K."""
         ...
 
 
 class Folder:
-    """A study in a folder; `Store` says what each method does, and each raises StoreError where a file is damaged.
+    """A study in a folder. See `Store` for its methods; each raises StoreError if a file is damaged.
 
     Parameters
     ----------
     path
         The folder.
     document
-        What its `study.json` says.
+        The content of its `study.json`.
     lock
-        Held by whoever writes; None for a reader.
+        The lock of the writer; None for a reader.
     """
 
     def __init__(self, path: Path, document: schema.Document, lock: Lock | None = None) -> None:
@@ -132,7 +132,7 @@ class Folder:
 
     @classmethod
     def find(cls, path: Path, lock: Lock | None = None) -> Folder | None:
-        """The study of a folder; None where there is no `study.json`."""
+        """The study in a folder; None if there is no `study.json`."""
         try:
             data = files.read(path / STUDY, MOST_STUDY)
         except FileNotFoundError:
@@ -145,7 +145,7 @@ class Folder:
 
     @classmethod
     def begin(cls, path: Path, record: StudyRecord, lock: Lock, chain: Chain | None = None) -> Folder:
-        """Make a folder a study's."""
+        """Start a study in a folder."""
         folder = cls(path, schema.Document(record), lock)
         if chain is not None and chain.steps:
             folder._write(path / CHAIN, space.encode(chain))
@@ -154,7 +154,7 @@ class Folder:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the study is complete, and nothing of it was taken away."""
+        """Whether the study is complete and no file of it is missing."""
         plan = schema.plan_of(self.record.plan)
         runs = {_run_name(key) for key in plan.keys}
         if plan.refine != "none":
@@ -171,7 +171,7 @@ class Folder:
 
     @property
     def is_locked(self) -> bool:
-        """Whether there is a lock file: of a writer, or of one that died."""
+        """Whether there is a lock file, of a writer that is alive or dead."""
         return LOCK in files.names(self.path)
 
     def fits(self) -> dict[Key, Fit]:  # noqa: D102
@@ -180,13 +180,13 @@ class Folder:
 
     def fit(self, key: Key) -> Fit:  # noqa: D102
         path = self._runs / _run_name(key)
-        with _sound(path, f"{AGAIN}: that one run is then done again."):
+        with _sound(path, f"{AGAIN}: only that run is computed again."):
             data = files.read(path, self._most(key))
             return tensors.decode_fit(data, self.record.digest, key, self._d, self.record.data.n_train)
 
     def refined(self, key: Key) -> Fit | None:  # noqa: D102
         path = self._runs / _refined_name(key[0])
-        with _sound(path, f"{AGAIN}: that K is then refined again."):
+        with _sound(path, f"{AGAIN}: only that K is refined again."):
             try:
                 data = files.read(path, self._most(key))
             except FileNotFoundError:
@@ -199,18 +199,18 @@ class Folder:
             data = files.read(path, sum(self._most(key) for key in keys))
         except FileNotFoundError:
             return {}
-        with _sound(path, "The runs that it held begin again."):
+        with _sound(path, "The runs in it start again."):
             return tensors.decode_checkpoint(data, self.record.digest, keys, self._d)
 
     def assignments(self) -> Assignments:  # noqa: D102
         if not self.record.complete:
             raise StoreError(
-                f"The study in {self.path} is not finished: its assignments are not known yet. Run it to its end."
+                f"The study in {self.path} is not finished, so its assignments are not known yet. Run it to its end."
             )
         in_pieces = bool(pieces.names_of(self._files))
         path = self.path / (pieces.PIECES if in_pieces else ASSIGNMENTS)
         data, ks = self.record.data, schema.plan_of(self.record.plan).ks
-        with _sound(path, f"{AGAIN}: it is then written anew."):
+        with _sound(path, f"{AGAIN} to write it again."):
             most = (data.n_train + data.n_test + 1) * (MOST_ROW + 12 * len(ks))
             if in_pieces:
                 return pieces.read(self.path, self._files, data, ks, most)
@@ -245,14 +245,14 @@ class Folder:
         self._clear_pieces()
 
     def pieces(self) -> Path:
-        """The folder, made, in which whoever has them writes the pieces of the table; as any machine may call it."""
+        """Create the folder for the pieces of the table. Its name is the same on every machine."""
         self._own()
         folder = self.path.absolute() / pieces.PIECES
         files.make_folder(folder)
         return folder
 
     def finish_pieces(self, record: StudyRecord, digests: dict[str, str]) -> None:
-        """As `finish`, where the table is written in pieces: name -> sha256."""
+        """Like `finish`, for a table in pieces: name -> sha256."""
         self._own()
         files.remove(self.path / CHECKPOINT)
         self._save_document(record, digests)
@@ -260,7 +260,7 @@ class Folder:
         files.remove(self.path / ASSIGNMENTS)
 
     def _clear_pieces(self) -> None:
-        """Remove pieces of a table that was written before, and are none of this one."""
+        """Remove pieces of a table that was written before."""
         folder = self.path / pieces.PIECES
         for name in files.names(folder):
             if f"{pieces.PIECES}/{name}" not in self._files:
@@ -270,7 +270,7 @@ class Folder:
                 folder.rmdir()
 
     def reopen(self) -> None:
-        """Make a complete study an unfinished one again, because something of it was taken away."""
+        """Mark a complete study as unfinished, because a file of it is missing."""
         self._save_document(replace(self.record, complete=False, runs=(), best=(), refined=()), {})
 
     def append(self, line: Mapping[str, Any]) -> None:  # noqa: D102
@@ -294,12 +294,12 @@ class Folder:
 
     def pictures(self, k: int) -> ClusterPictures:  # noqa: D102
         path, data = self.path / PICTURES / _pictures_name(k), self.record.data
-        with _sound(path, f"{AGAIN}: it is then made anew."):
+        with _sound(path, f"{AGAIN} to make it again."):
             most = k * (4 * math.prod(data.shape) + 16 * cluster_pictures.NEAREST) + MOST_HEADER
             return cluster_pictures.decode(files.read(path, most), self.record.digest, k, data)
 
     def sweep(self) -> None:
-        """Remove what a crash in the middle of a write left behind."""
+        """Remove files that a crash during a write left behind."""
         self._own()
         for name in (STUDY, CHECKPOINT, ASSIGNMENTS, CHAIN):
             files.remove(files.temporary_name(self.path / name))
@@ -323,7 +323,7 @@ class Folder:
 
     def _own(self) -> None:
         if self._lock is None:
-            raise StoreError(f"{self.path} was opened to be read only.")
+            raise StoreError(f"{self.path} was opened only for reading.")
         self._lock.check()
 
     @property
@@ -340,29 +340,29 @@ class Folder:
 
     @property
     def _shown_ks(self) -> tuple[int, ...]:
-        """The K of which there are files of pictures."""
+        """The values of K that have files of pictures."""
         return () if self.record.data.features is None else schema.plan_of(self.record.plan).ks
 
     def _most(self, key: Key) -> int:
-        """The most bytes that a run may take in a file."""
+        """The most bytes of a run's file."""
         return 8 * (key[0] * (self._d + 1) + max(MOST_STEPS, int(self.record.plan["max_iter"]))) + MOST_HEADER
 
 
 @contextlib.contextmanager
 def _sound(path: Path, remedy: str) -> Iterator[None]:
-    """Say of what is wrong inside a file which file it is, and what to do."""
+    """Turn an error in a file's content into a `StoreError` that names the file and the way out."""
     try:
         yield
     except StoreError:
         raise
     except FileNotFoundError:
-        raise StoreError(f"{path} is missing. Give the study's command again: it is then made anew.") from None
+        raise StoreError(f"{path} is missing. Give the study's command again to make it again.") from None
     except ValueError as error:
         raise StoreError(f"{path} is damaged or was changed: {error}. {remedy}") from error
 
 
 def _digested(blocks: Iterable[bytes], sha: hashlib._Hash) -> Iterator[bytes]:
-    """The same blocks, while a digest takes them in."""
+    """Yield the same blocks, and add them to a digest."""
     for block in blocks:
         sha.update(block)
         yield block

@@ -16,55 +16,56 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Study(Plan):
-    """A study of k-means: every K, several restarts each, all runs advancing together.
+    """A study of k-means: several restarts for every K. All runs advance together.
 
     The defaults are those of the published MNIST study.
 
     Parameters
     ----------
     k
-        The numbers of clusters: any iterable of whole numbers of at least 1. Kept in ascending order, each once.
+        The numbers of clusters: whole numbers of at least 1, in any order. Repeated values count once. Default
+        (5, 7, 10, 12).
     restarts
-        Runs of each K, each from its own start.
+        The number of runs per K, each from its own start. Default 5.
     max_iter
-        The most iterations of one run.
+        The most iterations per run. Default 300.
     init
-        "random" (distinct training images), "k-means++" (greedy, as scikit-learn's), "k-means||" (the same in a few
-        passes over the images, for any K), "hierarchical" (in two levels, for K in the thousands), or the starts
-        themselves: a mapping from each K to `restarts` arrays of shape `(K, d)` or `(K, *image shape)`, in pixels
-        scaled to 0..1, as `StudyResult.centroids` gives them. None: "k-means||" if the images stay on disk or are on a
-        cluster, else "random"; the events say so.
+        How runs start: "random" (different training images), "k-means++" (greedy, as in scikit-learn), "k-means||" (the
+        same in six passes over the images, for any K), "hierarchical" (two levels, for K in the thousands), or the
+        starts themselves: a mapping from each K to `restarts` arrays of shape (K, d) or (K, *image shape), in the units
+        of `StudyResult.centroids`. Default: "k-means||" if the images stay on disk or are on a cluster, else "random".
     tol
         A run ends when the squared shift of its centroids is at most `tol` times the mean variance of the features, as
-        in scikit-learn; 0: when no centroid moves at all.
+        in scikit-learn. Default 0: a run ends when no centroid moves.
     train
         The training part: a share of all images (float, 0 < train <= 1; 1.0 leaves no test part), a count (int), or
-        "given", the source's own. None: that of the published study of a known set (0.6 of MNIST, its 42,000 images);
-        else the source's own, where it has one; else 0.8 where there are labels, and all images where there are none.
+        "given", the source's own split. Default: the part of a known set's published study (0.6 of MNIST, which is
+        42,000 images); else the source's own split, if it has one; else 0.8 if there are labels, and all images if not.
     seed
-        Of the split and of the starts.
+        The seed of the split and of the starts, at least 0. Default 0.
     threads
-        None: as many as there are cores. Changes no bit of the result, and is no part of the plan's identity.
+        The number of threads. Default: the number of cores. It never changes a result, and is not part of the digest.
     val
-        What becomes of the validation part of the source's own split: see `Images.split`.
+        The use of the validation part of the source's own split: "join" it to the training part, "leave" it out, or add
+        it to the "test" part. Default: "join", or "test" if the source has no test part.
     scale
-        Of tables: whether columns are brought to one scale first, to mean 0 and standard deviation 1 ("standard") or to
-        0..1 ("minmax"), as the training part has them. Inertia is then on that scale; centroids stay in the table's
-        units.
+        For tables: scale the columns first, to mean 0 and standard deviation 1 ("standard") or to 0..1 ("minmax"),
+        measured on the training part. Default "none". Inertia is then in squared units of that scale; centroids stay in
+        the table's units.
     features
-        What is clustered in place of the pixels: "pca:N", "hog", "colour", "given", a path to a file of vectors or to
-        an ONNX network, an array, or `Features`, which also says what is done with them. Clusters are then shown
-        by pictures. None: what `open_images` was asked for, or the pixels.
+        What to cluster instead of the pixels: "pca:N", "hog", "colour", "given", a path to a file of vectors or to an
+        ONNX network, an array (n, d), or `Features`. The report still shows pictures. Default: the features of the
+        images, or else their pixels.
     refine
-        "breathing": once all runs have ended, go on from the best one of each K with breathing k-means (B. Fritzke,
-        arXiv 2006.15666). Its result is the best of that K: as good as the best run or better.
+        "breathing": after all runs, improve the best run of each K with breathing k-means (B. Fritzke, arXiv
+        2006.15666). The result is never worse than the best run. Default "none".
     refine_steps
-        The most steps of refining for each K; None: until it no longer helps.
+        The most steps of refining per K. Default: until they no longer help.
 
     Raises
     ------
     PlanError
-        A value is out of its range.
+        If a value is out of its range.
 
     Examples
     --------
@@ -73,25 +74,25 @@ class Study(Plan):
     """
 
     def explain(self, images: Any) -> dict[int, str]:
-        """Say how the training images would be screened for each K, and why. Nothing is run.
+        """Explain how the study would compute its clusters for each K. Nothing is run.
 
         Parameters
         ----------
         images
-            What would be clustered, as in `run`.
+            The images, as in `run`.
 
         Returns
         -------
         dict
-            K -> a text on `restarts` runs of that K, as if they were alone: `run` has those of all K go together, and
-            share the memory for screening.
+            K -> a text about `restarts` runs of that K, as if they ran alone. `run` advances the runs of all K
+            together, and they share the memory.
 
         Raises
         ------
         PlanError
-            The plan does not fit the images.
+            If the plan does not fit the images.
         DataError
-            The engine of these images does not say how it screens.
+            If the engine of these images has no explanation.
         """
         from steinhaus.images import Images, open_images
         from steinhaus.study.explaining import explain
@@ -108,31 +109,36 @@ class Study(Plan):
         checkpoint_every: float = 2.0,
         assignments: Literal["csv", "parquet"] = "csv",
     ) -> StudyResult:
-        """Run the study, or go on with it, or read it where it is done.
+        """Run the study, resume it, or read it if it is finished.
 
         Parameters
         ----------
         images
-            What to cluster, `Images`, or whatever `open_images` opens: a name, a path, an array. Labels, where there
-            are any, are used only afterwards, to name the clusters.
+            `Images`, or anything that `open_images` opens: a name, a path, an array. Labels are used only after the
+            runs, to name the clusters.
         out
-            The study's folder, made where it is missing. None: nothing is written.
+            The study's folder. It is created if it is missing. Default: nothing is written.
         watch
-            Called with each `steinhaus.study.events.Event` as it happens.
+            A function that is called with each `steinhaus.study.events.Event`. Default: none.
         break_lock
-            Go on although the folder is locked by a process of another machine that can no longer be asked.
+            Whether to take over a folder that a dead process on another machine locked. Default False.
         checkpoint_every
-            Seconds between two checkpoints of the active runs.
+            Seconds between two checkpoints of the active runs. Default 2.0.
         assignments
-            The folder's table of clusters: one file, "csv", or a folder of files, "parquet", which workers of a cluster
-            write themselves.
+            The format of the folder's table of clusters: one file, "csv" (default), or a folder of files, "parquet",
+            which the workers of a cluster write.
+
+        Returns
+        -------
+        StudyResult
+            The result of the study.
 
         Raises
         ------
         PlanError
-            The plan does not fit the images: K above the number of training images, starts of another shape.
+            If the plan does not fit the images: K is above the number of training images, or starts have another shape.
         StoreError
-            The folder holds another study, is in use, or cannot be read or written.
+            If the folder holds another study, is in use, or cannot be read or written.
         """
         from steinhaus.images import Images, open_images
         from steinhaus.study.run import run_study

@@ -1,4 +1,4 @@
-"""A study as plain text, in the shape of the published table; no line is longer than 80 columns unless a name is."""
+"""Write a study as plain text in the form of the published table, in 80 columns unless a name is longer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ENDS = {"CONVERGED": "converged", "TOLERANCE": "within tolerance", "MAX_ITER": "
 
 
 def text(record: StudyRecord) -> str:
-    """The table: every run's largest and smallest inertia, then the best of each K."""
+    """The table: the largest and smallest inertia of every run, then the best run of each K."""
     lines = [_title(record), "", *_runs(record)]
     if record.best:
         lines += ["", *_best(record)]
@@ -74,26 +74,27 @@ def _best_runs(record: StudyRecord) -> Iterator[str]:
         if best.ties:
             clusters = f"cluster{'s' * (len(best.ties) > 1)} {', '.join(str(cluster) for cluster in best.ties)}"
             yield from textwrap.wrap(
-                f"K = {best.k}: the majority is a tie, given to the lowest label, in {clusters}.", WIDTH
+                f"K = {best.k}: labels tie for the majority in {clusters}; the lowest label is used.", WIDTH
             )
 
 
 def _refined(record: StudyRecord) -> Iterator[str]:
-    yield "  K   best run  refined inertia   below it  steps"
+    yield "  K   best run  refined inertia   decrease  steps"
     for refined in record.refined:
         yield (
             f"{refined.k:3d}{refined.restart + 1:11d}{number(refined.final_inertia):>17}"
             f"{gain(refined):>11}{len(refined.inertia) - 1:7d}"
         )
     yield from textwrap.wrap(
-        "Refined: from the best run, breathing k-means added centroids where the error is largest, removed as many "
-        "where they are missed least, and kept what was better. Mapping and accuracy above are of these clusters.",
+        "Refined: breathing k-means improved the best run. It added centroids where the error is largest, removed as "
+        "many where they matter least, and kept the better result. The mapping and accuracy above belong to these "
+        "clusters.",
         WIDTH,
     )
 
 
 def gain(refined: RefinedRecord) -> str:
-    """How far below the best run's inertia refining came, in per cent."""
+    """The decrease of inertia by refining, in per cent."""
     before = refined.inertia[0]
     return f"{100 * (1 - refined.final_inertia / before) if before else 0.0:.2f} %"
 
@@ -115,10 +116,10 @@ def _hanging(head: str, rest: str) -> list[str]:
 
 
 def number(inertia: float) -> str:
-    """Three decimals, as the published table has them; seven digits where they would say little."""
+    """Three decimals, as in the published table; seven digits if the value is too small for them."""
     return f"{inertia:.3f}" if 1000 <= inertia < 1e10 or inertia == 0 else f"{inertia:.7g}"
 
 
 def share(value: float | None) -> str:
-    """Four decimals; a dash where there is none."""
+    """Four decimals; a dash if there is no value."""
     return "-" if value is None else f"{value:.4f}"

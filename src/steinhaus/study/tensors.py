@@ -1,8 +1,8 @@
-"""Runs as safetensors files: the bytes of a finished run and of a checkpoint, and back, with every part checked.
+"""Write and read finished runs and checkpoints as safetensors files. Reading checks every part.
 
-Values are the engine's own, in the units of the points, so that a run goes on with the same bits. A checksum over
-arrays and metadata finds any flipped bit. The safetensors library writes metadata in no fixed order, so there is one
-entry, `steinhaus`, that holds JSON: with it the same run gives the same bytes.
+Values are in the engine's units, so a run resumes with the same bits. A checksum over arrays and metadata finds any
+flipped bit. The safetensors library writes metadata in no fixed order, so there is a single entry, `steinhaus`, which
+holds JSON. The same run therefore gives the same bytes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from steinhaus.points import Fit, Float64, Int64, Run, Stop
 from steinhaus.signed import Arrays, UnsignedError, pack, unpack
 from steinhaus.study.events import Key
 
-LARGEST = 2.0**480  # of a point's value, and so of a centroid's
+LARGEST = 2.0**480  # largest value of a point or a centroid
 TYPES = {"F64": "<f8", "I64": "<i8"}
 
 
@@ -29,7 +29,7 @@ def key_name(key: Key) -> str:
 
 
 def encode_fit(fit: Fit, study: str) -> bytes:
-    """A finished run of the study of this digest."""
+    """The bytes of a finished run; `study` is the digest of its study."""
     k, restart = cast(Key, fit.key)
     about = {"study": study, "k": k, "restart": restart, "stop": fit.stop.name, "inertia": fit.inertia}
     arrays = {
@@ -41,7 +41,7 @@ def encode_fit(fit: Fit, study: str) -> bytes:
 
 
 def decode_fit(data: bytes, study: str, key: Key, d: int, n: int) -> Fit:
-    """The finished run again.
+    """The finished run, from the bytes of its file.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def decode_fit(data: bytes, study: str, key: Key, d: int, n: int) -> Fit:
     Raises
     ------
     ValueError
-        It is not this run, or not all of it is as it was written.
+        If it is another run, or if it was changed.
     """
     arrays, about = _unpack(data, study)
     if [about.get("k"), about.get("restart")] != list(key):
@@ -66,7 +66,7 @@ def decode_fit(data: bytes, study: str, key: Key, d: int, n: int) -> Fit:
     if not isinstance(inertia, float) or not math.isfinite(inertia) or stop is None:
         raise ValueError("its end is missing")
     counts: Int64 = _array(arrays, "sizes", np.int64, (key[0],))
-    if counts.min() < 0 or sum(counts.tolist()) != n:  # the sum of int64 wraps
+    if counts.min() < 0 or sum(counts.tolist()) != n:  # a sum of int64 would overflow
         raise ValueError("its sizes do not add up to the number of images")
     history = _history(arrays, "inertia")
     if not history:
@@ -75,7 +75,7 @@ def decode_fit(data: bytes, study: str, key: Key, d: int, n: int) -> Fit:
 
 
 def encode_checkpoint(active: Iterable[Run], study: str) -> bytes:
-    """The active runs as they stand."""
+    """The bytes of a checkpoint of the active runs."""
     arrays: dict[str, NDArray[Any]] = {}
     stops = {}
     for run in active:
@@ -87,12 +87,12 @@ def encode_checkpoint(active: Iterable[Run], study: str) -> bytes:
 
 
 def decode_checkpoint(data: bytes, study: str, keys: Iterable[Key], d: int) -> dict[Key, Run]:
-    """Those of these runs that a checkpoint holds.
+    """The given runs that a checkpoint holds.
 
     Raises
     ------
     ValueError
-        It is no checkpoint of this study, or not all of it is as it was written.
+        If it is not a checkpoint of this study, or if it was changed.
     """
     arrays, about = _unpack(data, study)
     stops = about.get("stops")
@@ -112,7 +112,7 @@ def _unpack(data: bytes, study: str) -> tuple[Arrays, dict[str, Any]]:
     except (
         UnsignedError, safetensors.SafetensorError, KeyError, TypeError, AttributeError, RecursionError
     ) as error:  # fmt: skip
-        raise ValueError(f"it is no safetensors file of a study ({type(error).__name__}: {error})") from error
+        raise ValueError(f"it is not a safetensors file of a study ({type(error).__name__}: {error})") from error
     if about.get("study") != study:
         raise ValueError("it belongs to another study")
     return arrays, about
@@ -128,14 +128,14 @@ def _array(arrays: Arrays, name: str, dtype: type, shape: tuple[int, ...]) -> ND
 def _centroids(arrays: Arrays, name: str, k: int, d: int) -> Float64:
     centroids = _array(arrays, name, np.float64, (k, d))
     if not (np.abs(centroids) <= LARGEST).all():
-        raise ValueError(f"{name} holds NaN, infinity, or what is too large to be squared")
+        raise ValueError(f"{name} holds NaN, infinity, or values that are too large to square")
     return centroids
 
 
 def _history(arrays: Arrays, name: str) -> tuple[float, ...]:
     history = arrays.get(name)
     if history is None or history.ndim != 1 or history.dtype != np.float64 or not np.isfinite(history).all():
-        raise ValueError(f"{name} is missing or no list of finite numbers")
+        raise ValueError(f"{name} is missing, or is not a list of finite numbers")
     return tuple(history.tolist())
 
 

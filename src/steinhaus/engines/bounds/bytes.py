@@ -1,27 +1,25 @@
 """Points of floats, rounded to bytes: how they are rounded, and the error of their products. Mathematics only.
 
-Products of bytes are twice as fast as products of float32. So if many are needed, points are rounded on their way into
-lanes: y = x' - m = w (q - 128) + rho, q in 0 .. 255, one step w for all features, and |rho| known of every
-point (notation: see `bounds`). With e~ = e + r, e rounded to two bytes a feature,
+Products of bytes are faster than products of float32 (docs/benchmarks.md, "Rounding floats to bytes"). So if many are
+needed, points are rounded when they are put into lanes: y = x' - m = w (q - 128) + rho, with q in 0 .. 255 and one step
+w for all features. |rho| is known for every point (notation: see `bounds`). With e~ = e + r, which is e rounded to two
+bytes a feature,
 
-    w q . e~ - 128 w sum(e~) = (y - rho) . e~ = y . e + y . r - rho . e~,
+    w q . e~ - 128 w sum(e~) = (y - rho) . e~ = y . e + y . r - rho . e~.
 
-off from y . e by at most (|y| + |rho|) |r| + |rho| |e|, and by what rounding makes of w q . e~: gamma (`byted`, and
-`OPS`) of w |q| |e~| <= (|y| + |rho| + 128 w sqrt(d)) |e~|.
+This differs from y . e by at most (|y| + |rho|) |r| + |rho| |e|. The rounding of w q . e~ comes on top: gamma (`byted`,
+and `OPS`) of w |q| |e~| <= (|y| + |rho| + 128 w sqrt(d)) |e~|.
 
-The kernels know an error as n' slope, slope >= rate (|e| + |r|) + |r| (see `product_slope`). So they get
+Kernels compute an error as n' slope, slope >= rate (|e| + |r|) + |r| (see `product_slope`). So in place of |z| they get
 
-    n' = |z| + |m| + |rho| + |rho| / rate + 128 w sqrt(d) gamma / rate,    rate >= gamma,
+    n' = |z| + |m| + |rho| + |rho| / rate + 128 w sqrt(d) gamma / rate,    rate >= gamma.
 
-for |z|: the fourth term covers |rho| |e|, the fifth with the first three the rounding. A rate far above gamma costs
-|y| rate, and keeps |rho| / rate from enlarging what else is in the slope of a drift.
+The fourth term covers |rho| |e|. The fifth, with the first three, covers the rounding. A rate far above gamma adds
+|y| rate to the error. In return, |rho| / rate enlarges the other parts of a drift's slope less.
 
-rho moves the scores of two candidates alike if their rows are near: s_j - s_k is off by |rho| |e_j - e_k|, not by
-|rho| (|e_j| + |e_k|). That closes most of what rounding leaves open: see `certifying.narrow`.
-
-rho is computed in float32, as z - m - w (q - 128): off by at most 8 u (|z| + |m|) + 3 u |rho|, and the sum of its
-squares by gamma_(d / 16 + 6). `Quantiser.factor` is enlarged by two `SLACK` for the latter; `BLUR` (|z| + |m|) is
-added.
+rho is computed in float32, as z - m - w (q - 128). It is off by at most 8 u (|z| + |m|) + 3 u |rho|, and the sum of its
+squares by gamma_(d / 16 + 6). For the latter, `Quantiser.factor` is enlarged by two `SLACK`. For the former, `BLUR`
+(|z| + |m|) is added.
 """
 
 from __future__ import annotations
@@ -36,31 +34,30 @@ from steinhaus.engines.bounds.scores import Frame
 from steinhaus.jit.annotations import f32, f64
 
 BLUR = 16.0 * UNIT32
-SAMPLE = 1024  # points that tell how long a step is
-_MOST = 2**14  # features of points that are rounded: `SLACK` covers the sum of their squares
+SAMPLE = 1024  # points from which the step is found
+_MOST = 2**14  # features: points with more are not rounded, since `SLACK` would not cover the sum of squares
 
 
 class Quantiser(NamedTuple):
-    """How points are rounded: n' = (|z| + |m|) share + tail + |rho| factor."""
+    """The rounding of points to bytes, and the terms of n' = (|z| + |m|) share + tail + |rho| factor."""
 
-    step: f32  # w; 0: they are not rounded
-    per_step: f32
+    step: f32  # w; 0: points are not rounded
+    per_step: f32  # 1 / w
     factor: f32
     share: f32
     tail: f32
-    back: f32  # |rho| over |rho| factor
     rate: f64
 
 
 _NOUGHT = np.float32(0)
-NOT_ROUNDED = Quantiser(_NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, 0.0)
+NOT_ROUNDED = Quantiser(_NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, 0.0)
 
 
 def quantiser_of(frame: Frame, sample: Float64) -> Quantiser:
-    """A quantiser for points of which this is a sample, (m, d) in the frame less the reference.
+    """The quantiser for points, from a sample of y, (m, d); `NOT_ROUNDED` if there is no fitting step.
 
-    `NOT_ROUNDED` if no step would do. The step is such that no point of the sample is cut off. Points beyond it have a
-    large rho, and are settled.
+    The step is chosen so that all values of the sample fit into bytes. Other points may have larger values; their rho
+    is large, so that they are settled.
     """
     m, d = sample.shape
     step = np.float32(np.abs(sample).max() / 127.0)
@@ -71,5 +68,5 @@ def quantiser_of(frame: Frame, sample: Float64) -> Quantiser:
     rate = least + float(step) * math.sqrt(d / 12.0) / size / 32.0
     factor = (1.0 + 1.0 / rate) * SLACK * SLACK
     tail = 128.0 * float(step) * math.sqrt(d) * least / rate
-    factor_, share, tail_, back = upward(np.array([factor, 1.0 + BLUR * factor, tail, rate / (1.0 + rate)]))
-    return Quantiser(step, np.float32(1.0 / step), factor_, share, tail_, back, rate)
+    factor_, share, tail_ = upward(np.array([factor, 1.0 + BLUR * factor, tail]))
+    return Quantiser(step, np.float32(1.0 / step), factor_, share, tail_, rate)

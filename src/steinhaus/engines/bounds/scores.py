@@ -1,9 +1,9 @@
-"""The bounds of a centroid's score: from products of all features, from anchors, and from the directions alone.
-Notation as in `bounds`.
+"""The bounds of a centroid's score, computed from all features, from anchors, or from the directions alone.
 
-The error of a score has three parts, n slope_j + r lag_j + floor_j, with n >= |z| and r >= |y - P b| of the point.
-Each part is computed in float64, enlarged by `SLACK` for its own rounding, and rounded up to float32; that the
-kernels add them in float32, and subtract and add them to the score, is covered by `OPS` roundings of the terms.
+Notation as in `bounds`. The error of a score has three parts, n slope_j + r lag_j + floor_j, with n >= |z| and
+r >= |y - P b| of the point. Each part is computed in float64, enlarged by `SLACK` for its own rounding, and rounded up
+to float32. Kernels add the parts, and add them to and subtract them from the score, in float32. `OPS` roundings of the
+terms cover this.
 """
 
 from __future__ import annotations
@@ -31,28 +31,30 @@ from steinhaus.engines.bounds.rounding import (
 from steinhaus.jit.annotations import f64, i64
 from steinhaus.jit.build import inlined
 
-FAR = 2.0**40  # centroids of a greater norm in the frame are not screened: no product may overflow float32
-UNKNOWN = 2.0**120  # the error of such a centroid's score: it is a candidate of every point
+FAR = 2.0**40  # centroids of a greater norm in the frame are not screened, since products could overflow float32
+UNKNOWN = 2.0**120  # the error of the score of a centroid beyond `FAR`; it makes it a candidate of every point
 
 
 class Rates(NamedTuple):
-    """The factors of the bounds that depend on no centroid."""
+    """Factors of the bounds. They depend on no centroid."""
 
-    plain: f64  # of n |e|, products in chunks
-    fine: f64  # of n |e|, products in lanes
-    leak: f64  # of (n + |m|) |P'delta|
-    half: f64  # of |h|
+    plain: f64  # factor of n |e|, for products in chunks
+    fine: f64  # factor of n |e|, for products in lanes
+    leak: f64  # factor of (n + |m|) |P'delta|
+    half: f64  # factor of |h|
     exact: f64  # float64's floor
     reach: f64  # at least |m|
     skew: f64  # of the basis
 
 
 def rates(frame: Frame, basis: Basis, rounded: float = 0.0) -> Rates:
-    """The factors for a frame and a basis; rounded: the `rate` of the grain, where points are rounded to bytes.
+    """The factors for a frame and a basis; rounded: the `rate` of the quantiser, if points are rounded to bytes.
 
     plain, fine: |fl(z . e32) - x' . e| <= |z - x'| |e| + |z| |e32 - e| + gamma_q |z| |e32| <= n |e| (entry + u +
-    gamma_q), and `OPS` more. Of bytes, |e~ - e| takes the place of |e32 - e|: see `product_slope`. leak: see
-    `Basis.leak`; the sum of p products adds gamma_(p + 2) |b| |P'delta|, |b| <= 1.01 (n + |m|), and `OPS` more.
+    gamma_q), and `OPS` more. For products of bytes, |e~ - e| takes the place of |e32 - e|: see `product_slope`.
+
+    leak: see `Basis.leak`. The sum of p products adds gamma_(p + 2) |b| |P'delta|, |b| <= 1.01 (n + |m|), and `OPS`
+    more.
     """
     d = len(frame.reference)
     common = frame.entry + (OPS + 1) * UNIT32
@@ -69,24 +71,26 @@ def rates(frame: Frame, basis: Basis, rounded: float = 0.0) -> Rates:
 
 @inlined
 def product_slope(norm: f64, rest: f64, rate: f64, rates: Rates) -> f64:
-    """Slope of a product computed from the features, norm |e_j|: rate is `Rates.plain` or `Rates.fine`, rest what
-    the row was rounded by to two bytes a feature, |e~_j - e_j|, as computed in float64; 0 where it was not.
+    """The slope of a product of all features.
+
+    norm: |e_j|. rest: |e~_j - e_j|, as computed in float64, if the row was rounded to two bytes a feature; else 0.
+    rate: `Rates.plain` or `Rates.fine`.
     """
     return ((norm + rest) * rate + rest + rates.exact * norm) * SLACK
 
 
 @inlined
 def plain_floor(norm: f64, half: f64, rates: Rates) -> f64:
-    """Floor of a score computed from the features: norm |e_j|, half h_j."""
+    """The floor of a score computed from all features. norm: |e_j|; half: h_j."""
     return (abs(half) * rates.half + rates.exact * norm * norm + TINY * (1.0 + norm)) * SLACK
 
 
 @inlined
 def across_bound(moved: f64, size: f64, scale: f64, p: i64, rates: Rates) -> f64:
-    """At least |delta - P P'delta|, from moved |delta|^2, size |P'delta|^2 and scale |e| + |a|.
+    """At least |delta - P P'delta|. moved: |delta|^2; size: |P'delta|^2; scale: |e| + |a|.
 
-    |delta - P P'delta|^2 = |delta|^2 - 2 |P'delta|^2 + P'delta . P'P P'delta <= |delta|^2 - (1 - skew) |P'delta|^2;
-    P'delta is a difference of two products, off by float64's gamma_d scale.
+    |delta - P P'delta|^2 = |delta|^2 - 2 |P'delta|^2 + P'delta . P'P P'delta <= |delta|^2 - (1 - skew) |P'delta|^2.
+    P'delta is a difference of two products, and off by float64's gamma_d scale.
     """
     return math.sqrt(
         max(moved - (1.0 - rates.skew) * size, 0.0) + rates.exact * (1.0 + f64(p)) * scale * math.sqrt(size)
@@ -97,21 +101,21 @@ def across_bound(moved: f64, size: f64, scale: f64, p: i64, rates: Rates) -> f64
 def drift_bound(
     norm: f64, held: f64, taken: f64, size: f64, across: f64, half: f64, p: i64, rates: Rates
 ) -> tuple[f64, f64, f64]:
-    """Slope, lag and floor of a score from anchors: x' . e_j = x' . a_j + m . delta_j + y . delta_j, delta_j = e_j -
-    a_j.
+    """The slope, lag and floor of a score from anchors.
 
-    x' . a_j came from the features when the anchors were taken. Along the directions y = P b + rho, and
+    With delta_j = e_j - a_j, x' . e_j = x' . a_j + m . delta_j + y . delta_j. The products x' . a_j were computed from
+    all features when the anchors were taken. Along the directions y = P b + rho, and
 
-        y . delta = b . (P'delta) + rho . (delta - P P'delta) + (P'rho) . (P'delta):
+        y . delta = b . (P'delta) + rho . (delta - P P'delta) + (P'rho) . (P'delta).
 
-    the first term is computed; the second is at most |rho| |delta - P P'delta|, lag; the third, with the rounding of
-    the first, `Rates.leak` (n + |m|) |P'delta|, of which the part with |m| goes into the floor. P'delta is the
-    difference of P'e and P'a, each off by float64's gamma_d of its norm.
+    The first term is computed. The second is at most |rho| |delta - P P'delta|: the lag. The third, with the rounding
+    of the first, is at most `Rates.leak` (n + |m|) |P'delta|; its part with |m| goes into the floor. P'delta is the
+    difference of P'e and P'a, and each of these is off by float64's gamma_d of its norm.
 
-    With a_j = 0 this is the bound from the directions alone, for candidates that have no anchor.
+    With a_j = 0 this is the bound from the directions alone, for candidates without an anchor.
 
-    norm |e_j|, held |a_j|, taken the slope of x' . a_j, size |P'delta_j|, across >= |delta_j - P P'delta_j|, half
-    h_j - m . delta_j.
+    norm: |e_j|. held: |a_j|. taken: the slope of x' . a_j. size: |P'delta_j|. across: at least |delta_j - P P'delta_j|.
+    half: h_j - m . delta_j.
     """
     leak = size * rates.leak
     whole = norm + held + size + across
@@ -122,9 +126,7 @@ def drift_bound(
 
 @dataclass(frozen=True)
 class Frame:
-    """Where the screens see the points from: x' = (x - offset) * scale, and the reference point m in these
-    coordinates.
-    """
+    """The coordinates of the screens, x' = (x - offset) * scale, and the reference point m in these coordinates."""
 
     offset: Float64  # (d,)
     scale: float  # a power of two
@@ -139,25 +141,25 @@ class Frame:
 
     @property
     def chain(self) -> float:
-        """How many roundings, of |z| |e|, a product over all features takes at most."""
+        """The most roundings of a product over all features, each of |z| |e|."""
         d = len(self.reference)
         return byted(d) if self.bytewise else chunked(d)
 
     @property
     def entry(self) -> float:
-        """Relative error of z as an image of x': one subtraction, one rounding."""
+        """The relative error of z from x': one subtraction and one rounding."""
         return 2.0 * UNIT32 if self.rounded else 0.0
 
     def place(self, centroids: Float64) -> Float64:
-        """The e of centroids, (c - o) s - m, (K, d) float64."""
+        """The rows e of centroids, (c - o) s - m, (K, d) -> (K, d)."""
         return (centroids - self.offset) * self.scale - self.reference
 
 
 @dataclass(frozen=True)
 class Basis:
-    """Leading directions of the points, P, (d, p) float32, orthonormal up to `skew` = |P'P - I| (Frobenius).
+    """The leading directions of the points, P, (d, p) float32, orthonormal up to `skew` = |P'P - I| (Frobenius).
 
-    A column may be 0. What is said of P holds without it: every coordinate along it is 0.
+    A column may be 0. Then all coordinates along it are 0, and `skew` is that of the other columns.
     """
 
     directions: Float32  # (d, p)
@@ -165,14 +167,14 @@ class Basis:
 
     @property
     def p(self) -> int:
-        """How many directions; 0 leaves the bounds to Cauchy-Schwarz alone."""
+        """The number of directions. With 0, the bounds are Cauchy-Schwarz alone."""
         return int(self.directions.shape[1])
 
     def leak(self, frame: Frame) -> float:
-        """Theta: at least |P'(y - P b)| / (|z| + |m|), for coordinates b computed from z in float32.
+        """Theta: at least |P'(y - P b)| / (|z| + |m|), for coordinates b that were computed from z in float32.
 
         P'(y - P b) = (P'y - b) - (P'P - I) b. Each of p coordinates is off by (gamma_q + entry + 4 u) (|z| + |m|)
-        |P_q|: the product, z itself, and P'm, which is subtracted; and |b| <= (1 + skew) (|z| + |m|) or so.
+        |P_q|, from the product, from z itself, and from P'm, which is subtracted. |b| <= (1 + skew) (|z| + |m|), about.
         """
         return (
             float(np.sqrt(self.p) * (gamma(frame.chain) + frame.entry + 4 * UNIT32) * (1 + self.skew) + 2 * self.skew)
@@ -185,10 +187,10 @@ def residuals(
 ) -> Float32:
     """At least |rho_i| = |y_i - P b_i|: |rho|^2 = |y|^2 - 2 b . P'y + |P b|^2 <= |y|^2 - |b|^2 + 3 theta (|z| + |m|)^2.
 
-    |y|^2 = |x'|^2 - 2 x' . m + |m|^2, where x' . m came in float32, off by (gamma_q + entry + 2 u) |z| |m| and, where m
-    was rounded to bytes, by |z| `rest`.
+    |y|^2 = |x'|^2 - 2 x' . m + |m|^2. The product x' . m came in float32, off by (gamma_q + entry + 2 u) |z| |m|. If m
+    was rounded to bytes, it is also off by |z| `rest`.
 
-    norms: (N,) at least |z_i|; along_reference: (N,) z_i . m; squares: (N,) |b_i|^2, float64 each -> (N,) float32.
+    norms: (N,) at least |z_i|; along_reference: (N,) z_i . m; squares: (N,) |b_i|^2; all float64 -> (N,) float32.
     """
     d = len(frame.reference)
     size = (norms + frame.reach) ** 2

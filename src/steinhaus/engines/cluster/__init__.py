@@ -1,5 +1,8 @@
-"""Points on Dask's workers: each part by the dense engine where it lies; integer tallies are added on the way here.
+"""Points on Dask's workers. Each worker labels its own parts with the dense engine; their integer tallies are added.
 
-`points.DaskPoints` is the contract, `tasks` is what workers do, `connection` what is done when they are lost, `arrays`
-how collections become parts, `ahead` iterations that workers make by themselves where points are few.
+- `points`: `DaskPoints`, which implements `Points`
+- `tasks`: the functions that run on workers
+- `connection`: waiting for results, and recovering from lost workers
+- `arrays`: Dask collections as arrays of a few parts
+- `ahead`: iterations that workers make by themselves if there are few points
 """

@@ -1,4 +1,4 @@
-"""From Dask collections, arrays and stored rows to arrays of a few parts."""
+"""Turn Dask collections, arrays and stored rows into Dask arrays of a few parts."""
 
 from __future__ import annotations
 
@@ -12,16 +12,22 @@ from steinhaus.engines.cluster import tasks
 from steinhaus.engines.exact import parts
 from steinhaus.errors import DataError
 
-_LARGEST = 256 * 2**20  # bytes of a part put together from chunks
+_LARGEST = 256 * 2**20  # bytes: the most that a part may take that is made of several chunks
 
 
 def collected(x: Any) -> Any:
-    """A Dask array of two axes whose chunk sizes are known; from a DataFrame, its numeric columns."""
+    """A collection as a Dask array, (n, d), whose chunk sizes are known.
+
+    Raises
+    ------
+    DataError
+        The array is not (n, d), is empty, or does not hold real numbers; or a column of a DataFrame is not numeric.
+    """
     if hasattr(x, "to_dask_array"):
         others = [str(name) for name, dtype in x.dtypes.items() if dtype.kind not in "buif"]
         if others:
             raise DataError(f"Columns must be numeric, but these are not: {', '.join(others)}. Leave them out.")
-        if not all(isinstance(dtype, np.dtype) for dtype in x.dtypes):  # of pandas or Arrow: as scikit-learn reads them
+        if not all(isinstance(dtype, np.dtype) for dtype in x.dtypes):  # pandas' and Arrow's own types
             x = x.map_partitions(_as_floats, meta=_as_floats(x._meta))
         x = x.to_dask_array(lengths=True)
     if x.ndim != 2:
@@ -37,22 +43,24 @@ def collected(x: Any) -> Any:
 
 
 def _as_floats(frame: Any) -> Any:
-    """A frame with NumPy's float64 alone; what is missing is NaN."""
+    """The frame in float64, as scikit-learn converts it; missing values become NaN."""
     return type(frame)(frame.to_numpy(np.float64, na_value=np.nan), index=frame.index, columns=frame.columns)
 
 
 def grouped(x: Any, threads: int) -> tuple[Any, list[str]]:
-    """The array in chunks of whole rows, few enough that their messages don't weigh.
+    """Put the chunks of an array together into fewer chunks of whole rows, so that messages take little time.
 
     Parameters
     ----------
+    x
+        (n, d) Dask array.
     threads
-        Of all workers: so many parts there are, or a multiple.
+        The threads of all workers. The number of chunks is this number, or a multiple, or as many as there are.
 
     Returns
     -------
     tuple
-        The array, and what is to be said about it.
+        The array, and notes for the user on what was put together.
     """
     notes = []
     if x.numblocks[1] > 1:
@@ -65,7 +73,10 @@ def grouped(x: Any, threads: int) -> tuple[Any, list[str]]:
 
 
 def stretches(rows: Any, threads: int) -> tuple[Any, parts.Layout]:
-    """A Dask array whose chunks are stretches of rows, (n, d), in memory or stored; and which points they hold."""
+    """Rows, (n, d) in memory or stored, as a Dask array whose chunks are consecutive rows; and which points they hold.
+
+    threads: the threads of all workers.
+    """
     stored = hasattr(rows, "source")
     whole = rows.source if stored else rows
     bounds = whole.bounds if stored else np.array([0, len(rows)])
@@ -86,6 +97,6 @@ def stretches(rows: Any, threads: int) -> tuple[Any, parts.Layout]:
 
 
 def _wanted(rows: Any, threads: int) -> int:
-    """How many parts: one a thread, or several, where they would be too large."""
+    """The number of parts: one a thread, or several a thread if one part would exceed `_LARGEST`."""
     n, d = rows.shape
     return threads * -(-int(n) * int(d) * int(rows.dtype.itemsize) // (_LARGEST * threads))

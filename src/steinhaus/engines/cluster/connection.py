@@ -1,4 +1,4 @@
-"""A Dask cluster that may lose workers, or be lost: work that is asked again, and an error in time."""
+"""A Dask cluster that may lose workers: lost work is started again, and a lost cluster is an error after 20 s."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from distributed.comm import CommClosedError
 from steinhaus.errors import ClusterError
 
 T = TypeVar("T")
-PATIENCE = 20.0  # seconds without a worker, or without a word from the scheduler, until we give up
-_TICK = 1.0  # seconds between two looks at the cluster while waiting
-_ANSWER = 5.0  # seconds that its scheduler has to answer one
-_TRIES = 20  # times that a pass is asked for whose workers died
+PATIENCE = 20.0  # seconds without a worker, or without an answer of the scheduler, until we give up
+_TICK = 1.0  # seconds between two checks of the cluster while waiting
+_ANSWER = 5.0  # seconds that the scheduler has to answer a check
+_TRIES = 20  # times that a pass is started before we give up
 
 
 def current() -> Client:
-    """The client that there is; ClusterError where there is none."""
+    """The current client; ClusterError if there is none."""
     try:
         return Client.current()
     except ValueError:
@@ -42,12 +42,12 @@ class Cluster:
     Raises
     ------
     ClusterError
-        By every method that waits: workers, or the scheduler, are lost and don't come back.
+        Workers, or the scheduler, are lost and don't come back. Every method that waits can raise it.
     """
 
     def __init__(self, client: Client | None = None) -> None:
         self.client = client or current()
-        self.kept: Sequence[Future] = ()  # what was persisted: computed anew where it died with its worker
+        self.kept: Sequence[Future] = ()  # persisted data; what a dead worker held is computed anew
         self._last: Sequence[Future] = ()
         self._where = f"at {self.client.scheduler.address}"
 
@@ -58,11 +58,11 @@ class Cluster:
 
     @property
     def threads(self) -> int:
-        """How many threads they have together, at least 1."""
+        """The number of threads of all workers, at least 1."""
         return max(1, sum(map(int, self.client.nthreads().values())))
 
     def results(self, ask: Callable[[], list[Future]]) -> list[Any]:
-        """The results of what `ask` starts; asked again where workers died of it or under it."""
+        """Start tasks by `ask` and return their results. If workers die meanwhile, `ask` is called again."""
         for _ in range(_TRIES):
             try:
                 return self._waited(self._done(ask))
@@ -74,7 +74,7 @@ class Cluster:
         )
 
     def finish(self, futures: Sequence[Future]) -> None:
-        """Wait for futures whose results stay where they are."""
+        """Wait for futures. Their results stay on the workers."""
 
         async def done() -> None:
             await wait(futures)
@@ -82,7 +82,7 @@ class Cluster:
         self._waited(done())
 
     def _waited(self, work: Coroutine[Any, Any, T]) -> T:
-        """What comes of work on the client's event loop; ClusterError if the cluster is lost meanwhile."""
+        """The result of a coroutine on the client's event loop; ClusterError if the cluster is lost meanwhile."""
         pending = asyncio.run_coroutine_threadsafe(work, self.client.loop.asyncio_loop)
         left = PATIENCE
         try:
@@ -96,14 +96,17 @@ class Cluster:
             pending.cancel()
 
     async def _done(self, ask: Callable[[], list[Future]]) -> list[Any]:
-        """Start tasks, and let go of the last ones, in one message (Dask's clients send one every 10 ms); gather."""
+        """Start tasks and gather their results.
+
+        The last tasks are let go only now: Dask's client sends a message every 10 ms, and both fit in one.
+        """
         self._last = futures = ask()
-        await wait(futures)  # which can be cancelled without a trace, as gathering can not
+        await wait(futures)  # a cancelled wait leaves no error in the log; a cancelled gather does
         found: list[Any] = await self.client.gather(futures, asynchronous=True)
         return found
 
     def _recover(self) -> None:
-        """Wait until there are workers again, and have them compute what died with others."""
+        """Wait until there are workers again, and have them compute the persisted data that was lost."""
         left, began = PATIENCE, time.monotonic()
         while (left := self._look(left, began)) < PATIENCE:
             began = time.monotonic()
@@ -111,8 +114,10 @@ class Cluster:
         self.client.retry([future for future in self.kept if future.status in ("error", "lost")])
 
     def _look(self, left: float, began: float) -> float:
-        """The patience that is left: all of it where there are workers, else less than before, by the time since
-        `began`, but for a long sleep of this machine; ClusterError where there is none.
+        """Check the cluster; return the seconds that it still has to recover, or raise ClusterError.
+
+        With workers these are `PATIENCE`. Without, they are `left` less the time since `began`. That time is capped,
+        so that a long sleep of this machine does not count.
         """
         workers = 0
         answered = False
@@ -120,7 +125,7 @@ class Cluster:
             try:
                 workers = len(self.client.sync(self._ask_workers))
                 answered = True
-            except (OSError, TimeoutError, AttributeError):  # it is closing, or lost
+            except (OSError, TimeoutError, AttributeError):  # the client is closing, or the scheduler is lost
                 pass
         if workers:
             return PATIENCE
@@ -139,5 +144,5 @@ class Cluster:
 
 
 def _is_wanted(record: logging.LogRecord) -> bool:
-    """Whether a message is to be seen: not of gathers that were going on when the cluster was lost."""
+    """Whether to log a record: not the errors of gathers that were running when the cluster was lost."""
     return not (record.exc_info and getattr(record.exc_info[0], "__name__", "") == "AllExit")

@@ -1,8 +1,7 @@
-"""Points in a Dask collection: every worker assigns the parts that lie with it, and integer tallies are added on the
-way here.
+"""Points in a Dask collection: every worker assigns its own parts, and the workers add up the integer tallies.
 
-Tasks and futures of dask.distributed, and nothing else: `tasks` is what workers do, `connection` what is done
-where they die, `arrays` how collections become parts.
+It uses only tasks and futures of dask.distributed. `tasks` holds the functions that run on workers, `connection`
+recovers from lost workers, and `arrays` turns collections into parts.
 """
 
 from __future__ import annotations
@@ -33,9 +32,9 @@ from steinhaus.engines.exact.weighing import Weights
 from steinhaus.jit.target import takes_bytes
 from steinhaus.points import Float64, Grid, Int32, Int64, Nearest, Points, Run, Tally, Totals
 
-_FAN = 8  # tallies that are added in one task, or here
-_LARGE = {"distributed.admin.large-graph-warning-threshold": "1 TB"}  # for what is sent on purpose
-_LIGHT = 2**20  # bytes that may go out as a part of every task; more travels on its own, from worker to worker
+_FAN = 8  # tallies that one task adds up, or this process
+_LARGE = {"distributed.admin.large-graph-warning-threshold": "1 TB"}  # for graphs that carry data on purpose
+_LIGHT = 2**20  # bytes: arguments that would take more in all tasks of a pass are sent once, and shared by workers
 
 
 class DaskPoints:
@@ -44,12 +43,12 @@ class DaskPoints:
     Parameters
     ----------
     x
-        (n, d) Dask array of a real type. Small chunks are put together, and chunks that split features; `notes` says
+        (n, d) Dask array of a real type. Small chunks, and chunks that split features, are put together; `notes` says
         so. The array is computed once and stays on the workers.
     layout
-        Which points the chunks hold, where x is made of parts of a source already; None: the points are the rows.
+        Which points the chunks hold, if x is made of parts of a source; None: the points are the rows of x.
     weights
-        What the points count for; None: 1 each. Each worker gets those of its parts.
+        The weights of the points; None: 1 each. Each worker gets those of its parts.
     client
         The cluster; None: the current `distributed.Client`.
 
@@ -72,7 +71,7 @@ class DaskPoints:
         self._cluster = Cluster(client)
         self._client = self._cluster.client
         self.notes: list[str] = []
-        self.speeds: dict[str, Speed] = {}  # worker -> what it did
+        self.speeds: dict[str, Speed] = {}  # worker -> its points and seconds so far
         x = collected(x)
         if layout is None:
             x, self.notes = grouped(x, self._cluster.threads)
@@ -130,23 +129,23 @@ class DaskPoints:
         return out
 
     def squared_distances(self, indices: Int64, below: Float64 | None = None) -> Float64:
-        """See `Points.squared_distances`. All of them come here."""
+        """See `Points.squared_distances`. The whole table is brought to this process."""
         out = np.empty((len(indices), self.n))
         for part, found in enumerate(self.results(tasks.distances, self.rows(indices))):
             out[:, self._layout.members(part)] = found
         return out
 
     def nearest(self, weights: Int64 | None) -> Nearest:
-        """See `Sampling.nearest`. Workers know the weights."""
+        """See `Sampling.nearest`. The workers have the weights already."""
         return _NearestRows(self)
 
     def spans(self) -> list[Any]:
-        """The points of each part, (m,), or from where to where if they stand together."""
+        """The numbers of each part's points, (m,); or the first one and the end, if they are consecutive."""
         members = [self._layout.members(part) for part in range(len(self._layout))]
         return [span if len(span) < int(span[-1] - span[0]) + 1 else (span[0], span[-1] + 1) for span in members]
 
     def labels(self, key: Hashable) -> Int32:
-        """See `Points.labels`. All of them come here; `labels_array` leaves them where they are."""
+        """See `Points.labels`. They are brought to this process; `labels_array` leaves them on the workers."""
         out = np.empty(self.n, np.int32)
         for part, found in enumerate(self.results(tasks.labels, self._run(key))):
             out[self._layout.members(part)] = found
@@ -155,11 +154,12 @@ class DaskPoints:
     def labels_array(self, key: Hashable) -> Any:
         """The labels of the last assignment of a run as a Dask array, (n,) int32, on the workers.
 
-        Its chunks are the parts, its order theirs: that of the points where these are the rows of a collection. What
-        Dask offers for arrays has the workers write them: `rechunk(...).to_zarr`, `to_dask_dataframe().to_parquet`.
+        The chunks are the parts, in their order. If the points are the rows of a collection, this is the order of the
+        points. Workers can write the labels with Dask's own methods, as `rechunk(...).to_zarr` and
+        `to_dask_dataframe().to_parquet`.
         """
         futures = self._each(tasks.labels, self._run(key))
-        self._cluster.finish(futures)  # while workers remember; where labels are lost later, Dask computes them anew
+        self._cluster.finish(futures)  # now, while workers remember them; Dask computes labels anew that are lost later
         sizes = self._layout.sizes.tolist()
         pieces = [da.from_delayed(future, (size,), np.int32) for future, size in zip(futures, sizes, strict=True)]
         return da.concatenate(pieces)
@@ -167,21 +167,21 @@ class DaskPoints:
     def with_labels(
         self, runs: Sequence[Run], work: Callable[[Int32, Any], Any], own: Callable[[int, Int64], Any]
     ) -> list[Any]:
-        """Have something done with the labels of each part where these are.
+        """Call a function with the labels of each part, on the worker that holds them.
 
         Parameters
         ----------
         runs
-            Those of the last assignment.
+            The runs of the last assignment.
         work
-            Is given the labels, (runs, m) int32, and what is the part's own.
+            The function: `work(labels, argument)`, with labels (runs, m) int32 and the part's argument.
         own
-            Makes that of the part's number and its points, (m,).
+            Makes the argument of a part: `own(part, points)`, with the number of the part and its points, (m,).
 
         Returns
         -------
         list
-            What `work` returned, part by part.
+            The results of `work`, part by part.
         """
         owns = [own(part, self._layout.members(part)) for part in range(len(self._layout))]
         with dask.config.set(_LARGE):  # a few bytes a point
@@ -192,13 +192,13 @@ class DaskPoints:
         largest, kind = int(self._layout.sizes.max()), self.kind
         policy = Policy(largest, self.d, 2**62, "auto", takes_bytes(kind), are_integers(kind))
         return (
-            f"{len(self._blocks)} parts on {len(self._cluster.workers)} workers, each assigned where it lies, within "
-            f"its worker's memory; tallies are added on the way here. The largest part: "
+            f"{len(self._blocks)} parts on {len(self._cluster.workers)} workers. Each worker labels its own parts, "
+            f"within its memory, and the tallies are added up. The largest part: "
             f"{policy.explain(k, runs, pays=True, shapeless=False)}"
         )
 
     def forget(self, key: Hashable) -> None:
-        """See `Points.forget`. The workers hear of it with the next pass."""
+        """See `Points.forget`. The workers forget the run in the next pass."""
         self._last.pop(key, None)
         self._ahead.forget(key)
 
@@ -209,7 +209,7 @@ class DaskPoints:
             self._ahead.close()
             for future in blocks:
                 future.release()
-            with suppress(OSError, TimeoutError, ValueError):  # a cluster that goes takes along what it remembered
+            with suppress(OSError, TimeoutError, ValueError):  # a cluster that is closing needs no clearing
                 self._client.run(tasks.drop, self._token, on_error="ignore")
 
     def _tallies(self, runs: Sequence[Run]) -> list[Tally]:
@@ -225,7 +225,7 @@ class DaskPoints:
         return parts.checked(self.results(tasks.spread, None), self._layout, "row")
 
     def _whole(self, part: int, pairs: Int64, distances: Float64) -> parts.Far:
-        """What a part says of its own points, said of the whole's."""
+        """Replace places in a part, in pairs (e, 2), by the numbers of the points; distances: (e,)."""
         return np.stack([self._layout.members(part)[pairs[:, 0]], pairs[:, 1]], axis=1), distances
 
     def _run(self, key: Hashable) -> Run:
@@ -234,7 +234,7 @@ class DaskPoints:
         return self._last[key]
 
     def results(self, task: Callable[..., Any], what: Any, *own: Sequence[Any]) -> list[Any]:
-        """What a task finds on every part."""
+        """The results of a task on every part."""
         return self._cluster.results(lambda: self._each(task, what, *own))
 
     def _weighed(self, weights: Weights) -> list[Future]:
@@ -244,9 +244,10 @@ class DaskPoints:
             return self._client.map(tasks.weighed, self._blocks, of_parts, pure=False)  # type: ignore[no-any-return]
 
     def _each(self, task: Callable[..., Any], what: Any, *own: Sequence[Any], weight: int = _LIGHT) -> list[Future]:
-        """Start a task on every part, where it lies.
+        """Start a task on every part, on the worker that holds it.
 
-        `own` is each part's; what all are given, of `weight` bytes, is a part of the tasks where that is little.
+        own: sequences with one argument a part. what: an argument for all parts, of `weight` bytes; if it is small, it
+        is sent with each task.
         """
         self._asked += 1
         name = f"{self._token}-{task.__name__}-{self._asked}"
@@ -257,11 +258,11 @@ class DaskPoints:
         return self._client.map(task, self._blocks, range(len(keys)), *own, key=keys, asked=asked)  # type: ignore[no-any-return]
 
     def _given(self, what: Any, share: int) -> tasks.Asked:
-        """What tasks are given, of which so many share a worker's memory."""
+        """The argument of tasks; share: how many of them share a worker's memory."""
         return tasks.Asked(self._token, self._grid, share, tuple(self._last), what)
 
     def _summed(self, futures: list[Future]) -> list[Future]:
-        """Have what parts found added up on the workers, until a few are left."""
+        """Have the workers add up the tallies of the parts, until at most `_FAN` are left."""
         while len(futures) > _FAN:
             groups = [futures[first : first + _FAN] for first in range(0, len(futures), _FAN)]
             futures = [self._client.submit(tasks.add, group, pure=False) for group in groups]
@@ -269,9 +270,9 @@ class DaskPoints:
 
 
 class _NearestRows:
-    """The nearest rows of points whose distances workers keep. See `Nearest` for the contract.
+    """Implements `Nearest`. The workers keep the distances.
 
-    A worker that has lost what it kept, or another one in its place, starts again from all rows.
+    A worker that has lost them, or that takes over a part, starts again from all rows.
     """
 
     def __init__(self, points: DaskPoints) -> None:
@@ -293,7 +294,7 @@ class _NearestRows:
         return np.sum(self._points.results(tasks.sizes, (self._key, self._rows)), axis=0)  # type: ignore[no-any-return]
 
     def few(self) -> Points:
-        """See `Nearest.few`. They are here, not on the workers."""
+        """See `Nearest.few`. These points are in this process, not on the workers."""
         return few_points(self._points.kind, None, self._rows)
 
 
@@ -303,16 +304,16 @@ def spread(rows: Any, client: Client | None = None, weights: Weights | None = No
     Parameters
     ----------
     rows
-        (n, d) pixels that stay where they are stored, which the workers read themselves, under the same names; or an
-        array, which travels to them.
+        (n, d) pixels on disk, which the workers read themselves from the same paths; or an array, which is sent to
+        them.
     client
         The cluster; None: the current `distributed.Client`.
     weights
-        What the rows count for; None: 1 each.
+        The weights of the rows; None: 1 each.
     """
     cluster = Cluster(client)
     x, layout = stretches(rows, cluster.threads)
-    with dask.config.set(_LARGE):  # an array is what is sent
+    with dask.config.set(_LARGE):  # the graph carries the array
         return DaskPoints(x, layout=layout, weights=weights, client=cluster.client)
 
 

@@ -1,7 +1,8 @@
-"""What Dask's workers do. A task gets its part, which of the parts that is, and what all tasks of a pass are given.
+"""The tasks that run on Dask's workers.
 
-What a worker remembers of its parts between passes (labels, anchors) is a cache: where it is lost, parts are assigned
-afresh, to the same bits.
+A task gets the rows of its part, x (m, d), the number of the part, and `Asked`, which all tasks of a pass share.
+Between passes a worker remembers labels and anchors of its parts. This is a cache: if it is lost, the part is assigned
+anew, with the same bits.
 """
 
 from __future__ import annotations
@@ -28,19 +29,19 @@ from steinhaus.engines.workers import Workers
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally
 
-_CACHED = 4  # engines of which a worker remembers parts; older ones are dropped
-_SHARE = 4  # of a worker's memory, one part in so many is for what screens know
+_CACHED = 4  # a worker remembers parts of this many engines; older ones are dropped
+_SHARE = 4  # screens may use one fourth of a worker's memory
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What all tasks of a pass are given."""
+    """The argument that all tasks of a pass share."""
 
     token: str  # of the engine
     grid: Grid | None
-    share: int  # parts that a worker has, more or less
-    keys: tuple[Hashable, ...]  # of the runs that are to be remembered
-    what: Any
+    share: int  # parts on one worker, about
+    keys: tuple[Hashable, ...]  # of the runs to remember
+    what: Any  # the request; its type depends on the task
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Speed:
 
 @dataclass(frozen=True)
 class Found:
-    """Tallies of some parts, and who worked them out."""
+    """Tallies of some parts, and the speeds of the workers that computed them."""
 
     tallies: Sequence[Tally]
     speeds: dict[str, Speed]
@@ -65,7 +66,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Advanced:
-    """Tallies of some iterations of some runs, over all points, and who worked them out."""
+    """Tallies of some iterations of some runs, over all points, and the worker that computed them."""
 
     ahead: dict[Hashable, dict[bytes, Tally]]  # run -> centroids -> tally
     worker: str
@@ -74,20 +75,20 @@ class Advanced:
 
 @dataclass
 class _Held:
-    """What a worker remembers of a part."""
+    """The state that a worker keeps of a part."""
 
-    lock: threading.Lock = field(default_factory=threading.Lock)  # a task that is asked again may meet itself
+    lock: threading.Lock = field(default_factory=threading.Lock)  # a task that is started again may run twice at once
     engine: Part | None = None
     keys: set[Hashable] = field(default_factory=set)  # of the runs that the engine may remember
 
 
-_held: OrderedDict[str, dict[int, _Held]] = OrderedDict()  # engine's token -> part -> what is remembered
+_held: OrderedDict[str, dict[int, _Held]] = OrderedDict()  # engine's token -> part -> state
 _held_lock = threading.Lock()
 _alone = Workers(1)  # Dask has its own threads
 
 
 class Weighed(NamedTuple):
-    """Rows that count by weights."""
+    """Rows with weights."""
 
     rows: NDArray[Any]  # (m, d)
     weights: Weights
@@ -97,18 +98,18 @@ Block = NDArray[Any] | Weighed
 
 
 def weighed(x: NDArray[Any], weights: Weights) -> Weighed:
-    """A part's rows, and what they count for."""
+    """A part, x (m, d), with the weights of its rows."""
     return Weighed(x, weights)
 
 
 def rows_of(block: Block) -> NDArray[Any]:
-    """A part's rows."""
+    """The rows of a part, (m, d)."""
     return block.rows if isinstance(block, Weighed) else block
 
 
 @contextmanager
 def _engine(block: Block, part: int, asked: Asked) -> Iterator[Part]:
-    """The engine of a part, with what is remembered of it; the rows are Dask's, and are let go afterwards."""
+    """The engine of a part, with its state from earlier passes. It borrows the rows, (m, d), from Dask meanwhile."""
     x = rows_of(block)
     with _held_lock:
         held = _held.setdefault(asked.token, {}).setdefault(part, _Held())
@@ -137,29 +138,29 @@ def drop(token: str) -> None:
 
 
 def given(what: Any) -> Any:
-    """What a task is given, as it is."""
+    """Return the argument: a task that puts it on a worker."""
     return what
 
 
 def read(source: Any, first: int, end: int, picks: Int64 | None) -> NDArray[Any]:
-    """Some rows of a stretch of a source."""
+    """Read the rows first <= i < end of a source; picks: (m,) the ones to keep, None: all."""
     stretch: NDArray[Any] = source.read(first, end)
     return stretch if picks is None else stretch.take(picks, axis=0)
 
 
 def spread(x: Block, part: int, asked: Asked) -> Ranges:
-    """What a part's points spread over."""
+    """The ranges of the columns of a part, x (m, d)."""
     return ranges(rows_of(x), _alone)
 
 
 def measure(x: Block, part: int, asked: Asked) -> parts.Sums:
-    """A part's totals."""
+    """The totals of a part, x (m, d)."""
     with _engine(x, part, asked) as engine:
         return engine.sums
 
 
 def assign(x: Block, part: int, asked: Asked) -> Found:
-    """A part's tallies of some runs."""
+    """The tallies of a part, x (m, d), for some runs."""
     began = time.perf_counter()
     with _engine(x, part, asked) as engine:
         tallies = engine.tallies(asked.what)
@@ -167,7 +168,7 @@ def assign(x: Block, part: int, asked: Asked) -> Found:
 
 
 def add(found: Sequence[Found]) -> Found:
-    """What some parts found, as one."""
+    """Add up the tallies of some parts."""
     speeds: dict[str, Speed] = {}
     for some in found:
         add_speeds(speeds, some.speeds)
@@ -175,20 +176,20 @@ def add(found: Sequence[Found]) -> Found:
 
 
 def add_speeds(speeds: dict[str, Speed], more: dict[str, Speed]) -> None:
-    """Add the work of some workers to what is known of it."""
+    """Add more work to the speeds, in place."""
     for worker, speed in more.items():
         speeds[worker] = speeds.get(worker, Speed()) + speed
 
 
 def together(blocks: Sequence[Block]) -> Block:
-    """Some parts as one."""
+    """Put parts, (m, d) each, together."""
     x = np.concatenate([rows_of(block) for block in blocks])
     weights = [block.weights for block in blocks if isinstance(block, Weighed)]
     return Weighed(x, weighing.together(weights)) if weights else x
 
 
 class _Recording:
-    """An engine on a worker, as `lloyd` sees it, that keeps the tallies of every assignment and forgets no run."""
+    """An engine for `lloyd` on a worker: it keeps the tallies of every assignment, and forgets no run."""
 
     def __init__(self, engine: Part) -> None:
         self._engine = engine
@@ -205,11 +206,11 @@ class _Recording:
         return tallies
 
     def forget(self, key: Hashable) -> None:
-        """Keep the run: it may go on."""
+        """Do nothing: the caller may continue the run."""
 
 
 def advance(x: Block, part: int, asked: Asked) -> Advanced:
-    """The tallies of some runs, and of the iterations that follow, where x are all points."""
+    """The tallies of some runs for several iterations. x: (n, d), all points."""
     runs, steps = asked.what
     began = time.perf_counter()
     with _engine(x, part, asked) as engine:
@@ -220,12 +221,12 @@ def advance(x: Block, part: int, asked: Asked) -> Advanced:
 
 
 def digest(centroids: Float64) -> bytes:
-    """What tells centroids from others."""
+    """A digest that identifies centroids, (k, d)."""
     return hashlib.blake2b(centroids.tobytes(), digest_size=16).digest()
 
 
 def farthest(x: Block, part: int, asked: Asked) -> list[parts.Far]:
-    """The farthest of a part's points, so many of each run."""
+    """The points of a part, x (m, d), that are farthest from their centroids: as many as asked for of each run."""
     with _engine(x, part, asked) as engine:
         runs = [run for run, _ in asked.what]
         _assigned(engine, runs)
@@ -233,14 +234,14 @@ def farthest(x: Block, part: int, asked: Asked) -> list[parts.Far]:
 
 
 def labels(x: Block, part: int, asked: Asked) -> Int32:
-    """A part's labels of a run."""
+    """The labels of a part, x (m, d), in a run."""
     with _engine(x, part, asked) as engine:
         _assigned(engine, [asked.what])
         return engine.labels(asked.what.key)
 
 
 def with_labels(x: Block, part: int, own: Any, asked: Asked) -> Any:
-    """What comes of a part's labels: see `DaskPoints.with_labels`."""
+    """The result of a function of a part's labels. x: (m, d). See `DaskPoints.with_labels`."""
     runs, work = asked.what
     with _engine(x, part, asked) as engine:
         _assigned(engine, runs)
@@ -249,13 +250,16 @@ def with_labels(x: Block, part: int, own: Any, asked: Asked) -> Any:
 
 
 def near(x: Block, part: int, asked: Asked) -> Fraction:
-    """The potential of a part's points, with some rows: see `Nearest.add`."""
+    """The potential of a part, x (m, d), once rows are added: see `Nearest.add`."""
     with _engine(x, part, asked) as engine:
         return engine.near(*asked.what).potential()
 
 
 def draw(x: Block, part: int, span: Any, asked: Asked) -> Int64:
-    """Points of a part, drawn by their distances: see `Nearest.draw`. span: its points, or from where to where."""
+    """Points of a part, x (m, d), drawn by their distances: see `Nearest.draw`.
+
+    span: the numbers of the part's points, (m,); or the first one and the end, if they are consecutive.
+    """
     key, rows, factor, seed = asked.what
     members = np.arange(*span) if isinstance(span, tuple) else span
     with _engine(x, part, asked) as engine:
@@ -263,23 +267,23 @@ def draw(x: Block, part: int, span: Any, asked: Asked) -> Int64:
 
 
 def sizes(x: Block, part: int, asked: Asked) -> Int64:
-    """What the points of a part that are nearest to each row count for: see `Nearest.sizes`."""
+    """The total weight of the points of a part, x (m, d), that are nearest to each row: see `Nearest.sizes`."""
     with _engine(x, part, asked) as engine:
         return engine.near(*asked.what).sizes()
 
 
 def distances(x: Block, part: int, asked: Asked) -> Float64:
-    """The squared distances of a part's points to some rows."""
+    """The squared distances of a part's points to some rows, (r, m) float64."""
     with _engine(x, part, asked) as engine:
         return engine.squared_distances_to(asked.what)
 
 
 def pick(x: Block, places: Int64) -> Float64:
-    """Some points of a part."""
+    """Some points of a part: places (p,) -> (p, d)."""
     return rows_of(x)[places].astype(np.float64)
 
 
 def _assigned(engine: Part, runs: Sequence[Run]) -> None:
-    """See to it that an engine's labels are those of these centroids, where it was lost or is another worker's."""
+    """Assign the runs if the engine does not hold their labels: it was lost, or this is another worker."""
     if not all(engine.knows(run) for run in runs):
         engine.tallies(runs)

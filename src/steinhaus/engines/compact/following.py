@@ -1,4 +1,4 @@
-"""What a run that follows its centroids knows of each point, and how that outlives centroids that come and go."""
+"""The state of a run that follows its centroids. It survives when centroids are added and removed."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from steinhaus.engines.compact.records import TILE, Followed
 from steinhaus.jit.handed import Handed
 from steinhaus.points import Float64, Int32, Int64
 
-_SPARE = 16  # centroids that there is room for besides
+_SPARE = 16  # centroids that can be added before arrays are too small
 
 
 class Following(Held):
-    """As `Held`, with the nearest two centroids of each point: see `following_kernels`."""
+    """`Held`, with the nearest two centroids of each point: see `following_kernels`.
+
+    centres: (k, d) the rows that tiles lie around.
+    """
 
     def __init__(self, tiles: int, limbs: int, k: int, d: int, centres: Float64) -> None:
         self.room = k + _SPARE
@@ -26,7 +29,7 @@ class Following(Held):
             firsts=np.full(n, np.inf),
             seconds=np.full(n, np.inf),
             others=np.full(n, NOBODY, np.int32),
-            rest=np.zeros(n),  # so that points are compared with all centroids
+            rest=np.zeros(n),  # no bound yet, so that points are compared with all centroids
             moved=np.zeros(self.room, np.int64),
             moves=np.zeros(self.room + 1, np.int64),
             many=np.array([0, len(centres)]),
@@ -40,21 +43,21 @@ class Following(Held):
         self._note(np.arange(k))
 
     def place(self, centroids: Float64) -> None:
-        """See `Held.place`; notes which centroids that moves, besides those that have moved already."""
+        """See `Held.place`. The centroids that move are recorded, with those recorded before. centroids: (k, d)."""
         waiting = self.near.moved[: self.near.many[0]].copy()
         moved = np.flatnonzero((self.centroids != centroids).any(axis=1))
         super().place(centroids)
         self._note(np.union1d(waiting, moved) if len(waiting) else moved)
 
     def go_on(self, following: Float64) -> None:
-        """See `Held.go_on`; notes which centroids move."""
+        """See `Held.go_on`. The centroids that move are recorded. following: (k, d)."""
         note(following, self.k, self.d, self.handed_sites, self.handed_near)
         self.labelled = False
 
     def become(self, centroids: Float64) -> None:
-        """Make these the centroids, (k, d), however many. Of those that were among the old ones all stays known."""
-        names = _names(self.centroids, centroids)  # the old number of each; -1 of new ones
-        numbers = np.full(self.k + 1, NOBODY, np.int32)  # the new number of each; the last is nobody's
+        """Replace the centroids by others, (k, d), also by more or fewer. The state of those that stay is kept."""
+        names = _names(self.centroids, centroids)  # new number -> old number; -1: a new centroid
+        numbers = np.full(self.k + 1, NOBODY, np.int32)  # old number -> new number; the last stands for `NOBODY`
         kept = np.flatnonzero(names >= 0)
         numbers[names[kept]] = kept
         near = self.near
@@ -63,7 +66,7 @@ class Following(Held):
         near.firsts[self.labels == NOBODY] = np.inf
         near.seconds[near.others == NOBODY] = np.inf
         turned = (near.firsts == near.seconds) & (near.others < self.labels)
-        near.rest[turned] = 0.0  # of equals the lower number is first: compared with all again
+        near.rest[turned] = 0.0  # a tie goes to the lower number, so these points are compared with all centroids again
         waiting = np.isin(names, near.moved[: near.many[0]]) if near.many[0] else names < 0
         sums, counts = self.sums[:, names[kept]], self.counts[names[kept]]
         self._resize(len(centroids))
@@ -74,31 +77,32 @@ class Following(Held):
         self._note(np.flatnonzero(waiting | (names < 0)))
 
     def followed(self) -> None:
-        """Note that labels are those of the centroids."""
+        """Record that the labels belong to the centroids."""
         self.near.moves[:] = 0
         self.near.many[0], self.labelled = 0, True
 
     def reorder(self, labels: Int32) -> None:
-        """See `Held.reorder`; points are compared with all centroids again."""
+        """See `Held.reorder`. All points are then compared with all centroids again. labels: (n,)."""
         super().reorder(labels)
         self.near.rest[:] = 0.0
         self.near.radius[:] = np.inf
         self.labelled = False
 
     def _note(self, moved: Int64) -> None:
+        # Record the centroids that moved, (m,).
         self.near.moved[: len(moved)], self.near.many[0] = moved, len(moved)
         self.near.moves[:] = 0
         self.near.moves[moved + 1] = 1
         measure(self.handed_near, self.handed_sites, self.k, self.d)
 
     def _resize(self, k: int) -> None:
-        """Let the first parts of arrays be those of k centroids."""
+        """Use the first parts of the arrays for k centroids."""
         self.k, self.centroids, self.counts = k, self.sites.rows[:k], self._counts[:k]
         self.sums = self._sums[: self.limbs * k * self.d].reshape(self.limbs, k, self.d)
 
 
 def _names(old: Float64, new: Float64) -> Int64:
-    """Which of some rows each of others is, (len(new),): of equals, one; -1: none."""
+    """The old row that equals each new row: old (k, d), new (m, d) -> (m,); -1: none. An old row is used once."""
     k = len(old)
     if len(new) > k and np.array_equal(old, new[:k]):
         return np.concatenate([np.arange(k), np.full(len(new) - k, -1)])

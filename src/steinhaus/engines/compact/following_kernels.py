@@ -1,14 +1,14 @@
-"""Labels that follow centroids of which few move: of each point the nearest two are known, and how near the others are.
+"""Labels for centroids of which few move. The nearest two of each point are known, and a bound for the others.
 
-Let a point's centroids be ordered by their squared distance, ties by number. Of each point two of them are known, with
-their distances: the nearest, and another one that is usually the second nearest. `rest` is at most the distance of
-every other one. If some centroids move, these and the two are all that is compared: the nearest of them is the nearest
-of all, if it is nearer than `rest`, and so is the second nearest. Otherwise the point is compared with all centroids
-again. These bounds are distances that were computed, so they need no slack for rounding.
+Order the centroids of a point by their squared distance, ties by number. Two of them are kept for each point, with
+their distances: the nearest, and another one, usually the second nearest. `rest` is at most the distance of every other
+centroid. If some centroids move, the point is compared with these and its own two. The nearest of them is the nearest
+of all if its distance is below `rest`, and the same holds for the second nearest. If it is not below, the point is
+compared with all centroids again. All bounds are distances that were computed, so they need no slack for rounding.
 
-Points of the same cluster stand next to each other. A tile of points lies around a centre, the cluster's centroid as it
-was once: a centroid that is farther from the centre than the tile's radius and the greatest `rest` of its points come
-to cannot be among the nearest, nor below `rest`.
+Points of the same cluster stand next to each other. A tile of points lies around a centre, which is the centroid of the
+cluster when the run began to follow. Let a centroid be farther from the centre than the sum of the tile's radius and
+the greatest `rest` of its points. Then it cannot be one of the nearest two, and its distance is not below `rest`.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from steinhaus.jit.operations import (
 )
 from steinhaus.jit.types import Array, Point, f64, i32, i64
 
-FEW_LANES = 6  # of a tile, up to which they are compared one by one
-NOBODY = -1  # the number of a centroid that there is not, at an infinite distance
+FEW_LANES = 6  # up to this many lanes of a tile are compared one by one
+NOBODY = -1  # stands for no centroid, at an infinite distance
 
 
 @kernel
 def follow(x: Lanes, run: Labels, near: Followed, limbs: i64, first: i64, end: i64, sites: Sites, k: i64) -> None:
-    """Label the points of some tiles, after the centroids that are noted as moved have moved."""
+    """Label the points of some tiles after the recorded centroids have moved."""
     _follow(x, run, near, limbs, first, end, sites, k)
 
 
@@ -51,7 +51,7 @@ def follow(x: Lanes, run: Labels, near: Followed, limbs: i64, first: i64, end: i
 def advance(
     x: Lanes, run: Labels, near: Followed, limbs: i64, k: i64, sites: Sites, steps: Steps, tolerance: f64, most: i64
 ) -> i64:
-    """Do complete iterations, as `kernels.advance` does."""
+    """Do complete iterations; see `kernels.advance`."""
     tiles = (x.n + TILE - 1) // TILE
     for done in range(most):
         _follow(x, run, near, limbs, 0, tiles, sites, k)
@@ -64,7 +64,7 @@ def advance(
 
 @kernel
 def note(following: Array[f64], k: i64, d: i64, sites: Sites, near: Followed) -> None:
-    """Make these the centroids, (k, d), and note which ones that moves."""
+    """Replace the centroids by `following`, (k, d), and record those that move."""
     _note(following, k, d, sites, near)
 
 
@@ -77,7 +77,7 @@ def _forget_moves(near: Followed) -> None:
 
 @apart
 def _note(following: Array[f64], k: i64, d: i64, sites: Sites, near: Followed) -> None:
-    """Note which centroids move, and have them there."""
+    """Replace the centroids by `following`, (k, d), and record those that move."""
     _forget_moves(near)
     many = 0
     for j in range(k):
@@ -94,7 +94,7 @@ def _note(following: Array[f64], k: i64, d: i64, sites: Sites, near: Followed) -
 
 @kernel
 def measure(near: Followed, sites: Sites, k: i64, d: i64) -> None:
-    """Measure how far the centroids that moved are from the centres of tiles."""
+    """Measure the distances of the centroids that moved from the centres of tiles."""
     _measure(near, sites, k, d)
 
 
@@ -110,7 +110,7 @@ def _measure(near: Followed, sites: Sites, k: i64, d: i64) -> None:
 
 @kernel
 def surround(x: Lanes, run: Labels, near: Followed, first: i64, end: i64) -> None:
-    """Let tiles lie around the centres of the clusters of their first points."""
+    """Choose the centre of each tile, that of its first point's cluster, and measure the tile's radius."""
     for tile in range(first, end):
         centre = i64(run.labels[TILE * tile])
         near.centre[tile] = centre
@@ -147,7 +147,7 @@ def _follow(x: Lanes, run: Labels, near: Followed, limbs: i64, first: i64, end: 
 
 @kernel
 def complete(x: Lanes, run: Labels, near: Followed, first: i64, end: i64, sites: Sites, k: i64) -> None:
-    """Make sure, for the points of some tiles, that the other centroid is the second nearest."""
+    """Make sure that the second centroid kept for each point of some tiles is the second nearest."""
     for tile in range(first, end):
         at = TILE * tile
         store(run.found, 0, load(run.labels, at, TILE))
@@ -159,7 +159,10 @@ def complete(x: Lanes, run: Labels, near: Followed, first: i64, end: i64, sites:
 def _compare_some(
     tile: Array[Point], run: Labels, near: Followed, at: i64, sites: Sites, k: i64, d: i64, which: i64
 ) -> None:
-    """Find the nearest two of all centroids for these lanes of a tile: one by one, where they are few."""
+    """Find the nearest two of all centroids for some lanes of a tile: one by one if they are few, else all lanes.
+
+    tile: (d, 16); which: a bit a lane.
+    """
     if count_ones(which) > FEW_LANES:
         _compare(tile, run, near, at, sites, k, d)
         return
@@ -196,7 +199,7 @@ def _compare_some(
 
 @apart
 def _across(row: Array[f64], sites: Sites, k: i64, d: i64, out: Array[f64]) -> None:
-    """Write the squared distances of a point of few features to all centroids, (k rounded up to 16,)."""
+    """The squared distances of a point of few features to all centroids. row: (d,); out: (k rounded up to 16,)."""
     wide = (k + GROUP - 1) // GROUP * GROUP
     for j in range(0, wide, GROUP):
         total = splat(0.0, f64, GROUP)
@@ -208,13 +211,13 @@ def _across(row: Array[f64], sites: Sites, k: i64, d: i64, out: Array[f64]) -> N
 
 @apart
 def _compare(tile: Array[Point], run: Labels, near: Followed, at: i64, sites: Sites, k: i64, d: i64) -> None:
-    """Find the nearest two of all centroids for a tile's points, and the distance of the next one."""
+    """Find the nearest two of all centroids for a tile's points, and the distance of the third. tile: (d, 16)."""
     best, second, rest = splat(inf, f64, TILE), splat(inf, f64, TILE), splat(inf, f64, TILE)
     label, other = splat(NOBODY, i64, TILE), splat(NOBODY, i64, TILE)
     for j in range(k):
         total = _distances(tile, sites.rows + j * d, d, run.bounds)
         name = splat(j, i64, TILE)
-        nearer, among_two = total < best, total < second  # ties stay with lower numbers, which came before
+        nearer, among_two = total < best, total < second  # at a tie the lower number stays, which came first
         rest = minimum(rest, select(among_two, second, total))
         second = select(nearer, best, select(among_two, total, second))
         other = select(nearer, label, select(among_two, name, other))
@@ -227,7 +230,10 @@ def _compare(tile: Array[Point], run: Labels, near: Followed, at: i64, sites: Si
 def _compare_moved(
     tile: Array[Point], run: Labels, near: Followed, tile_of: i64, sites: Sites, many: i64, k: i64, d: i64
 ) -> None:
-    """Find the nearest two of a tile's old two and the centroids that moved, from where they are now."""
+    """Find the nearest two among a point's old two and the centroids that moved, at their new places.
+
+    tile: (d, 16) the points of the tile with the number tile_of.
+    """
     at, chosen, found = TILE * tile_of, run.some.names, 0
     rest = load(near.rest, at, TILE)
     limit = (near.radius[tile_of] + sqrt(largest(rest))) * (1.0 + far_stretch(d)) + FAR
@@ -264,7 +270,7 @@ def _compare_moved(
 
 @inlined
 def _distances(tile: Array[Point], row: Array[f64], d: i64, work: Array[f64]) -> F64x16:
-    """The squared distances of a tile's points to a row. work: (16,)."""
+    """The squared distances of a tile's points to a row. tile: (d, 16); row: (d,); work: (16,)."""
     if d < FEW:
         store(work, 0, few_distances(tile, row, d))
     else:

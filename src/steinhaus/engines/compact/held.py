@@ -1,4 +1,4 @@
-"""What is remembered of a run between passes."""
+"""The state of a run between passes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from steinhaus.points import Float64, Int32
 
 
 class Held:
-    """What is remembered of a run: its labels, what points come to by them, and the centroids that they are of."""
+    """The state of a run: its centroids, labels, sums and counts."""
 
     def __init__(self, tiles: int, limbs: int, k: int, d: int) -> None:
         self.k, self.d, self.limbs = k, d, limbs
@@ -21,13 +21,13 @@ class Held:
         self.sites = _sites(k, d)
         self.centroids = self.sites.rows[:k]
         self.handed_sites = Handed(self.sites)
-        self.labelled = False  # whether labels are those of the centroids
+        self.labelled = False  # whether the labels belong to the centroids
         own = self.part()
         self.sums, self.counts = own.sums, own.counts
         self.handed = Handed(own)
 
     def part(self) -> Labels:
-        """What a thread works with."""
+        """The record that a thread works with."""
         return Labels(
             labels=self.labels,
             sums=np.zeros((self.limbs, self.k, self.d), np.int64),
@@ -40,33 +40,33 @@ class Held:
         )
 
     def add(self, parts: Sequence[Labels]) -> None:
-        """Add up what threads found."""
+        """Add the sums and counts of other threads."""
         for part in parts:
             self.sums += part.sums
             self.counts += part.counts
 
     def reorder(self, labels: Int32) -> None:
-        """Take the labels of the points, (n,), in another order of places."""
+        """Replace the labels, (n,), after the points have changed their places."""
         self.labels[: len(labels)] = labels
 
     def place(self, centroids: Float64) -> None:
-        """Make these the centroids."""
+        """Set the centroids, (k, d), unless the labels belong to them already."""
         if not self.are_of(centroids):
             kernels.place[np.float64](np.ascontiguousarray(centroids), self.k, self.d, self.handed_sites)
             self.labelled = False
 
     def go_on(self, following: Float64) -> None:
-        """Make these the centroids, (k, d), after an update."""
+        """Set the centroids, (k, d), after an update."""
         kernels.place[np.float64](following, self.k, self.d, self.handed_sites)
         self.labelled = False
 
     def are_of(self, centroids: Float64) -> bool:
-        """Whether labels are those of these centroids."""
+        """Whether the labels belong to these centroids, (k, d)."""
         return self.labelled and np.array_equal(self.centroids, centroids)
 
 
 def sites_of(centroids: Float64) -> Handed:
-    """Centroids as points are compared with them."""
+    """The record by which kernels read centroids, (k, d)."""
     k, d = centroids.shape
     sites = Handed(_sites(k, d))
     kernels.place[np.float64](centroids, k, d, sites)
@@ -74,7 +74,7 @@ def sites_of(centroids: Float64) -> Handed:
 
 
 def _sites(k: int, d: int) -> Sites:
-    """Room for k centroids."""
+    """A record with memory for k centroids."""
     rows = centroid_rows(k)
     across = np.empty((d, -(-k // GROUP) * GROUP))
     return Sites(np.empty((rows, d)), np.arange(rows), across, np.empty(rows), np.empty(1))

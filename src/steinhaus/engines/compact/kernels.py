@@ -1,4 +1,4 @@
-"""What is done with points in lanes: they are brought there, added up, and labelled, for many iterations at once."""
+"""Kernels for points in lanes. They fill the lanes, add points up, and label them, also for many iterations at once."""
 
 from __future__ import annotations
 
@@ -33,8 +33,9 @@ BLOCK = 512  # tiles that can be added up before a sum may overflow: 2^13 points
 
 @kernel
 def turn(rows: Array[Point], x: Lanes, first: i64, end: i64, lowest: Array[f64], highest: Array[f64]) -> i64:
-    """Bring tiles into lanes, and note the least and greatest value of each feature, (d, 16); 1 where a value is not
-    finite, else 0.
+    """Bring some tiles into lanes, and find the range of each feature; return 1 if a value is not finite, else 0.
+
+    rows: (n, d). lowest, highest: (d, 16), the least and greatest value of each feature in each lane, in place.
     """
     d, bad = x.d, splat(0.0, f64, TILE)
     for tile in range(first, end):
@@ -55,9 +56,10 @@ def turn(rows: Array[Point], x: Lanes, first: i64, end: i64, lowest: Array[f64],
 
 @kernel
 def totals(x: Lanes, first: i64, end: i64, inside: Array[i64], sums: Array[i64], squares: Array[i64]) -> None:
-    """Add up the grid's integers q of some tiles, at most `BLOCK`, and their squares, in three parts: a^2, 2ab and b^2,
-    q = a 2^24 + b. sums: (2, d), in two limbs; squares: (3, 2, d), in two limbs each; inside: (16,) a mask of the last
-    tile's points.
+    """Add up the grid's integers q of some tiles, at most `BLOCK`, and their squares.
+
+    sums: (2, d), high and low limbs. squares: (3, 2, d), the sums of a^2, 2ab and b^2 of q = a 2^24 + b, each as a high
+    and a low limb. inside: (16,), a mask of the last tile's points.
     """
     d = x.d
     for t in range(d):
@@ -80,13 +82,14 @@ def totals(x: Lanes, first: i64, end: i64, inside: Array[i64], sums: Array[i64],
 
 @inlined
 def _add(sums: Array[i64], part: i64, d: i64, t: i64, high: i64, low: i64) -> None:
+    # sums: (parts, d); the low limb is in the part after that of the high limb.
     sums[part * d + t] += high
     sums[(part + 1) * d + t] += low
 
 
 @kernel
 def enclose(x: Lanes, first: i64, end: i64) -> None:
-    """Find the bounds of some boxes; of those after the last, bounds that nothing is near to."""
+    """Find the bounds of some boxes. Boxes after the last one get bounds that no row is near."""
     d, tiles = x.d, (x.n + TILE - 1) // TILE
     for box in range(first, end):
         for t in range(d):
@@ -100,7 +103,7 @@ def enclose(x: Lanes, first: i64, end: i64) -> None:
 
 @kernel
 def keys(x: Lanes, first: i64, end: i64, cells: Cells, bits: i64, out: Array[i64]) -> None:
-    """Number the cells of a grid that the points of some tiles stand in, so that cells with near numbers are near."""
+    """Write the number of each point's cell, so that cells with near numbers are near. out: (16 tiles,)."""
     for tile in range(first, end):
         key = splat(0, i64, TILE)
         for b in range(bits):
@@ -114,9 +117,9 @@ def keys(x: Lanes, first: i64, end: i64, cells: Cells, bits: i64, out: Array[i64
 
 @kernel
 def label(x: Lanes, run: Labels, limbs: i64, first: i64, end: i64, sites: Sites, k: i64, boxes: i64) -> None:
-    """Label the points of some boxes, and move those whose label has changed from cluster to cluster.
+    """Label the points of some boxes, and move those whose label has changed to their new clusters.
 
-    boxes: whether to look at boxes first.
+    boxes: 1: find the candidates of each box first; 0: compare points with all centroids.
     """
     _label(x, run, limbs, first, end, sites, k, boxes)
 
@@ -151,7 +154,7 @@ def _label(x: Lanes, run: Labels, limbs: i64, first: i64, end: i64, sites: Sites
 
 @apart
 def move(x: Lanes, values: Array[Point], run: Labels, tile: i64, changed: i64, limbs: i64, k: i64) -> None:
-    """Move the points of these lanes to the clusters of the labels that were found."""
+    """Move the points of some lanes to their new clusters. values: (d, 16) the tile; changed: a bit a lane."""
     left = changed
     for t in range(x.d):
         store(run.whole, TILE * t, integers(x, values, t))
@@ -170,7 +173,7 @@ def move(x: Lanes, values: Array[Point], run: Labels, tile: i64, changed: i64, l
 
 @inlined
 def _add_point(x: Lanes, run: Labels, lane: i64, j: i64, sign: i64, weight: i64, limbs: i64, k: i64) -> None:
-    """Add a point to a cluster, or take it away."""
+    """Add a point to the sums of a cluster (sign 1), or subtract it (sign -1)."""
     d = x.d
     if x.weighted != 0:
         for t in range(d):
@@ -182,7 +185,7 @@ def _add_point(x: Lanes, run: Labels, lane: i64, j: i64, sign: i64, weight: i64,
 
 @apart
 def put_down(run: Labels, limbs: i64, size: i64) -> None:
-    """Add what is waiting to the sums, in their limbs."""
+    """Add the pending sums to the limbs of the sums."""
     for at in range(size):
         waiting = run.added[at]
         run.added[at] = 0
@@ -197,8 +200,10 @@ def put_down(run: Labels, limbs: i64, size: i64) -> None:
 def advance(
     x: Lanes, run: Labels, limbs: i64, k: i64, boxes: i64, sites: Sites, steps: Steps, tolerance: f64, most: i64
 ) -> i64:
-    """Do complete iterations, `most` of them or as many as there are before one that would end the run or that has an
-    empty cluster: that one is begun, so that labels and sums are those of the centroids. Returns how many.
+    """Do complete iterations, and return their number: at most `most`.
+
+    It stops before an iteration that would end the run or that has an empty cluster. The assignment of that iteration
+    is done, so that labels and sums belong to the centroids. Its update is not.
     """
     count = (x.n + TILE * BOX - 1) // (TILE * BOX)
     for done in range(most):
@@ -211,13 +216,13 @@ def advance(
 
 @kernel
 def place(centroids: Array[f64], k: i64, d: i64, sites: Sites) -> None:
-    """Write centroids, (k, d), where they are compared with points."""
+    """Write centroids, (k, d), into the record by which points are compared with them."""
     put(centroids, k, d, sites)
 
 
 @inner
 def put(centroids: Array[f64], k: i64, d: i64, sites: Sites) -> None:
-    """The same."""
+    """See `place`. centroids: (k, d)."""
     columns, rows, longest = (k + GROUP - 1) // GROUP * GROUP, (k + TOGETHER - 1) // TOGETHER * TOGETHER, 0.0
     for j in range(columns):
         square = 0.0
@@ -235,7 +240,7 @@ def put(centroids: Array[f64], k: i64, d: i64, sites: Sites) -> None:
 
 @kernel
 def to_rows(x: Lanes, first: i64, end: i64, rows: Array[f64], m: i64, out: Array[f64], wide: i64) -> None:
-    """Squared distances of the points of some tiles to m rows, (m, d): out (m, wide), wide >= 16 tiles."""
+    """The squared distances of the points of some tiles to m rows. rows: (m, d); out: (m, wide), wide >= 16 tiles."""
     for tile in range(first, end):
         for j in range(m):
             distances(x.values + TILE * x.d * tile, rows + j * x.d, x.d, out + (j * wide + TILE * tile))

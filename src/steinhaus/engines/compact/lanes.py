@@ -1,8 +1,8 @@
 """Points in lanes: tiles of sixteen points, feature by feature, and their squared distances to rows.
 
-Every distance is summed in the order of `exact.distances.squared_distance`, for each lane by itself: so it has the same
-bits. Points of few features are labelled by them; those of many by scores in float64 where these suffice, which takes a
-third of the operations.
+In each lane, a distance is summed in the order of `exact.distances.squared_distance`, so it has the same bits. Points
+of few features are labelled by distances. Points of many features are labelled by scores in float64, which take a third
+of the operations. If the scores are too close, distances decide.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ F64x16, I64x16 = f64.of(TILE), i64.of(TILE)
 
 @inlined
 def integers(x: Lanes, tile: Array[Point], t: i64) -> I64x16:
-    """The grid's integers of feature t of a tile."""
+    """The integers that stand for feature t of a tile, (d, 16)."""
     if small_integer(Point):
         return convert(load(tile, TILE * t, TILE), i64)
     return convert(np.rint((convert(load(tile, TILE * t, TILE), f64) - x.offset[t]) * x.per_step[t]), i64)
@@ -46,7 +46,7 @@ def integers(x: Lanes, tile: Array[Point], t: i64) -> I64x16:
 
 @inlined
 def few_distances(tile: Array[Point], row: Array[f64], d: i64) -> F64x16:
-    """The squared distances of a tile to a row of fewer than sixteen features: summed in order."""
+    """The squared distances of a tile, (d, 16), to a row, (d,), of fewer than sixteen features, summed in order."""
     total = splat(0.0, f64, TILE)
     for t in range(d):
         e = convert(load(tile, TILE * t, TILE), f64) - row[t]
@@ -56,10 +56,10 @@ def few_distances(tile: Array[Point], row: Array[f64], d: i64) -> F64x16:
 
 @apart
 def many_distances(tile: Array[Point], row: Array[f64], d: i64) -> F64x8:
-    """The squared distances of half a tile to a row of sixteen features or more: sixteen running sums, folded by
-    halves; then the rest in order.
+    """The squared distances of half a tile to a row of at least sixteen features.
 
-    tile: where the half begins.
+    Sixteen sums are folded by halves, and the remaining features are added in order. tile: (d, 16) from the half on;
+    row: (d,).
     """
     sums = local(vector(f64, 8), 16)
     for s in unroll(16):
@@ -81,7 +81,7 @@ def many_distances(tile: Array[Point], row: Array[f64], d: i64) -> F64x8:
 
 @apart
 def distances(tile: Array[Point], row: Array[f64], d: i64, out: Array[f64]) -> None:
-    """Write the squared distances of a tile's points to a row, (16,)."""
+    """Write the squared distances of a tile, (d, 16), to a row, (d,). out: (16,)."""
     if d < FEW:
         store(out, 0, few_distances(tile, row, d))
     else:
@@ -91,7 +91,7 @@ def distances(tile: Array[Point], row: Array[f64], d: i64, out: Array[f64]) -> N
 
 @inlined
 def row_at(x: Lanes, place: i64) -> i64:
-    """The row that stands at a place; after the last place, that of the last."""
+    """The row at a place. Places after the last one have the row of the last."""
     if x.ordered != 0:
         return x.order[min(place, x.n - 1)]
     return min(place, x.n - 1)
@@ -99,10 +99,10 @@ def row_at(x: Lanes, place: i64) -> i64:
 
 @apart
 def distances_to_boxes(x: Lanes, group: i64, row: Array[f64]) -> F64x16:
-    """At most the squared distance of any point in each of sixteen boxes to a row; of many features, 0.
+    """A lower bound of the squared distances from points in each of sixteen boxes to a row, (d,); 0 for many features.
 
-    Rounding is monotone: the difference to the near side of the box is at most that to any point inside, and so are
-    its square and the sum of squares in the same order, as they are computed.
+    It needs no slack, because rounding is monotone. The computed difference to the near side of the box is at most that
+    to any point inside. So are its square, and the sum of squares in the same order.
     """
     total, at = splat(0.0, f64, TILE), group * x.d * GROUP
     if x.d < FEW:
@@ -115,10 +115,10 @@ def distances_to_boxes(x: Lanes, group: i64, row: Array[f64]) -> F64x16:
 
 @apart
 def candidates(x: Lanes, box: i64, sites: Sites, k: i64, bounds: Array[f64], some: Sites) -> i64:
-    """Put the centroids that may be nearest to a point in a box into `some`; how many they are.
+    """Write the centroids that may be nearest to a point in a box into `some`, and return their number.
 
-    One whose distance is at least what another's is at most is out of the question: see `distances_to_boxes`.
-    bounds: (k rounded up to 16,) to work in.
+    A centroid is left out if its lower bound exceeds another one's upper bound (see `distances_to_boxes`). bounds: (k
+    rounded up to 16,), work space.
     """
     d, wide, at = x.d, (k + GROUP - 1) // GROUP * GROUP, (box // GROUP * x.d) * GROUP + box % GROUP
     limit = splat(inf, f64, GROUP)
@@ -157,7 +157,7 @@ def _put(of: Sites, j: i64, to: Sites, place: i64, d: i64) -> None:
 
 @inner
 def nearest(tile: Array[Point], sites: Sites, k: i64, d: i64, labels: Array[i32]) -> None:
-    """Write the labels of a tile's points, (16,): the nearest of k centroids; ties to the first."""
+    """Write the labels of a tile, (d, 16): the nearest of k centroids, ties to the first. labels: (16,)."""
     if d < FEW:
         store(labels, 0, convert(_nearest_of_few(tile, sites, k, d), i32))
     else:
@@ -166,6 +166,7 @@ def nearest(tile: Array[Point], sites: Sites, k: i64, d: i64, labels: Array[i32]
 
 @apart
 def _nearest_of_few(tile: Array[Point], sites: Sites, k: i64, d: i64) -> I64x16:
+    # By distances. tile: (d, 16).
     best, label = splat(inf, f64, TILE), splat(0, i64, TILE)
     for j in range(0, k, TOGETHER):
         row = sites.rows + j * d
@@ -186,7 +187,10 @@ def _nearest_of_few(tile: Array[Point], sites: Sites, k: i64, d: i64) -> I64x16:
 
 @apart
 def _nearest_of_many(tile: Array[Point], sites: Sites, k: i64, d: i64, labels: Array[i32]) -> None:
-    """Label by scores; where the least two are too near for that, by distances: see `bounds.doubles`."""
+    """Label by scores, or by distances if the least two scores are too close (see `bounds.doubles`).
+
+    tile: (d, 16); labels: (16,).
+    """
     best, second, label = splat(inf, f64, TILE), splat(inf, f64, TILE), splat(0, i64, TILE)
     square = splat(0.0, f64, TILE)
     for t in range(d):
@@ -218,7 +222,7 @@ def _nearest_of_many(tile: Array[Point], sites: Sites, k: i64, d: i64, labels: A
 
 @apart
 def _settled(tile: Array[Point], rows: Array[f64], k: i64, d: i64) -> I64x8:
-    """The labels of half a tile, by distances."""
+    """The labels of half a tile, by distances. tile: (d, 16) from the half on; rows: (k, d)."""
     best, label = splat(inf, f64, 8), splat(0, i64, 8)
     for j in range(k):
         total = many_distances(tile, rows + j * d, d)

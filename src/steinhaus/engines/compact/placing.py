@@ -1,4 +1,4 @@
-"""Points on their way into lanes: their grid and sums are learnt there, and near ones are put next to each other."""
+"""Put points into lanes, near ones next to each other, and compute their grid and sums."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
 from steinhaus.points import Float64, Grid, Int64, Totals
 
-_SAMPLE = 1024  # points that tell how far they spread
-_BITS = 32  # of a cell's number
+_SAMPLE = 1024  # points from which ranges are estimated
+_BITS = 32  # bits of a cell's number
 
 
 class Placed:
-    """Points in lanes, in their own order or another one.
+    """Points x, (n, d), in lanes, in their own order or another one.
 
     Attributes
     ----------
     record, lanes
-        What kernels know of them.
+        The record by which kernels read the points.
     order
-        (n,) the row that stands at each place; None: its own.
+        (n,) the row at each place; None: the rows are in their own order.
     grid
-        Of exact sums.
+        The grid of exact sums.
     """
 
     def __init__(self, x: NDArray[Any], workers: Workers) -> None:
@@ -42,7 +42,7 @@ class Placed:
         self.groups = -(-self.boxes // GROUP)
         self.order: Int64 | None = None
         boxes = (self.groups if self.d < FEW else 0, self.d, GROUP)
-        self._boxed = False  # whether their bounds are known
+        self._boxed = False  # whether the bounds of the boxes are known
         self._put(
             Lanes(
                 values=np.empty((self.tiles, self.d, TILE), x.dtype),
@@ -78,7 +78,7 @@ class Placed:
         return Totals(of_all[:, np.newaxis], two_float(squares_of(squares.sum(0), self.grid.step)), self.n)
 
     def weigh(self, counts: Int64) -> Float64:
-        """Have each row count for so many, (n,); the sum of all squares by that, (2,)."""
+        """Set the counts of rows, (n,); return the sum of all squares times these, (2,)."""
         squares = np.zeros((self.workers.count, 3, limbs.PIECES, self.d), np.int64)
         rows, add = Handed(dense_rows(self.x, self.grid)), weighted_kernels.squares[self.x.dtype]
         self.workers.each(
@@ -88,8 +88,9 @@ class Placed:
         return limbs.squares_of(squares.sum(0), self.grid.step)
 
     def look(self, k: int) -> bool:
-        """See which boxes points of few features fill; before, put near ones next to each other where that pays for k
-        centroids. Whether that was done.
+        """Find the bounds of boxes, for points of few features; return whether the points have changed their order.
+
+        If it saves time for k centroids, near points are put next to each other first.
         """
         pays = self.order is None and ordered(self.n, self.d, k)
         if self.d >= FEW or (self._boxed and not pays):
@@ -101,7 +102,7 @@ class Placed:
         return pays
 
     def arrange(self, order: Int64) -> None:
-        """Let these rows stand at the places, (n,)."""
+        """Change the order of the points. order: (n,) the row at each place."""
         if self.record.weighted:
             of_rows = self.rows(self.record.weights)
             self._put(self.record._replace(weights=of_rows[order]))
@@ -112,7 +113,7 @@ class Placed:
             self._enclose()
 
     def _enclose(self) -> None:
-        """See which boxes the points fill."""
+        """Find the bounds of all boxes."""
         enclose = kernels.enclose[self.x.dtype]
         self.workers.each(
             lambda _, first, end: enclose(self.lanes, first, end), self.groups * GROUP, step(self.d, 2, TILE * BOX)
@@ -120,11 +121,11 @@ class Placed:
         self._boxed = True
 
     def placed(self, of_rows: NDArray[Any]) -> NDArray[Any]:
-        """What belongs to rows, (n,), in the order in which they stand here."""
+        """Values of rows, of_rows (n,), in the order of places."""
         return of_rows if self.order is None else of_rows[self.order]
 
     def rows(self, of_places: NDArray[Any]) -> NDArray[Any]:
-        """What belongs to places, (..., n), in the order of rows: a copy."""
+        """A copy of values of places, of_places (..., n), in the order of rows."""
         if self.order is None:
             return of_places.copy()
         found = np.empty_like(of_places)
@@ -135,7 +136,7 @@ class Placed:
         self.record, self.lanes = record, Handed(record)
 
     def _turn(self) -> Ranges:
-        """Bring the points into lanes; what they spread over, float64."""
+        """Bring the points into lanes; return their ranges in float64."""
         threads, turn = self.workers.count, kernels.turn[self.x.dtype]
         lowest = np.repeat(self.x[0].astype(np.float64), TILE)[np.newaxis].repeat(threads, 0)
         highest, bad = lowest.copy(), np.zeros(threads, np.int64)
@@ -152,8 +153,10 @@ class Placed:
         return Ranges(low.min(axis=(0, 2)), high.max(axis=(0, 2)), place)
 
     def _near_ones(self) -> Int64:
-        """The rows in an order in which neighbours are near, (n,): by the cells of a grid, whose longest side is halved
-        again and again.
+        """The rows in an order in which neighbours are near each other, (n,).
+
+        They are sorted by the numbers of their cells. Cells come from a box around the points, whose longest side is
+        halved again and again.
         """
         some = self.x[np.linspace(0, self.n - 1, min(self.n, _SAMPLE)).astype(np.int64)].astype(np.float64)
         low, high = np.percentile(some, [1, 99], axis=0)

@@ -1,4 +1,4 @@
-"""Points in memory, of few features or few in number: brought into lanes, labelled by squared distances in float64."""
+"""Few points, or points of few features, in memory: put into lanes, and labelled by squared distances in float64."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class CompactPoints:
     threads
         Threads to use, the calling one included; None: one a core.
     weights
-        What points count for; None: 1 each.
+        The weights of the points; None: 1 each.
 
     Raises
     ------
@@ -104,7 +104,7 @@ class CompactPoints:
         return self._placed.rows(out[:, : self.n])
 
     def two_nearest(self, run: Run) -> tuple[Float64, Float64]:
-        """See `TwoNearest.two_nearest`. From now on the run follows its centroids."""
+        """See `TwoNearest.two_nearest`. From then on the run follows its centroids (`following`)."""
         held = self._remember(run)
         if not isinstance(held, Following):
             held = self._held[run.key] = self._following(run, held)
@@ -124,6 +124,7 @@ class CompactPoints:
         """See `Sampling.nearest`."""
 
         def few(rows: Float64) -> CompactPoints:
+            # rows: (m, d)
             return CompactPoints(rows.astype(self._kind), threads=self._workers.count)
 
         return NearestRows(self.n, self.rows, partial(by_distances, self._distances_to), few, weights)
@@ -141,12 +142,12 @@ class CompactPoints:
         elif self.d < FEW:
             how = "all distances in float64"
         else:
-            how = "scores in float64, and distances where these cannot tell"
+            how = "scores in float64, and distances if scores are too close"
         small = f"{self.d} features" if self.d < FEW else f"{self.n * self.d} values in all"
         several = f", {runs} runs one after the other" if runs > 1 else ""
         return (
             f"Compact, because there are only {small}: {how}, of sixteen points at once to {k} centroids{several}. To "
-            "learn more of the points would take longer than it saves."
+            "prepare the points for screens would take longer than it saves."
         )
 
     def forget(self, key: Hashable) -> None:
@@ -161,7 +162,7 @@ class CompactPoints:
     # Runs
 
     def _tally(self, run: Run) -> Tally:
-        """Label the points by a run's centroids, if they are not."""
+        """The tally of a run. The points are labelled first if their labels do not belong to its centroids."""
         held = self._remember(run)
         if not held.are_of(run.centroids):
             held.place(run.centroids)
@@ -184,18 +185,18 @@ class CompactPoints:
         return held
 
     def _look(self, k: int) -> None:
-        """Put points in order where that pays for k centroids, and labels with them."""
+        """Put near points next to each other if that saves time for k centroids, and reorder labels with them."""
         labels = {key: self._placed.rows(held.labels[: self.n]) for key, held in self._held.items()}
         if self._placed.look(k):
             self._reorder(labels)
 
     def _reorder(self, labels: dict[Hashable, Int32]) -> None:
-        """Have labels, (n,) of each run by rows, in the order in which points stand now."""
+        """Put labels, (n,) of each run in the order of rows, into the order of places."""
         for key, of_rows in labels.items():
             self._held[key].reorder(self._placed.placed(of_rows))
 
     def _following(self, run: Run, held: Held) -> Following:
-        """A run that follows its centroids from now on: points of the same cluster are put next to each other."""
+        """Make a run follow its centroids. Points of the same cluster are put next to each other."""
         labels = {key: self._placed.rows(held.labels[: self.n]) for key, held in self._held.items()}
         self._placed.arrange(np.argsort(labels[run.key], kind="stable"))
         self._reorder(labels)
@@ -205,7 +206,7 @@ class CompactPoints:
         return following
 
     def _label(self, held: Held) -> None:
-        """Label all points by the centroids that are placed."""
+        """Label all points by the centroids of the run's state."""
         label, at_once = kernels.label[self._kind], step(self.d, compared(self.n, self.d, held.k), TILE * BOX)
         helpers = min(self._workers.count, -(-self._placed.boxes // at_once)) - 1
         parts = [held.part() for _ in range(helpers)]
@@ -222,11 +223,11 @@ class CompactPoints:
         held.add(parts)
 
     def _compared(self, held: Held) -> int:
-        """With how many centroids a point is compared, more or less."""
+        """The number of centroids that a point is compared with, about."""
         return 1 + held.k // 16 if isinstance(held, Following) else compared(self.n, self.d, held.k)
 
     def _follow(self, held: Following) -> None:
-        """Label all points by the centroids that are placed, some of which moved."""
+        """Label all points by the centroids of the run's state, of which some have moved."""
         follow, at_once = following_kernels.follow[self._kind], step(self.d, self._compared(held), TILE)
         handed, parts = self._parts(held, at_once)
 
@@ -240,13 +241,13 @@ class CompactPoints:
         held.followed()
 
     def _parts(self, held: Following, at_once: int) -> tuple[list[Handed], list[Labels]]:
-        """What threads work with that do so many tiles at once: records of all, and those of helpers."""
+        """The records of all threads, and those of the helpers alone; at_once: tiles in a task."""
         helpers = min(self._workers.count, -(-self._placed.tiles // at_once)) - 1
         parts = [held.part() for _ in range(helpers)]
         return [held.handed, *map(Handed, parts)], parts
 
     def _alone(self, run: Run, held: Held, tolerance: float, most: int) -> Run:
-        """Go ahead with a run on this thread, in one call."""
+        """Advance a run on this thread, in one call."""
         most = min(most, LIMITS.at_once)
         held.place(run.centroids)
         steps = steps_of(self.grid, self.totals, held.k, most)
@@ -261,7 +262,7 @@ class CompactPoints:
         return gone_on(run, held.centroids, self.totals, steps.history[:done])
 
     def _together(self, run: Run, held: Held, tolerance: float, most: int) -> Run:
-        """Go ahead with a run on all threads, which meet after each pass."""
+        """Advance a run on all threads, which meet after each pass."""
         most, done = min(most, LIMITS.at_once), 0
         held.place(run.centroids)
         steps = steps_of(self.grid, self.totals, held.k, most)

@@ -1,7 +1,4 @@
-"""Where the compact engine serves, and how: limits, each measured.
-
-Nothing here can change a result.
-"""
+"""The limits of the compact engine. Each is measured, and none can change a result."""
 
 from __future__ import annotations
 
@@ -9,29 +6,26 @@ from typing import NamedTuple
 
 
 class Limits(NamedTuple):
-    """Where one way takes over from another, as measured: docs/benchmarks.md, "Compact or screened"."""
+    """Limits of the compact engine, as measured: docs/benchmarks.md, "Compact or screened"."""
 
-    # Features below which all points are compact: 100,000 points, K = 20 and 100, of 2 to 8 features take a third to
-    # all of the screened engine's time; from 16 features on, screens by float32 are two to three times as fast.
+    # Below this many features, all points are compact. From here on, the dense engine's screens in float32 are faster.
     features: int = 16
-    # Features and centroids from both of which on the screened engine takes such points, too, where K is known: 50,000
-    # points of 12 features, K = 400, take 0.23 s there and 0.6 s here.
+    # If K is known, points with at least this many features and centroids go to the dense engine, too.
     screened_features: int = 8
     screened_centroids: int = 64
-    # Values up to which points of any number of features are compact: what the screened engine learns first takes
-    # longer than it saves. Of 4,601 x 58, K = 20, a fit takes two thirds of its time.
+    # Up to this many values, points of any number of features are compact. To prepare them for screens would take
+    # longer than it saves.
     values: int = 2**19
-    # Products of values and centroids up to which points of many features are labelled here, where labels alone are
-    # asked for.
+    # Up to this many products of values and centroids, `nearest` labels points of many features here.
     products: int = 2**21
-    # Points and centroids from both of which on points of few features are put in order and boxes are looked at.
+    # From this many points and centroids on, points of few features are ordered, and candidates are found by boxes.
     ordered_points: int = 4096
     ordered_centroids: int = 16
-    # Products of values and centroids that make a task, some 50 us.
+    # Products of values and centroids in a task, about 50 us.
     task: int = 2**18
-    # Such products an iteration up to which a run goes ahead on one thread, in one call: to meet takes threads 50 us.
+    # Up to this many such products an iteration, a run advances on one thread, in one call. Threads need 50 us to meet.
     alone: int = 2**21
-    # Iterations at most without a look at what else is going on.
+    # The most iterations of one call.
     at_once: int = 4096
 
 
@@ -39,7 +33,7 @@ LIMITS = Limits()
 
 
 def serves(n: int, d: int, k: int | None = None) -> bool:
-    """Whether (n, d) points are for this engine; k: the centroids of a run, where that is known."""
+    """Whether this engine should take (n, d) points; k: the centroids of a run, if known."""
     if k is not None and k >= LIMITS.screened_centroids and LIMITS.screened_features <= d < LIMITS.features:
         return n * d <= LIMITS.values
     return d < LIMITS.features or n * d <= LIMITS.values
@@ -51,10 +45,10 @@ def ordered(n: int, d: int, k: int) -> bool:
 
 
 def compared(n: int, d: int, k: int) -> int:
-    """With how many of k centroids a point is compared, more or less."""
+    """The number of centroids, of k, that a point is compared with, about."""
     return min(k, 16 + k // 8) if ordered(n, d, k) else k
 
 
 def step(d: int, k: int, points: int) -> int:
-    """How many tiles, or boxes, of so many points make a task, where each point is compared with k rows."""
+    """The number of tiles or boxes, of `points` points each, in a task; k: the rows that a point is compared with."""
     return max(1, LIMITS.task // (k * d * points))

@@ -1,4 +1,4 @@
-"""Labels and distances alone, of points that are not fitted: tile by tile, without a look at all of them before."""
+"""Labels and distances of points that were not fitted. Each tile is read once, and nothing is computed in advance."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ from steinhaus.errors import DataError
 from steinhaus.points import Float64, Int32
 from steinhaus.resources import available_cores
 
-_SHARE = 2**21  # what another thread is started for
+_SHARE = 2**21  # products for each further thread
 
 
 def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) -> Int32:
-    """The label of each point's nearest centroid, ties to the lowest; see `engines.nearest`."""
+    """The nearest centroid of each point of x, (n, d) -> (n,). Ties go to the lowest. centroids: (k, d).
+
+    See `engines.nearest`.
+    """
     (n, d), k = x.shape, len(centroids)
     tiles, kernel = -(-n // TILE), predict_kernels.label[x.dtype]
     labels, sites = np.empty(tiles * TILE, np.int32), sites_of(centroids)
@@ -40,7 +43,7 @@ def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) 
 
 
 def distances(x: NDArray[Any], rows: Float64, *, threads: int | None = None) -> Float64:
-    """The Euclidean distances of points, (n, d), to rows, (m, d), of few features -> (n, m) float64."""
+    """The Euclidean distances of points x, (n, d), of few features, to rows, (m, d) -> (n, m) float64."""
     (n, d), m = x.shape, len(rows)
     wide, kernel = -(-m // GROUP) * GROUP, predict_kernels.measure[x.dtype]
     across, out = np.zeros((d, wide)), np.empty((n, m))
@@ -56,6 +59,6 @@ def distances(x: NDArray[Any], rows: Float64, *, threads: int | None = None) -> 
 
 
 def _workers(threads: int | None, work: int) -> Workers:
-    """No more threads than there is work for."""
+    """At most as many threads as the work, in products, is enough for."""
     most = 1 + work // _SHARE
     return Workers(min(threads or available_cores(), most) if most > 1 else 1)

@@ -1,4 +1,4 @@
-"""Labels and distances of points that stand in rows."""
+"""Kernels that label and measure points of an array, without lanes of their own."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def label(
     tile: Array[Point],
     labels: Array[i32],
 ) -> i64:
-    """Label sixteen points at a time, first <= tile < end; 1 where a value is not finite, else 0.
+    """Label the tiles first <= tile < end, of sixteen points each; return 1 if a value is not finite, else 0.
 
-    rows: (n, d); tile: (d, 16), to work in; labels: (16 tiles,).
+    rows: (n, d); tile: (d, 16), work space; labels: (16 tiles,).
     """
     bad = splat(0.0, f64, TILE)
     for number in range(first, end):
@@ -53,8 +53,9 @@ def measure(
     last: Array[f64],
     out: Array[f64],
 ) -> None:
-    """Distances of the points first <= i < end, of few features, to m rows: across (d, wide), out (n, m); last: (16,)
-    to work in.
+    """The distances of the points first <= i < end, of few features, to m rows.
+
+    rows: (n, d) the points; across: (d, wide) the m rows, transposed; out: (n, m); last: (16,), work space.
     """
     for i in range(first, end):
         for j in range(0, wide, GROUP):

@@ -1,4 +1,4 @@
-"""Records of the compact engine: what kernels know of points, centroids and runs, and the memory they work in."""
+"""Records of the compact engine: points, centroids and runs as kernels read them, and work space."""
 
 from __future__ import annotations
 
@@ -6,110 +6,110 @@ from typing import NamedTuple
 
 from steinhaus.jit.annotations import Array, Point, f64, i32, i64, u64
 
-TILE = 16  # points
-BOX = 4  # tiles that share a box
-GROUP = 16  # boxes that are looked at at once
-FEW = 16  # features below which a distance is summed in order
-TOGETHER = 4  # centroids that few features are compared with at once: their number is rounded up to it
-ROWS = 512  # rows whose sum is kept, so that one is found without a look at all
+TILE = 16  # points of a tile
+BOX = 4  # tiles of a box
+GROUP = 16  # boxes, or centroids, that one instruction works on
+FEW = 16  # below this many features, a distance is summed in order
+TOGETHER = 4  # centroids that a point is compared with at once; tables are rounded up to a multiple
+ROWS = 512  # rows of a block; the sum of each block is kept, so that a row is found quickly
 
 
 def centroid_rows(k: int) -> int:
-    """Rows of a table for k centroids: the last one is repeated, which no tie ever goes to."""
+    """Rows of a table for k centroids. Copies of the last centroid fill it up; they never win a tie."""
     return -(-k // TOGETHER) * TOGETHER
 
 
 class Lanes(NamedTuple):
-    """The points, and their grid: the integers are (x - offset) * per_step.
+    """Points and their grid. The integer that stands for a value x is (x - offset) * per_step, rounded.
 
-    A box is what `BOX` tiles spread over: bounds of each feature. There are boxes where there are few features.
+    A box holds the least and greatest value of each feature in `BOX` tiles. Points of many features have no boxes.
     """
 
-    values: Array[Point]  # (tiles, d, 16); after the last point, copies of it
+    values: Array[Point]  # (tiles, d, 16); copies of the last point fill the last tile
     n: i64
     d: i64
     offset: Array[f64]  # (d,)
     per_step: Array[f64]  # (d,)
-    order: Array[i64]  # (n,) the row that stands at a place
-    ordered: i64  # 0: each row stands at its own place, and there is no `order`
-    weights: Array[i64]  # (n,) what the point at each place counts for, if `weighted`
+    order: Array[i64]  # (n,) the row at each place
+    ordered: i64  # 0: each row is at its own place, and `order` is empty
+    weights: Array[i64]  # (n,) the count of the point at each place, if `weighted`
     weighted: i64
     low: Array[f64]  # (groups, d, 16) the least value in each box
-    high: Array[f64]  # (groups, d, 16) the greatest value
+    high: Array[f64]  # (groups, d, 16) the greatest value in each box
 
 
 class Sites(NamedTuple):
-    """Centroids, or some of them."""
+    """All centroids of a run, or some of them."""
 
     rows: Array[f64]  # (centroid_rows(k), d)
-    names: Array[i64]  # (centroid_rows(k),) their numbers
-    across: Array[f64]  # (d, k rounded up to 16); after the last one, copies of it
-    halves: Array[f64]  # (centroid_rows(k),) of their squared norms; infinite after the last one
-    longest: Array[f64]  # (1,) the greatest of their squared norms
+    names: Array[i64]  # (centroid_rows(k),) the numbers of the centroids
+    across: Array[f64]  # (d, k rounded up to 16) the centroids transposed; copies of the last one fill it up
+    halves: Array[f64]  # (centroid_rows(k),) half the squared norms; infinite after the last centroid
+    longest: Array[f64]  # (1,) the greatest squared norm
 
 
 class Labels(NamedTuple):
-    """The labels of a run, and what one thread has added up by them."""
+    """The labels of a run, and the sums and counts of one thread."""
 
-    labels: Array[i32]  # (16 tiles,), -1: none yet
+    labels: Array[i32]  # (16 tiles,), -1: no label yet
     sums: Array[i64]  # (limbs, k, d)
     counts: Array[i64]  # (k,)
-    added: Array[i64]  # (k, d) zeros between calls
-    found: Array[i32]  # (16,) to work in
-    whole: Array[i64]  # (d, 16) to work in
-    some: Sites  # to work in: centroids that may be nearest
-    bounds: Array[f64]  # (k rounded up to 16,) to work in
+    added: Array[i64]  # (k, d) pending sums; zeros between calls
+    found: Array[i32]  # (16,) work space: new labels
+    whole: Array[i64]  # (d, 16) work space: integers of a tile
+    some: Sites  # work space: candidates of a box
+    bounds: Array[f64]  # (k rounded up to 16,) work space
 
 
 class Followed(NamedTuple):
-    """What is known of each point besides its label, and which centroids moved since: see `following_kernels`."""
+    """The two centroids of each point, and the centroids that moved: see `following_kernels`."""
 
-    firsts: Array[f64]  # (16 tiles,) the squared distance to the centroid of its label
-    seconds: Array[f64]  # (16 tiles,) that to another one
-    others: Array[i32]  # (16 tiles,) which one
-    rest: Array[f64]  # (16 tiles,) at most that to any other centroid
-    moved: Array[i64]  # (k,) centroids
-    moves: Array[i64]  # (k + 1,) whether each centroid, counted from 1, is among them; 0 for that there is not
-    many: Array[i64]  # (2,) how many moved, and how many centres there are
+    firsts: Array[f64]  # (16 tiles,) the squared distance to the point's own centroid
+    seconds: Array[f64]  # (16 tiles,) the squared distance to another centroid
+    others: Array[i32]  # (16 tiles,) the number of that centroid
+    rest: Array[f64]  # (16 tiles,) at most the squared distance to any third centroid
+    moved: Array[i64]  # (k,) the centroids that moved
+    moves: Array[i64]  # (k + 1,) 1 at place j + 1: centroid j moved; place 0 stands for `NOBODY`
+    many: Array[i64]  # (2,) the number of centroids that moved, and of centres
     centres: Array[f64]  # (m, d) rows that tiles lie around; they never change
-    centre: Array[i64]  # (tiles,) which one a tile lies around
-    radius: Array[f64]  # (tiles,) at least how far any of its points lies from it
-    apart: Array[f64]  # (m, k) at most how far the centroids that moved are from each of these rows, in their order
+    centre: Array[i64]  # (tiles,) the number of the tile's centre
+    radius: Array[f64]  # (tiles,) at least the distance of any point of the tile from its centre
+    apart: Array[f64]  # (m, k) at most the distances of centres from the centroids that moved, in the order of `moved`
 
 
 class Cells(NamedTuple):
-    """Cells of a grid over the features, which is halved along one feature after the other."""
+    """A box that is cut into cells by halving it along one feature after the other."""
 
-    low: Array[f64]  # (d,) where it begins
+    low: Array[f64]  # (d,) the lower side of the box
     scale: Array[f64]  # (d,) cells a unit
-    most: Array[f64]  # (d,) the last cell
-    feature: Array[i64]  # (bits,) which one is halved
-    shift: Array[i64]  # (bits,) the bit of its cell that tells the halves apart
+    most: Array[f64]  # (d,) the number of the last cell along each feature
+    feature: Array[i64]  # (bits,) the feature that each halving cuts
+    shift: Array[i64]  # (bits,) the bit of the cell's number along this feature that tells the halves apart
 
 
 class Draw(NamedTuple):
-    """What is known while rows are drawn.
+    """The state of k-means++ while it chooses rows.
 
-    What a point costs is its squared distance to the nearest row chosen so far, times how often it counts; its integer
-    is that, scaled.
+    The cost of a point is its squared distance to the nearest row chosen so far, times its count. Its integer is the
+    cost, scaled and rounded (see `seeding.plus_plus`).
     """
 
-    closest: Array[f64]  # (16 tiles,) squared distances to the nearest chosen row: infinite at first; 0 after the last
-    times: Array[f64]  # (16 tiles,) how often each point counts, if `weighted`
+    closest: Array[f64]  # (16 tiles,) distance^2 to the nearest chosen row, infinite at first; 0 after the last point
+    times: Array[f64]  # (16 tiles,) count of each point, if `weighted`
     weighted: i64
     far: Array[f64]  # (boxes,) the greatest `closest` in each box; -1 after the last box
-    most: Array[f64]  # (boxes,) the greatest cost in each
-    inside: Array[i64]  # (boxes,) the sum of the integers in each; -1: not known
-    integers: Array[i64]  # (16 tiles,) of each row
-    sums: Array[i64]  # (blocks,) of the integers of `ROWS` rows
-    words: Array[u64]  # random ones
+    most: Array[f64]  # (boxes,) the greatest cost in each box
+    inside: Array[i64]  # (boxes,) the sum of the integers in each box; -1: not known
+    integers: Array[i64]  # (16 tiles,) the integer of each row
+    sums: Array[i64]  # (blocks,) the sum of the integers of each block of `ROWS` rows
+    words: Array[u64]  # (words,) random bits
     rows: Array[f64]  # (trials, d) candidates
-    candidates: Array[i64]  # (trials AHEAD,) drawn at once
-    ahead: Array[i64]  # (k,) for how many rows candidates are drawn at once, by how many are chosen
-    within: Array[i64]  # (trials AHEAD,) where within their integers the numbers lie that they were drawn by
-    picked: Array[i64]  # (trials,) which of them are compared
-    chosen: Array[i64]  # (k,) rows
-    state: Array[i64]  # (2,) how many rows are chosen, how many words are used
-    gains: Array[i64]  # (trials,) what the sum of all changes by, if a candidate is chosen
-    near: Array[f64]  # (16,) to work in
-    whole: Array[i64]  # (16,) to work in
+    candidates: Array[i64]  # (trials AHEAD,) candidates that are drawn at once
+    ahead: Array[i64]  # (k,) number of rows chosen -> number of rows for which candidates are drawn at once
+    within: Array[i64]  # (trials AHEAD,) the place of each candidate's number in the interval of its row
+    picked: Array[i64]  # (trials,) the candidates that are compared
+    chosen: Array[i64]  # (k,) the rows chosen
+    state: Array[i64]  # (2,) number of rows chosen, number of words used
+    gains: Array[i64]  # (trials,) the change of the sum of all integers if a candidate is chosen
+    near: Array[f64]  # (16,) work space
+    whole: Array[i64]  # (16,) work space

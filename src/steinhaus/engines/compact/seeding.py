@@ -13,7 +13,7 @@ from steinhaus.seeding import AHEAD, Stream, ahead, first_row, sum_bits
 
 
 def plus_plus(points: Placed, k: int, stream: Stream, weights: Int64 | None, trials: int) -> Int64:
-    """Choose rows, as many of k as there are at a distance from the others; see `Seeding.plus_plus`."""
+    """Choose k rows, or fewer if all other points are at distance 0; see `Seeding.plus_plus`. weights: (n,)."""
     n, places, boxes = points.n, points.tiles * TILE, points.groups * GROUP
     points.look(k)
     closest, times = np.zeros(places), np.zeros(0 if weights is None else places)

@@ -1,4 +1,4 @@
-"""Greedy k-means++ on points in lanes: the rows that `seeding.plus_plus` draws, from the same random numbers."""
+"""Greedy k-means++ on points in lanes: the same rows as `seeding.plus_plus`, from the same random numbers."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from steinhaus.jit.types import Array, Point, boolean, f64, i64, u64
 
 @kernel
 def choose(x: Lanes, values: Array[Point], draw: Draw, k: i64, trials: i64, bits: i64, words: i64) -> i64:
-    """Choose rows until there are k, at least the first of which is given; 1 where the words do not suffice.
+    """Choose rows until there are k. At least one row is given. Return 1 if there are too few random words, else 0.
 
-    Rows may be left to choose where all distances are 0, or too small for integers.
-    values: (n, d) the points as rows; bits: of the sum of all integers.
+    It ends with fewer rows if all distances are 0, or too small for integers. values: (n, d) the points as rows; bits:
+    those of the sum of all integers.
     """
     groups = (x.n + TILE * BOX * GROUP - 1) // (TILE * BOX * GROUP)
     known = 0.0
@@ -57,7 +57,7 @@ def choose(x: Lanes, values: Array[Point], draw: Draw, k: i64, trials: i64, bits
 def _choose_among(
     x: Lanes, values: Array[Point], draw: Draw, groups: i64, many: i64, k: i64, trials: i64, scale: f64
 ) -> None:
-    """Choose rows while enough of the candidates are left whose numbers are within their integers."""
+    """Choose rows from the candidates while enough of them are valid. values: (n, d) the points as rows."""
     first = _pick(draw, 0, many, trials)
     while draw.state[0] < k and first >= 0:
         for m in range(trials):
@@ -81,9 +81,7 @@ def _choose_among(
 
 @inner
 def _pick(draw: Draw, first: i64, many: i64, trials: i64) -> i64:
-    """Pick so many candidates, from the first on, that are not to be passed over; the next one, -1 if there are too
-    few.
-    """
+    """Pick the next valid candidates, `trials` of them; return the place after the last, or -1 if there are too few."""
     found, c = 0, first
     while found < trials and c < many:
         if draw.within[c] < draw.integers[draw.candidates[c]]:
@@ -95,13 +93,14 @@ def _pick(draw: Draw, first: i64, many: i64, trials: i64) -> i64:
 
 @inlined
 def _read(values: Array[Point], d: i64, i: i64, row: Array[f64]) -> None:
+    # values: (n, d); row: (d,).
     for t in range(d):
         row[t] = f64(values[i * d + t])
 
 
 @inlined
 def _times(draw: Draw, closest: F64x16, tile: i64) -> F64x16:
-    """What the points of a tile cost."""
+    """The costs of the points of a tile."""
     if draw.weighted != 0:
         return closest * load(draw.times, TILE * tile, TILE)
     return closest
@@ -109,7 +108,7 @@ def _times(draw: Draw, closest: F64x16, tile: i64) -> F64x16:
 
 @inlined
 def _distances(x: Lanes, draw: Draw, tile: i64, row: Array[f64]) -> F64x16:
-    """The squared distances of a tile's points to a row."""
+    """The squared distances of a tile's points to a row, (d,)."""
     if x.d < FEW:
         return few_distances(x.values + TILE * x.d * tile, row, x.d)
     distances(x.values + TILE * x.d * tile, row, x.d, draw.near)
@@ -118,13 +117,13 @@ def _distances(x: Lanes, draw: Draw, tile: i64, row: Array[f64]) -> F64x16:
 
 @inlined
 def _near(x: Lanes, draw: Draw, group: i64, row: Array[f64]) -> i64:
-    """The boxes of a group in which a point may be nearer to a row than to all that are chosen, a bit each."""
+    """The boxes of a group in which a point may be nearer to a row, (d,), than to all chosen rows: a bit each."""
     return i64(bits_of(distances_to_boxes(x, group, row) < load(draw.far, GROUP * group, GROUP)))
 
 
 @inner
 def _take(x: Lanes, draw: Draw, groups: i64) -> None:
-    """Distances to the first of `rows` count from now on."""
+    """Update `closest` by the distances to the first of `rows`, which was just chosen."""
     tiles = (x.n + TILE - 1) // TILE
     for group in range(groups):
         left = _near(x, draw, group, draw.rows)
@@ -151,7 +150,7 @@ def _most(draw: Draw, groups: i64) -> f64:
 
 @inner
 def _count(x: Lanes, draw: Draw, groups: i64, scale: f64, anew: boolean) -> i64:
-    """Bring the integers and their sums up to date, or make them anew; the sum of all."""
+    """Update the integers and their sums, or compute them anew; return the sum of all."""
     total = 0
     for box in range(GROUP * groups):
         if draw.far[box] >= 0.0:
@@ -183,9 +182,10 @@ def _count_box(x: Lanes, draw: Draw, box: i64, scale: f64) -> None:
 
 @inner
 def _draw(draw: Draw, trials: i64, total: i64, words: i64) -> i64:
-    """Draw an integer below a total for each trial into `candidates`, as `Stream.below` does: words at or above the
-    largest multiple of it are drawn again, once all have been drawn. The number of words used in all; -1 where they do
-    not suffice.
+    """Draw an integer below `total` for each trial into `candidates`, in the way of `Stream.below`.
+
+    Words at or above the largest multiple of the total are drawn again, after all others. Returns the number of words
+    used so far; -1 if there are too few.
     """
     used, span = draw.state[1], u64(total)
     last = u64(0) - u64(1)
@@ -210,7 +210,7 @@ def _draw(draw: Draw, trials: i64, total: i64, words: i64) -> i64:
 
 @inner
 def _find(draw: Draw, m: i64) -> None:
-    """Replace what a trial drew by the first row up to which the integers add up to more, and what is left within."""
+    """Find the row whose interval holds the number of a candidate. It replaces the number; `within` gets the rest."""
     left, block = draw.candidates[m], 0
     while left >= draw.sums[block]:
         left -= draw.sums[block]
@@ -224,7 +224,7 @@ def _find(draw: Draw, m: i64) -> None:
 
 @inner
 def _gain(x: Lanes, draw: Draw, group: i64, row: Array[f64], scale: f64) -> i64:
-    """What the integers of a group of boxes change by, if a row is chosen."""
+    """The change of the sum of the integers in a group of boxes if a row, (d,), is chosen."""
     tiles, gain = (x.n + TILE - 1) // TILE, 0
     left = _near(x, draw, group, row)
     while left != 0:

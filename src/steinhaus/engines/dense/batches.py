@@ -1,6 +1,6 @@
-"""Batches of points: some rows at a time, labelled and added up exactly, without anything remembered of them.
+"""Batches of points: each call labels some rows and adds them up exactly. No state is kept between calls.
 
-One grid, made of all points, serves every batch; so a batch costs no survey.
+The grid is that of all points, so a batch needs no ranges of its own.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
 from steinhaus.points import Float64, Int64, Tally
 
-_SCREENED = 2**23  # features of pairs in a batch, from which on screens save more than they cost
-_SHARE = 2**20  # features of pairs that are worth a thread
+_SCREENED = 2**23  # points times centroids times features: above this, screens save more than they cost
+_SHARE = 2**20  # points times centroids times features for each thread
 
 
 class Batches:
-    """(n, d) points in memory, of which some at a time are labelled and added up, without weights.
+    """(n, d) points in memory for mini-batches, without weights.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class Batches:
         Parameters
         ----------
         rows
-            (m,) which; each counts as often as it is named.
+            (m,) the points. A point that stands several times counts as often.
         centroids
             (k, d)
 
@@ -93,4 +93,4 @@ class Batches:
 
         self._workers.each(add, m, step)
         tally = Tally(*((sums[0], counts[0]) if parts == 1 else (sums.sum(0), counts.sum(0))))
-        return tally, float(np.cumsum(distances)[-1])  # added one after the other: the same with every NumPy
+        return tally, float(np.cumsum(distances)[-1])  # a cumulative sum has the same order with every NumPy

@@ -1,4 +1,4 @@
-"""Which centroids are candidates of a tile: by gaps, by the directions, and what is recorded for the next pass.
+"""The candidates of a tile: centroids that gaps and directions leave open. Their gaps are recorded for the next pass.
 
 See `bounds.gaps`. Notation as in `bounds`.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from steinhaus.engines.bounds.gaps import accumulated, gap, recorded
 from steinhaus.engines.dense.certifying import bounds, uppers
 from steinhaus.engines.dense.products import products
-from steinhaus.engines.dense.records import ANCHORED, RENEW, SCREENED, TILE, Change, Gaps, Orders, Tiles, View
+from steinhaus.engines.dense.records import RENEW, SCREENED, TILE, Change, Gaps, Tiles, View
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
 from steinhaus.jit.build import apart, inlined, inner
 from steinhaus.jit.operations import (
@@ -30,26 +30,23 @@ INFINITY = float("inf")
 
 
 @apart
-def select_candidates(
-    s: Source, view: View, orders: Orders, change: Change, tile: Tile, run: RunSlice, mode: i64
-) -> i64:
-    """List a tile's candidates in `chosen`, ascending. Returns how many."""
+def select_candidates(s: Source, view: View, change: Change, tile: Tile, run: RunSlice, mode: i64) -> i64:
+    """List a tile's candidates in `chosen`, ascending; return their number."""
     gaps, chosen = view.gaps, s.scratch.chosen
     gaps.fallen[run.at_tile] = accumulated(gaps.fallen[run.at_tile], _fall(gaps, tile, run))
-    ahead = orders.spare[run.run] * tile.size if mode == RENEW else f32(0.0)
-    count = _open_gaps(gaps, tile, run, gaps.fallen[run.at_tile] + ahead, chosen)
+    count = _open_gaps(gaps, tile, run, gaps.fallen[run.at_tile], chosen)
     if mode == RENEW:
         view.anchors.used[run.at_tile] = 0
         for q in range(run.width):
             view.anchors.slots[run.at + q] = 0
-    if count > (1 if mode == ANCHORED else orders.straight[run.run]):
+    if count > 1:
         count = _screen_by_directions(s, view, change, tile, run, count)
     return count
 
 
 @inner
 def _fall(gaps: Gaps, tile: Tile, run: RunSlice) -> f32:
-    """At most how much the best score of any lane fell in the last step: as much as the worst of the tile's labels."""
+    """The most that the best score of any lane fell in the last step: the largest fall among the tile's labels."""
     most = splat(0.0, f32, 16)
     for q in range(0, run.width, 16):
         now = fma(load(gaps.size, run.column + q, 16), splat(tile.size, f32, 16), load(gaps.fall, run.column + q, 16))
@@ -60,7 +57,7 @@ def _fall(gaps: Gaps, tile: Tile, run: RunSlice) -> f32:
 
 @inner
 def _open_gaps(gaps: Gaps, tile: Tile, run: RunSlice, since: f32, chosen: Array[i64]) -> i64:
-    """List the centroids whose gap may have closed, ascending. Returns how many."""
+    """List the centroids whose gap may have closed in `chosen`, (K,), ascending; return their number."""
     found = 0
     for q in range(0, run.k, 16):
         risen = fma(load(gaps.travelled, run.column + q, 16), tile.size, load(gaps.risen, run.column + q, 16))
@@ -76,9 +73,7 @@ def _open_gaps(gaps: Gaps, tile: Tile, run: RunSlice, since: f32, chosen: Array[
 
 @apart
 def _screen_by_directions(s: Source, view: View, change: Change, tile: Tile, run: RunSlice, count: i64) -> i64:
-    """Drop candidates without an anchor in this tile that are out of the question by the directions. Returns how many
-    stay.
-    """
+    """Drop candidates by the directions, if they have no anchor in this tile. Return the number of those that stay."""
     scratch, tiles = s.scratch, s.tiles
     many, ours = split_by_anchors(view, run, scratch.chosen, count, scratch.others, scratch.kept)
     if not many:
@@ -99,7 +94,10 @@ def _screen_by_directions(s: Source, view: View, change: Change, tile: Tile, run
 def split_by_anchors(
     view: View, run: RunSlice, chosen: Array[i64], count: i64, others: Array[i64], kept: Array[i64]
 ) -> tuple[i64, i64]:
-    """List the candidates whose products with their anchors are not kept in this tile, and those whose are."""
+    """Split the candidates, chosen[c], c < count: those without a kept product in this tile, and those with one.
+
+    others, kept: (K,) the two lists. Returns their lengths.
+    """
     many, ours = 0, 0
     for c in range(count):
         if view.anchors.slots[run.at + chosen[c] - run.first] == u8(0):
@@ -113,8 +111,9 @@ def split_by_anchors(
 
 @inner
 def _drop(s: Source, gaps: Gaps, tile: Tile, run: RunSlice, count: i64, many: i64) -> i64:
-    """Take those of the `others`, part of the candidates, off the list whose upper bounds reach no lane's `least`.
-    Returns how many stay.
+    """Drop those of the `others` from the candidates whose upper bounds reach no lane's `least`.
+
+    The `others` are a part of the candidates. Returns the number of candidates that stay.
     """
     scratch, chosen = s.scratch, s.scratch.chosen
     low0, low1 = load(scratch.least, 0, 16), load(scratch.least, 16, 16)
@@ -136,7 +135,7 @@ def _drop(s: Source, gaps: Gaps, tile: Tile, run: RunSlice, count: i64, many: i6
 
 @apart
 def measure_gaps(s: Source, gaps: Gaps, tile: Tile, run: RunSlice, count: i64) -> None:
-    """Record the gaps of the candidates as they are now; `near` gets them bare."""
+    """Record the gaps of the candidates; `near` gets the gaps of this step."""
     scratch = s.scratch
     low0, low1 = load(scratch.least, 0, 16), load(scratch.least, 16, 16)
     for c in range(count):
@@ -147,14 +146,14 @@ def measure_gaps(s: Source, gaps: Gaps, tile: Tile, run: RunSlice, count: i64) -
 
 @inlined
 def _gap(upper: Array[f32], c: i64, low0: F32x16, low1: F32x16) -> f32:
-    """By how much every lane's best score exceeds the upper bound of candidate c; low0, low1: the lanes' `least`."""
+    """At most the gap of candidate c: every lane's `least`, low0 and low1, less the upper bound. upper: (32 K,)."""
     above0, above1 = load(upper, TILE * c, 16), load(upper, TILE * c + 16, 16)
     return least(minimum(gap(low0, above0), gap(low1, above1)))
 
 
 @inlined
 def _record(now: f32, q: i64, gaps: Gaps, tile: Tile, run: RunSlice) -> None:
-    """Write a gap as it is now into the table, relative to all steps so far."""
+    """Write a gap of this step into the table, relative to the sums of all steps."""
     column = run.column + q
     gaps.gaps[run.at + q] = recorded(
         now, tile.size, gaps.travelled[column], gaps.risen[column], gaps.fallen[run.at_tile]
@@ -168,7 +167,7 @@ def _record(now: f32, q: i64, gaps: Gaps, tile: Tile, run: RunSlice) -> None:
 def directed_products(
     tiles: Tiles, tile: Tile, rows: Array[f32], chosen: Array[i64], count: i64, out: Array[f32]
 ) -> None:
-    """Write the products of a tile's projections with some rows of (K, p) into `out`."""
+    """Write the products of a tile's projections with the rows chosen[c], c < count. rows: (K, p); out: (32 K,)."""
     p = tiles.p
     low = tiles.projections + tile.number * TILE * p
     products(low, low + 16 * p, rows, p, chosen, count, p, out, p > 0)
@@ -176,7 +175,10 @@ def directed_products(
 
 @apart
 def anchored_products(s: Source, view: View, tile: Tile, run: RunSlice, chosen: Array[i64], count: i64) -> None:
-    """Write the products of a tile with listed centroids from their anchors, x . a + b . P'delta, into `out`."""
+    """Write the products of a tile with centroids from their anchors, x . a + b . P'delta, into `out`.
+
+    chosen: (K,), of which the first `count` are the centroids.
+    """
     out = s.scratch.out
     directed_products(s.tiles, tile, view.anchored.rows, chosen, count, out)
     for c in range(count):
@@ -187,7 +189,7 @@ def anchored_products(s: Source, view: View, tile: Tile, run: RunSlice, chosen: 
 
 @apart
 def keep_products(s: Source, view: View, run: RunSlice, count: i64) -> i64:
-    """Keep the products of the candidates that are nearest, as many as there is room for. Returns how many."""
+    """Keep the products of the nearest candidates, as many as fit; return their number."""
     near, out, room = s.scratch.near, s.scratch.out, run.room
     limit = _nearest_limit(near, count, room)
     kept = 0
@@ -202,7 +204,10 @@ def keep_products(s: Source, view: View, run: RunSlice, count: i64) -> i64:
 
 @inner
 def _nearest_limit(near: Array[f32], count: i64, room: i64) -> f32:
-    """A gap that no more candidates than there is room for lie below: by halving the range."""
+    """A limit such that at most `room` gaps, of near[c], c < count, are not above it. near: (K,).
+
+    It is found by halving the range.
+    """
     limit = f32(INFINITY)
     if count > room:
         high, below = f32(0.0), f32(0.0)

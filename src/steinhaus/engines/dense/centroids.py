@@ -1,15 +1,14 @@
-"""Centroids before a pass: where they are in the frame, their bounds, how far they went."""
+"""Centroids before a pass: their place in the frame, their bounds, and how far they have moved."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from steinhaus.engines.bounds.gaps import accumulated, step_bound
-from steinhaus.engines.bounds.rounding import SLACK, length_above
+from steinhaus.engines.bounds.rounding import SLACK
 from steinhaus.engines.bounds.scores import FAR, UNKNOWN, across_bound, drift_bound, plain_floor, product_slope
 from steinhaus.engines.dense.products import halve, halved_sum
-from steinhaus.engines.dense.records import Anchors, CentroidFrame, View
-from steinhaus.engines.exact.distances import squared_distance
+from steinhaus.engines.dense.records import CentroidFrame, View
 from steinhaus.jit.build import inner, kernel, loose
 from steinhaus.jit.operations import fma, load, splat, store
 from steinhaus.jit.types import Array, boolean, f32, f64, i64
@@ -19,10 +18,10 @@ from steinhaus.jit.types import Array, boolean, f32, f64, i64
 def prepare(
     view: View, frame: CentroidFrame, first: i64, end: i64, column: i64, fresh: i64, row: Array[f64], along: Array[f64]
 ) -> None:
-    """Work out the bounds of the centroids first <= j < end of a run, whose columns begin at `column`: the View's
-    factors, scores, and gaps (how far the centroids went in this step), in place.
+    """Compute the bounds of the centroids first <= j < end of a run, whose columns begin at `column`.
 
-    Where `fresh`, the centroids become the run's anchors. row: (d,), along: (p,), to work in.
+    The factors, the scores and the steps of the gaps in `view` change in place. If `fresh` is not 0, the centroids
+    become the run's anchors. row: (d,) and along: (p,), work space.
     """
     for j in range(first, end):
         square, base, moved, step, turned = _place(view, frame, j, fresh != 0, row)
@@ -43,9 +42,10 @@ def prepare(
 
 @loose
 def _place(view: View, frame: CentroidFrame, j: i64, fresh: boolean, row: Array[f64]) -> tuple[f64, f64, f64, f64, f64]:
-    """Bring centroid j into the frame: into `row`, the factors, and where `fresh`, the anchors.
+    """Bring centroid j into the frame: into `row`, (d,), the factors and, if `fresh`, the anchors.
 
-    Returns |e|^2, m . e, |e - a|^2, |e - f|^2 and (e + f) . (e - f); a is its anchor, f itself before this step.
+    Returns |e|^2, m . e, |e - a|^2, |e - f|^2 and (e + f) . (e - f), with a its anchor, and f the centroid before this
+    step.
     """
     d, anchors, last = frame.d, view.anchors.rows + j * frame.d, view.gaps.rows + j * frame.d
     exact, factors = view.exact + j * d, view.factors.rows + j * d
@@ -69,7 +69,7 @@ def _place(view: View, frame: CentroidFrame, j: i64, fresh: boolean, row: Array[
 def _renew_anchor(
     view: View, frame: CentroidFrame, j: i64, norm: f64, base: f64, slope: f64, along: Array[f64]
 ) -> None:
-    """Let centroid j, whose factors are there, be its own anchor."""
+    """Make centroid j its own anchor. Its factors must be computed. along: (p,) P'e_j."""
     anchors, factors, d, p = view.anchors, view.factors, frame.d, frame.p
     anchors.norms[j], anchors.base[j], anchors.slopes[j] = norm, base, slope
     for q in range(p):
@@ -83,7 +83,7 @@ def _renew_anchor(
 
 @inner
 def _score(view: View, frame: CentroidFrame, j: i64, square: f64, base: f64, half: f64, slope: f64, finer: f64) -> None:
-    """Scores from products of all features, of tiles and of single points."""
+    """Write the bounds for products of all features, of tiles and of single points."""
     features, single, rates, norm = view.features, view.single, frame.rates, np.sqrt(square)
     features.half[j], single.half[j] = f32(base + 0.5 * square), f32(half)
     features.floor[j] = f32(plain_floor(norm * SLACK, base + 0.5 * square, rates))
@@ -93,7 +93,7 @@ def _score(view: View, frame: CentroidFrame, j: i64, square: f64, base: f64, hal
 
 @inner
 def _score_from_anchor(view: View, frame: CentroidFrame, j: i64, square: f64, moved: f64, along: Array[f64]) -> None:
-    """Scores from the anchor, and from the directions alone."""
+    """Write the bounds for products from the anchor, and from the directions alone. along: (p,) P'e_j."""
     anchors, anchored, directed, rates, p = view.anchors, view.anchored, view.directed, frame.rates, frame.p
     norm, size, whole, held = np.sqrt(square), 0.0, 0.0, anchors.norms[j]
     for q in range(p):
@@ -101,7 +101,6 @@ def _score_from_anchor(view: View, frame: CentroidFrame, j: i64, square: f64, mo
         anchored.rows[j * p + q], directed.rows[j * p + q] = f32(b), f32(along[q])
         size += b * b
         whole += along[q] * along[q]
-    anchors.moved[j] = f32(length_above(moved))
     across = across_bound(moved, size, norm + held, p, rates)
     from_anchor = anchors.base[j] + 0.5 * square
     slope, lag, floor = drift_bound(
@@ -119,7 +118,7 @@ def _score_from_anchor(view: View, frame: CentroidFrame, j: i64, square: f64, mo
 
 @inner
 def _leave_unscreened(view: View, frame: CentroidFrame, j: i64) -> None:
-    """Let a centroid that is too far away to be screened be a candidate of every point."""
+    """Make a centroid that is too far away to be screened a candidate of every point."""
     for t in range(j * frame.d, (j + 1) * frame.d):
         view.factors.rows[t] = 0.0
         view.anchors.factors.rows[t] = 0.0
@@ -138,7 +137,7 @@ def _leave_unscreened(view: View, frame: CentroidFrame, j: i64) -> None:
 def _advance_gaps(
     view: View, frame: CentroidFrame, j: i64, h: i64, norm: f64, step: f64, turned: f64, row: Array[f64]
 ) -> None:
-    """Note how far centroid j went in this step, and in all."""
+    """Record how far centroid j moved in this step, and in all steps. row: (d,) e_j."""
     gaps, held = view.gaps, view.anchors.norms[j]
     length, rise, fall = step_bound(np.sqrt(step), 0.5 * turned, norm + gaps.norms[j], frame.rates)
     if not (norm < FAR and held < FAR and gaps.norms[j] < FAR):
@@ -151,23 +150,14 @@ def _advance_gaps(
         gaps.rows[j * frame.d + t] = row[t]
 
 
-@kernel
-def measure_between(anchors: Anchors, d: i64, wide: i64, first: i64, end: i64, start: i64, upto: i64) -> None:
-    """Measure how far the anchors first <= j < end are from those of their run, start <= k < upto."""
-    for j in range(first, end):
-        for k in range(start, upto):
-            square = squared_distance(anchors.rows + j * d, anchors.rows + k * d, d)
-            anchors.between[j * wide + k - start] = f32(length_above(square))
-
-
 @inner
 def _along(row: Array[f64], directions: Array[f64], d: i64, p: i64, out: Array[f64]) -> None:
-    """Coordinates of a row along the directions, (d, p) with p a multiple of 16 -> (p,)."""
+    """The coordinates of a row, (d,), along directions, (d, p), p a multiple of 16. out: (p,)."""
     half = d // 2 * p
     for q in range(0, p, 16):
         low, high = splat(0.0, f64, 8), splat(0.0, f64, 8)
         lower, higher = splat(0.0, f64, 8), splat(0.0, f64, 8)
-        for t in range(d // 2):  # two halves, so that a sum need not wait for the one before
+        for t in range(d // 2):  # both halves at once, so that sums do not wait for each other
             at = t * p + q
             e, f = splat(row[t], f64, 8), splat(row[d // 2 + t], f64, 8)
             low = fma(e, load(directions, at, 8), low)

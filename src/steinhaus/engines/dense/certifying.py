@@ -1,19 +1,17 @@
-"""Which lanes of a tile are certified, and how the others are settled.
+"""Certify the lanes of a tile, and settle the others.
 
-Notation, as in `bounds`: point i is x_i, its screened form z_i (float32, in the frame), centroid j of the
-concatenated centroids of all runs is c_j, its screened form e_j.
+Notation as in `bounds`: z_i is point x_i in the frame, in float32. c_j is centroid j of the concatenated centroids of
+all runs, and e_j is c_j in the frame, less the reference point.
 """
 
 from __future__ import annotations
 
-from steinhaus.engines.bounds.bytes import BLUR
-from steinhaus.engines.dense.records import TILE, Anchors, Factors, Framed, Scores, Tiles
+from steinhaus.engines.dense.records import TILE, Factors, Framed, Scores, Tiles
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
 from steinhaus.jit.build import apart, inner
 from steinhaus.jit.operations import (
     as_bytes,
     bits_of,
-    count_ones,
     fma,
     load,
     lowest_one,
@@ -32,11 +30,13 @@ INFINITY = float("inf")
 def bounds(
     s: Source, tile: Tile, run: RunSlice, scores: Scores, norms: Array[f32], chosen: Array[i64], count: i64
 ) -> u32:
-    """From products to upper bounds; the best lower bound of each lane, its label, and who is open.
+    """Turn the products of a tile into upper bounds; return the lanes that are not certified, as bits.
 
-    A lane is certified where every other centroid's upper bound is below its best lower bound by more than the rounding
-    of the distances that would settle it. `least` gets the bound that a candidate's upper bound must reach, `found` the
-    best centroid, less the run's first. norms: those that the slopes are for. Returns the open lanes as bits.
+    A lane is certified if its best lower bound exceeds the upper bounds of all other centroids by more than the
+    rounding of the distances that would settle it. `least` gets the bound that a candidate's upper bound must reach.
+    `found` gets the centroid of the best lower bound, less the run's first.
+
+    norms: (N,) the norms by which slopes are multiplied. chosen: (K,), of which the first `count` are candidates.
     """
     tiles, scratch, out = s.tiles, s.scratch, s.scratch.out
     opened = u32(0)
@@ -69,7 +69,7 @@ def bounds(
 
 @apart
 def uppers(s: Source, tile: Tile, scores: Scores, norms: Array[f32], chosen: Array[i64], count: i64) -> None:
-    """From products to upper bounds alone; norms: those that the slopes are for."""
+    """Turn the products of a tile into upper bounds alone. norms: (N,), chosen: (K,), as in `bounds`."""
     out = s.scratch.out
     for group in range(2):
         side = 16 * group
@@ -83,8 +83,9 @@ def uppers(s: Source, tile: Tile, scores: Scores, norms: Array[f32], chosen: Arr
 
 @apart
 def list_open(s: Source, count: i64, opened: u32) -> i64:
-    """List the candidates c whose upper bound reaches `least` in an open lane in `others`, and those lanes, as bits,
-    in `kept`. Returns how many.
+    """List the candidates c whose upper bound reaches `least` in an open lane; return their number.
+
+    `others` gets the candidates, and `kept` these lanes, as bits.
     """
     scratch, many = s.scratch, 0
     need0, need1 = load(scratch.least, 0, 16), load(scratch.least, 16, 16)
@@ -98,66 +99,12 @@ def list_open(s: Source, count: i64, opened: u32) -> i64:
     return many
 
 
-@inner
-def count_pairs(s: Source, many: i64) -> i64:
-    """How many (lane, centroid) pairs would have to be settled."""
-    pairs = 0
-    for o in range(many):
-        pairs += count_ones(u32(s.scratch.kept[o]))
-    return pairs
-
-
-@apart
-def narrow(
-    s: Source, tile: Tile, run: RunSlice, scores: Scores, anchors: Anchors, between: i64, opened: u32, many: i64
-) -> u32:
-    """Close lanes of points rounded to bytes whose other candidates are certainly farther than the best one: what
-    rounding took off a point changes two scores alike where their rows are near (see `bounds.bytes`).
-
-    The products, labels, and open candidates are as `bounds` and `list_open` left them; pairs that are out of the
-    question are taken off the list. between: the columns of the table of distances between anchors, or less than 0
-    where the products are those of the centroids and not of their anchors. Returns the lanes that stay open.
-    """
-    scratch, tiles, quantiser = s.scratch, s.tiles, s.x.quantiser
-    lanes, left = opened, opened
-    while lanes:
-        lane = lowest_one(lanes)
-        lanes = lanes & (lanes - 1)
-        b, best = run.first + i64(scratch.found[lane]), f32(0.0)
-        for o in range(many):
-            if s.scratch.chosen[scratch.others[o]] == b:
-                best = scratch.out[TILE * scratch.others[o] + lane] - scores.half[b]
-        size = tiles.norms[tile.base + lane] + tiles.reach
-        whole = size * quantiser.share + quantiser.tail
-        rho = (tiles.rounded_norms[tile.base + lane] - whole) * quantiser.back + size * f32(BLUR)
-        whole += rho
-        lag = tiles.residuals[tile.base + lane]
-        ours = whole * scores.slope[b] + lag * scores.lag[b] + scores.floor[b] + size * size * tiles.floor
-        stays, bit = False, i64(1) << lane
-        for o in range(many):
-            j = scratch.chosen[scratch.others[o]]
-            if (scratch.kept[o] & bit) != 0 and j != b:
-                far = anchors.between[b * abs(between) + j - run.first]
-                if between < 0:
-                    far += anchors.moved[b] + anchors.moved[j]
-                theirs = whole * scores.slope[j] + lag * scores.lag[j] + scores.floor[j] + rho * far
-                if scratch.out[TILE * scratch.others[o] + lane] - scores.half[j] - best + ours + theirs < 0.0:
-                    scratch.kept[o] &= ~bit
-                else:
-                    stays = True
-        if not stays:
-            left = left & ~(u32(1) << u32(lane))
-            for o in range(many):
-                scratch.kept[o] &= ~bit
-    return left
-
-
 # Single points
 
 
 @inner
 def fetch(x: Framed, tiles: Tiles, base: i64, lanes: u32) -> None:
-    """Ask for the features of the points in some lanes, given as bits, of the tile at `base`."""
+    """Prefetch the features of the points in some lanes of the tile at `base`; lanes: as bits."""
     values = as_bytes(x.rows.values)
     while lanes:
         at = tiles.order[base + lowest_one(lanes)] * x.row_bytes
@@ -170,10 +117,10 @@ def fetch(x: Framed, tiles: Tiles, base: i64, lanes: u32) -> None:
 def settle(
     s: Source, position: i64, lane: i64, exact: Array[f64], factors: Factors, single: Scores, many: i64
 ) -> tuple[i64, i64]:
-    """The centroid of a point among its candidates: a finer screen, then float64.
+    """Settle one point among the candidates that `list_open` listed for its lane: a sharper screen, then float64.
 
-    Candidates are those that `list_open` listed for its lane; exact is (K, d), factors the same in the frame, single
-    the Scores of their `lanes.product`. Returns the centroid, and how many pairs were looked at.
+    exact: (K, d) the centroids; factors: the same in the frame; single: the bounds of `lanes.product`. Returns the
+    centroid, and the number of candidates.
     """
     scratch, tiles = s.scratch, s.tiles
     i, bit = tiles.order[position], i64(1) << lane
@@ -206,7 +153,7 @@ def settle(
 
 @apart
 def nearest(s: Source, i: i64, exact: Array[f64], first: i64, k: i64) -> i64:
-    """The label of a point among k centroids from the first one on, (K, d), all of them settled."""
+    """The nearest of k centroids from `first` on, less `first`, by all distances. exact: (K, d)."""
     best, label = f64(INFINITY), 0
     for j in range(k):
         distance = s.readers.distance(s.x, i, exact, first + j)

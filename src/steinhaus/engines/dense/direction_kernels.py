@@ -1,4 +1,4 @@
-"""Leading directions of the points, their coordinates along them, and an order that puts near points into tiles."""
+"""Kernels for leading directions, for coordinates along them, and for an order that puts near points into tiles."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def lead(
     out: Array[f32],
     along: Array[f32],
 ) -> None:
-    """Turn rows into leading directions of a sample of points: subspace iteration (Golub and Van Loan, Matrix
-    Computations, 8.2.4).
+    """Find leading directions of a sample of points by subspace iteration (Golub and Van Loan, Matrix Computations,
+    8.2.4).
 
-    The sample, 32 S points, stands here twice: lanes (S, 2, d, 16), points in tiles; columns (U, 2, 32 S, 16), features
-    in tiles, filled up with zeros. directions: (p, 32 U), in place. tiles: S. chosen: 0..p-1; out: (32 p,), along: (p,
-    32 S), to work in.
+    The sample of 32 S points is given twice. lanes: (S, 2, d, 16), points in tiles; tiles: S. columns: (U, 2, 32 S,
+    16), features in tiles, filled up with zeros. directions: (p, 32 U), the rows to start from, in place. chosen: (p,)
+    the numbers 0 to p - 1. out: (32 p,) and along: (p, 32 S), work space.
     """
     many = TILE * tiles
     wide = (d + TILE - 1) // TILE * TILE
@@ -50,7 +50,7 @@ def lead(
 
 @loose
 def _orthonormalise(rows: Array[f32], p: i64, wide: i64) -> None:
-    """Gram and Schmidt's method, modified, on rows (p, wide); to be called twice."""
+    """Make rows, (p, wide), orthonormal by the modified Gram-Schmidt method. Two calls are needed."""
     for q in range(p):
         row = rows + q * wide
         for r in range(q):
@@ -80,7 +80,10 @@ def _coordinates(
     out: Array[f32],
     along: Array[f32],
 ) -> None:
-    """Coordinates of points in tiles, lanes (S, 2, d, 16), along directions (p, W), into (p, 32 S)."""
+    """The coordinates of points in tiles along directions.
+
+    lanes: (S, 2, d, 16); directions: (p, wide); chosen: (p,); out: (32 p,), work space; along: (p, 32 S), the result.
+    """
     for tile in range(tiles):
         low = lanes + TILE * d * tile
         products(low, low + 16 * d, directions, wide, chosen, p, d, out, p > 0)
@@ -91,8 +94,9 @@ def _coordinates(
 
 @loose_kernel
 def skew(directions: Array[f32], p: i64, d: i64) -> f64:
-    """|P'P - I| of rows (p, d), in float64 (Frobenius). Rows of zeros are left out: points and centroids are 0 along
-    them, so that no bound depends on them.
+    """|P'P - I| (Frobenius) of directions, (p, d), in float64.
+
+    Rows of zeros are left out. Points and centroids are 0 along them, so that no bound depends on them.
     """
     total = 0.0
     for q in range(p):
@@ -117,7 +121,7 @@ def energy(
     out: Array[f32],
     along: Array[f32],
 ) -> f64:
-    """The sum of squared coordinates of points in tiles along directions, as in `lead`."""
+    """The sum of the squared coordinates of points in tiles along directions. Arrays are as in `lead`."""
     _coordinates(lanes, d, tiles, directions, (d + TILE - 1) // TILE * TILE, p, chosen, out, along)
     total = 0.0
     for place in range(p * TILE * tiles):
@@ -126,9 +130,9 @@ def energy(
 
 
 class Projection(NamedTuple):
-    """Where points go when they are projected."""
+    """The results of a projection."""
 
-    shift: Array[f32]  # (p,) the reference point's coordinates
+    shift: Array[f32]  # (p,) the coordinates of the reference point, which are subtracted
     p: i64
     coordinates: Array[f32]  # (N, p) b
     squares: Array[f64]  # (N,) |b|^2
@@ -146,7 +150,7 @@ def project(
     first: i64,
     end: i64,
 ) -> None:
-    """Coordinates of the points of the tiles first <= tile < end along the leading directions, less the reference's.
+    """Project the points of the tiles first <= tile < end, less the reference point, on the leading directions.
 
     factors: p + 1 rows, the directions and then the reference point.
     """
@@ -171,11 +175,10 @@ def project(
 def split(
     coordinates: Array[f32], p: i64, order: Array[i64], keys: Array[f32], first: i64, middle: i64, end: i64
 ) -> None:
-    """Reorder order[first:end] so that its part up to `middle` lies lower along the axis of largest variance, of the
-    first 16.
+    """Reorder order[first:end] so that the points before `middle` are lower along one axis than the points after it.
 
-    coordinates: (N, p) of points; order: (n,), in place; keys: (n,), to work in. Quickselect (C. A. R. Hoare, Algorithm
-    65: Find, Commun. ACM, 1961).
+    The axis is the one of largest variance, of the first 16. Quickselect (C. A. R. Hoare, Algorithm 65: Find, Commun.
+    ACM, 1961). coordinates: (N, p) of points; order: (n,), in place; keys: (n,), work space.
     """
     axis = _longest_axis(coordinates, p, order, first, end)
     for s in range(first, end):
@@ -204,7 +207,7 @@ def split(
 
 @inner
 def _longest_axis(coordinates: Array[f32], p: i64, order: Array[i64], first: i64, end: i64) -> i64:
-    """The axis of largest variance, as 128 points or so tell."""
+    """The axis of largest variance, estimated from about 128 points. coordinates: (N, p); order: (n,)."""
     stride = max(1, (end - first) // 128)
     best, axis = f32(-1.0), 0
     for a in range(16):
@@ -231,8 +234,9 @@ def near_order(
     starts: Array[i64],
     ends: Array[i64],
 ) -> None:
-    """Reorder order[first:end] so that tiles hold points near to each other: split in halves of whole tiles, down to
-    tiles. starts, ends: (64,), to work in. See `split`.
+    """Reorder order[first:end] so that tiles hold near points: halve it again and again, at whole tiles.
+
+    starts, ends: (64,), work space. coordinates: (N, p), order: (n,) and keys: (n,), as in `split`.
     """
     starts[0], ends[0] = first, end
     depth = 1
@@ -248,13 +252,16 @@ def near_order(
 
 @inner
 def halfway(first: i64, end: i64) -> i64:
-    """Where a range of points is to be split: near its middle, a whole number of tiles from its start."""
+    """The place at which to halve a range of points: near its middle, a whole number of tiles from its start."""
     return first + (end - first + TILE) // (2 * TILE) * TILE
 
 
 @kernel
 def regroup(coordinates: Array[f32], p: i64, order: Array[i64], first: i64, end: i64, projections: Array[f32]) -> None:
-    """Bring coordinates (N, p) of points into tiles (T, 2, p, 16): lane l of tile t is point order[32 t + l]."""
+    """Bring coordinates, (N, p), into tiles: lane l of tile t is point order[32 t + l].
+
+    order: (N,); projections: (T, 2, p, 16).
+    """
     for tile in range(first, end):
         for lane in range(TILE):
             i = order[TILE * tile + lane]

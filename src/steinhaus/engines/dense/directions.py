@@ -1,8 +1,7 @@
-"""Leading directions, the points' coordinates along them, and tiles of points near to each other."""
+"""Leading directions, coordinates of the points along them, and tiles of near points."""
 
 from __future__ import annotations
 
-import itertools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,25 +16,25 @@ from steinhaus.engines.dense.products import halve_rows
 from steinhaus.engines.dense.records import TILE, Factors, Framed, Tiles, factors_of, scratch_of
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
-from steinhaus.points import Float64, Int32, Int64
+from steinhaus.points import Float64, Int64
 
-_SAMPLE = 512  # points that the leading directions are taken from
+_SAMPLE = 512  # points from which the leading directions are computed
 _SWEEPS = 2  # of subspace iteration
-_SHARE = 0.4  # of the points' variance: leading directions that hold less of it tell too little (uniform noise: 0.22)
+_SHARE = 0.4  # of the points' variance: leading directions that hold less are not used (uniform noise: 0.22)
 
 
 class Projected(NamedTuple):
-    """A basis, and the points along it, N in tiles of their own order."""
+    """A basis, and the coordinates of the points along it, N of them in their own order."""
 
     basis: Basis
     coordinates: NDArray[np.float32]  # (N, p) b_i
     residuals: NDArray[np.float32]  # (N,) at least |y_i - P b_i|
-    along_reference: Float64  # (N,) z_i . m, as float32 products give it
-    rest: float  # how far the reference point was rounded for these products
+    along_reference: Float64  # (N,) z_i . m, from products in float32
+    rest: float  # distance by which the reference point was rounded for these products
 
 
 class Reading(NamedTuple):
-    """The points of an engine, as the kernels here need them."""
+    """The points of an engine, in the records that kernels need."""
 
     points: Framed
     readers: Readers
@@ -47,19 +46,23 @@ class Reading(NamedTuple):
 def projected(
     of: Reading, p: int, *, forced: bool = False, room: NDArray[np.float32] | None = None
 ) -> Projected | None:
-    """Take p leading directions, a multiple of 16 or none, and project the points on them and on the reference point.
+    """Compute p leading directions, and project the points on them and on the reference point.
 
     Parameters
     ----------
+    of
+        The points.
+    p
+        The number of directions: a multiple of 16, or 0.
     forced
-        Whether directions are taken though they tell little.
+        Whether to use directions that hold little of the variance.
     room
-        To work in, where it is large enough: memory that was never used costs more than what is computed in it.
+        Work space of any shape, used if it is large enough. New memory would take longer than the computation.
 
     Returns
     -------
     Projected or None
-        None where leading directions hold too little of the points.
+        None if leading directions hold too little of the variance.
     """
     d, workers, tiles = of.points.rows.d, of.workers, len(of.tiles.order) // TILE
     if d <= p or p == 0:
@@ -73,7 +76,7 @@ def projected(
         room = np.empty(tiles * TILE * p, np.float32)
     coordinates = room.reshape(-1)[: tiles * TILE * p].reshape(tiles * TILE, p)
     along, squares = np.empty((2, tiles * TILE))
-    # not by BLAS, whose threads stay awake for a while
+    # einsum does not call BLAS, whose threads would stay awake for a while
     shift = np.einsum("pd,d->p", factors.rows[:p], of.frame.reference).astype(np.float32)
     records = [Handed(record) for record in (of.points, of.readers, of.tiles, factors)]
     to = Handed(Projection(shift, p, coordinates, squares, along))
@@ -84,14 +87,10 @@ def projected(
     return Projected(basis, coordinates, rests, along, rest)
 
 
-def arranged(of: Reading, found: Projected, labels: Int32 | None = None, *, bare: bool = False) -> Tiles:
-    """The points in tiles of near ones.
-
-    labels: (n,) where one run is alone: points of a cluster stand together then, and near ones within it.
-    bare: leave out what they are along the directions.
-    """
+def arranged(of: Reading, found: Projected, *, bare: bool = False) -> Tiles:
+    """The points in tiles of near ones; bare: without the projections."""
     n, tiles, p = of.points.rows.n, len(of.tiles.order) // TILE, found.basis.p
-    order = near_order(found.coordinates[:n], of.workers, labels)
+    order = near_order(found.coordinates[:n], of.workers)
     order = np.concatenate([order, np.repeat(order[-1:], tiles * TILE - n)])
     projections = np.empty((tiles, 2, 0 if bare else p, 16), np.float32)
 
@@ -112,7 +111,9 @@ def _step(tiles: int, workers: Workers) -> int:
 
 
 def _factors(frame: Frame, basis: Basis) -> tuple[Basis, Factors, float]:
-    """The basis as points are multiplied with it, with the reference point as one more row, and how far that row was
+    """The rows by which points are multiplied: the directions, and the reference point as the last row.
+
+    Returns the basis as these rows have it after rounding, the rows, and the distance by which the last one was
     rounded.
     """
     d, p = basis.directions.shape
@@ -128,12 +129,12 @@ def _factors(frame: Frame, basis: Basis) -> tuple[Basis, Factors, float]:
 
 
 def leading_directions(of: Reading, p: int, *, forced: bool = False) -> Basis | None:
-    """Leading principal directions of a sample of y; None where they hold too little of another one, unless forced.
+    """Leading principal directions of a sample of y. None if they hold too little of another sample, unless forced.
 
-    How good they are decides how much the screen certifies, never what it certifies.
+    Better directions certify more points. They never change a label.
     """
     n, d = of.points.rows.n, of.points.rows.d
-    tiles = max(-(-min(n, 2 * _SAMPLE) // (2 * TILE)), -(-p // TILE))  # a point for each direction, at least
+    tiles = max(-(-min(n, 2 * _SAMPLE) // (2 * TILE)), -(-p // TILE))  # at least one point for each direction
     sample = np.linspace(0, n - 1, 2 * TILE * tiles).astype(np.int64)
     taken, held = np.empty((2, tiles, 2, d, 16), np.float32)
     columns = np.zeros((-(-d // TILE), 2, TILE * tiles, 16), np.float32)
@@ -154,18 +155,10 @@ def leading_directions(of: Reading, p: int, *, forced: bool = False) -> Basis | 
     return _basis_of(directions[:, :d])
 
 
-def near_order(coordinates: NDArray[np.float32], workers: Workers, labels: Int32 | None = None) -> Int64:
-    """An order of the points (n, p) in which tiles hold points near to each other, (n,) int64.
-
-    labels: (n,) clusters that shall stand together, as far as whole tiles allow.
-    """
+def near_order(coordinates: NDArray[np.float32], workers: Workers) -> Int64:
+    """An order of points in which tiles hold near points: coordinates (n, p) -> (n,)."""
     n, p = coordinates.shape
     order, keys, parts = np.arange(n), np.empty(n, np.float32), [(0, n)]
-    if labels is not None:
-        kind = np.min_scalar_type(labels.max())  # NumPy sorts small integers by digits
-        order = np.argsort(labels.astype(kind), kind="stable")
-        ends = (np.cumsum(np.bincount(labels)) + TILE // 2) // TILE * TILE
-        parts = list(itertools.pairwise(np.unique([0, *ends[ends < n], n]).tolist()))
 
     def split(_: int, first: int, end: int) -> None:
         for a, b in parts[first:end]:
@@ -184,6 +177,6 @@ def near_order(coordinates: NDArray[np.float32], workers: Workers, labels: Int32
 
 
 def _basis_of(directions: NDArray[Any]) -> Basis:
-    """The basis of these rows, (p, d), with its skew measured."""
+    """The basis of directions, (p, d), and its skew."""
     rows = np.ascontiguousarray(directions)
     return Basis(np.ascontiguousarray(rows.T), float(kernels.skew(rows, *rows.shape)) * SLACK)

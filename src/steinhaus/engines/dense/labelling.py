@@ -1,7 +1,7 @@
-"""A pass of Lloyd's algorithm: labels for points, and what they change in the tallies.
+"""A pass of Lloyd's algorithm: it labels the points, and adds the points whose label has changed to the tallies.
 
-For every tile and run, four phases: select candidates, screen them, certify or compute, settle and move. `assign` is
-the loop, `_label` a tile and a run.
+`assign` is the loop over tiles and runs. `_label` does one tile and run, in four phases: select candidates, screen
+them, certify or compute, settle and move.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from steinhaus.engines.dense.candidates import (
     select_candidates,
     split_by_anchors,
 )
-from steinhaus.engines.dense.certifying import bounds, count_pairs, fetch, list_open, narrow, nearest, settle
+from steinhaus.engines.dense.certifying import bounds, fetch, list_open, nearest, settle
 from steinhaus.engines.dense.lanes import Readers
 from steinhaus.engines.dense.products import full_products
 from steinhaus.engines.dense.records import (
@@ -37,18 +37,18 @@ from steinhaus.engines.dense.records import (
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
 from steinhaus.jit.build import apart, inner, kernel
 from steinhaus.jit.operations import bits_of, claim, count_ones, largest, load, lowest_one, maximum
-from steinhaus.jit.types import Array, boolean, f32, i32, i64, u8, u32
+from steinhaus.jit.types import Array, boolean, i32, i64, u8, u32
 
 
 @kernel
 def assign(points: Framed, readers: Readers, view: View, orders: Orders, worker: Worker) -> None:
-    """Label the points of all tiles that this worker comes to, for some runs, and note what changes in the tallies.
+    """Label the points of all tiles that this worker takes, for the active runs, and record changes of the tallies.
 
-    View's anchors are renewed where a run's mode is RENEW.
+    Runs in mode RENEW get new anchors.
     """
     tiles = view.tiles
     source = Source(points, readers, tiles, worker.scratch)
-    full = False  # whether all tiles' features are needed
+    full = False  # whether the features of all tiles are needed
     for a in range(orders.many[0]):
         mode = i64(orders.modes[orders.active[a]])
         full = full or mode == RENEW or mode == FEATURES
@@ -73,7 +73,7 @@ def assign(points: Framed, readers: Readers, view: View, orders: Orders, worker:
 
 @inner
 def _label(s: Source, view: View, orders: Orders, change: Change, tile: Tile, r: i64, gathered: boolean) -> boolean:
-    """Label a tile's points for one run. Returns whether the tile's features were gathered by now."""
+    """Label the points of a tile for one run; return whether the tile's features have been gathered."""
     sizes = view.sizes
     first, column = view.firsts[r], view.columns[r]
     run = RunSlice(
@@ -90,7 +90,7 @@ def _label(s: Source, view: View, orders: Orders, change: Change, tile: Tile, r:
     mode, count = i64(orders.modes[r]), run.k
     gapped = sizes.gapped != 0 and (mode == RENEW or mode == ANCHORED)
     if gapped:
-        count = select_candidates(s, view, orders, change, tile, run, mode)
+        count = select_candidates(s, view, change, tile, run, mode)
     else:
         for c in range(count):
             s.scratch.chosen[c] = first + c
@@ -105,9 +105,9 @@ def _label(s: Source, view: View, orders: Orders, change: Change, tile: Tile, r:
 def _certify(
     s: Source, view: View, change: Change, tile: Tile, run: RunSlice, mode: i64, count: i64, gathered: boolean
 ) -> tuple[u32, i64, boolean]:
-    """Certify lanes: by the one candidate that is left, from anchors, or by products of all features.
+    """Certify lanes: because one candidate is left, from anchors, or by products of all features.
 
-    Returns the open lanes, how many candidates are open, and whether the tile's features were gathered by now.
+    Returns the open lanes, the number of open candidates, and whether the tile's features have been gathered.
     """
     if count == 1:
         for lane in range(TILE):
@@ -127,7 +127,7 @@ def _certify(
 
 @inner
 def _gather(s: Source, change: Change, view: View, tile: Tile, run: RunSlice) -> None:
-    """Bring the tile's features into lanes."""
+    """Gather the features of a tile into lanes."""
     s.readers.gather(s.x, s.tiles, tile.base, s.scratch)
     change.work[GATHERED * view.sizes.runs + run.run] += 1
 
@@ -138,8 +138,8 @@ def _from_anchors(
 ) -> tuple[u32, i64, boolean]:
     """Certify lanes by the bounds from anchors.
 
-    Returns the open lanes, how many candidates are open, less than 0 where the tile is better computed from its
-    features, and whether these were gathered by now.
+    Returns the open lanes, the number of open candidates, and whether the tile's features have been gathered. The
+    number is -1 if so much is open that products of all features cost less.
     """
     scratch, anchors, runs = s.scratch, view.anchors, view.sizes.runs
     kept = i64(anchors.used[run.at_tile])
@@ -159,21 +159,15 @@ def _from_anchors(
     change.work[SCREENED * runs + run.run] += count
     opened = tile.present & bounds(s, tile, run, view.anchored, s.tiles.rounded_norms, scratch.chosen, count)
     measure_gaps(s, view.gaps, tile, run, count)
-    many = list_open(s, count, opened)
-    between = view.sizes.between
-    if many > 0 and between > 0 and s.x.quantiser.step > 0.0:
-        opened = narrow(s, tile, run, view.anchored, anchors, between, opened, many)
-    if opened != u32(0) and f32(count_pairs(s, many)) > view.sizes.limit * f32(count):
-        return tile.present, -1, gathered
-    return opened, many, gathered
+    return opened, list_open(s, count, opened), gathered
 
 
 @apart
 def _from_features(
     s: Source, view: View, change: Change, tile: Tile, run: RunSlice, count: i64, mode: i64
 ) -> tuple[u32, i64]:
-    """Certify lanes by products of all features. Returns the open lanes, and how many candidates are open."""
-    scratch, between = s.scratch, view.sizes.between
+    """Certify lanes by products of all features. Returns the open lanes, and the number of open candidates."""
+    scratch = s.scratch
     full_products(s.x, scratch, view.factors, scratch.chosen, count, scratch.out)
     change.work[COMPUTED * view.sizes.runs + run.run] += count
     opened = tile.present & bounds(s, tile, run, view.features, s.tiles.rounded_norms, scratch.chosen, count)
@@ -181,17 +175,14 @@ def _from_features(
         measure_gaps(s, view.gaps, tile, run, count)
         if mode == RENEW:
             view.anchors.used[run.at_tile] = u8(keep_products(s, view, run, count))
-    many = list_open(s, count, opened)
-    if many > 0 and between > 0 and s.x.quantiser.step > 0.0:
-        opened = narrow(s, tile, run, view.features, view.anchors, -between, opened, many)
-    return opened, many
+    return opened, list_open(s, count, opened)
 
 
 @apart
 def _settle(
     s: Source, view: View, change: Change, tile: Tile, run: RunSlice, mode: i64, opened: u32, many: i64
 ) -> None:
-    """Settle the open lanes: among all centroids of the run where nothing was screened, else among their candidates."""
+    """Settle the open lanes: among their candidates, or among all centroids of the run if nothing was screened."""
     fetch(s.x, s.tiles, tile.base, opened)
     pairs = 0
     while opened:
@@ -210,7 +201,7 @@ def _settle(
 
 @apart
 def _move(s: Source, view: View, change: Change, tile: Tile, run: RunSlice, gapped: boolean, renewed: boolean) -> None:
-    """Note the points of a tile whose label is another now, and which labels it has where gaps are kept."""
+    """Move the points of a tile whose label has changed. If gaps are kept, record the labels in the tile."""
     sizes, d, found = view.sizes, s.x.rows.d, s.scratch.found
     labels = view.labels + (run.run * TILE * sizes.tiles + tile.base)
     moved = bits_of(load(found, 0, 16) != load(labels, 0, 16))
@@ -236,7 +227,10 @@ def _move(s: Source, view: View, change: Change, tile: Tile, run: RunSlice, gapp
 
 @inner
 def _add(s: Source, change: Change, i: i64, sign: i64, j: i64, other: i64) -> None:
-    """Add a point to a cluster's tally (sign 1), or take it away (-1); low limbs are `other` after high ones."""
+    """Add a point to a tally (sign 1), or subtract it (sign -1); a low limb stands `other` places after its high limb.
+
+    j: the cluster, among all centroids of the runs.
+    """
     if change.is_narrow:
         s.readers.add_row_narrow(s.x, i, sign, change.narrow, j * s.x.rows.d)
     else:
@@ -249,9 +243,9 @@ def _add(s: Source, change: Change, i: i64, sign: i64, j: i64, other: i64) -> No
 def collect(
     view: View, change: Change, d: i64, limbs: i64, sums: Array[i64], counts: Array[i64], work: Array[i64]
 ) -> None:
-    """Add a worker's changes to the sums and counts of all clusters, and its work to all that was done; clear them.
+    """Add a worker's changes to the sums, counts and work of all workers, and clear them.
 
-    sums: (limbs, K, d), counts: (K,), work: (WORKS, R).
+    sums: (limbs, K, d); counts: (K,); work: (WORKS, R).
     """
     k = view.sizes.k
     for j in range(k):

@@ -1,6 +1,6 @@
-"""Reading points: tiles of them into lanes, single ones, and their integers into sums.
+"""Kernels that read points: tiles into lanes, single points, and integers into sums.
 
-These are the only kernels of a pass that depend on the type of the points. They are compiled for each type; all others
+These are the only kernels of a pass that depend on the type of the points. They are compiled for each type. All others
 call them by address (`Readers`).
 """
 
@@ -41,7 +41,7 @@ from steinhaus.jit.types import Array, F32x16, Function, Point, f32, f64, i32, i
 
 @inlined
 def framed(x: Framed, at: i64, t: i64) -> f32:
-    """One value of feature t in the frame."""
+    """The value at flat index `at`, of feature t, in the frame."""
     if small_integer(Point):
         return f32(x.rows.values[at])
     if floating(Point) and size_of(Point) == 4:
@@ -54,8 +54,9 @@ def framed(x: Framed, at: i64, t: i64) -> f32:
 
 @kernel
 def gather(x: Framed, tiles: Tiles, base: i64, scratch: Scratch) -> None:
-    """Bring the 32 points at positions `base` and after into lanes, (2, d, 16) float32, or quads, (2, W / 4, 16, 4)
-    uint8: what `products.full_products` takes of these points. Those that are rounded get their `rounded_norms`.
+    """Bring the 32 points from position `base` on into lanes or quads, as `products.full_products` needs them.
+
+    Points that are rounded to bytes get their `rounded_norms`.
     """
     d = x.rows.d
     for group in range(2):
@@ -71,6 +72,7 @@ def gather(x: Framed, tiles: Tiles, base: i64, scratch: Scratch) -> None:
 
 @inlined
 def _gather_floats(x: Framed, starts: Array[i64], lanes: Array[f32]) -> None:
+    # starts: (16,) flat indices of the points; lanes: (d, 16).
     d = x.rows.d
     whole = d - d % 16
     for t in range(0, whole, 16):
@@ -82,7 +84,7 @@ def _gather_floats(x: Framed, starts: Array[i64], lanes: Array[f32]) -> None:
 
 @inner
 def _turn(x: Framed, starts: Array[i64], t: i64, to: Array[f32]) -> None:
-    """Turn sixteen features of sixteen points into sixteen vectors, a feature each."""
+    """Transpose sixteen features, from t on, of sixteen points. starts: (16,) their flat indices; to: (16, 16)."""
     turned = local(vector(f32, 16), 16)
     for lane in unroll(16):
         at = starts[lane] + t
@@ -100,6 +102,7 @@ def _turn(x: Framed, starts: Array[i64], t: i64, to: Array[f32]) -> None:
 
 @inlined
 def _gather_bytes(x: Framed, starts: Array[i64], quads: Array[u8]) -> None:
+    # starts: (16,) flat indices of the points; quads: (W / 4, 16, 4).
     d = x.rows.d
     whole = d - d % 64
     for t in range(0, whole, 64):
@@ -114,7 +117,10 @@ def _gather_bytes(x: Framed, starts: Array[i64], quads: Array[u8]) -> None:
 
 @inner
 def _turn_bytes(values: Array[Point], starts: Array[i64], t: i64, to: Array[u8]) -> None:
-    """Turn sixty-four bytes of sixteen points into sixteen vectors of four features of each."""
+    """Transpose 64 bytes, from t on, of sixteen points, four features at a time.
+
+    values: the points, (n, d); starts: (16,) flat indices of the points; to: (16, 16, 4).
+    """
     turned = local(vector(i32, 16), 16)
     for lane in unroll(16):
         turned[lane] = words(values, starts[lane] + t, 16)
@@ -125,7 +131,10 @@ def _turn_bytes(values: Array[Point], starts: Array[i64], t: i64, to: Array[u8])
 
 @inner
 def _round(x: Framed, tiles: Tiles, base: i64, lanes: Array[f32], quads: Array[u8]) -> None:
-    """Round the lanes of the tile at `base` to bytes, into quads, and note by how much: see `bounds.bytes`."""
+    """Round the tile at `base` to bytes, and write its `rounded_norms` (see `bounds.bytes`).
+
+    lanes: (2, d, 16); quads: (2, W / 4, 16, 4).
+    """
     d, quantiser = x.rows.d, x.quantiser
     width = (d + 63) // 64 * 64
     for group in range(2):
@@ -157,10 +166,9 @@ def _round(x: Framed, tiles: Tiles, base: i64, lanes: Array[f32], quads: Array[u
 def gather_sample(
     x: Framed, indices: Array[i64], first: i64, end: i64, features: i64, lanes: Array[f32], columns: Array[f32]
 ) -> None:
-    """Bring the points first <= s < end of a sample, less the reference point, into the two layouts of
-    `direction_kernels.lead`.
+    """Bring the points first <= s < end of a sample, less the reference point, into the layouts of `lead`.
 
-    indices: (32 S,); lanes: (S, 2, d, 16); columns: (features / 32, 2, 32 S, 16), not written where features is 0.
+    indices: (32 S,); lanes: (S, 2, d, 16); columns: (U, 2, 32 S, 16), not written if `features` is 0.
     """
     d = x.rows.d
     for s in range(first, end):
@@ -177,7 +185,7 @@ def gather_sample(
 
 @kernel
 def product(x: Framed, i: i64, factors: Factors, j: i64) -> f32:
-    """The product of point i in the frame with row j, summed in lanes that are folded in the end."""
+    """The product of point i in the frame with row j, summed in lanes, which are then folded."""
     if takes_bytes(Point):
         return _product_of_bytes(x, i, factors, j)
     return _product_of_floats(x, i, factors, j)
@@ -188,7 +196,7 @@ def _product_of_bytes(x: Framed, i: i64, factors: Factors, j: i64) -> f32:
     values, d, limbs = x.rows.values, x.rows.d, factors.limbs
     width = (d + 63) // 64 * 64
     b = 2 * j * width
-    end = x.rows.n * d - 64  # past a row's end the next one is read, times 0; not past the last one's
+    end = x.rows.n * d - 64  # reading may pass the end of a row, where factors are 0, but not the end of the array
     total = f32(0.0)
     for t0 in range(0, d, BYTES):
         high = splat(0, i32, 16)
@@ -230,6 +238,7 @@ def _product_of_floats(x: Framed, i: i64, factors: Factors, j: i64) -> f32:
 
 @inlined
 def _add_product(x: Framed, at: i64, t: i64, row: Array[f32], total: F32x16) -> F32x16:
+    # row: (16,).
     return fma(load_framed(x, at, t), load(row, 0, 16), total)
 
 
@@ -245,33 +254,29 @@ def load_framed(x: Framed, at: i64, t: i64) -> F32x16:
 
 @kernel
 def distance(x: Framed, i: i64, rows: Array[f64], j: i64) -> f64:
-    """The squared distance of point i to row j of (k, d): `distances.squared_distance`."""
+    """The squared distance of point i to row j, by `distances.squared_distance`. rows: (k, d)."""
     return squared_distance(x.rows.values + i * x.rows.d, rows + j * x.rows.d, x.rows.d)
 
 
 @kernel
-def place(x: Framed, i: i64, width: i64, row: Array[f32]) -> f32:
-    """Bring a point into the frame, (width,) float32, filled up with zeros. Returns its squared norm."""
-    d = x.rows.d
-    start, whole = i * d, d - d % 16
+def square(x: Framed, i: i64) -> f32:
+    """The squared norm of a point in the frame."""
+    start, whole = i * x.rows.d, x.rows.d - x.rows.d % 16
     a = splat(0.0, f32, 16)
     b = splat(0.0, f32, 16)
     for t in range(0, whole - 16, 32):
         z = load_framed(x, start + t, t)
-        store(row, t, z)
         a = fma(z, z, a)
         z = load_framed(x, start + t + 16, t + 16)
-        store(row, t + 16, z)
         b = fma(z, z, b)
     if whole % 32:
         z = load_framed(x, start + whole - 16, whole - 16)
-        store(row, whole - 16, z)
         a = fma(z, z, a)
-    square = fold(a + b)
-    for t in range(whole, width):
-        row[t] = framed(x, start + t, t) if t < d else f32(0.0)
-        square += row[t] * row[t]
-    return square
+    total = fold(a + b)
+    for t in range(whole, x.rows.d):
+        rest = framed(x, start + t, t)
+        total += rest * rest
+    return total
 
 
 @kernel
@@ -288,7 +293,10 @@ def is_finite(x: Framed, i: i64) -> i64:
 
 @kernel
 def add_row(x: Framed, i: i64, sign: i64, sums: Array[i64], other: i64, at: i64) -> None:
-    """Add a point's integers (sign 1), or take them away (-1), from the sums at `at`; low limbs are `other` further."""
+    """Add a point's integers to sums (sign 1), or subtract them (sign -1).
+
+    sums: (limbs, K, d); the cluster's begin at `at`. A low limb stands `other` places after its high limb.
+    """
     d = x.rows.d
     for t in range(d):
         q = integer(x.rows, i * d + t, t)
@@ -301,7 +309,7 @@ def add_row(x: Framed, i: i64, sign: i64, sums: Array[i64], other: i64, at: i64)
 
 @kernel
 def add_row_narrow(x: Framed, i: i64, sign: i64, sums: Array[i32], at: i64) -> None:
-    """The same for sums of int32."""
+    """See `add_row`, for sums in one limb of int32. sums: (1, K, d)."""
     d, values = x.rows.d, x.rows.values
     if small_integer(Point):
         if sign > 0:
@@ -318,13 +326,13 @@ class Readers(NamedTuple):
     gather: Function(gather)  # type: ignore[valid-type]
     product: Function(product)  # type: ignore[valid-type]
     distance: Function(distance)  # type: ignore[valid-type]
-    place: Function(place)  # type: ignore[valid-type]
+    square: Function(square)  # type: ignore[valid-type]
     is_finite: Function(is_finite)  # type: ignore[valid-type]
     add_row: Function(add_row)  # type: ignore[valid-type]
     add_row_narrow: Function(add_row_narrow)  # type: ignore[valid-type]
 
 
 def readers(dtype: Any) -> Readers:
-    """Those for an array of points."""
-    of: list[Bound] = [each[dtype] for each in (gather, product, distance, place, is_finite, add_row, add_row_narrow)]
+    """The readers for a type of points."""
+    of: list[Bound] = [each[dtype] for each in (gather, product, distance, square, is_finite, add_row, add_row_narrow)]
     return Readers(*(each.address for each in of))

@@ -1,4 +1,4 @@
-"""Squared distances of points to rows where they can be below a limit: what seeding asks for."""
+"""Squared distances of points to rows, as far as they can be below a limit: seeding needs only these."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def distances_below(
     end: i64,
     out: Array[f64],
 ) -> None:
-    """Squared distances of the points of the tiles first <= tile < end to every centroid, (k, n), where they can be
-    below a limit; elsewhere they are infinite.
+    """The squared distances of the points of the tiles first <= tile < end to all rows. out: (k, n).
 
-    |x' - c'|^2 = |x'|^2 + |c'|^2 - 2 x' . c', where the product is off by at most |x'| slope + floor.
+    A distance that cannot be below the point's limit is infinite. |x' - c'|^2 = |x'|^2 + |c'|^2 - 2 x' . c', and the
+    product is off by at most |x'| slope + floor.
     """
     found, chosen, n = scratch.out, scratch.chosen, points.rows.n
     for j in range(limited.k):
@@ -53,7 +53,10 @@ def distances_below(
 
 
 def limited_to(chosen: Float64, below: Float64, lengths: Float64, frame: Frame, rates: Rates) -> Limited:
-    """Rows, (m, d), with bounds for the distances to them, and the limits of interest, (n,)."""
+    """The record of rows with their bounds, and of the limits.
+
+    chosen: (m, d) the rows; below: (n,) the limits; lengths: (n,) the squared norms of the points in the frame.
+    """
     m, d = chosen.shape
     placed = (chosen - frame.offset) * frame.scale
     factors = factors_of(m, d, frame.bytewise)

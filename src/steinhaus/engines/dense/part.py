@@ -1,4 +1,4 @@
-"""Parts of points, with weights or without: what is asked of an engine that is lent the rows of its part."""
+"""Engines for parts of the points, with weights or without."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally
 
 
 class Part:
-    """A part of points, each of which counts by its weight: the dense engine labels them.
+    """A part of the points, with weights. The dense engine labels it.
 
     Parameters
     ----------
     x
-        (n, d) the part's rows, C-contiguous.
+        (n, d) the rows of the part, C-contiguous.
     weights
-        What they count for.
+        The weights of these rows.
     grid
-        That of all points; None: that of these.
+        The grid of all points; None: the grid of these.
     workers
-        Threads to use; they stay open.
+        Threads of the caller, which stay open.
     memory
-        Bytes that screening may use; see `MemoryPoints`.
+        The most bytes for tables of screens; see `MemoryPoints`.
     """
 
     def __init__(
@@ -59,15 +59,15 @@ class Part:
         return tallies
 
     def tallies(self, runs: Sequence[Run]) -> list[Tally]:
-        """As `assign`, but `farthest` stays out."""
-        self._near = None  # rows to start from have been found
+        """As `assign`, without `farthest`."""
+        self._near = None  # starts are drawn before the first assignment
         tallies = self._engine.tallies(runs)
         if (sums := self._sums) is None:
             return tallies
         return [sums.tally(run, self._engine.labels(run.key)) for run in runs]
 
     def farthest(self, run: Run, wanted: int) -> tuple[Int64, Float64]:
-        """See `distances.farthest`; for a run that was just assigned. Points without weight are none of them."""
+        """See `distances.farthest`. The run must be one that was just assigned. Points without weight are left out."""
         own = self._engine.own_distances(run)
         if (draws := self._weights.draws) is not None:
             own[draws == 0] = 0.0
@@ -82,7 +82,7 @@ class Part:
         return self._engine.squared_distances_to(chosen, below)
 
     def near(self, key: Hashable, rows: Float64) -> Closest:
-        """The nearest of these rows, (m, d), to each point. What was found of the first of them by this key goes on."""
+        """The nearest of these rows, (m, d), to each point. The result of an earlier call with this key is extended."""
         known, closest = self._near or (key, Closest(self.n, self._weights.draws))
         if known != key:
             closest = Closest(self.n, self._weights.draws)
@@ -120,11 +120,11 @@ class Part:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all that is remembered, the points left out."""
+        """Bytes of all tables, without the points themselves."""
         weights = sum(level.nbytes for level in self._weights.levels)
         return self._engine.nbytes + weights + (0 if self._sums is None else self._sums.nbytes)
 
 
 def few_points(kind: np.dtype[Any], threads: int | None, rows: Float64) -> MemoryPoints:
-    """A few points of some type, (m, d), as points of their own."""
+    """The engine for a few rows, (m, d), as points of a type."""
     return MemoryPoints(rows.astype(kind), threads=threads)

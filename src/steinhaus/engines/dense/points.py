@@ -1,4 +1,4 @@
-"""Points in memory (or memory-mapped): tiles of 32 points, shared out over a few threads."""
+"""Points in memory, or memory-mapped: threads label them in tiles of 32 points."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from steinhaus.jit.handed import Handed
 from steinhaus.points import Float64, Grid, Int32, Int64, Nearest, Run, Tally
 
 _TASKS = 4  # tasks a worker, in a pass over the points
-_AT_ONCE = 4096  # iterations that are made before they are told
+_AT_ONCE = 4096  # the most iterations of one call of `advance`
 
 
 class MemoryPoints:
-    """An (n, d) array of points and what the screens know of it. See `Points` for the contract.
+    """An (n, d) array of points, with the tables of its screens. See `Points` for the contract.
 
     Parameters
     ----------
@@ -46,14 +46,14 @@ class MemoryPoints:
     threads
         Threads to use, the calling one included; None: one a core.
     memory
-        Bytes that screening may use; None: the larger of 1 GiB and the size of x.
+        The most bytes for tables of screens; None: the larger of 1 GiB and the size of x.
     screen
-        "auto"; or always the same: "drift" (from the second pass on, bounds from anchors), "plain" (float32 products
-        of all features), "none" (every pair is settled in float64). Results are the same.
+        "auto", or one screen for all passes: "drift" (bounds from anchors, from the second pass on), "plain" (products
+        of all features in float32) or "none" (every pair is settled in float64). Results are the same.
     grid
-        Where x is a part of the points, known to be finite: the grid of the whole. Tallies of parts add up then.
+        The grid of all points, if x is a part of them and known to be finite. Then tallies of parts add up.
     workers
-        Threads to use instead of some of its own; they stay open.
+        Threads of the caller, which stay open; None: threads of its own.
 
     Raises
     ------
@@ -89,10 +89,10 @@ class MemoryPoints:
         self._tiles = tiles_of(self._lengths, self._frame)
         self._rounding_pays = True  # until a pass shows otherwise
         self._shapeless = False  # whether leading directions were found to be of no use
-        self._projected: Projected | None = None  # the points along directions that no tiles were made by yet
+        self._projected: Projected | None = None  # coordinates that have not been used for tiles yet
         self._batch: Batch | None = None
-        self._view: Handed | None = None  # the kernels' view of it
-        self._ended: set[Hashable] = set()  # runs that went ahead to where points are labelled
+        self._view: Handed | None = None  # the record by which kernels read the batch
+        self._ended: set[Hashable] = set()  # runs whose points `advance` has labelled for the next iteration
         self.work = np.zeros((records.WORKS, 0), np.int64)  # of the last pass, a column a run: see records.Change
 
     def assign(self, runs: Sequence[Run]) -> list[Tally]:
@@ -104,7 +104,7 @@ class MemoryPoints:
         return tallies
 
     def tallies(self, runs: Sequence[Run]) -> list[Tally]:
-        """As `assign`, but `farthest` stays out."""
+        """As `assign`, without `farthest`."""
         batch = self._remember(runs)
         left = [run for run in runs if run.key not in self._ended or not self.knows(run)]
         self._ended.clear()
@@ -113,7 +113,7 @@ class MemoryPoints:
         return [self._tally(batch, batch.rows[run.key]) for run in runs]
 
     def advance(self, runs: Sequence[Run], *, tolerance: float, most: Sequence[int]) -> list[Run]:
-        """See `Advancing.advance`: runs go together, up to the iteration that ends any of them."""
+        """See `Advancing.advance`. All runs advance together, up to the iteration that ends any of them."""
         limit, gone = min([_AT_ONCE, *most]), 0
         if not runs or not limit:
             return list(runs)
@@ -139,7 +139,7 @@ class MemoryPoints:
         ]
 
     def farthest(self, run: Run, wanted: int) -> tuple[Int64, Float64]:
-        """See `distances.farthest`; for a run that was just assigned."""
+        """See `distances.farthest`. The run must be one that was just assigned."""
         return farthest(self.own_distances(run), self.labels(run.key), wanted)
 
     def explain(self, k: int, runs: int = 1) -> str:
@@ -151,7 +151,7 @@ class MemoryPoints:
         return self._distances_of(self.labels(run.key), np.ascontiguousarray(run.centroids))
 
     def _distances_of(self, labels: Int32, centroids: Float64) -> Float64:
-        """The squared distance of each point to the centroid of a label, (n,) float64."""
+        """The squared distance of each point to the centroid of a label: labels (n,), centroids (k, d) -> (n,)."""
         return distances_of(self._framed.rows, labels, centroids, self._workers)
 
     def two_nearest(self, run: Run) -> tuple[Float64, Float64]:
@@ -165,12 +165,13 @@ class MemoryPoints:
         """See `Sampling.nearest`."""
 
         def few(rows: Float64) -> MemoryPoints:
+            # rows: (m, d)
             return MemoryPoints(rows.astype(self._x.dtype), threads=self._workers.count)
 
         return NearestRows(self.n, self.rows, self.bring, few, weights)
 
     def bring(self, rows: Float64, closest: Closest) -> None:
-        """Bring the nearest of some rows, (m, d), up to date."""
+        """Update the nearest of some rows, (m, d)."""
         if not closest.many:
             closest.distances[:] = self.squared_distances_to(rows[:1])[0]
             closest.many = 1
@@ -191,7 +192,7 @@ class MemoryPoints:
         return plus_plus(self._reading(), self._lengths, found, k, stream, weights, trials)
 
     def _seeding(self, k: int) -> Projected | None:
-        """The points along the directions that serve to choose k rows, if any; None where all features serve better."""
+        """The coordinates of the points along directions for choosing k rows; None if all features are faster."""
         if self._policy.screen == "none" or self._basis.p:
             return None
         found = self._project(p) if (p := self._policy.directions(k)) and not self._shapeless else None
@@ -202,7 +203,7 @@ class MemoryPoints:
         return self.squared_distances_to(self.rows(indices), below)
 
     def squared_distances_to(self, chosen: Float64, below: Float64 | None = None) -> Float64:
-        """The squared distances of all points to any others, (m, d) -> (m, n) float64; see `Points` for `below`."""
+        """The squared distances of all points to any rows: chosen (m, d) -> (m, n). below: (n,), as in `Points`."""
         if below is None or self._policy.screen == "none":
             return all_distances_to(self._framed.rows, chosen, self._workers)
         return distances_below(self._reading(), self._lengths, self._rates, chosen, below, self._tiles_a_task)
@@ -217,7 +218,7 @@ class MemoryPoints:
         return labels
 
     def knows(self, run: Run) -> bool:
-        """Whether `labels` are those of this run's centroids."""
+        """Whether the labels of this run belong to its centroids."""
         if (batch := self._batch) is None or run.key not in batch.rows:
             return False
         return np.array_equal(batch.exact[batch.part(batch.rows[run.key])], run.centroids)
@@ -238,11 +239,11 @@ class MemoryPoints:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all that is remembered, the points themselves left out."""
+        """Bytes of all tables, without the points themselves."""
         return bytes_of([self._lengths, self._basis.directions, self._tiles, vars(self._batch or self._basis)])
 
     def lend(self, x: NDArray[Any] | None) -> None:
-        """Put the same points, read again, in the place of the array that was given; None: let go of it until then."""
+        """Replace the array by another with the same points, (n, d). None: release the array until the next call."""
         if x is None:
             x, self._projected = np.empty((0, self.d), self._x.dtype), None
         self._x = x
@@ -250,16 +251,16 @@ class MemoryPoints:
         self._points = Handed(self._framed)
 
     def allow(self, memory: int) -> None:
-        """Let screening use so many bytes, from the next runs on that it does not know."""
+        """Set the most bytes for tables of screens, from the next new runs on."""
         self._policy = replace(self._policy, memory=memory)
 
     def _look(self) -> None:
-        """See centroids by the frame, the basis and the quantiser as they are now."""
+        """Update the records for centroids after a change of the frame, the basis or the quantiser."""
         self._rates = scores.rates(self._frame, self._basis)
         self._centroid_frame = Handed(records.centroid_frame_of(self._frame, self._basis, self._framed.quantiser))
 
     def _remember(self, runs: Sequence[Run]) -> Batch:
-        """The cache for these runs; a new one where any of them is not in it."""
+        """The state of these runs; a new one if any of them is not in it."""
         if self._batch is not None and all(self._batch.holds(run) for run in runs):
             return self._batch
         sizes = np.array([len(run.centroids) for run in runs])
@@ -281,14 +282,14 @@ class MemoryPoints:
         return self._batch
 
     def _place(self, batch: Batch, runs: Sequence[Run]) -> Int64:
-        """Put the centroids of some runs where a pass finds them; the runs' rows, (R,)."""
+        """Write the centroids of some runs into the batch; return the rows of the runs, (m,)."""
         active = np.array([batch.rows[run.key] for run in runs], np.int64)
         for run, row in zip(runs, active.tolist(), strict=True):
             batch.exact[batch.part(row)] = run.centroids
         return active
 
     def _pass(self, batch: Batch, active: Int64) -> None:
-        """Label the points by the centroids of these runs, which are in place."""
+        """Label the points by the centroids in the batch. active: (m,) rows of the runs."""
         modes = self._modes(batch)
         view = self._view_of(batch)
         prepare(batch, view, self._centroid_frame, active, modes, self._workers)
@@ -297,8 +298,6 @@ class MemoryPoints:
         orders.queue[:] = 0, self._policy.tiles, self._tiles_at_once
         orders.many[0] = len(active)
         orders.active[: len(active)], orders.modes[:] = active, modes
-        if len(fresh):
-            orders.spare[:] = batch.spare(fresh)
 
         def label(worker: int, _first: int, _end: int) -> None:
             labelling.assign(
@@ -309,18 +308,17 @@ class MemoryPoints:
         self.work = work = np.zeros((records.WORKS, len(modes)), np.int64)
         for change in batch.handed_changes:
             labelling.collect(view, change, self.d, len(batch.sums), batch.sums, batch.counts, work)
-        batch.account(work, fresh, self._tiles.p / self.d)
+        batch.account(work, fresh)
         if self._policy.screen == "auto":
             self._judge_rounding(batch, modes)
-            batch.rest(modes, work)
 
     def _update(self, batch: Batch, part: slice, steps: Handed, tolerance: float, done: int) -> bool:
-        """Find a run's next centroids, now that its points are labelled; False where that is left undone."""
+        """Compute a run's next centroids after a pass; False if `updating.update` has left that to `lloyd`."""
         sums, counts, centroids = np.ascontiguousarray(batch.sums[:, part]), batch.counts[part], batch.exact[part]
         return bool(update(sums, len(sums), *centroids.shape, counts, centroids, steps, tolerance, done))
 
     def _modes(self, batch: Batch) -> NDArray[np.int8]:
-        """How each run is screened in this pass; runs in mode RENEW take new anchors, where anchors are kept."""
+        """The mode of each run in this pass, (R,). Runs in mode RENEW take new anchors, if anchors are kept."""
         runs = len(batch.firsts) - 1
         if self._policy.screen == "none":
             return np.full(runs, BRUTE, np.int8)
@@ -348,7 +346,7 @@ class MemoryPoints:
         return Tally(batch.sums[:, part].copy(), batch.counts[part].copy())
 
     def _judge_rounding(self, batch: Batch, modes: NDArray[np.int8]) -> None:
-        """Give up rounding points to bytes where settling takes longer than it saves."""
+        """Stop rounding points to bytes if settling takes longer than rounding saves. modes: (R,)."""
         if not self._framed.quantiser.step:
             return
         full = (modes == RENEW) | (modes == FEATURES)
@@ -356,10 +354,10 @@ class MemoryPoints:
         if not rounding_pays(pairs, computed, self.d):
             self._rounding_pays = False
             self._round(False)
-            batch.debts[:] = np.inf  # products that are kept are those of rounded points
+            batch.debts[:] = np.inf  # the products that are kept are those of rounded points, and of no use now
 
     def _round(self, rounded: bool) -> None:
-        """From now on round points to bytes, or multiply them as they are."""
+        """Round points to bytes from the next pass on, or multiply them in float32."""
         if rounded == bool(self._framed.quantiser.step):
             return
         quantiser = rounding.NOT_ROUNDED
@@ -372,15 +370,14 @@ class MemoryPoints:
         self._look()
 
     def _rounded_norms(self, norms: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What stands in place of the points' norms where they are rounded: not known before they are."""
+        """The first `rounded_norms`, (N,): infinite before points are rounded, and the norms if they are not."""
         return np.full_like(norms, np.inf) if self._framed.quantiser.step else norms
 
     def _take_directions(self, batch: Batch, p: int) -> None:
-        """Look for p leading directions; where they tell something, bring what is known into the points' new order."""
-        found = self._project(p, batch.anchors.products)  # nothing is in them before the next pass
+        """Compute p leading directions. If they hold enough, reorder the points, and labels with them."""
+        found = self._project(p, batch.anchors.products)  # empty before the next pass, and so free as work space
         if found:
-            alone = len(batch.labels) == 1 and batch.passes > 0 and self.n >= THRESHOLDS.cluster * len(batch.counts)
-            placed = arranged(self._reading(), found, batch.labels[0, : self.n] if alone else None)
+            placed = arranged(self._reading(), found)
             self._basis, self._projected = found.basis, None
             self._tiles = placed._replace(rounded_norms=self._rounded_norms(placed.norms))
             self._look()
@@ -388,7 +385,7 @@ class MemoryPoints:
             batch.labels = np.ascontiguousarray(batch.labels[:, placed.order])
 
     def _project(self, p: int, room: NDArray[np.float32] | None = None) -> Projected | None:
-        """The points along p leading directions; None where these hold too little of them."""
+        """The coordinates of the points along p leading directions; None if these hold too little. room: any shape."""
         if self._projected is None or self._projected.basis.p != p:
             self._projected = projected(self._reading(), p, forced=self._policy.screen == "drift", room=room)
             self._shapeless = self._projected is None

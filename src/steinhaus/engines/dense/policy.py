@@ -1,7 +1,4 @@
-"""How runs are screened: thresholds, sizes of tables, and an account of the choice.
-
-Nothing here can change a result.
-"""
+"""The choice of screens: thresholds, sizes of tables, and `explain`. None of these can change a result."""
 
 from __future__ import annotations
 
@@ -18,42 +15,22 @@ Screen = Literal["auto", "compact", "drift", "plain", "none"]
 
 
 class Thresholds(NamedTuple):
-    """Where one way of screening takes over from another. Measured: docs/benchmarks.md, "Thresholds"."""
+    """Thresholds between ways of screening, measured: docs/benchmarks.md, "Thresholds"."""
 
-    # Centroids in all up to which few directions are taken; how many few and many are.
+    # Up to this many centroids in all runs, `few_directions` leading directions are used, else `directions`.
     few_centroids: int = 20
     few_directions: int = 32
     directions: int = 48
-    # Features up to which few directions are taken: a million embeddings of 128, K = 256, are as fast with 32 as with
-    # 48.
-    few_features: int = 128
-    # Rows, at least, that are compared with points by the bounds of seeding, and not by products of all features.
+    # Rows are compared with points by the bounds of seeding if there are at least so many; else by all products.
     rows_added: int = 64
-    # Points a cluster from which on points are ordered by their cluster first: a million embeddings, K = 256, 5.7 s
-    # instead of 6.5; MNIST, K = 100, 0.73 s instead of 0.79; K = 1000, 60 points a cluster, no gain.
-    cluster: int = 128
-    # A tile is computed from all features once more than so many of its 32 points are open per candidate.
-    open_pairs: float = 4.0
-    # Up to so many candidates are computed from the features without a look at the directions.
-    few_candidates: int = 16
-    # A full pass keeps products with centroids that may be candidates until the anchors have moved so many times as far
-    # again as since the last one.
-    spare: float = 2.0
-    # A run takes new anchors early, when another does, once so much of its own cost is reached.
-    company: float = 0.6
-    # Costs of work, in pairs settled (about 0.1 us): gathering a tile; a row of its products from the features (of
-    # 784).
+    # Costs in units of a settled pair: gathering a tile, and a row of its products from all features.
     gathering: float = 30.0
     products: float = 4.5
-    # Distances between anchors that are worth their memory.
-    between: int = 2**22
-    # Share of all rows of products above which gaps and anchors are of no use to a pass.
-    vain: float = 0.5
-    # Features and centroids in all from which points of floats are rounded to bytes.
+    # Points of floats with so many features are rounded to bytes, from this many centroids in all runs on.
     rounded_features: range = range(64, 1025)
     rounded_centroids: int = 64
-    # Microseconds on one core: saved by rounding per feature and row of products of a tile; a pair settled, and each of
-    # its features.
+    # Microseconds on one core: saved by rounding, per feature and row of products of a tile; cost of a settled pair;
+    # and of each of its features.
     saved_feature: float = 0.00036
     pair: float = 0.1
     pair_feature: float = 0.0003
@@ -70,20 +47,20 @@ class Capacity(NamedTuple):
     p: int  # directions
     tiles: int
     workers: int
-    bytewise: bool  # points are bytes and multiplied as such
-    quantised: bool  # points are rounded to bytes
-    narrow: bool  # no sum of a pass overflows an int32
+    bytewise: bool  # whether points are bytes and are multiplied as bytes
+    quantised: bool  # whether points are rounded to bytes
+    narrow: bool  # whether no sum of a pass can overflow an int32
 
 
 def rounding_pays(pairs: int, computed: int, d: int) -> bool:
-    """Whether products of rounded points saved more than it took to settle what they left open."""
+    """Whether products of rounded points saved more time than it took to settle the pairs that they left open."""
     cost = THRESHOLDS.pair + THRESHOLDS.pair_feature * d
     return pairs * cost <= computed * THRESHOLDS.saved_feature * d
 
 
 @dataclass(frozen=True)
 class Policy:
-    """The choice for n points of d features."""
+    """The choice of screens for n points of d features."""
 
     n: int
     d: int
@@ -98,29 +75,30 @@ class Policy:
         return -(-self.n // TILE)
 
     def directions(self, k: int) -> int:
-        """How many leading directions to take for k centroids in all: a multiple of 16, 0 for none."""
+        """The number of leading directions for k centroids in all runs: a multiple of 16, or 0."""
         t = THRESHOLDS
-        if self.d <= t.few_directions:
-            return int(-(-self.d // 16) * 16)
-        most = t.few_directions if k <= t.few_centroids or self.d <= t.few_features else t.directions
-        return int(min(most, self.n // 16 * 16))
+        most = t.few_directions if k <= t.few_centroids else t.directions
+        return -(-self.d // 16) * 16 if self.d <= most else min(most, self.n // 16 * 16)
 
     def kept(self, sizes: Int64) -> Int64:
-        """How many products a tile keeps of each run, (R,): of all few centroids, of the nearest of many."""
+        """The number of products that a tile keeps of each run: sizes (R,), the runs' centroids -> (R,).
+
+        If there are few centroids, a tile keeps all products; else, those with the nearest.
+        """
         return np.minimum(np.minimum(sizes, 16 + sizes // 16), MANY_SLOTS)
 
     def table_bytes(self, sizes: Int64) -> int:
-        """Bytes of gaps, anchors' products and projections for runs of these sizes."""
+        """Bytes of gaps, anchors' products and projections for runs of these sizes, (R,)."""
         columns = int((-(-sizes // 16) * 16).sum())
         floats = TILE * (self.directions(int(sizes.sum())) + int(self.kept(sizes).sum()))
         return int(self.tiles * (columns * (4 + 1 + 1) + 4 * floats))
 
     def fits(self, sizes: Int64) -> bool:
-        """Whether gaps and anchors may be kept for runs of these sizes."""
+        """Whether gaps and anchors may be kept for runs of these sizes, (R,)."""
         return self.screen in ("auto", "drift") and self.table_bytes(sizes) <= self.memory
 
     def rounds(self, k: int, pays: bool) -> bool:
-        """Whether points of floats are to be rounded to bytes, for k centroids; pays: as far as is known by now."""
+        """Whether to round points of floats to bytes, for k centroids; pays: whether it has saved time so far."""
         if not BYTE_LANES or self.integers:
             return False
         if self.screen == "auto":
@@ -130,7 +108,8 @@ class Policy:
     def explain(self, k: int, runs: int, *, pays: bool, shapeless: bool) -> str:
         """Say how `runs` runs with k centroids each would be screened, and why.
 
-        pays: whether rounding has paid so far; shapeless: whether leading directions were found to be of no use.
+        pays: whether rounding to bytes has saved time so far. shapeless: whether leading directions hold too little of
+        the points.
         """
         sizes = np.full(runs, k)
         p, tables = self.directions(k * runs), self.table_bytes(sizes) / 2**20
@@ -151,7 +130,7 @@ class Policy:
             )
         return (
             f"First pass: products of all {self.d} features in {kind}. Then {p} leading directions are taken, and the "
-            f"points ordered into {self.tiles:,} tiles of {TILE} near ones. A tile looks only at centroids whose gap "
-            f"may have closed, by the directions and from anchors; what stays open is computed from the features. "
-            f"Tables: {tables:,.0f} MiB. A run takes new anchors when what their age costs comes to what they cost."
+            f"points ordered into {self.tiles:,} tiles of {TILE} near ones. A tile compares its points only with "
+            f"centroids whose gap may have closed: by the directions, from anchors, and last from all features. "
+            f"Tables: {tables:,.0f} MiB. A run takes new anchors once old ones have cost as much time as new ones take."
         )

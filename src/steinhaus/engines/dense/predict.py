@@ -1,9 +1,9 @@
-"""Labels alone, in one pass: for points that are not fitted, and so need no grid, no sums and no cache.
+"""Labels of points that are not fitted, in one pass. They need no grid, no sums and no state.
 
-Tiles of 32 points are screened by float32 products of all features, and what is close is settled, by the functions
-and bounds of a fit's pass. The frame of floats is about the centroids, its unit the longest of them: o their mean, m =
-0. So a point that is not finite has no finite norm there, and the look at every value that finds such points is the
-screen's own.
+Tiles of 32 points are screened by products of all features in float32. Close points are settled. Functions and bounds
+are those of a fit's pass. For floats, the frame has the mean of the centroids as its origin, and the longest centroid
+as its unit; m = 0. A point with a value that is not finite has no finite norm in this frame. So the screen finds such
+points without reading the values once more.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steinhaus.engines.bounds.distances import settled_floor
-from steinhaus.engines.bounds.rounding import SLACK, gamma, rowed, stretch, upward
+from steinhaus.engines.bounds.rounding import SLACK, stretch, upward
 from steinhaus.engines.bounds.scores import FAR, UNKNOWN, Basis, Frame, plain_floor, product_slope, rates
 from steinhaus.engines.dense import predict_kernels
 from steinhaus.engines.dense.lanes import readers
@@ -30,19 +30,19 @@ from steinhaus.jit.target import takes_bytes
 from steinhaus.points import Float64, Int32
 from steinhaus.resources import available_cores
 
-_FEATURES = 2**19  # a task: so many features of points
+_FEATURES = 2**19  # values of points in a task
 
 
 def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) -> Int32:
-    """The label of each point's nearest centroid, ties to the lowest; see `engines.nearest`."""
+    """The nearest centroid of each point of x, (n, d) -> (n,). Ties go to the lowest. centroids: (k, d).
+
+    See `engines.nearest`.
+    """
     n, d = x.shape
     k = len(centroids)
-    with np.errstate(all="ignore"):  # what overflows is settled
+    with np.errstate(all="ignore"):  # scores that overflow are settled
         frame = _frame(x.dtype, centroids)
         factors, plain, single = _scores(frame, centroids)
-    width = -(-d // 16) * 16
-    rows = np.zeros((k, width), np.float32)
-    rows[:, :d] = factors.rows
     points = Handed(framed(x, frame))
     readers_ = Handed(readers(x.dtype))
     reach, floor = upward(np.array([frame.reach, settled_floor(d)]))
@@ -55,8 +55,8 @@ def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) 
     def own(_: int) -> tuple[Handed, Handed, Handed]:
         norms = apart(TILE, np.float32)
         tiles = Tiles(apart(TILE, np.int64), norms, none, none, 0, reach, floor, norms)
-        sought = Sought(k, width, rows, factors, plain, single, centroids, stretch(d), apart((4, width), np.float32))
-        return Handed(tiles), Handed(sought), Handed(scratch_of(k, 0, True))
+        sought = Sought(k, factors, plain, single, centroids, stretch(d))
+        return Handed(tiles), Handed(sought), Handed(scratch_of(k, d, frame.bytewise))
 
     owned = [own(worker) for worker in range(workers.count)]
 
@@ -75,7 +75,7 @@ def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) 
 
 
 def framed(x: NDArray[Any], frame: Frame) -> Framed:
-    """Points, (n, d), as kernels see them in a frame; without a grid."""
+    """The record of points x, (n, d), in a frame, without a grid."""
     kind = x.dtype if x.dtype == np.float32 else np.dtype(np.float64)
     return Framed(
         rows=dense_rows(x, unit_grid(x.shape[1])),
@@ -88,7 +88,7 @@ def framed(x: NDArray[Any], frame: Frame) -> Framed:
 
 
 def _frame(kind: np.dtype[Any], centroids: Float64) -> Frame:
-    """Small integers are seen as they are, everything else from the centroids' mean."""
+    """The frame for points of a type: small integers unchanged, others from the centroids' mean. centroids: (k, d)."""
     mean = centroids.mean(axis=0)
     if are_integers(kind):
         return Frame(np.zeros_like(mean), 1.0, mean, rounded=False, bytewise=takes_bytes(kind))
@@ -99,7 +99,7 @@ def _frame(kind: np.dtype[Any], centroids: Float64) -> Frame:
 
 
 def _scores(frame: Frame, centroids: Float64) -> tuple[Factors, Scores, Scores]:
-    """The centroids as factors; their scores by products as in `predict_kernels`, and by those of single points."""
+    """The centroids, (k, d), as factors, and the bounds of products in `predict_kernels` and of single points."""
     k, d = centroids.shape
     factors = rates(frame, Basis(np.empty((d, 0), np.float32), 0.0))
     placed = frame.place(centroids)
@@ -114,9 +114,9 @@ def _scores(frame: Frame, centroids: Float64) -> tuple[Factors, Scores, Scores]:
     if frame.bytewise:
         halve_rows(placed, k, d, Handed(single), rest)
 
-    def scores(rate: float, rest: Float64) -> Scores:
+    def scores(rate: float) -> Scores:
         slope = product_slope(norms, rest, rate, factors)
         lag = np.zeros(k, np.float32)
         return Scores(single.rows, half.astype(np.float32), upward(slope), lag, upward(floor))
 
-    return single, scores(factors.plain + gamma(rowed(d)), np.zeros(k)), scores(factors.fine, rest)
+    return single, scores(factors.plain), scores(factors.fine)

@@ -1,38 +1,31 @@
-"""Labels alone: tiles of points are screened as they come, and settled, in one pass.
-
-A tile's products are summed with the features in lanes, four points by up to six centroids at a time: points need not
-be brought into lanes of their own, which for few centroids takes longer than the products.
-"""
+"""Kernels for labels of points that are not fitted: they screen and settle tiles in the order of the points."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from steinhaus.engines.bounds.rounding import CHAIN, norm_above
+from steinhaus.engines.bounds.rounding import norm_above
 from steinhaus.engines.bounds.scores import FAR
 from steinhaus.engines.dense.certifying import bounds, list_open, nearest, settle
 from steinhaus.engines.dense.lanes import Readers
+from steinhaus.engines.dense.products import full_products
 from steinhaus.engines.dense.records import TILE, Factors, Framed, Scores, Scratch, Tiles
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
 from steinhaus.jit.annotations import Array, f32, f64, i32, i64
-from steinhaus.jit.build import apart, inner, kernel
-from steinhaus.jit.declared import unroll
-from steinhaus.jit.operations import fma, fold, load, local, lowest_one, splat, vector
-from steinhaus.jit.types import literal, u32
+from steinhaus.jit.build import kernel
+from steinhaus.jit.operations import lowest_one
+from steinhaus.jit.types import u32
 
 
 class Sought(NamedTuple):
-    """The centroids that points are to be labelled with."""
+    """The centroids, in the forms that the screens need."""
 
     k: i64
-    width: i64  # d rounded up to a multiple of 16
-    placed: Array[f32]  # (k, width) the centroids in the frame, filled up with zeros
-    factors: Factors  # the same for single points
-    plain: Scores
-    single: Scores
+    factors: Factors  # the centroids in the frame
+    plain: Scores  # bounds for products of tiles
+    single: Scores  # bounds for products of single points
     exact: Array[f64]  # (k, d) the centroids
-    stretch: f64  # makes a computed norm an upper bound
-    four: Array[f32]  # (4, width) to work in
+    stretch: f64  # factor that makes a computed norm an upper bound
 
 
 @kernel
@@ -40,26 +33,24 @@ def label(
     points: Framed, readers: Readers, tiles: Tiles, sought: Sought, scratch: Scratch, first: i64, end: i64,
     labels: Array[i32],
 ) -> i64:  # fmt: skip
-    """Label the points first <= i < end: screened by products of all features, settled where that leaves it open.
+    """Label the points first <= i < end: by products of all features, or by distances if these leave a point open.
 
-    tiles: of one tile, the worker's own; labels: (n,). Returns the first point that is not finite, or n.
+    Returns the first point that is not finite, or n. tiles: a record for one tile, the worker's own. labels: (n,).
     """
-    k, width, n = sought.k, sought.width, points.rows.n
+    k, n = sought.k, points.rows.n
     s = Source(points, readers, tiles, scratch)
     run = RunSlice(0, 0, k, 0, 0, 0, 0, 0, scratch.out)
     for j in range(k):
         scratch.chosen[j] = j
     for base in range(first, end, TILE):
         present = min(TILE, end - base)
-        for lane in range(0, present, 4):
-            for q in range(4):
-                i = min(base + lane + q, n - 1)
-                tiles.norms[lane + q] = readers.place(points, i, width, sought.four + q * width)
-            _products(sought.four, sought.placed, width, k, scratch.out + lane)
+        for lane in range(TILE):
+            tiles.order[lane] = min(base + lane, n - 1)
+        readers.gather(points, tiles, 0, scratch)
+        full_products(points, scratch, sought.factors, scratch.chosen, k, scratch.out)
         beyond = u32(0)
         for lane in range(present):
-            tiles.order[lane] = base + lane
-            norm = f32(norm_above(f64(tiles.norms[lane]), sought.stretch))
+            norm = f32(norm_above(f64(readers.square(points, base + lane)), sought.stretch))
             if not norm < FAR:
                 beyond = beyond | u32(1) << u32(lane)
                 norm = 0.0
@@ -81,42 +72,3 @@ def label(
         for lane in range(present):
             labels[base + lane] = scratch.found[lane]
     return n
-
-
-@inner
-def _products(points: Array[f32], rows: Array[f32], width: i64, k: i64, out: Array[f32]) -> None:
-    """Products of four points with k rows, (4, width) and (k, width): row j's at 32 j of `out`."""
-    for j in range(k):
-        for i in range(4):
-            out[TILE * j + i] = 0.0
-    tiles = (k + 5) // 6
-    for first in range(0, width, CHAIN):
-        end, j = min(first + CHAIN, width), 0
-        for tile in range(tiles):
-            size = (k - j) // (tiles - tile)
-            at, to = rows + j * width, out + TILE * j
-            for each in unroll(1, 7):
-                if size == each:
-                    _row_tile(each, points, at, width, first, end, to)
-            j += size
-
-
-@apart
-def _row_tile(
-    size: literal, points: Array[f32], rows: Array[f32], width: i64, first: i64, end: i64, out: Array[f32]
-) -> None:
-    """Add the products of four points with `size` rows, over the features first <= t < end, all sums in registers."""
-    sums = local(vector(f32, 16), 4 * size)
-    for s in unroll(4 * size):
-        sums[s] = splat(0.0, f32, 16)
-    here = local(vector(f32, 16), 4)
-    for t in range(first, end, 16):
-        for i in unroll(4):
-            here[i] = load(points, i * width + t, 16)
-        for j in unroll(size):
-            row = load(rows, j * width + t, 16)
-            for i in unroll(4):
-                sums[4 * j + i] = fma(here[i], row, sums[4 * j + i])
-    for j in unroll(size):
-        for i in unroll(4):
-            out[TILE * j + i] += fold(sums[4 * j + i])

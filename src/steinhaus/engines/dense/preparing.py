@@ -1,4 +1,4 @@
-"""Bounds of centroids before a pass, shared out over threads."""
+"""Compute the bounds of centroids before a pass, on all threads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ _CENTROIDS = 64  # a task
 def prepare(
     batch: Batch, view: Handed, frame: Handed, active: Int64, modes: NDArray[np.int8], workers: Workers
 ) -> None:
-    """Work out the bounds of the active runs' centroids, which are in place; of those in mode RENEW as new anchors."""
+    """Compute the bounds of the active runs' centroids. In mode RENEW, the centroids become anchors, too.
+
+    active: (m,) rows of the runs in the batch; modes: (R,).
+    """
     d, p = frame.record.d, frame.record.p  # type: ignore[attr-defined]
     parts = []
     for row in active.tolist():
@@ -32,18 +35,3 @@ def prepare(
             centroids.prepare(view, frame, *part, row, along)
 
     workers.each(place, len(parts), 1)
-    if batch.anchors.between.size and any(fresh for *_, fresh in parts):
-        _measure_between(batch, active[modes[active] == RENEW], d, workers)
-
-
-def _measure_between(batch: Batch, fresh: Int64, d: int, workers: Workers) -> None:
-    """Measure how far apart the new anchors of these runs are."""
-    anchors, wide = Handed(batch.anchors), batch.anchors.between.shape[1]
-    runs = [(int(batch.firsts[row]), int(batch.firsts[row + 1])) for row in fresh]
-    parts = [(j, min(j + _CENTROIDS, end), first, end) for first, end in runs for j in range(first, end, _CENTROIDS)]
-
-    def between(_: int, first: int, end: int) -> None:
-        for part in parts[first:end]:
-            centroids.measure_between(anchors, d, wide, *part)
-
-    workers.each(between, len(parts), 1)

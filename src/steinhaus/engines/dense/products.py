@@ -1,4 +1,4 @@
-"""Products of a tile of 32 points with a few rows at a time, all sums in registers; in float32, and of bytes."""
+"""Products of a tile of 32 points with rows, in float32 or of bytes. All sums of a few rows stay in registers."""
 
 from __future__ import annotations
 
@@ -34,8 +34,9 @@ _Floats, _Bytes = Array[f32], Array[i8]
 def full_products(
     x: Framed, scratch: Scratch, factors: Factors, chosen: Array[i64], count: i64, out: Array[f32]
 ) -> None:
-    """Write the products of a tile, once gathered, with the rows chosen[c] into `out`, 32 a row, summed in chunks of
-    features.
+    """Write the products of a gathered tile with the rows chosen[c], c < count, summed in chunks of features.
+
+    chosen: (K,); out: (32 K,), 32 products a row.
     """
     d = x.rows.d
     if x.bytewise or x.quantiser.step > 0.0:
@@ -62,10 +63,10 @@ def products(
     out: Array[f32],
     fresh: boolean,
 ) -> None:
-    """Add the products of two groups of sixteen points with the rows chosen[c], c < count, over p features, to `out`;
-    or write them there, where `fresh`.
+    """Add the products of two groups of sixteen points with the rows chosen[c], c < count, over p features, to `out`.
 
-    low, high: (p, 16) the groups; rows: row j at `j length`; out: 32 products a row.
+    If `fresh`, they are written instead of added. low, high: (p, 16) the groups; rows: (K, length); chosen: (count,);
+    out: (32 count,), 32 products a row.
     """
     c = 0
     for size in unroll(8, 0, -1):
@@ -87,7 +88,7 @@ def _dot_tile(
     out: Array[f32],
     fresh: boolean,
 ) -> None:
-    """The products of `size` rows."""
+    """See `products`, for `size` rows. chosen: (size,); out: (32 size,)."""
     starts = local(_Floats, size)
     sums = local(vector(f32, 16), 2 * size)
     for s in unroll(size):
@@ -120,7 +121,10 @@ def byte_products(
     out: Array[f32],
     fresh: boolean,
 ) -> None:
-    """As `products`, of bytes: over 4 `quarter` features from `column` on."""
+    """See `products`, for products of bytes over 4 `quarter` features from `column` on.
+
+    quads: (2, W / 4, 16, 4) from the column on; chosen: (count,); out: (32 count,).
+    """
     if BYTE_LANES > 0:
         c = 0
         for size in unroll(6, 0, -1):
@@ -142,9 +146,10 @@ def _byte_tile(
     out: Array[f32],
     fresh: boolean,
 ) -> None:
-    """The products of `size` rows of bytes; quads: (2, W / 4, 16, 4), four features of each of sixteen points together.
+    """See `byte_products`, for `size` rows. chosen: (size,); out: (32 size,).
 
-    Sums are exact for up to 2^15 features; then come two conversions, a fused sum and a fused product.
+    quads: (2, W / 4, 16, 4) holds four features of a point side by side. Sums are exact for up to 2^15 features. Two
+    conversions, a fused sum and a fused product follow.
     """
     starts = local(_Bytes, 2 * size)
     sums = local(vector(i32, 16), 4 * size)
@@ -171,7 +176,7 @@ def _byte_tile(
 
 @inner
 def halve(row: Array[f64], j: i64, d: i64, factors: Factors) -> f64:
-    """Round a row of d float64 to two signed bytes a feature, row j of the factors; returns |row rounded - row|."""
+    """Round a row, (d,), to two signed bytes a feature, as row j of the factors; return |row rounded - row|."""
     most = 0.0
     for t in range(d):
         most = max(most, abs(row[t]))
@@ -205,6 +210,6 @@ def halved_sum(factors: Factors, j: i64, d: i64) -> f64:
 
 @kernel
 def halve_rows(rows: Array[f64], k: i64, d: i64, factors: Factors, rest: Array[f64]) -> None:
-    """Round rows, (k, d), to the bytes of Factors; by how much, into `rest`, (k,)."""
+    """Round rows, (k, d), to the bytes of `factors`. rest: (k,) gets |row rounded - row| of each."""
     for j in range(k):
         rest[j] = halve(rows + j * d, j, d, factors)

@@ -1,7 +1,7 @@
-"""Records of the dense engine: what kernels know of points, centroids and runs, and the memory they work in.
+"""Records of the dense engine: points, centroids and runs as kernels read them, and work space.
 
-Shapes: n points, d features, R runs, K centroids of all runs together, T tiles, N = 32 T >= n, p directions. A tile is
-32 consecutive points, in two groups of 16 lanes. Inside kernels arrays are addresses, indexed flat.
+Shapes: n points, d features, R runs, K centroids of all runs together, T tiles, N = 32 T >= n positions, p directions.
+A tile is 32 consecutive positions, in two groups of 16 lanes. Inside kernels arrays are addresses, indexed flat.
 """
 
 from __future__ import annotations
@@ -18,31 +18,32 @@ from steinhaus.engines.exact.rows import DenseRows
 from steinhaus.jit.annotations import Array, Origin, f32, f64, i8, i32, i64, u8
 
 TILE = 32
-MANY_SLOTS = 255  # anchors' products that a tile can keep of a run: their numbers are bytes
-# Rows of `Change.work`: points that changed their label; pairs settled; tiles whose features were gathered; rows of
-# products computed from the features of a tile, and from the directions.
+MANY_SLOTS = 255  # the most products that a tile can keep of a run, since their numbers are bytes
+# Rows of `Change.work`: points whose label changed; pairs settled; tiles gathered; rows of products of a tile computed
+# from all features; and from the directions.
 MOVED, PAIRS, GATHERED, COMPUTED, SCREENED = range(5)
 WORKS = 5
-# How a run is screened: not at all; from the features, taking new anchors; from its anchors; from the features alone.
+# Modes of a run in a pass: no screen; all features, with new anchors; from anchors; all features, without anchors.
 BRUTE, RENEW, ANCHORED, FEATURES = 0, 1, 2, 3
-_LINES = 128  # bytes that a processor fetches together, at most
+_LINES = 128  # the most bytes that a processor fetches together
 
 
 class Framed(NamedTuple):
-    """The points, and how they are seen in the frame: z = (x - offset) * scale."""
+    """The points and their frame: z = (x - offset) * scale."""
 
     rows: DenseRows
     offset: Array[Origin]  # (d,)
     scale: Origin
     reference: Array[f32]  # (d,) the reference point
-    bytewise: i64  # whether values are bytes that are multiplied as such
+    bytewise: i64  # whether values are bytes and are multiplied as bytes
     row_bytes: i64  # bytes of a point
-    quantiser: Quantiser = NOT_ROUNDED  # how points that are not bytes are rounded to such
+    quantiser: Quantiser = NOT_ROUNDED  # the rounding of floats to bytes
 
 
 class Tiles(NamedTuple):
-    """What the screens know of the points, in tiles: lane l of tile t is point order[32 t + l]; past the last point, it
-    stands again.
+    """The points in tiles, with their bounds. Lane l of tile t is point order[32 t + l].
+
+    Copies of the last point fill the last tile.
     """
 
     order: Array[i64]  # (N,)
@@ -52,13 +53,13 @@ class Tiles(NamedTuple):
     p: i64
     reach: f32  # at least the norm of the reference point
     floor: f32  # float64's own rounding, relative to (|z_i| + reach)^2
-    rounded_norms: Array[f32]  # (N,) in place of `norms` where points are rounded to bytes, once they were
+    rounded_norms: Array[f32]  # (N,) n' of `bounds.bytes` for points rounded to bytes, infinite before; else `norms`
 
 
 class Factors(NamedTuple):
-    """Rows that points are multiplied with over all features: in float32, or in two signed bytes a feature.
+    """Rows by which points are multiplied over all features: in float32, or as two signed bytes a feature.
 
-    Of bytes, row j is scales[j] (128 high + low); W is d rounded up to a multiple of 64, or 0 where they are not used.
+    As bytes, row j is scales[j] (128 high + low). W is d rounded up to a multiple of 64, or 0 if bytes are not used.
     """
 
     rows: Array[f32]  # (K, d)
@@ -67,9 +68,9 @@ class Factors(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """Turns products into scores with bounds: score = product - half[j], error <= n slope[j] + r lag[j] + floor[j]."""
+    """From products to scores and bounds: score = product - half[j], error <= n slope[j] + r lag[j] + floor[j]."""
 
-    rows: Array[f32]  # (K, d or p) what points are multiplied with; all features as in `Factors`, too
+    rows: Array[f32]  # (K, d or p) the rows by which points are multiplied; for all features, those of `Factors`
     half: Array[f32]  # (K,)
     slope: Array[f32]  # (K,)
     lag: Array[f32]  # (K,)
@@ -77,31 +78,29 @@ class Scores(NamedTuple):
 
 
 class Anchors(NamedTuple):
-    """Where each run's centroids stood at its last full pass, and the products of the tiles' candidates with them."""
+    """The centroids of each run at its last full pass, and the products of tiles with some of them."""
 
     rows: Array[f64]  # (K, d) a_j, in the frame
     factors: Factors  # a_j
     along: Array[f64]  # (K, p) P'a_j
     norms: Array[f64]  # (K,)
-    base: Array[f64]  # (K,) what the products are more than y_i . a_j
+    base: Array[f64]  # (K,) the difference of the products and y_i . a_j
     slopes: Array[f64]  # (K,) of the products
-    moved: Array[f32]  # (K,) at least |e_j - a_j|
-    between: Array[f32]  # (K, S) at least |a_j - a_k|, k counted from the run's first; S = 0: not known
-    slots: Array[u8]  # (T, H) which product of the tile is that with a_j, from 1; 0: it is not kept
-    used: Array[u8]  # (R, T) how many are kept
+    slots: Array[u8]  # (T, H) the number of the tile's product with a_j, from 1; 0: it is not kept
+    used: Array[u8]  # (R, T) the number of products kept
     products: Array[f32]  # (T, M, 32) x_i . a_j
 
 
 class Gaps(NamedTuple):
-    """What is out of the question for whole tiles: see `bounds.gaps`.
+    """The gaps of tiles and centroids, and the steps of the centroids: see `bounds.gaps`.
 
-    In tables of tiles by centroids a run's columns begin at a multiple of 16 (`View.columns`) and fill it up: H in all.
-    size and fall are of the last step; travelled and risen are summed over all steps.
+    In tables of tiles by centroids the columns of a run are filled up to a multiple of 16 (`View.columns`): H in all.
+    size and fall are those of the last step. travelled and risen are sums over all steps.
     """
 
-    gaps: Array[f32]  # (T, H); (0, H): none are kept
+    gaps: Array[f32]  # (T, H); (0, H): no gaps are kept
     present: Array[u8]  # (T, H) whether a point of the tile has this label
-    fallen: Array[f32]  # (R, T) how much the best score of any lane can have fallen over all steps
+    fallen: Array[f32]  # (R, T) at most the fall of any lane's best score over all steps
     size: Array[f32]  # (H,)
     fall: Array[f32]  # (H,)
     travelled: Array[f32]  # (H,) sum of the sizes
@@ -111,34 +110,34 @@ class Gaps(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """One worker's arrays to work in."""
+    """The work space of one worker."""
 
-    lanes: Array[f32]  # (32 d,) a tile's features
-    quads: Array[u8]  # (2, W / 4, 16, 4) the same as bytes: see `products.byte_products`
+    lanes: Array[f32]  # (2, d, 16) the features of a tile
+    quads: Array[u8]  # (2, W / 4, 16, 4) the features as bytes: see `products.byte_products`
     out: Array[f32]  # (32 K,) products
     upper: Array[f32]  # (32 K,) upper bounds
     chosen: Array[i64]  # (K,) candidates of a tile
-    near: Array[f32]  # (K,) their gaps now
-    others: Array[i64]  # (K,) candidates whose products are not kept; then candidates that are open
-    kept: Array[i64]  # (K,) candidates whose products are kept; then the open ones' lanes, as bits
-    least: Array[f32]  # (32,) what an upper bound must reach
+    near: Array[f32]  # (K,) the gaps of the candidates in this step
+    others: Array[i64]  # (K,) candidates whose products are not kept; later, open candidates
+    kept: Array[i64]  # (K,) candidates whose products are kept; later, the lanes of open candidates, as bits
+    least: Array[f32]  # (32,) the bound that an upper bound must reach
     found: Array[i32]  # (32,) labels, less the run's first centroid
-    starts: Array[i64]  # (16,)
+    starts: Array[i64]  # (16,) flat indices of points
 
 
 class Change(NamedTuple):
-    """One worker's part of what an assignment changes in the tallies."""
+    """The changes of the tallies by one worker in a pass."""
 
-    sums: Array[i64]  # (limbs, K, d); empty where `narrow` is used
-    narrow: Array[i32]  # (1, K, d) where no sum of a pass can overflow it; else empty
+    sums: Array[i64]  # (limbs, K, d); empty if `narrow` is used
+    narrow: Array[i32]  # (1, K, d), used if no sum of a pass can overflow; else empty
     is_narrow: i64
     counts: Array[i64]  # (K,)
-    touched: Array[u8]  # (K,)
+    touched: Array[u8]  # (K,) whether a cluster has changed
     work: Array[i64]  # (WORKS, R) MOVED, PAIRS, GATHERED, COMPUTED, SCREENED
 
 
 class Worker(NamedTuple):
-    """One worker's own records."""
+    """The records of one worker."""
 
     scratch: Scratch
     change: Change
@@ -151,47 +150,40 @@ class Sizes(NamedTuple):
     k: i64  # K
     tiles: i64  # T
     wide: i64  # H
-    between: i64  # S
     kept: i64  # M
     gapped: i64  # whether gaps and anchors are kept
-    limit: f32  # open pairs a candidate above which a tile is computed from all features
 
 
 class View(NamedTuple):
-    """Everything remembered of the points and of a batch of runs, from pass to pass."""
+    """The tables of the points and of a batch of runs."""
 
     tiles: Tiles
-    firsts: Array[i64]  # (R + 1,) where each run's centroids begin among the K
-    columns: Array[i64]  # (R + 1,) where its columns begin among the H
-    kept_firsts: Array[i64]  # (R + 1,) where its kept products begin among the M
-    labels: Array[i32]  # (R, N) by position; -1: none yet
+    firsts: Array[i64]  # (R + 1,) the first centroid of each run among the K
+    columns: Array[i64]  # (R + 1,) the first column of each run among the H
+    kept_firsts: Array[i64]  # (R + 1,) the first kept product of each run among the M
+    labels: Array[i32]  # (R, N) by position; -1: no label yet
     exact: Array[f64]  # (K, d) the centroids of this pass
     factors: Factors  # the same in the frame
-    features: Scores  # from products of all features
-    single: Scores  # from such products of single points
-    anchored: Scores  # from anchors
-    directed: Scores  # from the directions alone
+    features: Scores  # for products of all features
+    single: Scores  # for products of all features, of single points
+    anchored: Scores  # for products from anchors
+    directed: Scores  # for products along the directions alone
     anchors: Anchors
     gaps: Gaps
     sizes: Sizes
 
 
 class Orders(NamedTuple):
-    """What is to be done in a pass."""
+    """The work of a pass."""
 
-    queue: Array[i64]  # (3,) the next tile that is free, how many there are, how many to take at once
-    many: Array[i64]  # (1,) how many runs are active
-    active: Array[i64]  # (R,) their rows, the first so many
+    queue: Array[i64]  # (3,) the next free tile, the number of tiles, the number that a worker takes at once
+    many: Array[i64]  # (1,) the number of active runs
+    active: Array[i64]  # (R,) rows of the active runs
     modes: Array[i8]  # (R,)
-    # (R,) how far centroids may go until the next anchors: products are kept of what may be candidates by then.
-    spare: Array[f32]
-    # (R,) up to so many candidates of a tile are computed from the features, in a full pass, without a look at the
-    # directions.
-    straight: Array[i64]
 
 
 class CentroidFrame(NamedTuple):
-    """How centroids are seen: the frame and the leading directions of the points."""
+    """The frame and the leading directions of the points, for centroids."""
 
     offset: Array[f64]  # (d,)
     scale: f64
@@ -199,28 +191,28 @@ class CentroidFrame(NamedTuple):
     directions: Array[f64]  # (d, p)
     d: i64
     p: i64  # a multiple of 16
-    width: i64  # bytes of a row in products of bytes; 0 where they are not used
+    width: i64  # bytes of a row in products of bytes; 0 if bytes are not used
     step: f64  # of the quantiser
     rates: Rates
 
 
 class Limited(NamedTuple):
-    """Centroids whose distances are of interest where they are below a limit."""
+    """Rows, and for each point the limit below which its distances to the rows must be measured."""
 
     k: i64
     lengths: Array[f64]  # (n,) |x'|^2
     below: Array[f64]  # (n,) the limits, in the frame
-    exact: Array[f64]  # (k, d) the centroids
+    exact: Array[f64]  # (k, d) the rows
     factors: Factors  # the same in the frame
-    norms: Array[f64]  # (k,) their lengths there
-    squares: Array[f64]  # (k,)
+    norms: Array[f64]  # (k,) at least the norms of the rows in the frame
+    squares: Array[f64]  # (k,) the squared norms in the frame
     slopes: Array[f64]  # (k,) of the products
     floors: Array[f64]  # (k,)
     floor: f64  # float64's, relative to (|x'| + |c'|)^2
 
 
 def centroid_frame_of(frame: Frame, basis: Basis, quantiser: Quantiser) -> CentroidFrame:
-    """How centroids are seen for products of points in this frame, which are rounded by this quantiser."""
+    """The record for centroids, if points are in this frame and are rounded by this quantiser."""
     d, step = len(frame.reference), float(quantiser.step)
     return CentroidFrame(
         frame.offset, frame.scale, frame.reference, basis.directions.astype(np.float64), d, basis.p,
@@ -229,7 +221,7 @@ def centroid_frame_of(frame: Frame, basis: Basis, quantiser: Quantiser) -> Centr
 
 
 def scratch_of(k: int, d: int, bytewise: bool, quantised: bool = False) -> Scratch:
-    """Arrays for one worker, for tiles and k rows; bytewise: points are bytes, quantised: they are rounded to such."""
+    """Work space of one worker, for k rows. bytewise: points are bytes; quantised: points are rounded to bytes."""
     return Scratch(
         lanes=apart(0 if bytewise else TILE * d, np.float32),
         quads=apart(TILE * width_of(d, bytewise or quantised), np.uint8),
@@ -246,7 +238,7 @@ def scratch_of(k: int, d: int, bytewise: bool, quantised: bool = False) -> Scrat
 
 
 def change_of(limbs: int, k: int, d: int, runs: int, narrow: bool) -> Change:
-    """No change yet, for one worker; narrow: sums are int32."""
+    """An empty record of changes for one worker; narrow: sums are int32."""
     return Change(
         sums=apart((0 if narrow else limbs, k, d), np.int64),
         narrow=apart((1 if narrow else 0, k, d), np.int32),
@@ -258,23 +250,23 @@ def change_of(limbs: int, k: int, d: int, runs: int, narrow: bool) -> Change:
 
 
 def factors_of(k: int, d: int, bytewise: bool) -> Factors:
-    """Room for k rows."""
+    """A record with memory for k rows."""
     limbs = np.zeros((k, 2, width_of(d, bytewise)), np.int8)
     return Factors(np.zeros((k, d), np.float32), limbs, np.zeros(k, np.float32))
 
 
 def scores_of(rows: NDArray[np.float32]) -> Scores:
-    """Room for the scores of these rows."""
+    """A record with memory for the bounds of rows, (K, d or p)."""
     return Scores(rows, *np.zeros((4, len(rows)), np.float32))
 
 
 def width_of(d: int, bytewise: bool) -> int:
-    """Bytes of a row in products of bytes; 0 where they are not used."""
+    """Bytes of a row in products of bytes; 0 if bytes are not used."""
     return -(-d // 64) * 64 if bytewise else 0
 
 
 def apart(shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """Zeros for one worker alone: no line of the cache, nor the one beside it, is shared with other writers."""
+    """Zeros for one worker. The array shares neither a cache line nor the next one with arrays of other workers."""
     kind = np.dtype(dtype)
     size = int(np.prod(shape)) * kind.itemsize
     room = np.zeros(size + 2 * _LINES, np.uint8)
@@ -283,7 +275,7 @@ def apart(shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
 
 
 def bytes_of(held: Any) -> int:
-    """Bytes of the arrays in a record, and in the records within it."""
+    """Bytes of all arrays in a record and in the records within it."""
     return sum({id(array): array.nbytes for array in _arrays_of(held)}.values())
 
 

@@ -1,4 +1,4 @@
-"""Distances to the second nearest centroids, screened."""
+"""Distances to the second nearest centroids, by screening."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from steinhaus.points import Float64, Int32
 
-_TOGETHER = 16  # centroids that all points are compared with at a time
+_TOGETHER = 16  # centroids that are compared with all points at once
 
 
 def second_nearest(
@@ -18,21 +18,21 @@ def second_nearest(
     distances_of: Callable[[Int32, Float64], Float64],
     distances_to: Callable[[Float64, Float64], Float64],
 ) -> Float64:
-    """The squared distance of each point to the nearest centroid but its own, (n,) float64.
+    """The squared distance of each point to the nearest other centroid than its own, (n,) float64.
 
-    The centroid that is nearest to a point's own one bounds it; then a few centroids at a time are screened for nearer
-    ones.
+    The centroid that is nearest to the point's own one gives a first limit. Then all centroids are screened for nearer
+    ones, a few at a time.
 
     Parameters
     ----------
     labels, centroids
-        (n,) and (k, d).
+        (n,) the labels of the points, and (k, d) the centroids.
     others
-        (k,) the nearest other centroid of each; of one centroid, whatever.
+        (k,) the nearest other centroid of each centroid; of no effect if k = 1.
     distances_of
-        The squared distances of points to the centroids of these labels, (n,).
+        (labels (n,), centroids (k, d)) -> the squared distances of points to the centroids of labels, (n,).
     distances_to
-        The squared distances of points to a few rows, (m, n), those of at least these limits left out.
+        (rows (m, d), limits (n,)) -> the squared distances of points to rows, (m, n); infinite from the limit on.
     """
     n, k = len(labels), len(centroids)
     if k == 1:

@@ -1,8 +1,8 @@
-"""Greedy k-means++ at the engine's speed: the very rows that `seeding.plus_plus` chooses.
+"""Greedy k-means++ by screening. It chooses the same rows as `seeding.plus_plus`.
 
 Points stand in tiles of near ones. Candidates for several rows are drawn at once, by sums over blocks of points. One
-look at the tiles finds the points that any of them is nearer to than all rows chosen so far (`bounds.seeding`). These
-lists are all that choosing the next rows takes: the points on them have the integers that change.
+pass over the tiles finds the points that a candidate improves: it is nearer than all rows chosen so far
+(`bounds.seeding`). The next rows are chosen from these lists alone, since only the integers of these points change.
 """
 
 from __future__ import annotations
@@ -43,29 +43,33 @@ from steinhaus.seeding import AHEAD, Stream, ahead, first_row, sum_bits
 
 _STEP = 4096  # points a task
 _TASKS = 4  # tasks a worker
-_AT_ONCE = 64  # rows that are compared with the points at once, where rows are given
-_LEAST = 4  # but no more of them than a quarter of those that there are already
-_AGE = 4
-_LEADS = 6  # so many times as wide are all features as the directions that are looked at before them, at least
+_AT_ONCE = 64  # given rows that are compared with the points at once, at most
+_LEAST = 4  # and at least, once
+_AGE = 4  # a quarter of the rows that were added before is fewer
+_LEADS = 6  # directions are screened before all features only if features take this many times as many bytes
 
 
 def plus_plus(
     of: Reading, lengths: Float64, found: Projected, k: int, stream: Stream, weights: Int64 | None, trials: int
 ) -> Int64:
-    """Choose up to k rows; fewer where all distances to the chosen ones are below `SMALLEST`.
+    """Choose k rows, (k,), or fewer if all distances to the chosen rows are below `SMALLEST`.
 
     Parameters
     ----------
+    of
+        The points.
     lengths
         (n,) the points' squared norms in the frame.
     found
-        The points along leading directions; none of these where they tell too little.
+        The coordinates of the points along leading directions; along none if these hold too little.
+    k
+        The rows that are wanted.
     stream
-        The run's random numbers.
+        The random numbers of the run.
     weights
-        (n,) how often each point counts; None: once.
+        (n,) the count of each point; None: 1 each.
     trials
-        How many candidates are drawn for each row.
+        The number of candidates for each row.
     """
     search = _Seeder(of, lengths, found, k, weights, trials * AHEAD)
     chosen = [first_row(of.points.rows.n, stream, weights)]
@@ -77,9 +81,10 @@ def plus_plus(
 
 
 def bring(of: Reading, lengths: Float64, found: Projected, rows: Float64, closest: Closest) -> None:
-    """Bring the nearest of rows, (m, d), up to date, at least one of which is known: see `exact.closest`.
+    """Update the nearest of rows, (m, d), at least one of which was added before: see `exact.closest`.
 
-    Some rows at a time are compared with the points: few while there are few, as many points are improved then.
+    The new rows are added in groups: small ones first, because each of the first rows changes many points. lengths:
+    (n,) the points' squared norms in the frame.
     """
     search = _Seeder(of, lengths, found, len(rows), None, _AT_ONCE)
     search.go_on(rows[: closest.many], closest)
@@ -94,7 +99,7 @@ def bring(of: Reading, lengths: Float64, found: Projected, rows: Float64, closes
 def distances_below(
     of: Reading, lengths: Float64, rates: Rates, chosen: Float64, below: Float64, tiles_a_task: int
 ) -> Float64:
-    """Squared distances of all points to rows, (m, d) -> (m, n), infinite if they are not below a limit, (n,).
+    """Squared distances of all points to rows: chosen (m, d) -> (m, n); infinite if not below the limits, (n,).
 
     lengths: (n,) the points' squared norms in the frame.
     """
@@ -113,7 +118,10 @@ def distances_below(
 
 
 class _Seeder:
-    """What is known of the points while rows are chosen, of which at most m at a time are compared with the points."""
+    """The state of k-means++ while it chooses rows; at most m rows are compared with the points at once.
+
+    lengths: (n,); weights: (n,); see `plus_plus`.
+    """
 
     def __init__(self, of: Reading, lengths: Float64, found: Projected, k: int, weights: Int64 | None, m: int) -> None:
         n, d = of.points.rows.n, of.points.rows.d
@@ -123,7 +131,7 @@ class _Seeder:
         rounded = bool(BYTE_LANES) and of.frame.rounded
         quantiser = sampled_quantiser(self._x, of.frame) if rounded else NOT_ROUNDED
         frame = centroid_frame_of(of.frame, found.basis, quantiser)
-        kept = frame.width if d <= BYTES else 0  # as bytes, to be screened
+        kept = frame.width if d <= BYTES else 0  # bytes of a point that are kept for the screen
         self._step = step = step_of(found.coordinates) if BYTE_LANES and kept >= _LEADS * found.basis.p else 0.0
         self._tiles = arranged(of, found, bare=kept > 0 or step > 0) if found.basis.p else of.tiles
         tiles, order = len(self._tiles.order) // TILE, self._tiles.order
@@ -167,7 +175,7 @@ class _Seeder:
         self._pack(Handed(of.points._replace(quantiser=quantiser)), found.coordinates)
 
     def _pack(self, points: Handed, coordinates: NDArray[np.float32]) -> None:
-        """Keep the points, and what they are along the directions, as bytes."""
+        """Keep the points as bytes, and their coordinates along the directions, (N, p), as bytes."""
         placed = self._tiles.order, self._tiles.norms, self._tiles.residuals, self._step
 
         def pack(worker: int, first: int, end: int) -> None:
@@ -179,7 +187,7 @@ class _Seeder:
         self._each(pack)
 
     def _each(self, work: Callable[[int, int, int], None]) -> None:
-        """Do something with all tiles, on all workers."""
+        """Call a function for ranges of all tiles, on all workers."""
         tiles, workers = len(self._search.owners), self._of.workers
         workers.each(work, tiles, max(1, -(-tiles // (_TASKS * workers.count))))
 
@@ -195,7 +203,7 @@ class _Seeder:
         self._rows[0], self._chosen = row[0], 1
 
     def go_on(self, rows: Float64, closest: Closest) -> None:
-        """Take up the nearest of rows that are known."""
+        """Start from rows, (m, d), whose nearest to each point is known."""
         order = self._tiles.order
         self._search.closest[:], self._search.labels[:] = closest.distances[order], closest.labels[order]
         kernels.begin(self._placed, self._handed, len(self._search.values))
@@ -210,14 +218,14 @@ class _Seeder:
         self._chosen += len(rows)
 
     def tell(self, closest: Closest) -> None:
-        """Say what the nearest rows are now."""
+        """Write the nearest rows to `closest`."""
         n = len(closest.labels)
         order = self._tiles.order[:n]
         closest.distances[order], closest.labels[order] = self._search.closest[:n], self._search.labels[:n]
         closest.many = self._chosen
 
     def scaled(self) -> int:
-        """The potential, as the integer that is drawn below; 0 where all distances are 0, or next to it."""
+        """The sum of all integers, below which random numbers are drawn; 0 if all distances are 0, or nearly so."""
         largest = float(self._search.heaviest.max())
         if largest < SMALLEST:
             return 0
@@ -229,8 +237,9 @@ class _Seeder:
         return int(self._search.blocks.sum())
 
     def drawn(self, numbers: Int64) -> tuple[Int64, Int64]:
-        """The points that numbers below the potential fall to, in the order of points, each as wide as its integer; and
-        where within these integers they lie.
+        """The points in whose intervals random numbers, (m,), lie, and the places within the intervals: (m,) each.
+
+        The intervals are those of `seeding.plus_plus`: in the order of the points, each as long as the point's integer.
         """
         ends = np.cumsum(self._search.blocks)
         blocks = np.searchsorted(ends, numbers, side="right")
@@ -244,7 +253,10 @@ class _Seeder:
         return points, within
 
     def chosen_among(self, candidates: Int64, within: Int64, wanted: int, trials: int) -> list[int]:
-        """Choose rows among candidates in the order of these, as many as wanted at most: see `seeding.plus_plus`."""
+        """Choose at most `wanted` rows among candidates, in their order: see `seeding.plus_plus`.
+
+        candidates, within: (m,), from `drawn`.
+        """
         improved = self._look(self._x[candidates].astype(np.float64))
         values, chosen, first = self._search.values, list[int](), 0
         gains = np.empty(trials, np.int64)
@@ -262,7 +274,7 @@ class _Seeder:
         return chosen
 
     def _look(self, candidates: Float64) -> Handed:
-        """Find the points that each candidate, a row of (m, d), improves."""
+        """Find the points that each of the candidates, (m, d), improves."""
         many = len(candidates)
         self._prepare(candidates)
         for finds in self._finds:
@@ -278,7 +290,7 @@ class _Seeder:
         return improved_by(self._finds, many)
 
     def _prepare(self, candidates: Float64) -> None:
-        """Work out the bounds of candidates."""
+        """Compute the bounds of candidates, (m, d)."""
         batch, search, many = self._batch, self._search, len(candidates)
         batch.exact[:many] = candidates
         row, along = np.empty(batch.exact.shape[1]), np.empty(self._tiles.p)

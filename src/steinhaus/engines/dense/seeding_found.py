@@ -1,4 +1,4 @@
-"""The points that candidates improve: as workers find them, then by candidate."""
+"""Lists of the points that candidates improve: first in the order in which workers find them, then by candidate."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from steinhaus.jit.annotations import Array, f64, i32, i64
 from steinhaus.jit.build import inlined, kernel
 from steinhaus.jit.handed import Handed
 
-_ROOM = 2**16  # points in a piece of memory, at least
+_ROOM = 2**16  # the least number of points in a piece of memory
 
 
 class Found(NamedTuple):
-    """Points that candidates improve, in the order in which one worker finds them."""
+    """Pairs of a candidate and a point that it improves, in the order in which one worker finds them."""
 
     candidates: Array[i32]  # (room,)
     positions: Array[i32]  # (room,)
-    distances: Array[f64]  # (room,)
-    room: i64
-    many: Array[i64]  # (1,) how many there are
+    distances: Array[f64]  # (room,) squared
+    room: i64  # the most pairs
+    many: Array[i64]  # (1,) the number of pairs
 
 
 class Improved(NamedTuple):
-    """The points that each of c candidates improves, by candidate."""
+    """The points that each of c candidates improves, by candidate: m pairs in all."""
 
-    ends: Array[i64]  # (c,) where those of each candidate end
-    positions: Array[i32]
-    distances: Array[f64]
+    ends: Array[i64]  # (c,) the end of each candidate's points
+    positions: Array[i32]  # (m,)
+    distances: Array[f64]  # (m,) squared
 
 
 class Finds:
-    """One worker's finds: as many pieces of memory as they take.
+    """The pairs that one worker finds, in as many pieces of memory as they take.
 
     Parameters
     ----------
     most
-        How many points there may be in a tile, for all candidates.
+        The most pairs of one tile.
     """
 
     def __init__(self, most: int) -> None:
@@ -47,14 +47,14 @@ class Finds:
         self._used = 0
 
     def begin(self) -> None:
-        """Forget what was found."""
+        """Remove all pairs."""
         for piece in self._pieces:
             piece.many[0] = 0
         self._used = 0
         self.add()
 
     def add(self) -> None:
-        """Go on to another piece of memory."""
+        """Begin another piece of memory."""
         if self._used == len(self._pieces):
             room = self._room
             arrays = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room)
@@ -64,17 +64,17 @@ class Finds:
 
     @property
     def piece(self) -> Handed:
-        """Where finds go."""
+        """The current piece of memory."""
         return self.handed[self._used - 1]
 
     @property
     def many(self) -> int:
-        """How many there are."""
+        """The number of pairs."""
         return sum(int(piece.many[0]) for piece in self._pieces)
 
 
 def improved_by(finds: list[Finds], many: int) -> Handed:
-    """What all workers found, sorted by the many candidates: `Improved`."""
+    """The pairs of all workers, sorted by candidate: `Improved`; many: the number of candidates."""
     total = sum(each.many for each in finds)
     record = Improved(np.zeros(many, np.int64), np.empty(total, np.int32), np.empty(total))
     improved, pieces = Handed(record), [piece for each in finds for piece in each.handed]
@@ -88,20 +88,20 @@ def improved_by(finds: list[Finds], many: int) -> Handed:
 
 @inlined
 def first_of(improved: Improved, j: i64) -> i64:
-    """Where the points of candidate j begin."""
+    """The place of the first point of candidate j."""
     return improved.ends[j - 1] if j > 0 else 0
 
 
 @kernel
 def _count(found: Found, improved: Improved) -> None:
-    """Add to the candidates' ends how many points there are of each."""
+    """Add the number of points of each candidate to its end."""
     for at in range(found.many[0]):
         improved.ends[found.candidates[at]] += 1
 
 
 @kernel
 def _sort(found: Found, improved: Improved) -> None:
-    """Bring the points to where they belong: an end is its candidate's first free place, and moves on."""
+    """Write the points in the order of candidates. An end is the first free place of its candidate, and moves on."""
     for at in range(found.many[0]):
         j = found.candidates[at]
         to = improved.ends[j]

@@ -1,6 +1,6 @@
-"""Greedy k-means++ on tiles of near points: the points that candidates can improve are found in one look.
+"""Kernels of greedy k-means++ on tiles of near points. One pass finds the points that several candidates improve.
 
-See `bounds.seeding`. A point is improved by a candidate that is nearer to it than every row chosen so far.
+A candidate improves a point if it is nearer to it than every row chosen so far. See `bounds.seeding`.
 """
 
 from __future__ import annotations
@@ -24,33 +24,33 @@ from steinhaus.jit.build import apart, inner, kernel
 from steinhaus.jit.operations import bits_of, count_ones, load, lowest_one, store, words
 from steinhaus.jit.types import boolean, u32
 
-_FEW = 12  # open lanes, above which a tile is computed from all features
+_FEW = 12  # above this many open lanes, products of the whole tile are computed from all features
 
 
 class Search(NamedTuple):
-    """What is known of the points as rows are chosen; m candidates at most in a look, N positions in T tiles."""
+    """The state of k-means++: at most m candidates in a pass, N positions in T tiles."""
 
     m: i64
-    scale: f64  # turns a squared distance times its weight into the integer that is drawn by
+    scale: f64  # factor from a squared distance times its weight to its integer
     closest: Array[f64]  # (N,) squared distance to the nearest chosen row, in the units of the points
-    halves: Array[f64]  # (N,) what `threshold` begins from
+    halves: Array[f64]  # (N,) from `bounds.seeding.halves_below`
     to_frame: f64  # the frame's scale, squared
-    thresholds: Array[f32]  # (N,) no candidate of a lower score is nearer
+    thresholds: Array[f32]  # (N,) a candidate whose score is lower does not improve the point
     values: Array[i64]  # (n,) the integers, by index
-    blocks: Array[i64]  # (n / BLOCK,) their sums
-    times: Array[f64]  # (n,) the points' weights; (0,): 1 each
+    blocks: Array[i64]  # (n / BLOCK,) sums of the integers
+    times: Array[f64]  # (n,) counts of the points; (0,): 1 each
     weighted: i64
-    owners: Array[i32]  # (T,) the chosen row that is nearest to all of a tile's points; -1: they differ
+    owners: Array[i32]  # (T,) the chosen row that is nearest to all points of a tile; -1: there is none
     labels: Array[i32]  # (N,) the nearest chosen row of each point
-    farthest: Array[f64]  # (T,) the largest of `closest`
-    heaviest: Array[f64]  # (T,) the largest of `closest` times a weight
+    farthest: Array[f64]  # (T,) the largest `closest`
+    heaviest: Array[f64]  # (T,) the largest `closest` times a weight
     owns: Array[u8]  # (k,) whether a chosen row is nearest to all points of some tile
     between: Array[f64]  # (k, m) squared distances of these chosen rows to the candidates
-    leading: Packed  # along the directions
+    leading: Packed  # coordinates along the directions
     packed: Packed  # all features
 
 
-BLOCK = 256  # values whose sum is kept
+BLOCK = 256  # integers in a block
 
 
 @kernel
@@ -58,8 +58,10 @@ def improve(
     points: Framed, readers: Readers, view: View, search: Search, scratch: Scratch, found: Found, first: i64, end: i64,
     count: i64,
 ) -> i64:  # fmt: skip
-    """Find the points of the tiles first <= tile < end that each candidate improves: the first `count` of the view's
-    centroids. Returns the tile to go on from, if there was no room for more.
+    """Find the points of the tiles first <= tile < end that each candidate improves.
+
+    The candidates are the first `count` centroids of the view. Returns `end`, or the tile to continue with if `found`
+    is full.
     """
     tiles = view.tiles
     s = Source(points, readers, tiles, scratch)
@@ -82,7 +84,10 @@ def improve(
 
 @kernel
 def measure_between(search: Search, rows: Array[f64], chosen: i64, candidates: Array[f64], count: i64, d: i64) -> None:
-    """Measure how far candidates, (count, d), are from the chosen rows, (k, d), that are nearest to a whole tile."""
+    """Measure the distances of candidates, (count, d), from the chosen rows that are nearest to a whole tile.
+
+    rows: (k, d) the chosen rows.
+    """
     for number in range(chosen):
         if search.owns[number]:
             for c in range(count):
@@ -94,7 +99,7 @@ def measure_between(search: Search, rows: Array[f64], chosen: i64, candidates: A
 def pack(
     points: Framed, readers: Readers, tiles: Tiles, search: Search, scratch: Scratch, first: i64, end: i64
 ) -> None:
-    """Keep the tiles first <= tile < end as bytes; points of floats are rounded."""
+    """Write the tiles first <= tile < end as bytes. Points of floats are rounded."""
     size = TILE * search.packed.width
     for number in range(first, end):
         readers.gather(points, tiles, TILE * number, scratch)
@@ -113,10 +118,10 @@ def _present(points: Framed, number: i64) -> u32:
 
 @apart
 def _list_open(s: Source, directed: Scores, search: Search, tile: Tile, count: i64) -> i64:
-    """List those of the `chosen` candidates that may improve a point of the tile in `others`, and in `kept`, which has
-    all lanes at first, the lanes of such points. Returns how many.
+    """List the candidates, of `chosen`, that may improve a point of the tile; return their number.
 
-    Bytes are looked at first, along the directions if there are such.
+    `others` gets the candidates, and `kept` the lanes of such points; it must hold all lanes before. Points kept as
+    bytes are screened by these, along the directions if possible.
     """
     scratch = s.scratch
     if search.leading.width > 0:
@@ -134,7 +139,10 @@ def _list_open(s: Source, directed: Scores, search: Search, tile: Tile, count: i
 
 @inner
 def _list_above(s: Source, search: Search, tile: Tile, chosen: Array[i64], count: i64) -> i64:
-    """List the candidates whose upper bounds are not below the thresholds of all lanes kept, and these lanes."""
+    """List the candidates chosen[c], c < count, whose upper bounds reach the threshold of a lane, and such lanes.
+
+    chosen: (K,).
+    """
     scratch, many = s.scratch, 0
     need0, need1 = load(search.thresholds, tile.base, 16), load(search.thresholds, tile.base + 16, 16)
     for c in range(count):
@@ -150,7 +158,7 @@ def _list_above(s: Source, search: Search, tile: Tile, chosen: Array[i64], count
 
 @inner
 def _lanes(scratch: Scratch, many: i64) -> u32:
-    """The lanes that are kept of any of the listed candidates."""
+    """The lanes that are open for any of the listed candidates, as bits."""
     lanes = u32(0)
     for o in range(many):
         lanes = lanes | u32(scratch.kept[o])
@@ -159,8 +167,9 @@ def _lanes(scratch: Scratch, many: i64) -> u32:
 
 @apart
 def _measure(s: Source, view: View, search: Search, tile: Tile, many: i64, found: Found) -> None:
-    """Measure the open lanes of a tile, after one more screen from all features: of the tile where many lanes are open,
-    else of single points.
+    """Measure the open lanes of a tile, after one more screen by all features.
+
+    This screen takes the whole tile if many lanes are open, and else single points.
     """
     scratch, packed, lanes = s.scratch, search.packed, _lanes(s.scratch, many)
     screened = packed.width > 0 and search.leading.width == 0
@@ -191,7 +200,7 @@ def _measure(s: Source, view: View, search: Search, tile: Tile, many: i64, found
 
 @inner
 def _is_above(s: Source, view: View, search: Search, position: i64, j: i64) -> boolean:
-    """Whether candidate j may improve a point, as a product of that point alone tells."""
+    """Whether candidate j may improve a point, by the product of this single point."""
     single = view.single
     score = s.readers.product(s.x, s.tiles.order[position], view.factors, j) - single.half[j]
     error = s.tiles.norms[position] * single.slope[j] + single.floor[j]
@@ -200,7 +209,7 @@ def _is_above(s: Source, view: View, search: Search, position: i64, j: i64) -> b
 
 @inner
 def _note(s: Source, view: View, search: Search, position: i64, j: i64, found: Found) -> None:
-    """Measure a point's distance to candidate j, and note it if the point is improved."""
+    """Measure a point's distance to candidate j, and record it if it improves the point."""
     distance = s.readers.distance(s.x, s.tiles.order[position], view.exact, j)
     if distance < search.closest[position]:
         at = found.many[0]
@@ -210,7 +219,7 @@ def _note(s: Source, view: View, search: Search, position: i64, j: i64, found: F
 
 @kernel
 def gains(tiles: Tiles, search: Search, improved: Improved, picked: Array[i64], most: i64, out: Array[i64]) -> None:
-    """What the sum of all integers changes by for each of the picked candidates, if it is chosen, out (most,)."""
+    """The change of the sum of all integers for each candidate, if it is chosen. picked: (most,); out: (most,)."""
     for m in range(most):
         j = picked[m]
         gain = 0
@@ -224,14 +233,14 @@ def gains(tiles: Tiles, search: Search, improved: Improved, picked: Array[i64], 
 
 @inner
 def _integer(search: Search, i: i64, distance: f64) -> i64:
-    """The integer that a point is drawn by."""
+    """The integer of a point at this squared distance."""
     whole = distance * search.times[i] if search.weighted else distance
     return i64(np.floor(whole * search.scale))
 
 
 @kernel
 def choose(tiles: Tiles, search: Search, improved: Improved, n: i64, j: i64, number: i64) -> None:
-    """Let candidate j be the chosen row of this number."""
+    """Choose candidate j as the row with this number, and update the state of the points that it improves."""
     last = -1
     for at in range(first_of(improved, j), improved.ends[j]):
         position, distance = i64(improved.positions[at]), improved.distances[at]
@@ -251,7 +260,7 @@ def choose(tiles: Tiles, search: Search, improved: Improved, n: i64, j: i64, num
 
 @kernel
 def begin(tiles: Tiles, search: Search, n: i64) -> None:
-    """Take up the distances to the first chosen row."""
+    """Compute thresholds and largest distances after the first row was chosen."""
     for position in range((n + TILE - 1) // TILE * TILE):
         search.thresholds[position] = threshold(search.halves[position], search.closest[position] * search.to_frame)
     for tile in range((n + TILE - 1) // TILE):
@@ -260,7 +269,7 @@ def begin(tiles: Tiles, search: Search, n: i64) -> None:
 
 @inner
 def _sum_up(tiles: Tiles, search: Search, n: i64, tile: i64) -> None:
-    """Note the largest distances of a tile, and whose its points are."""
+    """Update the largest distances of a tile, and its owner."""
     farthest, heaviest, owner = 0.0, 0.0, search.labels[tile * TILE]
     for position in range(tile * TILE, min(n, (tile + 1) * TILE)):
         distance = search.closest[position]
@@ -276,7 +285,7 @@ def _sum_up(tiles: Tiles, search: Search, n: i64, tile: i64) -> None:
 
 @kernel
 def rescale(tiles: Tiles, search: Search, n: i64) -> None:
-    """Work out the integers of all points for a new scale, and their sums."""
+    """Compute the integers of all points for a new scale, and their sums."""
     for block in range((n + BLOCK - 1) // BLOCK):
         search.blocks[block] = 0
     for position in range(n):

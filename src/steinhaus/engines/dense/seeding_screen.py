@@ -1,8 +1,8 @@
-"""Screening candidates on tiles of points kept as bytes: one signed byte a value, sums in registers.
+"""Screen candidates of k-means++ by products of bytes, with one signed byte a value of a candidate.
 
-Seeding asks of many candidates which points they could be nearest to, and for nearly all pairs the answer is no. So a
-candidate is rounded to one byte a value, half the work of the two that labelling takes. The values are coordinates
-along the leading directions, then features; `bounds.seeding` derives the bounds.
+For nearly all pairs of a candidate and a point, the candidate does not improve the point. So a rough screen is enough:
+one byte a value takes half the work of the two bytes that labelling uses. Values are coordinates along the leading
+directions, or features. `bounds.seeding` derives the bounds.
 """
 
 from __future__ import annotations
@@ -42,22 +42,23 @@ _Bytes = Array[i8]
 
 
 class Packed(NamedTuple):
-    """Points and candidates as bytes, T tiles, m candidates: score = scale (q . limbs) - half, off by at most sizes .
-    slopes + floor.
+    """Points in T tiles and m candidates, as bytes.
+
+    A score is scale (q . limbs) - half, and off by at most sizes . slopes + floor.
     """
 
     quads: Array[u8]  # (T, 2, W / 4, 16, 4) q, the points
-    width: i64  # W; 0: they are not kept as bytes
-    sizes: Array[f32]  # (T, 3, 32) what a point's error is proportional to
+    width: i64  # W; 0: points are not kept as bytes
+    sizes: Array[f32]  # (T, 3, 32) three factors of each point's error
     limbs: Array[i8]  # (m, W) the candidates
-    scale: Array[f32]  # (m,) what a unit of a product is
+    scale: Array[f32]  # (m,) the unit of products
     half: Array[f32]  # (m,)
     slopes: Array[f32]  # (m, 3)
     floor: Array[f32]  # (m,)
 
 
 def packed_of(m: int, tiles: int, width: int) -> Packed:
-    """Room for them."""
+    """A record with memory for m candidates and for tiles of this width."""
     quads, limbs = np.empty((tiles, 2, width, 16), np.uint8), np.zeros((m, width), np.int8)
     sizes = np.zeros((tiles if width else 0, 3, TILE), np.float32)
     scale, half, floor = np.zeros((3, m), np.float32)
@@ -65,16 +66,16 @@ def packed_of(m: int, tiles: int, width: int) -> Packed:
 
 
 def step_of(coordinates: NDArray[np.float32]) -> float:
-    """What coordinates of points along directions, (N, p), are rounded to; 0 if they cannot be.
+    """The step to which coordinates along directions, (N, p), are rounded; 0 if they cannot be rounded.
 
-    By a sample: others may be cut off, and are open for longer.
+    It comes from a sample. Larger coordinates are cut off; their points are then screened less well.
     """
     return direction_step(float(np.abs(coordinates[:: max(1, len(coordinates) // SAMPLE)]).max(initial=0.0)))
 
 
 @kernel
 def round_candidates(packed: Packed, frame: CentroidFrame, rows: Array[f64], m: i64, e: Array[f64]) -> None:
-    """Round candidates, rows (m, d), to a byte a feature, and work out their bounds. e: (d,) to work in."""
+    """Round candidates, rows (m, d), to one byte a feature, and compute their bounds. e: (d,), work space."""
     d = frame.d
     for j in range(m):
         square, base, most = 0.0, 0.0, 0.0
@@ -100,8 +101,10 @@ def round_candidates(packed: Packed, frame: CentroidFrame, rows: Array[f64], m: 
 
 @kernel
 def round_directions(packed: Packed, directed: Scores, p: i64, step: f64, reach: f64, m: i64, g: Array[f64]) -> None:
-    """The same for candidates along p directions, whose scores without rounding are `directed`. step: what points are
-    rounded to; reach: at least |m|; g: (p,) to work in.
+    """Round candidates along p directions to one byte a direction, and compute their bounds.
+
+    directed: their bounds without rounding. step: the step to which points are rounded. reach: at least |m|. g: (p,),
+    work space.
     """
     for j in range(m):
         square, most = 0.0, 0.0
@@ -124,7 +127,7 @@ def round_directions(packed: Packed, directed: Scores, p: i64, step: f64, reach:
 
 @inner
 def _leave_unscreened(packed: Packed, j: i64) -> None:
-    """Let a candidate that is too far away be open for every point."""
+    """Make a candidate that is too far away to be screened open for every point."""
     packed.scale[j], packed.half[j], packed.floor[j] = f32(0.0), f32(0.0), f32(UNKNOWN)
     for s in range(3):
         packed.slopes[3 * j + s] = f32(0.0)
@@ -135,9 +138,9 @@ def pack_directions(
     packed: Packed, coordinates: Array[f32], order: Array[i64], norms: Array[f32], residuals: Array[f32], step: f64,
     first: i64, end: i64,
 ) -> None:  # fmt: skip
-    """Keep the tiles first <= tile < end of points in this order along directions, (n, p), as bytes.
+    """Write the tiles first <= tile < end of coordinates, (N, p), as bytes.
 
-    norms, residuals: by position; step: what coordinates are rounded to.
+    order: (N,) the point at each position; norms, residuals: (N,) by position; step: the step of rounding.
     """
     p = packed.width
     for position in range(TILE * first, TILE * end):
@@ -155,7 +158,10 @@ def pack_directions(
 
 @inner
 def _round_row(limbs: Array[i8], e: Array[f64], d: i64, unit: f64) -> tuple[f64, i64]:
-    """Round e, (d,), to whole units, 0 for none; returns |e rounded - e|, and the sum of the bytes."""
+    """Round e, (d,), to whole units; return |e rounded - e| and the sum of the bytes.
+
+    limbs: (d,). With unit 0 all bytes are 0.
+    """
     rest, total = 0.0, 0
     per_unit = 1.0 / unit if unit > 0.0 else 0.0
     for t in range(d):
@@ -171,8 +177,10 @@ def _round_row(limbs: Array[i8], e: Array[f64], d: i64, unit: f64) -> tuple[f64,
 def list_open(
     packed: Packed, thresholds: Array[f32], tile: Tile, chosen: Array[i64], count: i64, scratch: Scratch
 ) -> i64:
-    """List the candidates chosen[c], c < count, whose upper bounds reach the thresholds of some of their lanes in
-    `others`. Their lanes, as bits in `kept`, become those. Returns how many. `chosen` may be `others`.
+    """List the candidates chosen[c], c < count, whose upper bounds reach a threshold; return their number.
+
+    Each candidate has open lanes, as bits in `kept`. `others` gets the candidates, and `kept` the lanes that stay open.
+    thresholds: (N,); chosen: (K,), which may be `others`.
     """
     many = 0
     if BYTE_LANES > 0:
@@ -202,7 +210,7 @@ def _list_some(
     size: literal, packed: Packed, thresholds: Array[f32], tile: Tile, chosen: Array[i64], first: i64,
     count: i64, scratch: Scratch, many: i64,
 ) -> i64:  # fmt: skip
-    """The same for the candidates from the first on, at most `size`: `count`, and the last of them again."""
+    """See `list_open`, for `count` candidates from `first` on. Copies of the last one fill up to `size`."""
     starts = local(_Bytes, size)
     sums = local(vector(i32, 16), 2 * size)
     for s in unroll(size):
@@ -213,7 +221,7 @@ def _list_some(
     for q in range(packed.width // 4):
         a = words(quads, 64 * q, 16)
         b = words(quads, 16 * packed.width + 64 * q, 16)
-        if first == 0:  # the next tile: of 9 candidates, 24 ns each instead of 54, for 500,000 points
+        if first == 0:  # prefetch the next tile, which halves the time of a candidate
             prefetch(quads, TILE * packed.width + 128 * q)
             prefetch(quads, TILE * packed.width + 128 * q + 64)
         for s in unroll(size):

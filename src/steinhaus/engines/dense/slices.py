@@ -1,4 +1,4 @@
-"""One tile and one run within a pass, as the phases of `labelling` hand them on."""
+"""Bundles of arguments for the phases of a pass: the points, one tile, and one run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from steinhaus.jit.types import Array, bundle, f32, i64, u32
 
 @bundle
 class Source:
-    """The points, how they are read, and a worker's arrays."""
+    """The points, the functions that read them, and the work space of a worker."""
 
     x: Framed
     readers: Readers
@@ -19,7 +19,7 @@ class Source:
 
 @bundle
 class Tile:
-    """32 points near to each other."""
+    """A tile of 32 near points."""
 
     number: i64
     base: i64  # position of its first point
@@ -29,14 +29,14 @@ class Tile:
 
 @bundle
 class RunSlice:
-    """A run's place in the tables of one tile."""
+    """The place of a run in the tables of one tile."""
 
-    run: i64
+    run: i64  # row of the run
     first: i64  # its first centroid
-    k: i64
+    k: i64  # its number of centroids
     column: i64  # its first column among the H
-    width: i64  # its columns
-    at: i64  # its first column in tables of tiles by columns
-    at_tile: i64  # its place in tables of runs by tiles
-    room: i64  # how many products the tile keeps of it
-    kept: Array[f32]  # these products
+    width: i64  # its number of columns
+    at: i64  # index of its first column in tables of tiles by columns
+    at_tile: i64  # index in tables of runs by tiles
+    room: i64  # the most products that the tile keeps
+    kept: Array[f32]  # (room, 32) these products

@@ -1,4 +1,4 @@
-"""What is learnt of an array of points before the first pass: its totals, its frame, its tiles."""
+"""Measure an array of points before the first pass: its grid, totals, frame and tiles."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from steinhaus.points import Float64, Grid, Totals
 
 
 class Survey(NamedTuple):
-    """What is learnt of points."""
+    """The measurements of an array of points."""
 
     grid: Grid
     totals: Totals
@@ -32,9 +32,9 @@ class Survey(NamedTuple):
 
 
 def survey(x: NDArray[Any], grid: Grid | None, workers: Workers) -> Survey:
-    """Read points, (n, d), twice at most.
+    """Measure points x, (n, d), by reading them at most twice.
 
-    grid: that of the whole, where these points are a part of it, and known to be finite.
+    grid: the grid of all points, if these are a part of them and known to be finite.
 
     Raises
     ------
@@ -53,24 +53,24 @@ def survey(x: NDArray[Any], grid: Grid | None, workers: Workers) -> Survey:
 
 
 def _scale_of(step: float, kind: np.dtype[Any]) -> float:
-    """The frame's scale for a grid whose largest step this is, a power of two: points are about 1 there, so that
-    float32 holds them and products with them.
+    """The scale of the frame for a grid whose largest step is `step`: a power of two by which points are about 1.
 
-    At most 2^120: the squares of what float32 then holds at all are far from float64's underflow. At least 2^-120 for
-    points of float32, whose scale is a float32 itself.
+    Then float32 holds the points and their products. The scale is at least 2^-500, or 2^-120 for points of float32,
+    whose scale is a float32. It is at most 2^120. Squares of values that float32 then holds are far from float64's
+    underflow.
     """
     most = 120 if kind == np.float32 else 500  # points are below 2^480
     return float(2.0 ** -int(np.clip(np.frexp(step)[1] + GRID_BITS, -120, most)))
 
 
 def sampled_quantiser(x: NDArray[Any], frame: Frame) -> Quantiser:
-    """How points of floats, (n, d), are rounded to bytes, by a sample of them; `NOT_ROUNDED` where that cannot be."""
+    """The quantiser for points of floats x, (n, d), from a sample; `NOT_ROUNDED` if they cannot be rounded to bytes."""
     some = np.linspace(0, len(x) - 1, min(len(x), SAMPLE)).astype(np.int64)
     return quantiser_of(frame, frame.place(x[some].astype(np.float64)))
 
 
 def tiles_of(lengths: Float64, frame: Frame) -> Tiles:
-    """Points of these squared norms, (n,), in tiles in their own order, without directions."""
+    """The record of points in tiles in their own order, without directions. lengths: (n,) their squared norms."""
     n, d, tiles = len(lengths), len(frame.reference), -(-len(lengths) // TILE)
     order = np.minimum(np.arange(tiles * TILE), n - 1)
     placed = norms_above(lengths)[order]

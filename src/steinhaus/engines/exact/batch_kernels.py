@@ -1,4 +1,4 @@
-"""Labels and sums of a batch of points in an array."""
+"""Label and add up some points of an array: a batch, or points whose labels are given."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def add_batch(
     sums: Array[i64],
     counts: Array[i64],
 ) -> None:
-    """Label m points and add them up; with k = 0, by labels that are given.
+    """Label m points by their nearest centroids and add them up. With k = 0 the labels are given.
 
-    rows: (m,). centroids: (k, d). labels, distances: (m,), squared ones from the nearest centroid. sums: (limbs, k, d),
-    low limbs `low` after high ones; counts: (k,), both zeros before.
+    rows: (m,) the points. centroids: (k, d). labels: (m,). distances: (m,) squared, to the centroid of the label. sums:
+    (limbs, k, d), added to in place; a low limb stands `low` places after its high limb. counts: (k,), in place.
     """
     d, four = x.d, local(f64, 4)
     for i in range(m):
@@ -52,7 +52,7 @@ def add_batch(
 
 @inlined
 def _add(x: DenseRows, at: i64, low: i64, sums: Array[i64]) -> None:
-    """Add the grid's integers of a point to the sums of a cluster."""
+    """Add the grid's integers of a point to the sums of a cluster, (d,) in each limb."""
     if small_integer(Point):
         for t in range(x.d):
             sums[t] += i64(x.values[at + t])
@@ -79,10 +79,11 @@ def add_labelled(
     counts: Array[i64],
     squares: Array[i64],
 ) -> None:
-    """Add the points first <= i < end by their labels, and their squares.
+    """Add the points first <= i < end to the sums of their clusters, and add up their squares.
 
-    At most 2^13 points a call, so that no limb overflows. labels: (n,). sums: (limbs, k, d), low limbs `low` after high
-    ones; counts: (k,); squares: (3, d) of a^2, 2ab and b^2, q = a 2^24 + b: all in place.
+    A call takes at most 2^13 points, so that no limb overflows. labels: (n,). All others change in place. sums: (limbs,
+    k, d); a low limb stands `low` places after its high limb. counts: (k,). squares: (3, d), the sums of a^2, 2ab and
+    b^2 of the grid's integers q = a 2^24 + b.
     """
     d = x.d
     whole = d - d % 8

@@ -1,4 +1,4 @@
-"""The nearest of some rows to each point, while rows are added: what k-means|| draws by."""
+"""The nearest of some rows to each point, while k-means|| adds rows."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from steinhaus.engines.exact.float_sums import exact_sum
 from steinhaus.engines.exact.parts import chances
 from steinhaus.points import Float64, Int32, Int64, Points
 
-_VALUES = 2**22  # distances that are held at once, about
+_VALUES = 2**22  # distances in memory at once, about
 
 
 class Closest:
-    """Of n points the nearest row each, and its squared distance.
+    """The nearest row to each of n points, and its squared distance.
 
     Attributes
     ----------
     distances
-        (n,) float64, infinite before there are rows.
+        (n,) float64, infinite before the first row.
     labels
-        (n,) int32, which of the rows it is: ties go to the one that came first.
+        (n,) int32, the number of the nearest row; ties go to the lowest.
     many
-        How many rows there were so far.
+        The number of rows added so far.
     """
 
     def __init__(self, n: int, weights: Int64 | None) -> None:
@@ -34,13 +34,13 @@ class Closest:
         self._weights = weights
 
     def of(self, points: Int64) -> Closest:
-        """What is known of some points, (m,)."""
+        """The state of some points, (m,)."""
         some = Closest(len(points), None)
         some.distances[:], some.labels[:], some.many = self.distances[points], self.labels[points], self.many
         return some
 
     def put(self, points: Int64, some: Closest) -> None:
-        """Take back what is known of some points."""
+        """Replace the state of some points, (m,)."""
         self.distances[points], self.labels[points] = some.distances, some.labels
 
     def potential(self) -> Fraction:
@@ -48,11 +48,11 @@ class Closest:
         return exact_sum(self._costs())
 
     def drawn(self, factor: float, seed: int, numbers: Int64) -> Int64:
-        """The points, of these numbers, that are drawn: see `Nearest.draw`."""
+        """The points drawn, of these numbers, (n,): see `Nearest.draw`."""
         return numbers[chances(seed, numbers) < factor * self._costs()]
 
     def sizes(self) -> Int64:
-        """What the points nearest to each row count for, (many,)."""
+        """The total weight of the points that are nearest to each row, (many,)."""
         counted = np.bincount(self.labels, self._weights, self.many)  # float64 holds sums of weights: below 2^53
         return counted.astype(np.int64)
 
@@ -61,20 +61,20 @@ class Closest:
 
 
 class NearestRows:
-    """The nearest rows of points whose distances are kept here. See `Nearest` for the contract.
+    """Implements `Nearest` for distances in this process.
 
     Parameters
     ----------
     n
-        How many points there are.
+        The number of points.
     rows
-        Gives the points of some indices, (m, d) float64.
+        Function: indices (m,) -> points (m, d) float64.
     update
-        Is given all rows, (m, d), and what is known of the first of them; it brings that up to date.
+        Function that gets all rows, (m, d), and the state after the first of them; it updates the state.
     few
-        Makes points of rows, (m, d), that are in memory.
+        Function that makes points of rows, (m, d).
     weights
-        (n,) what points count for; None: 1 each.
+        (n,) the weights of the points; None: 1 each.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class NearestRows:
 
 
 def by_distances(measure: Callable[[Float64, Float64], Float64], rows: Float64, closest: Closest) -> None:
-    """Bring the nearest of some rows up to date by measuring distances, some rows at a time.
+    """Update the nearest of some rows, (m, d), by measuring distances, some rows at a time.
 
     measure: the squared distances of all points to rows, (m, d) -> (m, n), where they are below a limit, (n,): see
     `Points.squared_distances`.

@@ -24,8 +24,8 @@ _STEP = 4096  # points a task
 def squared_distance(x: Array[Point], c: Array[f64], d: i64) -> f64:
     """The squared distance of two rows of d features: the function that decides every label.
 
-    Sixteen running sums over the features taken sixteen at a time, folded by halves; then the rest in order. No
-    product is fused with a sum.
+    Sum t of sixteen takes the features t, t + 16, t + 32, ... in this order. The sixteen sums are folded by halves.
+    The last d mod 16 features are then added in order. No product is fused with a sum.
 
     x: (d,) of any real type; c: (d,).
     """
@@ -46,7 +46,10 @@ def squared_distance(x: Array[Point], c: Array[f64], d: i64) -> f64:
 
 @inner
 def four_squared_distances(x: Array[Point], rows: Array[f64], d: i64, out: Array[f64]) -> None:
-    """The squared distances of a row to four, (4, d), with the same bits: their sums do not wait for each other."""
+    """The squared distances of a row to four others, with the bits of `squared_distance`.
+
+    It is faster than four calls, because the four sums do not wait for each other. x: (d,); rows: (4, d); out: (4,).
+    """
     low, high = local(vector(f64, 8), 4), local(vector(f64, 8), 4)
     for s in unroll(4):
         low[s], high[s] = splat(0.0, f64, 8), splat(0.0, f64, 8)
@@ -70,14 +73,17 @@ def four_squared_distances(x: Array[Point], rows: Array[f64], d: i64, out: Array
 def own_distances(
     x: DenseRows, first: i64, end: i64, labels: Array[i32], centroids: Array[f64], out: Array[f64]
 ) -> None:
-    """Squared distance of each point first <= i < end to the centroid of its label: centroids (k, d), out (n,)."""
+    """The squared distance of each point first <= i < end to the centroid of its label.
+
+    labels: (n,); centroids: (k, d); out: (n,).
+    """
     for i in range(first, end):
         out[i] = squared_distance(x.values + i * x.d, centroids + i64(labels[i]) * x.d, x.d)
 
 
 @kernel
 def all_distances(x: DenseRows, first: i64, end: i64, centroids: Array[f64], k: i64, out: Array[f64]) -> None:
-    """Squared distance of the points first <= i < end to every centroid: centroids (k, d), out (k, n)."""
+    """The squared distances of the points first <= i < end to all centroids. centroids: (k, d); out: (k, n)."""
     for i in range(first, end):
         for j in range(k):
             out[j * x.n + i] = squared_distance(x.values + i * x.d, centroids + j * x.d, x.d)
@@ -85,7 +91,7 @@ def all_distances(x: DenseRows, first: i64, end: i64, centroids: Array[f64], k: 
 
 @kernel
 def distance_rows(x: DenseRows, first: i64, end: i64, centroids: Array[f64], k: i64, out: Array[f64]) -> None:
-    """Squared distance of the points first <= i < end to every centroid: centroids (k, d), out (n, k)."""
+    """The squared distances of the points first <= i < end to all centroids. centroids: (k, d); out: (n, k)."""
     for i in range(first, end):
         for j in range(0, k - k % 4, 4):
             four_squared_distances(x.values + i * x.d, centroids + j * x.d, x.d, out + (i * k + j))
@@ -109,7 +115,7 @@ def all_distances_to(rows: DenseRows, chosen: Float64, workers: Workers) -> Floa
 
 
 def table_of_distances(x: NDArray[Any], rows: Float64, workers: Workers) -> Float64:
-    """The squared distances of points, (n, d), to rows, (m, d) -> (n, m) float64."""
+    """The squared distances of points x, (n, d), to rows, (m, d) -> (n, m) float64."""
     out = np.empty((len(x), len(rows)))
     points = Handed(dense_rows(x, unit_grid(x.shape[1])))
     measure = distance_rows[x.dtype]
@@ -118,7 +124,7 @@ def table_of_distances(x: NDArray[Any], rows: Float64, workers: Workers) -> Floa
 
 
 def nearest_others(centroids: Float64, workers: Workers) -> Int32:
-    """Of each centroid the other one that is nearest to it, (k,) int32."""
+    """The nearest other centroid of each of the centroids, (k, d) -> (k,) int32."""
     distances = table_of_distances(centroids, centroids, workers)
     np.fill_diagonal(distances, np.inf)
     return distances.argmin(axis=1).astype(np.int32)
@@ -132,13 +138,13 @@ def farthest(
     Parameters
     ----------
     distances
-        (n,) squared, of each point to its centroid.
+        (n,) squared distance of each point to its centroid.
     labels
-        (n,) its cluster.
+        (n,) cluster of each point.
     wanted
-        How many, at most.
+        The most points to return.
     points
-        (n,) their numbers, ascending; None: 0 to n - 1.
+        (n,) the numbers of the points, ascending; None: 0 to n - 1.
 
     Returns
     -------

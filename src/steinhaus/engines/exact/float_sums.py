@@ -1,4 +1,4 @@
-"""Exact sums of float64 numbers, which depend on no order."""
+"""Exact sums of float64 numbers. They do not depend on the order."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from steinhaus.points import Float64
 
 _BITS = 53  # of a float64's significand
-_LOW = 27  # of these in the lower limb
+_LOW = 27  # bits in the lower limb
 _AT_ONCE = 2**22  # numbers: sums of either limb stay below 2^53, so that float64 adds them up exactly
 
 

@@ -1,4 +1,4 @@
-"""The grid of exact sums: where integers stand for the values of points."""
+"""The grid of exact sums. On a grid, an integer stands for each value of a point."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ from steinhaus.errors import DataError
 from steinhaus.jit.handed import Handed
 from steinhaus.points import Float64, Grid
 
-GRID_BITS = 48  # a column's values are at most this many bits of its grid's step away from its offset
+GRID_BITS = 48  # a column's values are at most 2^48 steps away from its offset
 _ROWS = 2**13  # rows a task
-_FEW = 2**8  # values that NumPy looks through faster than a kernel is called
+_FEW = 2**8  # values: NumPy finds the range of so few in less time than it takes to call a kernel
 _LARGEST = 2.0**480  # beyond, squares overflow float64
 
 
 def are_integers(dtype: np.dtype[Any]) -> bool:
-    """Whether points of this type are their own grid: integers whose squares can be summed in int64."""
+    """Whether points of this type need no grid: they are integers whose squares can be summed in int64."""
     return dtype.kind in "ui" and dtype.itemsize <= 2
 
 
 def unit_grid(d: int) -> Grid:
-    """The grid of small integers: their own values."""
+    """The grid of small integers: offset 0 and step 1 in each of d columns."""
     return Grid(np.zeros(d), np.ones(d))
 
 
 @dataclass(frozen=True)
 class Ranges:
-    """What points spread over, or where the first one is that is not finite."""
+    """The least and greatest value of each column, and the first value that is not finite."""
 
     least: NDArray[Any]  # (d,) of the points' type
-    most: NDArray[Any]
-    bad: tuple[int, int, float] | None = None  # row, column, value
+    most: NDArray[Any]  # (d,) of the points' type
+    bad: tuple[int, int, float] | None = None  # row, column and value; None: all are finite
 
     def __add__(self, other: Ranges) -> Ranges:
-        """The ranges of both."""
+        """The ranges of both sets of points together."""
         return Ranges(np.minimum(self.least, other.least), np.maximum(self.most, other.most), self.bad or other.bad)
 
 
 def ranges(x: NDArray[Any], workers: Workers) -> Ranges:
-    """Least and greatest value of each column of points, (n, d)."""
+    """The least and greatest value of each column of points x, (n, d)."""
     n, d = x.shape
     if x.size <= _FEW:
         least, most = x.min(axis=0), x.max(axis=0)
@@ -68,9 +68,10 @@ def ranges(x: NDArray[Any], workers: Workers) -> Ranges:
 
 
 def grid_of(dtype: np.dtype[Any], ranges: Ranges | None, d: int) -> Grid:
-    """The grid of points of a type and of these ranges; small integers are their own grid, and need none.
+    """The grid of points of a type with these ranges. Small integers need no ranges: their grid is `unit_grid`.
 
-    A column's offset is the middle of its range, its step the power of two that puts its values within 2^48 steps.
+    The offset of a column is the middle of its range. Its step is the power of two that puts all values within 2^48
+    steps of the offset.
 
     Raises
     ------
@@ -93,10 +94,12 @@ def grid_of(dtype: np.dtype[Any], ranges: Ranges | None, d: int) -> Grid:
 
 
 def steps(largest: Float64, reach: Float64) -> Float64:
-    """The grid's steps, (d,): powers of two that put values within `reach` of the offset within 2^48 steps of it. At
-    least 2^-500, so that their squares are far from underflow: closer values share an integer.
+    """The steps of the grid, (d,): powers of two by which all values are within 2^48 steps of the offset.
 
-    largest: (d,) the largest magnitude in each column; DataError where one is too large to be squared.
+    A step is at least 2^-500, so that its square is far from underflow. Values that are closer share an integer.
+
+    largest: (d,) the largest magnitude in each column; DataError if one is too large to be squared. reach: (d,) how far
+    the values of each column are from its offset at most.
     """
     if (most := float(largest.max())) > _LARGEST:
         raise DataError(f"Points must be below 2^480 in magnitude, but one holds {most:.3g}. Scale them down.")

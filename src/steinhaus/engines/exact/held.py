@@ -1,4 +1,4 @@
-"""What is remembered of a run between passes, where labels and sums are all of it."""
+"""The state of a run between passes, for engines that keep only labels and sums."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from steinhaus.points import Int32, Int64
 
 @dataclass
 class Held:
-    """The labels of a run, and what the points come to by them."""
+    """The labels of a run, and the sums and counts of its clusters."""
 
-    labels: Int32  # (n,), -1: none yet
+    labels: Int32  # (n,), -1: no label yet
     sums: Int64  # (limbs, k, d)
     counts: Int64  # (k,)
 
@@ -25,5 +25,5 @@ class Held:
 
 
 def no_labels(key: Hashable) -> KeyError:
-    """The error for a run that is not remembered."""
+    """The error for a run without state."""
     return KeyError(f"No labels of run {key!r} are remembered: it was never assigned, or has been forgotten.")

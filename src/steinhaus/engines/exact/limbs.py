@@ -1,7 +1,7 @@
-"""Whole numbers wider than 64 bits, in limbs: exact sums of weighted points and of squares.
+"""Exact sums of weighted points and of squares: integers wider than 64 bits, in limbs.
 
-Bounds: a point's integer |q| <= 2^48, or 2^16 where sums have one limb; the weights of all points add up to at most
-2^46 and a little (`weighing`). So no limb below overflows, whatever the number of points.
+A point's integer has |q| <= 2^48, or 2^16 if sums have one limb. The weights of all points add up to at most 2^46 and a
+little (`weighing`). So no limb below overflows, whatever the number of points.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ PIECES = 4  # of 16 bits, in each of three limbs of a square
 
 @inlined
 def add(q: i64, weight: i64, sign: i64, sums: Array[i64], at: i64, other: i64) -> None:
-    """Add q * weight (sign 1), or take it away (-1), in limbs of radix 2^32 at `at` (high) and `at + other` (low);
-    or, where `other` is 0, in one limb.
+    """Add q * weight to a sum (sign 1), or subtract it (sign -1).
+
+    sums: any shape. The high limb stands at `at`, the low limb, of radix 2^32, at `at + other`. If `other` is 0, there
+    is one limb.
     """
     if other == 0:
         sums[at] += sign * (q * weight)
@@ -33,9 +35,9 @@ def add(q: i64, weight: i64, sign: i64, sums: Array[i64], at: i64, other: i64) -
 
 @inlined
 def add_square(q: i64, weight: i64, squares: Array[i64], t: i64, d: i64) -> None:
-    """Add q^2 * weight to column t of the sums `squares`, (3, 4, d) int64; see `squares_of`.
+    """Add q^2 * weight to column t of the sums `squares`, (3, 4, d); see `squares_of`.
 
-    |q| = a 2^24 + b, q^2 = a^2 2^48 + 2ab 2^24 + b^2, each of the three in four pieces of 16 bits.
+    With |q| = a 2^24 + b, q^2 = a^2 2^48 + 2ab 2^24 + b^2. Each of the three terms is added in four pieces of 16 bits.
     """
     a, b = abs(q) >> 24, abs(q) & 0xFFFFFF
     first, second, third = a * a, 2 * a * b, b * b
@@ -46,7 +48,10 @@ def add_square(q: i64, weight: i64, squares: Array[i64], t: i64, d: i64) -> None
 
 
 def squares_of(sums: Int64, step: Float64) -> Float64:
-    """The sum over all columns of `add_square`, (3, 4, d) int64, in units of the points: (2,) float64, high + low."""
+    """The sum of squares over all columns, in units of the points, as high + low, (2,) float64.
+
+    sums: (3, 4, d) as `add_square` fills them; step: (d,) of the grid.
+    """
     columns = sum(
         sums[part, piece].astype(object) << 24 * (2 - part) + 16 * piece for part in range(3) for piece in range(PIECES)
     )

@@ -1,4 +1,4 @@
-"""The two nearest centroids of points, by all distances: for engines that know no shorter way."""
+"""The distances of points to their two nearest centroids, for engines that cannot find them by screening."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from steinhaus.engines.exact.distances import table_of_distances
 from steinhaus.engines.workers import Workers
 from steinhaus.points import Float64, Points, Run
 
-_VALUES = 2**22  # of points and of distances that are held at once, about
+_VALUES = 2**22  # values of points and distances that are held at once, about
 
 
 def two_nearest(points: Points, run: Run) -> tuple[Float64, Float64]:
-    """The squared distances of each point to its centroid and to the nearest of the others, (n,) each; infinite, where
-    there is no other. The run was just assigned. Rows are brought here a block at a time.
+    """The squared distances of each point to its centroid and to the nearest other centroid, (n,) each.
+
+    The second is infinite if there is no other centroid. The run must be the one that was just assigned. All distances
+    are measured, and rows are brought to this process a block at a time.
     """
     centroids, labels = np.ascontiguousarray(run.centroids), np.asarray(points.labels(run.key))
     first, second = np.empty(points.n), np.empty(points.n)

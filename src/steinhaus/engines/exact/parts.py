@@ -1,4 +1,4 @@
-"""Points in parts: which point stands in which part, and how what parts found becomes what the whole amounts to."""
+"""Points in parts: which part holds which point, and how the results of the parts are put together."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Far = tuple[Int64, Float64]  # (e, 2) points and their clusters, (e,) squared di
 
 
 class Sums(NamedTuple):
-    """A part's totals, not yet rounded."""
+    """The totals of a part, not yet rounded."""
 
     sums: Int64  # (limbs, 1, d)
     squares: Fraction | int
@@ -30,17 +30,17 @@ class Sums(NamedTuple):
 
 
 class Layout:
-    """Which points stand in which part.
+    """Which part holds which points.
 
-    A part is a stretch of consecutive rows of a source. The points are all rows in order, or those of `take`: point i
-    is row take[i] then. Parts without points are left out.
+    A part is a range of consecutive rows of a source. Without `take` the points are all rows, in order. With `take`,
+    point i is row take[i]. Parts without points are left out.
 
     Parameters
     ----------
     bounds
-        (P + 1,) int64: where each part begins, and where the last one ends.
+        (P + 1,) int64: the first row of each part, and the end of the last one.
     take
-        (n,) int64, rows of the source, each once at most; None: all of them.
+        (n,) int64, rows of the source, each at most once; None: all rows.
     """
 
     def __init__(self, bounds: Int64, take: Int64 | None = None) -> None:
@@ -62,26 +62,26 @@ class Layout:
         return len(self.sizes)
 
     def members(self, part: int) -> Int64:
-        """The points of a part, ascending; they stand in it in this order."""
+        """The points of a part, (m,), ascending: their order in the part."""
         if self._members is None:
             return np.arange(self.firsts[part], self.ends[part])
         return self._members[part]
 
     def picks(self, part: int) -> Int64 | None:
-        """The rows of a part's stretch that are its points, in order; None: all of them."""
+        """The rows of a part that are its points, (m,), counted from the part's first row; None: all of them."""
         return None if self._take is None else self._take[self.members(part)] - self.firsts[part]
 
     def row(self, part: int, place: int) -> int:
-        """The row of the source that stands at a place of a part."""
+        """The row of the source at a place of a part."""
         picks = self.picks(part)
         return int(self.firsts[part] + (place if picks is None else picks[place]))
 
     def source_rows(self, points: Int64) -> Int64:
-        """The rows of the source that these points are."""
+        """The rows of the source that hold these points, (m,) -> (m,)."""
         return points if self._take is None else self._take[points]
 
     def locate(self, points: Int64) -> Iterator[tuple[int, Int64, Int64]]:
-        """The parts that hold some of these points: part, which of them, and their places in the part."""
+        """The parts that hold some of these points, (m,): part, indices into `points`, and places in the part."""
         rows = self.source_rows(points)
         parts = np.searchsorted(self.firsts, rows, side="right") - 1
         for part in np.unique(parts).tolist():
@@ -90,7 +90,7 @@ class Layout:
 
 
 def added(parts: Iterable[Sequence[Tally]]) -> list[Tally]:
-    """The tallies of the parts of some points, run by run, as those of all of them; `farthest` is left out."""
+    """Add up the tallies of all parts, run by run. `farthest` is left out."""
     whole: list[Tally] = []
     for tallies in parts:
         if not whole:
@@ -110,7 +110,7 @@ def _copied(tally: Tally) -> Tally:
 
 
 def totals(parts: Sequence[Sums], grid: Grid, weights: Weights) -> Totals:
-    """The totals of all points from those of their parts; weights: of all points."""
+    """The totals of all points, from the totals of the parts. weights: of all points."""
     squares = two_float(sum((part.squares for part in parts), Fraction(0)))
     bare = Totals(np.sum([part.sums for part in parts], axis=0), squares, sum(part.n for part in parts))
     weighted = [part.weighted for part in parts if part.weighted is not None]
@@ -118,8 +118,9 @@ def totals(parts: Sequence[Sums], grid: Grid, weights: Weights) -> Totals:
 
 
 def farthest(parts: Iterable[Far], wanted: int) -> Int64:
-    """The farthest points of all from those of each part, (e, 2), e <= wanted: farthest first, ties to the lowest
-    point.
+    """The farthest points of all, from the farthest points of each part.
+
+    Returns (e, 2), e <= wanted: the points and their clusters, farthest first, ties to the lowest point.
     """
     pairs, measured = (np.concatenate(found) for found in zip(*parts, strict=True))
     order = np.argsort(pairs[:, 0])
@@ -128,10 +129,10 @@ def farthest(parts: Iterable[Far], wanted: int) -> Int64:
 
 
 def chances(seed: int, points: Int64) -> Float64:
-    """An even number in [0, 1) for each of some points, (m,): the same wherever the point stands and whoever asks.
+    """A random number in [0, 1) for each of some points, (m,) -> (m,).
 
-    The mix is that of SplitMix64 (G. L. Steele, D. Lea, C. H. Flood, Fast splittable pseudorandom number generators,
-    OOPSLA 2014), of the seed and the point's number.
+    It depends on the seed and the number of the point alone, so that it is the same on every worker. The hash is that
+    of SplitMix64 (G. L. Steele, D. Lea, C. H. Flood, Fast splittable pseudorandom number generators, OOPSLA 2014).
     """
     z = points.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -140,15 +141,15 @@ def chances(seed: int, points: Int64) -> Float64:
 
 
 def empties(tallies: Sequence[Tally]) -> dict[int, int]:
-    """The places of the tallies that have empty clusters, and how many."""
+    """Tallies with empty clusters: the place of the tally -> the number of its empty clusters."""
     found = ((place, int(np.count_nonzero(tally.empty))) for place, tally in enumerate(tallies))
     return {place: empty for place, empty in found if empty}
 
 
 def checked(parts: Sequence[Ranges], layout: Layout, place: str) -> Ranges:
-    """The ranges of all points; DataError where one of a part is not finite.
+    """The ranges of all points; DataError if a value is not finite.
 
-    place: what a row of the source is called, "row".
+    place: the word for a row of the source in the message, as "row".
     """
     for part, ranges in enumerate(parts):
         if ranges.bad:
@@ -164,7 +165,10 @@ def checked(parts: Sequence[Ranges], layout: Layout, place: str) -> Ranges:
 
 
 def grouped(bounds: Int64, rows: int) -> Int64:
-    """Bounds of stretches of at most so many rows: pieces of the source put together, or cut where one is larger."""
+    """Bounds of ranges of at most `rows` rows. Small pieces of the source are put together, and larger ones are cut.
+
+    bounds: (P + 1,) of the pieces -> (Q + 1,) of the ranges.
+    """
     chosen = [0]
     for first, end in itertools.pairwise(bounds.tolist()):
         if end - chosen[-1] > rows and first > chosen[-1]:
@@ -175,7 +179,10 @@ def grouped(bounds: Int64, rows: int) -> Int64:
 
 
 def evened(bounds: Int64, wanted: int) -> Int64:
-    """Bounds of so many stretches of about the same size, each of whole pieces of the source; larger pieces are cut."""
+    """Bounds of `wanted` ranges of about the same size, of whole pieces of the source. Larger pieces are cut.
+
+    bounds: (P + 1,) of the pieces -> (Q + 1,) of the ranges.
+    """
     n = int(bounds[-1])
     places = grouped(bounds, -(-n // (8 * wanted)))
     nearest = [places[np.abs(places - n * part / wanted).argmin()] for part in range(1, wanted)]

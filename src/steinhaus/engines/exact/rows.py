@@ -1,4 +1,4 @@
-"""Points that stand in an array, as kernels read them: on the grid of their exact sums."""
+"""The record by which kernels read points of an array, and the integers that stand for their values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from steinhaus.points import Grid
 
 
 class DenseRows(NamedTuple):
-    """The points, and their grid: the integers are (x - offset) * per_step."""
+    """Points and their grid. The integer that stands for a value x is (x - offset) * per_step, rounded."""
 
     values: Array[Point]  # (n, d)
     n: i64
@@ -25,13 +25,13 @@ class DenseRows(NamedTuple):
 
 
 def dense_rows(x: NDArray[Any], grid: Grid) -> DenseRows:
-    """Points in memory, (n, d) C-contiguous, on a grid."""
+    """The record of points x, (n, d) C-contiguous, on a grid."""
     return DenseRows(x, *x.shape, grid.offset, 1.0 / grid.step)
 
 
 @inlined
 def integer(x: DenseRows, at: i64, t: i64) -> i64:
-    """The grid's integer of the value at a flat index, of feature t."""
+    """The integer that stands for the value at flat index `at`, of feature t."""
     if small_integer(Point):
         return i64(x.values[at])
     return i64(np.rint((f64(x.values[at]) - x.offset[t]) * x.per_step[t]))
@@ -39,12 +39,12 @@ def integer(x: DenseRows, at: i64, t: i64) -> i64:
 
 @inlined
 def eight_integers(x: DenseRows, at: i64, t: i64) -> I64x8:
-    """The same of eight values and features from these on, where the points are no small integers."""
+    """`integer` for eight consecutive values and features. The points must not be small integers."""
     e = convert(load(x.values, at, 8), f64) - load(x.offset, t, 8)
     return convert(np.rint(e * load(x.per_step, t, 8)), i64)
 
 
 @inlined
 def short(q: Number) -> Number:
-    """The same integers, of 32 bits at most: processors multiply these several times as fast."""
+    """The same integers, if they fit into 32 bits. Processors multiply such integers several times as fast."""
     return convert(convert(q, i32), i64)

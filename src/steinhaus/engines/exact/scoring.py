@@ -1,4 +1,4 @@
-"""What labels amount to: the exact sums of points that are not fitted, without an engine that remembers them."""
+"""The exact sums of points by given labels, without an engine: `score` needs them for points that were not fitted."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
 from steinhaus.points import Grid, Int32, Tally, Totals
 
-_ROWS = 2**13  # rows at a time: no limb overflows
+_ROWS = 2**13  # rows a call, so that no limb overflows
 
 
 class Labelled(NamedTuple):
-    """Points that are labelled, and what they amount to: all that their inertia is made from."""
+    """Labels of points, and the sums from which the inertia is computed."""
 
     labels: Int32  # (n,)
     grid: Grid
@@ -28,7 +28,7 @@ class Labelled(NamedTuple):
 
 
 def labelled(x: NDArray[Any], labels: Int32, k: int) -> Labelled:
-    """Add up a few points, (n, d) C-contiguous and finite, by their labels, (n,), of k.
+    """Add up a few points x, (n, d) C-contiguous and finite, by their labels, (n,), in k clusters.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What is measured once of all points: their ranges, their exact sums, their squares."""
+"""Measurements that are made once of all points: ranges, exact sums, sums of squares and norms."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from steinhaus.jit.operations import convert, floating, fma, fold, load, maximum
 from steinhaus.jit.types import Array, Point, f64, i32, i64
 from steinhaus.points import Float64, Int64
 
-_ROWS = 2**13  # rows a task: no limb below overflows
-_VALUES = 2**30  # small integers a task: their squares are below 2^32, and the sum of them below 2^63
-_GRID_ROWS = 64  # rows whose columns are added up one after the other: few enough for the cache
-_FEW = 256  # columns whose squares are added up one by one
+_ROWS = 2**13  # rows a task, so that no limb below overflows
+_VALUES = 2**30  # small integers a task: each square is below 2^32, and their sum below 2^63
+_GRID_ROWS = 64  # rows whose columns are added up one after the other; so few stay in the cache
+_FEW = 256  # columns: the squares of so few are added up column by column
 _LOW = 0xFFFFFFFF
 
 
@@ -27,17 +27,17 @@ class Measured(NamedTuple):
     """Exact sums over points."""
 
     sums: Int64  # (limbs, 1, d) of the grid's integers
-    squares: Fraction | int  # of (step q)^2 over all points and features
+    squares: Fraction | int  # the sum of (step q)^2 over all points and features
     lengths: Float64  # (n,) squared norms of the points in the frame
 
 
 def measure(rows: DenseRows, step: Float64, scale: float, workers: Workers) -> Measured:
-    """Sum points, (n, d), on a grid of these steps, (d,); scale: the frame's."""
+    """Sum points on a grid. step: (d,) of the grid; scale: of the frame (`bounds.scores.Frame`)."""
     kind, handed = rows.values.dtype, Handed(rows)
     lengths = np.empty(rows.n)
     if kind.kind in "ui" and kind.itemsize <= 2:
         whole = np.zeros((workers.count, rows.d), np.int64)
-        squared = [0] * workers.count  # of Python's integers: those of many large points are more than 64 bits
+        squared = [0] * workers.count  # Python's integers, since the sum over all tasks may exceed 64 bits
         block = np.zeros((workers.count, rows.d), np.int32)
 
         def add(worker: int, first: int, end: int) -> None:
@@ -62,7 +62,8 @@ def measure(rows: DenseRows, step: Float64, scale: float, workers: Workers) -> M
 def squares_of(parts: Int64, step: Float64) -> Fraction:
     """The sum of (step q)^2 over all features, exactly.
 
-    parts: (6, d) the sums of a^2, 2ab and b^2, q = a 2^24 + b, each in limbs, high and low; step: (d,) powers of two.
+    parts: (6, d), the sums of a^2, 2ab and b^2 of q = a 2^24 + b, each as a high and a low limb; step: (d,) powers of
+    two.
     """
     exponents = np.frexp(step)[1] - 1
     exponents, exact = (exponents, parts.astype(object)) if len(step) <= _FEW else _added_by(exponents, parts)
@@ -75,7 +76,10 @@ def squares_of(parts: Int64, step: Float64) -> Fraction:
 
 
 def _added_by(exponents: NDArray[np.int32], parts: Int64) -> tuple[NDArray[np.int32], NDArray[Any]]:
-    """The exponents of many columns, each once, and the sums of their parts, (6, u) Python integers."""
+    """Add up columns that have the same exponent: exponents (d,), parts (6, d) -> exponents (u,), sums (6, u).
+
+    The sums are Python's integers.
+    """
     order = np.argsort(exponents, kind="stable")
     alike, starts = np.unique(exponents[order], return_index=True)
     placed = np.take(parts, order, axis=1)
@@ -91,7 +95,10 @@ def two_float(exact: Fraction | int) -> Float64:
 
 @kernel
 def extremes(x: DenseRows, first: i64, end: i64, least: Array[Point], most: Array[Point]) -> i64:
-    """Least and greatest value of each column, (d,); returns the first row with a value that is not finite, or -1."""
+    """Update the least and greatest value of each column by the points first <= i < end.
+
+    Returns the first row with a value that is not finite, or -1. least, most: (d,), in place.
+    """
     for i in range(first, end):
         bad, odd, at, whole = splat(0.0, f64, 16), 0.0, i * x.d, 0
         if floating(Point):
@@ -113,9 +120,10 @@ def extremes(x: DenseRows, first: i64, end: i64, least: Array[Point], most: Arra
 
 @kernel
 def integer_totals(x: DenseRows, first: i64, end: i64, block: Array[i32], sums: Array[i64], lengths: Array[f64]) -> i64:
-    """Add the columns of small integers to `sums`, (d,); write the points' squared norms, return their sum.
+    """Add the columns of small integers to `sums`, (d,). Write the points' squared norms, and return their sum.
 
-    block: (d,) zeros, to work in. At most 2^13 rows and 2^30 values, so that no sum overflows.
+    A call takes at most 2^13 rows and 2^30 values, so that no sum overflows. block: (d,) zeros, work space. lengths:
+    (n,) the squared norms.
     """
     squares = 0
     if small_integer(Point):
@@ -131,7 +139,7 @@ def integer_totals(x: DenseRows, first: i64, end: i64, block: Array[i32], sums: 
 
 @inner
 def _length_and_sums(values: Array[Point], d: i64, sums: Array[i32]) -> i64:
-    # The squared norm of a row, while its values are added to the columns' sums.
+    # The squared norm of a row, (d,). Its values are added to `sums`, (d,), in the same loop.
     total = 0
     for t in range(d):
         q = i64(values[t])
@@ -144,10 +152,10 @@ def _length_and_sums(values: Array[Point], d: i64, sums: Array[i32]) -> i64:
 def grid_totals(
     x: DenseRows, first: i64, end: i64, scale: f64, sums: Array[i64], squares: Array[i64], lengths: Array[f64]
 ) -> None:
-    """Add up the grid's integers q, in two limbs (2, d), and their squares, in three (3, d): a^2, 2ab, b^2, q = a
-    2^24 + b.
+    """Add up the grid's integers q and their squares, and write the points' squared norms in the frame.
 
-    At most 2^13 points a call, so that no limb overflows. lengths: (n,) the points' squared norms in the frame.
+    A call takes at most 2^13 points, so that no limb overflows. sums: (2, d), high and low limbs. squares: (3, d), the
+    sums of a^2, 2ab and b^2 of q = a 2^24 + b. lengths: (n,).
     """
     d = x.d
     whole = d - d % 8
@@ -183,7 +191,7 @@ def _length(x: DenseRows, at: i64, whole: i64) -> f64:
 
 @inner
 def _add_columns(x: DenseRows, start: i64, stop: i64, t: i64, sums: Array[i64], squares: Array[i64]) -> None:
-    """Add eight columns of some rows."""
+    """Add up eight columns of some rows. sums: (2, d); squares: (3, d)."""
     d, zero, steps = x.d, load(x.offset, t, 8), load(x.per_step, t, 8)
     high, low = splat(0, i64, 8), splat(0, i64, 8)
     upper, across, lower = splat(0, i64, 8), splat(0, i64, 8), splat(0, i64, 8)

@@ -1,4 +1,4 @@
-"""Rows at length 1."""
+"""Rows scaled to unit length."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from steinhaus.engines.exact.unit_kernels import scale
 from steinhaus.engines.workers import Workers
 
-_VALUES = 2**18  # a task
+_VALUES = 2**18  # values a task
 
 
 def unit_rows(x: NDArray[Any], *, threads: int | None = None) -> NDArray[np.floating[Any]]:
-    """Rows, (n, d) C-contiguous, at length 1, those of zeros as they are: float32 for float32, else float64.
+    """Scale rows x, (n, d) C-contiguous, to unit length. Rows of zeros stay zeros.
 
-    Squares are added up in the order of the features, so that the bits are the same everywhere.
+    float32 gives float32, any other type float64. Squares are added up in the order of the features, so that the bits
+    are the same everywhere.
     """
     n, d = x.shape
     out = np.empty((n, d), np.float32 if x.dtype == np.float32 else np.float64)

@@ -1,4 +1,4 @@
-"""Scaling rows to length 1."""
+"""Kernels that scale rows to unit length."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from steinhaus.jit.operations import convert, local
 from steinhaus.jit.types import Array, Origin, Point, f64, i64, literal
 
 INFINITY = float("inf")
-SMALLEST = 2.0**-900  # of larger sums of squares, d < 2^60 terms lose less than 2^-114 to underflow
-_ROWS = 8  # together: each one's sum has to wait for itself
+SMALLEST = 2.0**-900  # underflow of d < 2^60 terms takes less than 2^-114 of a sum of squares above this
+_ROWS = 8  # rows at once: each addition waits for the one before, so the eight sums fill the time
 
 
 @kernel
 def scale(x: Array[Point], first: i64, end: i64, d: i64, out: Array[Origin]) -> None:
-    """Divide the rows first <= i < end by their lengths: x (n, d) -> out (n, d)."""
+    """Divide the rows first <= i < end by their lengths. x: (n, d); out: (n, d)."""
     whole = end - (end - first) % _ROWS
     for i in range(first, whole, _ROWS):
         _scale(_ROWS, x + i * d, d, out + i * d)
@@ -26,6 +26,7 @@ def scale(x: Array[Point], first: i64, end: i64, d: i64, out: Array[Origin]) -> 
 
 @inlined
 def _scale(rows: literal, x: Array[Point], d: i64, out: Array[Origin]) -> None:
+    # x: (rows, d); out: (rows, d).
     lengths = local(f64, _ROWS)
     for row in unroll(rows):
         lengths[row] = 0.0
@@ -44,7 +45,10 @@ def _scale(rows: literal, x: Array[Point], d: i64, out: Array[Origin]) -> None:
 
 @inner
 def _scale_by_largest(x: Array[Point], d: i64, out: Array[Origin]) -> None:
-    """Scale a row whose squares overflow or underflow: by its largest value first. Rows of zeros stay as they are."""
+    """Scale a row whose squares overflow or underflow: divide by its largest value first. Rows of zeros stay zeros.
+
+    x: (d,); out: (d,).
+    """
     largest, square = 0.0, 0.0
     for t in range(d):
         largest = max(largest, abs(f64(x[t])))

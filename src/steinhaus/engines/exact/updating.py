@@ -1,4 +1,4 @@
-"""The update of a run's centroids, in one call: what `lloyd` does to a tally, where nobody watches."""
+"""The update of a run's centroids in one compiled call: the step that `lloyd` makes from a tally to centroids."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from steinhaus.points import Float64, Grid, Run, Totals
 
 
 class Steps(NamedTuple):
-    """What the update of a run's centroids needs besides them and the sums."""
+    """The grid, the totals and the work space for updates of one run."""
 
-    squares: Array[f64]  # (2,) of all points
+    squares: Array[f64]  # (2,) sum of squares of all points, high + low
     offset: Array[f64]  # (d,) of the grid
-    step: Array[f64]  # (d,)
+    step: Array[f64]  # (d,) of the grid
     following: Array[f64]  # (k, d) the next centroids
-    table: Array[f64]  # (2, d) to work in
-    history: Array[f64]  # one an iteration
+    table: Array[f64]  # (2, d) work space
+    history: Array[f64]  # (iterations,) inertia of each iteration
 
 
 def steps_of(grid: Grid, totals: Totals, k: int, most: int) -> Steps:
-    """Those of a run of k centroids, for so many iterations."""
+    """The record for a run of k centroids and at most `most` iterations."""
     return Steps(
         squares=totals.squares if totals.weighted is None else totals.weighted,
         offset=grid.offset,
@@ -37,7 +37,7 @@ def steps_of(grid: Grid, totals: Totals, k: int, most: int) -> Steps:
 
 
 def gone_on(run: Run, centroids: Float64, totals: Totals, history: Float64) -> Run:
-    """The run after some iterations: with centroids of its own, and their inertias, which updates wrote."""
+    """The run after some iterations. centroids: (k, d), copied. history: (iterations,) the inertia of each."""
     costs = (history * totals.unit).tolist()
     return replace(run, centroids=centroids.copy(), history=(*run.history, *costs))
 
@@ -54,8 +54,10 @@ def update(
     tolerance: f64,
     done: i64,
 ) -> i64:
-    """Write the centroids that follow these, (k, d), and the inertia; 0 where that is left undone, because it would end
-    the run, or because a cluster is empty. sums: (limbs, k, d); counts: (k,).
+    """Write the next centroids and the inertia; return 1.
+
+    It returns 0, and leaves the iteration to `lloyd`, if the update would end the run or if a cluster is empty. sums:
+    (limbs, k, d); counts: (k,); centroids: (k, d).
     """
     for j in range(k):
         if counts[j] == 0:

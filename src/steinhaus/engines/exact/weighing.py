@@ -1,4 +1,4 @@
-"""Weights as whole numbers times a unit, so that weighted sums are sums of integers too."""
+"""Weights as whole numbers times a unit. So weighted sums are sums of integers, too."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import numpy as np
 from steinhaus.errors import DataError
 from steinhaus.points import Float64, Int64, drawn
 
-_BITS = 46  # all weights together come to at most 2^46 units, and half a unit each for rounding
-_ENOUGH = 1 << 20  # counts of the lightest weight, so that rounding costs it no more than a 2^21st
-_SMALLEST = -953  # of the exponent of their sum: the unit, and inertias in it, are far from underflow
+_BITS = 46  # the sum of all weights is at most 2^46 units, and half a unit a point for rounding
+_ENOUGH = 1 << 20  # units: a weight of at least this much is rounded by at most one part in 2^21
+_SMALLEST = -953  # exponent of the least sum of weights; unit and inertias are then far from underflow
 
 
 class Weights(NamedTuple):
-    """A point of weight w counts as counts[i] = w / unit points.
+    """Weights as counts: a point of weight w counts as counts[i] = w / unit points.
 
-    Where weights differ so much that the lightest would lose digits, they go on in `finer`: the whole of a weight is
+    If weights differ so much that the lightest would lose digits, `finer` holds the rest. Then the weight of point i is
     unit * (counts[i] + finer[0][i] / 2^digits + finer[1][i] / 2^(2 digits) + ...).
     """
 
@@ -30,34 +30,34 @@ class Weights(NamedTuple):
 
     @property
     def levels(self) -> tuple[Int64, ...]:
-        """The counts, from the coarsest on; none, where there are no weights."""
+        """The counts, coarsest first; empty if there are no weights."""
         return () if self.counts is None else (self.counts, *self.finer)
 
     @property
     def draws(self) -> Int64 | None:
-        """What each point counts for where points are drawn, (n,); None: 1 each. See `Totals.draws`."""
+        """The weights by which points are drawn, (n,); None: 1 each. See `Totals.draws`."""
         return None if self.counts is None else drawn(self.levels)
 
     def of(self, points: Int64) -> Weights:
-        """The weights of some points alone, (m,) ascending, on the same grid."""
+        """The weights of some points, (m,) ascending, on the same grid."""
         if self.counts is None:
             return self
         first, end = int(points[0]), int(points[-1]) + 1
-        which = slice(first, end) if end - first == len(points) else points  # no copy where they stand together
+        which = slice(first, end) if end - first == len(points) else points  # no copy if they are consecutive
         return self._replace(counts=self.counts[which], finer=tuple(level[which] for level in self.finer))
 
 
 def together(parts: Sequence[Weights]) -> Weights:
-    """The weights of some points, then of others, all on one grid."""
+    """Join the weights of parts, which are on one grid."""
     counts, *finer = [np.concatenate(of_level) for of_level in zip(*[part.levels for part in parts], strict=True)]
     return parts[0]._replace(counts=counts, finer=tuple(finer))
 
 
 def weigh(weights: Float64 | None) -> Weights:
-    """Put weights on a grid.
+    """Express weights as whole numbers times a unit.
 
-    Whole numbers are their own grid; others get a step that is a power of two: the least by which they all add up to
-    2^46 at most. If that is too coarse for the lightest, what is below it is kept in finer ones.
+    Whole numbers have the unit 1. Other weights get the least power of two by which their sum is at most 2^46 units. If
+    this unit is too coarse for the lightest weight, finer levels hold the rests.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def weigh(weights: Float64 | None) -> Weights:
     Raises
     ------
     DataError
-        Their sum overflows or is so small that they would lose digits, or one is out of range.
+        A weight is out of range, or the sum of all overflows, or is so small that weights would lose digits.
     """
     if weights is None or (weights == 1).all():
         return Weights(None)
@@ -89,7 +89,7 @@ def weigh(weights: Float64 | None) -> Weights:
 
 
 def _in_levels(weights: Float64, unit: float) -> Weights:
-    """Weights in as many levels as the lightest needs; each level's counts add up to 2^46 at most."""
+    """The weights, (n,), in as many levels as the lightest needs. The counts of a level add up to at most 2^46."""
     digits = _BITS - math.ceil(math.log2(len(weights)))
     levels: list[Int64] = []
     rest, step = weights, unit

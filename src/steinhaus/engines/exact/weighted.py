@@ -1,4 +1,4 @@
-"""Points that count by weights: another engine labels them, and this one adds them up."""
+"""Points with weights: another engine labels them, and this one adds them up."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _STEP = 4096  # points a task
 class WeightedPoints:
     """An (n, d) array of points with weights. See `Points` for the contract.
 
-    Labels do not depend on weights, so they are those of the engine for the same points without; sums and counts are
-    kept here, from the points whose label has changed (`WeightedSums`).
+    Labels do not depend on weights, so another engine finds them. This one keeps sums and counts, and updates them by
+    the points whose label has changed (`WeightedSums`).
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class WeightedPoints:
     x
         (n, d) the points, C-contiguous.
     weights
-        What each point counts for.
+        The weights of the points.
     threads
         Threads to use, the calling one included; None: one a core.
     """
@@ -96,7 +96,7 @@ class WeightedPoints:
         return tally
 
     def _farthest(self, labels: Int32, centroids: Float64, wanted: int) -> Int64:
-        """The farthest points that have weight, and their clusters, (e, 2); e <= wanted."""
+        """The farthest points with weight, and their clusters, (e, 2), e <= wanted. labels: (n,); centroids: (k, d)."""
         distances = np.empty(self.n)
 
         def measure(_: int, first: int, end: int) -> None:

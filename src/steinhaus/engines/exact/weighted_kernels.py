@@ -1,4 +1,4 @@
-"""Sums of points in an array that count by weights."""
+"""Weighted sums of points in an array."""
 
 from __future__ import annotations
 
@@ -20,11 +20,10 @@ def move(
     sums: Array[i64],
     counts: Array[i64],
 ) -> None:
-    """Take those of the points first <= i < end whose label has changed out of their old cluster, and add them to the
-    new.
+    """Move each point first <= i < end whose label has changed from its old cluster to its new one.
 
-    weights: (n,). old: (n,), -1 for none yet; new: (n,). sums: (limbs, k, d), low limbs `other` after high ones, 0:
-    there is one; counts: (k,), in place.
+    weights: (n,). old: (n,), -1: no label yet. new: (n,). sums: (limbs, k, d), in place; a low limb stands `other`
+    places after its high limb, and 0 says that there is one limb. counts: (k,), in place.
     """
     for i in range(first, end):
         if old[i] != new[i]:
@@ -37,13 +36,14 @@ def move(
 
 @inner
 def _add(x: DenseRows, i: i64, weight: i64, sign: i64, sums: Array[i64], j: i64, other: i64) -> None:
+    # sums: (limbs, k, d), in place.
     for t in range(x.d):
         limbs.add(integer(x, i * x.d + t, t), weight, sign, sums, j * x.d + t, other)
 
 
 @kernel
 def squares(x: DenseRows, weights: Array[i64], first: i64, end: i64, out: Array[i64]) -> None:
-    """Add up the grid's integers squared, each times its point's weight: out (3, 4, d), see `limbs`."""
+    """Add up the squares of the grid's integers, each times its point's weight. weights: (n,); out: (3, 4, d)."""
     for i in range(first, end):
         for t in range(x.d):
             limbs.add_square(integer(x, i * x.d + t, t), weights[i], out, t, x.d)

@@ -1,4 +1,4 @@
-"""Sums and counts of points that count by weights, by their labels."""
+"""Sums and counts of points with weights, by label."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ _STEP = 4096  # points a task
 
 
 class WeightedSums:
-    """The sums of some runs, kept from pass to pass: only points whose label has changed are added up.
+    """The sums of runs, kept between passes and updated by the points whose label has changed.
 
     Parameters
     ----------
     x
         (n, d) the points, C-contiguous.
     grid
-        That of the sums.
+        The grid of the sums.
     limbs
-        How many limbs they have.
+        The number of limbs of the sums.
     weights
-        What each point counts for.
+        The weights of the points.
     workers
-        Threads to use; they stay open.
+        Threads of the caller, which stay open.
     """
 
     def __init__(self, x: NDArray[Any], grid: Grid, limbs: int, weights: Weights, workers: Workers) -> None:
         self._grid, self._limbs, self._workers = grid, limbs, workers
         self._levels, self._digits = weights.levels, weights.digits
-        self._held: dict[Hashable, list[Held]] = {}  # one a level
+        self._held: dict[Hashable, list[Held]] = {}  # run -> one a level of weights
         self._shape, self._kind = x.shape, x.dtype
         self.lend(x)
 
     def lend(self, x: NDArray[Any] | None) -> None:
-        """Put the same points, read again, in the place of the array that was given; None: let go of it until then."""
+        """Replace the array by another with the same points, (n, d). None: release the array until the next call."""
         x = np.empty((0, self._shape[1]), self._kind) if x is None else x
         self._rows = Handed(dense_rows(x, self._grid))
 
     def squares(self) -> Int64:
-        """The points' squares, each as often as it counts, (levels, 3, 4, d): see `limbs.squares_of`."""
+        """The sums of the points' squares times their weights, (levels, 3, 4, d): see `limbs.squares_of`."""
         n, d = self._shape
         squares = np.zeros((len(self._levels), self._workers.count, 3, limbs.PIECES, d), np.int64)
 
@@ -63,7 +63,7 @@ class WeightedSums:
         return totals
 
     def tally(self, run: Run, labels: Int32) -> Tally:
-        """What the points amount to once they have these labels of a run, (n,)."""
+        """The tally of a run once its labels are these, (n,)."""
         n, d = self._shape
         nothing = [Held.nothing(n, self._limbs, len(run.centroids), d) for _ in self._levels]
         held = self._held.get(run.key, nothing)
@@ -72,21 +72,21 @@ class WeightedSums:
         return replace(first, finer=tuple(finer), digits=self._digits)
 
     def forget(self, key: Hashable) -> None:
-        """Drop what is remembered of a run."""
+        """Drop the sums of a run."""
         self._held.pop(key, None)
 
     def clear(self) -> None:
-        """Drop what is remembered of all runs."""
+        """Drop the sums of all runs."""
         self._held.clear()
 
     @property
     def nbytes(self) -> int:
-        """Bytes of what is remembered. The levels of a run share its labels."""
+        """Bytes of the sums and labels. The levels of a run share its labels."""
         sums = sum(level.sums.nbytes + level.counts.nbytes for held in self._held.values() for level in held)
         return sums + sum(held[0].labels.nbytes for held in self._held.values())
 
     def _moved(self, held: Held, weights: Int64, labels: Int32) -> Held:
-        """A level once the points have these labels."""
+        """A level after its points get new labels. weights: (n,) of this level; labels: (n,)."""
         k, (n, d) = len(held.counts), self._shape
         sums = np.zeros((self._workers.count, *held.sums.shape), np.int64)
         counts = np.zeros((self._workers.count, *held.counts.shape), np.int64)
@@ -102,7 +102,7 @@ class WeightedSums:
 
 
 def weighed(totals: Totals, weights: Weights, squares: Int64, grid: Grid) -> Totals:
-    """The totals of points with weights, from those without and from the sums of `add_square`, (levels, 3, 4, d)."""
+    """The totals with weights, from those without weights and from `WeightedSums.squares`, (levels, 3, 4, d)."""
     weighted = [limbs.squares_of(of_level, grid.step) for of_level in squares]
     (counts, of_first), *finer = zip(weights.levels, weighted, strict=True)
     return replace(totals, weights=counts, weighted=of_first, unit=weights.unit, finer=tuple(finer))

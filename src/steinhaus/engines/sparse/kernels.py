@@ -1,7 +1,7 @@
-"""Points in compressed sparse rows: scores, labels, sums and distances from their entries.
+"""Kernels for points in compressed sparse rows: scores, labels, sums and distances from the entries.
 
-Notation as in `points`: point i has entries x_t, the centroids are c_j, its score for j is s_j = x . c_j - |c_j|^2 / 2;
-the nearest centroid has the largest score. Products are summed in the order of the entries.
+Notation as in `points`: point i has entries x_t, the centroids are c_j, and its score for j is s_j = x . c_j -
+|c_j|^2 / 2. The nearest centroid has the largest score. Products are summed in the order of the entries.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from steinhaus.jit.types import boolean, literal
 
 
 class SparseRows(NamedTuple):
-    """The points: entries of row i stand at starts[i] .. starts[i + 1], columns ascending and distinct."""
+    """The points. The entries of row i are starts[i] <= e < starts[i + 1]; their columns are ascending and distinct."""
 
     values: Array[Point]  # (entries,)
     columns: Array[Column]  # (entries,)
     starts: Array[i64]  # (n + 1,)
     n: i64
     d: i64
-    per_step: Array[f64]  # (d,); the grid's integers are x * per_step
+    per_step: Array[f64]  # (d,); the integer that stands for a value x is x * per_step, rounded
 
 
 class Sought(NamedTuple):
@@ -38,10 +38,10 @@ class Sought(NamedTuple):
     width: i64  # K rounded up to a multiple of 8
     d: i64
     rows: Array[f64]  # (K, d)
-    across: Array[f64]  # (d, width) the same, transposed, and zeros
-    half: Array[f64]  # (K,) half their squared norms
-    firsts: Array[i64]  # (R + 1,) where each run's begin
-    most: Array[f64]  # (R,) at least the largest norm of each run's
+    across: Array[f64]  # (d, width) the rows transposed, with zeros after them
+    half: Array[f64]  # (K,) half the squared norms of the rows
+    firsts: Array[i64]  # (R + 1,) the first row of each run, and K
+    most: Array[f64]  # (R,) at least the largest norm of each run's rows
     rate: f64  # of `score_error`
 
 
@@ -64,9 +64,9 @@ def label(
     row: Array[f64],
     labels: Array[i32],
 ) -> None:
-    """Label the points first <= i < end for every run: by scores, and by `squared_distance` where they are close.
+    """Label the points first <= i < end for every run: by scores, or by `squared_distance` if scores are close.
 
-    norms: (n,) at least those of the points. scores: (width,), row: (d,) zeros, to work in. labels: (R, n).
+    norms: (n,) at least the norms of the points. labels: (R, n). scores: (width,) and row: (d,) zeros, work space.
     """
     for i in range(first, end):
         _score(x, i, sought, scores)
@@ -88,7 +88,7 @@ def label(
 
 @inner
 def _score(x: SparseRows, i: i64, sought: Sought, scores: Array[f64]) -> None:
-    """The products of a point with all centroids."""
+    """The products of a point with all centroids. scores: (width,)."""
     j = 0
     while j < sought.width:
         if sought.width - j >= 32:
@@ -101,7 +101,10 @@ def _score(x: SparseRows, i: i64, sought: Sought, scores: Array[f64]) -> None:
 
 @inlined
 def _products(size: literal, x: SparseRows, i: i64, across: Array[f64], width: i64, out: Array[f64]) -> None:
-    """The products of a point with 8 `size` centroids, whose sums stay in registers."""
+    """The products of a point with 8 `size` centroids. Their sums stay in registers.
+
+    across: (d, width) from the first of these centroids on; out: (8 size,).
+    """
     sums = local(vector(f64, 8), size)
     for s in unroll(size):
         sums[s] = splat(0.0, f64, 8)
@@ -115,7 +118,7 @@ def _products(size: literal, x: SparseRows, i: i64, across: Array[f64], width: i
 
 @inner
 def _best(scores: Array[f64], half: Array[f64], j0: i64, j1: i64) -> tuple[f64, i64]:
-    """Make scores of a run's products, and find the largest."""
+    """Turn the products of a run, j0 <= j < j1, into scores; find the largest. scores: (width,); half: (K,)."""
     best, found = -np.inf, j0
     for j in range(j0, j1):
         scores[j] -= half[j]
@@ -126,6 +129,7 @@ def _best(scores: Array[f64], half: Array[f64], j0: i64, j1: i64) -> tuple[f64, 
 
 @inner
 def _are_several(scores: Array[f64], j0: i64, j1: i64, least: f64) -> boolean:
+    # Whether at least two scores, (width,), are not below `least`.
     candidates = 0
     for j in range(j0, j1):
         candidates += i64(scores[j] >= least)
@@ -134,7 +138,7 @@ def _are_several(scores: Array[f64], j0: i64, j1: i64, least: f64) -> boolean:
 
 @inner
 def _nearest(row: Array[f64], sought: Sought, scores: Array[f64], j0: i64, j1: i64, least: f64) -> i64:
-    """The nearest of those centroids whose score is not below `least`."""
+    """The nearest of the centroids whose score is not below `least`. row: (d,) the point; scores: (width,)."""
     nearest, found = np.inf, j0
     for j in range(j0, j1):
         if scores[j] >= least:
@@ -146,12 +150,14 @@ def _nearest(row: Array[f64], sought: Sought, scores: Array[f64], j0: i64, j1: i
 
 @inlined
 def _spread(x: SparseRows, i: i64, row: Array[f64]) -> None:
+    # Write the entries of a point into a row of zeros, (d,).
     for e in range(x.starts[i], x.starts[i + 1]):
         row[x.columns[e]] = f64(x.values[e])
 
 
 @inlined
 def _clear(x: SparseRows, i: i64, row: Array[f64]) -> None:
+    # Make a row, (d,), zeros again after `_spread`.
     for e in range(x.starts[i], x.starts[i + 1]):
         row[x.columns[e]] = 0.0
 
@@ -167,10 +173,11 @@ def move(
     sums: Array[i64],
     counts: Array[i64],
 ) -> None:
-    """Take the points whose label has changed out of their old cluster's sums, and add them to their new one's.
+    """Move each point whose label has changed from its old cluster to its new one.
 
-    weights: (n,) where `each` is 1, or one number for all where it is 0. old: (n,), -1 for none yet; new: (n,). sums:
-    (limbs, k, d), low limbs `other` after high ones, 0: there is one; counts: (k,), in place.
+    weights: (n,) if `each` is 1, (1,) if it is 0. old: (n,), -1: no label yet. new: (n,). sums: (limbs, k, d); a low
+    limb stands `other` places after its high limb, and 0 says that there is one limb. counts: (k,). Sums and counts
+    change in place.
     """
     for i in range(x.n):
         if old[i] != new[i]:
@@ -184,14 +191,16 @@ def move(
 
 @inner
 def _add(x: SparseRows, i: i64, weight: i64, sign: i64, sums: Array[i64], j: i64, other: i64) -> None:
+    # sums: (limbs, k, d), in place.
     for e in range(x.starts[i], x.starts[i + 1]):
         limbs.add(_integer(x, e), weight, sign, sums, j * x.d + i64(x.columns[e]), other)
 
 
 @kernel
 def totals(x: SparseRows, weights: Array[i64], each: i64, other: i64, sums: Array[i64], squares: Array[i64]) -> None:
-    """Sums of the grid's integers, (limbs, d), and of their squares, (3, 4, d), each times its point's weight; weights,
-    `each` and `other` as in `move`.
+    """Add up the grid's integers and their squares, each times its point's weight.
+
+    sums: (limbs, d). squares: (3, 4, d), see `limbs.add_square`. weights, each and other: as in `move`.
     """
     for i in range(x.n):
         weight = weights[i * each]
@@ -202,6 +211,7 @@ def totals(x: SparseRows, weights: Array[i64], each: i64, other: i64, sums: Arra
 
 @inlined
 def _product(x: SparseRows, i: i64, row: Array[f64]) -> f64:
+    # row: (d,).
     total = 0.0
     for e in range(x.starts[i], x.starts[i + 1]):
         total += f64(x.values[e]) * row[x.columns[e]]
@@ -219,9 +229,9 @@ def distances(
     norms: Array[f64],
     out: Array[f64],
 ) -> None:
-    """Squared distances of points to m rows, |x|^2 + |y|^2 - 2 x . y, at least 0: rows (m, d), out (m, n).
+    """The squared distances of points to m rows, |x|^2 + |y|^2 - 2 x . y, at least 0. rows: (m, d); out: (m, n).
 
-    norms: (n,) squared norms of the points, squares: (m,) of the rows, both summed in order, so that a point is at
+    norms: (n,) squared norms of the points; squares: (m,) of the rows. Both are summed in order, so that a point is at
     distance 0 from itself.
     """
     for i in range(first, end):
@@ -234,7 +244,10 @@ def distances(
 def own_scores(
     x: SparseRows, first: i64, end: i64, labels: Array[i32], rows: Array[f64], half: Array[f64], out: Array[f64]
 ) -> None:
-    """The score of each point for the centroid of its label, (n,)."""
+    """The score of each point for the centroid of its label.
+
+    labels: (n,); rows: (k, d) the centroids; half: (k,) half their squared norms; out: (n,).
+    """
     for i in range(first, end):
         j = i64(labels[i])
         out[i] = _product(x, i, rows + j * x.d) - half[j]
@@ -244,7 +257,10 @@ def own_scores(
 def own_distances(
     x: SparseRows, chosen: Array[i64], m: i64, labels: Array[i32], rows: Array[f64], row: Array[f64], out: Array[f64]
 ) -> None:
-    """Squared distance of m chosen points to the centroid of their label, by `squared_distance`; row: (d,) zeros."""
+    """The squared distances of chosen points to the centroids of their labels, by `squared_distance`.
+
+    chosen: (m,); labels: (n,); rows: (k, d) the centroids; row: (d,) zeros, work space; out: (m,).
+    """
     for place in range(m):
         i = chosen[place]
         _spread(x, i, row)
@@ -254,7 +270,10 @@ def own_distances(
 
 @kernel
 def reaches(x: SparseRows, out: Array[f64]) -> i64:
-    """The largest magnitude in each column, (d,); returns the first row with a value that is not finite, or -1."""
+    """Find the largest magnitude in each column; return the first row with a value that is not finite, or -1.
+
+    out: (d,) zeros before.
+    """
     for i in range(x.n):
         for e in range(x.starts[i], x.starts[i + 1]):
             value, t = abs(f64(x.values[e])), x.columns[e]
@@ -266,7 +285,7 @@ def reaches(x: SparseRows, out: Array[f64]) -> i64:
 
 @kernel
 def lengths(x: SparseRows, out: Array[f64]) -> None:
-    """The squared norm of each point, (n,), summed in order."""
+    """The squared norm of each point, summed in order. out: (n,)."""
     for i in range(x.n):
         total = 0.0
         for e in range(x.starts[i], x.starts[i + 1]):
@@ -277,7 +296,7 @@ def lengths(x: SparseRows, out: Array[f64]) -> None:
 
 @kernel
 def square_sums(rows: Array[f64], m: i64, d: i64, out: Array[f64]) -> None:
-    """The squared norm of each of m rows, (m, d) -> (m,), summed in order: zeros change nothing."""
+    """The squared norm of each of m rows, summed in order; zeros do not change the sum. rows: (m, d); out: (m,)."""
     for j in range(m):
         total = 0.0
         for t in range(j * d, (j + 1) * d):

@@ -1,10 +1,10 @@
-"""Points in compressed sparse rows: nothing is done for an entry that is 0.
+"""Points in compressed sparse rows. Values that are not stored cost no time.
 
-The screen is the score itself, s_ij = x_i . c_j - |c_j|^2 / 2, in float64 over the entries of x_i. Scores further apart
-than `bounds.distances` says are those of a certified label. The rest is settled on the dense row, by
-`exact.distances.squared_distance`, as everywhere.
+The screen is the score, s_ij = x_i . c_j - |c_j|^2 / 2, computed in float64 over the entries of x_i. If the best score
+exceeds all others by more than the error of `bounds.distances`, its label is certified. Other points are settled on the
+dense row, by `exact.distances.squared_distance`.
 
-Grids have no offset here, so that what is 0 stays 0.
+The grid has no offset, so that a value of 0 is the integer 0.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ _STEP = 1024  # points a task
 class SparsePoints:
     """An (n, d) CSR matrix or array of SciPy. See `Points` for the contract.
 
-    `squared_distances` are |x|^2 + |y|^2 - 2 x . y here, so their error is relative to the norms; labels are settled as
-    everywhere.
+    Here `squared_distances` are |x|^2 + |y|^2 - 2 x . y, so that their error is relative to the norms. Labels are
+    exact, as in every engine.
 
     Parameters
     ----------
     x
-        (n, d) of a real type, n >= 1, d >= 1; entries that stand twice are added up in a copy.
+        (n, d) of a real type, n >= 1, d >= 1. Duplicate entries are added up in a copy.
     weights
-        What each point counts for.
+        The weights of the points; None: 1 each.
     threads
         Threads to use, the calling one included; None: one a core.
 
@@ -70,7 +70,7 @@ class SparsePoints:
         self._norms = np.empty(self.n)  # squared
         kernels.lengths[self._types](self._rows, self._norms)
         self._lengths = np.sqrt(self._norms) * CLOSE
-        self._held: dict[Hashable, list[Held]] = {}  # one a level of weights
+        self._held: dict[Hashable, list[Held]] = {}  # run -> one a level of weights
         self._workers = Workers(threads)
 
     def assign(self, runs: Sequence[Run]) -> list[Tally]:
@@ -123,8 +123,8 @@ class SparsePoints:
         """See `Points.explain`."""
         held = self._x.nnz
         return (
-            f"Scores in float64 from the entries, every time: they are {held:,} of {self.n * self.d:,} values, "
-            f"{held / (self.n * self.d):.1%}. Labels that scores leave open are settled on rows with their zeros."
+            f"Each pass computes scores in float64 from the stored entries: {held:,} of {self.n * self.d:,} values, "
+            f"{held / (self.n * self.d):.1%}. Labels that scores leave open are settled on dense rows."
         )
 
     def forget(self, key: Hashable) -> None:
@@ -162,10 +162,10 @@ class SparsePoints:
         return tally
 
     def _farthest(self, labels: Int32, centroids: Float64, wanted: int) -> Int64:
-        """The points farthest from their centroids, and their clusters, (e, 2); e <= wanted.
+        """The points farthest from their centroids, and their clusters, (e, 2), e <= wanted.
 
-        Found by scores, then measured: a squared distance is |x|^2 - 2 s, so one that scores leave below the wanted
-        ones by more than the bounds need not be measured.
+        A squared distance is |x|^2 - 2 s. Points whose upper bound is below the `wanted` largest lower bounds are left
+        out, and the others are measured. labels: (n,); centroids: (k, d).
         """
         squares, scores = self._squares(centroids), np.empty(self.n)
         half = squares / 2.0
@@ -188,12 +188,12 @@ class SparsePoints:
         return farthest(distances, labels[chosen], wanted, chosen)[0]
 
     def _on(self, grid: Grid) -> Handed:
-        """The points on a grid, as kernels read them."""
+        """The record by which kernels read the points, on a grid."""
         x = self._x
         return Handed(SparseRows(x.data, x.indices, x.indptr.astype(np.int64), self.n, self.d, 1.0 / grid.step))
 
     def _grid(self) -> Grid:
-        """A column's step is the power of two that puts its values within 2^48 steps of 0."""
+        """The grid: the step of a column is the power of two that puts its values within 2^48 steps of 0."""
         reach = np.zeros(self.d)
         if (row := kernels.reaches[self._types](self._on(unit_grid(self.d)), reach)) >= 0:
             raise DataError(
@@ -203,6 +203,7 @@ class SparsePoints:
 
     def _totals(self, weights: Weights) -> Totals:
         def total(counts: Int64) -> tuple[Int64, Float64]:
+            # counts: (n,) or (1,) -> sums (limbs, 1, d), squares (2,).
             sums = np.zeros((self._limbs, 1, self.d), np.int64)
             squares = np.zeros((3, limbs.PIECES, self.d), np.int64)
             each, other = int(len(counts) > 1), (self._limbs - 1) * self.d

@@ -1,1 +1,1 @@
-"""Points that stay on disk: read block by block, once a pass, each block by the dense engine."""
+"""Points on disk. A pass reads them once, block by block, and the dense engine labels each block."""

@@ -1,4 +1,4 @@
-"""Points that stay where they are stored, and are read block by block, once a pass."""
+"""Points on disk, which are read block by block, once a pass."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from steinhaus.jit.target import takes_bytes
 from steinhaus.points import Float64, Int32, Int64, Nearest, Run, Tally, Totals
 from steinhaus.resources import free_memory
 
-_BLOCK = 64 * 2**20  # bytes of a block where memory allows it
-_FINER = 4  # of `Workers`: reading takes a share of the cores; passes from Zarr took 1.75 s without it, 1.55 s with it
-_SHARE = 16  # a block is at most this part of the memory
-_UNKNOWN = 2**32  # bytes that are taken to be free where the system does not tell
-_POINT = 40  # bytes a point that are held without screens: its place in a part, and what a first pass finds of it
+_BLOCK = 64 * 2**20  # bytes of a block, if the memory allows it
+_FINER = 4  # of `Workers`: the reading thread takes a share of the cores, so ranges are cut finer
+_SHARE = 16  # a block takes at most this part of the memory: one in 16
+_UNKNOWN = 2**32  # bytes that are assumed to be free if the system does not tell
+_POINT = 40  # bytes a point without screens: its place in a part, and the results of the first pass
 
 
 class BlockPoints:
@@ -38,23 +38,23 @@ class BlockPoints:
     Parameters
     ----------
     source
-        Where the rows are.
+        The source of the rows.
     take
         (n,) int64: the points are these rows, in this order; None: all rows.
     weights
-        What the points count for; None: 1 each.
+        The weights of the points; None: 1 each.
     threads
-        Threads that compute, the calling one included; None: one a core. One more reads.
+        Threads that compute, the calling one included; None: one a core. One more thread reads.
     memory
-        Bytes to stay within: blocks that are read, labels, and what screens know. Screens give way first; then what is
-        remembered between passes. None: half of what is free.
+        The most bytes for blocks, labels and tables of screens. If it is too little for all, screens are given up
+        first, then the state between passes. None: half of the free memory.
 
     Raises
     ------
     DataError
         A row is not finite, or too large to be squared; or the source cannot be read.
     PlanError
-        The memory does not suffice for a few rows.
+        The memory is too small for a few rows.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class BlockPoints:
         self.n = self._layout.n
         self._room = self._memory - IN_FLIGHT * most
         self._held: list[Part | None] = [None] * len(self._layout)
-        self._bytes = np.zeros(len(self._layout), np.int64)  # of what is held
+        self._bytes = np.zeros(len(self._layout), np.int64)  # of the engines held
         self._sums: list[parts.Sums | None] = [None] * len(self._layout)
         self._totals: Totals | None = None
         self._last: dict[Hashable, Run] = {}
@@ -94,7 +94,7 @@ class BlockPoints:
 
     @property
     def totals(self) -> Totals:
-        """See `Points`. The first assignment finds them by the way; asked before, they take a pass of their own."""
+        """See `Points`. The first assignment computes them. Before that, they take a pass of their own."""
         if self._totals is None:
             for part, x in self._reader.parts():
                 self._keep(part, self._part(part, x))
@@ -104,7 +104,7 @@ class BlockPoints:
         """See `Points.assign`."""
         fresh = [run for run in runs if run.key not in self._last]
         self._last.update((run.key, run) for run in runs)
-        if fresh:  # what parts have learnt while rows were drawn stays, but not what their screens were allowed
+        if fresh:  # the engines may have been made while starts were drawn, for other runs
             self._allow(runs)
         tallies = parts.added(self._tallies(runs))
         wanted = parts.empties(tallies)
@@ -134,7 +134,7 @@ class BlockPoints:
         return NearestRows(self.n, self.rows, self._bring, few, weights)
 
     def _bring(self, rows: Float64, closest: Closest) -> None:
-        """Bring the nearest of some rows, (m, d), up to date, in one pass."""
+        """Update the nearest of some rows, (m, d), in one pass."""
         for part, x in self._reader.parts():
             engine, members = self._part(part, x), self._layout.members(part)
             some = closest.of(members)
@@ -186,16 +186,16 @@ class BlockPoints:
 
     @property
     def reading(self) -> Reading:
-        """How long reading took."""
+        """The times of reading."""
         return self._reader.times
 
     @property
     def nbytes(self) -> int:
-        """Bytes of what is remembered between passes."""
+        """Bytes of the state between passes."""
         return int(self._bytes.sum())
 
     def _ranges(self) -> Ranges | None:
-        """What the points spread over; None for small integers, which need no look."""
+        """The ranges of the points; None for small integers, whose grid needs none."""
         if are_integers(self._source.dtype):
             return None
         found = [ranges(x, self._workers) for _, x in self._reader.parts(range(len(self._layout)))]
@@ -209,7 +209,7 @@ class BlockPoints:
             self._keep(part, engine)
 
     def _farthest(self, runs: Sequence[Run], wanted: Sequence[int]) -> list[Int64]:
-        """The farthest points of runs whose tallies were just taken, for each run, in one more pass."""
+        """The farthest points of each run, in one more pass. The runs must be those that were just assigned."""
         found: list[list[parts.Far]] = [[] for _ in runs]
         for part, x in self._reader.parts():
             engine = self._part(part, x, runs)
@@ -222,7 +222,7 @@ class BlockPoints:
         return [parts.farthest(of_run, most) for of_run, most in zip(found, wanted, strict=True)]
 
     def _part(self, part: int, x: NDArray[Any], runs: Sequence[Run] = ()) -> Part:
-        """The engine of a part, with its rows; what it remembered, where there was room to keep it."""
+        """The engine of a part, with its rows x, (m, d), and its state, if that was kept."""
         if engine := self._held[part]:
             engine.lend(x)
             return engine
@@ -234,17 +234,17 @@ class BlockPoints:
         return engine
 
     def _allow(self, runs: Sequence[Run]) -> None:
-        """Let the screens of parts that are remembered use what they may for these runs."""
+        """Set the memory of the screens of the engines held, for these runs."""
         for part, engine in enumerate(self._held):
             if engine:
                 engine.allow(self._screening(part, runs))
 
     def _screening(self, part: int, runs: Sequence[Run]) -> int:
-        """Bytes that a part's screens may use: all they want, for as many parts from the first on as there is room."""
+        """Bytes for the screens of a part: all that they need for the first parts, 0 once the memory is used up."""
         return self._room_for(part, np.array([len(run.centroids) for run in runs], np.int64))
 
     def _room_for(self, part: int, sizes: Int64) -> int:
-        """The same for runs of these sizes, (R,)."""
+        """As `_screening`. sizes: (R,) the centroids of each run."""
         runs, k, levels = len(sizes), int(sizes.sum()), len(self._weights.levels)
         point = _POINT + 4 * runs + (8 * levels + 4 * runs if levels else 0)
         bare = self.n * point + len(self._layout) * k * self.d * (40 + 8 * self._workers.count)
@@ -256,7 +256,7 @@ class BlockPoints:
         return Policy(int(self._layout.sizes[part]), self.d, self._room, "auto", takes_bytes(kind), are_integers(kind))
 
     def _keep(self, part: int, engine: Part) -> None:
-        """Remember what a part knows, if there is room; its rows go."""
+        """Keep the engine of a part if there is memory for it. Its rows are released."""
         engine.lend(None)
         self._bytes[part] = 0
         if kept := int(self._bytes.sum()) + engine.nbytes <= self._room:

@@ -1,4 +1,4 @@
-"""Rows that stand elsewhere, read part by part: the next ones while one is worked on."""
+"""Read rows part by part. The next parts are read while the current one is worked on."""
 
 from __future__ import annotations
 
@@ -16,44 +16,44 @@ from numpy.typing import NDArray
 from steinhaus.engines.exact.parts import Layout
 from steinhaus.points import Int64
 
-_Loaded = tuple[NDArray[Any], NDArray[Any] | None]  # the rows of a part, and the buffer that they are in
+_Loaded = tuple[NDArray[Any], NDArray[Any] | None]  # (m, d) the rows of a part, and the buffer that holds them
 
-_AHEAD = 2  # parts asked for before they are needed
-IN_FLIGHT = _AHEAD + 2  # buffers that are there at once: those, the part that is worked on, and one to pick from
+_AHEAD = 2  # parts that are read before they are needed
+IN_FLIGHT = _AHEAD + 2  # buffers at once: those, the part that is worked on, and one from which rows are picked
 
 
 class Source(Protocol):
-    """Rows that stand elsewhere."""
+    """A source of rows, as a file."""
 
     shape: tuple[int, int]  # (n, d)
     dtype: np.dtype[Any]
-    bounds: Int64  # (b + 1,) where the pieces begin that are read as a whole, and where the last one ends
+    bounds: Int64  # (b + 1,) the first row of each piece that is read as a whole, and the end of the last piece
 
     def read(self, first: int, end: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
-        """The rows first..end, (end - first, d) in C order; `out` is an array of that shape to put them into."""
+        """Read the rows first <= i < end, (end - first, d) in C order, into `out`, of that shape, if given."""
         ...
 
     def view(self, first: int, end: int) -> NDArray[Any] | None:
-        """The same where they lie, read-only, for as long as they are held; None where they have to be read."""
+        """The rows first <= i < end as a read-only view of the mapped file; None if they have to be read."""
         ...
 
     def pick(self, rows: Int64) -> NDArray[Any]:
-        """These few rows, (m, d)."""
+        """Read a few rows, (m,) -> (m, d)."""
         ...
 
 
 @dataclass
 class Reading:
-    """How long parts took, for those who ask whether the disk or the processor is the limit."""
+    """Times of reading and of work, which tell whether the disk or the processor is the limit."""
 
     read: int = 0  # bytes
     passes: int = 0
-    reading: float = 0.0  # seconds that reads took, beside the work or not
-    waiting: float = 0.0  # seconds that the work stood still for them
+    reading: float = 0.0  # seconds of reading, during work or not
+    waiting: float = 0.0  # seconds in which the work waited for data
     working: float = 0.0  # seconds of work
 
     def text(self) -> str:
-        """A sentence about speed, and about what the limit is."""
+        """A sentence about the speed and the limit."""
         speed = self.read / 1e6 / self.reading if self.reading else 0.0
         bound = "reading" if self.waiting > self.working / 4 else "computing"
         return (
@@ -68,9 +68,9 @@ class Reader:
     Parameters
     ----------
     source
-        Where the rows are.
+        The source of the rows.
     layout
-        Which of its rows stand in which part.
+        Which part holds which rows.
     """
 
     def __init__(self, source: Source, layout: Layout) -> None:
@@ -78,15 +78,16 @@ class Reader:
         self._source = source
         self._layout = layout
         self._buffer = int((layout.ends - layout.firsts).max()), source.shape[1]
-        self._free: deque[NDArray[Any]] = deque()  # buffers: pages that are new each time cost as much as reading does
+        self._free: deque[NDArray[Any]] = deque()  # used buffers; new memory a part would take as long as reading
         self._done: deque[NDArray[Any]] = deque()
         self._backwards = False
         self._thread = ThreadPoolExecutor(1, "steinhaus-reading")
 
     def parts(self, chosen: Iterable[int] | None = None) -> Iterator[tuple[int, NDArray[Any]]]:
-        """Parts and their rows, (m, d), which are there until the next part is asked for.
+        """Parts and their rows, (m, d). The rows are valid until the next part is asked for.
 
-        All parts, where none are chosen, come in turn from either end: what was read last may still be cached.
+        Without `chosen` these are all parts, in ascending and descending order by turns: the system may still hold the
+        rows that were read last.
         """
         if chosen is None:
             self._backwards = not self._backwards
@@ -116,14 +117,14 @@ class Reader:
                 future.cancel()
 
     def close(self) -> None:
-        """End the thread."""
+        """Stop the thread."""
         self._thread.shutdown(cancel_futures=True)
         self._free.clear()
         self._done.clear()
 
     def _load(self, part: int) -> _Loaded:
         began = time.perf_counter()
-        while len(self._done) > 1:  # a mapping ends here and not on the thread that works: that takes a while
+        while len(self._done) > 1:  # mappings are closed on this thread, because closing takes long
             self._done.popleft()
         first, end = int(self._layout.firsts[part]), int(self._layout.ends[part])
         buffer = None
@@ -145,5 +146,6 @@ class Reader:
             return np.empty(self._buffer, self._source.dtype)
 
     def _give_back(self, buffer: NDArray[Any] | None) -> None:
+        # buffer: (largest part, d).
         if buffer is not None:
             self._free.append(buffer)

@@ -1,1 +1,1 @@
-"""Few points of many features, read where they stand: all distances in float64, strip by strip of the features."""
+"""Few points of many features: all distances in float64, in strips of features, without a copy of the points."""

@@ -1,4 +1,4 @@
-"""Distances of few points of many features, and the labels that they give."""
+"""Distances of few points of many features, and the labels that follow from them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from steinhaus.points import Float64, Int32
 
 
 def squared_distances(x: NDArray[Any], points: Handed, rows: Float64, workers: Workers) -> Float64:
-    """The squared distances of points, (n, d), `points` to kernels, to rows, (m, d) -> (m, n) float64."""
+    """The squared distances of points x, (n, d), to rows, (m, d) -> (m, n) float64. points: the record of x."""
     (n, d), m, measure = x.shape, len(rows), kernels.distances[x.dtype]
     out = np.empty((m, n))
 
@@ -30,7 +30,10 @@ def squared_distances(x: NDArray[Any], points: Handed, rows: Float64, workers: W
 
 
 def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) -> Int32:
-    """The label of each point's nearest centroid, ties to the lowest; see `engines.nearest`."""
+    """The nearest centroid of each point of x, (n, d): (n,). Ties go to the lowest. centroids: (k, d).
+
+    See `engines.nearest`.
+    """
     workers = Workers(threads)
     table = squared_distances(x, Handed(dense_rows(x, unit_grid(x.shape[1]))), centroids, workers)
     workers.close()

@@ -1,4 +1,4 @@
-"""What is done with few points of many features: measured, added up, and compared, strip by strip of the features."""
+"""Kernels for few points of many features. They measure, add up and compare points in strips of features."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ from steinhaus.jit.operations import (
 from steinhaus.jit.types import Array, Point, f64, i64
 
 POINTS = 16  # points that are compared at once
-STRIP = 256  # features that they are compared by at once: few enough for the first-level cache
+STRIP = 256  # features that are compared at once; so many fit into the first-level cache
 TOGETHER = 4  # rows that a point is compared with at once
 ROWS = 2**13  # points whose integers can be added up before a sum may overflow
 
 
 @kernel
 def extremes(x: DenseRows, first: i64, end: i64, lowest: Array[f64], highest: Array[f64]) -> i64:
-    """Write the least and greatest value of the features first <= t < end, (d,); 1 where a value is not finite, else
-    0.
+    """Write the least and greatest value of the features first <= t < end; return 1 if a value is not finite, else 0.
+
+    lowest, highest: (d,).
     """
     whole, bad, odd = end - (end - first) % 8, splat(0.0, f64, 8), 0.0
     for t in range(first, end):
@@ -53,8 +54,10 @@ def extremes(x: DenseRows, first: i64, end: i64, lowest: Array[f64], highest: Ar
 
 @kernel
 def totals(x: DenseRows, first: i64, end: i64, part: Array[i64], sums: Array[i64], squares: Array[i64]) -> None:
-    """Add up the grid's integers q of the features first <= t < end, and their squares: a^2, 2ab and b^2, q = a 2^24 +
-    b. sums: (2, d), in two limbs; squares: (3, 2, d), in two limbs each; part: (3, end - first) zeros, to work in.
+    """Add up the grid's integers q of the features first <= t < end, and their squares.
+
+    sums: (2, d), high and low limbs. squares: (3, 2, d), the sums of a^2, 2ab and b^2 of q = a 2^24 + b, each as a high
+    and a low limb. part: (3, end - first) zeros, work space.
     """
     d, wide = x.d, end - first
     for start in range(0, x.n, ROWS):
@@ -84,9 +87,10 @@ def move(
     other: i64,
     sums: Array[i64],
 ) -> None:
-    """Take the points whose label has changed out of their old cluster, and add them to the new: the features first <=
-    t < end. old: (n,), -1 for none yet; new: (n,). sums: (limbs, k, d), low limbs `other` after high ones; 0: there is
-    one.
+    """Move each point whose label has changed from its old cluster to its new one, in the features first <= t < end.
+
+    old: (n,), -1: no label yet. new: (n,). sums: (limbs, k, d), in place; a low limb stands `other` places after its
+    high limb, and 0 says that there is one limb.
     """
     for i in range(x.n):
         if old[i] != new[i]:
@@ -97,7 +101,7 @@ def move(
 
 @inlined
 def _add(x: DenseRows, at: i64, first: i64, end: i64, sign: i64, other: i64, sums: Array[i64]) -> None:
-    """Add the grid's integers of a point to the sums of a cluster, or take them away."""
+    """Add the grid's integers of a point to the sums of a cluster, (d,) in each limb, or subtract them (sign -1)."""
     if small_integer(Point):
         for t in range(first, end):
             sums[t] += sign * i64(x.values[at + t])
@@ -115,8 +119,9 @@ def _add(x: DenseRows, at: i64, first: i64, end: i64, sign: i64, other: i64, sum
 
 @kernel
 def distances(x: DenseRows, first: i64, end: i64, rows: Array[f64], m: i64, sums: Array[f64], out: Array[f64]) -> None:
-    """Squared distances of the points first <= i < end to m rows, each summed as `exact.distances.squared_distance`
-    does: rows (m, d), out (m, n); sums: (16, m, 16) to work in.
+    """The squared distances of the points first <= i < end to m rows, with the bits of `squared_distance`.
+
+    rows: (m, d); out: (m, n); sums: (16, m, 16), work space.
     """
     d = x.d
     whole = d - d % 16
@@ -146,7 +151,10 @@ def distances(x: DenseRows, first: i64, end: i64, rows: Array[f64], m: i64, sums
 
 @inner
 def _go_on(x: Array[Point], row: Array[f64], first: i64, end: i64, sums: Array[f64]) -> None:
-    """Go on with the sixteen running sums of a point and a row, over some features."""
+    """Continue the sixteen sums of a point and a row over the features first <= t < end.
+
+    x: (d,); row: (d,); sums: (16,).
+    """
     low, high = load(sums, 0, 8), load(sums, 8, 8)
     for t in range(first, end, 16):
         e = convert(load(x, t, 8), f64) - load(row, t, 8)
@@ -159,7 +167,7 @@ def _go_on(x: Array[Point], row: Array[f64], first: i64, end: i64, sums: Array[f
 
 @inner
 def _go_on_with_four(x: Array[Point], rows: Array[f64], d: i64, first: i64, end: i64, sums: Array[f64]) -> None:
-    """The same of a point and four rows, (4, d)."""
+    """Continue the sums of a point and four rows. x: (d,); rows: (4, d); sums: (4, 16)."""
     low, high = local(vector(f64, 8), 4), local(vector(f64, 8), 4)
     for s in unroll(TOGETHER):
         low[s], high[s] = load(sums, 16 * s, 8), load(sums, 16 * s + 8, 8)

@@ -1,4 +1,4 @@
-"""Few points of many features, in memory: nothing is learnt of them but their sums, and no copy is made."""
+"""Few points of many features, in memory. The engine computes only their sums in advance, and copies nothing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from steinhaus.points import Float64, Grid, Int32, Int64, Nearest, Run, Tally, T
 
 
 class _Held:
-    """What is remembered of a run."""
+    """The labels, distances and sums of a run."""
 
     def __init__(self, n: int, limbs: int, k: int, d: int) -> None:
         self.labels = np.full(n, -1)  # int64
@@ -34,7 +34,7 @@ class _Held:
 
 
 class WidePoints:
-    """An (n, d) array of points, where n is small and d large. See `Points` for the contract.
+    """An (n, d) array of points with small n and large d. See `Points` for the contract.
 
     Parameters
     ----------
@@ -77,6 +77,7 @@ class WidePoints:
             return squared_distances(self._x, self._rows, rows, self._workers)
 
         def few(rows: Float64) -> WidePoints:
+            # rows: (m, d)
             return WidePoints(rows.astype(self._kind), threads=self._workers.count)
 
         return NearestRows(self.n, self.rows, partial(by_distances, measure), few, weights)
@@ -91,8 +92,8 @@ class WidePoints:
         """See `Points.explain`."""
         several = f", {runs} runs one after the other" if runs > 1 else ""
         return (
-            f"Wide, because there are only {self.n} points, of {self.d} features: all distances in float64, to {k} "
-            f"centroids{several}, of points as they stand. To learn more of them would take longer than it saves."
+            f"Wide, because there are only {self.n} points, of {self.d} features: each pass measures all distances to "
+            f"{k} centroids{several}, in float64. To prepare the points for screens would take longer than it saves."
         )
 
     def forget(self, key: Hashable) -> None:
@@ -113,7 +114,7 @@ class WidePoints:
         old, held.labels, held.distances = held.labels, table.argmin(0), table.min(0)
         move, other = kernels.move[self._kind], (limbs - 1) * k * self.d
         if moved := int(np.count_nonzero(old != held.labels)):
-            sums = held.sums.copy() if old[0] >= 0 else held.sums  # those of the last tally stay as they are
+            sums = held.sums.copy() if old[0] >= 0 else held.sums  # the last tally keeps its sums
             self._strips(lambda _, first, end: move(self._rows, first, end, old, held.labels, other, sums), moved)
             held.sums = sums
         counts = np.bincount(held.labels, minlength=k)
@@ -123,7 +124,7 @@ class WidePoints:
         return tally
 
     def _strips(self, work: Callable[[int, int, int], None], points: int) -> None:
-        """Share out the features, of so many points."""
+        """Share out the features among the workers; points: how many of them take part."""
         self._workers.each(work, self.d, min(step(points, kernels.STRIP), 4 * kernels.STRIP))
 
     def _grid(self) -> Grid:
@@ -144,7 +145,7 @@ class WidePoints:
         return grid_of(self._kind, Ranges(lowest, highest, place), self.d)
 
     def _totals(self) -> Totals:
-        """Exact sums of all points and of their squares."""
+        """The exact sums of all points and of their squares."""
         sums, squares = np.zeros((2, self.d), np.int64), np.zeros((6, self.d), np.int64)
         add = kernels.totals[self._kind]
 

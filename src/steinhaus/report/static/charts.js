@@ -1,4 +1,4 @@
-// Reading charts: values of the curves under the pointer or by arrow keys, and titles of marks as a quick tip.
+// Read charts: show the values of curves under the pointer or by arrow keys, and the titles of marks as tips.
 
 /** @param {PageData} data */
 function setUpCurves(data) {
@@ -48,7 +48,7 @@ function readCurves(svg, k, readout) {
   });
 }
 
-/** Titles of marks, shown at once. */
+/** Show the titles of marks without a delay. */
 function setUpTips() {
   const tip = element("div", "tip");
   tip.hidden = true;

@@ -1,4 +1,4 @@
-// The chooser for K, which the sections follow, and the order of the cards.
+// The choice of K, which decides the sections shown, and the order of the cards.
 
 /** @param {PageData} data @param {(k: number) => void} changed */
 function setUpChooser(data, changed) {

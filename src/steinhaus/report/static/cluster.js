@@ -1,4 +1,4 @@
-// A cluster opened: who it is, and its members, page by page.
+// The dialog of a cluster: its facts, and its members, page by page.
 
 const PAGE = 96;
 const MOST_BARS = 14;
@@ -79,7 +79,7 @@ class ClusterView {
     if (k.train && names) bars.replaceChildren(...histogram(k.train[cluster], names, k.mapping?.[cluster]));
   }
 
-  /** Show a page of the list that is chosen. @param {number} page */
+  /** Show a page of the chosen list. @param {number} page */
   show(page) {
     const order = /** @type {Order} */ (chosen("order"));
     const part = /** @type {Part} */ (chosen("part") || "both");
@@ -111,13 +111,13 @@ class ClusterView {
       random: "in random order",
       wrong: "wrongly named, nearest first",
     }[order];
-    if (!shown && all) return `None of ${figure(all)} is in this file.`;
-    if (!shown) return order === "wrong" ? "None is wrongly named." : "No members.";
+    if (!shown && all) return `This file holds none of these ${figure(all)} images.`;
+    if (!shown) return order === "wrong" ? "No member is wrongly named." : "No members.";
     const range = `${figure(from + 1)} to ${figure(from + shown)}`;
     if (this.list.length === all) return `${range} of ${figure(all)}, ${what}.`;
     const here = `${figure(this.list.length)} of ${figure(all)}`;
-    const others = this.store.members.sampled ? "the others stayed on disk" : "the report as a folder holds all";
-    return `${range}, ${what}. This file holds ${here}; ${others}.`;
+    const others = this.store.members.sampled ? "The others are still on disk." : "The report as a folder holds all.";
+    return `${range}, ${what}. This file holds ${here}. ${others}`;
   }
 
   /** @param {number} i place in the page @param {number} place in the list @returns {HTMLElement} */
@@ -140,13 +140,13 @@ class ClusterView {
     return this.store.labels && this.data.labelNames ? this.data.labelNames[this.store.labels[i]] : "";
   }
 
-  /** What to call an image. @param {number} i */
+  /** The name of an image. @param {number} i */
   title(i) {
     const files = this.store.members.files;
     return files ? files[i] : `Image ${figure(this.store.numbers[i])}`;
   }
 
-  /** Bring a place of the list into view and focus it. @param {number} place */
+  /** Scroll to a place of the list and focus it. @param {number} place */
   focus(place) {
     if (Math.floor(place / PAGE) !== this.page) this.show(Math.floor(place / PAGE));
     const tile = this.tiles.querySelector(`button[data-place="${place}"]`);

@@ -1,4 +1,4 @@
-// What the page carries for the script: plain values, and arrays as base64 of little-endian integers.
+// The data of the script in the page: plain values, and arrays as base64 of little-endian integers.
 
 /**
  * @typedef {object} KData One K.
@@ -43,7 +43,7 @@ function bytes(text) {
   return out;
 }
 
-/** The image numbers, labels and nearest clusters, unpacked once when first asked for. */
+/** The image numbers, labels and nearest clusters. They are unpacked when they are first needed. */
 class Store {
   /** @param {PageData} data @param {Members} members */
   constructor(data, members) {

@@ -74,7 +74,7 @@ function arrows(grid, selector) {
   oneStop(items());
 }
 
-/** Make the first of these the only one that Tab reaches. @param {HTMLElement[]} items */
+/** Make the first item the only one that Tab reaches. @param {HTMLElement[]} items */
 function oneStop(items) {
   items.forEach((item, i) => (item.tabIndex = i === 0 ? 0 : -1));
 }

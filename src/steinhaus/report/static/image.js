@@ -1,4 +1,4 @@
-// An image opened: large, its label, its cluster, the nearest centroids.
+// The dialog of an image: a large view, its label, its cluster, and the nearest centroids.
 
 class ImageView {
   /** @param {ClusterView} cluster */
@@ -42,7 +42,7 @@ class ImageView {
     if (!this.dialog.open) this.dialog.showModal();
   }
 
-  /** The nearest centroids, each a bar as long as its distance. @param {number} i @returns {HTMLElement[]} */
+  /** The nearest centroids, each with a bar whose length is the distance. @param {number} i @returns {HTMLElement[]} */
   bars(i) {
     const { store, k } = this.cluster;
     const { near, distances, width, unit } = store.near(k);

@@ -1,4 +1,4 @@
-// The page comes to life: everything below works on what the page already shows.
+// Start the script. It works on elements that the page already shows.
 
 (() => {
   const data = /** @type {PageData} */ (JSON.parse(byId("data", HTMLScriptElement).textContent));

@@ -1,8 +1,8 @@
-// Sheets of tiles, loaded when first needed; only the latest stay in memory.
+// Sheets of tiles. They are loaded when first needed, and only the latest stay in memory.
 //
-// Small tiles are backgrounds, one style rule a sheet: a canvas for each costs more than a megabyte in Chromium.
+// Small tiles are backgrounds with one style rule per sheet: a canvas per tile costs over a megabyte in Chromium.
 
-const KEPT_SHEETS = 100; // more than a page can need
+const KEPT_SHEETS = 100; // more than one page needs
 
 class Sheets {
   /** @param {Members} members @param {number} count images in the page */
