@@ -2,6 +2,7 @@
 
     python benchmarks/features.py --markdown features.md
     python benchmarks/features.py --only pixels,pca:50 --k 10,12
+    python benchmarks/features.py --seeds 3
     python benchmarks/features.py --file 100000
 
 The study is the published one (42,000 images to train, seed 0, 5 restarts from random starts, at most 300 iterations),
@@ -11,8 +12,11 @@ seconds are a single measurement; accuracies are the same on every machine. "tes
 one with the smallest inertia, and "mean of all restarts" to all runs, because two kinds of features may end in
 different local minima.
 
-`--file N` compares a study of N pictures by 512 features from a .npy file with `KMeans` on the array: the same start,
-the same iterations, medians of interleaved rounds.
+`--seeds S` shows instead how test accuracy differs between S seeds, each with a split and starts of its own.
+
+`--file N` times studies of N pictures by 512 features from a .npy file against `KMeans` on the array, an estimator a K:
+the same starts, the same iterations, medians of interleaved rounds. A study also reads the file, takes the digests of
+vectors and pictures, writes its folder, and makes mean pictures and medoids.
 """
 
 from __future__ import annotations
@@ -40,8 +44,9 @@ HEAD = (
     "| features | values | K | train accuracy | test accuracy | mean of all restarts | ARI, test | making, s | "
     "study of all K, s |"
 )
-TINY = 600  # images of a trial
-D, K = 512, 20  # of the study from a file
+SPREAD = "| features | K | best run of each seed | all runs |"
+TINY = 600  # images, to try things out
+D, ITERATIONS = 512, 30  # of the study from a file
 
 
 def compared(names: list[str], ks: list[int], restarts: int, images: Images) -> list[str]:
@@ -65,35 +70,58 @@ def compared(names: list[str], ks: list[int], restarts: int, images: Images) -> 
     return lines
 
 
+def spread(names: list[str], ks: list[int], restarts: int, images: Images, seeds: int) -> list[str]:
+    """How test accuracy differs between splits and starts: a row for each K and each kind of features."""
+    lines = [SPREAD, "|" + " --- |" * SPREAD.count(" |")]
+    for name in names:
+        made = with_features(images, name)
+        best: dict[int, list[float]] = {k: [] for k in ks}
+        every: dict[int, list[float]] = {k: [] for k in ks}
+        for seed in range(seeds):
+            result = Study(k=ks, restarts=restarts, seed=seed).run(made)
+            for one in result.best:
+                best[one.k].append(one.test_accuracy)
+            for score in measure(from_result(result))[1]:
+                every[score.k].append(score.test_accuracy)
+        for k in ks:
+            shares = ", ".join(f"{share:.3f}" for share in best[k])
+            lines.append(f"| {name} | {k} | {shares} | {min(every[k]):.3f} to {max(every[k]):.3f} |")
+            print(lines[-1], flush=True)
+    return lines
+
+
 def from_a_file(n: int, rounds: int) -> list[str]:
-    """A study of features from a file against `KMeans` on the same array."""
+    """Studies of features from a file against `KMeans` on the same array."""
     rng = np.random.default_rng(0)
     centres = 0.2 * rng.normal(size=(64, D)).astype(np.float32)  # they overlap, so runs take all their iterations
     vectors = centres[rng.integers(0, 64, n)] + rng.normal(size=(n, D)).astype(np.float32)
     pictures = rng.integers(0, 256, (n, 32, 32), dtype=np.uint8)
-    start = vectors[:K].astype(np.float64)
-    times: dict[str, list[float]] = {"study": [], "KMeans": []}
+    shapes = {"a whole study, K = 5, 7, 10, 12, 5 restarts": (Study().ks, 5), "one run of K = 20": ((20,), 1)}
+    lines = ["| | study, s | `KMeans`, s | study / `KMeans` |", "| --- | --- | --- | --- |"]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "features.npy"
         np.save(path, vectors)
+        for name, (ks, restarts) in shapes.items():
+            starts = {k: [vectors[rng.choice(n, k, replace=False)] for _ in range(restarts)] for k in ks}
+            plan = Study(k=ks, restarts=restarts, init=starts, train=1.0, max_iter=ITERATIONS)
+            few = slice(0, max(2000, n // 50))  # which compiles
+            plan.run(open_images(pictures[few], features=vectors[few]), Path(folder) / f"few-{restarts}")
+            times = []
+            for turn in range(rounds):
+                place = Path(folder) / f"study-{restarts}-{turn}"
+                ours = _timed(lambda: plan.run(open_images(pictures, features=path), place))  # noqa: B023
+                times.append((ours, _timed(lambda: _fitted(vectors, starts))))  # noqa: B023
+            ours, theirs = (median(of_one) for of_one in zip(*times, strict=True))
+            lines.append(f"| {name} | {ours:.2f} | {theirs:.2f} | {ours / theirs:.2f} |")
+            print(lines[-1], times, flush=True)
+    return [f"{n:,} pictures by {D} features from a file, {ITERATIONS} iterations a run:", "", *lines]
 
-        def study(place: str) -> float:
-            began = perf_counter()
-            images = open_images(pictures, features=path)
-            plan = Study(k=[K], restarts=1, init={K: [start]}, train=1.0, max_iter=30)
-            return perf_counter() - began + _timed(lambda: plan.run(images, Path(folder) / place))
 
-        for turn in range(rounds + 1):
-            by_study = study(f"study-{turn}")
-            by_kmeans = _timed(lambda: KMeans(K, init=start, n_init=1, tol=0, max_iter=30).fit(vectors))
-            if turn:  # the first round compiles
-                times["study"].append(by_study)
-                times["KMeans"].append(by_kmeans)
-    ours, theirs = (median(values) for values in times.values())
-    return [
-        f"{n:,} pictures by {D} features from a file, K = {K}, at most 30 iterations: the study {ours:.2f} s, `KMeans` "
-        f"on the array {theirs:.2f} s, {ours / theirs:.2f} times."
-    ]
+def _fitted(vectors: np.ndarray, starts: dict[int, list[np.ndarray]]) -> None:
+    """The same runs by estimators, one a K."""
+    for k, of_k in starts.items():
+        each = iter(of_k)
+        KMeans(k, init=lambda *_, **__: next(each), n_init=len(of_k), tol=0, max_iter=ITERATIONS).fit(vectors)  # noqa: B023
 
 
 def _timed(work) -> float:
@@ -107,10 +135,11 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(FEATURES), help="features, separated by commas")
     parser.add_argument("--k", default=",".join(map(str, KS)))
     parser.add_argument("--restarts", type=int, default=5)
+    parser.add_argument("--seeds", type=int, metavar="S", help="compare so many splits and starts instead")
     parser.add_argument("--file", type=int, metavar="N", help="time a study of N pictures by features from a file")
-    parser.add_argument("--rounds", type=int, default=5, help="of --file")
-    parser.add_argument("--tiny", action="store_true", help=f"use {TINY} images, to try the script")
-    parser.add_argument("--markdown", type=Path, help="the file for the table")
+    parser.add_argument("--rounds", type=int, default=3, help="of --file")
+    parser.add_argument("--tiny", action="store_true", help=f"{TINY} images, to try things out")
+    parser.add_argument("--markdown", type=Path, help="where to write the table")
     given = parser.parse_args()
     about = machine(cores())
     if given.file is not None:
@@ -118,7 +147,8 @@ def main() -> None:
     else:
         images = open_images("mnist", features=None)
         images = images.take(np.arange(TINY)) if given.tiny else images
-        lines = compared(given.only.split(","), [int(k) for k in given.k.split(",")], given.restarts, images)
+        asked = given.only.split(","), [int(k) for k in given.k.split(",")], given.restarts, images
+        lines = compared(*asked) if given.seeds is None else spread(*asked, given.seeds)
     text = "\n".join([*lines, "", sentence(about), ""])
     print(text)
     if given.markdown:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -27,14 +28,15 @@ from steinhaus.seeding import Stream, plus_plus, starts
 SCALES = [1.0, 1e-25, 1e25, 1e-160, 1e120]
 
 
-@pytest.fixture(params=["few points", "near ones next to each other", "threads together"])
+@pytest.fixture(params=["few points", "alone, in order, with boxes or gaps", "threads together"])
 def order(request, monkeypatch):
     """The ways in which points stand, and go ahead: those of few points, and those of many."""
     if request.param != "few points":
-        near = request.param == "near ones next to each other"
-        limits = policy.LIMITS._replace(
-            alone=0, task=1, **{"ordered_points": 1, "ordered_centroids": 1} if near else {}
-        )
+        limits = policy.LIMITS._replace(task=1, gap_products=0, gap_centroids=1, gap_features=1)
+        if request.param == "threads together":
+            limits = limits._replace(alone=0)
+        else:
+            limits = limits._replace(ordered_points=1, ordered_centroids=1)
         monkeypatch.setattr(policy, "LIMITS", limits)
         monkeypatch.setattr(compact, "LIMITS", limits)
 
@@ -215,6 +217,8 @@ def test_the_choice_and_why():
     assert choose(np.zeros((300, 3))).explain(7).startswith("Compact, because there are only 3 features: all distances")
     assert "a box around 64 near points" in choose(np.zeros((5000, 3))).explain(70)
     assert "12000 values in all: scores in float64" in choose(np.zeros((300, 40))).explain(7)
+    assert "only 40 features and 9 centroids: scores or distances" in choose(np.zeros((50_000, 40)), k=9).explain(9)
+    assert "float32" in choose(np.zeros((50_000, 40)), k=90).explain(90)
     assert "2 runs one after the other" in choose(np.zeros((300, 3))).explain(7, 2)
     assert "float32" in choose(np.zeros((3000, 300))).explain(7)
     assert "float32" in choose(np.zeros((50_000, 12)), k=100).explain(100)
@@ -268,6 +272,43 @@ def test_scores_and_distances_are_off_by_no_more_than_is_said(seed, scale, offse
     assert abs(measured - distance) <= one * distance + lost
     # Half the difference of two such distances, and two such scores, are off by less than the margin.
     assert 4 * one < Fraction(score_stretch(d)) * (1 - one)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_gaps_are_never_too_large(monkeypatch, seed):
+    """A gap, after steps, is at most what it stands for, in exact arithmetic."""
+    monkeypatch.setattr(policy, "LIMITS", policy.LIMITS._replace(gap_products=0, gap_centroids=1))
+    rng = np.random.default_rng(seed)
+    scale, offset = [1.0, 1e-150, 1e120][seed % 3], [0.0, 1e3, 1e8][seed // 3]
+    n, d, k = 40, int(rng.integers(16, 40)), 4
+    x = scale * (rng.normal(size=(n, d)) * 10.0 ** rng.integers(-3, 3, (n, 1)) + offset)
+    points, centroids = choose(x, screen="compact", threads=1), x[:k].copy()
+    for _ in range(6):
+        points.assign([Run(0, centroids)])
+        held, labels = points._held[0], points.labels(0)
+        held.gaps.state[:] = 0  # they do not rest
+        roots = np.array([[_root(_exact(x[i], centroids[j])) for j in range(k)] for i in range(n)], object)
+        for tile, row in enumerate(held.gaps.gaps):
+            for j in range(k):
+                inside = [i for i in range(16 * tile, min(16 * tile + 16, n)) if labels[i] != j]
+                if inside and np.isfinite(row[j]):
+                    least = min(roots[i][j] - roots[i][labels[i]] for i in inside)
+                    assert Fraction(float(row[j])) <= least * Fraction(held.gaps.root) + Fraction(1, 2**200)
+        centroids = centroids + scale * 10.0 ** rng.integers(-6, 1, (k, 1)) * rng.normal(size=(k, d))
+    points.close()
+
+
+def _exact(a, b):
+    return sum((Fraction(float(u)) - Fraction(float(v))) ** 2 for u, v in zip(a, b, strict=True))
+
+
+def _root(square):
+    """The root of a rational, to 300 binary digits."""
+    if square == 0:
+        return Fraction(0)
+    bits = max(0, 600 - (square.numerator.bit_length() - square.denominator.bit_length()))
+    bits += bits % 2
+    return Fraction(math.isqrt((square.numerator << bits) // square.denominator), 1 << bits // 2)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8])

@@ -12,7 +12,7 @@ import dask.dataframe as dd
 import pandas as pd
 
 from dask_cases import cluster, outcomes
-from steinhaus import KMeans, SphericalKMeans
+from steinhaus import Features, KMeans, SphericalKMeans, Study
 from steinhaus.engines import choose
 from steinhaus.engines.cluster.points import DaskPoints, spread
 from steinhaus.errors import DataError
@@ -20,6 +20,7 @@ from steinhaus.images import open_images
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Run
 from steinhaus.seeding import Stream, starts
+from steinhaus.study.run import run_study
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +76,19 @@ def test_seeding_by_distances_and_tolerance(client, init, spreading, rng):
         return outcomes(points, [Run(0, starts(points, 6, init, Stream(0, 6, 0)))], tol=1e-2)
 
     assert study(DaskPoints(da.from_array(x, chunks=(90, 7)), client=client)) == study(choose(x))
+
+
+def test_a_study_of_features_is_the_same_on_a_cluster(client, spreading, rng):
+    pictures, vectors = rng.integers(0, 256, (300, 8, 8), dtype=np.uint8), rng.normal(size=(300, 9)).astype(np.float32)
+    images = open_images(pictures, features=Features(vectors, normalise=True, pca=4))
+    study = Study(k=[3, 6], restarts=2)
+    here, there = study.run(images), run_study(study, images, choose=lambda rows, **_: spread(rows, client))
+    assert there.record == here.record
+    for k in (3, 6):
+        assert there.raw_centroids(k).tobytes() == here.raw_centroids(k).tobytes()
+        assert there.labels(k).tolist() == here.labels(k).tolist()
+        assert there.mean_images(k).tobytes() == here.mean_images(k).tobytes()
+        assert there.medoids(k).tolist() == here.medoids(k).tolist()
 
 
 def counted(points, monkeypatch):

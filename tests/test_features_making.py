@@ -229,6 +229,17 @@ def test_vectors_are_made_once_and_gone_on_with(tmp_path: Path) -> None:
     assert len(made) == 8, "another recipe is made anew"
 
 
+def test_vectors_that_cannot_be_made_leave_nothing(tmp_path: Path) -> None:
+    def make(first: int, end: int) -> np.ndarray:
+        if first:
+            raise DataError("no vector")
+        return np.zeros((end - first, 3), np.float32)
+
+    with pytest.raises(DataError, match="no vector"):
+        kept.kept(tmp_path, {"a": 1}, 10, make, rows=3)
+    assert not list(tmp_path.iterdir())
+
+
 def test_vectors_outlive_a_kill(tmp_path: Path) -> None:
     """kill -9 in the middle of a block: nothing that was counted is made again, and the bytes are the same."""
     code = """

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,12 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from steinhaus import Features, open_images
+from steinhaus import Features, Study, open_images
+from steinhaus.cli import main
 from steinhaus.errors import DataError, PlanError
 from steinhaus.features import running
 from steinhaus.features.making import with_features
 from steinhaus.features.model_input import ModelInput, entered, parsed
 from steinhaus.images import Images
+from steinhaus.study import events, load
 
 pytest.importorskip("onnx", reason="needs the extra `models`")
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra `models`")
@@ -105,6 +111,56 @@ def test_the_last_batch_does_not_depend_on_where_work_stopped(tmp_path: Path, mo
     assert calls == [0, 256, 256, 512]
 
 
+def test_a_study_from_python_tells_how_far_features_are_and_what_was_assumed(tmp_path: Path) -> None:
+    heard: list[tuple[int, int | None]] = []
+    told: list[events.Event] = []
+    study = Study(k=[2], restarts=1, features=small(tmp_path / "net.onnx"))
+    result = study.run(IMAGES, watch=told.append, progress=lambda what, done, total, unit: heard.append((done, total)))
+    assert heard == [(70, 70)]
+    notes = [event.text for event in told if isinstance(event, events.Noted)]
+    assert ["does not say how its input is scaled" in note for note in notes] == [True]
+    assert [line["text"] for line in result.events() if line["event"] == "noted"] == notes
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_no_figures")
+def test_a_study_that_is_killed_while_the_network_runs_goes_on_at_the_last_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("x.npy", np.repeat(PIXELS, 12, axis=0))
+    small(Path("net.onnx"))
+    words = ["study", "x.npy", "--k", "3", "--restarts", "1", "--features", "net.onnx", "--quiet", "--out"]
+    code = """
+import os, signal, sys
+from steinhaus.cli import main
+from steinhaus.features.running import Running
+def batch(self, pictures, full_scale, first, true=Running._batch):
+    if first == 544:
+        os.kill(os.getpid(), signal.SIGKILL)  # in the middle of the third block
+    return true(self, pictures, full_scale, first)
+Running._batch = batch
+main(sys.argv[1:])
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    killed = subprocess.run([sys.executable, "-c", code, *words, "cut/s"], env=environment, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert not Path("cut/s").exists()
+    assert [path.suffix for path in Path("cut/features").iterdir() if path.suffix == ".npy"] == []
+    true, calls = running.Running.vectors, []
+
+    def counted(self: Any, pictures: np.ndarray, full_scale: float, first: int) -> np.ndarray:
+        calls.append(first)
+        return true(self, pictures, full_scale, first)
+
+    monkeypatch.setattr(running.Running, "vectors", counted)
+    assert main([*words, "cut/s"]) == 0
+    assert calls == [512, 768]
+    assert main([*words, "whole/s"]) == 0
+    assert load("cut/s").record.digest == load("whole/s").record.digest
+    assert len(calls) == 2 + 4
+
+
 def identity(shape: tuple[int | str, ...], kind: int = TensorProto.FLOAT) -> Callable[[Path], Path]:
     """A network that takes such an input."""
     return lambda path: write(
@@ -178,8 +234,7 @@ def test_a_broken_network_is_refused_and_nothing_is_written(tmp_path: Path, name
     path = make(tmp_path / "net.onnx")
     with pytest.raises(DataError, match=words):
         with_features(IMAGES, Features(path), tmp_path / "kept")
-    assert not list(tmp_path.glob("kept/*.npy"))
-    assert not list(tmp_path.glob("kept/*.part"))
+    assert not list(tmp_path.glob("kept/*"))
 
 
 def test_weights_beside_a_network_are_read_and_a_link_out_of_its_folder_is_not(tmp_path: Path) -> None:

@@ -17,10 +17,12 @@ import naive
 from pictures import picture
 from steinhaus import Features, KMeans, Study, open_images
 from steinhaus.cli import main
+from steinhaus.displays import CentroidsDisplay
 from steinhaus.errors import DataError, PlanError, SteinhausError, StoreError
 from steinhaus.images import Images
-from steinhaus.report import compare, from_result, members, render
+from steinhaus.report import compare, figures, from_result, medoid_figure, members, render
 from steinhaus.report import measures as report_measures
+from steinhaus.report.command import command
 from steinhaus.study import events, load
 from steinhaus.study.result import StudyResult
 
@@ -68,6 +70,16 @@ def test_means_and_medoids_are_those_of_the_slow_way(features: Any) -> None:
             distances = np.linalg.norm(points[members] - centroids[cluster], axis=1)
             nearest_rows = members[np.argsort(distances, kind="stable")][:9]
             assert found.medoids(k)[cluster, : len(nearest_rows)].tolist() == nearest_rows.tolist()
+
+
+def test_means_count_pictures_by_their_weights() -> None:
+    weights = RNG.integers(0, 3, N)
+    found = replace(STUDY, features=VECTORS).run(replace(images(), weights=weights.astype(np.float64)))
+    train, labels = found.images.train, found.labels(3)
+    for cluster in range(3):
+        copies = np.repeat(np.flatnonzero(labels == cluster), train.weights[labels == cluster].astype(int))
+        mean = train.pixels[copies].sum(axis=0, dtype=np.float64) / len(copies) / 255
+        assert np.array_equal(found.mean_images(3)[cluster], mean.astype(np.float32))
 
 
 def test_a_folder_holds_it_all(tmp_path: Path) -> None:
@@ -141,7 +153,7 @@ def test_the_same_from_memory_and_from_disk_on_any_threads(tmp_path: Path) -> No
     plan = replace(STUDY, features=features)
     whole = plan.run(open_images(tmp_path / "pixels.npy"), tmp_path / "a")
     stored = open_images(tmp_path / "pixels.npy", stored=True)
-    for threads in (1, 2):
+    for threads in (1, 2, 7):
         found = replace(plan, threads=threads).run(stored, tmp_path / f"b{threads}")
         assert found.record.digest == whole.record.digest
         for k in (3, 5):
@@ -182,6 +194,34 @@ def test_a_report_shows_medoids_and_says_of_what_distances_are() -> None:
     assert text.count('<ul class="nearby"') == 8
     assert 'alt="medoid of cluster 0"' in text
     assert "Mean images of K" not in text
+
+
+def test_a_report_tells_how_to_run_the_same_features_again() -> None:
+    def again(features: Any, **changes: Any) -> str:
+        data = from_result(result(features))
+        return command(replace(data, record=replace(data.record, data=replace(data.record.data, **changes))))
+
+    assert "seed=1, features='pca:4').run(images)" in again("pca:4")
+    assert "features=Features(the same array, normalise=True, standardise=True, pca=3))" in again(STEPS)
+    told = again(Features("pca:6", normalise=True, pca=2), name="mnist")
+    assert told.endswith("--seed 1 --features pca:6 --normalise --pca 2")
+    assert again(VECTORS, name="mnist").endswith("features=Features(the same array)).run('mnist')")
+
+
+def test_figures_and_displays_show_medoids_where_the_report_does(tmp_path: Path) -> None:
+    found = result(VECTORS, tmp_path)
+    data = from_result(found)
+    assert {"medoids-k003.png", "map-k003.png"} <= {path.name for path in figures.paths(data, tmp_path, ["png"])}
+    (drawn,) = medoid_figure.mosaics([data.medoids[3][1]], 255.0, data.shape)
+    medoid, second = data.medoids[3][1][:2]
+    assert np.array_equal(drawn[:16, :20], medoid.repeat(2, axis=0).repeat(2, axis=1))
+    assert np.array_equal(drawn[:8, 21:31], second)
+    assert figures.means(data, data.record.best[0]).get_suptitle().startswith("K = 3: medoids")
+    display = CentroidsDisplay.from_study(found, 3)
+    assert np.array_equal(display.images[1], medoid / 255)
+    of_pixels, from_disk = from_result(result("pca:4")), from_result(load(tmp_path))
+    for shown in (of_pixels, from_disk):
+        assert "means-k003.png" in {path.name for path in figures.paths(shown, tmp_path, ["png"])}
 
 
 def test_a_report_of_components_of_pixels_shows_means() -> None:
@@ -306,6 +346,13 @@ def test_commands_with_features_of_a_file(
     np.save("pixels.npy", PIXELS[:5])
     found = run(capsys, "predict", "f", "pixels.npy", "--features", "new.npy", "--format", "jsonl", "-q").splitlines()
     assert len(found) == 5
+    of_vectors = run(capsys, "predict", "f", "new.npy", "--format", "jsonl", "-q").splitlines()
+    assert [json.loads(line)["cluster"] for line in of_vectors] == [json.loads(line)["cluster"] for line in found]
+    np.save("others.npy", PIXELS[40:80])  # as many as the study's own
+    assert main(["predict", "f", "others.npy", "-q"]) == 1
+    assert "one for each of its own pictures, and others.npy does not hold those" in " ".join(
+        capsys.readouterr().err.split()
+    )
     for features, words in (("v.npy", "40 rows for 5"), ("wide.npy", "vectors of 9 values, but the study's have 7")):
         assert main(["predict", "f", "pixels.npy", "--features", features, "-q"]) == 1
         assert words in " ".join(capsys.readouterr().err.split())

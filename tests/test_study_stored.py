@@ -78,7 +78,7 @@ def test_kmeans_reads_stored_rows(tmp_path: Path, pixels: np.ndarray, rng: np.ra
     assert there.labels_.tolist() == here.labels_.tolist() == there.predict(rows).tolist()
     assert there.cluster_centers_.tolist() == here.cluster_centers_.tolist()
     assert there.score(rows, sample_weight=weights) == here.score(x, sample_weight=weights)
-    with pytest.raises(DataError, match="some at a time"):
+    with pytest.raises(DataError, match="in pieces"):
         there.transform(rows)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from steinhaus.centroids import inertia, mean_variance, means, refill, shift
-from steinhaus.points import Advancing, Fit, Float64, Points, Run, Stop, Tally
+from steinhaus.points import Advancing, Fit, Float64, Points, Run, Stop, Tally, offers
 
 
 def lloyd(
@@ -54,7 +54,7 @@ def lloyd(
     """
     tolerance = tol * mean_variance(points.grid, points.totals) if tol else 0.0
     active = [_begun(run, max_iter) for run in runs]
-    alone = isinstance(points, Advancing) and watch is None and project is None
+    alone = offers(type(points), Advancing) and watch is None and project is None
     while active:
         if alone:
             active = _ahead(points, active, max_iter, tolerance)

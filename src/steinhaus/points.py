@@ -321,6 +321,12 @@ class TwoNearest(Protocol):
 
 
 @cache
+def offers(kind: type, ability: type) -> bool:
+    """Whether points of a class have an ability; remembered, as `isinstance` takes longer than a small kernel."""
+    return issubclass(kind, ability)
+
+
+@cache
 def finds_two(kind: type) -> bool:
     """Whether a class implements `TwoNearest`. The answer is cached, since each step of refining asks."""
     return issubclass(kind, TwoNearest)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from contextlib import closing
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 
 from steinhaus.errors import PlanError
-from steinhaus.points import Float64, Int64, Points, Sampling, Seeding
+from steinhaus.points import Float64, Int64, Points, Sampling, Seeding, offers
 
 Init = Literal["random", "k-means++", "k-means||"]
 _ROUNDS = 5  # rounds of k-means||
@@ -173,7 +173,8 @@ def plus_plus(
     """
     trials = trials or 2 + int(np.log(k))
     times = 1.0 if weights is None else weights.astype(np.float64)
-    chosen = points.plus_plus(k, stream, weights, trials).tolist() if isinstance(points, Seeding) else []
+    can = offers(type(points), Seeding)
+    chosen = cast(Seeding, points).plus_plus(k, stream, weights, trials).tolist() if can else []
     if not chosen:
         chosen = [first_row(points.n, stream, weights)]
     if len(chosen) == k:

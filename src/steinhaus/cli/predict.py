@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from steinhaus.cli import arguments
 from steinhaus.cli.progress import watching
 from steinhaus.cli.sources import open_source
+from steinhaus.cli.words import tell
 from steinhaus.errors import DataError
 from steinhaus.wording import option
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from steinhaus.features.asked import Features
     from steinhaus.images import Images, Progress
     from steinhaus.study import StudyResult
-    from steinhaus.study.record import DataRecord
+    from steinhaus.study.record import DataRecord, FeaturesRecord
 
 
 ANY_SIZE = ("model", "colour", "file", "array", "given")  # features that work for pictures of any size
@@ -70,6 +71,7 @@ def predict(
     DIR is the folder of a study. IMAGES are pictures, folders of pictures, or IDX, .npy, .npz or CSV files, with images
     of the size of the study's. The distance is measured to the cluster's mean image, with pixels scaled to 0..1. If the
     study clusters features, they are made for the new images, too, and the distance is measured between features.
+    IMAGES may then also be vectors that are as wide as the features.
     """
     from steinhaus.study import load
 
@@ -142,15 +144,19 @@ def predicted(
     DataError
         If the images have another shape than the study's, or if the scale of their values is not clear.
     """
-    from steinhaus.study.space import again
+    from steinhaus.study import space
 
     data = result.record.data
-    rows = _rows(images, data, source)
-    if not scale_given:
-        highest = float((centroids if data.features is None else result.mean_images(k) * data.full_scale).max())
-        check_scale(images, data, highest, source)
-    on_scale = replace(images, pixels=rows.reshape(images.n, *images.shape), full_scale=data.full_scale)
-    made = on_scale if data.features is None else again(data.features, on_scale, features, progress=progress)
+    if _are_vectors(images, data) and features is None:
+        tell(f"{source} holds vectors of {images.shape[0]:,} values: they are taken for features as in the study.")
+        made = space.with_vectors(cast("FeaturesRecord", data.features), images)
+    else:
+        rows = _rows(images, data, source)
+        if not scale_given:
+            highest = float((centroids if data.features is None else result.mean_images(k) * data.full_scale).max())
+            check_scale(images, data, highest, source)
+        on_scale = replace(images, pixels=rows.reshape(images.n, *images.shape), full_scale=data.full_scale)
+        made = on_scale if data.features is None else _featured(on_scale, images, data, source, features, progress)
     rows = result.points(made)
     clusters = _clusters(rows, centroids, threads)
     distances = _distances(rows, clusters, centroids) / data.unit
@@ -160,6 +166,34 @@ def predicted(
         Prediction(name, cluster, labels[cluster], distance)
         for name, cluster, distance in zip(_names(source, images), clusters.tolist(), distances.tolist(), strict=True)
     ]
+
+
+def _are_vectors(images: Images, data: DataRecord) -> bool:
+    """Whether these are features already: plain vectors as wide as those of a study of pictures."""
+    features = data.features
+    return (
+        features is not None and features.kind != "pixels" and len(data.shape) > 1 and images.shape == (features.width,)
+    )
+
+
+def _featured(
+    on_scale: Images,
+    images: Images,
+    data: DataRecord,
+    source: str,
+    asked: Features | None,
+    progress: Progress | None,
+) -> Images:
+    """Images with features made as in the study; those of a file are of the study's own pictures alone."""
+    from steinhaus.study.space import again
+
+    assert data.features is not None
+    if asked is None and data.features.kind == "file" and images.sha256 != data.sha256:
+        raise DataError(
+            f"The study's features are rows of {data.features.name}, one for each of its own pictures, and {source} "
+            "does not hold those. Give a file of the features of these: --features features.npy."
+        )
+    return again(data.features, on_scale, asked, progress=progress)
 
 
 def _rows(images: Images, data: DataRecord, source: str) -> NDArray[Any]:

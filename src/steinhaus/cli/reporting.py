@@ -227,7 +227,7 @@ def draw(
     whole
         Whether to write the report as a folder with every image, instead of one file.
     helper
-        A second process that draws the figures of a finished study at the same time.
+        Draws the figures of a finished study meanwhile; but for those that show members, which it has not.
     """
     from threadpoolctl import threadpool_limits
 
@@ -235,7 +235,7 @@ def draw(
     from steinhaus.resources import available_cores
 
     data = report.from_result(result)
-    if helper is None or not result.record.complete:
+    if helper is None or data.shows_medoids or not result.record.complete:
         page = _page(data, folder, whole)
         return {"report": [page], "figures": report.save_figures(data, folder / "figures", formats)}
     helper.begin(folder, formats, data.flows)

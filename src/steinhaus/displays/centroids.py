@@ -16,7 +16,7 @@ from steinhaus.plots.sheet import sheet
 
 
 class CentroidsDisplay(Display):
-    """The mean images of all clusters on one sheet, each with its number and size.
+    """The mean image of every cluster, or its medoid, under its number and size, on one sheet.
 
     Parameters
     ----------
@@ -24,6 +24,8 @@ class CentroidsDisplay(Display):
         (k, h, w) or (k, h, w, 3) of any real dtype and range. All are drawn on one scale.
     sizes
         (k,) int, the number of points in each cluster.
+    kind
+        What the images are: "Mean images" (the default) or "Medoids".
 
     Examples
     --------
@@ -35,8 +37,8 @@ class CentroidsDisplay(Display):
     ((2, 2, 2), [2, 2])
     """
 
-    def __init__(self, images: NDArray[Any], sizes: Sequence[int]) -> None:
-        self.images, self.sizes = images, sizes
+    def __init__(self, images: NDArray[Any], sizes: Sequence[int], kind: str = "Mean images") -> None:
+        self.images, self.sizes, self.kind = images, sizes, kind
 
     @classmethod
     def from_estimator(
@@ -76,6 +78,9 @@ class CentroidsDisplay(Display):
     def from_study(cls, study: Any, k: int, *, ax: Axes | None = None) -> Self:
         """Draw the best run of one K of a study of images.
 
+        If the study clusters features that are not pixels and its images are at hand, medoids are drawn, as in the
+        report.
+
         Parameters
         ----------
         study
@@ -90,10 +95,13 @@ class CentroidsDisplay(Display):
         SteinhausError
             If the study clusters vectors without pictures, or if there is no such K.
         """
-        images = study.mean_images(k)
+        images, kind = study.mean_images(k), "Mean images"
+        features = study.record.data.features
+        if features is not None and not features.shows_means and study.images is not None:
+            images, kind = _medoids(study, k, images), "Medoids"
         if images.ndim < 3:
             raise SteinhausError(f"The study's points are vectors of {images.shape[1]} features, not images.")
-        display = cls(images, best_of(study.record, k).sizes)
+        display = cls(images, best_of(study.record, k).sizes, kind)
         display.plot(ax)
         return display
 
@@ -101,4 +109,13 @@ class CentroidsDisplay(Display):
         low, high = float(self.images.min()), float(self.images.max())
         images = (self.images - low) / (high - low) if high > low else np.zeros(self.images.shape)
         sheet(ax, images, [f"{cluster}: {size:,}" for cluster, size in enumerate(self.sizes)])
-        ax.set_title("Mean images: cluster and size")
+        ax.set_title(f"{self.kind}: cluster and size")
+
+
+def _medoids(study: Any, k: int, means: NDArray[Any]) -> NDArray[Any]:
+    """The picture nearest to each centroid, in 0..1; of an empty cluster its mean, which is black."""
+    train, rows = study.images.train, study.medoids(k)[:, 0]
+    pictures = [
+        mean if row < 0 else train.pixels[row] / train.full_scale for mean, row in zip(means, rows, strict=True)
+    ]
+    return np.stack(pictures)

@@ -304,6 +304,26 @@ def unit_rows(x: NDArray[Any], *, threads: int | None = None) -> NDArray[np.floa
     return unit.unit_rows(x, threads=threads)
 
 
+def distances_to_own(x: NDArray[Any], labels: Int32, centroids: Float64, *, threads: int | None = None) -> Float64:
+    """The Euclidean distance of each point, (n, d) C-contiguous, to the centroid of its label, (n,) float64.
+
+    It is the root of the squared distance that decides labels.
+    """
+    from steinhaus.engines.exact import members
+
+    return members.distances_to_own(x, labels, centroids, threads=threads)
+
+
+def add_members(sums: Float64, x: NDArray[Any], labels: Int32, weights: Float64, *, threads: int | None = None) -> None:
+    """Add each row, (n, d) C-contiguous, times its weight, (n,), to the sums of its label, (k, d), in place.
+
+    Rows are added in their order, so that the bits are the same on any number of threads.
+    """
+    from steinhaus.engines.exact import members
+
+    members.add_members(sums, x, labels, weights, threads=threads)
+
+
 def distances(x: Any, rows: Float64, *, threads: int | None = None) -> Float64:
     """The Euclidean distances of points x, (n, d), to other rows, (m, d) float64 -> (n, m) float64.
 

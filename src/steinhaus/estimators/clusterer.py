@@ -25,7 +25,7 @@ from sklearn.utils.validation import (
 from steinhaus.engines import distances, is_collection, is_stored, labelled, nearest, opened
 from steinhaus.errors import DataError
 from steinhaus.estimators.checking import centroid_dtype, checked_weights, named_by_scikit_learn
-from steinhaus.points import Float64, Int32, Int64, LabelsArray, Points, Run
+from steinhaus.points import Float64, Int32, Int64, LabelsArray, Points, Run, offers
 from steinhaus.resources import available_cores
 
 Init = str | Callable[..., ArrayLike] | ArrayLike  # the start of the centroids
@@ -329,5 +329,6 @@ def assigned(points: Points, key: Hashable, centroids: Float64) -> tuple[float, 
 
 
 def labels_of(points: Points, key: Hashable) -> Any:
-    """The labels of a run, (n,) int32. If the points are on workers, a Dask array that stays there."""
-    return points.labels_array(key) if isinstance(points, LabelsArray) else points.labels(key)
+    """The labels of a run, (n,) int32; a Dask array, left on the workers, where the points are there."""
+    there: Any = points
+    return there.labels_array(key) if offers(type(points), LabelsArray) else points.labels(key)

@@ -80,7 +80,9 @@ def _by_name(path: Path, values: Any, names: Sequence[str], files: Sequence[str]
 
 
 def _of_npy(path: Path, limits: Limits, stored: bool) -> tuple[Any, list[str] | None]:
-    return npy.read(path, stored=stored, limits=limits, progress=None).pixels, None
+    if stored:
+        return npy.read(path, stored=True, limits=limits, progress=None).pixels, None
+    return as_pixels(npy.array_of(path, limits), shown(path), each="value")[0], None
 
 
 def _of_npz(path: Path, limits: Limits, stored: bool) -> tuple[Any, list[str] | None]:
@@ -93,7 +95,7 @@ def _of_npz(path: Path, limits: Limits, stored: bool) -> tuple[Any, list[str] | 
             f"it {VECTORS[0]}."
         )
     names = next((found[name] for name in PATHS if name in found and found[name].dtype.kind in "US"), None)
-    values, _ = as_pixels(found[known[0]], f"{shown(path)}: {known[0]}")
+    values, _ = as_pixels(found[known[0]], f"{shown(path)}: {known[0]}", each="value")
     return values, None if names is None else names.astype(str).tolist()
 
 

@@ -19,7 +19,7 @@ from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from steinhaus.canonical import canonical
-from steinhaus.errors import StoreError
+from steinhaus.errors import DataError, StoreError
 from steinhaus.features.space import digest
 from steinhaus.images.limits import DEFAULT_LIMITS, Limits
 from steinhaus.images.npy import read
@@ -82,8 +82,12 @@ def kept(
         try:
             if not whole.exists():
                 _made(folder, name, dict(recipe), n, make, told, rows)
-            files.remove(folder / f"{name}.lock")
+        except DataError:  # it would come again: what is there so far is of no use
+            files.remove(folder / f"{name}.part")
+            files.remove(folder / f"{name}.json")
+            raise
         finally:
+            files.remove(folder / f"{name}.lock")
             files.close(lock)
     found = read(whole, stored=stored, limits=limits, progress=None).pixels
     record = _record(folder / f"{name}.json")

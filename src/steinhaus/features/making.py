@@ -81,7 +81,7 @@ def _pixels(images: Images, wanted: Features, folder: Path | None, limits: Limit
 
 
 def _array(images: Images, wanted: Features, folder: Path | None, limits: Limits, progress: Progress | None) -> Made:
-    values, _ = as_pixels(wanted.what, "features")
+    values, _ = as_pixels(wanted.what, "features", each="value")
     if values.ndim != 2:
         raise DataError(f"features has shape {values.shape}, but features are (pictures, values), one row per picture.")
     return values, {}, ()

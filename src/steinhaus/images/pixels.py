@@ -20,7 +20,9 @@ _BLOCK = 1 << 22  # values per block, so that checking a large array needs littl
 _CHANNELS = (3, 4)
 
 
-def as_pixels(array: Any, name: str, shape: tuple[int, ...] | None = None) -> tuple[Pixels, float]:
+def as_pixels(
+    array: Any, name: str, shape: tuple[int, ...] | None = None, *, each: str = "pixel"
+) -> tuple[Pixels, float]:
     """Check an array and turn it into pixels.
 
     uint8, float32 and float64 keep their type, and are not copied if they are in C order. Booleans become 0 and 1.
@@ -35,6 +37,8 @@ def as_pixels(array: Any, name: str, shape: tuple[int, ...] | None = None) -> tu
         The name of the array in messages.
     shape
         The shape of one image, if rows should be reshaped.
+    each
+        The name of one number in messages.
 
     Returns
     -------
@@ -57,12 +61,12 @@ def as_pixels(array: Any, name: str, shape: tuple[int, ...] | None = None) -> tu
     if values.dtype.kind not in "buif" or values.dtype.itemsize > 8:
         raise DataError(f"{name}: pixels must be integers or floats of at most 64 bits, {_what(values.dtype)}.")
     values = _shaped(values, name, shape)
-    check_finite(values, name)
+    check_finite(values, name, each)
     pixels, full_scale = _converted(values)
     return np.ascontiguousarray(pixels), full_scale
 
 
-def check_finite(values: NDArray[Any], name: str) -> None:
+def check_finite(values: NDArray[Any], name: str, each: str = "pixel") -> None:
     """Refuse NaN and infinity, and name the first one. Values: (n, ...) of any dtype."""
     if values.dtype.kind != "f":
         return
@@ -73,8 +77,8 @@ def check_finite(values: NDArray[Any], name: str) -> None:
         if not finite.all():
             place = tuple(int(axis) for axis in np.argwhere(~finite)[0])
             raise DataError(
-                f"{name}: image {first + place[0]} has the value {block[place]} at {list(place[1:])}, but every pixel "
-                "must be a finite number. Replace or leave out such values."
+                f"{name}: image {first + place[0]} has the value {block[place]} at {list(place[1:])}, but every {each} "
+                f"must be a finite number. Replace or leave out such values."
             )
 
 

@@ -26,7 +26,7 @@ import numpy as np
 
 from steinhaus.jit import target
 from steinhaus.jit.declared import Declared
-from steinhaus.jit.handed import Handed, address_of, dtype_of
+from steinhaus.jit.handed import Handed, address_of, beginning, dtype_of
 from steinhaus.jit.translate import Unit
 from steinhaus.jit.types import Record, Scalar, f32, f64, scalar_of
 
@@ -86,7 +86,7 @@ class Bound:
             elif isinstance(given, np.ndarray):
                 if given.dtype is not self._dtypes[place] or not given.flags.c_contiguous:
                     address_of(given, self._kinds[place], self._names[place])
-                passed[place] = given.__array_interface__["data"][0]
+                passed[place] = beginning(given)
         return self._call(*passed)
 
     def _check_record(self, given: Handed, place: int) -> None:

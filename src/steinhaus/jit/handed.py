@@ -63,7 +63,7 @@ def _write(record: Any, words: list[int], types: dict[str, str]) -> None:
     for (name, told, dtype, is_number), value in zip(fields, record, strict=True):
         if isinstance(value, np.ndarray):
             if value.dtype is dtype and value.flags.c_contiguous:
-                words.append(value.__array_interface__["data"][0])
+                words.append(beginning(value))
                 continue
             words.append(address_of(value, told, f"{kind.__name__}.{name}"))
             if isinstance(told.element, Variable):
@@ -103,5 +103,13 @@ def address_of(array: Any, told: Any, name: str) -> int:
     if name_of(array.dtype) != wanted or not array.dtype.isnative:
         raise TypeError(f"{name} is an array of {wanted}, but one of {array.dtype} was given.")
     if not array.flags.c_contiguous:
-        raise ValueError(f"{name} is passed by address, but an array of shape {array.shape} is not contiguous.")
-    return int(array.__array_interface__["data"][0])
+        raise ValueError(f"{name} is handed over by address, but an array of shape {array.shape} is not contiguous.")
+    return beginning(array)
+
+
+def beginning(array: Any) -> int:
+    """The address of a contiguous array. NumPy's own ways to it take three times as long."""
+    try:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))
+    except (TypeError, ValueError):  # read-only, or empty
+        return int(array.__array_interface__["data"][0])

@@ -20,7 +20,7 @@ from PIL import Image
 from steinhaus.plots import inertia as curves
 from steinhaus.plots import sheet
 from steinhaus.plots.style import ACCENT, SECOND, count_axis
-from steinhaus.report import confusion_figure, files, flow_figure, map_figure, words
+from steinhaus.report import confusion_figure, files, flow_figure, map_figure, medoid_figure, words
 from steinhaus.report.data import ReportData
 from steinhaus.report.figure_style import STYLE, axes_of, families, label_of
 from steinhaus.report.pictures import to_bytes
@@ -51,8 +51,8 @@ def save_figures(
     Returns
     -------
     list of Path
-        The files written: ``means-k010``, ``inertia-k010``, ``map-k010`` and, with labels, ``confusion-k010`` for each
-        K; ``across-k``; and, if the clusters of images are known, ``flow``.
+        The files written: ``means-k010`` or ``medoids-k010``, ``inertia-k010``, ``map-k010`` and, with labels,
+        ``confusion-k010`` for each K; ``across-k``; and, where the clusters of images are known, ``flow``.
     """
     written = []
     fonts: Any = {"font.family": families(data.record.data.label_names or ())}
@@ -98,7 +98,8 @@ def _quietly() -> Iterator[None]:
 
 def _all(data: ReportData) -> Iterator[tuple[str, Callable[[], Figure]]]:
     for best in data.record.best:
-        yield f"means-k{best.k:03d}", lambda b=best: means(data, b)  # type: ignore[misc]
+        kind = "medoids" if data.shows_medoids else "means"
+        yield f"{kind}-k{best.k:03d}", lambda b=best: means(data, b)  # type: ignore[misc]
         yield f"inertia-k{best.k:03d}", lambda b=best: inertia(data, b)  # type: ignore[misc]
         if best.train is not None:
             yield f"confusion-k{best.k:03d}", lambda b=best: confusion_figure.confusion(data, b)  # type: ignore[misc]
@@ -109,16 +110,21 @@ def _all(data: ReportData) -> Iterator[tuple[str, Callable[[], Figure]]]:
 
 
 def means(data: ReportData, best: BestRecord) -> Figure:
-    """The mean image of every cluster, with its label and size; vectors as lines."""
-    centroids = data.centroids[best.k][:MOST_MEANS]
+    """The mean image of every cluster under its label and size; or its medoid and neighbours; vectors as lines."""
+    centroids, cell = data.centroids[best.k][:MOST_MEANS], CELL
     shown = to_bytes(centroids, 1.0) if data.is_image else centroids
-    captions = [_caption(data, best, j) for j in range(len(shown))]
-    columns = min(len(shown), 6 if len(shown) <= 12 else 10)
-    rows = -(-len(shown) // columns)
-    high = TITLE + rows * (CELL * sheet.ratio(shown) + sheet.above(captions, CAPTION))
-    figure = Figure(figsize=(max(CELL * columns, 2.0), high))
-    ax = figure.add_axes((0.0, 0.0, 1.0, 1.0 - TITLE / high))
     kind = "mean images" if data.is_image else "means"
+    columns = min(len(shown), 6 if len(shown) <= 12 else 10)
+    if data.shows_medoids:
+        nearest = data.medoids[best.k][:MOST_MEANS]
+        shown, cell = medoid_figure.mosaics(nearest, data.record.data.full_scale, data.shape), 3 * CELL
+        kind = "medoids, and the pictures next nearest to each centroid"
+        columns = min(len(shown), 2 if len(shown) <= 12 else 4)
+    captions = [_caption(data, best, j) for j in range(len(shown))]
+    rows = -(-len(shown) // columns)
+    high = TITLE + rows * (cell * sheet.ratio(shown) + sheet.above(captions, CAPTION))
+    figure = Figure(figsize=(max(cell * columns, 2.0), high))
+    ax = figure.add_axes((0.0, 0.0, 1.0, 1.0 - TITLE / high))
     figure.suptitle(f"K = {best.k}: {kind}", x=0.02, y=1 - 0.1 / high, ha="left", fontsize=11)
     sheet.sheet(ax, shown, captions, columns=columns, fontsize=CAPTION)
     return figure

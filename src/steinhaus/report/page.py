@@ -16,14 +16,14 @@ import jinja2
 from markupsafe import Markup
 
 from steinhaus.report import charts, findings, flows, measures, members, pictures, words
+from steinhaus.report.command import command
 from steinhaus.report.data import Int64, ReportData
 from steinhaus.report.views import KView, columns, view
 from steinhaus.study.record import told_of_plan
 
-THREADS = min(4, os.cpu_count() or 1)  # threads that pack sheets
-KNOWN = ("mnist", "digits")  # sets that are opened by name
-GLANCE = 7  # most strips of mean images at the top
-SMOOTH = 48  # larger images, in pixels, are smoothed when they are enlarged
+THREADS = min(4, os.cpu_count() or 1)  # for packing sheets
+GLANCE = 7  # strips of mean images at the top
+SMOOTH = 48  # pixels: larger images are smoothed where they are enlarged
 SCRIPTS = ("dom", "data", "sheets", "chooser", "charts", "cluster", "image", "main")
 
 
@@ -262,23 +262,6 @@ def split_flow(data: ReportData, views: Sequence[KView]) -> tuple[Markup, float]
         return None
     flow = flows.layout([flows.Column(v.k, v.cards) for v in views], data.flows)
     return flows.draw(flow), flow.left_out
-
-
-def command(data: ReportData) -> str:
-    """The command, or the Python call, that runs the same study."""
-    if data.record.command is not None:
-        return words.spelt(data.record.command)
-    plan, name = data.record.plan, words.clean(data.record.data.name)
-    given, known = str(plan["init"]).startswith("given"), name in KNOWN
-    names = ("restarts", "max_iter", "init", "tol", "train", "val", "scale", "refine", "refine_steps", "seed")
-    keys = [key for key in names if key in plan]
-    if known and not given:
-        options = [f"--{key.replace('_', '-')} {plan[key]}" for key in keys]
-        return " ".join(["steinhaus study", name, "--k " + ",".join(map(str, plan["k"])), *options])
-    others = ", ".join(f"{key}={plan[key]!r}" for key in keys if not (given and key == "init"))
-    starts = "init={K: the same arrays}, " if given else ""
-    call = f"Study(k={tuple(plan['k'])!r}, {starts}{others})"
-    return f"{call}.run({name!r})" if known else f"{call}.run(images)  # those of {name!r}, by the SHA-256 below"
 
 
 def _clustered(data: ReportData) -> str:

@@ -1,11 +1,12 @@
 """Pictures of clusters of features: the mean picture of each cluster, and the pictures nearest to its centroid.
 
-Distances are in the space of the features. Means are of the pictures' pixels, scaled to 0..1.
+Distances are in the space of the features. Means are of the pictures' pixels, scaled to 0..1; pictures count by their
+weights, as they do in centroids.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import safetensors
 from numpy.typing import NDArray
 
+from steinhaus import engines
 from steinhaus.points import Float64, Int32, Int64
 from steinhaus.signed import UnsignedError, pack, unpack
 from steinhaus.study.record import DataRecord
@@ -20,8 +22,8 @@ from steinhaus.study.record import DataRecord
 if TYPE_CHECKING:
     from steinhaus.images import Images
 
-NEAREST = 9  # per cluster: the medoid and the next ones
-ROWS = 1024  # pictures per block
+NEAREST = 9  # of each cluster: its medoid, and the next ones
+VALUES = 1 << 23  # of pictures and points that are held at once, about
 TYPES = {"F32": "<f4", "F64": "<f8", "I64": "<i8"}
 
 
@@ -32,7 +34,7 @@ class ClusterPictures:
     Attributes
     ----------
     means
-        (k, *shape) float32, in 0..1; 0 for an empty cluster.
+        (k, *shape) float32, in 0..1, by weight; 0 of a cluster in which nothing counts.
     nearest
         (k, 9) int64, rows of the training part, nearest to the centroid first, ties to the lowest row. -1 if a cluster
         has no more pictures. The first is the medoid.
@@ -46,46 +48,32 @@ class ClusterPictures:
 
 
 def found(
-    images: Images, points: Any, labels: Mapping[int, Int32], centroids: Mapping[int, Float64], unit: float
+    images: Images,
+    points: Any,
+    labels: Mapping[int, Int32],
+    centroids: Mapping[int, Float64],
+    unit: float,
+    threads: int | None = None,
 ) -> dict[int, ClusterPictures]:
-    """The pictures of the clusters of each K, from one pass over the training part."""
-    # in: points (n, d); labels (n,) int32 and centroids (k, d) float64 for each K
-    starts = np.cumsum([0, *labels]).tolist()
-    sums = np.zeros((starts[-1], int(np.prod(images.shape))))
+    """The pictures of the clusters of each K, by one pass over the training part."""
+    width = int(np.prod(images.shape))
+    weights = (
+        np.ones(images.n) if images.weights is None else np.ldexp(images.weights, -np.frexp(images.weights.max())[1])
+    )
+    sums = {k: np.zeros((k, width)) for k in labels}
     lengths = {k: np.empty(images.n) for k in labels}
-    for first in range(0, images.n, ROWS):
-        rows = slice(first, min(first + ROWS, images.n))
-        pixels = np.asarray(images.pixels[rows]).reshape(rows.stop - first, -1)
-        sums += _summed([of_k[rows] for of_k in labels.values()], starts, pixels)
-        values = np.asarray(points[rows]).astype(np.float64)
+    step = max(1, VALUES // (width + int(points.shape[1])))
+    for first in range(0, images.n, step):
+        rows = slice(first, min(first + step, images.n))
+        pixels = np.ascontiguousarray(images.pixels[rows]).reshape(-1, width)
+        values = np.ascontiguousarray(points[rows])
         for k, of_k in labels.items():
-            squares = np.square(values - centroids[k][of_k[rows]])
-            lengths[k][rows] = np.sqrt(
-                np.cumsum(squares, axis=1)[:, -1]
-            )  # summed in order: the same bits with every NumPy
-    return {
-        k: _of(k, labels[k], sums[start : start + k], lengths[k] / unit, images)
-        for k, start in zip(labels, starts[:-1], strict=True)
-    }
+            engines.add_members(sums[k], pixels, of_k[rows], weights[rows], threads=threads)
+            lengths[k][rows] = engines.distances_to_own(values, of_k[rows], centroids[k], threads=threads)
+    return {k: _of(k, labels[k], weights, sums[k], lengths[k] / unit, images) for k in labels}
 
 
-def _summed(members: Sequence[Int32], starts: Sequence[int], pixels: NDArray[Any]) -> Float64:
-    """The sum of the pictures of each cluster, (clusters, d), added in the order of the pictures: always the same bits.
-
-    Sums of bytes are whole numbers below 2^24, which float32 holds.
-    """
-    # in: members (m,) int32 for each K; pixels (m, d)
-    from scipy.sparse import csr_array
-
-    clusters = np.concatenate([start + of_k for start, of_k in zip(starts, members, strict=False)])
-    places = np.tile(np.arange(len(pixels)), len(members))
-    kind = np.float32 if pixels.dtype == np.uint8 else np.float64
-    chosen = csr_array((np.ones(len(clusters), kind), (clusters, places)), shape=(starts[-1], len(pixels)))
-    return np.asarray(chosen @ pixels.astype(kind))
-
-
-def _of(k: int, labels: Int32, sums: Float64, lengths: Float64, images: Images) -> ClusterPictures:
-    # in: labels (n,) int32; sums (k, d) float64; lengths (n,) float64
+def _of(k: int, labels: Int32, weights: Float64, sums: Float64, lengths: Float64, images: Images) -> ClusterPictures:
     nearest = np.full((k, NEAREST), -1, np.int64)
     distances = np.full((k, NEAREST), np.inf)
     order = np.lexsort((lengths, labels))  # a stable sort: ties go to the lowest row
@@ -94,7 +82,8 @@ def _of(k: int, labels: Int32, sums: Float64, lengths: Float64, images: Images) 
         rows = order[end - sizes[cluster] : end][:NEAREST]
         nearest[cluster, : len(rows)] = rows
         distances[cluster, : len(rows)] = lengths[rows]
-    means = sums / np.maximum(sizes, 1)[:, np.newaxis] / images.full_scale
+    total = np.bincount(labels, weights, k)
+    means = sums / np.where(total > 0, total, 1.0)[:, np.newaxis] / images.full_scale
     return ClusterPictures(means.reshape(k, *images.shape).astype(np.float32), nearest, distances)
 
 

@@ -7,8 +7,10 @@ import math
 import operator
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 import numpy as np
@@ -136,14 +138,15 @@ class Plan:
         """
         if self.train is None or self.init is None:
             return self.settled(images).digest(images)
+        of_images, of_vectors = _digests(images)
         data: dict[str, Any] = {
-            "sha256": images.sha256,
+            "sha256": of_images,
             "full_scale": float(images.full_scale),
             "given_train": images.given_train if self.train == "given" else None,
             **({"given_val": images.given_val} if self.val is not None else {}),
         }
         if (vectors := images.features) is not None:
-            data["features"] = {"sha256": vectors.sha256, "steps": list(vectors.steps), "unit": float(vectors.unit)}
+            data["features"] = {"sha256": of_vectors, "steps": list(vectors.steps), "unit": float(vectors.unit)}
         return hashlib.sha256(canonical({"plan": self.plan(), "data": data})).hexdigest()
 
     def folder(self, images: Images) -> Path:
@@ -161,6 +164,22 @@ class Plan:
 def usual_init(images: Images, *, on_cluster: bool) -> str:
     """The start if none is given: "k-means||" for images on disk or on a cluster, else "random"."""
     return "k-means||" if on_cluster or is_stored(images.points) else "random"
+
+
+def _digests(images: Images) -> tuple[str, str | None]:
+    """The digests of the pictures and of their vectors, on two threads: of large ones they take a while."""
+    if images.features is None:
+        return images.sha256, None
+
+    def ahead() -> None:
+        with suppress(Exception):  # it is raised where the digest is asked for
+            _ = images.sha256
+
+    thread = Thread(target=ahead, daemon=True)  # which nobody waits for after an interrupt
+    thread.start()
+    of_vectors = images.features.sha256
+    thread.join()
+    return images.sha256, of_vectors
 
 
 def _whole(name: str, value: object, least: int) -> int:

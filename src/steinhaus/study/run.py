@@ -37,7 +37,7 @@ from steinhaus.study.store import Folder, Store
 from steinhaus.wording import either
 
 if TYPE_CHECKING:
-    from steinhaus.images import Images, Split
+    from steinhaus.images import Images, Progress, Split
 
 Choose = Callable[..., Points]
 FEATURES = "features"  # the folder of features, beside the study's folder
@@ -60,6 +60,7 @@ def run_study(
     assignments: Literal["csv", "parquet"] = "csv",
     command: str | None = None,
     on_cluster: bool = False,
+    progress: Progress | None = None,
 ) -> StudyResult:
     """Run a study. See `Study.run`.
 
@@ -67,10 +68,14 @@ def run_study(
     `command` is kept in the record.
     """
     path = None if out is None else Path(out)
+    notes: list[str] = []
     if study.features is not None:
-        images = with_features(images, study.features, None if path is None else beside(path))
+        known = len(images.notes)
+        images = with_features(images, study.features, None if path is None else beside(path), progress=progress)
+        notes = list(images.notes[known:])
     left_open, study = study.init is None, study.settled(images, on_cluster=on_cluster)
-    notes = [_told_of_starts(on_cluster)] if left_open and study.init == "k-means||" else []
+    if left_open and study.init == "k-means||":
+        notes.append(_told_of_starts(on_cluster))
     if path is not None and (done := finished(path, study.digest(images))) is not None:
         if watch:
             watch(events.Finished(len(done.record.runs), from_disk=True))
@@ -294,7 +299,8 @@ class _Session:
         """Save the pictures of clusters of features."""
         labels = self.assigning.train_labels(points, ends)
         centroids = {cast(Key, run.key)[0]: run.centroids for run in ends}
-        self.store.save_pictures(pictures.found(self.split.train, self.train, labels, centroids, self.unit))
+        threads = self.study.threads
+        self.store.save_pictures(pictures.found(self.split.train, self.train, labels, centroids, self.unit, threads))
 
     def _on_iteration(self, active: Sequence[Run]) -> None:
         self.active = active

@@ -150,6 +150,12 @@ def again(
     return replace(made, features=replace(vectors, steps=record.steps, unit=record.unit))
 
 
+def with_vectors(record: FeaturesRecord, images: Images) -> Images:
+    """Vectors, (n, width), as the features of a study."""
+    vectors = Vectors(images.rows, images.name, images.name, "array", steps=record.steps, unit=record.unit)
+    return replace(images, features=vectors)
+
+
 def encode(chain: Chain) -> bytes:
     """The learnt steps, as the bytes of a file."""
     return pack(chain.arrays, {"steps": list(chain.steps)})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from steinhaus.study.plan import Plan
 
 if TYPE_CHECKING:
+    from steinhaus.images import Progress
     from steinhaus.study.events import Event
     from steinhaus.study.result import StudyResult
 
@@ -108,6 +109,7 @@ class Study(Plan):
         break_lock: bool = False,
         checkpoint_every: float = 2.0,
         assignments: Literal["csv", "parquet"] = "csv",
+        progress: Progress | None = None,
     ) -> StudyResult:
         """Run the study, resume it, or read it if it is finished.
 
@@ -127,22 +129,17 @@ class Study(Plan):
         assignments
             The format of the folder's table of clusters: one file, "csv" (default), or a folder of files, "parquet",
             which the workers of a cluster write.
+        progress
+            A function that is told how far the opening of the source and the making of features are. Default: none.
 
         Returns
         -------
         StudyResult
             The result of the study.
-
-        Raises
-        ------
-        PlanError
-            If the plan does not fit the images: K is above the number of training images, or starts have another shape.
-        StoreError
-            If the folder holds another study, is in use, or cannot be read or written.
         """
         from steinhaus.images import Images, open_images
         from steinhaus.study.run import run_study
 
-        images = images if isinstance(images, Images) else open_images(images)
-        how: dict[str, Any] = {"checkpoint_every": checkpoint_every, "assignments": assignments}
+        images = images if isinstance(images, Images) else open_images(images, progress=progress)
+        how: dict[str, Any] = {"checkpoint_every": checkpoint_every, "assignments": assignments, "progress": progress}
         return run_study(self, images, out, watch, break_lock=break_lock, **how)

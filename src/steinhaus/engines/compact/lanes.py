@@ -31,7 +31,7 @@ from steinhaus.jit.operations import (
     store,
     vector,
 )
-from steinhaus.jit.types import Array, F64x8, I64x8, Point, f64, i32, i64
+from steinhaus.jit.types import Array, F64x8, I64x8, Point, f64, i32, i64, literal
 
 F64x16, I64x16 = f64.of(TILE), i64.of(TILE)
 
@@ -141,15 +141,16 @@ def candidates(x: Lanes, box: i64, sites: Sites, k: i64, bounds: Array[f64], som
         while left != 0:
             name = j + lowest_one(left)
             left = left & (left - 1)
-            _put(sites, name, some, found, d)
+            pick(sites, name, some, found, d)
             found += 1
     for again in range(found, (found + TOGETHER - 1) // TOGETHER * TOGETHER):
-        _put(some, found - 1, some, again, d)
+        pick(some, found - 1, some, again, d)
     return found
 
 
 @inlined
-def _put(of: Sites, j: i64, to: Sites, place: i64, d: i64) -> None:
+def pick(of: Sites, j: i64, to: Sites, place: i64, d: i64) -> None:
+    """Put a centroid at a place among others."""
     to.names[place] = of.names[j]
     for t in range(d):
         to.rows[place * d + t] = of.rows[j * d + t]
@@ -187,15 +188,36 @@ def _nearest_of_few(tile: Array[Point], sites: Sites, k: i64, d: i64) -> I64x16:
 
 @apart
 def _nearest_of_many(tile: Array[Point], sites: Sites, k: i64, d: i64, labels: Array[i32]) -> None:
-    """Label by scores, or by distances if the least two scores are too close (see `bounds.doubles`).
+    label_by_scores(0, tile, square_of(tile, d), sites, k, d, labels, sites.longest)
 
-    tile: (d, 16); labels: (16,).
-    """
-    best, second, label = splat(inf, f64, TILE), splat(inf, f64, TILE), splat(0, i64, TILE)
+
+@inlined
+def square_of(tile: Array[Point], d: i64) -> F64x16:
+    """The squared norms of a tile's points, (d, 16)."""
     square = splat(0.0, f64, TILE)
     for t in range(d):
         x = convert(load(tile, TILE * t, TILE), f64)
         square = fma(x, x, square)
+    return square
+
+
+@inlined
+def label_by_scores(
+    keep: literal,
+    tile: Array[Point],
+    square: F64x16,
+    sites: Sites,
+    k: i64,
+    d: i64,
+    labels: Array[i32],
+    scores: Array[f64],
+) -> tuple[F64x16, F64x16]:
+    """Label by scores; where the least two are too near for that, by distances: see `bounds.doubles`.
+
+    Returns the least score of each point, and how much larger that of its label may be. keep: whether to write all
+    scores, (k rounded up to 4, 16).
+    """
+    best, second, label = splat(inf, f64, TILE), splat(inf, f64, TILE), splat(0, i64, TILE)
     for j in range(0, k, TOGETHER):
         row = sites.rows + j * d
         products = local(vector(f64, 16), 4)
@@ -207,26 +229,29 @@ def _nearest_of_many(tile: Array[Point], sites: Sites, k: i64, d: i64, labels: A
                 products[s] = fma(x, row[s * d + t], products[s])
         for s in unroll(TOGETHER):
             score = sites.halves[j + s] - products[s]
+            if keep:
+                store(scores, (j + s) * TILE, score)
             second = minimum(second, maximum(best, score))
             nearer = score < best
             best = select(nearer, score, best)
-            label = select(nearer, splat(j + s, i64, TILE), label)
+            label = select(nearer, splat(sites.names[j + s], i64, TILE), label)
     store(labels, 0, convert(label, i32))
     margin = (square + sites.longest[0]) * score_stretch(d) + score_floor(d)
     certain = i64(bits_of(second - best > margin))
     if (certain & 0xFF) != 0xFF:
-        store(labels, 0, convert(_settled(tile, sites.rows, k, d), i32))
+        store(labels, 0, convert(_settled(tile, sites, k, d), i32))
     if (certain >> 8) != 0xFF:
-        store(labels, 8, convert(_settled(tile + 8, sites.rows, k, d), i32))
+        store(labels, 8, convert(_settled(tile + 8, sites, k, d), i32))
+    return best, margin
 
 
 @apart
-def _settled(tile: Array[Point], rows: Array[f64], k: i64, d: i64) -> I64x8:
-    """The labels of half a tile, by distances. tile: (d, 16) from the half on; rows: (k, d)."""
+def _settled(tile: Array[Point], sites: Sites, k: i64, d: i64) -> I64x8:
+    """The labels of half a tile, by distances. tile: (d, 16) from the half on."""
     best, label = splat(inf, f64, 8), splat(0, i64, 8)
     for j in range(k):
-        total = many_distances(tile, rows + j * d, d)
+        total = many_distances(tile, sites.rows + j * d, d)
         nearer = total < best
         best = select(nearer, total, best)
-        label = select(nearer, splat(j, i64, 8), label)
+        label = select(nearer, splat(sites.names[j], i64, 8), label)
     return label

@@ -32,7 +32,9 @@ class Placed:
     order
         (n,) the row at each place; None: the rows are in their own order.
     grid
-        The grid of exact sums.
+        Of exact sums.
+    longest
+        At least the greatest of the points' squared norms.
     """
 
     def __init__(self, x: NDArray[Any], workers: Workers) -> None:
@@ -41,6 +43,7 @@ class Placed:
         self.tiles, self.boxes = -(-self.n // TILE), -(-self.n // (TILE * BOX))
         self.groups = -(-self.boxes // GROUP)
         self.order: Int64 | None = None
+        self.drawings: dict[tuple[int, int], Any] = {}  # memory of `seeding`, by the numbers of rows and candidates
         boxes = (self.groups if self.d < FEW else 0, self.d, GROUP)
         self._boxed = False  # whether the bounds of the boxes are known
         self._put(
@@ -59,6 +62,7 @@ class Placed:
             )
         )
         ranges = self._turn()
+        self.longest = _longest(x.dtype, ranges, self.d)
         self.grid: Grid = grid_of(x.dtype, None if are_integers(x.dtype) else ranges, self.d)
         self._put(self.record._replace(offset=self.grid.offset, per_step=1.0 / self.grid.step))
 
@@ -179,3 +183,11 @@ class Placed:
             step(self.d, 4, TILE),
         )
         return np.argsort(keys[: self.n].astype(np.uint32))
+
+
+def _longest(dtype: np.dtype[Any], ranges: Ranges, d: int) -> float:
+    """At least the greatest squared norm of points of these ranges; of small integers it is that of their type."""
+    if are_integers(dtype):
+        return float(d) * float(max(-np.iinfo(dtype).min, np.iinfo(dtype).max)) ** 2
+    with np.errstate(over="ignore"):
+        return float(np.square(np.maximum(-ranges.least, ranges.most)).sum()) * (1.0 + 2.0**-20)

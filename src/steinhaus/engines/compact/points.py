@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from steinhaus.engines.compact import following_kernels, kernels
+from steinhaus.engines.compact import following_kernels, gaps, kernels
 from steinhaus.engines.compact.following import Following
+from steinhaus.engines.compact.gaps import Gapped
 from steinhaus.engines.compact.held import Held
 from steinhaus.engines.compact.placing import Placed
-from steinhaus.engines.compact.policy import LIMITS, compared, ordered, step
+from steinhaus.engines.compact.policy import LIMITS, compared, gapped, ordered, step
 from steinhaus.engines.compact.records import BOX, FEW, TILE, Labels
 from steinhaus.engines.compact.seeding import plus_plus
 from steinhaus.engines.exact.closest import NearestRows, by_distances
@@ -67,6 +68,10 @@ class CompactPoints:
         """See `Advancing.advance`."""
         following = list(runs)
         held = [self._remember(run) for run in runs]
+        if held and isinstance(held[0], Gapped) and self._placed.order is None and most[0]:
+            held[0].place(runs[0].centroids)
+            self._label(held[0])
+            self._put_together(runs[0].key)
         work = [self.n * self.d * self._compared(of) for of in held]
         alone = [place for place in range(len(runs)) if work[place] <= LIMITS.alone]
         small = sum(work[place] for place in alone) <= LIMITS.task // 8
@@ -137,13 +142,17 @@ class CompactPoints:
 
     def explain(self, k: int, runs: int = 1) -> str:
         """See `Points.explain`."""
-        if self.d < FEW and ordered(self.n, self.d, k):
+        if gapped(self.n, self.d, k):
+            how = "scores or distances in float64 to the centroids that gaps of 16 near points leave open"
+        elif self.d < FEW and ordered(self.n, self.d, k):
             how = "distances in float64 to the centroids that a box around 64 near points leaves open"
         elif self.d < FEW:
             how = "all distances in float64"
         else:
-            how = "scores in float64, and distances if scores are too close"
-        small = f"{self.d} features" if self.d < FEW else f"{self.n * self.d} values in all"
+            how = "scores in float64, and distances where these cannot tell"
+        small = f"{self.d} features" + (f" and {k} centroids" if self.d >= FEW else "")
+        if self.d >= FEW and self.n * self.d <= LIMITS.values:
+            small = f"{self.n * self.d} values in all"
         several = f", {runs} runs one after the other" if runs > 1 else ""
         return (
             f"Compact, because there are only {small}: {how}, of sixteen points at once to {k} centroids{several}. To "
@@ -174,13 +183,14 @@ class CompactPoints:
         return tally
 
     def _remember(self, run: Run) -> Held:
-        held = self._held.get(run.key)
-        if isinstance(held, Following) and held.k != len(run.centroids) <= held.room:
+        held, k = self._held.get(run.key), len(run.centroids)
+        if isinstance(held, Following) and held.k != k <= held.room:
             held.become(run.centroids)
-        elif held is None or held.k != len(run.centroids):
-            if ordered(self.n, self.d, len(run.centroids)):
-                self._look(len(run.centroids))
-            held = Held(self._placed.tiles, len(self.totals.sums), len(run.centroids), self.d)
+        elif held is None or held.k != k:
+            if ordered(self.n, self.d, k):
+                self._look(k)
+            shape = self._placed.tiles, len(self.totals.sums), k, self.d
+            held = Gapped(*shape, self._placed) if gapped(self.n, self.d, k) else Held(*shape)
             self._held[run.key] = held
         return held
 
@@ -195,11 +205,16 @@ class CompactPoints:
         for key, of_rows in labels.items():
             self._held[key].reorder(self._placed.placed(of_rows))
 
-    def _following(self, run: Run, held: Held) -> Following:
-        """Make a run follow its centroids. Points of the same cluster are put next to each other."""
+    def _put_together(self, key: Hashable) -> None:
+        """Put points next to each other that are in the same cluster of a run."""
         labels = {key: self._placed.rows(held.labels[: self.n]) for key, held in self._held.items()}
-        self._placed.arrange(np.argsort(labels[run.key], kind="stable"))
+        of_run = labels[key].astype(np.uint16) if self._held[key].k <= 2**16 else labels[key]
+        self._placed.arrange(np.argsort(of_run, kind="stable"))
         self._reorder(labels)
+
+    def _following(self, run: Run, held: Held) -> Following:
+        """A run that follows its centroids from now on: points of the same cluster are put next to each other."""
+        self._put_together(run.key)
         following = Following(self._placed.tiles, held.limbs, held.k, self.d, held.centroids.copy())
         surround, lanes = following_kernels.surround[self._kind], self._placed.lanes
         surround(lanes, held.handed, following.handed_near, 0, self._placed.tiles)
@@ -215,6 +230,8 @@ class CompactPoints:
 
         if isinstance(held, Following):
             return self._follow(held)
+        if isinstance(held, Gapped):
+            return held.label(self._placed)
 
         def find(worker: int, first: int, end: int) -> None:
             label(self._placed.lanes, handed[worker], held.limbs, first, end, held.handed_sites, held.k, boxes)
@@ -223,8 +240,10 @@ class CompactPoints:
         held.add(parts)
 
     def _compared(self, held: Held) -> int:
-        """The number of centroids that a point is compared with, about."""
-        return 1 + held.k // 16 if isinstance(held, Following) else compared(self.n, self.d, held.k)
+        """With how many centroids a point is compared, more or less."""
+        if isinstance(held, Following):
+            return 1 + held.k // 16
+        return gaps.compared(held.k) if isinstance(held, Gapped) else compared(self.n, self.d, held.k)
 
     def _follow(self, held: Following) -> None:
         """Label all points by the centroids of the run's state, of which some have moved."""
@@ -240,8 +259,8 @@ class CompactPoints:
         held.add(parts)
         held.followed()
 
-    def _parts(self, held: Following, at_once: int) -> tuple[list[Handed], list[Labels]]:
-        """The records of all threads, and those of the helpers alone; at_once: tiles in a task."""
+    def _parts(self, held: Held, at_once: int) -> tuple[list[Handed], list[Labels]]:
+        """What threads work with that do so many tiles at once: records of all, and those of helpers."""
         helpers = min(self._workers.count, -(-self._placed.tiles // at_once)) - 1
         parts = [held.part() for _ in range(helpers)]
         return [held.handed, *map(Handed, parts)], parts
@@ -255,6 +274,8 @@ class CompactPoints:
         if isinstance(held, Following):
             go, near = following_kernels.advance[self._kind], held.handed_near
             done = go(lanes, held.handed, near, limbs, k, sites, handed, tolerance, most)
+        elif isinstance(held, Gapped):
+            done = held.advance(self._placed, handed, tolerance, most)
         else:
             go, boxes = kernels.advance[self._kind], ordered(self.n, self.d, k)
             done = go(lanes, held.handed, limbs, k, boxes, sites, handed, tolerance, most)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from steinhaus.jit.annotations import Array, Point, f64, i32, i64, u64
+from steinhaus.jit.annotations import Array, Point, f32, f64, i32, i64, u64
 
 TILE = 16  # points of a tile
 BOX = 4  # tiles of a box
@@ -77,6 +77,21 @@ class Followed(NamedTuple):
     apart: Array[f64]  # (m, k) at most the distances of centres from the centroids that moved, in the order of `moved`
 
 
+class Gaps(NamedTuple):
+    """What is known of tiles of points of many features, and what moved since: see `gap_kernels`.
+
+    Distances are in units of their own, in which no point is longer than about 1.
+    """
+
+    gaps: Array[f32]  # (tiles, k rounded up to 16)
+    moved: Array[f32]  # (k rounded up to 16,) at least how far each centroid moved since
+    squares: Array[f64]  # (16 tiles,) squared norms of points
+    state: Array[i64]  # (3,) passes left to rest, how many are the next rest, whether nothing is known
+    scale: f64  # of squared distances, and of distances its root
+    root: f64
+    longest: f64  # at least the greatest of the squared norms
+
+
 class Cells(NamedTuple):
     """A box that is cut into cells by halving it along one feature after the other."""
 
@@ -98,18 +113,21 @@ class Draw(NamedTuple):
     times: Array[f64]  # (16 tiles,) count of each point, if `weighted`
     weighted: i64
     far: Array[f64]  # (boxes,) the greatest `closest` in each box; -1 after the last box
-    most: Array[f64]  # (boxes,) the greatest cost in each box
-    inside: Array[i64]  # (boxes,) the sum of the integers in each box; -1: not known
-    integers: Array[i64]  # (16 tiles,) the integer of each row
-    sums: Array[i64]  # (blocks,) the sum of the integers of each block of `ROWS` rows
-    words: Array[u64]  # (words,) random bits
-    rows: Array[f64]  # (trials, d) candidates
-    candidates: Array[i64]  # (trials AHEAD,) candidates that are drawn at once
-    ahead: Array[i64]  # (k,) number of rows chosen -> number of rows for which candidates are drawn at once
-    within: Array[i64]  # (trials AHEAD,) the place of each candidate's number in the interval of its row
-    picked: Array[i64]  # (trials,) the candidates that are compared
-    chosen: Array[i64]  # (k,) the rows chosen
-    state: Array[i64]  # (2,) number of rows chosen, number of words used
-    gains: Array[i64]  # (trials,) the change of the sum of all integers if a candidate is chosen
-    near: Array[f64]  # (16,) work space
-    whole: Array[i64]  # (16,) work space
+    most: Array[f64]  # (boxes,) the greatest cost in each
+    inside: Array[i64]  # (boxes,) the sum of the integers in each; -1: not known
+    integers: Array[i64]  # (16 tiles,) of each row
+    sums: Array[i64]  # (blocks,) of the integers of `ROWS` rows
+    words: Array[u64]  # random ones
+    rows: Array[f64]  # (trials rounded up to 4, d) candidates
+    halves: Array[f64]  # (trials rounded up to 4,) of their squared norms; from here on, of many features
+    squares: Array[f64]  # (16 tiles,) squared norms of the points
+    nearer: Array[i64]  # (trials rounded up to 4, tiles) the points that are nearer to a candidate, a bit each
+    away: Array[f64]  # (trials, 16 tiles) what `closest` is then, in tiles that have such points; up to here
+    candidates: Array[i64]  # (trials AHEAD,) drawn at once
+    ahead: Array[i64]  # (k,) for how many rows candidates are drawn at once, by how many are chosen
+    within: Array[i64]  # (trials AHEAD,) where within their integers the numbers lie that they were drawn by
+    picked: Array[i64]  # (trials,) which of them are compared
+    chosen: Array[i64]  # (k,) rows
+    state: Array[i64]  # (2,) how many rows are chosen, how many words are used
+    gains: Array[i64]  # (trials,) what the sum of all changes by, if a candidate is chosen
+    whole: Array[i64]  # (16,) to work in

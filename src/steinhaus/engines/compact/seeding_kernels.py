@@ -1,10 +1,10 @@
-"""Greedy k-means++ on points in lanes: the same rows as `seeding.plus_plus`, from the same random numbers."""
+"""Greedy k-means++ on points of few features in lanes: the rows and random numbers are those of `seeding.plus_plus`."""
 
 from __future__ import annotations
 
 from steinhaus.engines.bounds.doubles import SMALLEST
-from steinhaus.engines.compact.lanes import F64x16, distances, distances_to_boxes, few_distances
-from steinhaus.engines.compact.records import BOX, FEW, GROUP, ROWS, TILE, Draw, Lanes
+from steinhaus.engines.compact.lanes import F64x16, distances_to_boxes, few_distances
+from steinhaus.engines.compact.records import BOX, GROUP, ROWS, TILE, Draw, Lanes
 from steinhaus.jit.build import inlined, inner, kernel
 from steinhaus.jit.operations import (
     bits_of,
@@ -32,36 +32,42 @@ def choose(x: Lanes, values: Array[Point], draw: Draw, k: i64, trials: i64, bits
     groups = (x.n + TILE * BOX * GROUP - 1) // (TILE * BOX * GROUP)
     known = 0.0
     for place in range(draw.state[0]):
-        _read(values, x.d, draw.chosen[place], draw.rows)
+        read(values, x.d, draw.chosen[place], draw.rows)
         _take(x, draw, groups)
     while draw.state[0] < k:
-        most = _most(draw, groups)
+        most = greatest(draw, groups)
         if most < SMALLEST:
             return 0
-        exponent = ((bits_of(most) >> 52) & 2047) - 1022  # frexp's
-        scale = from_bits((bits - 1 - exponent + 1023) << 52)
-        total = _count(x, draw, groups, scale, scale != known)
+        scale = scale_of(most, bits)
+        total = count(x, draw, groups, scale, scale != known)
         known = scale
         many = trials * draw.ahead[draw.state[0]]
-        used = _draw(draw, many, total, words)
+        used = draw_numbers(draw, many, total, words)
         if used < 0:
             return 1
         draw.state[1] = used
         for c in range(many):
-            _find(draw, c)
+            find(draw, c)
         _choose_among(x, values, draw, groups, many, k, trials, scale)
     return 0
+
+
+@inlined
+def scale_of(most: f64, bits: i64) -> f64:
+    """The power of two by which the greatest cost becomes an integer of so many bits."""
+    exponent = ((bits_of(most) >> 52) & 2047) - 1022  # frexp's
+    return from_bits((bits - 1 - exponent + 1023) << 52)
 
 
 @inner
 def _choose_among(
     x: Lanes, values: Array[Point], draw: Draw, groups: i64, many: i64, k: i64, trials: i64, scale: f64
 ) -> None:
-    """Choose rows from the candidates while enough of them are valid. values: (n, d) the points as rows."""
-    first = _pick(draw, 0, many, trials)
+    """Choose rows while enough of the candidates are valid. values: (n, d) the points as rows."""
+    first = pick(draw, 0, many, trials)
     while draw.state[0] < k and first >= 0:
         for m in range(trials):
-            _read(values, x.d, draw.candidates[draw.picked[m]], draw.rows + m * x.d)
+            read(values, x.d, draw.candidates[draw.picked[m]], draw.rows + m * x.d)
             draw.gains[m] = 0
         for group in range(groups):
             for m in range(trials):
@@ -73,14 +79,14 @@ def _choose_among(
         row = draw.candidates[draw.picked[best]]
         draw.chosen[draw.state[0]] = row
         draw.state[0] += 1
-        _read(values, x.d, row, draw.rows)
+        read(values, x.d, row, draw.rows)
         _take(x, draw, groups)
-        _count(x, draw, groups, scale, False)
-        first = _pick(draw, first, many, trials)
+        count(x, draw, groups, scale, False)
+        first = pick(draw, first, many, trials)
 
 
 @inner
-def _pick(draw: Draw, first: i64, many: i64, trials: i64) -> i64:
+def pick(draw: Draw, first: i64, many: i64, trials: i64) -> i64:
     """Pick the next valid candidates, `trials` of them; return the place after the last, or -1 if there are too few."""
     found, c = 0, first
     while found < trials and c < many:
@@ -92,27 +98,24 @@ def _pick(draw: Draw, first: i64, many: i64, trials: i64) -> i64:
 
 
 @inlined
-def _read(values: Array[Point], d: i64, i: i64, row: Array[f64]) -> None:
-    # values: (n, d); row: (d,).
+def read(values: Array[Point], d: i64, i: i64, row: Array[f64]) -> None:
+    """Read a row, (d,)."""
     for t in range(d):
         row[t] = f64(values[i * d + t])
 
 
 @inlined
-def _times(draw: Draw, closest: F64x16, tile: i64) -> F64x16:
-    """The costs of the points of a tile."""
+def times(draw: Draw, closest: F64x16, tile: i64) -> F64x16:
+    """What the points of a tile cost."""
     if draw.weighted != 0:
         return closest * load(draw.times, TILE * tile, TILE)
     return closest
 
 
 @inlined
-def _distances(x: Lanes, draw: Draw, tile: i64, row: Array[f64]) -> F64x16:
+def _distances(x: Lanes, tile: i64, row: Array[f64]) -> F64x16:
     """The squared distances of a tile's points to a row, (d,)."""
-    if x.d < FEW:
-        return few_distances(x.values + TILE * x.d * tile, row, x.d)
-    distances(x.values + TILE * x.d * tile, row, x.d, draw.near)
-    return load(draw.near, 0, TILE)
+    return few_distances(x.values + TILE * x.d * tile, row, x.d)
 
 
 @inlined
@@ -132,15 +135,15 @@ def _take(x: Lanes, draw: Draw, groups: i64) -> None:
             left = left & (left - 1)
             far, most = splat(0.0, f64, TILE), splat(0.0, f64, TILE)
             for tile in range(BOX * box, min(BOX * (box + 1), tiles)):
-                nearer = minimum(load(draw.closest, TILE * tile, TILE), _distances(x, draw, tile, draw.rows))
+                nearer = minimum(load(draw.closest, TILE * tile, TILE), _distances(x, tile, draw.rows))
                 store(draw.closest, TILE * tile, nearer)
-                far, most = maximum(far, nearer), maximum(most, _times(draw, nearer, tile))
+                far, most = maximum(far, nearer), maximum(most, times(draw, nearer, tile))
             draw.far[box], draw.most[box] = largest(far), largest(most)
             draw.inside[box] = -1
 
 
 @inner
-def _most(draw: Draw, groups: i64) -> f64:
+def greatest(draw: Draw, groups: i64) -> f64:
     """The greatest cost."""
     most = splat(0.0, f64, GROUP)
     for group in range(groups):
@@ -149,8 +152,8 @@ def _most(draw: Draw, groups: i64) -> f64:
 
 
 @inner
-def _count(x: Lanes, draw: Draw, groups: i64, scale: f64, anew: boolean) -> i64:
-    """Update the integers and their sums, or compute them anew; return the sum of all."""
+def count(x: Lanes, draw: Draw, groups: i64, scale: f64, anew: boolean) -> i64:
+    """Bring the integers and their sums up to date, or make them anew; the sum of all."""
     total = 0
     for box in range(GROUP * groups):
         if draw.far[box] >= 0.0:
@@ -165,7 +168,7 @@ def _count_box(x: Lanes, draw: Draw, box: i64, scale: f64) -> None:
     inside, gain = splat(0, i64, TILE), splat(0, i64, TILE)
     for tile in range(BOX * box, min(BOX * (box + 1), (x.n + TILE - 1) // TILE)):
         at = TILE * tile
-        q = convert(_times(draw, load(draw.closest, at, TILE), tile) * scale, i64)
+        q = convert(times(draw, load(draw.closest, at, TILE), tile) * scale, i64)
         inside = inside + q
         if x.ordered == 0:
             gain = gain + (q - load(draw.integers, at, TILE))
@@ -181,11 +184,10 @@ def _count_box(x: Lanes, draw: Draw, box: i64, scale: f64) -> None:
 
 
 @inner
-def _draw(draw: Draw, trials: i64, total: i64, words: i64) -> i64:
-    """Draw an integer below `total` for each trial into `candidates`, in the way of `Stream.below`.
-
-    Words at or above the largest multiple of the total are drawn again, after all others. Returns the number of words
-    used so far; -1 if there are too few.
+def draw_numbers(draw: Draw, trials: i64, total: i64, words: i64) -> i64:
+    """Draw an integer below a total for each trial into `candidates`, as `Stream.below` does: words at or above the
+    largest multiple of it are drawn again, once all have been drawn. The number of words used in all; -1 where they do
+    not suffice.
     """
     used, span = draw.state[1], u64(total)
     last = u64(0) - u64(1)
@@ -209,8 +211,8 @@ def _draw(draw: Draw, trials: i64, total: i64, words: i64) -> i64:
 
 
 @inner
-def _find(draw: Draw, m: i64) -> None:
-    """Find the row whose interval holds the number of a candidate. It replaces the number; `within` gets the rest."""
+def find(draw: Draw, m: i64) -> None:
+    """Replace what a trial drew by the first row up to which the integers add up to more, and what is left within."""
     left, block = draw.candidates[m], 0
     while left >= draw.sums[block]:
         left -= draw.sums[block]
@@ -232,7 +234,7 @@ def _gain(x: Lanes, draw: Draw, group: i64, row: Array[f64], scale: f64) -> i64:
         left = left & (left - 1)
         inside = splat(0, i64, TILE)
         for tile in range(BOX * box, min(BOX * (box + 1), tiles)):
-            nearer = minimum(_distances(x, draw, tile, row), load(draw.closest, TILE * tile, TILE))
-            inside = inside + convert(_times(draw, nearer, tile) * scale, i64)
+            nearer = minimum(_distances(x, tile, row), load(draw.closest, TILE * tile, TILE))
+            inside = inside + convert(times(draw, nearer, tile) * scale, i64)
         gain += fold(inside) - draw.inside[box]
     return gain
