@@ -4,12 +4,14 @@
     python benchmarks/starting.py --rows mnist-100,seeding --rounds 1
 
 All run in one process, interleaved: each round runs every peer once and starts with another one. All code is warm.
-There are four kinds of rows.
+There are five kinds of rows.
 
 - "peer": a default call, `KMeans(k, random_state=round).fit(x)`, of ours and of scikit-learn's. Bytes go to
   scikit-learn as float32.
 - "given": a default call of ours, and the same iterations from the start that it began with.
 - "seeding": only our `kmeans_plusplus`.
+- "k-means||": only its rows, from an engine that was just opened, with bounds and without. Without bounds, all points
+  are multiplied with all rows of a round.
 - "two levels": ten iterations of ours from `init="hierarchical"` and from k-means++, and two of the former; superkmeans
   with its defaults, and in its flat mode; faiss' `Kmeans` and `SuperKmeans` with their defaults. Ours includes exact
   labels; theirs is only training. For all, the inertia is that of the nearest labels in float64, outside of the timing.
@@ -25,6 +27,7 @@ import gc
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,6 +68,8 @@ ROWS = (
     Row("given-mnist-1000", "given", "mnist:float32", 1000),
     Row("given-embeddings", "given", "embeddings:200000:128", 1000),
     Row("seeding", "seeding", "embeddings:500000:128", 2048),
+    Row("scalable-mnist", "k-means||", "mnist:uint8", 100),
+    Row("scalable", "k-means||", "embeddings:200000:128", 200),
     Row("two-levels", "two levels", "embeddings:500000:128", 2048),
     Row("two-levels-million", "two levels", "embeddings:1000000:128", 4096),
     Row("two-levels-wide", "two levels", "embeddings:250000:1024", 2000),
@@ -73,12 +78,14 @@ TITLES = {
     "peer": "Default calls beside scikit-learn's",
     "given": "Default calls beside the same iterations from a given start",
     "seeding": "Seeding alone",
+    "k-means||": "k-means|| alone, with bounds and without",
     "two levels": "Starts in two levels",
 }
 COLUMNS = {
     "peer": ("ours, s", "scikit-learn, s", "scikit-learn / ours"),
     "given": ("default, s", "given start, s", "default / given"),
     "seeding": ("seconds",),
+    "k-means||": ("with bounds, s", "without, s", "without / with"),
     "two levels": ("who", "seconds", "inertia", "of ours"),
 }
 
@@ -172,6 +179,26 @@ def seeding_alone(x: Array, k: int, threads: int) -> dict[str, Call]:
     return {"ours": lambda turn: kmeans_plusplus(x, k, random_state=turn)}
 
 
+def scalable_alone(x: Array, k: int, threads: int) -> dict[str, Call]:
+    """The rows of k-means||, with the bounds of seeding and without them."""
+    from steinhaus.engines.dense import points as dense
+    from steinhaus.seeding import Stream, starts
+
+    usual = dense.THRESHOLDS
+
+    def drawn(rows_added: int) -> Call:
+        def call(turn: int) -> Array:
+            dense.THRESHOLDS = usual._replace(rows_added=rows_added)
+            with closing(dense.MemoryPoints(x, threads=threads)) as points:
+                found = starts(points, k, "k-means||", Stream(turn, k, 0))
+            dense.THRESHOLDS = usual
+            return found
+
+        return call
+
+    return {"with bounds": drawn(usual.rows_added), "without": drawn(len(x) + 1)}
+
+
 def two_levels(x: Array, k: int, threads: int) -> dict[str, Call]:
     """Ours from both starts, and the installed peers. Each returns its centroids."""
     from steinhaus import KMeans
@@ -219,7 +246,13 @@ def _faiss(x: Array, k: int, threads: int) -> dict[str, Call]:
     return {f"faiss, {name}": train(name) for name in ("Kmeans", "SuperKmeans") if hasattr(faiss, name)}
 
 
-KINDS = {"peer": default_calls, "given": given_starts, "seeding": seeding_alone, "two levels": two_levels}
+KINDS = {
+    "peer": default_calls,
+    "given": given_starts,
+    "seeding": seeding_alone,
+    "k-means||": scalable_alone,
+    "two levels": two_levels,
+}
 
 
 def lines(row: Row, x: Array, k: int, found: Measured) -> list[list[str]]:
@@ -237,7 +270,7 @@ def lines(row: Row, x: Array, k: int, found: Measured) -> list[list[str]]:
             for name, (seconds, cost) in found.items()
         ]
     (one, _), (other, _) = found.values()
-    above, below = (other, one) if row.kind == "peer" else (one, other)
+    above, below = (one, other) if row.kind == "given" else (other, one)
     ratios = [a / b for a, b in zip(above, below, strict=True)]
     return [[what, *told.values(), spread(ratios)]]
 

@@ -46,7 +46,7 @@ RUNS = {
         ["mnist", "--images", "1000"],
         ["peers", "STORE", "--images", "2000", "--iterations", "2"],
     ],
-    "starting": [["--tiny", "--rounds", "1", "--rows", "mnist-10,birch1,given-embeddings,seeding,two-levels"]],
+    "starting": [["--tiny", "--rounds", "1", "--rows", "mnist-10,birch1,given-embeddings,seeding,scalable,two-levels"]],
     "scale_data": [["NEW", "--images", "5000"]],
     "without": [["--points", "1200", "--rounds", "1", "--rows", "k10,noise"]],
     "whole_command": [["--rounds", "1", "--train", "2000"]],

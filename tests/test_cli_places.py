@@ -22,7 +22,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def study(source: Path, out: Path, *place: str) -> dict[str, bytes]:
-    plan = ["--k", "4,7", "--restarts", "2", "--quiet"]
+    plan = ["--k", "4,7", "--restarts", "2", "--init", "k-means||", "--quiet"]
     assert main(["study", str(source), *plan, "--out", str(out), "--timings", *place]) == 0
     return {name: data for name, data in content(out).items() if not name.startswith(("figures", "report"))}
 

@@ -179,8 +179,8 @@ def test_the_workers_write_labels(client, tmp_path, rng):
     zarr = pytest.importorskip("zarr", reason="needs the extra `zarr`")
     pq = pytest.importorskip("pyarrow.parquet", reason="needs the extra `parquet`")
     x = hard(rng, np.uint8)
-    model = KMeans(5, random_state=0).fit(da.from_array(x, chunks=(200, 40)))
-    expected = KMeans(5, random_state=0).fit(x).labels_.tolist()
+    model = KMeans(5, init="k-means||", random_state=0).fit(da.from_array(x, chunks=(200, 40)))
+    expected = KMeans(5, init="k-means||", random_state=0).fit(x).labels_.tolist()
     model.labels_.rechunk(300).to_zarr(str(tmp_path / "labels.zarr"))
     assert zarr.open_array(tmp_path / "labels.zarr", mode="r")[:].tolist() == expected
     model.labels_.to_dask_dataframe(columns="cluster").to_frame().to_parquet(str(tmp_path / "labels"))
@@ -203,7 +203,7 @@ def test_frames_and_chunks_of_unknown_size(client, rng):
 def test_frames_of_extension_types_give_the_model_of_the_same_frame_in_pandas(client, backend, rng):
     frame = pd.DataFrame({"a": rng.random(60), "b": rng.integers(0, 9, 60), "c": rng.random(60) < 0.5})
     frame = frame.convert_dtypes(dtype_backend=backend)
-    kmeans = KMeans(3, random_state=0)
+    kmeans = KMeans(3, init="k-means||", random_state=0)
     model = kmeans.fit(frame)
     expected = model.cluster_centers_.tolist(), model.labels_.tolist(), list(model.feature_names_in_)
     model = kmeans.fit(dd.from_pandas(frame, npartitions=2))
@@ -245,7 +245,7 @@ def test_a_chunk_that_a_worker_cannot_read_is_named(client, tmp_path, rng):
 
 def test_refining_is_as_in_memory(client, rng):
     x = rng.random((300, 6))
-    how = {"n_clusters": 5, "random_state": 3, "refine": "breathing", "refine_steps": 3}
+    how = {"n_clusters": 5, "init": "k-means++", "random_state": 3, "refine": "breathing", "refine_steps": 3}
     here, there = KMeans(**how).fit(x), KMeans(**how).fit(da.from_array(x, chunks=(120, 6)))
     assert [step.inertia for step in there.refine_] == [step.inertia for step in here.refine_]
     assert there.cluster_centers_.tolist() == here.cluster_centers_.tolist()
@@ -271,10 +271,35 @@ def test_kmeans_takes_dask_arrays(client, dtype, init, rng, tmp_path):
     there.save(tmp_path / "model.safetensors")
     with pytest.raises(DataError, match="map_blocks"):
         there.transform(chunked)
-    with pytest.raises(DataError, match="Weights"):
-        KMeans(2).fit(chunked, sample_weight=np.ones(900))
     with pytest.raises(ValueError, match="12 features"):
         there.predict(chunked[:, :5])
+
+
+@pytest.mark.parametrize("kind", ["whole", "parts", "levels"])
+def test_weights_count_as_in_memory(client, kind, spreading, rng):
+    """Empty clusters, weights of 0 and starts by weight among them; weights as an array, and as a Dask array."""
+    x = hard(rng, np.float32, 900, 20)
+    weights = {
+        "whole": rng.integers(0, 4, 900) + 0.0, "parts": rng.random(900), "levels": 10.0 ** rng.integers(-25, 5, 900),
+    }[kind]  # fmt: skip
+    chunked, given = da.from_array(x, chunks=(250, 7)), da.from_array(weights, chunks=100)
+    far = np.vstack([x[:4], x[:2] + 1e6]).astype(float)
+    for init in ("k-means||", "random", far):
+        how = {"n_clusters": 6, "init": init, "n_init": 1, "random_state": 3}
+        here, there = KMeans(**how).fit(x, sample_weight=weights), KMeans(**how).fit(chunked, sample_weight=given)
+        assert there.cluster_centers_.tolist() == here.cluster_centers_.tolist()
+        assert there.labels_.compute().tolist() == here.labels_.tolist()
+        assert there.inertia_history_.tolist() == here.inertia_history_.tolist()
+        assert there.score(chunked, sample_weight=weights) == here.score(x, sample_weight=weights)
+
+
+def test_starts_by_default_are_those_of_scalable(client, rng):
+    x = rng.random((300, 6))
+    there, here = KMeans(5, random_state=1).fit(da.from_array(x, chunks=(90, 6))), KMeans(5, random_state=1)
+    assert (there.init_, here.fit(x).init_) == ("k-means||", "k-means++")
+    assert there.inertia_history_[0] == here.set_params(init="k-means||").fit(x).inertia_history_[0]
+    told = here.set_params(init="k-means++").fit(da.from_array(x, chunks=(90, 6)))
+    assert told.init_ == "k-means++"
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
@@ -282,8 +307,8 @@ def test_spherical_kmeans_takes_dask_arrays(client, dtype, rng):
     x = rng.integers(0, 200, (900, 12)).astype(dtype)
     x[17] = 0
     chunked = da.from_array(x, chunks=(250, 5))
-    here = SphericalKMeans(7, random_state=3).fit(x)
-    there = SphericalKMeans(7, random_state=3).fit(chunked)
+    here = SphericalKMeans(7, init="k-means++", random_state=3).fit(x)
+    there = SphericalKMeans(7, init="k-means++", random_state=3).fit(chunked)
     assert there.labels_.compute().tolist() == here.labels_.tolist()
     assert there.cluster_centers_.tolist() == here.cluster_centers_.tolist()
     assert there.cluster_centers_.dtype == here.cluster_centers_.dtype
@@ -293,7 +318,7 @@ def test_spherical_kmeans_takes_dask_arrays(client, dtype, rng):
 
 def test_kmeans_takes_frames_and_keeps_their_names(client, rng):
     frame = pd.DataFrame(rng.random((300, 4)), columns=list("abcd"))
-    here, there = KMeans(3, random_state=0), KMeans(3, random_state=0)
+    here, there = (KMeans(3, init="k-means||", random_state=0) for _ in range(2))
     here.fit(frame)
     there.fit(dd.from_pandas(frame, npartitions=4))
     assert there.labels_.compute().tolist() == here.labels_.tolist()

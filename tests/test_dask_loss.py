@@ -102,6 +102,7 @@ def noise(tmp_path_factory):
     folder = tmp_path_factory.mktemp("noise")
     np.save(folder / "noise.npy", np.random.default_rng(0).integers(0, 256, (20_000, 8, 8)).astype(np.uint8))
     study = ["study", str(folder / "noise.npy"), "--k", "20,30", "--restarts", "2", "--max-iter", "40", "--quiet"]
+    study += ["--init", "random"]
     ended(program(*study, "--out", str(folder / "whole")))
     return study, content_of_study(folder / "whole")
 

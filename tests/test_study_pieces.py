@@ -19,7 +19,7 @@ from steinhaus.study import Study, load, pieces  # noqa: E402
 from steinhaus.study.run import run_study  # noqa: E402
 from study_cases import content  # noqa: E402
 
-STUDY = Study(k=(4, 9), restarts=2, max_iter=12, train=0.6)
+STUDY = Study(k=(4, 9), restarts=2, max_iter=12, train=0.6, init="random")
 
 
 @pytest.fixture

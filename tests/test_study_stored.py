@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from steinhaus.engines import choose
+from steinhaus import KMeans
+from steinhaus.engines import choose, weighted
+from steinhaus.errors import DataError
 from steinhaus.images import Images, open_images
 from steinhaus.report import from_result, write_report
 from steinhaus.report.data import spread
@@ -18,7 +21,7 @@ from steinhaus.study import Study, load
 from steinhaus.study.run import run_study
 from study_cases import content
 
-STUDY = Study(k=(4, 9), restarts=2, max_iter=12, train=0.6)
+STUDY = Study(k=(4, 9), restarts=2, max_iter=12, train=0.6, init="k-means||")
 
 
 @pytest.fixture
@@ -27,7 +30,9 @@ def pixels(rng: np.random.Generator) -> np.ndarray:
     return np.clip(centres[rng.integers(0, 9, 3000)] + rng.normal(0, 40, (3000, 6, 7)), 0, 255).astype(np.uint8)
 
 
-def within(rows, *, threads=None):
+def within(rows, *, threads=None, weights=None):
+    if weights is not None:
+        return weighted(rows, weights, threads=threads, memory=300_000)
     return choose(rows, threads=threads, memory=300_000)
 
 
@@ -38,6 +43,43 @@ def test_the_folder_is_the_one_of_the_study_in_memory(tmp_path: Path, pixels: np
     stored = open_images(tmp_path / "set.npy", labels=labels, stored=True)
     run_study(STUDY, stored, tmp_path / "disk", choose=within)
     assert content(tmp_path / "disk") == content(tmp_path / "memory")
+
+
+def test_starts_by_default_are_those_of_scalable_and_said(tmp_path: Path, pixels: np.ndarray) -> None:
+    np.save(tmp_path / "set.npy", pixels)
+    study, told = Study(k=(3,), restarts=1, max_iter=2, train=0.6), []
+    for stored, init in ((True, "k-means||"), (False, "random")):
+        images = open_images(tmp_path / "set.npy", stored=stored)
+        result = study.run(images, watch=told.append)
+        assert result.record.plan["init"] == init
+        assert study.digest(images) == Study(k=(3,), restarts=1, max_iter=2, train=0.6, init=init).digest(images)
+    notes = [event.text for event in told if event.name == "noted"]
+    assert notes == [
+        'k-means|| chooses the starts, because the points stay on disk. init="random" and init="k-means++" choose '
+        "other starts."
+    ]
+
+
+def test_weights_on_disk_count_as_in_memory(tmp_path: Path, pixels: np.ndarray, rng: np.random.Generator) -> None:
+    np.save(tmp_path / "set.npy", pixels)
+    weights = rng.integers(0, 3, 3000) / 2
+    for folder, stored in (("memory", False), ("disk", True)):
+        images = replace(open_images(tmp_path / "set.npy", stored=stored), weights=weights)
+        run_study(STUDY, images, tmp_path / folder, choose=within if stored else None)
+    assert content(tmp_path / "disk") == content(tmp_path / "memory")
+
+
+def test_kmeans_reads_stored_rows(tmp_path: Path, pixels: np.ndarray, rng: np.random.Generator) -> None:
+    np.save(tmp_path / "set.npy", pixels)
+    rows, x, weights = open_images(tmp_path / "set.npy", stored=True).rows, pixels.reshape(3000, -1), rng.random(3000)
+    there = KMeans(5, random_state=2).fit(rows, sample_weight=weights)
+    here = KMeans(5, init="k-means||", random_state=2).fit(x, sample_weight=weights)
+    assert there.init_ == "k-means||"
+    assert there.labels_.tolist() == here.labels_.tolist() == there.predict(rows).tolist()
+    assert there.cluster_centers_.tolist() == here.cluster_centers_.tolist()
+    assert there.score(rows, sample_weight=weights) == here.score(x, sample_weight=weights)
+    with pytest.raises(DataError, match="in pieces"):
+        there.transform(rows)
 
 
 def test_the_report_shows_a_sample_and_says_so(
@@ -116,7 +158,9 @@ def test_the_command_stays_within_memory_and_reads_once_an_iteration(tmp_path: P
     peak, said = measured(tmp_path / "large.npy", tmp_path / "of-large", "--memory", "200MB")
     assert peak < bare + 200e6 < bare + large.nbytes
     passes, read = re.findall(r"(\d+) passes read ([0-9.]+) GB", said)[0]
-    assert int(passes) == 7, "one for each of six iterations, and the last assignment"
-    assert float(read) == pytest.approx(7 * large.nbytes / 1e9, rel=0.01)
+    runs = load(tmp_path / "of-large").record.runs
+    each = [run.iterations + (run.stop != "CONVERGED") for run in runs]
+    assert int(passes) == 6 * len(runs) + max(each), "six for the starts of each run, then those of the longest run"
+    assert float(read) == pytest.approx(int(passes) * large.nbytes / 1e9, rel=0.01)
     clusters = load(tmp_path / "of-large").labels(10)
     assert len(clusters) == n, "a set without labels is clustered whole"

@@ -43,7 +43,7 @@ def published() -> StudyRecord:
     digits = tuple(str(digit) for digit in range(10))
     return StudyRecord(
         schema=1,
-        plan=Study(k=(5, 12), restarts=2).plan(),
+        plan=Study(k=(5, 12), restarts=2, init="random").plan(),
         data=DataRecord("mnist", "", (28, 28), "uint8", 255.0, 42_000, 28_000, digits, None, None),
         machine={},
         versions={},

@@ -13,7 +13,7 @@ from arrow import needs_arrow, pa, pq
 from pictures import digits, write
 from steinhaus import KMeans, Study
 from steinhaus.cli import main
-from steinhaus.errors import DataError, PlanError, SteinhausError
+from steinhaus.errors import DataError, SteinhausError
 from steinhaus.images import Images, open_images
 from steinhaus.study import load
 
@@ -57,7 +57,7 @@ def test_weights_of_a_split_and_of_parts(tmp_path: Path) -> None:
 
 def test_a_weighted_study_is_kmeans_with_weights(table: Path) -> None:
     images = open_images(table, weights="w")
-    for init in ("random", "k-means++", "hierarchical"):
+    for init in ("random", "k-means++", "k-means||", "hierarchical"):
         result = Study(k=[3], restarts=2, init=init).run(images)
         start = result.centroids(3)
         again = KMeans(3, init=start, tol=0).fit(X, sample_weight=WEIGHTS)
@@ -165,6 +165,13 @@ def test_where_weights_do_not_go_the_command_says_so(
     assert "a store has no weights" in " ".join(capsys.readouterr().err.split())
 
 
-def test_kmeans_parallel_has_no_weights_yet(table: Path) -> None:
-    with pytest.raises(PlanError, match=r"does not work with weights yet. Use init=.k-means\+\+"):
-        Study(k=[2], init="k-means||").run(open_images(table, weights="w"))
+@needs_arrow
+@pytest.mark.usefixtures("_no_figures")
+def test_the_command_weighs_a_table_that_stays_on_disk(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"a": X[:, 0], "w": WEIGHTS, "b": X[:, 1]}), tmp_path / "x.parquet")
+    plan = ["--k", "3", "--init", "k-means||", "--weights", "w", "--labels", "none", "--quiet"]
+    for place, memory in (("here", []), ("disk", ["--memory", "1MB"])):
+        assert main(["study", str(tmp_path / "x.parquet"), *plan, "--out", str(tmp_path / place), *memory]) == 0
+    disk, here = load(tmp_path / "disk"), load(tmp_path / "here")
+    assert outcome(disk) == outcome(here)
+    assert disk.record.data.weight == here.record.data.weight

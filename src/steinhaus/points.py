@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from fractions import Fraction
 from functools import cache
 from typing import Any, Protocol, runtime_checkable
 
@@ -230,16 +231,42 @@ class Points(Protocol):
 # Further protocols, which some engines implement. Callers test for them: isinstance(points, Sampling).
 
 
+class Nearest(Protocol):
+    """The nearest of some rows to each point, while rows are added.
+
+    Distances are measured as `Points.assign` measures them; ties go to the row that was added first.
+    """
+
+    def add(self, indices: Int64) -> Fraction:
+        """Add rows: the points of these indices, (m,). The first call needs at least one.
+
+        Returns the potential: the exact sum of all points' squared distances to their nearest row, each rounded times
+        the point's weight.
+        """
+        ...
+
+    def draw(self, factor: float, seed: int) -> Int64:
+        """Draw each point with the probability `factor` times its share of the potential: (m,), ascending.
+
+        Whether a point is drawn depends only on the seed, its number and this probability.
+        """
+        ...
+
+    def sizes(self) -> Int64:
+        """The total weight of the points that are nearest to each row, (m,)."""
+        ...
+
+    def few(self) -> Points:
+        """The rows themselves as points in memory. The caller closes them."""
+        ...
+
+
 @runtime_checkable
 class Sampling(Protocol):
-    """Points that can be drawn by their squared distances to the nearest centroid."""
+    """Points that can be drawn by their squared distances to the nearest of some rows."""
 
-    def sample(self, run: Run, factor: float, seed: int) -> Int64:
-        """Draw each point with the probability `factor` times its squared distance to its centroid: (m,), ascending.
-
-        The run must be the one that was just assigned. Whether a point is drawn depends on the seed, its number and
-        this probability alone.
-        """
+    def nearest(self, weights: Int64 | None) -> Nearest:
+        """The nearest of rows that will be added. weights: (n,); None: 1 each."""
         ...
 
 

@@ -6,17 +6,19 @@ on the other runs of a study, nor on threads, nor on the engine.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import closing
+from fractions import Fraction
 from typing import Literal, cast
 
 import numpy as np
 
 from steinhaus.errors import PlanError
-from steinhaus.points import Float64, Int64, Points, Run, Sampling, Seeding, offers
+from steinhaus.points import Float64, Int64, Points, Sampling, Seeding, offers
 
 Init = Literal["random", "k-means++", "k-means||"]
 _ROUNDS = 5  # rounds of k-means||
 _OVER = 2.0  # a round of k-means|| draws about this many times k points
+_LARGEST = Fraction(np.finfo(np.float64).max)
 AHEAD = 16  # the most rows for which k-means++ draws candidates at once
 AGE = 8  # and at most one row for this many rows chosen, so that few candidates become invalid
 UInt64 = np.ndarray[tuple[int, ...], np.dtype[np.uint64]]
@@ -122,19 +124,24 @@ def starts(points: Points, k: int, init: Init, stream: Stream, *, weights: Int64
     if init == "k-means++":
         return points.rows(plus_plus(points, k, stream, weights))
     if init == "k-means||":
-        if weights is not None or not isinstance(points, Sampling):
-            raise PlanError('init="k-means||" needs dense points without weights. Use "k-means++".')
-        return scalable(points, k, stream)
+        if not isinstance(points, Sampling):
+            raise PlanError('init="k-means||" needs dense points. Use "k-means++".')
+        return scalable(points, k, stream, weights)
     return points.rows(stream.distinct(k, points.n) if weights is None else _distinct(weights, k, stream))
 
 
-def _distinct(weights: Int64, k: int, stream: Stream) -> Int64:
-    """Draw k rows without replacement, each by its weight among the rows that are left: weights (n,) -> (k,)."""
+def _distinct(weights: Int64, k: int, stream: Stream, but: Int64 | None = None) -> Int64:
+    """Draw k rows without replacement, each by its weight among the rows that are left: weights (n,) -> (k,).
+
+    but: (m,) rows that are not drawn.
+    """
     left = weights.copy()
+    but = np.empty(0, np.int64) if but is None else but
+    left[but] = 0
     chosen = np.empty(k, np.int64)
     for place in range(k):
         if not left.any():  # fewer rows than k have weight
-            rest = np.setdiff1d(np.arange(len(weights)), chosen[:place])
+            rest = np.setdiff1d(np.arange(len(weights)), np.concatenate([but, chosen[:place]]))
             chosen[place:] = rest[stream.distinct(k - place, len(rest))]
             break
         ends = np.cumsum(left)
@@ -206,52 +213,40 @@ def first_row(n: int, stream: Stream, weights: Int64 | None) -> int:
     return int((stream.integers(1, n) if weights is None else _distinct(weights, 1, stream))[0])
 
 
-def scalable(points: Points, k: int, stream: Stream) -> Float64:
-    """Choose k rows by k-means||, (k, d) float64, in a dozen passes over the points for any k.
+def scalable(points: Points, k: int, stream: Stream, weights: Int64 | None = None) -> Float64:
+    """Choose k rows by k-means||, (k, d) float64, in six passes over the points for any k.
 
     B. Bahmani et al., Scalable k-means++, PVLDB 5(7), 2012. It starts from one row. Each of five rounds draws about 2k
     rows, a row with the probability 2k times its share of the cost. Each row drawn is then weighted by the number of
-    points that are nearest to it, and k-means++ chooses k of these rows. Costs come from exact sums, so the result does
-    not depend on a partition of the points.
+    points that are nearest to it, and k-means++ chooses k of these rows. Costs are exact sums, so the result does not
+    depend on a partition of the points. A round compares the points only with the rows that the last one drew.
+
+    weights: (n,) the count of each point; None: 1 each.
     """
-    from steinhaus import arithmetic
-
     assert isinstance(points, Sampling)
-    chosen = stream.integers(1, points.n)
-    for number in range(_ROUNDS):
-        run = Run(("k-means||", number), points.rows(chosen))
-        (tally,) = points.assign([run])
-        cost = arithmetic.inertia(
-            points.totals.squares, tally.sums, tally.counts, run.centroids, points.grid.offset, points.grid.step
-        )
-        drawn = points.sample(run, _OVER * k / cost, int(stream.raw(1)[0])) if cost > 0 else chosen[:0]
-        points.forget(run.key)
-        chosen = np.concatenate([chosen, drawn])
+    nearest = points.nearest(weights)
+    chosen = more = np.array([first_row(points.n, stream, weights)], np.int64)
+    for _ in range(_ROUNDS):
+        potential = nearest.add(more)
+        if not potential:
+            more = chosen[:0]
+            break
+        factor = float(min(Fraction(_OVER * k) / potential, _LARGEST))
+        more = nearest.draw(factor, int(stream.raw(1)[0]))
+        chosen = np.concatenate([chosen, more])
     if len(chosen) <= k:
-        rest = np.setdiff1d(stream.distinct(min(2 * k, points.n), points.n), chosen)
-        return points.rows(np.concatenate([chosen, rest[: k - len(chosen)]]))
-    run = Run(("k-means||", _ROUNDS), points.rows(chosen))
-    (tally,) = points.assign([run])
-    points.forget(run.key)
-    return run.centroids[plus_plus(cast(Points, _Few(run.centroids)), k, stream, tally.counts)]
+        return points.rows(np.concatenate([chosen, _others(points.n, chosen, k - len(chosen), stream, weights)]))
+    if len(more):
+        nearest.add(more)
+    with closing(nearest.few()) as few:
+        return few.rows(plus_plus(few, k, stream, nearest.sizes()))
 
 
-@dataclass(frozen=True)
-class _Few:
-    """A few rows in memory, as `plus_plus` needs them. Distances are summed in the order of the features."""
-
-    x: Float64  # (n, d)
-
-    @property
-    def n(self) -> int:
-        return len(self.x)
-
-    def squared_distances(self, indices: Int64, below: Float64 | None = None) -> Float64:
-        """See `Points.squared_distances`."""
-        out = np.zeros((len(indices), self.n))
-        for column in self.x.T:
-            out += np.square(column - column[indices, np.newaxis])
-        return out
+def _others(n: int, chosen: Int64, m: int, stream: Stream, weights: Int64 | None) -> Int64:
+    """Draw m of n rows that are not chosen, (m,) int64. chosen: (c,); weights: (n,)."""
+    if weights is not None:
+        return _distinct(weights, m, stream, chosen)
+    return np.setdiff1d(stream.distinct(min(2 * (len(chosen) + m), n), n), chosen)[:m]
 
 
 def integers_of(distances: Float64, largest: float | None = None) -> Int64:

@@ -62,11 +62,9 @@ class Place:
             say(f"{len(client.nthreads())} workers with {threads} threads at {client.scheduler.address}.")
 
             def there(rows: Any, *, threads: int | None = None, weights: Any = None) -> Any:
-                from steinhaus.engines.cluster.points import spread
+                from steinhaus.engines import spread
 
-                if weights is not None:
-                    raise DataError("Workers cannot use weights yet. Leave out --weights, or the workers.")
-                return self._noted(spread(rows, client))
+                return self._noted(spread(rows, client, weights=weights))
 
             yield there
 

@@ -47,9 +47,7 @@ if TYPE_CHECKING:
 @click.option(
     "--init",
     type=click.Choice(["random", "k-means++", "k-means||", "hierarchical"]),
-    default="random",
-    show_default=True,
-    help="The starts.",
+    help="The starts. [default: random; k-means|| on disk and on clusters]",
 )
 @click.option(
     "--tol",
@@ -158,7 +156,8 @@ def study(
 
         from steinhaus.study.run import run_study
 
-        folder = opened.folder = wanted.folder(images) if out is None else Path(out).expanduser()
+        settled = wanted.settled(images, on_cluster=place.is_cluster)
+        folder = opened.folder = settled.folder(images) if out is None else Path(out).expanduser()
         stages.ended("name the study")
 
         about = [] if quiet or as_json else described(images, wanted)
@@ -171,8 +170,8 @@ def study(
 
         with place.opened(watch.say) as choose:
             how: dict[str, Any] = {"break_lock": break_lock, "choose": choose, "assignments": assignments}
-            how["command"] = arguments.command(source or images.name, reading, wanted.settled(images).plan(), features)
-            result = run_study(wanted, images, folder, told, **how)
+            how["command"] = arguments.command(source or images.name, reading, settled.plan(), features)
+            result = run_study(wanted, images, folder, told, on_cluster=place.is_cluster, **how)
         pages = draw(result, folder, helper=helper)
         stages.ended("draw the report")
     _show(result, folder, pages, as_json=as_json)

@@ -135,7 +135,7 @@ def opened(
     Raises
     ------
     DataError
-        Points or weights are not finite; or there are weights, and the points are not in memory.
+        Points or weights are not finite.
     """
     points = choose(x, k=k, threads=threads) if weights is None else weighted(x, weights, k=k, threads=threads)
     try:
@@ -166,11 +166,16 @@ def weighted(
     import numpy as np
 
     from steinhaus.engines.exact.weighing import weigh
-    from steinhaus.errors import DataError
 
-    if is_collection(x) or is_stored(x):
-        raise DataError("Weights need points in memory. Leave the weights out, or load the points.")
     put = weigh(weights)
+    if is_collection(x):
+        from steinhaus.engines.cluster.points import DaskPoints
+
+        return DaskPoints(x, weights=put)
+    if is_stored(x):
+        from steinhaus.engines.stream.points import BlockPoints
+
+        return BlockPoints(x.source, take=x.take, weights=put, threads=threads, memory=memory)
     if is_sparse(x):
         from steinhaus.engines.sparse.points import SparsePoints
 
@@ -185,6 +190,24 @@ def weighted(
     from steinhaus.engines.exact.weighted import WeightedPoints
 
     return WeightedPoints(points, x, put, threads=threads)
+
+
+def spread(rows: Any, client: Any = None, *, weights: Float64 | None = None) -> Points:
+    """Bring points, an array or pixels on disk, to the workers of a cluster.
+
+    Parameters
+    ----------
+    rows
+        (n, d); see `cluster.points.spread`.
+    client
+        The cluster; None: the current `distributed.Client`.
+    weights
+        (n,) at least 0, not all 0; None: 1 each.
+    """
+    from steinhaus.engines.cluster import points
+    from steinhaus.engines.exact.weighing import weigh
+
+    return points.spread(rows, client, weigh(weights))
 
 
 def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) -> Int32:

@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import _check_sample_weight, assert_all_finite
 
+from steinhaus.engines import is_collection, is_stored
 from steinhaus.errors import DataError
 from steinhaus.points import Float64
 
@@ -40,6 +41,13 @@ def check_enough(x: Any, n_clusters: int) -> None:
         raise ValueError(
             f"n_samples={x.shape[0]} should be >= n_clusters={n_clusters}. Give more rows, or ask for fewer clusters."
         )
+
+
+def init_for(init: Any, x: Any) -> str:
+    """The name of the start, "function" or "array". The place of the rows decides "auto"."""
+    if isinstance(init, str):
+        return init if init != "auto" else "k-means||" if is_collection(x) or is_stored(x) else "k-means++"
+    return "function" if callable(init) else "array"
 
 
 def restarts_of(estimator: Any, several: int) -> int:
@@ -73,10 +81,12 @@ def checked_start(start: ArrayLike, k: int, d: int) -> Float64:
     return rows
 
 
-def checked_weights(sample_weight: ArrayLike | None, x: Any) -> Float64 | None:
-    """The weights as (n,) float64, at least 0; None for None."""
+def checked_weights(sample_weight: Any, x: Any) -> Float64 | None:
+    """The weights as (n,) float64, at least 0; None for None. A Dask array of weights is computed."""
     if sample_weight is None:
         return None
+    if is_collection(sample_weight):
+        sample_weight = sample_weight.compute()
     weights: Float64 = _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
     return weights
 

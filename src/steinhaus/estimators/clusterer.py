@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,7 +22,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from steinhaus.engines import distances, is_collection, labelled, nearest, opened
+from steinhaus.engines import distances, is_collection, is_stored, labelled, nearest, opened
 from steinhaus.errors import DataError
 from steinhaus.estimators.checking import centroid_dtype, checked_weights, named_by_scikit_learn
 from steinhaus.points import Float64, Int32, Int64, LabelsArray, Points, Run, offers
@@ -123,6 +123,8 @@ class Clusterer(
         self._check_is_fitted()
         if is_collection(X):
             raise DataError("Transform a Dask collection block by block: X.map_blocks(kmeans.transform).")
+        if is_stored(X):
+            raise DataError("Transform stored rows in pieces: kmeans.transform(X[:1000]).")
         x = self._validated(X, reset=False)
         return distances(x, self._centroids(), threads=self._threads).astype(centroid_dtype(x), copy=False)
 
@@ -196,8 +198,9 @@ class Clusterer(
     def _validated(self, X: ArrayLike, *, reset: bool, finite: bool = True) -> Any:
         """X (n, d) as a C-contiguous array or CSR matrix of a type that the engines read. It is copied only if needed.
 
-        Dask collections become Dask arrays with known chunks. If `finite` is false, arrays are not searched for values
-        that are not finite, because the engine does that: see `named_by_scikit_learn`.
+        Dask collections become Dask arrays with known chunks, and stored images stored rows. If `finite` is false,
+        arrays are not searched for values that are not finite, because the engine does that: see
+        `named_by_scikit_learn`.
         """
         if type(X) is np.ndarray and self._needs_no_change(X, reset=reset):
             if finite:
@@ -206,6 +209,11 @@ class Clusterer(
                 self.n_features_in_ = X.shape[1]
                 self.__dict__.pop("feature_names_in_", None)
             return X
+        if is_stored(X):
+            rows = cast(Any, X).reshape(len(cast(Any, X)), -1)
+            _check_feature_names(self, rows, reset=reset)
+            _check_n_features(self, rows, reset=reset)
+            return rows
         if is_collection(X):
             from steinhaus.engines.cluster.arrays import collected
 

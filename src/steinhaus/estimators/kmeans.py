@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass
 from functools import partial
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +22,7 @@ from steinhaus.estimators.checking import (
     check_enough,
     checked_start,
     checked_weights,
+    init_for,
     named_by_scikit_learn,
     restarts_of,
     seed_of,
@@ -29,6 +30,7 @@ from steinhaus.estimators.checking import (
 from steinhaus.estimators.clusterer import Clusterer, Init, assigned, labels_of
 from steinhaus.estimators.listening import Callback, CallbackSupportMixin, Progress
 from steinhaus.points import Fit, Float64, Points, Run, Step, Stop
+from steinhaus.seeding import Init as Seeding
 from steinhaus.seeding import Stream, starts
 
 
@@ -68,9 +70,10 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
     init
         How restarts begin:
 
-        - "k-means++" (default): greedy k-means++ (Arthur and Vassilvitskii, SODA 2007);
+        - "auto" (default): "k-means||" for rows on a cluster or on disk, else "k-means++"; `init_` tells which;
+        - "k-means++": greedy k-means++ (Arthur and Vassilvitskii, SODA 2007);
         - "random": different rows;
-        - "k-means||": for large k, and for rows on a cluster (Bahmani et al., PVLDB 2012);
+        - "k-means||": six passes over the rows for any k (Bahmani et al., PVLDB 2012);
         - "hierarchical": for thousands of clusters. A sample is split into about sqrt(n_clusters) coarse clusters, and
           each of these into its share. The iterations that follow are exact and use all rows;
         - an (n_clusters, n_features) array;
@@ -119,6 +122,8 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
         The number of iterations of the best restart, without refining.
     inertia_history_ : (n_iter,) float64
         Inertia after each iteration of the best restart.
+    init_ : str
+        How the restarts began: the name of the start, never "auto"; "array" or "function" if one was given.
     stop_reason_ : Stop
         The reason why the best restart, or the last iterations of refining, ended. `stop_reason_.value` is a sentence.
     runs_ : list of Restart
@@ -149,7 +154,7 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_clusters": [Interval(Integral, 1, None, closed="left")],
-        "init": [StrOptions({"k-means++", "random", "k-means||", "hierarchical"}), callable, "array-like"],
+        "init": [StrOptions({"auto", "k-means++", "random", "k-means||", "hierarchical"}), callable, "array-like"],
         "n_init": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
@@ -166,6 +171,7 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
 
     _project: Callable[[Float64], Float64] | None = None  # applied to the means (k, d) after each update
     inertia_history_: Float64
+    init_: str
     stop_reason_: Stop
     runs_: list[Restart]
     refine_: list[Step]
@@ -174,7 +180,7 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
         self,
         n_clusters: int = 8,
         *,
-        init: Init = "k-means++",
+        init: Init = "auto",
         n_init: int | str = "auto",
         max_iter: int = 300,
         tol: float = 1e-4,
@@ -209,15 +215,17 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : (n, n_features) array-like, sparse matrix, Dask array or data frame
+        X : (n, n_features) array-like, sparse matrix, Dask array or data frame, or stored rows
             Rows to cluster, finite. Integers and floats keep their type, and CSR stays sparse. A Dask collection stays
-            on the workers of the current `distributed.Client`; its labels stay there, too, as a Dask array.
+            on the workers of the current `distributed.Client`; its labels stay there, too, as a Dask array. Stored
+            rows, `open_images(path, stored=True).rows`, are read from disk once per iteration.
         y
             Ignored.
         sample_weight : (n,) array-like, optional
             The weights: at least 0, not all 0. Default: every row has weight 1. They weight means, inertia and the
             drawing of starts. Whole numbers are exact: a row of weight 2 counts as two rows. Other weights are rounded
-            to a multiple of 2^-46 of their sum or 2^-20 of the smallest, whichever is finer.
+            to a multiple of 2^-46 of their sum or 2^-20 of the smallest, whichever is finer. With a Dask collection, a
+            Dask array is accepted, too; all weights are brought to this process, 8 bytes per row.
 
         Returns
         -------
@@ -264,7 +272,7 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
     def _check_against(self, x: Any) -> None:
         """Check the parameters against the points, and set the number of restarts."""
         check_enough(x, self.n_clusters)
-        self._n_init = restarts_of(self, 10)
+        self._n_init, self.init_ = restarts_of(self, 10), init_for(self.init, x)
         if self.refine is None and (self.refine_steps is not None or self.refine_time is not None):
             raise ValueError(
                 "refine_steps and refine_time limit how long refining takes, but refine is None. Set "
@@ -287,11 +295,11 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
             for restart in range(self._n_init):
                 stream = Stream(seed, self.n_clusters, restart)
                 counts = points.totals.draws
-                if init == "hierarchical":
+                if self.init_ == "hierarchical":
                     part = partial(opened_rows, points, x, weights=weights, threads=self._threads)
                     yield hierarchical(points, self.n_clusters, stream, part, weights=counts)
                 else:
-                    yield starts(points, self.n_clusters, init, stream, weights=counts)
+                    yield starts(points, self.n_clusters, cast(Seeding, self.init_), stream, weights=counts)
         elif callable(init):
             random = check_random_state(self.random_state)
             for _ in range(self._n_init):
@@ -337,6 +345,7 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
     def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         plain, arrays = super()._state()
         plain["stop_reason_"] = self.stop_reason_.name
+        plain["init_"] = self.init_
         plain["runs_"] = [[list(run.inertia_history), run.inertia, run.stop_reason.name] for run in self.runs_]
         if self.refine_:
             plain["refine_"] = [list(astuple(step)) for step in self.refine_]
@@ -351,6 +360,7 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
             Restart(tuple(map(float, told)), len(told), float(cost), Stop[reason])
             for told, cost, reason in plain["runs_"]
         ]
+        self.init_ = str(plain.get("init_", self.init if isinstance(self.init, str) else "array"))
         self.inertia_history_, self.stop_reason_, self.runs_ = history, Stop[plain["stop_reason_"]], runs
         self.refine_ = [
             Step(int(added), float(cost), bool(kept), int(iterations), float(seconds))

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from steinhaus.engines import is_collection, unit_rows
+from steinhaus.engines import is_collection, is_stored, unit_rows
+from steinhaus.errors import DataError
 from steinhaus.estimators.kmeans import KMeans
 from steinhaus.points import Float64
 
@@ -40,6 +41,10 @@ refine_steps, refine_time
     """
 
     def _validated(self, X: ArrayLike, *, reset: bool, finite: bool = True) -> Any:
+        if is_stored(X):
+            raise DataError(
+                "Stored rows keep their length. Scale them to length 1 and use KMeans, or give a Dask array."
+            )
         return unit(super()._validated(X, reset=reset), threads=self._threads)
 
     def _checked_start(self, start: ArrayLike, x: Any) -> Float64:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from steinhaus.engines import batches, counts_of, is_collection, opened
+from steinhaus.engines import batches, counts_of, is_collection, is_stored, opened
 from steinhaus.errors import DataError
 from steinhaus.points import Float64, Int64, Run
 from steinhaus.seeding import Stream
@@ -36,12 +36,14 @@ class Supply:
     Raises
     ------
     DataError
-        If a point is not finite, or x is a Dask collection.
+        If a point is not finite, or x is a Dask collection or stored.
     """
 
     def __init__(self, x: Any, weights: Float64 | None, threads: int | None) -> None:
         if is_collection(x):
             raise DataError("Learn from a Dask collection block by block: partial_fit(block.compute()).")
+        if is_stored(x):
+            raise DataError("Learn from stored rows in pieces: partial_fit(X[:1000]).")
         counts = counts_of(weights)  # None also if all weights are 1
         self.x, self.weights, self._threads = x, None if counts is None else weights, threads
         self._ends = None if counts is None else np.cumsum(counts)

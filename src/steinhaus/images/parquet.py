@@ -21,7 +21,7 @@ from steinhaus.images.collection import Beside, Images, Skipped, checked_weights
 from steinhaus.images.columns import Wanted
 from steinhaus.images.encoded import Encoded, decode_all
 from steinhaus.images.files import damage_named, shown, source_name
-from steinhaus.images.limits import Limits, raised
+from steinhaus.images.limits import Limits
 from steinhaus.images.parquet_files import check_sizes, column, layout_of, opened, read_group, shards, texts
 from steinhaus.images.parquet_layout import Layout
 from steinhaus.images.parquet_store import ParquetStore
@@ -30,7 +30,7 @@ from steinhaus.images.pictures import Look
 from steinhaus.images.pixels import as_pixels
 from steinhaus.images.progress import Progress
 from steinhaus.images.staying import stored_images
-from steinhaus.wording import either, option
+from steinhaus.wording import option
 
 _CERTAIN = 10  # with at least so many rows, a text column without repeats holds names, not labels
 
@@ -73,7 +73,7 @@ def read(
     mode, size, fit, background
         For encoded pictures: see `folder.read`.
     weights
-        The column of weights, by name or number. Default: no weights. Needs the values in memory.
+        The column of weights, by name or number. Default: no weights. They are read into memory, 8 bytes each.
 
     Raises
     ------
@@ -126,12 +126,8 @@ def read(
             return made
         hints = [*of_table.words_about(names, made.pixels), of_table.apart(names, made.pixels)]
         return replace(made, notes=(*made.notes, *(hint for hint in hints if hint is not None)))
-    if layout.weight is not None:
-        raise DataError(
-            f"{shown(path)}: weights need the values in memory. Leave the weights out, or "
-            f"{either('stored=False', 'give neither --memory nor --workers') if stored else raised('memory', '...')}."
-        )
-    return replace(stored_images(store, image, labelled, **given), beside=_beside(pairs, layout, (), limits))
+    made = replace(stored_images(store, image, labelled, **given), beside=_beside(pairs, layout, (), limits))
+    return made if layout.weight is None else _with_weights(made, column(files, layout.weight, "a weight"))
 
 
 def _beside(

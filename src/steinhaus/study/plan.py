@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from steinhaus.canonical import canonical
+from steinhaus.engines import is_stored
 from steinhaus.errors import PlanError
 from steinhaus.features.asked import features_of
 from steinhaus.wording import option
@@ -42,7 +43,7 @@ class Plan:
     k: Iterable[int] = (5, 7, 10, 12)
     restarts: int = 5
     max_iter: int = 300
-    init: Literal["random", "k-means++", "k-means||", "hierarchical"] | Starts = "random"
+    init: Literal["random", "k-means++", "k-means||", "hierarchical"] | Starts | None = None
     tol: float = 0.0
     train: float | int | Literal["given"] | None = None
     seed: int = 0
@@ -64,7 +65,7 @@ class Plan:
             "k": ks,
             "restarts": restarts,
             "max_iter": _whole("max_iter", self.max_iter, 1),
-            "init": _init(self.init, ks, restarts),
+            "init": None if self.init is None else _init(self.init, ks, restarts),
             "tol": _tol(self.tol),
             "train": None if self.train is None else _train(self.train),
             "seed": _whole("seed", self.seed, 0),
@@ -95,7 +96,7 @@ class Plan:
 
         Features are not part of the plan: they belong to the data.
         """
-        init = self.init if isinstance(self.init, str) else f"given:{_digest_of_starts(self.init)}"
+        init = self.init if isinstance(self.init, str | None) else f"given:{_digest_of_starts(self.init)}"
         return {
             **({} if self.val is None else {"val": self.val}),
             **({} if self.scale == "none" else {"scale": self.scale}),
@@ -110,19 +111,22 @@ class Plan:
             "seed": self.seed,
         }
 
-    def settled(self, images: Images) -> Self:
-        """The plan with its training part decided. If the plan leaves it open, the images decide.
+    def settled(self, images: Images, *, on_cluster: bool = False) -> Self:
+        """The plan with its training part and its starts decided, if the plan leaves them open.
 
         Parameters
         ----------
         images
-            The images of the study.
+            The images of the study. They decide the training part.
+        on_cluster
+            Whether the points are on a cluster. It decides the starts: see `usual_init`.
         """
         from steinhaus.images.splitting import usual_train, usual_val
 
+        init = usual_init(images, on_cluster=on_cluster) if self.init is None else self.init
         train = usual_train(images) if self.train is None else self.train
         val = usual_val(images) if self.val is None and train == "given" and images.given_val else self.val
-        return replace(self, train=cast("float | int | Literal['given']", train), val=val)
+        return replace(self, train=cast("float | int | Literal['given']", train), val=val, init=cast(Any, init))
 
     def digest(self, images: Images) -> str:
         """The digest of this plan on these images: 64 hexadecimal digits, the same for the same result.
@@ -132,7 +136,7 @@ class Plan:
         images
             The images of the study.
         """
-        if self.train is None:
+        if self.train is None or self.init is None:
             return self.settled(images).digest(images)
         of_images, of_vectors = _digests(images)
         data: dict[str, Any] = {
@@ -155,6 +159,11 @@ class Plan:
         """
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", images.name).strip(".-") or "images"
         return Path("studies") / f"{name}-{self.digest(images)[:8]}"
+
+
+def usual_init(images: Images, *, on_cluster: bool) -> str:
+    """The start if none is given: "k-means||" for images on disk or on a cluster, else "random"."""
+    return "k-means||" if on_cluster or is_stored(images.points) else "random"
 
 
 def _digests(images: Images) -> tuple[str, str | None]:

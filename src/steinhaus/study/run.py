@@ -29,12 +29,12 @@ from steinhaus.study.folders import finished, open_folder, refuse_another, refus
 from steinhaus.study.lock import Lock
 from steinhaus.study.machine import machine, versions
 from steinhaus.study.memory import Memory
-from steinhaus.study.plan import Plan
+from steinhaus.study.plan import Plan, Starts
 from steinhaus.study.record import SCHEMA, BestRecord, StudyRecord
 from steinhaus.study.result import StudyResult
 from steinhaus.study.space import Space
 from steinhaus.study.store import Folder, Store
-from steinhaus.wording import option
+from steinhaus.wording import either
 
 if TYPE_CHECKING:
     from steinhaus.images import Images, Progress, Split
@@ -59,11 +59,13 @@ def run_study(
     choose: Choose | None = None,
     assignments: Literal["csv", "parquet"] = "csv",
     command: str | None = None,
+    on_cluster: bool = False,
     progress: Progress | None = None,
 ) -> StudyResult:
     """Run a study. See `Study.run`.
 
-    `choose` makes the engine of an (n, d) array, as `engine` does. `command` is kept in the record.
+    `choose` makes the engine of an (n, d) array, as `engine` does; `on_cluster` tells whether that is on a cluster.
+    `command` is kept in the record.
     """
     path = None if out is None else Path(out)
     notes: list[str] = []
@@ -71,7 +73,9 @@ def run_study(
         known = len(images.notes)
         images = with_features(images, study.features, None if path is None else beside(path), progress=progress)
         notes = list(images.notes[known:])
-    study = study.settled(images)
+    left_open, study = study.init is None, study.settled(images, on_cluster=on_cluster)
+    if left_open and study.init == "k-means||":
+        notes.append(_told_of_starts(on_cluster))
     if path is not None and (done := finished(path, study.digest(images))) is not None:
         if watch:
             watch(events.Finished(len(done.record.runs), from_disk=True))
@@ -102,6 +106,13 @@ def run_study(
     return StudyResult(folder.record, folder, out=path, split=partial(_as_it_is, split))
 
 
+def _told_of_starts(on_cluster: bool) -> str:
+    """The message about starts that the plan leaves open."""
+    other = either('init="random" and init="k-means++" choose', "--init random and --init k-means++ choose")
+    where = "are on a cluster" if on_cluster else "stay on disk"
+    return f"k-means|| chooses the starts, because the points {where}. {other} other starts."
+
+
 def engine(rows: Any, *, threads: int | None = None, weights: Float64 | None = None) -> Points:
     """The engine for points (n, d) on this machine; weights: (n,)."""
     if weights is None:
@@ -126,12 +137,7 @@ def check_fit(study: Plan, split: Split) -> None:
         raise PlanError(
             f"Every K must be at most the number of training images, {n}, but the plan has K = {study.ks[-1]}."
         )
-    if study.init == "k-means||" and split.train.weights is not None:
-        raise PlanError(
-            f"{option('init', repr(study.init))} does not work with weights yet. Use "
-            f"{option('init', repr('k-means++'))}."
-        )
-    if isinstance(study.init, str):
+    if study.init is None or isinstance(study.init, str):
         return
     whole = np.issubdtype(split.train.pixels.dtype, np.integer) and split.train.features is None
     for k, starts in study.init.items():
@@ -259,7 +265,7 @@ class _Session:
             return hierarchical(points, k, stream, part, weights=self._draws(points))
         if isinstance(self.study.init, str):
             return seeding.starts(points, k, self.study.init, stream, weights=self._draws(points))
-        start = cast("NDArray[np.float64]", self.study.init[k][restart])
+        start = cast("NDArray[np.float64]", cast(Starts, self.study.init)[k][restart])
         data = self.store.record.data
         if data.features is not None:
             return start * data.unit

@@ -31,10 +31,10 @@ class Study(Plan):
     max_iter
         The most iterations per run. Default 300.
     init
-        How runs start: "random" (different training images; the default), "k-means++" (greedy, as in scikit-learn),
-        "k-means||" (for images on disk or on a cluster), "hierarchical" (two levels, for K in the thousands), or the
+        How runs start: "random" (different training images), "k-means++" (greedy, as in scikit-learn), "k-means||" (the
+        same in six passes over the images, for any K), "hierarchical" (two levels, for K in the thousands), or the
         starts themselves: a mapping from each K to `restarts` arrays of shape (K, d) or (K, *image shape), in the units
-        of `StudyResult.centroids`.
+        of `StudyResult.centroids`. Default: "k-means||" if the images stay on disk or are on a cluster, else "random".
     tol
         A run ends when the squared shift of its centroids is at most `tol` times the mean variance of the features, as
         in scikit-learn. Default 0: a run ends when no centroid moves.

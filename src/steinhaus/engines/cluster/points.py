@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import dask
@@ -22,14 +23,17 @@ from steinhaus.engines.cluster.ahead import Ahead
 from steinhaus.engines.cluster.arrays import collected, grouped, stretches
 from steinhaus.engines.cluster.connection import Cluster
 from steinhaus.engines.cluster.tasks import Speed
+from steinhaus.engines.dense.part import few_points
 from steinhaus.engines.dense.policy import Policy
 from steinhaus.engines.exact import parts
 from steinhaus.engines.exact.grid import Ranges, are_integers, grid_of
 from steinhaus.engines.exact.held import no_labels
+from steinhaus.engines.exact.weighing import Weights
 from steinhaus.jit.target import takes_bytes
-from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally, Totals
+from steinhaus.points import Float64, Grid, Int32, Int64, Nearest, Points, Run, Tally, Totals
 
 _FAN = 8  # tallies that one task adds up, or this process
+_LARGE = {"distributed.admin.large-graph-warning-threshold": "1 TB"}  # for graphs that carry data on purpose
 _LIGHT = 2**20  # bytes: arguments that would take more in all tasks of a pass are sent once, and shared by workers
 
 
@@ -43,6 +47,8 @@ class DaskPoints:
         so. The array is computed once and stays on the workers.
     layout
         Which points the chunks hold, if x is made of parts of a source; None: the points are the rows of x.
+    weights
+        The weights of the points; None: 1 each. Each worker gets those of its parts.
     client
         The cluster; None: the current `distributed.Client`.
 
@@ -54,7 +60,14 @@ class DaskPoints:
         There is no client; or workers, or the scheduler, are lost and don't come back.
     """
 
-    def __init__(self, x: Any, *, layout: parts.Layout | None = None, client: Client | None = None) -> None:
+    def __init__(
+        self,
+        x: Any,
+        *,
+        layout: parts.Layout | None = None,
+        weights: Weights | None = None,
+        client: Client | None = None,
+    ) -> None:
         self._cluster = Cluster(client)
         self._client = self._cluster.client
         self.notes: list[str] = []
@@ -65,16 +78,19 @@ class DaskPoints:
             layout = parts.Layout(np.cumsum([0, *x.chunks[0]]))
         self._layout = layout
         self.n, self.d = self._layout.n, int(x.shape[1])
-        self._kind = np.dtype(x.dtype)
+        self.kind = np.dtype(x.dtype)
         self._token = f"steinhaus-{uuid.uuid4().hex[:12]}"
         self._asked = 0
         self._last: dict[Hashable, Run] = {}
         persisted = self._client.persist(x.map_blocks(np.ascontiguousarray, dtype=x.dtype))
-        self._blocks = self._cluster.kept = _futures(persisted, self._client)
+        self._blocks, weights = _futures(persisted, self._client), weights or Weights(None)
+        if weights.counts is not None:
+            self._blocks = self._weighed(weights)
+        self._cluster.kept = self._blocks
         self._share = -(-len(self._blocks) // max(1, len(self._cluster.workers)))
         self._grid: Grid | None = None  # until it is known
         self.grid = self._grid = grid_of(x.dtype, self._ranges(x.dtype), self.d)
-        self.totals: Totals = parts.totals(self._results(tasks.measure, None))
+        self.totals: Totals = parts.totals(self.results(tasks.measure, None), self.grid, weights)
         self._ahead = Ahead(
             self._cluster,
             self._blocks,
@@ -92,7 +108,7 @@ class DaskPoints:
         wanted = parts.empties(tallies)
         if wanted:
             asked = [(runs[place], empty) for place, empty in wanted.items()]
-            of_parts = self._results(tasks.farthest, asked)
+            of_parts = self.results(tasks.farthest, asked)
             for row, (place, empty) in enumerate(wanted.items()):
                 far = [self._whole(part, *of_part[row]) for part, of_part in enumerate(of_parts)]
                 tallies[place] = replace(tallies[place], farthest=parts.farthest(far, empty))
@@ -115,22 +131,23 @@ class DaskPoints:
     def squared_distances(self, indices: Int64, below: Float64 | None = None) -> Float64:
         """See `Points.squared_distances`. The whole table is brought to this process."""
         out = np.empty((len(indices), self.n))
-        for part, found in enumerate(self._results(tasks.distances, self.rows(indices))):
+        for part, found in enumerate(self.results(tasks.distances, self.rows(indices))):
             out[:, self._layout.members(part)] = found
         return out
 
-    def sample(self, run: Run, factor: float, seed: int) -> Int64:
-        """See `seeding.Sampled`."""
+    def nearest(self, weights: Int64 | None) -> Nearest:
+        """See `Sampling.nearest`. The workers have the weights already."""
+        return _NearestRows(self)
+
+    def spans(self) -> list[Any]:
+        """The numbers of each part's points, (m,); or the first one and the end, if they are consecutive."""
         members = [self._layout.members(part) for part in range(len(self._layout))]
-        spans = [span if len(span) < int(span[-1] - span[0]) + 1 else (span[0], span[-1] + 1) for span in members]
-        asked = (self._run(run.key), factor, seed)
-        drawn = self._cluster.results(lambda: self._each(tasks.sample, asked, spans))
-        return np.sort(np.concatenate(drawn))
+        return [span if len(span) < int(span[-1] - span[0]) + 1 else (span[0], span[-1] + 1) for span in members]
 
     def labels(self, key: Hashable) -> Int32:
         """See `Points.labels`. They are brought to this process; `labels_array` leaves them on the workers."""
         out = np.empty(self.n, np.int32)
-        for part, found in enumerate(self._results(tasks.labels, self._run(key))):
+        for part, found in enumerate(self.results(tasks.labels, self._run(key))):
             out[self._layout.members(part)] = found
         return out
 
@@ -167,12 +184,12 @@ class DaskPoints:
             The results of `work`, part by part.
         """
         owns = [own(part, self._layout.members(part)) for part in range(len(self._layout))]
-        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):  # a few bytes a point
+        with dask.config.set(_LARGE):  # a few bytes a point
             return self._cluster.results(lambda: self._each(tasks.with_labels, (runs, work), owns))
 
     def explain(self, k: int, runs: int = 1) -> str:
         """See `Points.explain`."""
-        largest, kind = int(self._layout.sizes.max()), self._kind
+        largest, kind = int(self._layout.sizes.max()), self.kind
         policy = Policy(largest, self.d, 2**62, "auto", takes_bytes(kind), are_integers(kind))
         return (
             f"{len(self._blocks)} parts on {len(self._cluster.workers)} workers. Each worker labels its own parts, "
@@ -205,7 +222,7 @@ class DaskPoints:
     def _ranges(self, dtype: np.dtype[Any]) -> Ranges | None:
         if are_integers(dtype):
             return None
-        return parts.checked(self._results(tasks.spread, None), self._layout, "row")
+        return parts.checked(self.results(tasks.spread, None), self._layout, "row")
 
     def _whole(self, part: int, pairs: Int64, distances: Float64) -> parts.Far:
         """Replace places in a part, in pairs (e, 2), by the numbers of the points; distances: (e,)."""
@@ -216,9 +233,15 @@ class DaskPoints:
             raise no_labels(key)
         return self._last[key]
 
-    def _results(self, task: Callable[..., Any], what: Any) -> list[Any]:
+    def results(self, task: Callable[..., Any], what: Any, *own: Sequence[Any]) -> list[Any]:
         """The results of a task on every part."""
-        return self._cluster.results(lambda: self._each(task, what))
+        return self._cluster.results(lambda: self._each(task, what, *own))
+
+    def _weighed(self, weights: Weights) -> list[Future]:
+        """The parts with their weights, on the workers."""
+        of_parts = [weights.of(self._layout.members(part)) for part in range(len(self._layout))]
+        with dask.config.set(_LARGE):
+            return self._client.map(tasks.weighed, self._blocks, of_parts, pure=False)  # type: ignore[no-any-return]
 
     def _each(self, task: Callable[..., Any], what: Any, *own: Sequence[Any], weight: int = _LIGHT) -> list[Future]:
         """Start a task on every part, on the worker that holds it.
@@ -246,7 +269,36 @@ class DaskPoints:
         return futures
 
 
-def spread(rows: Any, client: Client | None = None) -> DaskPoints:
+class _NearestRows:
+    """Implements `Nearest`. The workers keep the distances.
+
+    A worker that has lost them, or that takes over a part, starts again from all rows.
+    """
+
+    def __init__(self, points: DaskPoints) -> None:
+        self._points, self._key = points, uuid.uuid4().hex
+        self._rows = np.empty((0, points.d))
+
+    def add(self, indices: Int64) -> Fraction:
+        """See `Nearest.add`."""
+        self._rows = np.concatenate([self._rows, self._points.rows(indices)])
+        return sum(self._points.results(tasks.near, (self._key, self._rows)), Fraction(0))
+
+    def draw(self, factor: float, seed: int) -> Int64:
+        """See `Nearest.draw`."""
+        asked = (self._key, self._rows, factor, seed)
+        return np.sort(np.concatenate(self._points.results(tasks.draw, asked, self._points.spans())))
+
+    def sizes(self) -> Int64:
+        """See `Nearest.sizes`."""
+        return np.sum(self._points.results(tasks.sizes, (self._key, self._rows)), axis=0)  # type: ignore[no-any-return]
+
+    def few(self) -> Points:
+        """See `Nearest.few`. These points are in this process, not on the workers."""
+        return few_points(self._points.kind, None, self._rows)
+
+
+def spread(rows: Any, client: Client | None = None, weights: Weights | None = None) -> DaskPoints:
     """Bring points to the workers of a cluster, a part at a time.
 
     Parameters
@@ -256,11 +308,13 @@ def spread(rows: Any, client: Client | None = None) -> DaskPoints:
         them.
     client
         The cluster; None: the current `distributed.Client`.
+    weights
+        The weights of the rows; None: 1 each.
     """
     cluster = Cluster(client)
     x, layout = stretches(rows, cluster.threads)
-    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):  # the graph carries the array
-        return DaskPoints(x, layout=layout, client=cluster.client)
+    with dask.config.set(_LARGE):  # the graph carries the array
+        return DaskPoints(x, layout=layout, weights=weights, client=cluster.client)
 
 
 def _futures(persisted: Any, client: Client) -> list[Future]:

@@ -14,15 +14,17 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from fractions import Fraction
+from typing import Any, NamedTuple
 
 import numpy as np
 from distributed import get_worker
 from numpy.typing import NDArray
 
-from steinhaus.engines.dense.points import MemoryPoints
-from steinhaus.engines.exact import parts
+from steinhaus.engines.dense.part import Part
+from steinhaus.engines.exact import parts, weighing
 from steinhaus.engines.exact.grid import Ranges, ranges
+from steinhaus.engines.exact.weighing import Weights
 from steinhaus.engines.workers import Workers
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally
@@ -76,7 +78,7 @@ class _Held:
     """The state that a worker keeps of a part."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)  # a task that is started again may run twice at once
-    engine: MemoryPoints | None = None
+    engine: Part | None = None
     keys: set[Hashable] = field(default_factory=set)  # of the runs that the engine may remember
 
 
@@ -85,9 +87,30 @@ _held_lock = threading.Lock()
 _alone = Workers(1)  # Dask has its own threads
 
 
+class Weighed(NamedTuple):
+    """Rows with weights."""
+
+    rows: NDArray[Any]  # (m, d)
+    weights: Weights
+
+
+Block = NDArray[Any] | Weighed
+
+
+def weighed(x: NDArray[Any], weights: Weights) -> Weighed:
+    """A part, x (m, d), with the weights of its rows."""
+    return Weighed(x, weights)
+
+
+def rows_of(block: Block) -> NDArray[Any]:
+    """The rows of a part, (m, d)."""
+    return block.rows if isinstance(block, Weighed) else block
+
+
 @contextmanager
-def _engine(x: NDArray[Any], part: int, asked: Asked) -> Iterator[MemoryPoints]:
+def _engine(block: Block, part: int, asked: Asked) -> Iterator[Part]:
     """The engine of a part, with its state from earlier passes. It borrows the rows, (m, d), from Dask meanwhile."""
+    x = rows_of(block)
     with _held_lock:
         held = _held.setdefault(asked.token, {}).setdefault(part, _Held())
         _held.move_to_end(asked.token)
@@ -97,7 +120,8 @@ def _engine(x: NDArray[Any], part: int, asked: Asked) -> Iterator[MemoryPoints]:
         if held.engine is None:
             limit = get_worker().memory_manager.memory_limit
             memory = None if limit is None else limit // _SHARE // asked.share
-            held.engine = MemoryPoints(x, grid=asked.grid, workers=_alone, memory=memory)
+            weights = block.weights if isinstance(block, Weighed) else Weights(None)
+            held.engine = Part(x, weights, grid=asked.grid, workers=_alone, memory=memory)
         held.engine.lend(x)
         for key in held.keys - set(asked.keys):
             held.engine.forget(key)
@@ -124,23 +148,23 @@ def read(source: Any, first: int, end: int, picks: Int64 | None) -> NDArray[Any]
     return stretch if picks is None else stretch.take(picks, axis=0)
 
 
-def spread(x: NDArray[Any], part: int, asked: Asked) -> Ranges:
+def spread(x: Block, part: int, asked: Asked) -> Ranges:
     """The ranges of the columns of a part, x (m, d)."""
-    return ranges(x, _alone)
+    return ranges(rows_of(x), _alone)
 
 
-def measure(x: NDArray[Any], part: int, asked: Asked) -> parts.Sums:
+def measure(x: Block, part: int, asked: Asked) -> parts.Sums:
     """The totals of a part, x (m, d)."""
     with _engine(x, part, asked) as engine:
-        return engine.totals.sums, engine.squares, engine.n
+        return engine.sums
 
 
-def assign(x: NDArray[Any], part: int, asked: Asked) -> Found:
+def assign(x: Block, part: int, asked: Asked) -> Found:
     """The tallies of a part, x (m, d), for some runs."""
     began = time.perf_counter()
     with _engine(x, part, asked) as engine:
         tallies = engine.tallies(asked.what)
-    return Found(tallies, {get_worker().address: Speed(len(x), time.perf_counter() - began)})
+    return Found(tallies, {get_worker().address: Speed(engine.n, time.perf_counter() - began)})
 
 
 def add(found: Sequence[Found]) -> Found:
@@ -157,15 +181,17 @@ def add_speeds(speeds: dict[str, Speed], more: dict[str, Speed]) -> None:
         speeds[worker] = speeds.get(worker, Speed()) + speed
 
 
-def together(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+def together(blocks: Sequence[Block]) -> Block:
     """Put parts, (m, d) each, together."""
-    return np.concatenate(parts)
+    x = np.concatenate([rows_of(block) for block in blocks])
+    weights = [block.weights for block in blocks if isinstance(block, Weighed)]
+    return Weighed(x, weighing.together(weights)) if weights else x
 
 
 class _Recording:
     """An engine for `lloyd` on a worker: it keeps the tallies of every assignment, and forgets no run."""
 
-    def __init__(self, engine: MemoryPoints) -> None:
+    def __init__(self, engine: Part) -> None:
         self._engine = engine
         self.grid, self.totals, self.rows = engine.grid, engine.totals, engine.rows
         self.ahead: dict[Hashable, dict[bytes, Tally]] = {}
@@ -183,7 +209,7 @@ class _Recording:
         """Do nothing: the caller may continue the run."""
 
 
-def advance(x: NDArray[Any], part: int, asked: Asked) -> Advanced:
+def advance(x: Block, part: int, asked: Asked) -> Advanced:
     """The tallies of some runs for several iterations. x: (n, d), all points."""
     runs, steps = asked.what
     began = time.perf_counter()
@@ -191,7 +217,7 @@ def advance(x: NDArray[Any], part: int, asked: Asked) -> Advanced:
         points: Any = _Recording(engine)
         for _ in lloyd(points, runs, max_iter=steps):
             pass
-    return Advanced(points.ahead, get_worker().address, Speed(len(x) * points.passes, time.perf_counter() - began))
+    return Advanced(points.ahead, get_worker().address, Speed(engine.n * points.passes, time.perf_counter() - began))
 
 
 def digest(centroids: Float64) -> bytes:
@@ -199,7 +225,7 @@ def digest(centroids: Float64) -> bytes:
     return hashlib.blake2b(centroids.tobytes(), digest_size=16).digest()
 
 
-def farthest(x: NDArray[Any], part: int, asked: Asked) -> list[parts.Far]:
+def farthest(x: Block, part: int, asked: Asked) -> list[parts.Far]:
     """The points of a part, x (m, d), that are farthest from their centroids: as many as asked for of each run."""
     with _engine(x, part, asked) as engine:
         runs = [run for run, _ in asked.what]
@@ -207,14 +233,14 @@ def farthest(x: NDArray[Any], part: int, asked: Asked) -> list[parts.Far]:
         return [engine.farthest(run, wanted) for run, wanted in asked.what]
 
 
-def labels(x: NDArray[Any], part: int, asked: Asked) -> Int32:
+def labels(x: Block, part: int, asked: Asked) -> Int32:
     """The labels of a part, x (m, d), in a run."""
     with _engine(x, part, asked) as engine:
         _assigned(engine, [asked.what])
         return engine.labels(asked.what.key)
 
 
-def with_labels(x: NDArray[Any], part: int, own: Any, asked: Asked) -> Any:
+def with_labels(x: Block, part: int, own: Any, asked: Asked) -> Any:
     """The result of a function of a part's labels. x: (m, d). See `DaskPoints.with_labels`."""
     runs, work = asked.what
     with _engine(x, part, asked) as engine:
@@ -223,31 +249,41 @@ def with_labels(x: NDArray[Any], part: int, own: Any, asked: Asked) -> Any:
     return work(found, own)
 
 
-def sample(x: NDArray[Any], part: int, span: Any, asked: Asked) -> Int64:
-    """Points of a part, drawn by their distances: see `seeding.Sampled`.
+def near(x: Block, part: int, asked: Asked) -> Fraction:
+    """The potential of a part, x (m, d), once rows are added: see `Nearest.add`."""
+    with _engine(x, part, asked) as engine:
+        return engine.near(*asked.what).potential()
+
+
+def draw(x: Block, part: int, span: Any, asked: Asked) -> Int64:
+    """Points of a part, x (m, d), drawn by their distances: see `Nearest.draw`.
 
     span: the numbers of the part's points, (m,); or the first one and the end, if they are consecutive.
     """
-    run, factor, seed = asked.what
+    key, rows, factor, seed = asked.what
     members = np.arange(*span) if isinstance(span, tuple) else span
     with _engine(x, part, asked) as engine:
-        _assigned(engine, [run])
-        drawn: Int64 = members[parts.chances(seed, members) < factor * engine.own_distances(run)]
-        return drawn
+        return engine.near(key, rows).drawn(factor, seed, members)
 
 
-def distances(x: NDArray[Any], part: int, asked: Asked) -> Float64:
+def sizes(x: Block, part: int, asked: Asked) -> Int64:
+    """The total weight of the points of a part, x (m, d), that are nearest to each row: see `Nearest.sizes`."""
+    with _engine(x, part, asked) as engine:
+        return engine.near(*asked.what).sizes()
+
+
+def distances(x: Block, part: int, asked: Asked) -> Float64:
     """The squared distances of a part's points to some rows, (r, m) float64."""
     with _engine(x, part, asked) as engine:
         return engine.squared_distances_to(asked.what)
 
 
-def pick(x: NDArray[Any], places: Int64) -> Float64:
+def pick(x: Block, places: Int64) -> Float64:
     """Some points of a part: places (p,) -> (p, d)."""
-    return x[places].astype(np.float64)
+    return rows_of(x)[places].astype(np.float64)
 
 
-def _assigned(engine: MemoryPoints, runs: Sequence[Run]) -> None:
+def _assigned(engine: Part, runs: Sequence[Run]) -> None:
     """Assign the runs if the engine does not hold their labels: it was lost, or this is another worker."""
     if not all(engine.knows(run) for run in runs):
         engine.tallies(runs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,15 +18,15 @@ from steinhaus.engines.compact.placing import Placed
 from steinhaus.engines.compact.policy import LIMITS, compared, gapped, ordered, step
 from steinhaus.engines.compact.records import BOX, FEW, TILE, Labels
 from steinhaus.engines.compact.seeding import plus_plus
+from steinhaus.engines.exact.closest import NearestRows, by_distances
 from steinhaus.engines.exact.distances import farthest, own_distances
 from steinhaus.engines.exact.held import no_labels
-from steinhaus.engines.exact.parts import chances
 from steinhaus.engines.exact.rows import dense_rows
 from steinhaus.engines.exact.updating import gone_on, steps_of, update
 from steinhaus.engines.exact.weighing import Weights
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
-from steinhaus.points import Float64, Int32, Int64, Run, Tally
+from steinhaus.points import Float64, Int32, Int64, Nearest, Run, Tally
 from steinhaus.seeding import Stream
 
 
@@ -95,7 +96,10 @@ class CompactPoints:
 
     def squared_distances(self, indices: Int64, below: Float64 | None = None) -> Float64:
         """See `Points.squared_distances`."""
-        rows, wide = self.rows(indices), self._placed.tiles * TILE
+        return self._distances_to(self.rows(indices), below)
+
+    def _distances_to(self, rows: Float64, _below: Float64 | None) -> Float64:
+        wide = self._placed.tiles * TILE
         out, measure = np.empty((len(rows), wide)), kernels.to_rows[self._kind]
         self._workers.each(
             lambda _, first, end: measure(self._placed.lanes, first, end, rows, len(rows), out, wide),
@@ -120,9 +124,14 @@ class CompactPoints:
         self._workers.each(find, self._placed.tiles, at_once)
         return self._placed.rows(held.near.firsts[: self.n]), self._placed.rows(held.near.seconds[: self.n])
 
-    def sample(self, run: Run, factor: float, seed: int) -> Int64:
-        """See `Sampling.sample`."""
-        return np.flatnonzero(chances(seed, np.arange(self.n)) < factor * self._own_distances(run))
+    def nearest(self, weights: Int64 | None) -> Nearest:
+        """See `Sampling.nearest`."""
+
+        def few(rows: Float64) -> CompactPoints:
+            # rows: (m, d)
+            return CompactPoints(rows.astype(self._kind), threads=self._workers.count)
+
+        return NearestRows(self.n, self.rows, partial(by_distances, self._distances_to), few, weights)
 
     def labels(self, key: Hashable) -> Int32:
         """See `Points.labels`."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -12,28 +11,28 @@ from numpy.typing import NDArray
 
 from steinhaus.engines.bounds import bytes as rounding
 from steinhaus.engines.bounds import scores
+from steinhaus.engines.bounds.doubles import SMALLEST
 from steinhaus.engines.dense import labelling, lanes, limited, records, second
 from steinhaus.engines.dense.becoming import become
 from steinhaus.engines.dense.directions import Projected, Reading, arranged, projected
-from steinhaus.engines.dense.policy import Policy, Screen, rounding_pays
+from steinhaus.engines.dense.policy import THRESHOLDS, Policy, Screen, rounding_pays
 from steinhaus.engines.dense.predict import framed
 from steinhaus.engines.dense.preparing import prepare
 from steinhaus.engines.dense.records import BRUTE, FEATURES, RENEW, bytes_of
-from steinhaus.engines.dense.seeding import plus_plus
+from steinhaus.engines.dense.seeding import bring, distances_below, plus_plus
 from steinhaus.engines.dense.state import Batch, batch_of
 from steinhaus.engines.dense.survey import sampled_quantiser, survey, tiles_of
-from steinhaus.engines.exact.distances import all_distances, farthest, nearest_others, own_distances
+from steinhaus.engines.exact.closest import Closest, NearestRows, by_distances
+from steinhaus.engines.exact.distances import all_distances_to, distances_of, farthest, nearest_others
 from steinhaus.engines.exact.grid import are_integers
 from steinhaus.engines.exact.held import no_labels
 from steinhaus.engines.exact.nearest import two_nearest
-from steinhaus.engines.exact.parts import chances
 from steinhaus.engines.exact.rows import dense_rows
 from steinhaus.engines.exact.updating import gone_on, steps_of, update
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
-from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally
+from steinhaus.points import Float64, Grid, Int32, Int64, Nearest, Run, Tally
 
-_STEP = 4096  # points a task, outside passes
 _TASKS = 4  # tasks a worker, in a pass over the points
 _AT_ONCE = 4096  # the most iterations of one call of `advance`
 
@@ -78,7 +77,7 @@ class MemoryPoints:
         self._ends_workers = workers is None
         memory = max(2**30, x.nbytes) if memory is None else memory
         found = survey(x, grid, self._workers)
-        self.grid, self.totals, self._squares = found.grid, found.totals, found.squares
+        self.grid, self.totals, self.squares = found.grid, found.totals, found.squares
         self._lengths, self._frame = found.lengths, found.frame
         self._x = x = found.x
         self._halves = found.halves  # if x are bytes that came as another type
@@ -157,10 +156,7 @@ class MemoryPoints:
 
     def _distances_of(self, labels: Int32, centroids: Float64) -> Float64:
         """The squared distance of each point to the centroid of a label: labels (n,), centroids (k, d) -> (n,)."""
-        distances = np.empty(self.n)
-        rows, measure = Handed(self._framed.rows), own_distances[self._x.dtype]
-        self._workers.each(lambda _, first, end: measure(rows, first, end, labels, centroids, distances), self.n, _STEP)
-        return distances
+        return distances_of(self._framed.rows, labels, centroids, self._workers)
 
     def two_nearest(self, run: Run) -> tuple[Float64, Float64]:
         """See `TwoNearest.two_nearest`."""
@@ -175,9 +171,25 @@ class MemoryPoints:
         second.lower(self._reading(), limits, opened, labels, out, self._tiles_a_task)
         return first, out
 
-    def sample(self, run: Run, factor: float, seed: int) -> Int64:
-        """See `Sampling.sample`."""
-        return np.flatnonzero(chances(seed, np.arange(self.n)) < factor * self.own_distances(run))
+    def nearest(self, weights: Int64 | None) -> Nearest:
+        """See `Sampling.nearest`."""
+
+        def few(rows: Float64) -> MemoryPoints:
+            # rows: (m, d)
+            return MemoryPoints(rows.astype(self._x.dtype), threads=self._workers.count)
+
+        return NearestRows(self.n, self.rows, self.bring, few, weights)
+
+    def bring(self, rows: Float64, closest: Closest) -> None:
+        """Update the nearest of some rows, (m, d)."""
+        if not closest.many:
+            closest.distances[:] = self.squared_distances_to(rows[:1])[0]
+            closest.many = 1
+        pays = len(rows) - closest.many >= THRESHOLDS.rows_added and closest.distances.max() >= SMALLEST
+        if pays and (found := self._seeding(len(rows))) is not None:
+            bring(self._reading(), self._lengths, found, rows, closest)
+        else:
+            by_distances(self.squared_distances_to, rows, closest)
 
     def rows(self, indices: Int64) -> Float64:
         """See `Points.rows`."""
@@ -185,12 +197,16 @@ class MemoryPoints:
 
     def plus_plus(self, k: int, stream: Any, weights: Int64 | None, trials: int) -> Int64:
         """See `Seeding.plus_plus`."""
-        if self._policy.screen == "none" or self._basis.p:
-            return np.empty(0, np.int64)
-        found = self._project(p) if (p := self._policy.directions(k)) and not self._shapeless else None
-        if (found := found or projected(self._reading(), 0)) is None:
+        if (found := self._seeding(k)) is None:
             return np.empty(0, np.int64)
         return plus_plus(self._reading(), self._lengths, found, k, stream, weights, trials)
+
+    def _seeding(self, k: int) -> Projected | None:
+        """The coordinates of the points along directions for choosing k rows; None if all features are faster."""
+        if self._policy.screen == "none" or self._basis.p:
+            return None
+        found = self._project(p) if (p := self._policy.directions(k)) and not self._shapeless else None
+        return found or projected(self._reading(), 0)
 
     def squared_distances(self, indices: Int64, below: Float64 | None = None) -> Float64:
         """See `Points.squared_distances`."""
@@ -198,21 +214,9 @@ class MemoryPoints:
 
     def squared_distances_to(self, chosen: Float64, below: Float64 | None = None) -> Float64:
         """The squared distances of all points to any rows: chosen (m, d) -> (m, n). below: (n,), as in `Points`."""
-        m, out = len(chosen), np.empty((len(chosen), self.n))
         if below is None or self._policy.screen == "none":
-            rows, every = Handed(self._framed.rows), all_distances[self._x.dtype]
-            self._workers.each(lambda _, first, end: every(rows, first, end, chosen, m, out), self.n, _STEP)
-            return out
-        handed = Handed(limited.limited_to(chosen, below, self._lengths, self._frame, self._rates))
-        tiles, bytewise = Handed(self._tiles), self._frame.bytewise
-        scratch = [Handed(records.scratch_of(m, self.d, bytewise)) for _ in range(self._workers.count)]
-        points = Handed(self._framed._replace(quantiser=rounding.NOT_ROUNDED))
-
-        def screen(worker: int, first: int, end: int) -> None:
-            limited.distances_below(points, self._handed_readers, tiles, handed, scratch[worker], first, end, out)
-
-        self._workers.each(screen, self._policy.tiles, self._tiles_a_task)
-        return out
+            return all_distances_to(self._framed.rows, chosen, self._workers)
+        return distances_below(self._reading(), self._lengths, self._rates, chosen, below, self._tiles_a_task)
 
     def labels(self, key: Hashable) -> Int32:
         """See `Points.labels`."""
@@ -250,21 +254,20 @@ class MemoryPoints:
 
     def lend(self, x: NDArray[Any] | None) -> None:
         """Replace the array by another with the same points, (n, d). None: release the array until the next call."""
-        self._x = np.empty((0, self.d), self._x.dtype) if x is None else x.astype(self._x.dtype, copy=False)
+        if x is None:
+            x, self._projected = np.empty((0, self.d), self._x.dtype), None
+        self._x = x.astype(self._x.dtype, copy=False)
         self._framed = self._framed._replace(rows=self._framed.rows._replace(values=self._x))
         self._points = Handed(self._framed)
 
-    @property
-    def squares(self) -> Fraction | int:
-        """`totals.squares` before it is rounded."""
-        return self._squares
+    def allow(self, memory: int) -> None:
+        """Set the most bytes for tables of screens, from the next new runs on."""
+        self._policy = replace(self._policy, memory=memory)
 
     def _look(self) -> None:
         """Update the records for centroids after a change of the frame, the basis or the quantiser."""
         self._rates = scores.rates(self._frame, self._basis)
         self._centroid_frame = Handed(records.centroid_frame_of(self._frame, self._basis, self._framed.quantiser))
-
-    # Runs
 
     def _remember(self, runs: Sequence[Run]) -> Batch:
         """The state of these runs; a new one if any of them is not in it."""

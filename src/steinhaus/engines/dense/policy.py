@@ -23,6 +23,8 @@ class Thresholds(NamedTuple):
     directions: int = 48
     # Products that a tile keeps free for centroids that are added to a run.
     reserve: int = 16
+    # Rows are compared with points by the bounds of seeding if there are at least so many; else by all products.
+    rows_added: int = 64
     # Costs in units of a settled pair: gathering a tile, and a row of its products from all features.
     gathering: float = 30.0
     products: float = 4.5

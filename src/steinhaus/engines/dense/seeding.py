@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from steinhaus.engines.bounds.bytes import NOT_ROUNDED
 from steinhaus.engines.bounds.doubles import SMALLEST
 from steinhaus.engines.bounds.rounding import BYTES
+from steinhaus.engines.bounds.scores import Rates
 from steinhaus.engines.bounds.seeding import halves_below
-from steinhaus.engines.dense import centroids
+from steinhaus.engines.dense import centroids, limited
 from steinhaus.engines.dense import seeding_kernels as kernels
 from steinhaus.engines.dense.directions import Projected, Reading, arranged
 from steinhaus.engines.dense.policy import Capacity
-from steinhaus.engines.dense.records import TILE, centroid_frame_of
+from steinhaus.engines.dense.records import TILE, centroid_frame_of, scratch_of
 from steinhaus.engines.dense.seeding_found import Finds, improved_by
 from steinhaus.engines.dense.seeding_kernels import BLOCK, Search
 from steinhaus.engines.dense.seeding_screen import (
@@ -33,6 +34,7 @@ from steinhaus.engines.dense.seeding_screen import (
 )
 from steinhaus.engines.dense.state import batch_of
 from steinhaus.engines.dense.survey import sampled_quantiser
+from steinhaus.engines.exact.closest import Closest
 from steinhaus.engines.exact.distances import all_distances
 from steinhaus.jit.handed import Handed
 from steinhaus.jit.target import BYTE_LANES
@@ -41,6 +43,9 @@ from steinhaus.seeding import AHEAD, Stream, ahead, first_row, sum_bits
 
 _STEP = 4096  # points a task
 _TASKS = 4  # tasks a worker
+_AT_ONCE = 64  # given rows that are compared with the points at once, at most
+_LEAST = 4  # and at least, once
+_AGE = 4  # a quarter of the rows that were added before is fewer
 _LEADS = 6  # directions are screened before all features only if features take this many times as many bytes
 
 
@@ -66,23 +71,61 @@ def plus_plus(
     trials
         The number of candidates for each row.
     """
-    search = _Seeder(of, lengths, found, k, weights, trials)
+    search = _Seeder(of, lengths, found, k, weights, trials * AHEAD)
     chosen = [first_row(of.points.rows.n, stream, weights)]
     search.begin(chosen[0])
     while len(chosen) < k and (potential := search.scaled()):
         numbers = stream.integers(trials * ahead(len(chosen), k), potential)
-        chosen += search.chosen_among(*search.drawn(numbers), k - len(chosen))
+        chosen += search.chosen_among(*search.drawn(numbers), k - len(chosen), trials)
     return np.array(chosen, np.int64)
 
 
-class _Seeder:
-    """The state of k-means++ while it chooses rows. Parameters are as in `plus_plus`."""
+def bring(of: Reading, lengths: Float64, found: Projected, rows: Float64, closest: Closest) -> None:
+    """Update the nearest of rows, (m, d), at least one of which was added before: see `exact.closest`.
 
-    def __init__(
-        self, of: Reading, lengths: Float64, found: Projected, k: int, weights: Int64 | None, trials: int
-    ) -> None:
+    The new rows are added in groups: small ones first, because each of the first rows changes many points. lengths:
+    (n,) the points' squared norms in the frame.
+    """
+    search = _Seeder(of, lengths, found, len(rows), None, _AT_ONCE)
+    search.go_on(rows[: closest.many], closest)
+    first = closest.many
+    while first < len(rows):
+        end = min(len(rows), first + max(_LEAST, min(_AT_ONCE, first // _AGE)))
+        search.add(rows[first:end])
+        first = end
+    search.tell(closest)
+
+
+def distances_below(
+    of: Reading, lengths: Float64, rates: Rates, chosen: Float64, below: Float64, tiles_a_task: int
+) -> Float64:
+    """Squared distances of all points to rows: chosen (m, d) -> (m, n); infinite if not below the limits, (n,).
+
+    lengths: (n,) the points' squared norms in the frame.
+    """
+    points, workers, frame = of.points, of.workers, of.frame
+    m, n, d = len(chosen), points.rows.n, points.rows.d
+    out = np.empty((m, n))
+    records = [Handed(record) for record in (points, of.readers, of.tiles)]
+    handed = Handed(limited.limited_to(chosen, below, lengths, frame, rates))
+    scratch = [Handed(scratch_of(m, d, frame.bytewise)) for _ in range(workers.count)]
+
+    def screen(worker: int, first: int, end: int) -> None:
+        limited.distances_below(*records, handed, scratch[worker], first, end, out)
+
+    workers.each(screen, -(-n // TILE), tiles_a_task)
+    return out
+
+
+class _Seeder:
+    """The state of k-means++ while it chooses rows; at most m rows are compared with the points at once.
+
+    lengths: (n,); weights: (n,); see `plus_plus`.
+    """
+
+    def __init__(self, of: Reading, lengths: Float64, found: Projected, k: int, weights: Int64 | None, m: int) -> None:
         n, d = of.points.rows.n, of.points.rows.d
-        self._trials, self.m = trials, trials * AHEAD
+        self.m = m
         self._of, self._x = of, of.points.rows.values
         self._bits = sum_bits(n)
         rounded = bool(BYTE_LANES) and of.frame.rounded
@@ -159,6 +202,28 @@ class _Seeder:
         kernels.begin(self._placed, self._handed, n)
         self._rows[0], self._chosen = row[0], 1
 
+    def go_on(self, rows: Float64, closest: Closest) -> None:
+        """Start from rows, (m, d), whose nearest to each point is known."""
+        order = self._tiles.order
+        self._search.closest[:], self._search.labels[:] = closest.distances[order], closest.labels[order]
+        kernels.begin(self._placed, self._handed, len(self._search.values))
+        self._rows[: len(rows)], self._chosen = rows, len(rows)
+
+    def add(self, rows: Float64) -> None:
+        """Choose these rows, (m, d)."""
+        improved = self._look(rows)
+        for j in range(len(rows)):
+            kernels.choose(self._placed, self._handed, improved, len(self._search.values), j, self._chosen + j)
+        self._rows[self._chosen : self._chosen + len(rows)] = rows
+        self._chosen += len(rows)
+
+    def tell(self, closest: Closest) -> None:
+        """Write the nearest rows to `closest`."""
+        n = len(closest.labels)
+        order = self._tiles.order[:n]
+        closest.distances[order], closest.labels[order] = self._search.closest[:n], self._search.labels[:n]
+        closest.many = self._chosen
+
     def scaled(self) -> int:
         """The sum of all integers, below which random numbers are drawn; 0 if all distances are 0, or nearly so."""
         largest = float(self._search.heaviest.max())
@@ -187,17 +252,17 @@ class _Seeder:
             points[place], within[place] = block * BLOCK + point, left - int(sums[point] - values[point])
         return points, within
 
-    def chosen_among(self, candidates: Int64, within: Int64, wanted: int) -> list[int]:
+    def chosen_among(self, candidates: Int64, within: Int64, wanted: int, trials: int) -> list[int]:
         """Choose at most `wanted` rows among candidates, in their order: see `seeding.plus_plus`.
 
         candidates, within: (m,), from `drawn`.
         """
-        improved = self._look(candidates)
+        improved = self._look(self._x[candidates].astype(np.float64))
         values, chosen, first = self._search.values, list[int](), 0
-        gains = np.empty(self._trials, np.int64)
+        gains = np.empty(trials, np.int64)
         while len(chosen) < wanted:
-            picked = first + np.flatnonzero(within[first:] < values[candidates[first:]])[: self._trials]
-            if len(picked) < self._trials:
+            picked = first + np.flatnonzero(within[first:] < values[candidates[first:]])[:trials]
+            if len(picked) < trials:
                 break
             first = int(picked[-1]) + 1
             kernels.gains(self._placed, self._handed, improved, picked, len(picked), gains)
@@ -208,8 +273,8 @@ class _Seeder:
             chosen.append(int(candidates[best]))
         return chosen
 
-    def _look(self, candidates: Int64) -> Handed:
-        """Find the points that each of the candidates, (m,), improves."""
+    def _look(self, candidates: Float64) -> Handed:
+        """Find the points that each of the candidates, (m, d), improves."""
         many = len(candidates)
         self._prepare(candidates)
         for finds in self._finds:
@@ -224,10 +289,10 @@ class _Seeder:
         self._each(improve)
         return improved_by(self._finds, many)
 
-    def _prepare(self, candidates: Int64) -> None:
-        """Compute the bounds of candidates, (m,)."""
+    def _prepare(self, candidates: Float64) -> None:
+        """Compute the bounds of candidates, (m, d)."""
         batch, search, many = self._batch, self._search, len(candidates)
-        batch.exact[:many] = self._x[candidates]
+        batch.exact[:many] = candidates
         row, along = np.empty(batch.exact.shape[1]), np.empty(self._tiles.p)
         centroids.prepare(self._view, self._frame, 0, many, 0, 1, row, along)
         if search.packed.width:

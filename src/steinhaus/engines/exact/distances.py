@@ -17,6 +17,8 @@ from steinhaus.jit.operations import convert, fold, load, local, splat, vector
 from steinhaus.jit.types import Array, Point, f64, i32, i64
 from steinhaus.points import Float64, Int32, Int64
 
+_STEP = 4096  # points a task
+
 
 @inner
 def squared_distance(x: Array[Point], c: Array[f64], d: i64) -> f64:
@@ -95,6 +97,21 @@ def distance_rows(x: DenseRows, first: i64, end: i64, centroids: Array[f64], k: 
             four_squared_distances(x.values + i * x.d, centroids + j * x.d, x.d, out + (i * k + j))
         for j in range(k - k % 4, k):
             out[i * k + j] = squared_distance(x.values + i * x.d, centroids + j * x.d, x.d)
+
+
+def distances_of(rows: DenseRows, labels: Int32, centroids: Float64, workers: Workers) -> Float64:
+    """The squared distance of each point to the centroid of its label, (n,): labels (n,), centroids (k, d)."""
+    out, handed, measure = np.empty(rows.n), Handed(rows), own_distances[rows.values.dtype]
+    workers.each(lambda _, first, end: measure(handed, first, end, labels, centroids, out), rows.n, _STEP)
+    return out
+
+
+def all_distances_to(rows: DenseRows, chosen: Float64, workers: Workers) -> Float64:
+    """The squared distances of all points to any others, (m, d) -> (m, n) float64."""
+    m, out = len(chosen), np.empty((len(chosen), rows.n))
+    handed, measure = Handed(rows), all_distances[rows.values.dtype]
+    workers.each(lambda _, first, end: measure(handed, first, end, chosen, m, out), rows.n, _STEP)
+    return out
 
 
 def table_of_distances(x: NDArray[Any], rows: Float64, workers: Workers) -> Float64:

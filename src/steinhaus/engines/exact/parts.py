@@ -5,17 +5,28 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 
 from steinhaus.engines.exact import distances
 from steinhaus.engines.exact.grid import Ranges
 from steinhaus.engines.exact.totals import two_float
+from steinhaus.engines.exact.weighing import Weights
+from steinhaus.engines.exact.weighted_sums import weighed
 from steinhaus.errors import DataError
-from steinhaus.points import Float64, Int64, Tally, Totals
+from steinhaus.points import Float64, Grid, Int64, Tally, Totals
 
 Far = tuple[Int64, Float64]  # (e, 2) points and their clusters, (e,) squared distances
-Sums = tuple[Int64, Fraction | int, int]  # totals of a part, not yet rounded: (limbs, 1, d) sums, squares, points
+
+
+class Sums(NamedTuple):
+    """The totals of a part, not yet rounded."""
+
+    sums: Int64  # (limbs, 1, d)
+    squares: Fraction | int
+    n: int
+    weighted: Int64 | None = None  # (levels, 3, 4, d) squares by weight: see `limbs.squares_of`
 
 
 class Layout:
@@ -83,18 +94,27 @@ def added(parts: Iterable[Sequence[Tally]]) -> list[Tally]:
     whole: list[Tally] = []
     for tallies in parts:
         if not whole:
-            whole = [Tally(tally.sums.copy(), tally.counts.copy()) for tally in tallies]
+            whole = [_copied(tally) for tally in tallies]
             continue
         for of_all, tally in zip(whole, tallies, strict=True):
-            np.add(of_all.sums, tally.sums, out=of_all.sums)
-            np.add(of_all.counts, tally.counts, out=of_all.counts)
+            for level, of_part in zip((of_all, *of_all.finer), (tally, *tally.finer), strict=True):
+                np.add(level.sums, of_part.sums, out=level.sums)
+                np.add(level.counts, of_part.counts, out=level.counts)
     return whole
 
 
-def totals(parts: Iterable[Sums]) -> Totals:
-    """The totals of all points, from the totals of the parts."""
-    sums, squares, counts = zip(*parts, strict=True)
-    return Totals(np.sum(sums, axis=0), two_float(sum(squares, Fraction(0))), sum(counts))
+def _copied(tally: Tally) -> Tally:
+    """A tally to add to."""
+    finer = tuple(map(_copied, tally.finer))
+    return Tally(tally.sums.copy(), tally.counts.copy(), finer=finer, digits=tally.digits)
+
+
+def totals(parts: Sequence[Sums], grid: Grid, weights: Weights) -> Totals:
+    """The totals of all points, from the totals of the parts. weights: of all points."""
+    squares = two_float(sum((part.squares for part in parts), Fraction(0)))
+    bare = Totals(np.sum([part.sums for part in parts], axis=0), squares, sum(part.n for part in parts))
+    weighted = [part.weighted for part in parts if part.weighted is not None]
+    return weighed(bare, weights, np.sum(weighted, axis=0), grid) if weighted else bare
 
 
 def farthest(parts: Iterable[Far], wanted: int) -> Int64:
@@ -122,7 +142,7 @@ def chances(seed: int, points: Int64) -> Float64:
 
 def empties(tallies: Sequence[Tally]) -> dict[int, int]:
     """Tallies with empty clusters: the place of the tally -> the number of its empty clusters."""
-    found = ((place, int(np.count_nonzero(tally.counts == 0))) for place, tally in enumerate(tallies))
+    found = ((place, int(np.count_nonzero(tally.empty))) for place, tally in enumerate(tallies))
     return {place: empty for place, empty in found if empty}
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from steinhaus.errors import DataError
-from steinhaus.points import Float64, Int64
+from steinhaus.points import Float64, Int64, drawn
 
 _BITS = 46  # the sum of all weights is at most 2^46 units, and half a unit a point for rounding
 _ENOUGH = 1 << 20  # units: a weight of at least this much is rounded by at most one part in 2^21
@@ -31,6 +32,25 @@ class Weights(NamedTuple):
     def levels(self) -> tuple[Int64, ...]:
         """The counts, coarsest first; empty if there are no weights."""
         return () if self.counts is None else (self.counts, *self.finer)
+
+    @property
+    def draws(self) -> Int64 | None:
+        """The weights by which points are drawn, (n,); None: 1 each. See `Totals.draws`."""
+        return None if self.counts is None else drawn(self.levels)
+
+    def of(self, points: Int64) -> Weights:
+        """The weights of some points, (m,) ascending, on the same grid."""
+        if self.counts is None:
+            return self
+        first, end = int(points[0]), int(points[-1]) + 1
+        which = slice(first, end) if end - first == len(points) else points  # no copy if they are consecutive
+        return self._replace(counts=self.counts[which], finer=tuple(level[which] for level in self.finer))
+
+
+def together(parts: Sequence[Weights]) -> Weights:
+    """Join the weights of parts, which are on one grid."""
+    counts, *finer = [np.concatenate(of_level) for of_level in zip(*[part.levels for part in parts], strict=True)]
+    return parts[0]._replace(counts=counts, finer=tuple(finer))
 
 
 def weigh(weights: Float64 | None) -> Weights:

@@ -9,14 +9,13 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from steinhaus.engines.exact import limbs, weighted_kernels
 from steinhaus.engines.exact.distances import farthest, own_distances
-from steinhaus.engines.exact.held import Held
 from steinhaus.engines.exact.rows import dense_rows
 from steinhaus.engines.exact.weighing import Weights
+from steinhaus.engines.exact.weighted_sums import WeightedSums, weighed
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
-from steinhaus.points import Float64, Int32, Int64, Points, Run, Seeding, Tally
+from steinhaus.points import Float64, Int32, Int64, Nearest, Points, Run, Sampling, Seeding, Tally
 
 _STEP = 4096  # points a task
 
@@ -25,7 +24,7 @@ class WeightedPoints:
     """An (n, d) array of points with weights. See `Points` for the contract.
 
     Labels do not depend on weights, so another engine finds them. This one keeps sums and counts, and updates them by
-    the points whose label has changed.
+    the points whose label has changed (`WeightedSums`).
 
     Parameters
     ----------
@@ -42,14 +41,10 @@ class WeightedPoints:
     def __init__(self, points: Points, x: NDArray[Any], weights: Weights, *, threads: int | None = None) -> None:
         self._points = points
         self.n, self.d, self.grid = points.n, points.d, points.grid
-        self._levels, self._digits = weights.levels, weights.digits
         self._workers = Workers(threads)
         self._kind, self._rows = x.dtype, Handed(dense_rows(x, points.grid))
-        weighted, *finer = [(counts, self._squares(counts)) for counts in self._levels]
-        self.totals = replace(
-            points.totals, weights=weighted[0], weighted=weighted[1], unit=weights.unit, finer=tuple(finer)
-        )
-        self._held: dict[Hashable, list[Held]] = {}  # run -> one a level of weights
+        self._sums = WeightedSums(x, points.grid, len(points.totals.sums), weights, self._workers)
+        self.totals = weighed(points.totals, weights, self._sums.squares(), points.grid)
 
     def assign(self, runs: Sequence[Run]) -> list[Tally]:
         """See `Points.assign`."""
@@ -69,6 +64,10 @@ class WeightedPoints:
         points = self._points
         return points.plus_plus(k, stream, weights, trials) if isinstance(points, Seeding) else np.empty(0, np.int64)
 
+    def nearest(self, weights: Int64 | None) -> Nearest:
+        """See `Sampling.nearest`."""
+        return cast(Sampling, self._points).nearest(weights)  # every engine of an array can do that
+
     def labels(self, key: Hashable) -> Int32:
         """See `Points.labels`."""
         return self._points.labels(key)
@@ -80,50 +79,21 @@ class WeightedPoints:
 
     def forget(self, key: Hashable) -> None:
         """See `Points.forget`."""
-        self._held.pop(key, None)
+        self._sums.forget(key)
         self._points.forget(key)
 
     def close(self) -> None:
         """See `Points.close`."""
-        self._held.clear()
+        self._sums.clear()
         self._workers.close()
         self._points.close()
 
-    def _squares(self, counts: Int64) -> Float64:
-        """The sum of the points' squares as high + low, (2,). counts: (n,), by which each square is multiplied."""
-        squares = np.zeros((self._workers.count, 3, limbs.PIECES, self.d), np.int64)
-
-        def add(worker: int, first: int, end: int) -> None:
-            weighted_kernels.squares[self._kind](self._rows, counts, first, end, squares[worker])
-
-        self._workers.each(add, self.n, _STEP)
-        return limbs.squares_of(squares.sum(axis=0), self.grid.step)
-
     def _tally(self, run: Run) -> Tally:
-        k, limb_count = len(run.centroids), len(self.totals.sums)
-        nothing = [Held.nothing(self.n, limb_count, k, self.d) for _ in self._levels]
-        labels, held = self._points.labels(run.key), self._held.get(run.key, nothing)
-        self._held[run.key] = held = [self._moved(*each, labels) for each in zip(held, self._levels, strict=True)]
-        first, *finer = [Tally(level.sums, level.counts) for level in held]
-        tally = replace(first, finer=tuple(finer), digits=self._digits)
+        labels = self._points.labels(run.key)
+        tally = self._sums.tally(run, labels)
         if empty := int(np.count_nonzero(tally.empty)):
             return replace(tally, farthest=self._farthest(labels, run.centroids, empty))
         return tally
-
-    def _moved(self, held: Held, weights: Int64, labels: Int32) -> Held:
-        """A level after its points get new labels. weights: (n,) of this level; labels: (n,)."""
-        k = len(held.counts)
-        sums = np.zeros((self._workers.count, *held.sums.shape), np.int64)
-        counts = np.zeros((self._workers.count, *held.counts.shape), np.int64)
-        other = (len(held.sums) - 1) * k * self.d
-
-        def move(worker: int, first: int, end: int) -> None:
-            weighted_kernels.move[self._kind](
-                self._rows, weights, first, end, held.labels, labels, other, sums[worker], counts[worker]
-            )
-
-        self._workers.each(move, self.n, _STEP)
-        return Held(labels, held.sums + sums.sum(axis=0), held.counts + counts.sum(axis=0))
 
     def _farthest(self, labels: Int32, centroids: Float64, wanted: int) -> Int64:
         """The farthest points with weight, and their clusters, (e, 2), e <= wanted. labels: (n,); centroids: (k, d)."""

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from steinhaus.engines.dense.part import Part, few_points
 from steinhaus.engines.dense.points import MemoryPoints
 from steinhaus.engines.dense.policy import Policy
 from steinhaus.engines.exact import parts
+from steinhaus.engines.exact.closest import Closest, NearestRows
 from steinhaus.engines.exact.grid import Ranges, are_integers, grid_of, ranges
 from steinhaus.engines.exact.held import no_labels
+from steinhaus.engines.exact.weighing import Weights
 from steinhaus.engines.stream.reading import IN_FLIGHT, Reader, Reading, Source
 from steinhaus.engines.workers import Workers
 from steinhaus.errors import PlanError
 from steinhaus.jit.target import takes_bytes
-from steinhaus.points import Float64, Int32, Int64, Run, Tally, Totals
+from steinhaus.points import Float64, Int32, Int64, Nearest, Run, Tally, Totals
 from steinhaus.resources import free_memory
 
 _BLOCK = 64 * 2**20  # bytes of a block, if the memory allows it
@@ -37,6 +41,8 @@ class BlockPoints:
         The source of the rows.
     take
         (n,) int64: the points are these rows, in this order; None: all rows.
+    weights
+        The weights of the points; None: 1 each.
     threads
         Threads that compute, the calling one included; None: one a core. One more thread reads.
     memory
@@ -52,9 +58,15 @@ class BlockPoints:
     """
 
     def __init__(
-        self, source: Source, *, take: Int64 | None = None, threads: int | None = None, memory: int | None = None
+        self,
+        source: Source,
+        *,
+        take: Int64 | None = None,
+        weights: Weights | None = None,
+        threads: int | None = None,
+        memory: int | None = None,
     ) -> None:
-        self._source = source
+        self._source, self._weights = source, weights or Weights(None)
         self.d = source.shape[1]
         self._memory = (free_memory() or _UNKNOWN) // 2 if memory is None else memory
         row = self.d * source.dtype.itemsize
@@ -67,7 +79,7 @@ class BlockPoints:
         self._layout = parts.Layout(parts.grouped(source.bounds, most // row), take)
         self.n = self._layout.n
         self._room = self._memory - IN_FLIGHT * most
-        self._held: list[MemoryPoints | None] = [None] * len(self._layout)
+        self._held: list[Part | None] = [None] * len(self._layout)
         self._bytes = np.zeros(len(self._layout), np.int64)  # of the engines held
         self._sums: list[parts.Sums | None] = [None] * len(self._layout)
         self._totals: Totals | None = None
@@ -85,13 +97,15 @@ class BlockPoints:
         """See `Points`. The first assignment computes them. Before that, they take a pass of their own."""
         if self._totals is None:
             for part, x in self._reader.parts():
-                self._keep(part, self._part(part, x, []))
-            self._totals = parts.totals(sums for sums in self._sums if sums)
-        return self._totals
+                self._keep(part, self._part(part, x))
+        return cast(Totals, self._totals)
 
     def assign(self, runs: Sequence[Run]) -> list[Tally]:
         """See `Points.assign`."""
+        fresh = [run for run in runs if run.key not in self._last]
         self._last.update((run.key, run) for run in runs)
+        if fresh:  # the engines may have been made while starts were drawn, for other runs
+            self._allow(runs)
         tallies = parts.added(self._tallies(runs))
         wanted = parts.empties(tallies)
         if wanted:
@@ -109,23 +123,25 @@ class BlockPoints:
         chosen = self.rows(indices)
         out = np.empty((len(chosen), self.n))
         for part, x in self._reader.parts():
-            engine = self._part(part, x, [])
-            members = self._layout.members(part)
+            engine, members = self._part(part, x), self._layout.members(part)
             out[:, members] = engine.squared_distances_to(chosen, None if below is None else below[members])
             self._keep(part, engine)
         return out
 
-    def sample(self, run: Run, factor: float, seed: int) -> Int64:
-        """See `seeding.Sampled`."""
-        drawn = []
+    def nearest(self, weights: Int64 | None) -> Nearest:
+        """See `Sampling.nearest`."""
+        few = partial(few_points, self._source.dtype, self._workers.count)
+        return NearestRows(self.n, self.rows, self._bring, few, weights)
+
+    def _bring(self, rows: Float64, closest: Closest) -> None:
+        """Update the nearest of some rows, (m, d), in one pass."""
         for part, x in self._reader.parts():
-            engine = self._part(part, x, [run])
-            if not engine.knows(run):
-                engine.tallies([run])
-            members = self._layout.members(part)
-            drawn.append(members[parts.chances(seed, members) < factor * engine.own_distances(run)])
+            engine, members = self._part(part, x), self._layout.members(part)
+            some = closest.of(members)
+            engine.bring(rows, some)
+            closest.put(members, some)
             self._keep(part, engine)
-        return np.sort(np.concatenate(drawn))
+        closest.many = len(rows)
 
     def labels(self, key: Hashable) -> Int32:
         """See `Points.labels`."""
@@ -140,9 +156,9 @@ class BlockPoints:
             else:
                 lost.append(part)
         for part, x in self._reader.parts(lost):
-            engine = MemoryPoints(x, grid=self.grid, workers=self._workers, memory=0)
-            engine.tallies([run])
-            out[self._layout.members(part)] = engine.labels(key)
+            alone = MemoryPoints(x, grid=self.grid, workers=self._workers, memory=0)
+            alone.tallies([run])
+            out[self._layout.members(part)] = alone.labels(key)
         return out
 
     def forget(self, key: Hashable) -> None:
@@ -162,7 +178,7 @@ class BlockPoints:
         """See `Points.explain`."""
         told = self._policy(0).explain(k, runs, pays=True, shapeless=False)
         sizes = np.full(runs, k)
-        screened = sum(self._screening(part, sizes) > 0 for part in range(len(self._layout)))
+        screened = sum(self._room_for(part, sizes) > 0 for part in range(len(self._layout)))
         return (
             f"The points stay on disk and are read in {len(self._layout)} blocks a pass. There is memory to screen "
             f"{screened} of them from what earlier passes found. Each block: {told}"
@@ -205,25 +221,33 @@ class BlockPoints:
             self._keep(part, engine)
         return [parts.farthest(of_run, most) for of_run, most in zip(found, wanted, strict=True)]
 
-    def _part(self, part: int, x: NDArray[Any], runs: Sequence[Run]) -> MemoryPoints:
+    def _part(self, part: int, x: NDArray[Any], runs: Sequence[Run] = ()) -> Part:
         """The engine of a part, with its rows x, (m, d), and its state, if that was kept."""
         if engine := self._held[part]:
             engine.lend(x)
             return engine
-        sizes = np.array([len(run.centroids) for run in runs], np.int64)
-        engine = MemoryPoints(x, grid=self.grid, workers=self._workers, memory=self._screening(part, sizes))
-        self._sums[part] = (engine.totals.sums, engine.squares, engine.n)
+        weights, memory = self._weights.of(self._layout.members(part)), self._screening(part, runs)
+        engine = Part(x, weights, grid=self.grid, workers=self._workers, memory=memory)
+        self._sums[part] = engine.sums
         if self._totals is None and all(self._sums):
-            self._totals = parts.totals(sums for sums in self._sums if sums)
+            self._totals = parts.totals([sums for sums in self._sums if sums], self.grid, self._weights)
         return engine
 
-    def _screening(self, part: int, sizes: Int64) -> int:
-        """Bytes for the screens of a part: all that they need for the first parts, 0 once the memory is used up.
+    def _allow(self, runs: Sequence[Run]) -> None:
+        """Set the memory of the screens of the engines held, for these runs."""
+        for part, engine in enumerate(self._held):
+            if engine:
+                engine.allow(self._screening(part, runs))
 
-        sizes: (R,) the centroids of each run.
-        """
-        runs, k = len(sizes), int(sizes.sum())
-        bare = self.n * (_POINT + 4 * runs) + len(self._layout) * k * self.d * (40 + 8 * self._workers.count)
+    def _screening(self, part: int, runs: Sequence[Run]) -> int:
+        """Bytes for the screens of a part: all that they need for the first parts, 0 once the memory is used up."""
+        return self._room_for(part, np.array([len(run.centroids) for run in runs], np.int64))
+
+    def _room_for(self, part: int, sizes: Int64) -> int:
+        """As `_screening`. sizes: (R,) the centroids of each run."""
+        runs, k, levels = len(sizes), int(sizes.sum()), len(self._weights.levels)
+        point = _POINT + 4 * runs + (8 * levels + 4 * runs if levels else 0)
+        bare = self.n * point + len(self._layout) * k * self.d * (40 + 8 * self._workers.count)
         wanted = [self._policy(part).table_bytes(sizes) for part in range(part + 1)]
         return wanted[part] if bare + sum(wanted) <= self._room else 0
 
@@ -231,7 +255,7 @@ class BlockPoints:
         kind = self._source.dtype
         return Policy(int(self._layout.sizes[part]), self.d, self._room, "auto", takes_bytes(kind), are_integers(kind))
 
-    def _keep(self, part: int, engine: MemoryPoints) -> None:
+    def _keep(self, part: int, engine: Part) -> None:
         """Keep the engine of a part if there is memory for it. Its rows are released."""
         engine.lend(None)
         self._bytes[part] = 0

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from steinhaus.engines.exact.closest import NearestRows, by_distances
 from steinhaus.engines.exact.distances import farthest
 from steinhaus.engines.exact.grid import Ranges, are_integers, grid_of, unit_grid
 from steinhaus.engines.exact.held import no_labels
-from steinhaus.engines.exact.parts import chances
 from steinhaus.engines.exact.rows import dense_rows
 from steinhaus.engines.exact.totals import squares_of, two_float
 from steinhaus.engines.wide import kernels
@@ -20,7 +21,7 @@ from steinhaus.engines.wide.distances import squared_distances
 from steinhaus.engines.wide.policy import step
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
-from steinhaus.points import Float64, Grid, Int32, Int64, Run, Tally, Totals
+from steinhaus.points import Float64, Grid, Int32, Int64, Nearest, Run, Tally, Totals
 
 
 class _Held:
@@ -69,9 +70,17 @@ class WidePoints:
         """See `Points.squared_distances`."""
         return squared_distances(self._x, self._rows, self.rows(indices), self._workers)
 
-    def sample(self, run: Run, factor: float, seed: int) -> Int64:
-        """See `Sampling.sample`."""
-        return np.flatnonzero(chances(seed, np.arange(self.n)) < factor * self._held[run.key].distances)
+    def nearest(self, weights: Int64 | None) -> Nearest:
+        """See `Sampling.nearest`."""
+
+        def measure(rows: Float64, _below: Float64) -> Float64:
+            return squared_distances(self._x, self._rows, rows, self._workers)
+
+        def few(rows: Float64) -> WidePoints:
+            # rows: (m, d)
+            return WidePoints(rows.astype(self._kind), threads=self._workers.count)
+
+        return NearestRows(self.n, self.rows, partial(by_distances, measure), few, weights)
 
     def labels(self, key: Hashable) -> Int32:
         """See `Points.labels`."""
