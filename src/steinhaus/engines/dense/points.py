@@ -76,11 +76,9 @@ class MemoryPoints:
         self._workers = workers or Workers(threads)
         self._ends_workers = workers is None
         memory = max(2**30, x.nbytes) if memory is None else memory
-        found = survey(x, grid, self._workers)
-        self.grid, self.totals, self._squares = found.grid, found.totals, found.squares
-        self._lengths, self._frame = found.lengths, found.frame
-        self._x = x = found.x
-        self._halves = found.halves  # if x are bytes that came as another type
+        found = survey(x, grid, self._workers)  # `halves` is None unless x are bytes that came as another type
+        x, self._halves, self.grid, self.totals, self._squares, self._lengths, self._frame = found
+        self._x = x
         self._policy = Policy(self.n, self.d, memory, screen, self._frame.bytewise, are_integers(x.dtype))
         self._tiles_a_task = max(1, min(512, -(-self._policy.tiles // (_TASKS * self._workers.count))))
         self._tiles_at_once = max(1, min(32, self._policy.tiles // (_TASKS * self._workers.count)))
@@ -252,8 +250,6 @@ class MemoryPoints:
         """`totals.squares` before it is rounded."""
         return self._squares
 
-    # Points
-
     def _look(self) -> None:
         """Update the records for centroids after a change of the frame, the basis or the quantiser."""
         self._rates = scores.rates(self._frame, self._basis)
@@ -293,7 +289,7 @@ class MemoryPoints:
     def _pass(self, batch: Batch, active: Int64) -> None:
         """Label the points by the centroids in the batch. active: (m,) rows of the runs."""
         modes = self._modes(batch)
-        view = self._view_of(batch)
+        view = self._view = self._view or batch.handed(self._tiles)
         prepare(batch, view, self._centroid_frame, active, modes, self._workers)
         fresh = active[modes[active] == RENEW]
         orders = batch.orders
@@ -337,11 +333,6 @@ class MemoryPoints:
                 self._view = None
         batch.passes += 1
         return batch.modes()
-
-    def _view_of(self, batch: Batch) -> Handed:
-        if self._view is None:
-            self._view = batch.handed(self._tiles)
-        return self._view
 
     def _tally(self, batch: Batch, row: int) -> Tally:
         part = batch.part(row)
