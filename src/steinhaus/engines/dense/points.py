@@ -77,11 +77,9 @@ class MemoryPoints:
         self._workers = workers or Workers(threads)
         self._ends_workers = workers is None
         memory = max(2**30, x.nbytes) if memory is None else memory
-        found = survey(x, grid, self._workers)
-        self.grid, self.totals, self._squares = found.grid, found.totals, found.squares
-        self._lengths, self._frame = found.lengths, found.frame
-        self._x = x = found.x
-        self._halves = found.halves  # if x are bytes that came as another type
+        found = survey(x, grid, self._workers)  # `halves` is None unless x are bytes that came as another type
+        x, self._halves, self.grid, self.totals, self._squares, self._lengths, self._frame = found
+        self._x = x
         self._policy = Policy(self.n, self.d, memory, screen, self._frame.bytewise, are_integers(x.dtype))
         self._tiles_a_task = max(1, min(512, -(-self._policy.tiles // (_TASKS * self._workers.count))))
         self._tiles_at_once = max(1, min(32, self._policy.tiles // (_TASKS * self._workers.count)))
