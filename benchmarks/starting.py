@@ -181,17 +181,18 @@ def seeding_alone(x: Array, k: int, threads: int) -> dict[str, Call]:
 
 def scalable_alone(x: Array, k: int, threads: int) -> dict[str, Call]:
     """The rows of k-means||, with the bounds of seeding and without them."""
-    from steinhaus.engines.dense import points as dense
+    from steinhaus.engines.dense import framed
+    from steinhaus.engines.dense.points import MemoryPoints
     from steinhaus.seeding import Stream, starts
 
-    usual = dense.THRESHOLDS
+    usual = framed.THRESHOLDS
 
     def drawn(rows_added: int) -> Call:
         def call(turn: int) -> Array:
-            dense.THRESHOLDS = usual._replace(rows_added=rows_added)
-            with closing(dense.MemoryPoints(x, threads=threads)) as points:
+            framed.THRESHOLDS = usual._replace(rows_added=rows_added)
+            with closing(MemoryPoints(x, threads=threads)) as points:
                 found = starts(points, k, "k-means||", Stream(turn, k, 0))
-            dense.THRESHOLDS = usual
+            framed.THRESHOLDS = usual
             return found
 
         return call

@@ -22,9 +22,9 @@ from test_seeding_dense import DTYPES, KINDS, Slow, points_of, weights_of
 @pytest.fixture
 def always(monkeypatch):
     """Even a few rows are compared by the bounds."""
-    from steinhaus.engines.dense import points
+    from steinhaus.engines.dense import framed
 
-    monkeypatch.setattr(points, "THRESHOLDS", points.THRESHOLDS._replace(rows_added=1))
+    monkeypatch.setattr(framed, "THRESHOLDS", framed.THRESHOLDS._replace(rows_added=1))
 
 
 def on_disk(x, weights=None, **how):
