@@ -26,7 +26,10 @@ def test_figures_are_drawn_without_a_backend_of_the_user_s(tmp_path: Path) -> No
     assert len(list((tmp_path / "it/figures").iterdir())) > 1
 
 
-@pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    "closed",
+    [pytest.param("2>&-", marks=pytest.mark.slow), pytest.param(">&-", marks=pytest.mark.slow), "<&- >&- 2>&-"],
+)
 def test_closed_streams_stop_nothing(tmp_path: Path, closed: str) -> None:
     assert run(tmp_path, closed).returncode == 0
     assert (tmp_path / "it/report.html").exists()

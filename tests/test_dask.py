@@ -275,7 +275,9 @@ def test_kmeans_takes_dask_arrays(client, dtype, init, rng, tmp_path):
         there.predict(chunked[:, :5])
 
 
-@pytest.mark.parametrize("kind", ["whole", "parts", "levels"])
+@pytest.mark.parametrize(
+    "kind", [pytest.param("whole", marks=pytest.mark.slow), pytest.param("parts", marks=pytest.mark.slow), "levels"]
+)
 def test_weights_count_as_in_memory(client, kind, spreading, rng):
     """Empty clusters, weights of 0 and starts by weight among them; weights as an array, and as a Dask array."""
     x = hard(rng, np.float32, 900, 20)
@@ -302,7 +304,10 @@ def test_starts_by_default_are_those_of_scalable(client, rng):
     assert told.init_ == "k-means++"
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+@pytest.mark.parametrize(
+    "dtype",
+    [np.uint8, pytest.param(np.float32, marks=pytest.mark.slow), pytest.param(np.float64, marks=pytest.mark.slow)],
+)
 def test_spherical_kmeans_takes_dask_arrays(client, dtype, rng):
     x = rng.integers(0, 200, (900, 12)).astype(dtype)
     x[17] = 0

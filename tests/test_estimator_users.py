@@ -148,6 +148,7 @@ def threads_used(seed):
     return [name for name in begun if name.startswith("steinhaus")]
 
 
+@pytest.mark.slow
 def test_processes_of_joblib_do_not_take_the_cores_from_each_other():
     with joblib.parallel_config("loky", n_jobs=2, inner_max_num_threads=1):
         assert joblib.Parallel()(joblib.delayed(threads_used)(seed) for seed in range(2)) == [[], []]

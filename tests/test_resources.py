@@ -285,6 +285,7 @@ print(next(line.split()[1] for line in Path("/proc/self/status").read_text().spl
 """
 
 
+@pytest.mark.slow
 def test_a_study_that_does_not_fit_says_what_would(tmp_path: Path) -> None:
     source = blank(tmp_path / "blank.npy", 60_000)  # 600 MB, and as much again for its split
     done = subprocess.run([sys.executable, "-c", NEEDS], capture_output=True, text=True, check=True, env=environment())
@@ -312,6 +313,7 @@ def test_what_is_free_is_the_least_of_all_limits(tmp_path: Path) -> None:
 # What is left behind
 
 
+@pytest.mark.slow
 def test_studies_leave_nothing_behind(tmp_path: Path) -> None:
     """Ten here, and sixty with -m slow; `tests/long/soak.py 500` for five hundred."""
     figures = soak(10, tmp_path)

@@ -120,6 +120,7 @@ def test_any_bytes_for_a_run_are_refused(data: bytes) -> None:
         st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
     )
 )
+@settings(max_examples=25)
 def test_any_metadata_of_a_run_are_refused(about: Any) -> None:
     data = safetensors.numpy.save({"centroids": FIT.centroids}, metadata={"steinhaus": json.dumps(about)})
     with pytest.raises(ValueError, match=r"it is not a safetensors file|checksum"):

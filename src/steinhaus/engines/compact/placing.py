@@ -189,5 +189,5 @@ def _longest(dtype: np.dtype[Any], ranges: Ranges, d: int) -> float:
     """At least the greatest squared norm of points of these ranges; of small integers it is that of their type."""
     if are_integers(dtype):
         return float(d) * float(max(-np.iinfo(dtype).min, np.iinfo(dtype).max)) ** 2
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):
         return float(np.square(np.maximum(-ranges.least, ranges.most)).sum()) * (1.0 + 2.0**-20)
