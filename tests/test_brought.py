@@ -309,6 +309,7 @@ def test_fits_where_numpy_raises_for_every_error(rng, estimator, init):
             assert model.predict(x).tolist() == [0] * len(x)
 
 
+@pytest.mark.slow
 def test_a_variable_of_numba_has_no_meaning():
     fit = "from steinhaus import KMeans; print(KMeans(1).fit([[1.0], [3.0]]).inertia_)"
     variables = {**os.environ, "NUMBA_DISABLE_JIT": "1", "NUMBA_CACHE_DIR": "/proc/x"}

@@ -84,6 +84,7 @@ def test_the_folder_form_is_a_page_and_sheets(opened: list[str], capsys: pytest.
     assert Path("one/report.html").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_figures_in_every_format() -> None:
     shutil.rmtree("one/figures")
     assert main(["report", "one", "--formats", "png,svg"]) == 0

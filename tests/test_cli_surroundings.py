@@ -20,6 +20,7 @@ def run(tmp_path: Path, shell: str = "", **variables: str) -> subprocess.Complet
     )
 
 
+@pytest.mark.slow
 def test_figures_are_drawn_without_a_backend_of_the_user_s(tmp_path: Path) -> None:
     ended = run(tmp_path, MPLBACKEND="module://matplotlib_inline.no_such_backend")
     assert (ended.returncode, ended.stderr) == (0, "")

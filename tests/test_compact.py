@@ -42,7 +42,7 @@ def order(request, monkeypatch):
 
 
 @pytest.mark.usefixtures("order")
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(problems(ALL_DTYPES), st.sampled_from(SCALES), st.sampled_from([1, 2, 7]), st.sampled_from([0.0, 1e-3]))
 def test_both_engines_agree(problem, scale, threads, tol):
     x, start = problem
@@ -77,7 +77,7 @@ def test_both_engines_agree_on_many_points_and_threads(rng, dtype, n, d, k):
 
 
 @pytest.mark.usefixtures("order")
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(problems(ALL_DTYPES), st.sampled_from([0.0, 0.0, 1e-3, 0.1]), st.integers(1, 12))
 def test_going_ahead_does_what_lloyd_does_after_every_number_of_iterations(problem, tol, limit):
     x, start = problem
@@ -250,7 +250,7 @@ def test_weighted_points_are_those_of_the_screened_engine(problem, seed, unit):
     assert outcomes(points, [start, start[:1]], max_iter=8) == wanted
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([1e-3, 1.0, 1e6, 1e-150]), st.sampled_from([0.0, 1.0, 1e9]))
 def test_scores_and_distances_are_off_by_no_more_than_is_said(seed, scale, offset):
     rng = np.random.default_rng(seed)

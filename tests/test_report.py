@@ -156,6 +156,7 @@ def test_names_stay_text(study: ReportData, name: str) -> None:
     assert not any(c in page.text for c in "\x00\u202e")
 
 
+@pytest.mark.slow
 def test_figures_are_the_same_bytes_every_time(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     data = make(rng.integers(0, 256, (60, 6, 5), dtype=np.uint8), rng.integers(0, 2, 60), ("$x_", "名前"), ks=(2, 3))

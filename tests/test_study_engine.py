@@ -68,6 +68,7 @@ def test_any_number_of_threads_writes_the_same_bytes(tmp_path: Path, whole: Path
     assert content(tmp_path) == content(whole)
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_and_gone_on_with(tmp_path: Path, whole: Path, digits: Images) -> None:
     done = subprocess.run([sys.executable, "-c", COMMAND, tmp_path, "12"], check=False)
     assert done.returncode == -signal.SIGKILL
