@@ -34,7 +34,8 @@ class Study(Plan):
         How runs start: "random" (different training images), "k-means++" (greedy, as in scikit-learn), "k-means||" (the
         same in six passes over the images, for any K), "hierarchical" (two levels, for K in the thousands), or the
         starts themselves: a mapping from each K to `restarts` arrays of K rows, each of the shape of an image, in the
-        units of `StudyResult.centroids`. Default: "k-means||" if the images stay on disk or are on a cluster, else "random".
+        units of `StudyResult.centroids`. Default: "k-means||" if the images stay on disk or are on a cluster, else
+        "random".
     tol
         A run ends when the squared shift of its centroids is at most `tol` times the mean variance of the features, as
         in scikit-learn. Default 0: a run ends when no centroid moves.
