@@ -58,14 +58,14 @@ def noise(tmp_path: Path) -> list[str]:
     """Arguments of a study on two workers."""
     path = tmp_path / "noise.npy"
     np.save(path, np.random.default_rng(0).integers(0, 256, (20_000, 8, 8)).astype(np.uint8))
-    plan = ["--k", "20,30", "--restarts", "2", "--max-iter", "400", "--quiet", "--workers", "2"]
-    return ["study", str(path), *plan, "--out", str(tmp_path / "study")]
+    plan = ["--k", "20,30", "--restarts", "2", "--init", "random", "--max-iter", "400"]
+    return ["study", str(path), *plan, "--quiet", "--workers", "2", "--out", str(tmp_path / "study")]
 
 
 def worked(process: subprocess.Popen[str], study: Path) -> None:
-    """Wait until the workers have something to do."""
+    """Wait until the starts are there, and runs would begin."""
     deadline = time.monotonic() + 120
-    while not (study / "events.jsonl").exists():
+    while not (study / "held").exists():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -92,9 +92,13 @@ def test_what_dask_logs_is_shown_with_debug_alone(noise: list[str], debug: bool)
 
 
 HELD = f"""
-import time
+import sys, time
+from pathlib import Path
 from steinhaus.study import run
-run.lloyd = lambda *given, **options: time.sleep(3600)
+def held(*given, **options):
+    Path(sys.argv[-1], "held").touch()
+    time.sleep(3600)
+run.lloyd = held
 {PROGRAM}
 """
 
