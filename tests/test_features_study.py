@@ -150,7 +150,7 @@ def test_the_same_from_memory_and_from_disk_on_any_threads(tmp_path: Path) -> No
     np.save(tmp_path / "pixels.npy", PIXELS)
     np.save(tmp_path / "v.npy", VECTORS)
     features = replace(STEPS, what=tmp_path / "v.npy")
-    plan = replace(STUDY, features=features)
+    plan = replace(STUDY, features=features, init="random")  # by default it differs in memory and on disk
     whole = plan.run(open_images(tmp_path / "pixels.npy"), tmp_path / "a")
     stored = open_images(tmp_path / "pixels.npy", stored=True)
     for threads in (1, 2, 7):
