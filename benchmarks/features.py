@@ -24,6 +24,8 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -109,19 +111,29 @@ def from_a_file(n: int, rounds: int) -> list[str]:
             times = []
             for turn in range(rounds):
                 place = Path(folder) / f"study-{restarts}-{turn}"
-                ours = _timed(lambda: plan.run(open_images(pictures, features=path), place))  # noqa: B023
-                times.append((ours, _timed(lambda: _fitted(vectors, starts))))  # noqa: B023
+                ours = _timed(partial(_studied, plan, pictures, path, place))
+                times.append((ours, _timed(partial(_fitted, vectors, starts))))
             ours, theirs = (median(of_one) for of_one in zip(*times, strict=True))
             lines.append(f"| {name} | {ours:.2f} | {theirs:.2f} | {ours / theirs:.2f} |")
             print(lines[-1], times, flush=True)
     return [f"{n:,} pictures by {D} features from a file, {ITERATIONS} iterations a run:", "", *lines]
 
 
+def _studied(plan: Study, pictures: np.ndarray, path: Path, place: Path) -> None:
+    plan.run(open_images(pictures, features=path), place)
+
+
 def _fitted(vectors: np.ndarray, starts: dict[int, list[np.ndarray]]) -> None:
     """The same runs by estimators, one a K."""
     for k, of_k in starts.items():
         each = iter(of_k)
-        KMeans(k, init=lambda *_, **__: next(each), n_init=len(of_k), tol=0, max_iter=ITERATIONS).fit(vectors)  # noqa: B023
+        init = partial(_next, each)
+        KMeans(k, init=init, n_init=len(of_k), tol=0, max_iter=ITERATIONS).fit(vectors)
+
+
+def _next(each: Iterator[np.ndarray], *_: object, **__: object) -> np.ndarray:
+    """The next start, as scikit-learn asks a callable for it."""
+    return next(each)
 
 
 def _timed(work) -> float:
