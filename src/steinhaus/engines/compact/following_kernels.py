@@ -16,7 +16,7 @@ from __future__ import annotations
 from math import inf, sqrt
 
 from steinhaus.engines.bounds.doubles import FAR, far_stretch
-from steinhaus.engines.compact.kernels import BLOCK, move, put, put_down
+from steinhaus.engines.compact.kernels import put, put_down, take_over
 from steinhaus.engines.compact.lanes import F64x16, I64x16, few_distances, many_distances
 from steinhaus.engines.compact.records import FEW, GROUP, TILE, Followed, Labels, Lanes, Sites
 from steinhaus.engines.exact import updating
@@ -169,17 +169,7 @@ def _follow(x: Lanes, run: Labels, near: Followed, limbs: i64, first: i64, end: 
             _compare_moved(values, run, near, tile, sites, many, k, d)
             unsure = 0xFFFF & ~i64(bits_of(load(near.firsts, at, TILE) < load(near.rest, at, TILE)))
             _compare_some(values, run, near, at, sites, k, d, unsure)
-        new = load(run.found, 0, TILE)
-        changed = i64(bits_of(new != load(run.labels, at, TILE)))
-        if at + TILE > x.n:
-            changed = changed & ((1 << (x.n - at)) - 1)
-        if changed != 0:
-            move(x, values, run, tile, changed, limbs, k)
-            store(run.labels, at, new)
-            waiting += 1
-            if waiting == BLOCK:
-                put_down(run, limbs, k * d)
-                waiting = 0
+        waiting = take_over(x, values, run, tile, limbs, k, waiting)
     if waiting > 0:
         put_down(run, limbs, k * d)
 

@@ -20,7 +20,7 @@ from steinhaus.engines.bounds.doubles import (
     surely_farther,
     upper_root,
 )
-from steinhaus.engines.compact.kernels import BLOCK, move, put, put_down
+from steinhaus.engines.compact.kernels import put, put_down, take_over
 from steinhaus.engines.compact.lanes import F64x16, label_by_scores, nearest, pick, square_of
 from steinhaus.engines.compact.records import GROUP, TILE, TOGETHER, Gaps, Labels, Lanes, Sites
 from steinhaus.engines.exact import updating
@@ -127,17 +127,7 @@ def _label(x: Lanes, run: Labels, gaps: Gaps, limbs: i64, first: i64, end: i64, 
                 _compare(values, run, gaps, at, square, sites, k, d)
             else:
                 _compare(values, run, gaps, at, load(gaps.squares, TILE * tile, TILE), run.some, found, d)
-        new = load(run.found, 0, TILE)
-        changed = i64(bits_of(new != load(run.labels, TILE * tile, TILE)))
-        if TILE * (tile + 1) > x.n:
-            changed = changed & ((1 << (x.n - TILE * tile)) - 1)
-        if changed != 0:
-            move(x, values, run, tile, changed, limbs, k)
-            store(run.labels, TILE * tile, new)
-            waiting += 1
-            if waiting == BLOCK:
-                put_down(run, limbs, k * d)
-                waiting = 0
+        waiting = take_over(x, values, run, tile, limbs, k, waiting)
     if waiting > 0:
         put_down(run, limbs, k * d)
     return compared

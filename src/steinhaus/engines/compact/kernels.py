@@ -137,19 +137,29 @@ def _label(x: Lanes, run: Labels, limbs: i64, first: i64, end: i64, sites: Sites
                 nearest(values, run.some, found, d, run.found)
             else:
                 nearest(values, sites, k, d, run.found)
-            new = load(run.found, 0, TILE)
-            changed = i64(bits_of(new != load(run.labels, TILE * tile, TILE)))
-            if TILE * (tile + 1) > x.n:
-                changed = changed & ((1 << (x.n - TILE * tile)) - 1)
-            if changed != 0:
-                move(x, values, run, tile, changed, limbs, k)
-                store(run.labels, TILE * tile, new)
-                waiting += 1
-                if waiting == BLOCK:
-                    put_down(run, limbs, k * d)
-                    waiting = 0
+            waiting = take_over(x, values, run, tile, limbs, k, waiting)
     if waiting > 0:
         put_down(run, limbs, k * d)
+
+
+@inlined
+def take_over(x: Lanes, values: Array[Point], run: Labels, tile: i64, limbs: i64, k: i64, waiting: i64) -> i64:
+    """Take over the labels in `found` for a tile, (d, 16), and move the points whose label changed.
+
+    waiting: the number of tiles whose moves are not in the sums yet. Returns that number with this tile.
+    """
+    new = load(run.found, 0, TILE)
+    changed = i64(bits_of(new != load(run.labels, TILE * tile, TILE)))
+    if TILE * (tile + 1) > x.n:
+        changed = changed & ((1 << (x.n - TILE * tile)) - 1)
+    if changed != 0:
+        move(x, values, run, tile, changed, limbs, k)
+        store(run.labels, TILE * tile, new)
+        waiting += 1
+        if waiting == BLOCK:
+            put_down(run, limbs, k * x.d)
+            waiting = 0
+    return waiting
 
 
 @apart
