@@ -26,7 +26,7 @@ def test_values_that_are_bytes_become_bytes(dtype, rng):
             assert whole_bytes(other, Workers(2)) is None
 
 
-@pytest.mark.parametrize("value", [0.5, np.nan, np.inf, -np.inf, 254.99998, np.nextafter(0, 1, dtype=np.float32)])
+@pytest.mark.parametrize("value", [0.5, -0.0, np.nan, np.inf, -np.inf, 254.99998, np.nextafter(0, 1, dtype=np.float32)])
 def test_values_that_are_no_bytes_stay(value, rng):
     for place in (500, 3), (0, 0), (999, 28):
         x = rng.integers(0, 256, (1000, 29)).astype(np.float32)

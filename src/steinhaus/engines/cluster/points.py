@@ -23,7 +23,7 @@ from steinhaus.engines.cluster.ahead import Ahead
 from steinhaus.engines.cluster.arrays import collected, grouped, stretches
 from steinhaus.engines.cluster.connection import Cluster
 from steinhaus.engines.cluster.tasks import Speed
-from steinhaus.engines.dense.part import few_points
+from steinhaus.engines.dense.points import few_points
 from steinhaus.engines.dense.policy import Policy
 from steinhaus.engines.exact import parts
 from steinhaus.engines.exact.grid import Ranges, are_integers, grid_of

@@ -123,8 +123,3 @@ class Part:
         """Bytes of all tables, without the points themselves."""
         weights = sum(level.nbytes for level in self._weights.levels)
         return self._engine.nbytes + weights + (0 if self._sums is None else self._sums.nbytes)
-
-
-def few_points(kind: np.dtype[Any], threads: int | None, rows: Float64) -> MemoryPoints:
-    """The engine for a few rows, (m, d), as points of a type."""
-    return MemoryPoints(rows.astype(kind), threads=threads)

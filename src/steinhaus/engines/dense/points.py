@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -147,11 +148,7 @@ class MemoryPoints(FramedPoints):
 
     def nearest(self, weights: Int64 | None) -> Nearest:
         """See `Sampling.nearest`."""
-
-        def few(rows: Float64) -> MemoryPoints:
-            # rows: (m, d)
-            return MemoryPoints(rows.astype(self._x.dtype), threads=self._workers.count)
-
+        few = partial(few_points, self._x.dtype, self._workers.count)
         return NearestRows(self.n, self.rows, self.bring, few, weights)
 
     def labels(self, key: Hashable) -> Int32:
@@ -320,3 +317,8 @@ class MemoryPoints(FramedPoints):
             self._look()
             self._view = None
             batch.labels = np.ascontiguousarray(batch.labels[:, placed.order])
+
+
+def few_points(kind: np.dtype[Any], threads: int | None, rows: Float64) -> MemoryPoints:
+    """The engine for a few rows, (m, d), as points of a type."""
+    return MemoryPoints(rows.astype(kind), threads=threads)

@@ -10,8 +10,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from steinhaus.engines.dense.part import Part, few_points
-from steinhaus.engines.dense.points import MemoryPoints
+from steinhaus.engines.dense.part import Part
+from steinhaus.engines.dense.points import MemoryPoints, few_points
 from steinhaus.engines.dense.policy import Policy
 from steinhaus.engines.exact import parts
 from steinhaus.engines.exact.closest import Closest, NearestRows
