@@ -6,12 +6,12 @@ The nearest centroid has the least score. Let X = |x|^2, C the greatest |c_j|^2,
 more. So a score is off by at most gamma_(d+2) (X + C).
 
 The squared distances that decide are off by at most gamma_(d+3) of themselves (a difference, a square and d sums), and
-are at most 2 (X + C). A gap of squared distances is twice a gap of scores. Hence the centroid of the least score is
+are at most 2 (X + C). A gap of squared distances is twice a gap of scores. So the centroid of the least score is
 the label if the next score is larger by more than
 
     2 gamma_(d+2) (X + C) + (gamma_(d+3) / 2) 4 (X + C) <= 4 gamma_(d+3) (X + C),
 
-and what underflow takes. The bound is 6 (d + 8) u (X + C), which leaves room for its own rounding, that of the
+plus underflow. The bound is 6 (d + 8) u (X + C), which leaves room for its own rounding, that of the
 difference of the scores, and gamma's denominator, for d < 2^40. Each of 4 d products may lose 2^-1075 to underflow.
 
 Gaps of tiles. Let M be that bound and D_j the squared distance of a point to c_j, exactly. X + 2 s_j, computed, is off
@@ -65,7 +65,7 @@ def far_stretch(d: i64) -> f64:
     return f64(d + 8) * (16.0 * UNIT64)
 
 
-FAR = 2.0**-450  # by so much more a distance must exceed another: its square is then far from underflow
+FAR = 2.0**-450  # a distance must exceed another by this much more, so that its square is far from underflow
 
 _ROOM = 2.0**-20  # 16 v
 _LEAST = 2.0**-60
@@ -82,7 +82,7 @@ def upper_root(squares: Number, scale: f64) -> F32x16:
 
 @inlined
 def gap(squares: Number, scale: f64, own: F32x16) -> F32x16:
-    """At most how much farther than `own` points are whose squared distances are at least these."""
+    """A lower bound on how much farther points are than `own`. squares: at least their squared distances."""
     scaled = minimum(maximum(squares * scale, splat(0.0, f64, 16)), splat(_MOST, f64, 16))
     root = np.sqrt(convert(scaled, f32))
     return (root - own) - (root + own) * _ROOM - _LEAST

@@ -1,11 +1,11 @@
-"""Labels of points of many features, by what is known of whole tiles: most centroids cannot be nearest in a tile.
+"""Label points of many features by the gaps of tiles, which leave out most centroids.
 
-The gap of a tile and a centroid is at most by how much the centroid is farther from any point of the tile than the
-point's own one; points of its own cluster do not count. A step of the centroids lowers it by at most the centroid's own
-step and the longest step of the clusters that the tile has points of. While it is positive, the centroid is out of the
-question: this is Elkan's lower bound (C. Elkan, Using the triangle inequality to accelerate k-means, ICML 2003) for
-tiles. `bounds.doubles` derives the slack. Points are compared with the centroids that are left, and with those of their
-clusters; if none is left, no label of the tile changes.
+The gap of a tile and a centroid is a lower bound: every point of the tile is farther from that centroid than from its
+own by at least as much. The centroid's own points do not count. A step of the centroids lowers the gap by the
+centroid's step and by the longest step of the clusters that have points in the tile. While the gap is positive, the
+centroid is no candidate. This is Elkan's lower bound, for tiles (C. Elkan, Using the triangle inequality to accelerate
+k-means, ICML 2003). `bounds.doubles` derives the slack. Points are compared with the candidates and with the centroids
+of the tile's clusters. If there is no candidate, no label of the tile changes.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from steinhaus.jit.operations import bits_of, least, load, lowest_one, select, s
 from steinhaus.jit.types import Array, F32x16, Point, f32, f64, i32, i64
 
 RESTING, REST, ANEW = 0, 1, 2  # of `Gaps.state`
-NOTED = 24  # features that take as long as to note a gap
+NOTED = 24  # recording a gap costs as much as this many features
 
 
 @kernel
 def label(x: Lanes, run: Labels, gaps: Gaps, limbs: i64, first: i64, end: i64, sites: Sites, k: i64) -> i64:
-    """Label the points of some tiles; with how many centroids tiles were compared, in all."""
+    """Label the points of some tiles; return the number of comparisons of a tile with a centroid."""
     return _label(x, run, gaps, limbs, first, end, sites, k)
 
 
@@ -65,13 +65,13 @@ def advance(
 
 @kernel
 def step(following: Array[f64], k: i64, d: i64, sites: Sites, gaps: Gaps) -> None:
-    """Make these the centroids, (k, d), and add up how far they moved."""
+    """Set the centroids, (k, d), and add up the lengths of their steps."""
     _step(following, k, d, sites, gaps)
 
 
 @kernel
 def end_pass(gaps: Gaps, compared: i64, tiles: i64, k: i64, d: i64) -> None:
-    """Note that all tiles were labelled, and compared with so many centroids in all; gaps rest if that does not pay."""
+    """Account for a pass with so many comparisons of a tile with a centroid. If gaps do not pay, they rest."""
     _end_pass(gaps, compared, tiles, k, d)
 
 
@@ -135,14 +135,14 @@ def _label(x: Lanes, run: Labels, gaps: Gaps, limbs: i64, first: i64, end: i64, 
 
 @apart
 def _left(run: Labels, gaps: Gaps, tile: i64, sites: Sites, k: i64, d: i64, floor: f32) -> i64:
-    """Lower a tile's gaps by what moved, and put the centroids that are left into `some`, unless all are; how many.
+    """Lower a tile's gaps by the last steps, and gather its candidates in `some`, unless all are. Returns their number.
 
-    Those that the tile has points of are left, too, if any other is.
+    If there are any, the centroids of the tile's clusters are among them.
     """
     wide, labels = (k + GROUP - 1) // GROUP * GROUP, run.labels + TILE * tile
     at, one = gaps.gaps + tile * wide, labels[0]
     alike = i64(bits_of(load(labels, 0, TILE) == splat(one, i32, TILE))) == 0xFFFF and one >= 0
-    lanes = 1 if alike else TILE  # that tell whose points the tile has
+    lanes = 1 if alike else TILE  # with the labels of the tile
     own = f32(0.0)
     for lane in range(lanes):
         if labels[lane] >= 0:
@@ -172,7 +172,7 @@ def _left(run: Labels, gaps: Gaps, tile: i64, sites: Sites, k: i64, d: i64, floo
 
 @inlined
 def _open(low: F32x16, floor: f32, j: i64, k: i64) -> i64:
-    """The centroids, a bit each, from j on, whose gaps do not tell that they are farther."""
+    """The candidates among the 16 centroids from j on, a bit each."""
     farther = i64(bits_of(low > splat(floor, f32, GROUP)))
     valid = (1 << min(GROUP, k - j)) - 1
     return valid & ~farther
@@ -180,7 +180,7 @@ def _open(low: F32x16, floor: f32, j: i64, k: i64) -> i64:
 
 @inlined
 def _gather(sites: Sites, some: Sites, found: i64, d: i64) -> None:
-    """Bring the centroids that are named together; after the last one, copies of it that are never nearest."""
+    """Copy the named centroids next to each other. Copies of the last one, never nearest, fill up the last group."""
     for place in range(found):
         name = some.names[place]
         pick(sites, name, some, place, d)
@@ -195,7 +195,7 @@ def _gather(sites: Sites, some: Sites, found: i64, d: i64) -> None:
 def _compare(
     tile: Array[Point], run: Labels, gaps: Gaps, at: Array[f32], square: F64x16, sites: Sites, k: i64, d: i64
 ) -> None:
-    """Label the points of a tile, (d, 16), and note the gaps of the centroids that it is compared with.
+    """Label the points of a tile, (d, 16), and record the gaps of the centroids that it is compared with.
 
     at: (k rounded up to 16,), the tile's gaps.
     """

@@ -1,4 +1,4 @@
-"""What a run knows of tiles of points of many features: see `gap_kernels`."""
+"""The state of a run with a gap for each tile and centroid: see `gap_kernels`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from steinhaus.engines.compact.records import GROUP, TILE, Gaps, Labels
 from steinhaus.jit.handed import Handed
 from steinhaus.points import Float64, Int32
 
-TASKS = 16  # of a pass, for each thread at most: many are over at once
+TASKS = 16  # the most tasks of a pass per thread; many tasks end at once
 
 
 def compared(k: int) -> int:
-    """With how many of k centroids a point is compared, more or less."""
+    """The number of centroids, of k, that a point is compared with, about."""
     return 1 + k // 4
 
 
@@ -43,7 +43,7 @@ class Gapped(Held):
         self.handed_gaps = Handed(self.gaps)
 
     def part(self) -> Labels:
-        """See `Held.part`; there is room for scores."""
+        """See `Held.part`. This part has room for scores."""
         part = super().part()
         return part._replace(bounds=np.empty(part.bounds.size * TILE))
 
@@ -53,18 +53,18 @@ class Gapped(Held):
             self.go_on(np.ascontiguousarray(centroids))
 
     def go_on(self, following: Float64) -> None:
-        """See `Held.go_on`; adds up how far centroids move."""
+        """See `Held.go_on`. The lengths of the centroids' steps are added up."""
         gap_kernels.step[self._kind](following, self.k, self.d, self.handed_sites, self.handed_gaps)
         self.labelled = False
 
     def reorder(self, labels: Int32) -> None:
-        """See `Held.reorder`; nothing is known of tiles then."""
+        """See `Held.reorder`. The gaps are lost."""
         super().reorder(labels)
         self.gaps.gaps[:] = -np.inf
         self.gaps.state[:] = 0, 1, 1
 
     def label(self, points: Placed) -> None:
-        """Label all points by the centroids that are placed; most tiles are not looked at."""
+        """Label all points by the centroids of the run's state. Most tiles are skipped."""
         label, of_each = gap_kernels.label[self._kind], step(self.d, compared(self.k), TILE)
         at_once = max(of_each, self.tiles // (TASKS * points.workers.count))
         helpers = min(points.workers.count, -(-self.tiles // at_once)) - 1
@@ -82,7 +82,7 @@ class Gapped(Held):
         self.labelled = True
 
     def advance(self, points: Placed, steps: Handed, tolerance: float, most: int) -> int:
-        """Do complete iterations on this thread, in one call; how many: see `kernels.advance`."""
+        """Do complete iterations on this thread, in one call; return their number. See `kernels.advance`."""
         go, known = gap_kernels.advance[self._kind], int(self.labelled)
         run = self.handed, self.handed_gaps, self.limbs, self.k, self.handed_sites
         return int(go(points.lanes, *run, steps, tolerance, most, known))

@@ -13,12 +13,11 @@ class Limits(NamedTuple):
     # If K is known, points with at least this many features and centroids go to the dense engine, too.
     screened_features: int = 8
     screened_centroids: int = 64
-    # Features and centroids up to both of which points are compact, where K is known: of 50,000 x 35, K = 10, opening,
-    # k-means++ and all iterations take 0.6 of the screened engine's time, of 494,021 x 35 three quarters.
+    # If K is known, points with at most this many features and centroids are compact, for any number of points.
     middling_features: int = 64
     middling_centroids: int = 20
-    # Values up to which points of any number of features are compact: what the screened engine learns first takes
-    # longer than it saves. Of 4,601 x 58, K = 20, a fit takes two thirds of its time.
+    # Up to this many values, points of any number of features are compact. To prepare them for screens would take
+    # longer than it saves.
     values: int = 2**19
     # Up to this many products of values and centroids, `nearest` labels points of many features here.
     products: int = 2**21
@@ -29,15 +28,14 @@ class Limits(NamedTuple):
     task: int = 2**18
     # Up to this many such products an iteration, a run advances on one thread, in one call. Threads need 50 us to meet.
     alone: int = 2**21
-    # Products of values and centroids from which on points of many features are put in order by their first labels, and
-    # gaps are remembered: 4,601 x 58, K = 20, takes a third of the time, 1,797 x 64, K = 10, no less. From so many
-    # features on (of 100,000 x 10, K = 20, boxes are as good) and centroids, and up to so many products of points and
+    # A run keeps gaps, and its points are ordered by their first labels, from this many products of values and
+    # centroids on, with at least this many features and centroids, and with at most `gaps` products of points and
     # centroids.
     gap_products: int = 2**21
     gap_features: int = 12
     gap_centroids: int = 4
     gaps: int = 2**27
-    # Iterations at most without a look at what else is going on.
+    # The most iterations of one call.
     at_once: int = 4096
 
 

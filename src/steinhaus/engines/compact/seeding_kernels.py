@@ -35,21 +35,36 @@ def choose(x: Lanes, values: Array[Point], draw: Draw, k: i64, trials: i64, bits
         read(values, x.d, draw.chosen[place], draw.rows)
         _take(x, draw, groups)
     while draw.state[0] < k:
-        most = greatest(draw, groups)
-        if most < SMALLEST:
-            return 0
-        scale = scale_of(most, bits)
-        total = count(x, draw, groups, scale, scale != known)
+        many, scale = draw_candidates(x, draw, groups, trials, bits, words, known)
+        if many <= 0:
+            return -many
         known = scale
-        many = trials * draw.ahead[draw.state[0]]
-        used = draw_numbers(draw, many, total, words)
-        if used < 0:
-            return 1
-        draw.state[1] = used
-        for c in range(many):
-            find(draw, c)
         _choose_among(x, values, draw, groups, many, k, trials, scale)
     return 0
+
+
+@inner
+def draw_candidates(
+    x: Lanes, draw: Draw, groups: i64, trials: i64, bits: i64, words: i64, known: f64
+) -> tuple[i64, f64]:
+    """Draw candidates for the next rows. Returns their number and the scale of the integers.
+
+    The number is 0 if all costs are too small for integers, and -1 if the random words do not suffice. known: the scale
+    of the integers that were counted last.
+    """
+    most = greatest(draw, groups)
+    if most < SMALLEST:
+        return 0, known
+    scale = scale_of(most, bits)
+    total = count(x, draw, groups, scale, scale != known)
+    many = trials * draw.ahead[draw.state[0]]
+    used = draw_numbers(draw, many, total, words)
+    if used < 0:
+        return -1, scale
+    draw.state[1] = used
+    for c in range(many):
+        find(draw, c)
+    return many, scale
 
 
 @inlined
@@ -185,9 +200,10 @@ def _count_box(x: Lanes, draw: Draw, box: i64, scale: f64) -> None:
 
 @inner
 def draw_numbers(draw: Draw, trials: i64, total: i64, words: i64) -> i64:
-    """Draw an integer below a total for each trial into `candidates`, as `Stream.below` does: words at or above the
-    largest multiple of it are drawn again, once all have been drawn. The number of words used in all; -1 where they do
-    not suffice.
+    """Draw an integer below a total for each trial into `candidates`, as `Stream.below` does.
+
+    Words at or above the largest multiple of the total are rejected, and drawn again after all others. Returns the
+    number of words used in all, or -1 if they do not suffice.
     """
     used, span = draw.state[1], u64(total)
     last = u64(0) - u64(1)

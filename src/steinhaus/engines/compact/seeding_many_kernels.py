@@ -1,16 +1,16 @@
-"""Greedy k-means++ on points of many features in lanes: as `seeding_kernels`, with a look at scores before distances.
+"""Greedy k-means++ on points of many features in lanes: as `seeding_kernels`, with scores before distances.
 
-Candidates are compared with a tile four at a time, by scores in float64. Where these tell that no point is nearer to a
-candidate than to the rows chosen so far, nothing is measured: see `bounds.doubles`. What is measured is kept, so that
-the candidate that is chosen need not be compared again.
+Four candidates at a time are compared with a tile by scores in float64. Distances are measured only if the scores allow
+a point to be nearer to a candidate than to all rows chosen so far: see `bounds.doubles`. They are kept, so the
+candidate that is chosen need not be compared again.
 """
 
 from __future__ import annotations
 
-from steinhaus.engines.bounds.doubles import SMALLEST, score_floor, score_stretch
+from steinhaus.engines.bounds.doubles import score_floor, score_stretch
 from steinhaus.engines.compact.lanes import F64x16, I64x16, many_distances, square_of
 from steinhaus.engines.compact.records import BOX, GROUP, TILE, TOGETHER, Draw, Lanes
-from steinhaus.engines.compact.seeding_kernels import count, draw_numbers, find, greatest, pick, read, scale_of, times
+from steinhaus.engines.compact.seeding_kernels import count, draw_candidates, pick, read, times
 from steinhaus.jit.build import apart, inlined, inner, kernel
 from steinhaus.jit.declared import unroll
 from steinhaus.jit.operations import (
@@ -39,19 +39,10 @@ def choose(x: Lanes, values: Array[Point], draw: Draw, k: i64, trials: i64, bits
         read(values, x.d, draw.chosen[place], draw.rows)
         _take_first(x, draw)
     while draw.state[0] < k:
-        most = greatest(draw, groups)
-        if most < SMALLEST:
-            return 0
-        scale = scale_of(most, bits)
-        total = count(x, draw, groups, scale, scale != known)
+        many, scale = draw_candidates(x, draw, groups, trials, bits, words, known)
+        if many <= 0:
+            return -many
         known = scale
-        many = trials * draw.ahead[draw.state[0]]
-        used = draw_numbers(draw, many, total, words)
-        if used < 0:
-            return 1
-        draw.state[1] = used
-        for c in range(many):
-            find(draw, c)
         _choose_among(x, values, draw, groups, many, k, trials, scale)
     return 0
 
@@ -86,7 +77,7 @@ def _choose_among(
 
 @apart
 def _look(x: Lanes, draw: Draw, tile: i64, tiles: i64, trials: i64, scale: f64) -> None:
-    """Add what the integers of a tile change by to the gains, for every candidate."""
+    """Add the changes of a tile's integers to the gains of all candidates."""
     d, values = x.d, x.values + TILE * x.d * tile
     square, closest = load(draw.squares, TILE * tile, TILE), load(draw.closest, TILE * tile, TILE)
     for first in range(0, trials, TOGETHER):
@@ -110,7 +101,7 @@ def _look(x: Lanes, draw: Draw, tile: i64, tiles: i64, trials: i64, scale: f64) 
 
 @inner
 def _measure(x: Lanes, draw: Draw, tile: i64, tiles: i64, m: i64, scale: f64) -> None:
-    """The same for one candidate, from the distances of the points that may be nearer to it."""
+    """Measure one candidate's distances to the points that may be nearer to it, and add to its gain."""
     values, row, left = x.values + TILE * x.d * tile, draw.rows + m * x.d, draw.nearer[m * tiles + tile]
     near, before = draw.away + TILE * (m * tiles + tile), load(draw.closest, TILE * tile, TILE)
     store(near, 0, before)
@@ -130,7 +121,7 @@ def _integers(draw: Draw, closest: F64x16, tile: i64, scale: f64) -> I64x16:
 
 @inner
 def _take(x: Lanes, draw: Draw, m: i64, tiles: i64) -> None:
-    """Distances to a candidate count from now on."""
+    """Choose a candidate: its distances, which are kept, update the nearest ones."""
     for box in range((x.n + TILE * BOX - 1) // (TILE * BOX)):
         changed, most = 0, splat(0.0, f64, TILE)
         for tile in range(BOX * box, min(BOX * (box + 1), tiles)):
@@ -145,7 +136,7 @@ def _take(x: Lanes, draw: Draw, m: i64, tiles: i64) -> None:
 
 @inner
 def _take_first(x: Lanes, draw: Draw) -> None:
-    """Distances to the first of `rows` count from now on; the points' squared norms are noted."""
+    """Choose the first of `rows`: measure its distances, and the points' squared norms."""
     tiles = (x.n + TILE - 1) // TILE
     for box in range((x.n + TILE * BOX - 1) // (TILE * BOX)):
         most = splat(0.0, f64, TILE)
