@@ -14,7 +14,7 @@ from steinhaus.report.measures import Plane
 from steinhaus.report.svg import Frame, Scale, join, labelled, line, padded, prefixed, tag
 from steinhaus.study.record import BestRecord, RunRecord
 
-INERTIA_FRAME = Frame(460, 280, left=58)
+INERTIA_FRAME = Frame(460, 280, left=66)
 SMALL_FRAME = Frame(340, 230)
 SERIES = 6  # number of series with different colours, dashes and marks
 LOG_FLOOR = 1e-5  # relative to the best inertia; smaller excesses lie on the floor of the log chart
