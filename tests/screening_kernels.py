@@ -5,11 +5,11 @@ from __future__ import annotations
 from steinhaus.engines.bounds.gaps import accumulated, recorded
 from steinhaus.engines.dense import candidates, certifying
 from steinhaus.engines.dense.lanes import Readers
-from steinhaus.engines.dense.products import full_products
-from steinhaus.engines.dense.records import Framed, Scores, Scratch, View
+from steinhaus.engines.dense.products import byte_products, full_products
+from steinhaus.engines.dense.records import Factors, Framed, Scores, Scratch, View
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
 from steinhaus.jit.build import kernel
-from steinhaus.jit.types import Array, f32, i64, u32
+from steinhaus.jit.types import Array, f32, i64, u8, u32
 
 
 @kernel
@@ -72,3 +72,12 @@ def sum_and_record(values: Array[f32], n: i64, sums: Array[f32], records: Array[
     for i in range(n):
         sums[i] = accumulated(values[i], values[n + i])
         records[i] = recorded(values[i], values[n + i], values[2 * n + i], values[3 * n + i], values[4 * n + i])
+
+
+@kernel
+def multiply_bytes(
+    quads: Array[u8], width: i64, factors: Factors, chosen: Array[i64], count: i64, quarter: i64, out: Array[f32],
+    fresh: i64,
+) -> None:  # fmt: skip
+    """`products.byte_products` from the first feature on."""
+    byte_products(quads, width, factors, 0, chosen, count, quarter, out, fresh != 0)

@@ -367,6 +367,6 @@ def prefetch(t: Writer, node: Any, array: Value, index: Any) -> Const:
 
 
 @operation
-def as_bytes(t: Writer, node: Any, array: Value) -> Value:
+def as_bytes(t: Writer, node: Any, array: Any) -> Value:
     """An array's address, as an array of bytes."""
-    return Value(Array(u8), array.text)
+    return Value(Array(u8), array.slot if isinstance(array, Local) else array.text)
