@@ -7,7 +7,7 @@ import numpy as np
 from steinhaus.engines.compact import kernels
 from steinhaus.engines.compact.following_kernels import NOBODY, match, measure, note, renumber
 from steinhaus.engines.compact.held import Held
-from steinhaus.engines.compact.records import TILE, Followed
+from steinhaus.engines.compact.records import GROUP, TILE, Followed
 from steinhaus.jit.handed import Handed
 from steinhaus.points import Float64, Int32, Int64
 
@@ -24,7 +24,7 @@ class Following(Held):
         self.room = k + _SPARE
         super().__init__(tiles, limbs, self.room, d)
         self._sums, self._counts = self.sums.reshape(-1), self.counts
-        n = tiles * TILE
+        n, wide = tiles * TILE, -(-self.room // GROUP) * GROUP
         self.near = Followed(
             firsts=np.full(n, np.inf),
             seconds=np.full(n, np.inf),
@@ -36,7 +36,8 @@ class Following(Held):
             centres=centres,
             centre=np.zeros(tiles, np.int64),
             radius=np.zeros(tiles),
-            apart=np.empty((len(centres), self.room)),
+            across=np.empty((d, wide)),
+            apart=np.empty((len(centres), wide)),
         )
         self.handed_near = Handed(self.near)
         self._resize(k)

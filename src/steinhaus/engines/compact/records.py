@@ -74,7 +74,8 @@ class Followed(NamedTuple):
     centres: Array[f64]  # (m, d) rows that tiles lie around; they never change
     centre: Array[i64]  # (tiles,) the number of the tile's centre
     radius: Array[f64]  # (tiles,) at least the distance of any point of the tile from its centre
-    apart: Array[f64]  # (m, k) at most the distances of centres from the centroids that moved, in the order of `moved`
+    across: Array[f64]  # (d, moved ones rounded up to 16) work space: the centroids that moved
+    apart: Array[f64]  # (m, moved ones rounded up to 16) at most the distances of centres from them
 
 
 class Gaps(NamedTuple):
