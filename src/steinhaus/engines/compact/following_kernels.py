@@ -157,6 +157,12 @@ def match(sites: Sites, k: i64, others: Array[f64], many: i64, d: i64, names: Ar
 @kernel
 def renumber(run: Labels, near: Followed, numbers: Array[i32], n: i64) -> None:
     """Give the centroids of n points their new numbers, (k,). Centroids that are gone are at an infinite distance."""
+    renumber_points(run, near, numbers, n)
+
+
+@apart
+def renumber_points(run: Labels, near: Followed, numbers: Array[i32], n: i64) -> None:
+    """See `renumber`. numbers: (k,)."""
     for i in range(n):
         label, other = i64(run.labels[i]), i64(near.others[i])
         label = i64(numbers[label]) if label != NOBODY else NOBODY
@@ -225,7 +231,7 @@ def _compare_some(
         for t in range(d):
             row[t] = f64(tile[TILE * t + lane])
         if d < FEW:
-            _across(row, sites, k, d, out)
+            distances_across(row, sites, k, d, out)
         else:
             for j in range(k):
                 out[j] = squared_distance(row, sites.rows + j * d, d)
@@ -249,8 +255,8 @@ def _compare_some(
 
 
 @apart
-def _across(row: Array[f64], sites: Sites, k: i64, d: i64, out: Array[f64]) -> None:
-    """The squared distances of a point of few features to all centroids. row: (d,); out: (k rounded up to 16,)."""
+def distances_across(row: Array[f64], sites: Sites, k: i64, d: i64, out: Array[f64]) -> None:
+    """The squared distances of a row to all centroids, summed in order. row: (d,); out: (k rounded up to 16,)."""
     wide = (k + GROUP - 1) // GROUP * GROUP
     for j in range(0, wide, GROUP):
         total = splat(0.0, f64, GROUP)
@@ -314,9 +320,7 @@ def _concerned(run: Labels, near: Followed, at: i64) -> boolean:
 
 
 @apart
-def _compare_moved(
-    tile: Array[Point], run: Labels, near: Followed, at: i64, sites: Sites, found: i64, d: i64
-) -> None:
+def _compare_moved(tile: Array[Point], run: Labels, near: Followed, at: i64, sites: Sites, found: i64, d: i64) -> None:
     """Find the nearest two among a point's old two and the centroids that `_near_ones` found. tile: (d, 16)."""
     rest, chosen = load(near.rest, at, TILE), run.some.names
     best, second = load(near.firsts, at, TILE), load(near.seconds, at, TILE)
