@@ -176,7 +176,7 @@ class Shy:
         self._points = points
 
     def __getattr__(self, name):
-        if name in ("two_nearest", "own_distances", "advance"):
+        if name in ("two_nearest", "own_distances", "advance", "breathe"):
             raise AttributeError(name)
         return getattr(self._points, name)
 
@@ -242,7 +242,7 @@ def test_removed_centroids_are_not_neighbours(blobs):
     points = choose(blobs)
     fit = search_of(points, 40, steps=1)[0]
     points.assign([Run(0, fit.centroids)])
-    stays = refining._missed(points, fit, 4)
+    stays = refining._missed(points, fit, 4, 1.21)
     points.close()
     assert len(stays) == 36
     assert stays.tolist() == sorted(set(stays.tolist()))
