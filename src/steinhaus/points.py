@@ -385,6 +385,32 @@ class Breathing(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Margins:
+    """Bounds on the margins of points: how much farther the second nearest centroid is than the nearest, squared.
+
+    Attributes
+    ----------
+    least, most
+        (n,) bounds of the margins that `measured` gives.
+    measured
+        Points, (m,) -> their margins, (m,): the difference of the two squared distances of `TwoNearest.two_nearest`.
+    """
+
+    least: Float64
+    most: Float64
+    measured: Callable[[Int64], Float64]
+
+
+@runtime_checkable
+class BoundedMargins(Protocol):
+    """Points that bound margins faster than they measure them."""
+
+    def margins(self, run: Run) -> Margins:
+        """The margins of a run with at least two centroids. The run must be the one that was just assigned."""
+        ...
+
+
 @cache
 def offers(kind: type, ability: type) -> bool:
     """Whether points of a class have an ability. The answer is cached, as `isinstance` takes long."""

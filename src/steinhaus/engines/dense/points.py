@@ -12,23 +12,24 @@ from numpy.typing import NDArray
 
 from steinhaus.engines.bounds import bytes as rounding
 from steinhaus.engines.bounds import scores
-from steinhaus.engines.dense import labelling, limited, records, second
+from steinhaus.engines.dense import labelling, records
 from steinhaus.engines.dense.becoming import become
 from steinhaus.engines.dense.directions import arranged
 from steinhaus.engines.dense.framed import TASKS, FramedPoints
 from steinhaus.engines.dense.policy import Screen, rounding_pays
 from steinhaus.engines.dense.preparing import prepare
 from steinhaus.engines.dense.records import BRUTE, FEATURES, RENEW, bytes_of
+from steinhaus.engines.dense.second import Seconds
 from steinhaus.engines.dense.state import Batch, batch_of
 from steinhaus.engines.dense.survey import sampled_quantiser
 from steinhaus.engines.exact.closest import NearestRows
-from steinhaus.engines.exact.distances import farthest, nearest_others
+from steinhaus.engines.exact.distances import farthest
 from steinhaus.engines.exact.held import no_labels
 from steinhaus.engines.exact.nearest import two_nearest
 from steinhaus.engines.exact.updating import gone_on, steps_of, update
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
-from steinhaus.points import Float64, Grid, Int32, Int64, Nearest, Run, Tally
+from steinhaus.points import Float64, Grid, Int32, Int64, Margins, Nearest, Run, Tally
 
 _AT_ONCE = 4096  # the most iterations of one call of `advance`
 
@@ -137,14 +138,16 @@ class MemoryPoints(FramedPoints):
         """See `TwoNearest.two_nearest`."""
         if self._policy.screen == "none" or len(run.centroids) == 1:
             return two_nearest(self, run)
-        labels, centroids = self.labels(run.key), np.ascontiguousarray(run.centroids)
-        first = self._distances_of(labels, centroids)
-        out = self._distances_of(nearest_others(centroids, self._workers)[labels], centroids)
-        limits = Handed(limited.limited_to(centroids, out, self._lengths, self._frame, self._rates))
-        batch = self._remember([run])
-        opened = second.open_tiles(batch, batch.rows[run.key], self._tiles, (out - first) * self._frame.scale**2)
-        second.lower(self._reading(), limits, opened, labels, out, self._tiles_a_task)
-        return first, out
+        return self._seconds(run).distances(np.arange(self.n))
+
+    def margins(self, run: Run) -> Margins:
+        """See `BoundedMargins.margins`."""
+        return self._seconds(run).margins()
+
+    def _seconds(self, run: Run) -> Seconds:
+        batch, centroids = self._remember([run]), np.ascontiguousarray(run.centroids)
+        labels = self.labels(run.key)
+        return Seconds(self._reading(), batch, batch.rows[run.key], labels, centroids, self._tiles_a_task)
 
     def nearest(self, weights: Int64 | None) -> Nearest:
         """See `Sampling.nearest`."""
