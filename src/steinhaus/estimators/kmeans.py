@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass
-from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self, cast
 
@@ -16,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from steinhaus.engines import opened, opened_rows
+from steinhaus.engines import in_parts, opened
 from steinhaus.estimators.checking import (
     centroid_dtype,
     check_enough,
@@ -296,8 +295,9 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
                 stream = Stream(seed, self.n_clusters, restart)
                 counts = points.totals.draws
                 if self.init_ == "hierarchical":
-                    part = partial(opened_rows, points, x, weights=weights, threads=self._threads)
-                    yield hierarchical(points, self.n_clusters, stream, part, weights=counts)
+                    with in_parts(points, x, counts, threads=self._threads) as parts:
+                        start = hierarchical(points, self.n_clusters, stream, parts, weights=counts)
+                    yield start
                 else:
                     yield starts(points, self.n_clusters, cast(Seeding, self.init_), stream, weights=counts)
         elif callable(init):
