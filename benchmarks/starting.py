@@ -331,9 +331,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3, help="default 3")
     parser.add_argument("--rows", type=lambda text: text.split(","), help="names of rows (default: all)")
-    parser.add_argument(
-        "--who", type=lambda text: text.split(","), help="parts of names, for two levels (default: all)"
-    )
+    parser.add_argument("--who", type=lambda text: text.split(","), help="parts of names of two levels (default: all)")
     parser.add_argument("--threads", type=int, default=cores(), help="threads of each library (default: all cores)")
     parser.add_argument("--tiny", action="store_true", help="use a few rows of each set, to try the script")
     parser.add_argument("--markdown", type=Path, help="the file for the tables")
