@@ -93,7 +93,7 @@ class MemoryPoints(FramedPoints):
         left = [run for run in runs if run.key not in self._ended or not self.knows(run)]
         self._ended.clear()
         if left:
-            self._pass(batch, self._place(batch, left))
+            self._pass(batch, self._place(batch, left), all(run.stop for run in left))
         return [self._tally(batch, batch.rows[run.key]) for run in runs]
 
     def advance(self, runs: Sequence[Run], *, tolerance: float, most: Sequence[int]) -> list[Run]:
@@ -225,9 +225,9 @@ class MemoryPoints(FramedPoints):
             batch.exact[batch.part(row)] = run.centroids
         return active
 
-    def _pass(self, batch: Batch, active: Int64) -> None:
-        """Label the points by the centroids in the batch. active: (m,) rows of the runs."""
-        modes = self._modes(batch)
+    def _pass(self, batch: Batch, active: Int64, last: bool = False) -> None:
+        """Label the points by the centroids in the batch. active: (m,) rows of the runs; last: whether all end here."""
+        modes = self._modes(batch, last)
         view = self._view = self._view or batch.handed(self._tiles)
         prepare(batch, view, self._centroid_frame, active, modes, self._workers)
         fresh = active[modes[active] == RENEW]
@@ -254,14 +254,19 @@ class MemoryPoints(FramedPoints):
         sums, counts, centroids = self._sums(batch, part), batch.counts[part], batch.exact[part]
         return bool(update(sums, len(sums), *centroids.shape, counts, centroids, steps, tolerance, done))
 
-    def _modes(self, batch: Batch) -> NDArray[np.int8]:
-        """The mode of each run in this pass, (R,). Runs in mode RENEW take new anchors, if anchors are kept."""
+    def _modes(self, batch: Batch, last: bool) -> NDArray[np.int8]:
+        """The mode of each run in this pass, (R,). Runs in mode RENEW take new anchors, if anchors are kept.
+
+        last: whether all runs end with this pass. Directions and gaps, which only later passes use, are not taken up.
+        """
         runs = len(batch.firsts) - 1
         if self._policy.screen == "none":
             return np.full(runs, BRUTE, np.int8)
         p = self._policy.directions(int(batch.firsts[-1]))
         if not len(batch.anchors.slots) or not p:
             return np.full(runs, RENEW, np.int8)
+        if last and not len(batch.gaps.gaps) and self._policy.screen != "drift":
+            return np.full(runs, FEATURES, np.int8)
         if batch.passes or self._policy.screen == "drift":
             if not self._basis.p and not self._shapeless:
                 self._take_directions(batch, p)
