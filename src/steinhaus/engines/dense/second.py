@@ -27,7 +27,7 @@ def open_tiles(batch: Batch, row: int, tiles: Tiles, spare: Float64) -> NDArray[
     size = tiles.norms.reshape(-1, TILE).max(axis=1) + np.float32(tiles.reach)
     spared = spare[tiles.order].reshape(-1, TILE).max(axis=1)
     kept, travelled, risen = gaps.gaps[:, columns], gaps.travelled[columns], gaps.risen[columns]
-    return second_is_open(kept, size, travelled, risen, gaps.fallen[row], spared).astype(np.uint8)
+    return second_is_open(kept, size, travelled, risen, gaps.fallen[:, row], spared).astype(np.uint8)
 
 
 def lower(
