@@ -2,8 +2,8 @@
 
 A two-float is an unevaluated sum high + low of two float64, 106 bits. `two_sum` is Knuth's, `two_product` is Dekker's
 (T. J. Dekker, A floating-point technique for extending the available precision, Numer. Math. 18, 1971). The compiler
-fuses and reorders nothing, and every sum runs in one fixed order. Features are taken eight at a time, the rest one by
-one.
+fuses and reorders nothing, and every sum runs in one fixed order. Features are taken eight or sixteen at a time, the
+rest one by one.
 
 Integer sums come as limbs, (limbs, k, d) int64: value = sum over l of limbs[l] * 2^(32 (limbs - 1 - l)).
 """
@@ -89,7 +89,7 @@ def _value(lanes: literal, sums: Array[i64], upper: i64, at: i64, like: Number) 
     """Integer sums as two-floats, as many as `like` has lanes.
 
     sums: (limbs, k, d); the high limb stands `upper` places before the low limb at `at`, and 0 says that there is one
-    limb. A high limb above 2^53 is rounded. With one lane it is rounded once, with eight its halves are rounded apart.
+    limb. A high limb above 2^53 is rounded. With one lane it is rounded once, with more its halves are rounded apart.
     """
     last = load(sums, at, lanes)
     high = convert(last >> 32, f64)
@@ -158,9 +158,11 @@ def cost(
     table: Array[f64],
 ) -> f64:
     """See `inertia`. limbs: (many, k, d); table: (2, d), work space."""
-    upper, whole = (many - 1) * k * d, d - d % 8
+    upper, most, whole = (many - 1) * k * d, d - d % 16, d - d % 8
     sums = limbs + upper
-    for t in range(0, whole, 8):
+    for t in range(0, most, 16):  # so many, because each sum waits for the last one
+        _costs(16, sums, upper, k, d, t, counts, centroids, offset, step, table)
+    for t in range(most, whole, 8):
         _costs(8, sums, upper, k, d, t, counts, centroids, offset, step, table)
     for t in range(whole, d):
         _costs(1, sums, upper, k, d, t, counts, centroids, offset, step, table)
@@ -223,6 +225,21 @@ def moved(old: Array[f64], new: Array[f64], size: i64) -> f64:
         difference = new[t] - old[t]
         total += difference * difference
     return total
+
+
+@shared_kernel
+def has_moved(old: Array[f64], new: Array[f64], size: i64, most: f64) -> i64:
+    """Whether `moved` is above `most`. Its sums never fall, so the rest of them is left out once one is above.
+
+    old, new: (k, d); size: k * d.
+    """
+    total = 0.0
+    for t in range(size):
+        difference = new[t] - old[t]
+        total += difference * difference
+        if total > most:
+            return 1
+    return 0
 
 
 @kernel

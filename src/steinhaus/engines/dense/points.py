@@ -109,9 +109,7 @@ class MemoryPoints(FramedPoints):
         self._ended.clear()
         while gone < limit:
             self._pass(batch, active)
-            if not all(
-                self._update(batch, part, one, tolerance, gone) for part, one in zip(parts, handed, strict=True)
-            ):
+            if not self._update(batch, parts, handed, tolerance, gone):
                 self._ended = {run.key for run in runs}
                 break
             for part, one in zip(parts, steps, strict=True):
@@ -158,7 +156,7 @@ class MemoryPoints(FramedPoints):
         """See `Points.labels`."""
         if self._batch is None or key not in self._batch.rows:
             raise no_labels(key)
-        by_position = self._batch.labels[self._batch.rows[key]]
+        by_position = self._batch.labels[:, self._batch.rows[key]].reshape(-1)
         labels = np.empty(self.n, np.int32)
         labels[self._tiles.order[: self.n]] = by_position[: self.n]
         return labels
@@ -249,10 +247,18 @@ class MemoryPoints(FramedPoints):
         if self._policy.screen == "auto":
             self._judge_rounding(batch, modes)
 
-    def _update(self, batch: Batch, part: slice, steps: Handed, tolerance: float, done: int) -> bool:
-        """Compute a run's next centroids after a pass; False if `updating.update` has left that to `lloyd`."""
-        sums, counts, centroids = self._sums(batch, part), batch.counts[part], batch.exact[part]
-        return bool(update(sums, len(sums), *centroids.shape, counts, centroids, steps, tolerance, done))
+    def _update(self, batch: Batch, parts: list[slice], steps: list[Handed], tolerance: float, done: int) -> bool:
+        """Compute the next centroids of runs after a pass; False if `updating.update` has left any to `lloyd`."""
+        updated = np.zeros(len(parts), bool)
+
+        def following(_: int, first: int, end: int) -> None:
+            for at in range(first, end):
+                part = parts[at]
+                sums, counts, centroids = self._sums(batch, part), batch.counts[part], batch.exact[part]
+                updated[at] = update(sums, len(sums), *centroids.shape, counts, centroids, steps[at], tolerance, done)
+
+        self._workers.each(following, len(parts), 1)
+        return bool(updated.all())
 
     def _modes(self, batch: Batch, last: bool) -> NDArray[np.int8]:
         """The mode of each run in this pass, (R,). Runs in mode RENEW take new anchors, if anchors are kept.
@@ -324,7 +330,7 @@ class MemoryPoints(FramedPoints):
             self._tiles = placed._replace(rounded_norms=self._rounded_norms(placed.norms))
             self._look()
             self._view = None
-            batch.labels = np.ascontiguousarray(batch.labels[:, placed.order])
+            batch.reorder(placed.order)
 
 
 def few_points(kind: np.dtype[Any], threads: int | None, rows: Float64) -> MemoryPoints:

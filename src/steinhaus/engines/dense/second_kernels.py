@@ -26,7 +26,8 @@ class Sought(NamedTuple):
     column: i64  # the run's first column of the gaps
     wide: i64  # columns of the gaps
     gaps: Gaps
-    fallen: i64  # the run's first entry of `gaps.fallen`
+    run: i64  # the run's row among the R
+    runs: i64  # R
     beside: Array[i32]  # (k,) the nearest other centroid of each, if gaps are used
     labels: Array[i32]  # (N,) by position, the nearest centroids
     least: Array[f32]  # (N,) at most half of the margins, in the frame
@@ -89,7 +90,7 @@ def _select(points: Framed, tiles: Tiles, sought: Sought, scratch: Scratch, tile
     for j in range(k):
         if seen[j] == 0:
             since = size * f64(gaps.travelled[at + j]) + f64(gaps.risen[at + j])
-            since += f64(gaps.fallen[sought.fallen + tile])
+            since += f64(gaps.fallen[tile * sought.runs + sought.run])
             if second_is_open(f64(gaps.gaps[sought.wide * tile + at + j]), since, spared):
                 chosen[count] = j
                 count += 1
