@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from steinhaus.points import Float64, Int32, Int64, Points, Run
 
 _SURVEYED_VALUES = 2**18  # for up to this many values, preparing an engine takes longer than all distances
+_ADDED_BY_ROWS = 8  # from this many features on, rows are added up in place in less time than lanes take to fill
 
 
 def choose(
@@ -233,14 +234,15 @@ def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) 
     DataError
         A point is not finite.
     """
-    from steinhaus.engines.compact.policy import LIMITS
+    from steinhaus.engines.compact import policy as narrow
     from steinhaus.engines.wide import policy as wide
 
     if wide.serves(x.shape[0], x.shape[1], len(centroids)):
         from steinhaus.engines.wide.distances import nearest as nearest_of_wide
 
         return nearest_of_wide(x, centroids, threads=threads)
-    if x.shape[1] < LIMITS.features or x.size * len(centroids) <= LIMITS.products:
+    n, d = x.shape
+    if narrow.labels(n, d, len(centroids)):
         from steinhaus.engines.compact import predict as compact
 
         return compact.nearest(x, centroids, threads=threads)
@@ -260,8 +262,8 @@ def labelled(x: NDArray[Any], centroids: Float64, *, threads: int | None = None)
     from steinhaus.engines.exact import scoring
     from steinhaus.points import Run
 
-    if x.size <= _SURVEYED_VALUES:
-        return scoring.labelled(x, nearest(x, centroids, threads=threads), len(centroids))
+    if x.shape[1] >= _ADDED_BY_ROWS or x.size <= _SURVEYED_VALUES:
+        return scoring.labelled(x, nearest(x, centroids, threads=threads), len(centroids), threads=threads)
     with opened(x, k=len(centroids), threads=threads) as points:
         (tally,) = points.assign([Run(0, centroids)])
         return scoring.Labelled(points.labels(0), points.grid, points.totals, tally)
