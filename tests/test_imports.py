@@ -36,7 +36,7 @@ naming            points errors
 engines.workers   resources
 engines.bounds    jit
 engines.exact     points errors jit arithmetic engines.workers
-engines.compact   points errors jit resources seeding engines.workers engines.exact engines.bounds
+engines.compact   points arithmetic errors jit resources seeding engines.workers engines.exact engines.bounds
 engines.dense     points errors jit resources seeding engines.workers engines.exact engines.bounds
 engines.sparse    points errors jit engines.workers engines.exact engines.bounds
 engines.wide      points errors jit engines.workers engines.exact

@@ -105,8 +105,6 @@ def measure(near: Followed, sites: Sites, k: i64, d: i64) -> None:
 def measure_moved(near: Followed, sites: Sites, k: i64, d: i64) -> None:
     """See `measure`."""
     many = near.many[0]
-    if 10 * many > 9 * k or many == 0:
-        return
     wide = (many + GROUP - 1) // GROUP * GROUP
     for place in range(wide):
         row = sites.rows + near.moved[min(place, many - 1)] * d
@@ -180,10 +178,9 @@ def renumber_points(run: Labels, near: Followed, numbers: Array[i32], n: i64) ->
 def follow_tiles(x: Lanes, run: Labels, near: Followed, limbs: i64, first: i64, end: i64, sites: Sites, k: i64) -> None:
     """See `follow`."""
     d, waiting, many = x.d, 0, near.many[0]
-    everything = 10 * many > 9 * k
     for tile in range(first, end):
         values, at = x.values + TILE * d * tile, TILE * tile
-        if everything:
+        if largest(load(near.rest, at, TILE)) == 0.0:
             _compare(values, run, near, at, sites, k, d)
         else:
             found = _near_ones(run, near, tile, many, d)

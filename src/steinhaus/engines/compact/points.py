@@ -131,7 +131,7 @@ class CompactPoints:
         known = isinstance(held, Following) and held.stepper is not None and held.stepper.begins_from(fit.centroids)
         if not known:
             held = self._followed(Run(fit.key, fit.centroids))
-            if self.n * self.d * self._compared(held) > LIMITS.alone:
+            if self.n * self.d * self._compared(held) > LIMITS.refined:
                 return None
             if held.stepper is None or held.stepper.k != k:
                 held.stepper = Stepper(held, self._x, self.grid, self.totals)

@@ -30,6 +30,8 @@ class Limits(NamedTuple):
     task: int = 2**18
     # Up to this many such products an iteration, a run advances on one thread, in one call. Threads need 50 us to meet.
     alone: int = 2**21
+    # Up to this many, a step of refining is one call on one thread. Above, threads share each pass of a step.
+    refined: int = 2**22
     # A run keeps gaps, and its points are ordered by their first labels, from this many products of values and
     # centroids on, with at least this many features and centroids, and with at most `gaps` products of points and
     # centroids.

@@ -3,8 +3,8 @@
 The state of the run at the clustering that a step begins from is kept. If the step fails, the next one begins from
 there, too.
 
-Lloyd's algorithm computes only the means of clusters whose sums or counts have changed since their last mean. All others
-have the same means as before. A centroid that does not move adds 0 to the shift.
+Lloyd's algorithm computes only the means of clusters whose sums or counts have changed since their last mean. All
+others have the same means as before. A centroid that does not move adds 0 to the shift.
 """
 
 from __future__ import annotations
@@ -213,7 +213,7 @@ def _converge(x: Lanes, work: Stepping, k: i64, tolerance: f64, most: i64) -> i6
 
 @apart
 def _changed(work: Stepping, k: i64, d: i64) -> i64:
-    """List the clusters whose sums or counts changed in `names`; return their number, or `IMPOSSIBLE` if one is empty."""
+    """List the clusters whose sums or counts changed; return their number, or `IMPOSSIBLE` if one is empty."""
     sums, many = work.run.sums, 0
     for j in range(k):
         count = work.run.counts[j]
