@@ -88,7 +88,7 @@ def test_images_are_found_by_the_command_of_the_study(
     assert "were not found" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["", "steinhaus study", "steinhaus study x --new-option 3", "unclosed '", "x"])
+@pytest.mark.parametrize("command", ["", "steinhaus study", "steinhaus study x --shape 3", "unclosed '", "x"])
 def test_commands_that_name_no_source_are_no_errors(command: str) -> None:
     assert finding._asked(command) is None
 

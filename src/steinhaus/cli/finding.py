@@ -105,16 +105,22 @@ def _images_of_command(result: StudyResult, reading: dict[str, Any], watch: Watc
 
 
 def _asked(command: str) -> tuple[str, dict[str, Any]] | None:
-    """The source of a study's command, and its options for reading; None if this version cannot read the command."""
-    from steinhaus.cli.study import study
-
+    """The source of a study's command, and its options for reading; None if it has none, or if they are not valid."""
     with suppress(ValueError, click.ClickException):
-        words = shlex.split(command)
-        options = study.make_context("study", words[2:], obj={"debug": False}).params if words else {}
-        names = arguments.READING.keys() - {"limits"}
-        if (source := options.get("source")) is not None:
-            return source, {name: options[name] for name in names if options[name] is not None}
+        source, *words = shlex.split(command)[2:]
+        options = _reader.make_context("study", words).params
+        if not source.startswith("-"):
+            return source, {name: value for name, value in options.items() if value is not None and name in _TAKEN}
     return None
+
+
+_TAKEN = arguments.READING.keys() - {"limits"}
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@arguments.reading_options
+def _reader(**options: Any) -> None:
+    """Takes the options for reading from a command, and ignores the others."""
 
 
 def _split(images: Images, result: StudyResult) -> Split:
