@@ -312,3 +312,13 @@ def test_what_scores_cannot_tell_is_measured(rng, dtype, apart):
     points.assign([Run(0, centroids)])
     assert points.labels(0).tolist() == naive.labels(x, centroids).tolist()
     points.close()
+
+
+def test_scores_that_underflow_are_measured(rng):
+    """Products and squares are near 2^-1074, where rounding takes as much as they are."""
+    x = 2.0**-537 * rng.random((700, 30))
+    centroids = x[:12] * (1 + rng.random((12, 30)))
+    points = choose(x, screen="compact")
+    points.assign([Run(0, centroids)])
+    assert points.labels(0).tolist() == naive.labels(x, centroids).tolist()
+    points.close()

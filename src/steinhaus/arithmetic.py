@@ -161,11 +161,11 @@ def cost(
     upper, most, whole = (many - 1) * k * d, d - d % 16, d - d % 8
     sums = limbs + upper
     for t in range(0, most, 16):  # so many, because each sum waits for the last one
-        _costs(16, sums, upper, k, d, t, counts, centroids, offset, step, table)
+        _costs(16, sums + t, upper, k, d, counts, centroids + t, offset + t, step + t, table + t)
     for t in range(most, whole, 8):
-        _costs(8, sums, upper, k, d, t, counts, centroids, offset, step, table)
+        _costs(8, sums + t, upper, k, d, counts, centroids + t, offset + t, step + t, table + t)
     for t in range(whole, d):
-        _costs(1, sums, upper, k, d, t, counts, centroids, offset, step, table)
+        _costs(1, sums + t, upper, k, d, counts, centroids + t, offset + t, step + t, table + t)
     total, rest = squares[0], squares[1]
     for t in range(d):
         scale = step[t] * step[t]
@@ -181,25 +181,24 @@ def _costs(
     upper: i64,
     k: i64,
     d: i64,
-    t: i64,
     counts: Array[i64],
     centroids: Array[f64],
     offset: Array[f64],
     step: Array[f64],
     table: Array[f64],
 ) -> None:
-    """Write the sums over the clusters of c (n c - 2 S), for `lanes` features, in steps of the grid.
+    """Write the sums over the clusters of c (n c - 2 S), for the first `lanes` features, in steps of the grid.
 
     table: (2, d), the sums as two-floats. sums: (limbs, k, d), from the low limbs on; counts: (k,); centroids: (k, d);
     offset, step: (d,).
     """
     high, low = splat(0.0, f64, lanes), splat(0.0, f64, lanes)
     for j in range(k):
-        n, at = splat(f64(counts[j]), f64, lanes), j * d + t
-        c = (load(centroids, at, lanes) - load(offset, t, lanes)) / load(step, t, lanes)
+        n, at = splat(f64(counts[j]), f64, lanes), j * d
+        c = (load(centroids, at, lanes) - load(offset, 0, lanes)) / load(step, 0, lanes)
         high, low = _cost(lanes, high, low, sums, upper, at, n, c)
-    store(table, t, high)
-    store(table, d + t, low)
+    store(table, 0, high)
+    store(table, d, low)
 
 
 @inlined
