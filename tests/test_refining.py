@@ -215,9 +215,7 @@ def steps_of(x, k, weights, seed, *, in_one_call):
     return told, made
 
 
-@pytest.mark.parametrize(
-    "seeds", [range(4), pytest.param(range(4, 150), marks=pytest.mark.slow)], ids=["few", "many"]
-)
+@pytest.mark.parametrize("seeds", [range(4), pytest.param(range(4, 150), marks=pytest.mark.slow)], ids=["few", "many"])
 def test_a_step_in_one_call_is_that_of_other_calls(seeds):
     in_all = []
     for seed in seeds:
