@@ -8,8 +8,8 @@ compared with all centroids again. All bounds are distances that were computed, 
 
 Points of the same cluster stand next to each other. A tile of points lies around a centre, which is the centroid of the
 cluster when the run began to follow. Let a centroid be farther from the centre than the sum of the tile's radius and
-the greatest `rest` of its points. Then it cannot be one of the nearest two, and its distance is not below `rest`. If all
-centroids that moved are this far, and none of them is one of the two of any point, the tile is passed over.
+the greatest `rest` of its points. Then it cannot be one of the nearest two, and its distance is not below `rest`. If
+all centroids that moved are this far, and none of them is one of the two of any point, the tile is passed over.
 """
 
 from __future__ import annotations
