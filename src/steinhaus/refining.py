@@ -12,6 +12,8 @@ The search differs from the paper in three things. A new centroid is a row of it
 to the centroid, not a point next to the centroid. A step that fails is tried again with the clusters of the next
 largest errors, before fewer centroids are added. In either half, Lloyd's algorithm runs for at most 8 iterations.
 
+An engine may make a step in one call (`points.Breathing`). `_tried` defines what the step is.
+
 Errors and utilities are summed in the order of the points, ties go to the lowest cluster, and random numbers depend on
 the number of the step alone. So the search is the same with every engine.
 """

@@ -89,7 +89,7 @@ class Following(Held):
         self.near.moved[: len(moved)], self.near.many[0] = moved, len(moved)
         self.near.moves[:] = 0
         self.near.moves[moved + 1] = 1
-        measure(self.handed_near, self.handed_sites, self.k, self.d)
+        measure(self.handed_near, self.handed_sites, self.d)
 
     def resize(self, k: int) -> None:
         """Use the first parts of the arrays for k centroids."""

@@ -8,7 +8,8 @@ compared with all centroids again. All bounds are distances that were computed, 
 
 Points of the same cluster stand next to each other. A tile of points lies around a centre, which is the centroid of the
 cluster when the run began to follow. Let a centroid be farther from the centre than the sum of the tile's radius and
-the greatest `rest` of its points. Then it cannot be one of the nearest two, and its distance is not below `rest`.
+the greatest `rest` of its points. Then it cannot be one of the nearest two, and its distance is not below `rest`. If
+all centroids that moved are this far, and none of them is one of the two of any point, the tile is passed over.
 """
 
 from __future__ import annotations
@@ -92,17 +93,17 @@ def _note(following: Array[f64], k: i64, d: i64, sites: Sites, near: Followed) -
                 break
     near.many[0] = many
     put(following, k, d, sites)
-    measure_moved(near, sites, k, d)
+    measure_moved(near, sites, d)
 
 
 @kernel
-def measure(near: Followed, sites: Sites, k: i64, d: i64) -> None:
+def measure(near: Followed, sites: Sites, d: i64) -> None:
     """Measure the distances of the centroids that moved from the centres of tiles."""
-    measure_moved(near, sites, k, d)
+    measure_moved(near, sites, d)
 
 
 @apart
-def measure_moved(near: Followed, sites: Sites, k: i64, d: i64) -> None:
+def measure_moved(near: Followed, sites: Sites, d: i64) -> None:
     """See `measure`."""
     many = near.many[0]
     wide = (many + GROUP - 1) // GROUP * GROUP

@@ -159,7 +159,7 @@ def _grow(values: Array[Point], work: Stepping, many: i64, d: i64) -> None:
         near.moved[m] = k + m
         near.moves[k + m + 1] = 1
     near.many[0] = many
-    measure_moved(near, work.sites, k + many, d)
+    measure_moved(near, work.sites, d)
 
 
 @apart
@@ -207,7 +207,7 @@ def _converge(x: Lanes, work: Stepping, k: i64, tolerance: f64, most: i64) -> i6
         if shift <= tolerance or done + 1 == most:
             work.told[STOP] = TOLERANCE if shift <= tolerance else MAX_ITER
             ended = True
-        measure_moved(near, work.sites, k, d)
+        measure_moved(near, work.sites, d)
     return most
 
 
