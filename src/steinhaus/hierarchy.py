@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from steinhaus.points import Float32, Float64, Int64, Points, Run
 from steinhaus.seeding import Stream
 
-_PER_CLUSTER = 64  # sampled rows for each cluster
+_PER_CLUSTER = 128  # sampled rows for each cluster
+_CHOSEN_FROM = 64  # and so many of them take part when rows are chosen
 _MORE, _AND = 2, 3  # a part chooses at most 2 q + 3 rows if q is its share in proportion to its points
 _ITERATIONS = 5  # iterations of Lloyd's algorithm on each level
 
@@ -83,17 +84,19 @@ def hierarchical(points: Points, k: int, stream: Stream, parts: Parts, *, weight
         (n,) the count of each point; None: 1 each. Points of weight 0 are left out if there are k others.
     """
     rows = np.arange(points.n) if weights is None else _weighty(weights, k)
-    some = _drawn(rows, _PER_CLUSTER * _coarse(k), stream)
-    centre = points.rows(some[len(some) // 2 :][:1])
-    (found,) = parts.choose([some], centre, [min(_coarse(k), len(some))], stream.raw)
-    coarse = parts.iterate([some], centre, [found.rows], _ITERATIONS)
+    first = _drawn(rows, _CHOSEN_FROM * _coarse(k), stream)
+    centre = points.rows(first[len(first) // 2 :][:1])
+    (found,) = parts.choose([first], centre, [min(_coarse(k), len(first))], stream.raw)
+    coarse = parts.iterate([first], centre, [found.rows], _ITERATIONS)
     rows = _drawn(rows, _PER_CLUSTER * k, stream)
     labels = _labels(points, coarse)[rows]
-    sizes = np.bincount(labels, minlength=len(coarse))
-    members = np.split(rows[np.argsort(labels, kind="stable")], np.cumsum(sizes)[:-1])
-    heavy = sizes if weights is None else np.array([int(weights[part].sum()) for part in members])
+    ends = np.cumsum(np.bincount(labels, minlength=len(coarse)))
+    members = np.split(rows[np.argsort(labels, kind="stable")], ends[:-1])
+    some = [np.ascontiguousarray(part[:: max(1, len(rows) // (_CHOSEN_FROM * k))]) for part in members]
+    sizes = np.array([len(part) for part in some])
+    heavy = sizes if weights is None else np.array([int(weights[part].sum()) for part in some])
     most = np.minimum(_MORE * shares(sizes, heavy, k) + _AND, sizes)
-    seeds = parts.choose(members, coarse, most.tolist(), stream.raw)
+    seeds = parts.choose(some, coarse, most.tolist(), stream.raw)
     kept = best_gains([each.gains for each in seeds], k)
     begun = [each.rows[:many] for each, many in zip(seeds, kept, strict=True)]
     return parts.iterate(members, coarse, begun, _ITERATIONS)
