@@ -150,7 +150,7 @@ def test_many_points_are_sampled(rng, monkeypatch):
     monkeypatch.setattr(PointsInParts, "choose", choose_noted)
     monkeypatch.setattr(PointsInParts, "iterate", iterate_noted)
     assert started(x, 25).shape == (25, 2)
-    (coarse,), some = chosen
+    (coarse,), some, *_ = chosen
     assert len(coarse) == 50
     assert (np.diff(coarse) > 0).all()
     drawn = np.sort(np.concatenate(iterated[1]))

@@ -95,11 +95,29 @@ def hierarchical(points: Points, k: int, stream: Stream, parts: Parts, *, weight
     some = [np.ascontiguousarray(part[:: max(1, len(rows) // (_CHOSEN_FROM * k))]) for part in members]
     sizes = np.array([len(part) for part in some])
     heavy = sizes if weights is None else np.array([int(weights[part].sum()) for part in some])
-    most = np.minimum(_MORE * shares(sizes, heavy, k) + _AND, sizes)
-    seeds = parts.choose(some, coarse, most.tolist(), stream.raw)
-    kept = best_gains([each.gains for each in seeds], k)
+    seeds, kept = _shared_out(parts, some, coarse, _MORE * shares(sizes, heavy, k) + _AND, k, stream)
     begun = [each.rows[:many] for each, many in zip(seeds, kept, strict=True)]
     return parts.iterate(members, coarse, begun, _ITERATIONS)
+
+
+def _shared_out(
+    parts: Parts, some: Sequence[Int64], centres: Float64, most: Int64, k: int, stream: Stream
+) -> tuple[list[Seeds], list[int]]:
+    """Rows of each part, and how many of them are kept. A part of which all rows are kept chooses twice as many.
+
+    some: the numbers of the points of each part, (m,); centres: (p, d); most: (p,) the rows that each chooses first.
+    """
+    sizes = np.array([len(part) for part in some])
+    most = again = np.minimum(most, sizes)
+    seeds = [Seeds(np.empty((0, 0), np.float32), np.empty(0))] * len(some)
+    while again.any():
+        found = parts.choose(some, centres, again.tolist(), stream.raw)
+        seeds = [new if many else old for new, old, many in zip(found, seeds, again.tolist(), strict=True)]
+        kept = best_gains([each.gains for each in seeds], k)
+        more = np.minimum(np.where(kept == most, 2 * most, most), sizes)
+        again = np.where(more > most, more, 0)
+        most = more
+    return seeds, kept
 
 
 def best_gains(gains: Sequence[Float64], k: int) -> list[int]:
