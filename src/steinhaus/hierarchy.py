@@ -23,8 +23,8 @@ from steinhaus.seeding import Stream
 
 _PER_CLUSTER = 128  # sampled rows for each cluster
 _CHOSEN_FROM = 64  # and so many of them take part when rows are chosen
-_MORE, _AND = 2, 3  # a part chooses at most 2 q + 3 rows if q is its share in proportion to its points
-_ITERATIONS = 5  # iterations of Lloyd's algorithm on each level
+_MORE, _AND = 1.5, 3  # a part first chooses 1.5 q + 3 rows if q is its share in proportion to its points
+_ITERATIONS = 4  # iterations of Lloyd's algorithm on each level
 
 
 class Seeds(NamedTuple):
@@ -95,7 +95,7 @@ def hierarchical(points: Points, k: int, stream: Stream, parts: Parts, *, weight
     some = [np.ascontiguousarray(part[:: max(1, len(rows) // (_CHOSEN_FROM * k))]) for part in members]
     sizes = np.array([len(part) for part in some])
     heavy = sizes if weights is None else np.array([int(weights[part].sum()) for part in some])
-    seeds, kept = _shared_out(parts, some, coarse, _MORE * shares(sizes, heavy, k) + _AND, k, stream)
+    seeds, kept = _shared_out(parts, some, coarse, (_MORE * shares(sizes, heavy, k)).astype(np.int64) + _AND, k, stream)
     begun = [each.rows[:many] for each, many in zip(seeds, kept, strict=True)]
     return parts.iterate(members, coarse, begun, _ITERATIONS)
 
