@@ -135,21 +135,28 @@ def test_points_without_weight_are_left_out(rng):
 
 def test_many_points_are_sampled(rng, monkeypatch):
     monkeypatch.setattr("steinhaus.hierarchy._PER_CLUSTER", 20)
-    x, chosen = rng.normal(size=(5000, 2)), []
-    choose_rows = PointsInParts.choose
+    monkeypatch.setattr("steinhaus.hierarchy._CHOSEN_FROM", 10)
+    x, chosen, iterated = rng.normal(size=(5000, 2)), [], []
+    choose, iterate = PointsInParts.choose, PointsInParts.iterate
 
-    def noted(self, parts, *rest):
+    def choose_noted(self, parts, *rest):
         chosen.append(parts)
-        return choose_rows(self, parts, *rest)
+        return choose(self, parts, *rest)
 
-    monkeypatch.setattr(PointsInParts, "choose", noted)
+    def iterate_noted(self, parts, *rest):
+        iterated.append(parts)
+        return iterate(self, parts, *rest)
+
+    monkeypatch.setattr(PointsInParts, "choose", choose_noted)
+    monkeypatch.setattr(PointsInParts, "iterate", iterate_noted)
     assert started(x, 25).shape == (25, 2)
-    (coarse,), parts = chosen
-    assert len(coarse) == 100
+    (coarse,), some, *_ = chosen
+    assert len(coarse) == 50
     assert (np.diff(coarse) > 0).all()
-    drawn = np.sort(np.concatenate(parts))
+    drawn = np.sort(np.concatenate(iterated[1]))
     assert len(drawn) == 500
     assert (drawn // 10 == np.arange(500)).all()  # one of each ten
+    assert all(few.tolist() == part[::2].tolist() for few, part in zip(some, iterated[1], strict=True))
 
 
 def test_rows_are_kept_by_their_gains():

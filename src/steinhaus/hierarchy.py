@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from steinhaus.points import Float32, Float64, Int64, Points, Run
 from steinhaus.seeding import Stream
 
-_PER_CLUSTER = 64  # sampled rows for each cluster
-_MORE, _AND = 2, 3  # a part chooses at most 2 q + 3 rows if q is its share in proportion to its points
-_ITERATIONS = 5  # iterations of Lloyd's algorithm on each level
+_PER_CLUSTER = 128  # sampled rows for each cluster
+_CHOSEN_FROM = 64  # and so many of them take part when rows are chosen
+_MORE, _AND = 1.5, 3  # a part first chooses 1.5 q + 3 rows if q is its share in proportion to its points
+_ITERATIONS = 4  # iterations of Lloyd's algorithm on each level
 
 
 class Seeds(NamedTuple):
@@ -83,20 +84,40 @@ def hierarchical(points: Points, k: int, stream: Stream, parts: Parts, *, weight
         (n,) the count of each point; None: 1 each. Points of weight 0 are left out if there are k others.
     """
     rows = np.arange(points.n) if weights is None else _weighty(weights, k)
-    some = _drawn(rows, _PER_CLUSTER * _coarse(k), stream)
-    centre = points.rows(some[len(some) // 2 :][:1])
-    (found,) = parts.choose([some], centre, [min(_coarse(k), len(some))], stream.raw)
-    coarse = parts.iterate([some], centre, [found.rows], _ITERATIONS)
+    first = _drawn(rows, _CHOSEN_FROM * _coarse(k), stream)
+    centre = points.rows(first[len(first) // 2 :][:1])
+    (found,) = parts.choose([first], centre, [min(_coarse(k), len(first))], stream.raw)
+    coarse = parts.iterate([first], centre, [found.rows], _ITERATIONS)
     rows = _drawn(rows, _PER_CLUSTER * k, stream)
     labels = _labels(points, coarse)[rows]
-    sizes = np.bincount(labels, minlength=len(coarse))
-    members = np.split(rows[np.argsort(labels, kind="stable")], np.cumsum(sizes)[:-1])
-    heavy = sizes if weights is None else np.array([int(weights[part].sum()) for part in members])
-    most = np.minimum(_MORE * shares(sizes, heavy, k) + _AND, sizes)
-    seeds = parts.choose(members, coarse, most.tolist(), stream.raw)
-    kept = best_gains([each.gains for each in seeds], k)
+    ends = np.cumsum(np.bincount(labels, minlength=len(coarse)))
+    members = np.split(rows[np.argsort(labels, kind="stable")], ends[:-1])
+    some = [np.ascontiguousarray(part[:: max(1, len(rows) // (_CHOSEN_FROM * k))]) for part in members]
+    sizes = np.array([len(part) for part in some])
+    heavy = sizes if weights is None else np.array([int(weights[part].sum()) for part in some])
+    seeds, kept = _shared_out(parts, some, coarse, (_MORE * shares(sizes, heavy, k)).astype(np.int64) + _AND, k, stream)
     begun = [each.rows[:many] for each, many in zip(seeds, kept, strict=True)]
     return parts.iterate(members, coarse, begun, _ITERATIONS)
+
+
+def _shared_out(
+    parts: Parts, some: Sequence[Int64], centres: Float64, most: Int64, k: int, stream: Stream
+) -> tuple[list[Seeds], list[int]]:
+    """Rows of each part, and how many of them are kept. A part of which all rows are kept chooses twice as many.
+
+    some: the numbers of the points of each part, (m,); centres: (p, d); most: (p,) the rows that each chooses first.
+    """
+    sizes = np.array([len(part) for part in some])
+    most = again = np.minimum(most, sizes)
+    seeds = [Seeds(np.empty((0, 0), np.float32), np.empty(0))] * len(some)
+    while again.any():
+        found = parts.choose(some, centres, again.tolist(), stream.raw)
+        seeds = [new if many else old for new, old, many in zip(found, seeds, again.tolist(), strict=True)]
+        kept = best_gains([each.gains for each in seeds], k)
+        more = np.minimum(np.where(kept == most, 2 * most, most), sizes)
+        again = np.where(more > most, more, 0)
+        most = more
+    return seeds, kept
 
 
 def best_gains(gains: Sequence[Float64], k: int) -> list[int]:

@@ -244,7 +244,7 @@ class Points(Protocol):
 
         If a tally has e empty clusters, `farthest` holds the e points that are farthest from their centroids, and their
         clusters: farthest first, ties to the lowest index. Points at distance 0 or of weight 0 are left out. A cluster
-        is empty if its count is 0.
+        is empty if its count is 0. A run that has a `stop` is not refilled, so its tally may leave them out.
         """
         ...
 

@@ -83,7 +83,7 @@ class MemoryPoints(FramedPoints):
         """See `Points.assign`."""
         tallies = self.tallies(runs)
         for place, run in enumerate(runs):
-            if empty := int(np.count_nonzero(tallies[place].counts == 0)):
+            if not run.stop and (empty := int(np.count_nonzero(tallies[place].counts == 0))):
                 tallies[place] = replace(tallies[place], farthest=self.farthest(run, empty)[0])
         return tallies
 
