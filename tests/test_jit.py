@@ -28,6 +28,7 @@ from steinhaus.jit.operations import (
     fused,
     largest,
     least,
+    least_of_each,
     load,
     local,
     lowest_one,
@@ -392,15 +393,17 @@ def turned(values: Array[f32], out: Array[f32]) -> None:
     rows = local(vector(f32, 16), 16)
     for row in unroll(16):
         rows[row] = load(values, 16 * row, 16)
+    store(out, 256, least_of_each(rows))
     transpose(rows)
     for row in unroll(16):
         store(out, 16 * row, rows[row])
 
 
-def test_vectors_are_transposed():
-    values, out = np.arange(256, dtype=np.float32), np.empty(256, np.float32)
+def test_vectors_are_transposed_and_have_a_smallest_lane(rng):
+    values, out = rng.permutation(256).astype(np.float32), np.empty(272, np.float32)
     turned(values, out)
-    assert out.tolist() == values.reshape(16, 16).T.reshape(-1).tolist()
+    assert out[:256].tolist() == values.reshape(16, 16).T.reshape(-1).tolist()
+    assert out[256:].tolist() == values.reshape(16, 16).min(axis=1).tolist()
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "float32", "float64"])

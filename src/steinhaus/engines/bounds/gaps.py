@@ -63,9 +63,12 @@ def step_bound(moved: f64, turned: f64, scale: f64, rates: Rates) -> tuple[f64, 
 
 
 @inlined
-def gap(low: Number, above: Number) -> Number:
-    """At most low - above, lane by lane. Three roundings take at most 2.1 u (|low| + |above|)."""
-    return (low - above) - (abs(low) + abs(above)) * SURPLUS
+def gap(difference: Number) -> Number:
+    """At most the least of some differences, from the least of them as computed: one gap, or several.
+
+    Rounding is monotone. So the least difference as computed is the least one, rounded once. It is off by u of itself.
+    """
+    return difference - abs(difference) * SURPLUS
 
 
 @inlined

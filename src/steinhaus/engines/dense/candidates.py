@@ -18,6 +18,7 @@ from steinhaus.jit.operations import (
     fma,
     largest,
     least,
+    least_of_each,
     load,
     local,
     lowest_one,
@@ -27,7 +28,6 @@ from steinhaus.jit.operations import (
     select,
     splat,
     store,
-    transpose,
     vector,
 )
 from steinhaus.jit.types import Array, F32x16, boolean, f32, i64, u8, u32
@@ -51,7 +51,7 @@ def select_candidates(
         view.anchors.used[run.at_tile] = 0
         for q in range(run.width):
             view.anchors.slots[run.at + q] = 0
-    if count > 1:
+    if count > 1 and count < view.sizes.direct:
         return _screen_by_directions(s, view, change, tile, run, count)
     return count, False, u32(0)
 
@@ -195,27 +195,22 @@ def measure_gaps(s: Source, gaps: Gaps, tile: Tile, run: RunSlice, count: i64) -
 @inlined
 def _gap(upper: Array[f32], c: i64, low0: F32x16, low1: F32x16) -> f32:
     """At most the gap of candidate c: every lane's `least`, low0 and low1, less the upper bound. upper: (32 K,)."""
-    return least(_gaps_of_pairs(upper, c, low0, low1))
+    return gap(least(_differences(upper, c, low0, low1)))
 
 
 @inlined
-def _gaps_of_pairs(upper: Array[f32], c: i64, low0: F32x16, low1: F32x16) -> F32x16:
-    """At most the gap of candidate c for each pair of lanes i and 16 + i. upper: (32 K,)."""
-    above0, above1 = load(upper, TILE * c, 16), load(upper, TILE * c + 16, 16)
-    return minimum(gap(low0, above0), gap(low1, above1))
+def _differences(upper: Array[f32], c: i64, low0: F32x16, low1: F32x16) -> F32x16:
+    """`least` less the upper bounds of candidate c: the lower of lanes i and 16 + i. upper: (32 K,)."""
+    return minimum(low0 - load(upper, TILE * c, 16), low1 - load(upper, TILE * c + 16, 16))
 
 
 @inner
 def _sixteen_gaps(upper: Array[f32], low0: F32x16, low1: F32x16, out: Array[f32]) -> None:
-    """The gaps of the first 16 candidates, by a transposition. upper: (32 K,); out: (16,) or more."""
-    turned = local(vector(f32, 16), 16)
+    """The gaps of the first 16 candidates. upper: (32 K,); out: (16,) or more."""
+    differences = local(vector(f32, 16), 16)
     for c in unroll(16):
-        turned[c] = _gaps_of_pairs(upper, c, low0, low1)
-    transpose(turned)
-    for half in unroll(3, -1, -1):
-        for c in unroll(2**half):
-            turned[c] = minimum(turned[c], turned[c + 2**half])
-    store(out, 0, turned[0])
+        differences[c] = _differences(upper, c, low0, low1)
+    store(out, 0, gap(least_of_each(differences)))
 
 
 @inlined

@@ -35,6 +35,7 @@ from steinhaus.engines.dense.records import (
     View,
     Worker,
 )
+from steinhaus.engines.dense.screening import bound_by_features, certify
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
 from steinhaus.jit.build import apart, inner, kernel
 from steinhaus.jit.operations import bits_of, claim, count_ones, largest, load, lowest_one, maximum
@@ -127,7 +128,7 @@ def _certify(
         return u32(0), 0, gathered
     if mode == BRUTE:
         return tile.present, 0, gathered
-    if mode == ANCHORED:
+    if mode == ANCHORED and count < view.sizes.direct:
         opened, many, gathered = _from_anchors(s, view, change, tile, run, count, gathered)
         if many >= 0:
             return opened, many, gathered
@@ -179,15 +180,16 @@ def _from_features(
     s: Source, view: View, change: Change, tile: Tile, run: RunSlice, count: i64, mode: i64
 ) -> tuple[u32, i64]:
     """Certify lanes by products of all features. Returns the open lanes, and the number of open candidates."""
-    scratch = s.scratch
-    full_products(s.x, scratch, view.factors, scratch.chosen, count, scratch.out)
+    gapped = view.sizes.gapped != 0 and (mode == RENEW or mode == ANCHORED)
+    keeps = gapped and mode == RENEW and count < view.sizes.direct
+    bound_by_features(s, tile, view.factors, view.features, s.tiles.rounded_norms, count, keeps)
     change.work[COMPUTED * view.sizes.runs + run.run] += count
-    opened = tile.present & bounds(s, tile, run, view.features, s.tiles.rounded_norms, scratch.chosen, count)
-    if view.sizes.gapped != 0 and (mode == RENEW or mode == ANCHORED):
+    if gapped:
         measure_gaps(s, view.gaps, tile, run, count)
-        if mode == RENEW:
+        if keeps:
             view.anchors.used[run.at_tile] = u8(keep_products(s, view, run, count))
-    return opened, list_open(s, count, opened)
+    opened, many = certify(s, run, count, gapped)
+    return tile.present & opened, many
 
 
 @apart

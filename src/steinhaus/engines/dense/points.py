@@ -226,7 +226,9 @@ class MemoryPoints(FramedPoints):
     def _pass(self, batch: Batch, active: Int64, last: bool = False) -> None:
         """Label the points by the centroids in the batch. active: (m,) rows of the runs; last: whether all end here."""
         modes = self._modes(batch, last)
-        view = self._view = self._view or batch.handed(self._tiles)
+        view = self._view = self._view or batch.handed(
+            self._tiles, self._policy.direct(bool(self._framed.bytewise or self._framed.quantiser.step))
+        )
         prepare(batch, view, self._centroid_frame, active, modes, self._workers)
         fresh = active[modes[active] == RENEW]
         orders = batch.orders
@@ -279,7 +281,7 @@ class MemoryPoints(FramedPoints):
             if self._shapeless:
                 return np.full(runs, FEATURES, np.int8)
             if not len(batch.gaps.gaps):
-                batch.take_up_gaps(self._basis.p, self._policy.tiles)
+                batch.take_up_gaps(self._basis.p, self._policy.tiles, self._workers)
                 self._view = None
         batch.passes += 1
         return batch.modes()

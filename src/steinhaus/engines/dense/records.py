@@ -153,6 +153,7 @@ class Sizes(NamedTuple):
     kept: i64  # M
     reserve: i64  # of these, the products of a run that a full pass keeps free
     gapped: i64  # whether gaps and anchors are kept
+    direct: i64  # candidates from which on a tile is screened by all features at once
 
 
 class View(NamedTuple):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from steinhaus.engines.dense.policy import THRESHOLDS, Capacity
+from steinhaus.engines.dense.policy import NEVER, THRESHOLDS, Capacity
 from steinhaus.engines.dense.records import (
     ANCHORED,
     COMPUTED,
@@ -30,6 +30,7 @@ from steinhaus.engines.dense.records import (
     scores_of,
     scratch_of,
 )
+from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
 from steinhaus.points import Float64, Int32, Int64, Run
 
@@ -93,8 +94,11 @@ class Batch:
         if len(fresh):
             self.costs[fresh], self.debts[fresh] = np.maximum(cost[fresh], 1.0), 0.0
 
-    def handed(self, tiles: Tiles) -> Handed:
-        """The record by which kernels read the batch. It is valid until an array of the batch is replaced."""
+    def handed(self, tiles: Tiles, direct: int = NEVER) -> Handed:
+        """The record by which kernels read the batch. It is valid until an array of the batch is replaced.
+
+        direct: see `Policy.direct`.
+        """
         sizes = Sizes(
             len(self.kept_firsts) - 1,
             len(self.counts),
@@ -103,6 +107,7 @@ class Batch:
             int(self.kept_firsts[-1]),
             self.reserve,
             len(self.gaps.gaps) > 0,
+            direct,
         )
         view = View(
             tiles, self.firsts, self.columns, self.kept_firsts, self.labels, self.exact, self.factors, self.features,
@@ -116,12 +121,14 @@ class Batch:
         placed = np.take(self.labels.swapaxes(0, 1).reshape(runs, -1), order, axis=1)
         self.labels = np.ascontiguousarray(placed.reshape(runs, tiles, TILE).swapaxes(0, 1))
 
-    def take_up_gaps(self, p: int, tiles: int) -> None:
+    def take_up_gaps(self, p: int, tiles: int, workers: Workers) -> None:
         """Keep gaps and anchors from now on, along p directions. The next pass is a full one."""
         k = len(self.counts)
         self.anchored, self.directed = (scores_of(np.empty((k, p), np.float32)) for _ in range(2))
         self.anchors = self.anchors._replace(along=np.zeros((k, p)))
-        self.gaps = self.gaps._replace(gaps=np.full((tiles, int(self.columns[-1])), -np.inf, np.float32))
+        gaps = np.empty((tiles, int(self.columns[-1])), np.float32)
+        workers.each(lambda _, first, end: gaps[first:end].fill(-np.inf), tiles, -(-tiles // workers.count))
+        self.gaps = self.gaps._replace(gaps=gaps)
         self.debts[:] = np.inf
 
 
