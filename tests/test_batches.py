@@ -51,7 +51,7 @@ def test_a_batch_is_what_the_oracle_makes_of_it(screened, problem, seed, m, thre
     assert cost == inertia
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=18)
 @given(problem=problems(ALL_DTYPES), threads=st.sampled_from([1, 3]))
 def test_labels_and_their_inertia_are_those_of_an_engine(problem, threads):
     x, centroids = problem
