@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from steinhaus.engines.bounds.gaps import accumulated, recorded
-from steinhaus.engines.dense import candidates, certifying
+from steinhaus.engines.dense import candidates, certifying, screening
 from steinhaus.engines.dense.lanes import Readers
-from steinhaus.engines.dense.products import full_products
-from steinhaus.engines.dense.records import Framed, Scores, Scratch, View
+from steinhaus.engines.dense.products import byte_products, full_products
+from steinhaus.engines.dense.records import Factors, Framed, Scores, Scratch, View
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
 from steinhaus.jit.build import kernel
-from steinhaus.jit.types import Array, f32, i64, u32
+from steinhaus.jit.types import Array, f32, i64, u8, u32
 
 
 @kernel
@@ -61,9 +61,9 @@ def bounds(
 
 
 @kernel
-def list_open(points: Framed, readers: Readers, view: View, scratch: Scratch) -> i64:
-    """List the candidates that are open in any lane. Returns how many."""
-    return certifying.list_open(Source(points, readers, view.tiles, scratch), view.sizes.k, u32(0xFFFFFFFF))
+def list_open(points: Framed, readers: Readers, view: View, scratch: Scratch, opened: u32) -> i64:
+    """List the candidates that are open in any of some lanes. Returns how many."""
+    return certifying.list_open(Source(points, readers, view.tiles, scratch), view.sizes.k, opened)
 
 
 @kernel
@@ -72,3 +72,28 @@ def sum_and_record(values: Array[f32], n: i64, sums: Array[f32], records: Array[
     for i in range(n):
         sums[i] = accumulated(values[i], values[n + i])
         records[i] = recorded(values[i], values[n + i], values[2 * n + i], values[3 * n + i], values[4 * n + i])
+
+
+@kernel
+def multiply_bytes(
+    quads: Array[u8], width: i64, factors: Factors, chosen: Array[i64], count: i64, quarter: i64, out: Array[f32],
+    fresh: i64,
+) -> None:  # fmt: skip
+    """`products.byte_products` from the first feature on."""
+    byte_products(quads, width, factors, 0, chosen, count, quarter, out, fresh != 0)
+
+
+@kernel
+def screen(points: Framed, readers: Readers, view: View, scratch: Scratch, measured: i64) -> u32:
+    """Bounds in `upper` and `least`, `found`, and lists as of `list_open`, of the tile. Returns the open lanes."""
+    readers.gather(points, view.tiles, 0, scratch)
+    source, k = Source(points, readers, view.tiles, scratch), view.sizes.k
+    tile = Tile(0, 0, u32(0xFFFFFFFF), f32(1.0))
+    run = RunSlice(0, 0, k, 0, view.columns[1], 0, 0, view.sizes.kept, view.anchors.products)
+    norms = view.tiles.rounded_norms
+    screening.bound_by_features(source, tile, view.factors, view.features, norms, k, measured != 0)
+    if measured != 0:
+        candidates.measure_gaps(source, view.gaps, tile, run, k)
+    opened, many = screening.certify(source, run, k, measured != 0)
+    scratch.starts[0] = many
+    return opened

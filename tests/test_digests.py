@@ -27,7 +27,7 @@ import pytest
 from digest_problems import DATA
 from problems import ROOMY
 from steinhaus.engines import choose, opened
-from steinhaus.jit.target import takes_bytes
+from steinhaus.jit.target import BYTE_TILES, takes_bytes
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Run
 
@@ -44,7 +44,9 @@ def instructions():
     if info.exists():
         lines = info.read_text().splitlines()
         flags = next((line.split() for line in lines if line.startswith(("flags", "Features"))), [])
-    known = ("avx512_vnni", "avx_vnni", "avx512f", "fma", "asimd")
+    if BYTE_TILES:
+        flags = ["amx_int8"]
+    known = ("amx_int8", "avx512_vnni", "avx_vnni", "avx512f", "fma", "asimd")
     name = next((flag for flag in known if flag in flags), platform.machine())
     return f"{name}, {'bytes' if takes_bytes('uint8') else 'floats'}"
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
@@ -24,8 +25,10 @@ from steinhaus.jit.operations import (
     count_ones,
     fma,
     fold,
+    fused,
     largest,
     least,
+    least_of_each,
     load,
     local,
     lowest_one,
@@ -359,13 +362,14 @@ def of_vectors(a: Array[f32], b: Array[f32], out: Array[f32], whole: Array[i64])
     whole[1] = count_ones(mask)
     whole[2] = lowest_one(mask | u32(1 << 15))
     store(out, 128, fma(x, y, x))
+    store(out, 144, fused(x, y, x))
 
 
 def test_vectors_are_arrays_of_sixteen(rng):
     a, b = rng.normal(size=(2, 16)).astype(np.float32)
-    out, whole = np.zeros(144, np.float32), np.zeros(3, np.int64)
+    out, whole = np.zeros(160, np.float32), np.zeros(3, np.int64)
     of_vectors(a, b, out, whole)
-    blocks = out.reshape(9, 16)
+    blocks = out.reshape(10, 16)
     below = a < b
     expected = [
         a + b * 2 - 1 / b, np.minimum(a, b), np.maximum(a, np.float32(0.5)), np.where(below, a, np.float32(9)),
@@ -380,6 +384,8 @@ def test_vectors_are_arrays_of_sixteen(rng):
     bits = sum(1 << lane for lane in range(16) if below[lane])
     assert whole.tolist() == [bits, bits.bit_count(), ((bits | 1 << 15) & -(bits | 1 << 15)).bit_length() - 1]
     assert np.allclose(blocks[8], a * b + a, rtol=1e-5, atol=1e-6)
+    exact = [Fraction(float(p)) * Fraction(float(q)) + Fraction(float(p)) for p, q in zip(a, b, strict=True)]
+    assert blocks[9].tolist() == [float(np.float32(float(one))) for one in exact]
 
 
 @kernel
@@ -387,15 +393,17 @@ def turned(values: Array[f32], out: Array[f32]) -> None:
     rows = local(vector(f32, 16), 16)
     for row in unroll(16):
         rows[row] = load(values, 16 * row, 16)
+    store(out, 256, least_of_each(rows))
     transpose(rows)
     for row in unroll(16):
         store(out, 16 * row, rows[row])
 
 
-def test_vectors_are_transposed():
-    values, out = np.arange(256, dtype=np.float32), np.empty(256, np.float32)
+def test_vectors_are_transposed_and_have_a_smallest_lane(rng):
+    values, out = rng.permutation(256).astype(np.float32), np.empty(272, np.float32)
     turned(values, out)
-    assert out.tolist() == values.reshape(16, 16).T.reshape(-1).tolist()
+    assert out[:256].tolist() == values.reshape(16, 16).T.reshape(-1).tolist()
+    assert out[256:].tolist() == values.reshape(16, 16).min(axis=1).tolist()
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "float32", "float64"])

@@ -68,6 +68,13 @@ def test_bytes_multiplied_in_halves_of_a_register_give_the_same_bits(tmp_path, n
     assert halves == native
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not target.BYTE_TILES, reason="needs AMX")
+def test_bytes_multiplied_without_tiles_give_the_same_bits(tmp_path, native):
+    _, rows = fitted(tmp_path, before="target.BYTE_TILES = False")
+    assert rows == native
+
+
 @pytest.mark.parametrize("d", [1, 3, 63, 64, 66, BYTES + 70])
 def test_bytes_in_rows_of_any_length_are_screened_well(d, rng):
     x = rng.integers(0, 256, (70, d)).astype(np.uint8)

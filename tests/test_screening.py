@@ -117,12 +117,39 @@ def check_open(points, x, after):
     for kind in ("features", "anchored") if anchored else ("features",):
         _, _, order = bounds(points, kind)
         scratch.chosen[:] = np.arange(len(after))
-        many = kernels.list_open(*source(points))
+        many = kernels.list_open(*source(points), 0xFFFFFFFF)
         left = dict(zip(scratch.others[:many].tolist(), scratch.kept[:many].tolist(), strict=True))
         for lane, i in enumerate(order.tolist()):
             best = int(scratch.found[lane])
             for j in range(len(after)):
                 assert j == best or left.get(j, 0) >> lane & 1 or exact[i][j] < exact[i][best], kind
+
+
+@pytest.mark.parametrize("k", [5, 128, 130, 300])
+@pytest.mark.parametrize("kind", ["uint8", "float32"])
+def test_two_sweeps_leave_open_what_bounds_leave_open(rng, kind, k):
+    """With gaps measured or not, and for candidates in one block or in several. Some centroids coincide."""
+    x = rng.integers(0, 256, (400, 64)).astype(kind)
+    j = np.arange(k)
+    points, start = choose(x, threads=1, screen="drift"), x[j % (3 * k // 4 + 1)].astype(float)
+    points.assign([Run(0, start)])
+    scratch = points._batch.workers[0].scratch
+    upper, least, _ = (of.copy() for of in bounds(points, "features"))
+    opened = kernels.bounds(*source(points), Handed(points._batch.features), points._tiles.rounded_norms, j)
+    found, many = scratch.found.copy(), kernels.list_open(*source(points), opened)
+    left = scratch.others[:many].tolist(), scratch.kept[:many].tolist()
+    certified = ~opened >> np.arange(32) & 1 == 1
+    for measured in (0, 1):
+        scratch.chosen[:] = j
+        assert kernels.screen(*source(points), measured) == opened
+        np.testing.assert_array_equal(scratch.upper.reshape(-1, 32), upper)
+        np.testing.assert_array_equal(scratch.least, least)
+        np.testing.assert_array_equal(scratch.found[certified], found[certified])
+        many = int(scratch.starts[0])
+        assert (scratch.others[:many].tolist(), scratch.kept[:many].tolist()) == left
+    assert certified.any()
+    assert opened
+    points.close()
 
 
 @pytest.mark.parametrize("moved", [0.0, 0.05])

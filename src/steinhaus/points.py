@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Float64 = NDArray[np.float64]
+Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
 Int32 = NDArray[np.int32]
 
@@ -195,7 +196,7 @@ class Points(Protocol):
 
         If a tally has e empty clusters, `farthest` holds the e points that are farthest from their centroids, and their
         clusters: farthest first, ties to the lowest index. Points at distance 0 or of weight 0 are left out. A cluster
-        is empty if its count is 0.
+        is empty if its count is 0. A run that has a `stop` is not refilled, so its tally may leave them out.
         """
         ...
 
@@ -321,6 +322,32 @@ class TwoNearest(Protocol):
 
         The second is infinite if there is no other centroid. The run must be the one that was just assigned.
         """
+        ...
+
+
+@dataclass(frozen=True)
+class Margins:
+    """Bounds on the margins of points: how much farther the second nearest centroid is than the nearest, squared.
+
+    Attributes
+    ----------
+    least, most
+        (n,) bounds of the margins that `measured` gives.
+    measured
+        Points, (m,) -> their margins, (m,): the difference of the two squared distances of `TwoNearest.two_nearest`.
+    """
+
+    least: Float64
+    most: Float64
+    measured: Callable[[Int64], Float64]
+
+
+@runtime_checkable
+class BoundedMargins(Protocol):
+    """Points that bound margins faster than they measure them."""
+
+    def margins(self, run: Run) -> Margins:
+        """The margins of a run with at least two centroids. The run must be the one that was just assigned."""
         ...
 
 

@@ -30,7 +30,7 @@ import numpy as np
 
 from steinhaus.breathing import Breathing, Found, Trial
 from steinhaus.centroids import mean_variance
-from steinhaus.costs import Errors, errors_of, utilities_of
+from steinhaus.costs import Errors, by_utility, errors_of
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Fit, Float64, Int64, Points, Run, Step, TwoNearest, offers
 from steinhaus.seeding import Stream, integers_of
@@ -203,11 +203,10 @@ def _missed(points: Points, fit: Fit, many: int, around: float) -> Int64:
     too few others are left. Ties go to the lowest cluster.
     """
     k = len(fit.centroids)
-    utilities = utilities_of(points, Run(fit.key, fit.centroids))
     weights = points.totals.weights
     around = around * fit.inertia / (points.n if weights is None else float(weights.sum()) * points.totals.unit)
     stays, goes, left = np.zeros(k, bool), np.zeros(k, bool), many
-    for j in np.argsort(utilities, kind="stable").tolist():
+    for j in by_utility(points, Run(fit.key, fit.centroids)):
         if stays[j]:
             continue
         goes[j] = True

@@ -140,6 +140,13 @@ def fma(t: Writer, node: Any, a: Any, b: Any, c: Any) -> Value:
 
 
 @operation
+def fused(t: Writer, node: Any, a: Any, b: Any, c: Any) -> Value:
+    """Compute a * b + c, rounded once, on every machine. Without an instruction for it, this is slow."""
+    kind = next(of.type for of in (a, b, c) if isinstance(of, Value) and isinstance(of.type, Vector))
+    return _intrinsic(t, "fma", kind, *(t.typed(of, kind, node) for of in (a, b, c)))
+
+
+@operation
 def bits_of(t: Writer, node: Any, a: Value) -> Value:
     """The bits of a float64 as an int64, or of a mask of 16 lanes as a uint32 with lane 0 lowest."""
     if isinstance(a.type, Vector):
@@ -295,6 +302,26 @@ def transpose(t: Writer, node: Any, rows: Local) -> Const:
     return Const(0)
 
 
+@operation
+def least_of_each(t: Writer, node: Any, rows: Local) -> Value:
+    """The smallest lane of each vector of a local array, as one vector. It holds as many as each has lanes.
+
+    Half of the lanes of two vectors go into one, again and again.
+    """
+    kind, n = rows.type, rows.size
+    places = [t.address(node, rows, Const(row))[1] for row in range(n)]
+    values = [t.new(kind, f"load {kind.llvm}, ptr {place}, align {align(kind)}") for place in places]
+    width = n // 2
+    while width:
+        ours = [lane + n if lane & width else lane for lane in range(n)]  # lanes that stay in their place
+        theirs = [(lane ^ width) + n if lane & width else lane ^ width for lane in range(n)]
+        for row in range(width):
+            a, b = (_shuffled(t, values[row], values[row + width], picks) for picks in (ours, theirs))
+            values[row] = _select(t, kind, t.new(None, f"fcmp olt {kind.llvm} {a.text}, {b.text}"), a, b)
+        width //= 2
+    return values[0]
+
+
 def _interleaved(t: Writer, a: Value, b: Value, width: int, high: bool) -> Value:
     """One of a pair of vectors whose off-diagonal blocks of `width` lanes are swapped."""
     picks = []
@@ -367,6 +394,6 @@ def prefetch(t: Writer, node: Any, array: Value, index: Any) -> Const:
 
 
 @operation
-def as_bytes(t: Writer, node: Any, array: Value) -> Value:
+def as_bytes(t: Writer, node: Any, array: Any) -> Value:
     """An array's address, as an array of bytes."""
-    return Value(Array(u8), array.text)
+    return Value(Array(u8), array.slot if isinstance(array, Local) else array.text)

@@ -19,8 +19,10 @@ class Limits(NamedTuple):
     # Up to this many values, points of any number of features are compact. To prepare them for screens would take
     # longer than it saves.
     values: int = 2**19
-    # Up to this many products of values and centroids, `nearest` labels points of many features here.
-    products: int = 2**21
+    # Up to this many products of values and centroids, or of features and centroids, `nearest` labels points of many
+    # features here.
+    products: int = 2**22
+    width: int = 640
     # From this many points and centroids on, points of few features are ordered, and candidates are found by boxes.
     ordered_points: int = 4096
     ordered_centroids: int = 16
@@ -50,6 +52,11 @@ def serves(n: int, d: int, k: int | None = None) -> bool:
         return n * d <= LIMITS.values
     few = d < LIMITS.features or n * d <= LIMITS.values
     return few or (k is not None and k <= LIMITS.middling_centroids and d <= LIMITS.middling_features)
+
+
+def labels(n: int, d: int, k: int) -> bool:
+    """Whether `nearest` should label (n, d) points by k centroids here."""
+    return d < LIMITS.features or n * d * k <= LIMITS.products or d * k <= LIMITS.width
 
 
 def ordered(n: int, d: int, k: int) -> bool:

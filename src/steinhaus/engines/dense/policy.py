@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from steinhaus.engines.dense.records import MANY_SLOTS, TILE
-from steinhaus.jit.target import BYTE_LANES
+from steinhaus.jit.target import BYTE_LANES, BYTE_TILES
 from steinhaus.points import Int64
 
 Screen = Literal["auto", "compact", "drift", "plain", "none"]
@@ -36,9 +36,14 @@ class Thresholds(NamedTuple):
     saved_feature: float = 0.00036
     pair: float = 0.1
     pair_feature: float = 0.0003
+    # With AMX, so many candidates of a tile are multiplied by all features, up to so many, at once. Directions and
+    # anchors would take longer.
+    direct_candidates: int = 64
+    direct_features: int = 512
 
 
 THRESHOLDS = Thresholds()
+NEVER = 2**62  # more candidates than there are
 
 
 class Capacity(NamedTuple):
@@ -81,6 +86,14 @@ class Policy:
         t = THRESHOLDS
         most = t.few_directions if k <= t.few_centroids else t.directions
         return -(-self.d // 16) * 16 if self.d <= most else min(most, self.n // 16 * 16)
+
+    def direct(self, as_bytes: bool) -> int:
+        """The number of candidates from which on a tile is screened by all features at once.
+
+        as_bytes: whether points are multiplied as bytes.
+        """
+        pays = BYTE_TILES and as_bytes and self.d <= THRESHOLDS.direct_features and self.screen == "auto"
+        return THRESHOLDS.direct_candidates if pays else NEVER
 
     def kept(self, sizes: Int64) -> Int64:
         """The number of products that a tile keeps of each run: sizes (R,), the runs' centroids -> (R,).

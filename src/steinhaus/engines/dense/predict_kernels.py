@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from steinhaus.engines.bounds.rounding import norm_above
 from steinhaus.engines.bounds.scores import FAR
-from steinhaus.engines.dense.certifying import bounds, list_open, nearest, settle
+from steinhaus.engines.dense.certifying import nearest, settle
 from steinhaus.engines.dense.lanes import Readers
-from steinhaus.engines.dense.products import full_products
 from steinhaus.engines.dense.records import TILE, Factors, Framed, Scores, Scratch, Tiles
+from steinhaus.engines.dense.screening import bound_by_features, certify
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
 from steinhaus.jit.annotations import Array, f32, f64, i32, i64
 from steinhaus.jit.build import kernel
@@ -47,7 +47,6 @@ def label(
         for lane in range(TILE):
             tiles.order[lane] = min(base + lane, n - 1)
         readers.gather(points, tiles, 0, scratch)
-        full_products(points, scratch, sought.factors, scratch.chosen, k, scratch.out)
         beyond = u32(0)
         for lane in range(present):
             norm = f32(norm_above(f64(readers.square(points, base + lane)), sought.stretch))
@@ -56,8 +55,8 @@ def label(
                 norm = 0.0
             tiles.norms[lane] = norm
         tile = Tile(0, 0, u32(0), f32(0.0))
-        opened = bounds(s, tile, run, sought.plain, tiles.norms, scratch.chosen, k)
-        many = list_open(s, k, opened)
+        bound_by_features(s, tile, sought.factors, sought.plain, tiles.norms, k, False)
+        opened, many = certify(s, run, k, False)
         opened = (opened | beyond) & (u32(0xFFFFFFFF) >> u32(TILE - present))
         while opened:
             lane = lowest_one(opened)

@@ -8,7 +8,8 @@ import numpy as np
 
 from steinhaus.engines.bounds.rounding import BYTES, FLAT, MOST, chunk
 from steinhaus.engines.dense.records import TILE, Factors, Framed, Scratch
-from steinhaus.jit.build import apart, inner, kernel, shared_kernel
+from steinhaus.engines.dense.tiled_products import LEAST_ROWS, tiled_products
+from steinhaus.jit.build import apart, inner, kernel, loose, shared_kernel
 from steinhaus.jit.declared import unroll
 from steinhaus.jit.operations import (
     add_byte_products,
@@ -24,7 +25,7 @@ from steinhaus.jit.operations import (
     word,
     words,
 )
-from steinhaus.jit.target import BYTE_LANES
+from steinhaus.jit.target import BYTE_LANES, BYTE_TILES
 from steinhaus.jit.types import Array, boolean, f32, f64, i8, i32, i64, literal, u8
 
 _Floats, _Bytes = Array[f32], Array[i8]
@@ -127,6 +128,8 @@ def byte_products(
     """
     if BYTE_LANES > 0:
         c = 0
+        if BYTE_TILES and count >= LEAST_ROWS:
+            c = tiled_products(quads, width, factors, column, chosen, count, quarter, out, fresh)
         for size in unroll(6, 0, -1):
             if size % 2 == 0 or size == 1:  # 6, 4, 2, 1
                 while count - c >= size:
@@ -174,7 +177,7 @@ def _byte_tile(
             store(out, TILE * s + 16 * g, fma(whole, splat(factors.scales[chosen[s]], f32, 16), before))
 
 
-@inner
+@loose
 def halve(row: Array[f64], j: i64, d: i64, factors: Factors) -> f64:
     """Round a row, (d,), to two signed bytes a feature, as row j of the factors; return |row rounded - row|."""
     most = 0.0
