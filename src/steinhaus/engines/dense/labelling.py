@@ -16,7 +16,7 @@ from steinhaus.engines.dense.candidates import (
 )
 from steinhaus.engines.dense.certifying import bounds, fetch, list_open, nearest, settle
 from steinhaus.engines.dense.lanes import Readers
-from steinhaus.engines.dense.products import full_byte_products, full_products
+from steinhaus.engines.dense.products import full_products
 from steinhaus.engines.dense.records import (
     ANCHORED,
     BRUTE,
@@ -30,17 +30,15 @@ from steinhaus.engines.dense.records import (
     TILE,
     WORKS,
     Change,
-    Factors,
     Framed,
     Orders,
-    Tiles,
     View,
     Worker,
 )
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
-from steinhaus.jit.build import apart, inlined, inner, kernel
-from steinhaus.jit.operations import bits_of, claim, count_ones, largest, load, lowest_one, maximum, store
-from steinhaus.jit.types import Array, boolean, f32, i32, i64, u8, u32
+from steinhaus.jit.build import apart, inner, kernel
+from steinhaus.jit.operations import bits_of, claim, count_ones, largest, load, lowest_one, maximum
+from steinhaus.jit.types import Array, boolean, i32, i64, u8, u32
 
 
 @kernel
@@ -62,7 +60,7 @@ def assign(points: Framed, readers: Readers, view: View, orders: Orders, worker:
         upto = min(number + step, all_tiles)
         while number < upto:
             base = TILE * number
-            if full and number + 1 < upto and not _is_kept(tiles, number + 1):
+            if full and number + 1 < upto:
                 fetch(points, tiles, base + TILE, u32(0xFFFFFFFF))
             present = u32(0xFFFFFFFF) >> u32(TILE - min(TILE, points.rows.n - base))
             norm = largest(maximum(load(tiles.norms, base, 16), load(tiles.norms, base + 16, 16)))
@@ -78,12 +76,6 @@ def assign(points: Framed, readers: Readers, view: View, orders: Orders, worker:
                 gathered = _label(source, view, orders, worker.change, tile, orders.active[a], gathered)
             number += 1
         number = claim(orders.queue, step)
-
-
-@inlined
-def _is_kept(tiles: Tiles, number: i64) -> boolean:
-    """Whether the features of a tile were gathered before, and kept."""
-    return tiles.tile_bytes != 0 and tiles.gathered[number] != u8(0)
 
 
 @inner
@@ -147,25 +139,9 @@ def _certify(
 
 @inner
 def _gather(s: Source, change: Change, view: View, tile: Tile, run: RunSlice) -> None:
-    """Gather the features of a tile, unless they are kept from an earlier pass. Keep them if there is room."""
-    tiles, wide = s.tiles, s.tiles.tile_bytes
-    if wide == 0 or tiles.gathered[tile.number] == u8(0):
-        s.readers.gather(s.x, tiles, tile.base, s.scratch)
-        for byte in range(0, wide, 64):
-            store(tiles.quads, wide * tile.number + byte, load(s.scratch.quads, byte, 64))
-        if wide:
-            tiles.gathered[tile.number] = u8(1)
+    """Gather the features of a tile into lanes."""
+    s.readers.gather(s.x, s.tiles, tile.base, s.scratch)
     change.work[GATHERED * view.sizes.runs + run.run] += 1
-
-
-@inlined
-def _full_products(s: Source, tile: Tile, factors: Factors, chosen: Array[i64], count: i64, out: Array[f32]) -> None:
-    """The products of all features of a tile, which `_gather` has brought. chosen: (K,); out: (32 K,)."""
-    wide = s.tiles.tile_bytes
-    if wide:
-        full_byte_products(s.tiles.quads + wide * tile.number, s.x.rows.d, factors, chosen, count, out)
-    else:
-        full_products(s.x, s.scratch, factors, chosen, count, out)
 
 
 @apart
@@ -186,7 +162,7 @@ def _from_anchors(
         if not gathered:
             _gather(s, change, view, tile, run)
             gathered = True
-        _full_products(s, tile, anchors.factors, scratch.others, missing, run.kept + TILE * kept)
+        full_products(s.x, scratch, anchors.factors, scratch.others, missing, run.kept + TILE * kept)
         change.work[COMPUTED * runs + run.run] += missing
         for o in range(missing):
             anchors.slots[run.at + scratch.others[o] - run.first] = u8(kept + o + 1)
@@ -204,7 +180,7 @@ def _from_features(
 ) -> tuple[u32, i64]:
     """Certify lanes by products of all features. Returns the open lanes, and the number of open candidates."""
     scratch = s.scratch
-    _full_products(s, tile, view.factors, scratch.chosen, count, scratch.out)
+    full_products(s.x, scratch, view.factors, scratch.chosen, count, scratch.out)
     change.work[COMPUTED * view.sizes.runs + run.run] += count
     opened = tile.present & bounds(s, tile, run, view.features, s.tiles.rounded_norms, scratch.chosen, count)
     if view.sizes.gapped != 0 and (mode == RENEW or mode == ANCHORED):

@@ -18,7 +18,7 @@ from steinhaus.engines.dense.directions import arranged
 from steinhaus.engines.dense.framed import TASKS, FramedPoints
 from steinhaus.engines.dense.policy import Screen, rounding_pays
 from steinhaus.engines.dense.preparing import prepare
-from steinhaus.engines.dense.records import BRUTE, FEATURES, RENEW, TILE, bytes_of, width_of
+from steinhaus.engines.dense.records import BRUTE, FEATURES, RENEW, bytes_of
 from steinhaus.engines.dense.second import Seconds
 from steinhaus.engines.dense.state import Batch, batch_of
 from steinhaus.engines.dense.survey import sampled_quantiser
@@ -31,7 +31,6 @@ from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
 from steinhaus.points import Float64, Grid, Int32, Int64, Margins, Nearest, Run, Tally
 
-_NONE = np.zeros(0, np.uint8)
 _AT_ONCE = 4096  # the most iterations of one call of `advance`
 
 
@@ -281,7 +280,6 @@ class MemoryPoints(FramedPoints):
                 return np.full(runs, FEATURES, np.int8)
             if not len(batch.gaps.gaps):
                 batch.take_up_gaps(self._basis.p, self._policy.tiles)
-                self._keep_features(np.diff(batch.firsts))
                 self._view = None
         batch.passes += 1
         return batch.modes()
@@ -315,20 +313,9 @@ class MemoryPoints(FramedPoints):
             quantiser = sampled_quantiser(self._x, self._frame)
         self._framed = self._framed._replace(quantiser=quantiser)
         self._points = Handed(self._framed)
-        self._tiles = self._tiles._replace(
-            rounded_norms=self._rounded_norms(self._tiles.norms), gathered=_NONE, quads=_NONE, tile_bytes=0
-        )
+        self._tiles = self._tiles._replace(rounded_norms=self._rounded_norms(self._tiles.norms))
         self._view = None
         self._look()
-
-    def _keep_features(self, sizes: Int64) -> None:
-        """Make room for features as bytes, tile by tile, if there is memory for it. sizes: (R,) of the runs."""
-        width = width_of(self.d, self._frame.bytewise or bool(self._framed.quantiser.step))
-        if not width or self._tiles.tile_bytes or not self._policy.keeps_features(sizes, width):
-            return
-        tiles = self._policy.tiles
-        gathered, quads = np.zeros(tiles, np.uint8), np.empty(tiles * TILE * width, np.uint8)
-        self._tiles = self._tiles._replace(gathered=gathered, quads=quads, tile_bytes=TILE * width)
 
     def _rounded_norms(self, norms: NDArray[np.float32]) -> NDArray[np.float32]:
         """The first `rounded_norms`, (N,): infinite before points are rounded, and the norms if they are not."""

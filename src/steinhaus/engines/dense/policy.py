@@ -95,10 +95,6 @@ class Policy:
         floats = TILE * (self.directions(int(sizes.sum())) + int(self.kept(sizes).sum()))
         return int(self.tiles * (columns * (4 + 1 + 1) + 4 * floats))
 
-    def keeps_features(self, sizes: Int64, width: int) -> bool:
-        """Whether features may be kept in tiles as well, `width` bytes a point, for runs of these sizes, (R,)."""
-        return self.table_bytes(sizes) + self.tiles * TILE * width <= self.memory
-
     def fits(self, sizes: Int64) -> bool:
         """Whether gaps and anchors may be kept for runs of these sizes, (R,)."""
         return self.screen in ("auto", "drift") and self.table_bytes(sizes) <= self.memory

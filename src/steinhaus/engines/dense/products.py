@@ -41,23 +41,15 @@ def full_products(
     """
     d = x.rows.d
     if x.bytewise or x.quantiser.step > 0.0:
-        full_byte_products(scratch.quads, d, factors, chosen, count, out)
+        width = (d + 63) // 64 * 64
+        for t in range(0, d, BYTES):
+            quarter = (min(BYTES, d - t) + 3) // 4
+            byte_products(scratch.quads + 16 * t, width, factors, t, chosen, count, quarter, out, t == 0)
     else:
         size = chunk(d)
         for t in range(0, d, size):
             low = scratch.lanes + 16 * t
             products(low, low + 16 * d, factors.rows + t, d, chosen, count, min(size, d - t), out, t == 0)
-
-
-@shared_kernel
-def full_byte_products(
-    quads: Array[u8], d: i64, factors: Factors, chosen: Array[i64], count: i64, out: Array[f32]
-) -> None:
-    """See `full_products`, for a tile of bytes: quads (2, W / 4, 16, 4). chosen: (K,); out: (32 K,)."""
-    width = (d + 63) // 64 * 64
-    for t in range(0, d, BYTES):
-        quarter = (min(BYTES, d - t) + 3) // 4
-        byte_products(quads + 16 * t, width, factors, t, chosen, count, quarter, out, t == 0)
 
 
 @shared_kernel

@@ -54,9 +54,6 @@ class Tiles(NamedTuple):
     reach: f32  # at least the norm of the reference point
     floor: f32  # float64's own rounding, relative to (|z_i| + reach)^2
     rounded_norms: Array[f32]  # (N,) n' of `bounds.bytes` for points rounded to bytes, infinite before; else `norms`
-    gathered: Array[u8] = np.zeros(0, np.uint8)  # (T,) whether `quads` hold a tile's features
-    quads: Array[u8] = np.zeros(0, np.uint8)  # (T, 2, W / 4, 16, 4) features as bytes
-    tile_bytes: i64 = 0  # bytes of a tile in `quads`; 0: none are kept
 
 
 class Factors(NamedTuple):
