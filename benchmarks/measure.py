@@ -48,11 +48,11 @@ def one_fit(spec: dict[str, Any]) -> dict[str, Any]:
     while repeated < 2 and kernels != (kernels := _kernels()):  # again, if code was compiled during the measurement
         repeated += 1
         gc.collect()
-        before = _memory(reset=True)
+        before = peak_memory(reset=True)
         began = perf_counter()
         outcomes = fit(job)
         seconds = perf_counter() - began
-        peak = _memory()
+        peak = peak_memory()
     judged = [judge(x, outcome) for outcome in outcomes] if spec["judge"] else []
     return {
         "seconds": seconds,
@@ -76,7 +76,7 @@ def _kernels() -> int:
     return build.loaded() if build else 0
 
 
-def _memory(*, reset: bool = False) -> int | None:
+def peak_memory(*, reset: bool = False) -> int | None:
     """Peak resident bytes since the last reset; None if the system does not tell."""
     if reset:
         try:

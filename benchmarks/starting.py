@@ -4,7 +4,7 @@
     python benchmarks/starting.py --rows mnist-100,seeding --rounds 1
 
 All run in one process, interleaved: each round runs every peer once and starts with another one. All code is warm.
-There are five kinds of rows.
+There are six kinds of rows.
 
 - "peer": a default call, `KMeans(k, random_state=round).fit(x)`, of ours and of scikit-learn's. Bytes go to
   scikit-learn as float32.
@@ -12,9 +12,10 @@ There are five kinds of rows.
 - "seeding": only our `kmeans_plusplus`.
 - "k-means||": only its rows, from an engine that was just opened, with bounds and without. Without bounds, all points
   are multiplied with all rows of a round.
-- "two levels": ten iterations of ours from `init="hierarchical"` and from k-means++, and two of the former; superkmeans
+- "two levels": ten iterations of ours from `init="hierarchical"` and from k-means++, and one of the former; superkmeans
   with its defaults, and in its flat mode; faiss' `Kmeans` and `SuperKmeans` with their defaults. Ours includes exact
   labels; theirs is only training. For all, the inertia is that of the nearest labels in float64, outside of the timing.
+- "memory": the most memory that one iteration from `init="hierarchical"` takes beyond the data.
 
 MNIST and birch1 are read from the folders `mnist` and `clustering` in the folder that STEINHAUS_DATA names. Rows
 without their set are skipped, with a message.
@@ -44,7 +45,7 @@ from machine import cores, keep_to, machine, sentence
 
 Array = NDArray[Any]
 ITERATIONS = 10  # our iterations after a start in two levels: as many as the peers' defaults
-FEW = 2  # our iterations that reach the inertia of the peers on embeddings
+FEW = 1  # our iterations that reach the inertia of the peers on embeddings
 _TINY, _TINY_K = 600, 6  # rows and clusters of a trial
 
 
@@ -73,6 +74,7 @@ ROWS = (
     Row("two-levels", "two levels", "embeddings:500000:128", 2048),
     Row("two-levels-million", "two levels", "embeddings:1000000:128", 4096),
     Row("two-levels-wide", "two levels", "embeddings:250000:1024", 2000),
+    Row("two-levels-memory", "memory", "embeddings:1000000:128", 16_384),
 )
 TITLES = {
     "peer": "Default calls beside scikit-learn's",
@@ -80,6 +82,7 @@ TITLES = {
     "seeding": "Seeding alone",
     "k-means||": "k-means|| alone, with bounds and without",
     "two levels": "Starts in two levels",
+    "memory": "Memory of starts in two levels",
 }
 COLUMNS = {
     "peer": ("ours, s", "scikit-learn, s", "scikit-learn / ours"),
@@ -87,6 +90,7 @@ COLUMNS = {
     "seeding": ("seconds",),
     "k-means||": ("with bounds, s", "without, s", "without / with"),
     "two levels": ("who", "seconds", "inertia", "of ours"),
+    "memory": ("data, MB", "beyond the data, MB", "of the data"),
 }
 
 Call = Callable[[int], Any]
@@ -108,7 +112,12 @@ def main() -> None:
             print(f"  {row.name} is skipped: {reason}", flush=True)
             continue
         k = min(row.k, _TINY_K) if options.tiny else row.k
+        if row.kind == "memory":
+            body[row.kind].append(memory_line(row, x, k, options.threads))
+            continue
         calls = KINDS[row.kind](x, k, options.threads)
+        if row.kind == "two levels" and options.who:
+            calls = {name: call for name, call in calls.items() if any(part in name for part in options.who)}
         body[row.kind] += lines(row, x, k, measured(x, calls, options.rounds, judged=row.kind == "two levels"))
     text = document(about, body, left_out, options.tiny)
     if options.markdown:
@@ -208,7 +217,7 @@ def two_levels(x: Array, k: int, threads: int) -> dict[str, Call]:
         return lambda turn: KMeans(k, init=init, max_iter=iterations, random_state=turn).fit(x).cluster_centers_
 
     calls = {
-        f"ours, hierarchical, {FEW} iterations": ours("hierarchical", FEW),
+        f"ours, hierarchical, {FEW} iteration": ours("hierarchical", FEW),
         "ours, hierarchical": ours("hierarchical", ITERATIONS),
         "ours, k-means++": ours("k-means++", ITERATIONS),
     }
@@ -218,6 +227,25 @@ def two_levels(x: Array, k: int, threads: int) -> dict[str, Call]:
         except ImportError:
             print(f"  {name} is not installed, so it is skipped", flush=True)
     return calls
+
+
+def memory_line(row: Row, x: Array, k: int, threads: int) -> list[str]:
+    """The line of a row of memory: the peak of a fit, less what was resident before it."""
+    from measure import peak_memory
+    from steinhaus import KMeans
+
+    def fit(rows: Array, clusters: int) -> None:
+        KMeans(clusters, init="hierarchical", max_iter=1, random_state=0, n_threads=threads).fit(rows)
+
+    fit(x[: len(x) // 8], min(k, 100))  # compiles
+    gc.collect()
+    before = peak_memory(reset=True)
+    fit(x, k)
+    peak = peak_memory()
+    what = f"{row.name}: {x.shape[0]:,} x {x.shape[1]:,} {x.dtype}, K = {k:,}"
+    if before is None or peak is None:
+        return [what, f"{x.nbytes / 1e6:,.0f}", "this system does not tell", ""]
+    return [what, f"{x.nbytes / 1e6:,.0f}", f"{(peak - before) / 1e6:,.0f}", f"{(peak - before) / x.nbytes:.2f} x"]
 
 
 def _superkmeans(x: Array, k: int, threads: int) -> dict[str, Call]:
@@ -303,6 +331,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3, help="default 3")
     parser.add_argument("--rows", type=lambda text: text.split(","), help="names of rows (default: all)")
+    parser.add_argument("--who", type=lambda text: text.split(","), help="parts of names of two levels (default: all)")
     parser.add_argument("--threads", type=int, default=cores(), help="threads of each library (default: all cores)")
     parser.add_argument("--tiny", action="store_true", help="use a few rows of each set, to try the script")
     parser.add_argument("--markdown", type=Path, help="the file for the tables")

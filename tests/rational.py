@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
 
@@ -15,3 +16,12 @@ def dot(a, b):
 
 def minus(a, b):
     return [x - y for x, y in zip(a, b, strict=True)]
+
+
+def root(square):
+    """The root of a rational, to 300 binary digits, rounded down."""
+    if square == 0:
+        return Fraction(0)
+    bits = max(0, 600 - (square.numerator.bit_length() - square.denominator.bit_length()))
+    bits += bits % 2
+    return Fraction(math.isqrt((square.numerator << bits) // square.denominator), 1 << bits // 2)

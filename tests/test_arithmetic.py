@@ -13,7 +13,7 @@ from steinhaus import arithmetic
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.sampled_from([1, 2]), st.sampled_from([1, 7, 8, 9, 40]), st.integers(1, 5))
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1, 2]), st.sampled_from([1, 7, 9, 25, 40]), st.integers(1, 5))
 def test_means_and_inertia_are_exact_rationals_rounded_once(seed, limbs, d, k):
     rng = np.random.default_rng(seed)
     counts = rng.integers(0, 1000, k)
@@ -59,6 +59,9 @@ def test_inertia_survives_a_cancellation_of_thirty_digits():
 def test_shift_and_variance(rng):
     old, new = rng.random((2, 3, 4))
     assert arithmetic.shift(old, new) == pytest.approx(((old - new) ** 2).sum())
+    total = arithmetic.shift(old, new)
+    for most in (0.0, total / 2, np.nextafter(total, 0.0), total, 2 * total):
+        assert bool(arithmetic.has_moved(old, new, old.size, most)) == (total > most)
     x = rng.integers(0, 100, (50, 4))
     squares = np.array([float((x**2).sum()), 0.0])
     found = arithmetic.mean_variance(squares, x.sum(0)[None, None], 50, np.ones(4))

@@ -37,7 +37,7 @@ RUNS = {
     "everyday": [["--tiny", "--rounds", "1", "--rows", EVERYDAY, "--markdown", "TABLES", "--plot", "PLOT"]],
     "features": [["--tiny", "--k", "3", "--restarts", "1"], ["--file", "300", "--rounds", "1"]],
     "first_use": [["--images", "2000", "--rounds", "1", "--markdown", "TABLES"]],
-    "quality": [["--tiny", "--seeds", "1", "--plot", "PLOT"]],
+    "quality": [["--tiny", "--seeds", "1", "--plot", "PLOT", "--keep", "TABLES"]],
     "mark": [["--points", "640", "--rounds", "3"]],
     "scale": [
         ["blocks", "STORE", "--images", "3000", "--memory", "50MB", "--iterations", "2"],
@@ -121,7 +121,8 @@ def test_it_runs(name, arguments, folder, request):
         assert {one["row"]["name"] for one in rows if one["row"]["counted"]} >= {"iris", "digits", "blobs-million"}
         assert not any(one.get("not_nearest") for one in rows)
     if name == "quality":
-        assert "ours, refined" in done.stdout
+        assert "Below and left of our curve:" in done.stdout
+        assert "ours, refined" in json.loads(tables.read_text())["tiny-5"]
         assert places["PLOT"].stat().st_size
     if name == "first_use":
         assert "| iris: first fit, K = 3 |" in tables.read_text()

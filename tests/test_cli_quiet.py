@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -63,12 +64,12 @@ def noise(tmp_path: Path) -> list[str]:
 
 
 def worked(process: subprocess.Popen[str], study: Path) -> None:
-    """Wait until the starts are there, and runs would begin."""
+    """Wait until the study begins."""
     deadline = time.monotonic() + 120
-    while not (study / "held").exists():
+    while not (study / "events.jsonl").exists():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
-        time.sleep(0.05)
+        time.sleep(0.002)
 
 
 FAILING = f"""
@@ -92,25 +93,27 @@ def test_what_dask_logs_is_shown_with_debug_alone(noise: list[str], debug: bool)
 
 
 HELD = f"""
-import sys, time
-from pathlib import Path
+import time
 from steinhaus.study import run
-def held(*given, **options):
-    Path(sys.argv[-1], "held").touch()
-    time.sleep(3600)
-run.lloyd = held
+run.lloyd = lambda *given, **options: time.sleep(3600)
 {PROGRAM}
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("sent", "latest"), [(signal.SIGINT, 0), (signal.SIGTERM, 0), (signal.SIGTERM, 1)], ids=["INT", "TERM", "later"]
+)
 def test_a_signal_to_a_command_and_its_workers_is_one_sentence(
-    noise: list[str], tmp_path: Path, sent: signal.Signals
+    noise: list[str], tmp_path: Path, sent: signal.Signals, latest: float
 ) -> None:
-    """A terminal sends Ctrl-C to all of them; whoever sends SIGTERM names one."""
+    """A terminal sends Ctrl-C to all of them; whoever sends SIGTERM names one.
+
+    A study on workers begins with imports. It comes at the first moment, or up to `latest` seconds later.
+    """
     process = program(*noise, code=HELD, mark=str(tmp_path), process_group=0)
     worked(process, tmp_path / "study")
+    time.sleep(random.uniform(0, latest))
     (os.killpg if sent == signal.SIGINT else os.kill)(process.pid, sent)
     _, said = process.communicate(timeout=60)
     assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[sent], said

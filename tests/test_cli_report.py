@@ -7,10 +7,12 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from pictures import mnist_like
-from steinhaus.cli import main
+from steinhaus.cli import finding, main
 from steinhaus.study import load
 
 
@@ -60,6 +62,40 @@ def test_a_known_set_that_cannot_be_read_here_stops_no_report(
     assert main(["report", "of it"]) == 0
     assert "were not found" in capsys.readouterr().err
     assert main(["report", "of it", "--data", str(tmp_path / "data")]) == 1
+
+
+@pytest.mark.usefixtures("_no_figures")
+def test_images_are_found_by_the_command_of_the_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(0)
+    for name in "ab":
+        (tmp_path / "my pictures" / name).mkdir(parents=True)
+        for n in range(6):
+            picture = Image.fromarray(rng.integers(0, 256, (9, 9)).astype(np.uint8))
+            picture.save(tmp_path / "my pictures" / name / f"{n}.png")
+    options = ["--size", "8x8", "--k", "2", "--restarts", "1", "--quiet", "--out", "of them"]
+    assert main(["study", "my pictures", *options]) == 0
+    assert main(["report", "of them"]) == 0
+    assert main(["report", "of them", "--export", "csv", "--out", "exported.csv"]) == 0
+    assert "not" not in capsys.readouterr().err
+    picture.save(tmp_path / "my pictures/a/0.png")
+    assert main(["report", "of them"]) == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert "my pictures does not hold the images of this study any more. The study's images were not found" in told
+    monkeypatch.chdir(tmp_path / "my pictures")
+    assert main(["report", "../of them"]) == 0
+    assert "were not found" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["", "steinhaus study", "steinhaus study x --shape 3", "unclosed '", "x"])
+def test_commands_that_name_no_source_are_no_errors(command: str) -> None:
+    assert finding._asked(command) is None
+
+
+def test_a_command_raises_no_limits() -> None:
+    source, options = finding._asked("steinhaus study x.npy --limit memory=17179869184 --shape 2x3 --k 2") or ("", {})
+    assert (source, options) == ("x.npy", {"shape": (2, 3)})
 
 
 @pytest.mark.usefixtures("_no_figures")

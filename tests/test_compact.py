@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from fractions import Fraction
 
 import numpy as np
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 import naive
 from comparing import Plain, outcomes, scaled
 from problems import ALL_DTYPES, problems
+from rational import root
 from steinhaus.engines import choose, opened
 from steinhaus.engines.bounds.doubles import score_floor, score_stretch
 from steinhaus.engines.bounds.rounding import UNIT64, gamma
@@ -287,7 +287,7 @@ def test_gaps_are_never_too_large(monkeypatch, seed):
         points.assign([Run(0, centroids)])
         held, labels = points._held[0], points.labels(0)
         held.gaps.state[:] = 0  # they do not rest
-        roots = np.array([[_root(_exact(x[i], centroids[j])) for j in range(k)] for i in range(n)], object)
+        roots = np.array([[root(_exact(x[i], centroids[j])) for j in range(k)] for i in range(n)], object)
         for tile, row in enumerate(held.gaps.gaps):
             for j in range(k):
                 inside = [i for i in range(16 * tile, min(16 * tile + 16, n)) if labels[i] != j]
@@ -302,21 +302,22 @@ def _exact(a, b):
     return sum((Fraction(float(u)) - Fraction(float(v))) ** 2 for u, v in zip(a, b, strict=True))
 
 
-def _root(square):
-    """The root of a rational, to 300 binary digits."""
-    if square == 0:
-        return Fraction(0)
-    bits = max(0, 600 - (square.numerator.bit_length() - square.denominator.bit_length()))
-    bits += bits % 2
-    return Fraction(math.isqrt((square.numerator << bits) // square.denominator), 1 << bits // 2)
-
-
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8])
 @pytest.mark.parametrize("apart", [0.0, 1e-15, 1e-12, 1e-7])
 def test_what_scores_cannot_tell_is_measured(rng, dtype, apart):
     x = (100 * rng.random((700, 30)) + 1e3 * (np.dtype(dtype).kind == "f")).astype(dtype)
     centroids = np.repeat(x[:3].astype(np.float64), 4, axis=0)
     centroids *= 1 + apart * rng.normal(size=centroids.shape)
+    points = choose(x, screen="compact")
+    points.assign([Run(0, centroids)])
+    assert points.labels(0).tolist() == naive.labels(x, centroids).tolist()
+    points.close()
+
+
+def test_scores_that_underflow_are_measured(rng):
+    """Products and squares are near 2^-1074, where rounding takes as much as they are."""
+    x = 2.0**-537 * rng.random((700, 30))
+    centroids = x[:12] * (1 + rng.random((12, 30)))
     points = choose(x, screen="compact")
     points.assign([Run(0, centroids)])
     assert points.labels(0).tolist() == naive.labels(x, centroids).tolist()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -13,9 +13,10 @@ from scipy.sparse import csr_array
 from naive_points import NaivePoints
 from steinhaus import KMeans, Study
 from steinhaus.cli import main
-from steinhaus.engines import choose, opened, opened_rows
+from steinhaus.engines import choose, in_parts, opened
 from steinhaus.engines.dense.points import MemoryPoints
-from steinhaus.hierarchy import hierarchical, shares
+from steinhaus.engines.splitting.parts import PointsInParts
+from steinhaus.hierarchy import best_gains, hierarchical, shares
 from steinhaus.images import open_images
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Run
@@ -25,8 +26,13 @@ from steinhaus.study.run import run_study
 
 def started(x, k, *, threads=1, weights=None, seed=0):
     with opened(x, weights=weights, threads=threads) as points:
-        part = partial(opened_rows, points, x, weights=weights, threads=threads)
-        return hierarchical(points, k, Stream(seed, k, 0), part, weights=points.totals.weights)
+        return started_on(points, x, k, seed=seed, threads=threads)
+
+
+def started_on(points, x, k, *, seed=0, threads=1):
+    counts = points.totals.draws
+    with in_parts(points, x, counts, threads=threads) as parts:
+        return hierarchical(points, k, Stream(seed, k, 0), parts, weights=counts)
 
 
 @pytest.mark.parametrize(
@@ -81,13 +87,25 @@ def test_the_start_is_the_same_for_any_number_of_threads(shape, dtype, rng):
 
 def test_the_start_is_the_same_for_any_engine(rng):
     x = rng.normal(size=(1500, 12))
-    part = partial(opened_rows, None, x, threads=1)
     found = [
-        hierarchical(points, 40, Stream(2), part)
+        started_on(points, x, 40)
         for points in (choose(x, threads=1), MemoryPoints(x, threads=1), MemoryPoints(x, threads=2, screen="none"))
     ]
     np.testing.assert_array_equal(found[0], found[1])
     np.testing.assert_array_equal(found[0], found[2])
+
+
+def test_rows_that_the_engine_hands_out_give_the_same_start(rng):
+    """So do points on disk, on Dask, and in compressed rows."""
+    x = rng.normal(size=(3000, 20)).astype(np.float32)
+    weights = rng.integers(0, 3, 3000)
+    with opened(x) as points:
+        for counts in (None, weights):
+            found = []
+            for held in (x, None):
+                with closing(PointsInParts(points, held, counts, 2)) as parts:
+                    found.append(hierarchical(points, 30, Stream(1), parts, weights=counts))
+            np.testing.assert_array_equal(found[0], found[1])
 
 
 @settings(max_examples=60, deadline=None)
@@ -103,8 +121,9 @@ def test_hard_points_get_k_finite_centroids(seed, dtype, weighted):
     start = started(x, k, weights=weights, seed=seed)
     assert start.shape == (k, d)
     assert np.isfinite(start).all()
-    assert (start >= x.min(axis=0)).all()
-    assert (start <= x.max(axis=0)).all()
+    rounding = 1e-6 * np.ptp(x, axis=0)  # of float32
+    assert (start >= x.min(axis=0) - rounding).all()
+    assert (start <= x.max(axis=0) + rounding).all()
 
 
 def test_points_without_weight_are_left_out(rng):
@@ -116,19 +135,47 @@ def test_points_without_weight_are_left_out(rng):
 
 def test_many_points_are_sampled(rng, monkeypatch):
     monkeypatch.setattr("steinhaus.hierarchy._PER_CLUSTER", 20)
-    x, opened_with = rng.normal(size=(5000, 2)), []
+    monkeypatch.setattr("steinhaus.hierarchy._CHOSEN_FROM", 10)
+    x, chosen, iterated = rng.normal(size=(5000, 2)), [], []
+    choose, iterate = PointsInParts.choose, PointsInParts.iterate
 
-    def part(rows):
-        opened_with.append(rows)
-        return opened_rows(None, x, rows, threads=1)
+    def choose_noted(self, parts, *rest):
+        chosen.append(parts)
+        return choose(self, parts, *rest)
 
-    points = choose(x, threads=1)
-    assert hierarchical(points, 25, Stream(0), part).shape == (25, 2)
-    points.close()
-    assert all((np.diff(rows) > 0).all() for rows in opened_with)
-    assert 50 < len(opened_with[0]) <= 100
-    assert 350 < sum(map(len, opened_with[1:])) <= 500
-    assert len(np.unique(np.concatenate(opened_with[1:]))) == sum(map(len, opened_with[1:]))
+    def iterate_noted(self, parts, *rest):
+        iterated.append(parts)
+        return iterate(self, parts, *rest)
+
+    monkeypatch.setattr(PointsInParts, "choose", choose_noted)
+    monkeypatch.setattr(PointsInParts, "iterate", iterate_noted)
+    assert started(x, 25).shape == (25, 2)
+    (coarse,), some, *_ = chosen
+    assert len(coarse) == 50
+    assert (np.diff(coarse) > 0).all()
+    drawn = np.sort(np.concatenate(iterated[1]))
+    assert len(drawn) == 500
+    assert (drawn // 10 == np.arange(500)).all()  # one of each ten
+    assert all(few.tolist() == part[::2].tolist() for few, part in zip(some, iterated[1], strict=True))
+
+
+def test_rows_are_kept_by_their_gains():
+    gains = [np.array([9.0, 2.0, 3.0]), np.array([9.0, 1.0, 8.0]), np.empty(0), np.array([9.0, 2.0])]
+    assert best_gains(gains, 3) == [1, 1, 0, 1]
+    assert best_gains(gains, 4) == [2, 1, 0, 1]
+    assert best_gains(gains, 5) == [3, 1, 0, 1]  # a row counts no more than the rows before it
+    assert best_gains(gains, 6) == [3, 1, 0, 2]
+    assert best_gains(gains, 8) == [3, 3, 0, 2]
+
+
+def test_a_wide_part_and_small_groups_far_away_get_their_clusters(rng):
+    """Shares in proportion to points would leave 25 far groups, of a fortieth of the points, with 3 of 100 clusters."""
+    near, far = rng.normal(size=(7800, 8)), 100 * rng.normal(size=(25, 8))
+    x = np.concatenate([near, np.repeat(far, 8, axis=0) + 0.1 * rng.normal(size=(200, 8))])
+    found = np.mean(
+        [KMeans(100, init="hierarchical", random_state=seed, max_iter=5).fit(x).inertia_ for seed in range(3)]
+    )
+    assert found < 1.1 * KMeans(100, random_state=0, max_iter=5).fit(x).inertia_
 
 
 def test_an_estimator_goes_on_from_it(rng):

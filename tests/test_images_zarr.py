@@ -148,6 +148,27 @@ def test_a_blosc_frame_that_is_shorter_than_it_declares_is_refused(tmp_path, pic
     chunk.write_bytes(frame)
     with pytest.raises(DataError, match=r"images 0 to [25]9 cannot be read: it does not end where it declares to end"):
         open_images(path)
+    copy = pickle.loads(pickle.dumps(open_images(path, stored=True).pixels))  # as Dask's workers get it
+    with pytest.raises(DataError, match="it does not end where it declares to end"):
+        copy[:10]
+
+
+@pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3 specification")
+def test_codecs_of_numcodecs_in_version_3_are_checked_too(tmp_path, pictures):
+    codecs = pytest.importorskip("zarr.codecs.numcodecs", reason="zarr before 3.1.3 has none")
+    path = saved(tmp_path / "a.zarr", pictures, compressors=codecs.Zstd())
+    assert open_images(path).pixels.tolist() == pictures.tolist()
+    (path / "c/0/0/0").write_bytes((path / "c/0/0/0").read_bytes() + b"\x28")
+    with pytest.raises(DataError, match="it does not end where it declares to end"):
+        open_images(path)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_codecs_outside_our_arrays_stay_as_they_are(tmp_path, pictures, version):
+    path = saved(tmp_path / "a.zarr", pictures, zarr_format=version)
+    before = numcodecs.Zstd.decode, zarr.open(path).compressors, dict(numcodecs.registry.codec_registry)
+    open_images(path)
+    assert (numcodecs.Zstd.decode, zarr.open(path).compressors, dict(numcodecs.registry.codec_registry)) == before
 
 
 def test_zstandard_frames_end_where_the_chunk_ends(tmp_path, pictures):

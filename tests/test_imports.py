@@ -30,20 +30,21 @@ arithmetic        points jit
 centroids         points arithmetic
 lloyd             points centroids
 seeding           points errors arithmetic
-hierarchy         points lloyd seeding
+hierarchy         points seeding
 naming            points errors
 
 engines.workers   resources
 engines.bounds    jit
 engines.exact     points errors jit arithmetic engines.workers
-engines.compact   points errors jit resources seeding engines.workers engines.exact engines.bounds
+engines.compact   points arithmetic errors jit resources seeding engines.workers engines.exact engines.bounds
 engines.dense     points errors jit resources seeding engines.workers engines.exact engines.bounds
 engines.sparse    points errors jit engines.workers engines.exact engines.bounds
 engines.wide      points errors jit engines.workers engines.exact
+engines.splitting points errors jit hierarchy engines.workers engines.exact
 engines.stream    points errors jit resources engines.workers engines.exact engines.bounds engines.dense
 engines.cluster   points errors jit lloyd engines.workers engines.exact engines.bounds engines.dense
 engines           points errors engines.workers engines.exact engines.compact engines.dense engines.sparse \
-                  engines.wide engines.stream engines.cluster
+                  engines.wide engines.splitting engines.stream engines.cluster
 costs             points engines
 refining          points lloyd seeding costs
 
@@ -200,6 +201,7 @@ MATERIAL = {
     "points",
     "engines.bounds.bytes",
     "engines.compact.records",
+    "engines.splitting.records",
     "engines.dense.records",
     "engines.dense.slices",
 }

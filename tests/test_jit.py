@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ from steinhaus.jit.operations import (
     count_ones,
     fma,
     fold,
+    fused,
     largest,
     least,
     least_of_each,
@@ -360,13 +362,14 @@ def of_vectors(a: Array[f32], b: Array[f32], out: Array[f32], whole: Array[i64])
     whole[1] = count_ones(mask)
     whole[2] = lowest_one(mask | u32(1 << 15))
     store(out, 128, fma(x, y, x))
+    store(out, 144, fused(x, y, x))
 
 
 def test_vectors_are_arrays_of_sixteen(rng):
     a, b = rng.normal(size=(2, 16)).astype(np.float32)
-    out, whole = np.zeros(144, np.float32), np.zeros(3, np.int64)
+    out, whole = np.zeros(160, np.float32), np.zeros(3, np.int64)
     of_vectors(a, b, out, whole)
-    blocks = out.reshape(9, 16)
+    blocks = out.reshape(10, 16)
     below = a < b
     expected = [
         a + b * 2 - 1 / b, np.minimum(a, b), np.maximum(a, np.float32(0.5)), np.where(below, a, np.float32(9)),
@@ -381,6 +384,8 @@ def test_vectors_are_arrays_of_sixteen(rng):
     bits = sum(1 << lane for lane in range(16) if below[lane])
     assert whole.tolist() == [bits, bits.bit_count(), ((bits | 1 << 15) & -(bits | 1 << 15)).bit_length() - 1]
     assert np.allclose(blocks[8], a * b + a, rtol=1e-5, atol=1e-6)
+    exact = [Fraction(float(p)) * Fraction(float(q)) + Fraction(float(p)) for p, q in zip(a, b, strict=True)]
+    assert blocks[9].tolist() == [float(np.float32(float(one))) for one in exact]
 
 
 @kernel

@@ -11,6 +11,7 @@ import naive
 from problems import DTYPES, ROOMY
 from steinhaus import KMeans, load, refining
 from steinhaus.engines import choose, opened, two_nearest
+from steinhaus.engines.compact.points import CompactPoints
 from steinhaus.engines.dense.records import COMPUTED, TILE
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Run, TwoNearest
@@ -176,7 +177,7 @@ class Shy:
         self._points = points
 
     def __getattr__(self, name):
-        if name in ("two_nearest", "own_distances", "advance"):
+        if name in ("two_nearest", "own_distances", "advance", "breathe"):
             raise AttributeError(name)
         return getattr(self._points, name)
 
@@ -188,6 +189,45 @@ def test_points_without_the_ability_give_the_same(blobs):
     wanted, found = (search_of(of, 10, steps=3)[2] for of in (points, Shy(choose(blobs))))
     points.close()
     assert found == wanted
+
+
+def steps_of(x, k, weights, seed, *, in_one_call):
+    """What every step of a search finds, to the bit, and how many steps an engine made in one call."""
+    tol, limit, made, told = [0.0, 1e-4, 1e-2][seed % 3], [300, 1, 2, 5][seed % 4], [], []
+
+    def breathe(self, fit, trial):
+        found = breathes(self, fit, trial) if in_one_call else None
+        made.append(found is not None)
+        return found
+
+    def hear(search):
+        step, fit = search.steps[-1], search.best
+        bits = fit.centroids.tobytes(), fit.counts.tolist(), fit.inertia, fit.stop
+        told.append((step.added, step.inertia, step.kept, step.iterations, *bits))
+
+    with pytest.MonkeyPatch.context() as patch, opened(x, weights=weights, threads=1 + seed % 2) as points:
+        breathes = CompactPoints.breathe
+        patch.setattr(CompactPoints, "breathe", breathe)
+        chosen = starts(points, k, "k-means++", Stream(seed, k, 0), weights=points.totals.draws)
+        fit = next(lloyd(points, [Run(0, chosen)], tol=tol, max_iter=limit))
+        best = refine(points, Search(fit), streams(seed, k, 0), Lloyd(limit, tol), Budget(8), hear).best
+        told.append((best.centroids.tobytes(), points.labels(0).tolist(), best.inertia, best.history, best.stop))
+    return told, made
+
+
+@pytest.mark.parametrize("seeds", [range(4), pytest.param(range(4, 150), marks=pytest.mark.slow)], ids=["few", "many"])
+def test_a_step_in_one_call_is_that_of_other_calls(seeds):
+    in_all = []
+    for seed in seeds:
+        rng, x, _ = made(seed)
+        k = int(rng.integers(2, min(len(x), 30) + 1))
+        weights = [None, rng.integers(0, 5, len(x)) + 0.0, rng.random(len(x)) + 0.01][seed % 3]
+        if weights is not None and np.count_nonzero(weights) < k:
+            weights = None
+        found, calls = steps_of(x, k, weights, seed, in_one_call=True)
+        assert found == steps_of(x, k, weights, seed, in_one_call=False)[0], seed
+        in_all += calls
+    assert np.mean(in_all) > 0.9, "few steps have an empty cluster"
 
 
 def test_two_nearest_of_sparse_and_weighted_points_is_that_of_their_rows(rng):
@@ -242,7 +282,7 @@ def test_removed_centroids_are_not_neighbours(blobs):
     points = choose(blobs)
     fit = search_of(points, 40, steps=1)[0]
     points.assign([Run(0, fit.centroids)])
-    stays = refining._missed(points, fit, 4)
+    stays = refining._missed(points, fit, 4, 1.21)
     points.close()
     assert len(stays) == 36
     assert stays.tolist() == sorted(set(stays.tolist()))

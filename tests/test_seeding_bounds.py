@@ -264,5 +264,5 @@ def directed_scores(frame, basis, rows):
     batch.exact[:] = rows
     tiles = tiles_of(np.ones(TILE), frame)._replace(p=p, projections=np.empty((1, 2, p, 16), np.float32))
     record = Handed(centroid_frame_of(frame, basis, NOT_ROUNDED))
-    prepare(batch.handed(tiles), record, 0, k, 0, 1, np.empty(d), np.empty(p))
+    prepare(batch.handed(tiles), record, 0, k, 0, 1, np.empty((4, d)), np.empty((4, p)))
     return batch.directed

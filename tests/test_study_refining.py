@@ -12,7 +12,7 @@ import safetensors.numpy
 from steinhaus.cli import main
 from steinhaus.errors import PlanError, StoreError
 from steinhaus.images import open_images
-from steinhaus.report import from_result, render
+from steinhaus.report import from_result, render, words
 from steinhaus.study import Study, load
 from steinhaus.study.events import Refined, Refining
 from study_cases import STUDY, blobs, content, run
@@ -137,7 +137,11 @@ def test_table_and_report_say_what_it_gained(tmp_path):
     table = result.table()
     assert "refined inertia" in table
     assert all(len(line) <= 80 for line in table.splitlines())
-    assert "it added centroids where the error is largest" in render(from_result(result))
+    page = render(from_result(result))
+    assert "it added centroids where the error is largest" in page
+    for found in result.record.refined:
+        took = words.duration(result.refining_seconds[found.k])
+        assert f"{words.gain(found.gain)} lower, {took}" in page
 
 
 def test_a_refined_folder_of_schema_2_opens_for_ever(tmp_path):

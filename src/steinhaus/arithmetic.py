@@ -2,8 +2,8 @@
 
 A two-float is an unevaluated sum high + low of two float64, 106 bits. `two_sum` is Knuth's, `two_product` is Dekker's
 (T. J. Dekker, A floating-point technique for extending the available precision, Numer. Math. 18, 1971). The compiler
-fuses and reorders nothing, and every sum runs in one fixed order. Features are taken eight at a time, the rest one by
-one.
+fuses and reorders nothing, and every sum runs in one fixed order. Features are taken eight or sixteen at a time, the
+rest one by one.
 
 Integer sums come as limbs, (limbs, k, d) int64: value = sum over l of limbs[l] * 2^(32 (limbs - 1 - l)).
 """
@@ -89,7 +89,7 @@ def _value(lanes: literal, sums: Array[i64], upper: i64, at: i64, like: Number) 
     """Integer sums as two-floats, as many as `like` has lanes.
 
     sums: (limbs, k, d); the high limb stands `upper` places before the low limb at `at`, and 0 says that there is one
-    limb. A high limb above 2^53 is rounded. With one lane it is rounded once, with eight its halves are rounded apart.
+    limb. A high limb above 2^53 is rounded. With one lane it is rounded once, with more its halves are rounded apart.
     """
     last = load(sums, at, lanes)
     high = convert(last >> 32, f64)
@@ -158,12 +158,14 @@ def cost(
     table: Array[f64],
 ) -> f64:
     """See `inertia`. limbs: (many, k, d); table: (2, d), work space."""
-    upper, whole = (many - 1) * k * d, d - d % 8
+    upper, most, whole = (many - 1) * k * d, d - d % 16, d - d % 8
     sums = limbs + upper
-    for t in range(0, whole, 8):
-        _costs(8, sums, upper, k, d, t, counts, centroids, offset, step, table)
+    for t in range(0, most, 16):  # so many, because each sum waits for the last one
+        _costs(16, sums + t, upper, k, d, counts, centroids + t, offset + t, step + t, table + t)
+    for t in range(most, whole, 8):
+        _costs(8, sums + t, upper, k, d, counts, centroids + t, offset + t, step + t, table + t)
     for t in range(whole, d):
-        _costs(1, sums, upper, k, d, t, counts, centroids, offset, step, table)
+        _costs(1, sums + t, upper, k, d, counts, centroids + t, offset + t, step + t, table + t)
     total, rest = squares[0], squares[1]
     for t in range(d):
         scale = step[t] * step[t]
@@ -179,25 +181,24 @@ def _costs(
     upper: i64,
     k: i64,
     d: i64,
-    t: i64,
     counts: Array[i64],
     centroids: Array[f64],
     offset: Array[f64],
     step: Array[f64],
     table: Array[f64],
 ) -> None:
-    """Write the sums over the clusters of c (n c - 2 S), for `lanes` features, in steps of the grid.
+    """Write the sums over the clusters of c (n c - 2 S), for the first `lanes` features, in steps of the grid.
 
     table: (2, d), the sums as two-floats. sums: (limbs, k, d), from the low limbs on; counts: (k,); centroids: (k, d);
     offset, step: (d,).
     """
     high, low = splat(0.0, f64, lanes), splat(0.0, f64, lanes)
     for j in range(k):
-        n, at = splat(f64(counts[j]), f64, lanes), j * d + t
-        c = (load(centroids, at, lanes) - load(offset, t, lanes)) / load(step, t, lanes)
+        n, at = splat(f64(counts[j]), f64, lanes), j * d
+        c = (load(centroids, at, lanes) - load(offset, 0, lanes)) / load(step, 0, lanes)
         high, low = _cost(lanes, high, low, sums, upper, at, n, c)
-    store(table, t, high)
-    store(table, d + t, low)
+    store(table, 0, high)
+    store(table, d, low)
 
 
 @inlined
@@ -223,6 +224,21 @@ def moved(old: Array[f64], new: Array[f64], size: i64) -> f64:
         difference = new[t] - old[t]
         total += difference * difference
     return total
+
+
+@shared_kernel
+def has_moved(old: Array[f64], new: Array[f64], size: i64, most: f64) -> i64:
+    """Whether `moved` is above `most`. Its sums never fall, so the rest of them is left out once one is above.
+
+    old, new: (k, d); size: k * d.
+    """
+    total = 0.0
+    for t in range(size):
+        difference = new[t] - old[t]
+        total += difference * difference
+        if total > most:
+            return 1
+    return 0
 
 
 @kernel

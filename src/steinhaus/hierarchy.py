@@ -1,59 +1,135 @@
 """Starts in two levels, for K in the thousands: a few coarse clusters, each split into some of the K clusters.
 
-About sqrt(K) coarse clusters are found on a sample. Each is then clustered by itself. Its share of the K clusters is in
-proportion to its points. So a step on either level compares a point with about sqrt(K) centroids instead of K. The
-result is a start like any other, from which Lloyd's algorithm runs on all points.
+About sqrt(K) coarse clusters are found on a sample. Each is a part that is then clustered by itself. So a step on
+either level compares a point with about sqrt(K) centroids instead of K. The result is a start like any other, from
+which Lloyd's algorithm runs on all points.
+
+Each part chooses more rows by k-means++ than its share in proportion to its points. Each row lowers the potential of
+its part by its gain. The K rows with the largest gains are kept. So a part that holds many small groups, or is wider
+than others, gets more clusters.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from steinhaus.lloyd import lloyd
-from steinhaus.points import Float64, Int64, Points, Run
-from steinhaus.seeding import Stream, starts
+from steinhaus.points import Float32, Float64, Int64, Points, Run
+from steinhaus.seeding import Stream
 
-_PER_CLUSTER = 128  # sampled rows for each cluster, about; with 64, groups far from the others are missed
-_ITERATIONS = 5  # iterations of Lloyd's algorithm on each level
+_PER_CLUSTER = 128  # sampled rows for each cluster
+_CHOSEN_FROM = 64  # and so many of them take part when rows are chosen
+_MORE, _AND = 1.5, 3  # a part first chooses 1.5 q + 3 rows if q is its share in proportion to its points
+_ITERATIONS = 4  # iterations of Lloyd's algorithm on each level
 
-Open = Callable[[Int64], AbstractContextManager[Points]]
+
+class Seeds(NamedTuple):
+    """Rows that a part can start from, best first."""
+
+    rows: Float32  # (s, width) less the centre of the part, times a scale, and padded
+    gains: Float64  # (s,) by how much each row lowered the potential of the part
 
 
-def hierarchical(points: Points, k: int, stream: Stream, open_rows: Open, *, weights: Int64 | None = None) -> Float64:
+class Parts(Protocol):
+    """Parts of the points, each clustered by itself. Results do not depend on the number of threads."""
+
+    def choose(
+        self,
+        parts: Sequence[Int64],
+        centres: Float64,
+        sizes: Sequence[int],
+        words: Callable[[int], NDArray[np.uint64]],
+    ) -> list[Seeds]:
+        """Choose rows of each part by k-means++.
+
+        Parameters
+        ----------
+        parts
+            The numbers of the points of each part, (m,).
+        centres
+            (p, d) a point near each part. Its points are rounded to float32 after it is subtracted.
+        sizes
+            The number of rows of each part, at most m; 0: none.
+        words
+            Draws so many random numbers.
+        """
+        ...
+
+    def iterate(self, parts: Sequence[Int64], centres: Float64, starts: Sequence[Float32], many: int) -> Float64:
+        """Do some iterations of Lloyd's algorithm in each part -> the centroids of all parts, (k, d).
+
+        starts: for each part the rows that it starts from, (s, width), as `choose` returned them.
+        """
+        ...
+
+
+def hierarchical(points: Points, k: int, stream: Stream, parts: Parts, *, weights: Int64 | None = None) -> Float64:
     """Choose k centroids to start from, in two levels, (k, d) float64.
 
     Parameters
     ----------
     points
-        The engine with all points. It labels a sample by the coarse clusters.
+        The engine with all points. It labels them by the coarse clusters.
     k
         The number of centroids.
     stream
         The random numbers of the run.
-    open_rows
-        Opens an engine for some of the points, with their weights. It gets their numbers, (m,), ascending.
+    parts
+        The same points in parts.
     weights
         (n,) the count of each point; None: 1 each. Points of weight 0 are left out if there are k others.
     """
-    rows = _drawn(np.arange(points.n) if weights is None else _weighty(weights, k), _PER_CLUSTER * k, stream)
-    coarse = _centroids(_drawn(rows, _PER_CLUSTER * _coarse(k), stream), _coarse(k), stream, open_rows)
-    run = Run("hierarchical", coarse)
-    points.assign([run])
-    labels = np.asarray(points.labels(run.key))[rows]
-    points.forget(run.key)
-    order = np.argsort(labels, kind="stable")
-    sizes = np.bincount(labels, minlength=len(coarse))
-    heavy = sizes if weights is None else np.array([int(part.sum()) for part in _parts(weights[rows[order]], sizes)])
-    found = [
-        _centroids(part, share, stream, open_rows)
-        for part, share in zip(_parts(rows[order], sizes), shares(sizes, heavy, k).tolist(), strict=True)
-        if share
-    ]
-    return np.concatenate(found)
+    rows = np.arange(points.n) if weights is None else _weighty(weights, k)
+    first = _drawn(rows, _CHOSEN_FROM * _coarse(k), stream)
+    centre = points.rows(first[len(first) // 2 :][:1])
+    (found,) = parts.choose([first], centre, [min(_coarse(k), len(first))], stream.raw)
+    coarse = parts.iterate([first], centre, [found.rows], _ITERATIONS)
+    rows = _drawn(rows, _PER_CLUSTER * k, stream)
+    labels = _labels(points, coarse)[rows]
+    ends = np.cumsum(np.bincount(labels, minlength=len(coarse)))
+    members = np.split(rows[np.argsort(labels, kind="stable")], ends[:-1])
+    some = [np.ascontiguousarray(part[:: max(1, len(rows) // (_CHOSEN_FROM * k))]) for part in members]
+    sizes = np.array([len(part) for part in some])
+    heavy = sizes if weights is None else np.array([int(weights[part].sum()) for part in some])
+    seeds, kept = _shared_out(parts, some, coarse, (_MORE * shares(sizes, heavy, k)).astype(np.int64) + _AND, k, stream)
+    begun = [each.rows[:many] for each, many in zip(seeds, kept, strict=True)]
+    return parts.iterate(members, coarse, begun, _ITERATIONS)
+
+
+def _shared_out(
+    parts: Parts, some: Sequence[Int64], centres: Float64, most: Int64, k: int, stream: Stream
+) -> tuple[list[Seeds], list[int]]:
+    """Rows of each part, and how many of them are kept. A part of which all rows are kept chooses twice as many.
+
+    some: the numbers of the points of each part, (m,); centres: (p, d); most: (p,) the rows that each chooses first.
+    """
+    sizes = np.array([len(part) for part in some])
+    most = again = np.minimum(most, sizes)
+    seeds = [Seeds(np.empty((0, 0), np.float32), np.empty(0))] * len(some)
+    while again.any():
+        found = parts.choose(some, centres, again.tolist(), stream.raw)
+        seeds = [new if many else old for new, old, many in zip(found, seeds, again.tolist(), strict=True)]
+        kept = best_gains([each.gains for each in seeds], k)
+        more = np.minimum(np.where(kept == most, 2 * most, most), sizes)
+        again = np.where(more > most, more, 0)
+        most = more
+    return seeds, kept
+
+
+def best_gains(gains: Sequence[Float64], k: int) -> list[int]:
+    """The number of rows that each part keeps, so that the k rows with the largest gains are kept.
+
+    A row is kept only with all rows before it, so it counts as the least gain up to it. Ties go to the first part.
+    gains: (s,) of each part; at least k in all.
+    """
+    parts = np.repeat(np.arange(len(gains)), [len(part) for part in gains])
+    lowered = np.concatenate([np.minimum.accumulate(part) for part in gains])
+    kept: list[int] = np.bincount(parts[np.argsort(-lowered, kind="stable")[:k]], minlength=len(gains)).tolist()
+    return kept
 
 
 def shares(sizes: Int64, weights: Int64, k: int) -> Int64:
@@ -86,6 +162,15 @@ def _coarse(k: int) -> int:
     return max(1, round(math.sqrt(k)))
 
 
+def _labels(points: Points, centroids: Float64) -> NDArray[np.uint16]:
+    """The labels of all points, (n,): centroids (m, d)."""
+    run = Run("hierarchical", centroids)
+    points.assign([run])
+    labels = np.asarray(points.labels(run.key)).astype(np.uint16)  # NumPy sorts short integers in linear time
+    points.forget(run.key)
+    return labels
+
+
 def _weighty(weights: Int64, k: int) -> Int64:
     """The points whose weight is above 0; all points, if fewer than k have such a weight. weights: (n,)."""
     rows = np.flatnonzero(weights > 0)
@@ -93,20 +178,9 @@ def _weighty(weights: Int64, k: int) -> Int64:
 
 
 def _drawn(rows: Int64, many: int, stream: Stream) -> Int64:
-    """About `many` of the rows, (m,), drawn evenly, ascending; all rows, if there are at most twice as many."""
-    if len(rows) <= 2 * many:
+    """Draw `many` of the rows, (m,), one from each of as many stretches of equal length; all rows if they are fewer."""
+    if len(rows) <= many:
         return rows
-    return rows[np.unique(stream.integers(many, len(rows)))]
-
-
-def _parts(values: Int64, sizes: Int64) -> list[Int64]:
-    """Split values, (m,), that stand part by part, into the parts. sizes: (p,)."""
-    return np.split(values, np.cumsum(sizes)[:-1])
-
-
-def _centroids(rows: Int64, k: int, stream: Stream, open_rows: Open) -> Float64:
-    """Cluster some points, rows (m,), by themselves -> (k, d): greedy k-means++, then a few iterations."""
-    with open_rows(rows) as points:
-        start = starts(points, k, "k-means++", stream, weights=points.totals.draws)
-        (fit,) = lloyd(points, [Run("part", start)], max_iter=_ITERATIONS)
-        return fit.centroids
+    ends = np.arange(many + 1) * len(rows) // many
+    drawn: Int64 = rows[ends[:-1] + stream.below(np.diff(ends))]
+    return drawn

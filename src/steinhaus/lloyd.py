@@ -26,6 +26,7 @@ def lloyd(
     tol: float = 0.0,
     watch: Callable[[Sequence[Run]], Sequence[Run] | None] | None = None,
     project: Callable[[Float64], Float64] | None = None,
+    rounded: Callable[[Float64], Float64] | None = None,
 ) -> Iterator[Fit]:
     """Iterate every run to its end, and yield each as it ends.
 
@@ -46,6 +47,9 @@ def lloyd(
     project
         Changes the means after each update, (k, d) float64 -> (k, d) float64. Spherical k-means scales them. None: the
         means are the centroids.
+    rounded
+        Rounds the centroids of a run that stops before it has converged, (k, d) float64 -> (k, d) float64. Its last
+        assignment is then by these. None: they are kept as they are.
 
     Yields
     ------
@@ -58,6 +62,8 @@ def lloyd(
     while active:
         if alone:
             active = _ahead(points, active, max_iter, tolerance)
+        if rounded:
+            active = [replace(run, centroids=rounded(run.centroids)) if run.stop else run for run in active]
         tallies = points.assign(active)
         outcomes = [
             _finish(points, run, tally, run.stop)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Float64 = NDArray[np.float64]
+Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
 Int32 = NDArray[np.int32]
 
@@ -101,6 +102,54 @@ class Step:
     kept: bool
     iterations: int
     seconds: float
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A step of refining that an engine is asked to make; see `refining`.
+
+    Attributes
+    ----------
+    added
+        The number of centroids to add, and then to remove.
+    tried
+        The number of clusters with larger errors that are left out.
+    around
+        Of two centroids whose squared distance is less than `around` times the mean squared distance of the points to
+        their centroids, only one is removed.
+    stream
+        A `seeding.Stream`, by which the rows to add are drawn. The engine draws from it by `ahead` alone.
+    tolerance
+        A half step ends when the centroids move by a sum of squares of at most this.
+    most
+        The most iterations of half a step.
+    """
+
+    added: int
+    tried: int
+    around: float
+    stream: Any
+    tolerance: float
+    most: int
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a step of refining found.
+
+    Attributes
+    ----------
+    fit
+        The clustering, without a history. The engine holds its labels.
+    added
+        The number of centroids that were added; 0: no cluster has an error, and there was no step.
+    iterations
+        Iterations of Lloyd's algorithm.
+    """
+
+    fit: Fit
+    added: int
+    iterations: int
 
 
 @dataclass(frozen=True)
@@ -195,7 +244,7 @@ class Points(Protocol):
 
         If a tally has e empty clusters, `farthest` holds the e points that are farthest from their centroids, and their
         clusters: farthest first, ties to the lowest index. Points at distance 0 or of weight 0 are left out. A cluster
-        is empty if its count is 0.
+        is empty if its count is 0. A run that has a `stop` is not refilled, so its tally may leave them out.
         """
         ...
 
@@ -321,6 +370,45 @@ class TwoNearest(Protocol):
 
         The second is infinite if there is no other centroid. The run must be the one that was just assigned.
         """
+        ...
+
+
+@runtime_checkable
+class Breathing(Protocol):
+    """Points that can make a step of refining in one call."""
+
+    def breathe(self, fit: Fit, trial: Trial) -> Found | None:
+        """Make a step from a clustering.
+
+        The result is that of `refining`. None: the engine cannot make this step, as if a cluster becomes empty. Nothing
+        is then drawn from the stream, and `refining` makes the step by other calls.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Margins:
+    """Bounds on the margins of points: how much farther the second nearest centroid is than the nearest, squared.
+
+    Attributes
+    ----------
+    least, most
+        (n,) bounds of the margins that `measured` gives.
+    measured
+        Points, (m,) -> their margins, (m,): the difference of the two squared distances of `TwoNearest.two_nearest`.
+    """
+
+    least: Float64
+    most: Float64
+    measured: Callable[[Int64], Float64]
+
+
+@runtime_checkable
+class BoundedMargins(Protocol):
+    """Points that bound margins faster than they measure them."""
+
+    def margins(self, run: Run) -> Margins:
+        """The margins of a run with at least two centroids. The run must be the one that was just assigned."""
         ...
 
 

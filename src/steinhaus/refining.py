@@ -12,6 +12,8 @@ The search differs from the paper in three things. A new centroid is a row of it
 to the centroid, not a point next to the centroid. A step that fails is tried again with the clusters of the next
 largest errors, before fewer centroids are added. In either half, Lloyd's algorithm runs for at most 8 iterations.
 
+An engine may make a step in one call (`points.Breathing`). `_tried` defines what the step is.
+
 Errors and utilities are summed in the order of the points, ties go to the lowest cluster, and random numbers depend on
 the number of the step alone. So the search is the same with every engine.
 """
@@ -22,12 +24,26 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from math import inf
+from typing import cast
 
 import numpy as np
 
-from steinhaus.costs import Errors, errors_of, utilities_of
+from steinhaus.centroids import mean_variance
+from steinhaus.costs import Errors, by_utility, errors_of
 from steinhaus.lloyd import lloyd
-from steinhaus.points import Fit, Float64, Int64, Points, Run, Step, TwoNearest, offers
+from steinhaus.points import (
+    Breathing,
+    Fit,
+    Float64,
+    Found,
+    Int64,
+    Points,
+    Run,
+    Step,
+    Trial,
+    TwoNearest,
+    offers,
+)
 from steinhaus.seeding import Stream, integers_of
 
 _WIDTH = 5  # centroids that the first step adds
@@ -130,31 +146,39 @@ def refine(
 
 def _steps(points: Points, search: Search, stream: Callable[[int], Stream], how: Lloyd) -> Iterator[Search]:
     """Make steps until the search ends; yield its state after each."""
-    searching = replace(how, tol=max(how.tol, _TOL), max_iter=min(how.max_iter, _ITERATIONS))
-    known = None  # errors of the best clustering, once they are computed
+    tolerance = max(how.tol, _TOL) * mean_variance(points.grid, points.totals)
+    most, at_once = min(how.max_iter, _ITERATIONS), offers(type(points), Breathing) and how.project is None
+    known = None  # errors of the best clustering, once they are needed
     while search.added and len(search.best.centroids) > 1:
         best, began = search.best, time.perf_counter()
-        known = known or errors_of(points, _assigned(points, best))
-        clusters = _worst(known, search)
-        if not len(clusters):
+        draws = stream(len(search.steps))
+        trial = Trial(search.added, search.failed * search.added, _AROUND**2, draws, tolerance, most)
+        found = cast(Breathing, points).breathe(best, trial) if at_once else None
+        if found is None:
+            known = known or errors_of(points, _assigned(points, best))
+            found = _tried(points, best, known, trial, how)
+        if not found.added:
             search = _failed(search)
             continue
-        rows = _drawn(known, clusters, stream(len(search.steps)))
-        grown = _converged(points, best, np.concatenate([best.centroids, points.rows(rows)]), searching)
-        found = _converged(points, best, grown.centroids[_missed(points, grown, len(rows))], searching)
-        kept = found.inertia < best.inertia
-        step = Step(
-            added=len(rows),
-            inertia=found.inertia,
-            kept=kept,
-            iterations=grown.iterations + found.iterations,
-            seconds=time.perf_counter() - began,
-        )
-        succeeded = found.inertia < best.inertia * (1.0 - _LEAST)
-        search = replace(search, steps=(*search.steps, step), best=found if kept else best)
+        fit, kept = found.fit, found.fit.inertia < best.inertia
+        step = Step(found.added, fit.inertia, kept, found.iterations, time.perf_counter() - began)
+        succeeded = fit.inertia < best.inertia * (1.0 - _LEAST)
+        search = replace(search, steps=(*search.steps, step), best=fit if kept else best)
         search = replace(search, failed=0) if succeeded else _failed(search)
         known = None if kept else known
         yield search
+
+
+def _tried(points: Points, best: Fit, known: Errors, trial: Trial, how: Lloyd) -> Found:
+    """Make a step from the best clustering, whose errors are known. Some engines do this in one call: `Breathing`."""
+    how = replace(how, tol=max(how.tol, _TOL), max_iter=trial.most)
+    clusters = _worst(known, trial)
+    if not len(clusters):
+        return Found(best, 0, 0)
+    rows = _drawn(known, clusters, trial.stream)
+    grown = _converged(points, best, np.concatenate([best.centroids, points.rows(rows)]), how)
+    found = _converged(points, best, grown.centroids[_missed(points, grown, len(rows), trial.around)], how)
+    return Found(replace(found, history=()), len(rows), grown.iterations + found.iterations)
 
 
 def _failed(search: Search) -> Search:
@@ -164,14 +188,13 @@ def _failed(search: Search) -> Search:
     return replace(search, added=search.added - 1, failed=0)
 
 
-def _worst(known: Errors, search: Search) -> Int64:
+def _worst(known: Errors, trial: Trial) -> Int64:
     """The clusters that get another centroid: those of the largest errors, ties to the lowest.
 
     Clusters that were tried since the last success of this size are left out.
     """
     order = np.argsort(-known.errors, kind="stable")
-    tried = search.failed * search.added
-    chosen = order[tried : tried + search.added]
+    chosen = order[trial.tried : trial.tried + trial.added]
     return chosen[known.errors[chosen] > 0]
 
 
@@ -184,18 +207,17 @@ def _drawn(known: Errors, clusters: Int64, stream: Stream) -> Int64:
     return np.array([rows[place] for rows, place in zip(members, places, strict=True)], np.int64)
 
 
-def _missed(points: Points, fit: Fit, many: int) -> Int64:
+def _missed(points: Points, fit: Fit, many: int, around: float) -> Int64:
     """The clusters that stay when the `many` clusters of the least utilities are removed, ascending.
 
     The utility of a cluster assumes that its neighbours stay. So if a cluster is removed, those near it stay, unless
     too few others are left. Ties go to the lowest cluster.
     """
     k = len(fit.centroids)
-    utilities = utilities_of(points, Run(fit.key, fit.centroids))
     weights = points.totals.weights
-    around = _AROUND**2 * fit.inertia / (points.n if weights is None else float(weights.sum()) * points.totals.unit)
+    around = around * fit.inertia / (points.n if weights is None else float(weights.sum()) * points.totals.unit)
     stays, goes, left = np.zeros(k, bool), np.zeros(k, bool), many
-    for j in np.argsort(utilities, kind="stable").tolist():
+    for j in by_utility(points, Run(fit.key, fit.centroids)):
         if stays[j]:
             continue
         goes[j] = True

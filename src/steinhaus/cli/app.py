@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
 from typing import NoReturn
 
 import click
@@ -15,6 +13,7 @@ import click
 import steinhaus
 from steinhaus.cli import memory
 from steinhaus.cli.arguments import debug_option
+from steinhaus.cli.ending import Ending
 from steinhaus.cli.importing import import_
 from steinhaus.cli.looking import data, show
 from steinhaus.cli.predict import predict
@@ -25,7 +24,6 @@ from steinhaus.errors import PlanError, SteinhausError
 from steinhaus.wording import in_terminal
 
 INTERRUPTED = 130  # 128 + SIGINT, as a shell counts
-TERMINATED = 143  # 128 + SIGTERM
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,26 +39,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         0 done, 1 failed, 2 wrong usage, 130 interrupted (SIGINT), 143 terminated (SIGTERM).
     """
+    with Ending() as ending:
+        return _ended(argv, ending)
+
+
+def _ended(argv: Sequence[str] | None, ending: Ending) -> int:
+    """Run a command, and return the exit code for the way in which it ended."""
     chosen = {"debug": False}
-    before = signal.signal(signal.SIGTERM, _terminate)
     try:
         with in_terminal():
             program.main(argv, prog_name="steinhaus", standalone_mode=False, obj=chosen)
         return 0
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
-    except SystemExit as ending:  # raised by `_terminate`, or by click if the reader of our output closed it
-        return ending.code if isinstance(ending.code, int) else 1
+    except SystemExit as error:  # raised by a SIGTERM, or by click if the reader of our output closed it
+        return error.code if isinstance(error.code, int) else 1
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return 2
     except Exception as error:
         if chosen["debug"] and not isinstance(error, click.ClickException):
             raise
+        if ending.code is not None:  # some code turns every exception into an error of its own, a signal's too
+            return ending.code
         complain(explained(error))
         return 2 if isinstance(error, click.UsageError | PlanError) else 1
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def run() -> NoReturn:
@@ -81,11 +84,6 @@ def _whole_streams() -> None:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is the closed stream's
     sys.stdout = sys.stdout or os.fdopen(1, "w")
     sys.stderr = sys.stderr or os.fdopen(2, "w")
-
-
-def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
-    """End as after an interrupt, so that a study saves its state."""
-    raise SystemExit(TERMINATED)
 
 
 def explained(error: Exception) -> str:

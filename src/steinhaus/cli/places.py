@@ -120,7 +120,6 @@ class Place:
         """Workers on this machine. They end with this process; a Ctrl-C reaches only this process."""
         import dask
         from distributed import LocalCluster
-        from distributed.gc import disable_gc_diagnosis
         from distributed.utils import LoopRunner
 
         from steinhaus.resources import available_cores
@@ -143,7 +142,6 @@ class Place:
                     silence_logs=logging.WARNING if self.debug else logging.CRITICAL,  # in the workers, too
                 ) as cluster,
             ):
-                disable_gc_diagnosis(force=True)  # Python drops an interrupt that comes during garbage collection
                 yield cluster
         finally:
             runner.stop()

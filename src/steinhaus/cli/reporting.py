@@ -11,15 +11,13 @@ import click
 
 from steinhaus.cli import arguments
 from steinhaus.cli.drawing import FigureProcess, figure_process
+from steinhaus.cli.finding import with_images
 from steinhaus.cli.progress import watching
-from steinhaus.cli.sources import open_source
 from steinhaus.cli.words import tell
 from steinhaus.errors import DataError
 
 if TYPE_CHECKING:
-    from steinhaus.cli.progress import Watcher
     from steinhaus.features.asked import Features
-    from steinhaus.images import Images, Split
     from steinhaus.report import ReportData
     from steinhaus.study import StudyResult
 
@@ -29,7 +27,7 @@ EXPORTS = ("csv", "parquet", "atlas", "fiftyone")
 
 @click.command()
 @click.argument("folders", metavar="DIR...", nargs=-1, required=True)
-@click.option("--source", metavar="SOURCE", help="The study's images. [default: the known set, if the study used one]")
+@click.option("--source", metavar="SOURCE", help="The study's images. [default: those of its command]")
 @click.option("--open", "open_it", is_flag=True, help="Open the page in a browser.")
 @click.option("--folder", "whole", is_flag=True, help="Write a folder, DIR/report/, with every image.")
 @click.option(
@@ -88,12 +86,12 @@ def report(
         )
         target = _target(out, "exported" if form == "fiftyone" else f"exported.{'csv' if form == 'csv' else 'parquet'}")
         with watching(quiet) as watch:
-            pages = _exported(_with_images(folders[0], source, reading, features, watch), form, k, target)
+            pages = _exported(with_images(folders[0], source, reading, features, watch), form, k, target)
     else:
         _refuse({"--k": k}, "needs --export.")
         _refuse({"--out": out}, "needs several studies, or --export: the report of one study stays in its folder.")
         with figure_process() as helper, watching(quiet) as watch:
-            result = _with_images(folders[0], source, reading, features, watch)
+            result = with_images(folders[0], source, reading, features, watch)
             pages = draw(result, Path(folders[0]), formats or ("png",), whole=whole, helper=helper)
         if result.images is None:
             tell("The study's images were not found, so the report shows none of them. Name them with --source.")
@@ -112,73 +110,6 @@ def _target(out: str | None, example: str) -> Path:
     if out is None:
         raise click.UsageError(f"Give the file to write: --out {example}.")
     return Path(out).expanduser()
-
-
-def _with_images(
-    folder: str, source: str | None, reading: dict[str, Any], features: Features | None, watch: Watcher
-) -> StudyResult:
-    """The study in a folder, with its images if they are named or known."""
-    from steinhaus.study import load
-
-    result = load(folder)
-    if source is not None:
-        images = open_source(source, reading, watch)
-        if images.sha256 != result.record.data.sha256:
-            raise DataError(
-                f"{source} does not hold the images of {folder}: their digests differ. "
-                f"Give the same source, read with the same options."
-            )
-        result.images = _split(_featured(images, result, features, watch), result)
-    elif (known := _known_images(result, reading)) is not None:
-        result.images = _split(_featured(known, result, features, watch), result)
-    return result
-
-
-def _featured(images: Images, result: StudyResult, asked: Features | None, watch: Watcher) -> Images:
-    """The images with the features that the study clusters."""
-    from steinhaus.study.run import beside
-    from steinhaus.study.space import again
-
-    record = result.record.data.features
-    if record is None:
-        return images
-    made = again(record, images, asked, None if result.out is None else beside(result.out), watch.step)
-    if made.features is not None and made.features.sha256 != record.sha256:
-        if record.kind not in ("model", "hog", "colour"):
-            raise DataError(f"These are not the features of {result.out}: their digests differ.")
-        watch.say(
-            "The features were made again and differ in their last bits. The report shows distances from the new ones."
-        )
-    return made
-
-
-def _known_images(result: StudyResult, reading: dict[str, Any]) -> Images | None:
-    """The images of a study of a known set, if they are on this machine.
-
-    None also if they cannot be read, unless the user gave options for reading them.
-    """
-    from steinhaus.images import data_status, open_images
-    from steinhaus.images.opening import is_known
-
-    record = result.record
-    ready = {status.known.name for status in data_status(reading.get("data")) if status.ready}
-    if record.data.name not in ready or not record.complete:
-        return None
-    here: dict[str, Any] = {}
-    if is_known(record.data.name):  # a path with the name of a set has no such option
-        here["download"] = False
-    try:
-        images = open_images(record.data.name, **here, **reading)
-    except DataError:
-        if reading:
-            raise
-        return None
-    return images if images.sha256 == record.data.sha256 else None
-
-
-def _split(images: Images, result: StudyResult) -> Split:
-    plan = result.record.plan
-    return images.split(plan["train"], plan["seed"], plan.get("val"))
 
 
 def _compared(results: Sequence[StudyResult], path: Path) -> Pages:

@@ -7,6 +7,7 @@
 - `wide`: arrays of few points with many features
 - `sparse`: compressed rows
 - `stream`: points on disk, read block by block; `dense` labels each block
+- `splitting`: parts of points, for starts in two levels
 - `cluster`: points on Dask's workers; `dense` labels each part
 
 Callers use an engine only through `Points`.
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
     from steinhaus.engines.dense.batches import Batches
     from steinhaus.engines.dense.policy import Screen
     from steinhaus.engines.exact.scoring import Labelled
+    from steinhaus.engines.splitting.parts import PointsInParts
     from steinhaus.points import Float64, Int32, Int64, Points, Run
 
 _SURVEYED_VALUES = 2**18  # for up to this many values, preparing an engine takes longer than all distances
+_ADDED_BY_ROWS = 8  # from this many features on, rows are added up in place in less time than lanes take to fill
 
 
 def choose(
@@ -145,18 +148,18 @@ def opened(
 
 
 @contextmanager
-def opened_rows(
-    points: Points, x: Any, rows: Int64, *, weights: Float64 | None = None, threads: int | None = None
-) -> Iterator[Points]:
-    """An engine for some of the points alone. It is closed at the end of the block.
+def in_parts(
+    points: Points, x: Any, weights: Int64 | None = None, *, threads: int | None = None
+) -> Iterator[PointsInParts]:
+    """Parts of points, for `hierarchy.hierarchical`. Their threads end with the block.
 
-    These points are brought into memory. points: the engine for x, (n, d). rows: (m,) of x. weights: (n,); see
-    `opened`.
+    points: the engine for x, (n, d). weights: (n,) the count of each point; None: 1 each.
     """
-    far = is_collection(x) or is_stored(x)
-    some = points.rows(rows).astype(x.dtype) if far else x[rows]
-    with opened(some, weights=None if weights is None else weights[rows], threads=threads) as part:
-        yield part
+    from steinhaus.engines.splitting.parts import PointsInParts
+
+    far = is_collection(x) or is_stored(x) or is_sparse(x)
+    with closing(PointsInParts(points, None if far else x, weights, threads)) as parts:
+        yield parts
 
 
 def weighted(
@@ -231,14 +234,15 @@ def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) 
     DataError
         A point is not finite.
     """
-    from steinhaus.engines.compact.policy import LIMITS
+    from steinhaus.engines.compact import policy as narrow
     from steinhaus.engines.wide import policy as wide
 
     if wide.serves(x.shape[0], x.shape[1], len(centroids)):
         from steinhaus.engines.wide.distances import nearest as nearest_of_wide
 
         return nearest_of_wide(x, centroids, threads=threads)
-    if x.shape[1] < LIMITS.features or x.size * len(centroids) <= LIMITS.products:
+    n, d = x.shape
+    if narrow.labels(n, d, len(centroids)):
         from steinhaus.engines.compact import predict as compact
 
         return compact.nearest(x, centroids, threads=threads)
@@ -258,8 +262,8 @@ def labelled(x: NDArray[Any], centroids: Float64, *, threads: int | None = None)
     from steinhaus.engines.exact import scoring
     from steinhaus.points import Run
 
-    if x.size <= _SURVEYED_VALUES:
-        return scoring.labelled(x, nearest(x, centroids, threads=threads), len(centroids))
+    if x.shape[1] >= _ADDED_BY_ROWS or x.size <= _SURVEYED_VALUES:
+        return scoring.labelled(x, nearest(x, centroids, threads=threads), len(centroids), threads=threads)
     with opened(x, k=len(centroids), threads=threads) as points:
         (tally,) = points.assign([Run(0, centroids)])
         return scoring.Labelled(points.labels(0), points.grid, points.totals, tally)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from numbers import Integral
 from typing import Any
@@ -33,6 +33,11 @@ def named_by_scikit_learn(estimator: BaseEstimator, x: Any) -> Iterator[None]:
 def centroid_dtype(x: Any) -> np.dtype[Any]:
     """The dtype of centroids and distances for points x (n, d): float32 for float32, else float64."""
     return np.dtype(np.float32 if x.dtype == np.float32 else np.float64)
+
+
+def rounding_to(dtype: np.dtype[Any]) -> Callable[[Float64], Float64] | None:
+    """The function that rounds float64 centroids, (k, d), to a dtype and back; None: float64 needs no rounding."""
+    return None if dtype == np.float64 else lambda centroids: centroids.astype(dtype).astype(np.float64)
 
 
 def check_enough(x: Any, n_clusters: int) -> None:

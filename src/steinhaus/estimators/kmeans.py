@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass
-from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self, cast
 
@@ -16,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from steinhaus.engines import opened, opened_rows
+from steinhaus.engines import in_parts, opened
 from steinhaus.estimators.checking import (
     centroid_dtype,
     check_enough,
@@ -25,6 +24,7 @@ from steinhaus.estimators.checking import (
     init_for,
     named_by_scikit_learn,
     restarts_of,
+    rounding_to,
     seed_of,
 )
 from steinhaus.estimators.clusterer import Clusterer, Init, assigned, labels_of
@@ -254,8 +254,10 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
             runs = [Run(restart, start) for restart, start in enumerate(self._starts(points, x, weights, seed))]
             progress = Progress(self, len(runs), {"X": x, "metadata": {"sample_weight": weights}})
             watch = progress.watch if progress.is_heard else None
+            rounded = rounding_to(centroid_dtype(x)) if self.refine is None else None
+            how: dict[str, Any] = {"max_iter": self.max_iter, "tol": self.tol, "project": self._project}
             fits: dict[Any, Fit] = {}
-            for fit in lloyd(points, runs, max_iter=self.max_iter, tol=self.tol, watch=watch, project=self._project):
+            for fit in lloyd(points, runs, watch=watch, rounded=rounded, **how):
                 progress.end(fit)
                 if all((fit.inertia, fit.key) < (other.inertia, other.key) for other in fits.values()):
                     found, best = self._keep(points, fit, centroid_dtype(x)), fit
@@ -296,8 +298,9 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
                 stream = Stream(seed, self.n_clusters, restart)
                 counts = points.totals.draws
                 if self.init_ == "hierarchical":
-                    part = partial(opened_rows, points, x, weights=weights, threads=self._threads)
-                    yield hierarchical(points, self.n_clusters, stream, part, weights=counts)
+                    with in_parts(points, x, counts, threads=self._threads) as parts:
+                        start = hierarchical(points, self.n_clusters, stream, parts, weights=counts)
+                    yield start
                 else:
                     yield starts(points, self.n_clusters, cast(Seeding, self.init_), stream, weights=counts)
         elif callable(init):
@@ -327,11 +330,11 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
     def _keep(self, points: Points, fit: Fit, dtype: np.dtype[Any]) -> int:
         """Make this fit the result. Return the number of clusters that have rows.
 
-        If centroids are rounded to float32, labels and inertia are computed again.
+        If centroids are only now rounded to float32, labels and inertia are computed again.
         """
         self.cluster_centers_ = fit.centroids.astype(dtype)
         self.inertia_, counts = fit.inertia, fit.counts
-        if dtype != np.float64:
+        if not np.array_equal(self._centroids(), fit.centroids):
             self.inertia_, counts = assigned(points, fit.key, self._centroids())
         self.labels_ = labels_of(points, fit.key)
         self.n_iter_ = fit.iterations

@@ -91,21 +91,50 @@ def read(
                 f"{shown(path)} holds encoded pictures, which must be decoded once. Import them first: "
                 f"steinhaus data import {shown(path)} pictures.zarr"
             )
-        look = Look(mode, size, fit, background)
-        found = decode_all(
-            encoded(pairs, layout.columns[0], layout.label), look, source_name(path), limits, progress,
-            label_names=layout.label_names,
-        )  # fmt: skip
-        beside = _beside(pairs, layout, found.skipped, limits)
-        if layout.weight is not None:
-            found = _with_weights(found, column(files, layout.weight, "a weight"))
-        return replace(found, notes=(*layout.notes, *found.notes), beside=beside)
+        return _decoded(path, pairs, layout, Look(mode, size, fit, background), limits, progress)
     if layout.kind == "wide" and not layout.asked:
         layout = features(files, layout)
     if layout.by_text:
         layout = named_or_left_out(files, layout)
-    labelled = None if layout.label is None else column(files, layout.label)
     store = ParquetStore(files, layout)
+    n_bytes = store.shape[0] * store.shape[1] * store.dtype.itemsize
+    stays = n_bytes > limits.memory if stored is None else stored
+    if not stays:
+        limits.check_memory(shown(path), n_bytes)
+    made = _opened(path, pairs, layout, store, shape, full_scale, stays)
+    return replace(made, beside=_beside(pairs, layout, (), limits))
+
+
+def _decoded(
+    path: Path,
+    pairs: Sequence[tuple[Path, Part | None]],
+    layout: Layout,
+    look: Look,
+    limits: Limits,
+    progress: Progress | None,
+) -> Images:
+    """The encoded pictures of some files."""
+    pictures = encoded(pairs, layout.columns[0], layout.label)
+    found = decode_all(pictures, look, source_name(path), limits, progress, label_names=layout.label_names)
+    beside = _beside(pairs, layout, found.skipped, limits)
+    if layout.weight is not None:
+        found = _with_weights(found, column([file for file, _ in pairs], layout.weight, "a weight"))
+    return replace(found, notes=(*layout.notes, *found.notes), beside=beside)
+
+
+def _opened(
+    path: Path,
+    pairs: Sequence[tuple[Path, Part | None]],
+    layout: Layout,
+    store: ParquetStore,
+    shape: tuple[int, ...] | None,
+    full_scale: float | None,
+    stays: bool,
+) -> Images:
+    """The rows of a store as images, on disk if the pixels stay there."""
+    files = [file for file, _ in pairs]
+    labelled = None if layout.label is None else column(files, layout.label)
+    weighed = None if layout.weight is None else column(files, layout.weight, "a weight")
     given_train, given_val, notes = _split(pairs)
     names = layout.columns if layout.kind == "wide" else None
     image = tuple(store.image) if layout.kind == "list" else (store.shape[1],)
@@ -116,18 +145,14 @@ def read(
         "full_scale": full_scale if plain or full_scale is not None else 1.0, "given_train": given_train,
         "given_val": given_val, "columns": None if plain else names, "notes": [*layout.notes, *notes],
     }  # fmt: skip
-    n_bytes = store.shape[0] * store.shape[1] * store.dtype.itemsize
-    if not (n_bytes > limits.memory if stored is None else stored):
-        limits.check_memory(shown(path), n_bytes)
-        weighed = None if layout.weight is None else column(files, layout.weight, "a weight")
-        made = Images.from_arrays(store.read(0, store.shape[0]), labelled, weights=weighed, **given)
-        made = replace(made, beside=_beside(pairs, layout, (), limits))
-        if names is None or plain:
-            return made
-        hints = [*of_table.words_about(names, made.pixels), of_table.apart(names, made.pixels)]
-        return replace(made, notes=(*made.notes, *(hint for hint in hints if hint is not None)))
-    made = replace(stored_images(store, image, labelled, **given), beside=_beside(pairs, layout, (), limits))
-    return made if layout.weight is None else _with_weights(made, column(files, layout.weight, "a weight"))
+    if stays:
+        made = stored_images(store, image, labelled, **given)
+        return made if weighed is None else _with_weights(made, weighed)
+    made = Images.from_arrays(store.read(0, store.shape[0]), labelled, weights=weighed, **given)
+    if names is None or plain:
+        return made
+    hints = [*of_table.words_about(names, made.pixels), of_table.apart(names, made.pixels)]
+    return replace(made, notes=(*made.notes, *(hint for hint in hints if hint is not None)))
 
 
 def _beside(

@@ -19,7 +19,6 @@ from steinhaus.images.labels import check_count
 from steinhaus.images.limits import Limits
 from steinhaus.images.progress import Progress
 from steinhaus.images.staying import stored_images
-from steinhaus.images.zarr_frames import check_frames
 from steinhaus.images.zarr_store import ZarrStore
 from steinhaus.wording import option
 
@@ -179,9 +178,10 @@ def _member(opened: Any, wanted: str | None, known: tuple[str, ...], name: str, 
 
 def _labels(array: Any, name: str, limits: Limits) -> NDArray[Any]:
     limits.check_memory(f"{name}: its labels", math.prod(array.shape) * np.dtype(array.dtype).itemsize)
-    check_frames()
+    from steinhaus.images.zarr_frames import checked
+
     try:
-        return np.asarray(array[:])
+        return np.asarray(checked(array)[:])
     except Exception as error:
         raise DataError(
             f"{name}: its labels cannot be read: {str(error).rstrip('.') or type(error).__name__}."

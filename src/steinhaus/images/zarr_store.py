@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from steinhaus.errors import DataError
 from steinhaus.images.labels import Int64
 from steinhaus.images.mapping import mapped
-from steinhaus.images.zarr_frames import check_frames
 
 
 class ZarrStore:
@@ -35,7 +34,7 @@ class ZarrStore:
     """
 
     def __init__(self, array: Any, name: str, folder: Path | None = None) -> None:
-        self._array = array
+        self._array = _checked(array)
         self._name = name
         self._folder = folder
         self.dtype = np.dtype(array.dtype)
@@ -44,6 +43,9 @@ class ZarrStore:
         self.bounds: Int64 = np.array([*range(0, self.shape[0], self._rows), self.shape[0]], np.int64)
         self._bare = _is_bare(array)
         self._checked: set[int] = set()  # chunks that Zarr has read
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ = {**state, "_array": _checked(state["_array"])}  # shards are copied without the check
 
     def read(self, first: int, end: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
         """See `Store.read`."""
@@ -80,7 +82,6 @@ class ZarrStore:
         return np.asarray(picked).reshape(len(rows), -1)
 
     def _read(self, get: Callable[[], Any], first: int, end: int) -> Any:
-        check_frames()
         try:
             with self._pace():
                 return get()
@@ -105,6 +106,12 @@ class ZarrStore:
                         f"{str(cause).rstrip('.') or type(cause).__name__}. Restore it, or import the set again."
                     )
         return f"{self._name}: images {first} to {end - 1} cannot be read: {error}."
+
+
+def _checked(array: Any) -> Any:
+    from steinhaus.images.zarr_frames import checked
+
+    return checked(array)
 
 
 def _is_bare(array: Any) -> bool:

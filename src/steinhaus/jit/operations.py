@@ -140,6 +140,13 @@ def fma(t: Writer, node: Any, a: Any, b: Any, c: Any) -> Value:
 
 
 @operation
+def fused(t: Writer, node: Any, a: Any, b: Any, c: Any) -> Value:
+    """Compute a * b + c, rounded once, on every machine. Without an instruction for it, this is slow."""
+    kind = next(of.type for of in (a, b, c) if isinstance(of, Value) and isinstance(of.type, Vector))
+    return _intrinsic(t, "fma", kind, *(t.typed(of, kind, node) for of in (a, b, c)))
+
+
+@operation
 def bits_of(t: Writer, node: Any, a: Value) -> Value:
     """The bits of a float64 as an int64, or of a mask of 16 lanes as a uint32 with lane 0 lowest."""
     if isinstance(a.type, Vector):

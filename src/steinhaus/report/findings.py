@@ -165,11 +165,13 @@ def _refined(record: StudyRecord, k: int, seconds: Mapping[int, float] | None) -
     found = next((refined for refined in record.refined if refined.k == k), None)
     if found is None or found.inertia[0] <= 0:
         return None
-    gained = f"{100 * (1 - found.final_inertia / found.inertia[0]):.2f}\u202f%"
     took = f" and took {words.duration(seconds[k])}" if seconds and k in seconds else ""
+    if found.gain <= 0:
+        return f"Breathing k-means found nothing better than the best run of K = {k}."
     return (
         f"Breathing k-means refined the best run of K = {k}: it added centroids where the error is largest, removed as "
-        f"many where they matter least, and kept the better result. That lowered the inertia by {gained}{took}."
+        f"many where they matter least, and kept the better result. That lowered the inertia by "
+        f"{words.gain(found.gain)}{took}."
     )
 
 

@@ -70,6 +70,7 @@ class KView:
     confusions: list[tuple[str, list[list[tuple[int, float]]]]]  # part, rows of (count, share of the cluster)
     map: Markup
     map_share: float
+    refined: str  # what refining gained, and how long it took; "": not refined
 
     @property
     def k(self) -> int:
@@ -114,7 +115,16 @@ def view(data: ReportData, best: BestRecord) -> KView:
         confusions=[(part, _shares(np.array(a.confusion), columns(data))) for part, a in tables],
         map=charts.centroid_map(plane, discs),
         map_share=plane.share,
+        refined=_refined(data, best.k),
     )
+
+
+def _refined(data: ReportData, k: int) -> str:
+    found = next((refined for refined in data.record.refined if refined.k == k), None)
+    if found is None:
+        return ""
+    seconds = data.refining_seconds.get(k)
+    return f"{words.gain(found.gain)} lower" + (f", {words.duration(seconds)}" if seconds is not None else "")
 
 
 def columns(data: ReportData) -> list[int]:

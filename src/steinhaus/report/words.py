@@ -59,6 +59,11 @@ def share(x: float | None, digits: int = 0) -> str:
     return "–" if x is None or math.isnan(x) else f"{100 * x:.{digits}f}\u202f%"
 
 
+def gain(x: float) -> str:
+    """A decrease as a share: 0.00203 -> 0.20 %; one that would be 0.00 % is below 0.01 %."""
+    return f"less than {share(1e-4, 2)}" if 0 < x < 5e-5 else share(x, 2)
+
+
 def number(x: float | None, digits: int = 4) -> str:
     """A plain figure with a fixed number of decimals; a dash if there is none."""
     return "–" if x is None or math.isnan(x) else f"{x:,.{digits}f}"

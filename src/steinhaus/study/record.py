@@ -126,6 +126,11 @@ class RefinedRecord:
     stop: str  # why its last iterations ended: the name of a points.Stop
     sizes: tuple[int, ...]  # training images in each cluster
 
+    @property
+    def gain(self) -> float:
+        """The decrease of inertia by refining, as a share of that of the best run."""
+        return 1 - self.final_inertia / self.inertia[0] if self.inertia[0] > 0 else 0.0
+
 
 @dataclass(frozen=True)
 class Agreement:

@@ -260,9 +260,9 @@ class _Session:
         k, restart = key
         stream = seeding.Stream(self.study.seed, k, restart)
         if self.study.init == "hierarchical":
-            rows, weights = self.train, self.split.train.weights
-            part = partial(engines.opened_rows, points, rows, weights=weights, threads=self.study.threads)
-            return hierarchical(points, k, stream, part, weights=self._draws(points))
+            weights = self._draws(points)
+            with engines.in_parts(points, self.train, weights, threads=self.study.threads) as parts:
+                return hierarchical(points, k, stream, parts, weights=weights)
         if isinstance(self.study.init, str):
             return seeding.starts(points, k, self.study.init, stream, weights=self._draws(points))
         start = cast("NDArray[np.float64]", cast(Starts, self.study.init)[k][restart])

@@ -95,8 +95,7 @@ def _refined(record: StudyRecord) -> Iterator[str]:
 
 def gain(refined: RefinedRecord) -> str:
     """The decrease of inertia by refining, in per cent."""
-    before = refined.inertia[0]
-    return f"{100 * (1 - refined.final_inertia / before) if before else 0.0:.2f} %"
+    return "< 0.01 %" if 0 < refined.gain < 5e-5 else f"{100 * refined.gain:.2f} %"
 
 
 def _mapping(best: BestRecord, names: tuple[str, ...]) -> str:

@@ -39,7 +39,7 @@ import numpy as np
 from steinhaus.engines.bounds.rounding import UNIT64
 from steinhaus.jit.build import inlined
 from steinhaus.jit.operations import convert, maximum, minimum, splat
-from steinhaus.jit.types import F32x16, Number, f32, f64, i64
+from steinhaus.jit.types import F32x16, f32, f64, i64
 
 SMALLEST = 2.0**-900  # below this, the factor that scales a squared distance to 62 bits may overflow
 
@@ -65,6 +65,7 @@ def far_stretch(d: i64) -> f64:
     return f64(d + 8) * (16.0 * UNIT64)
 
 
+F64x16 = f64.of(16)
 FAR = 2.0**-450  # a distance must exceed another by this much more, so that its square is far from underflow
 
 _ROOM = 2.0**-20  # 16 v
@@ -74,16 +75,16 @@ FARTHEST = 2.0**100  # the gap of a centroid that is every point's own
 
 
 @inlined
-def upper_root(squares: Number, scale: f64) -> F32x16:
-    """At least the roots of some squared distances, scaled."""
-    root = np.sqrt(convert(maximum(squares * scale, splat(0.0, f64, 16)), f32))
+def own_distance(about: F64x16, margin: F64x16, scale: f64) -> F32x16:
+    """At least the distances of points to their labels, scaled. about: X + 2 s for the least score s; margin: M."""
+    root = np.sqrt(convert(maximum((about + 3.0 * margin) * scale, splat(0.0, f64, 16)), f32))
     return root + root * _ROOM + _LEAST
 
 
 @inlined
-def gap(squares: Number, scale: f64, own: F32x16) -> F32x16:
-    """A lower bound on how much farther points are than `own`. squares: at least their squared distances."""
-    scaled = minimum(maximum(squares * scale, splat(0.0, f64, 16)), splat(_MOST, f64, 16))
+def gap(about: F64x16, margin: F64x16, scale: f64, own: F32x16) -> F32x16:
+    """A lower bound on how much farther than `own` a centroid of score s is. about: X + 2 s; margin: M."""
+    scaled = minimum(maximum((about - margin) * scale, splat(0.0, f64, 16)), splat(_MOST, f64, 16))
     root = np.sqrt(convert(scaled, f32))
     return (root - own) - (root + own) * _ROOM - _LEAST
 

@@ -41,13 +41,10 @@ than that centroid. The floor of G covers the rounding of the distances to j and
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
-from steinhaus.engines.bounds.rounding import SLACK, TINY, UNIT32, Float32, Float64
+from steinhaus.engines.bounds.rounding import SLACK, TINY, UNIT32
 from steinhaus.engines.bounds.scores import Rates
 from steinhaus.jit.build import inlined
-from steinhaus.jit.types import Number, f32, f64
+from steinhaus.jit.types import Number, boolean, f32, f64
 
 SURPLUS = 2.0**-20  # 16 u
 
@@ -80,16 +77,10 @@ def accumulated(total: f32, step: f32) -> f32:
     return total + step + SURPLUS * (abs(total) + abs(step))
 
 
-def second_is_open(
-    gaps: Float32, size: Float32, travelled: Float32, risen: Float32, fallen: Float32, spared: Float64
-) -> NDArray[np.bool_]:
-    """Which centroids can be second nearest in a tile, (T, k).
-
-    gaps: (T, k); size, fallen, spared: (T,); travelled, risen: (k,).
-    """
-    wide = np.float64
-    since = np.multiply.outer(size.astype(wide), travelled.astype(wide)) + risen + fallen.astype(wide)[:, np.newaxis]
-    return ~(2.0 * (gaps - since) > spared[:, np.newaxis])
+@inlined
+def second_is_open(gap: f64, since: f64, spared: f64) -> boolean:
+    """Whether a centroid can be second nearest in a tile. gap: G; since: S_T, in float64."""
+    return not 2.0 * (gap - since) > spared
 
 
 @inlined

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from steinhaus.engines.compact import kernels
 from steinhaus.engines.compact.following_kernels import NOBODY, match, measure, note, renumber
 from steinhaus.engines.compact.held import Held
-from steinhaus.engines.compact.records import TILE, Followed
+from steinhaus.engines.compact.records import GROUP, TILE, Followed
 from steinhaus.jit.handed import Handed
 from steinhaus.points import Float64, Int32, Int64
 
@@ -24,7 +26,7 @@ class Following(Held):
         self.room = k + _SPARE
         super().__init__(tiles, limbs, self.room, d)
         self._sums, self._counts = self.sums.reshape(-1), self.counts
-        n = tiles * TILE
+        n, wide = tiles * TILE, -(-self.room // GROUP) * GROUP
         self.near = Followed(
             firsts=np.full(n, np.inf),
             seconds=np.full(n, np.inf),
@@ -36,10 +38,12 @@ class Following(Held):
             centres=centres,
             centre=np.zeros(tiles, np.int64),
             radius=np.zeros(tiles),
-            apart=np.empty((len(centres), self.room)),
+            across=np.empty((d, wide)),
+            apart=np.empty((len(centres), wide)),
         )
         self.handed_near = Handed(self.near)
-        self._resize(k)
+        self.stepper: Any = None  # what makes steps of refining: a `stepping.Stepper`
+        self.resize(k)
         self._note(np.arange(k))
 
     def place(self, centroids: Float64) -> None:
@@ -61,7 +65,7 @@ class Following(Held):
         kept = np.flatnonzero(names >= 0)
         waiting = self.near.moves[names + 1] != 0
         sums, counts = self.sums[:, names[kept]], self.counts[names[kept]]
-        self._resize(len(centroids))
+        self.resize(len(centroids))
         self.sums[:], self.counts[:] = 0, 0
         self.sums[:, kept], self.counts[kept] = sums, counts
         kernels.place[np.float64](centroids, self.k, self.d, self.handed_sites)
@@ -78,16 +82,16 @@ class Following(Held):
         super().reorder(labels)
         self.near.rest[:] = 0.0
         self.near.radius[:] = np.inf
-        self.labelled = False
+        self.labelled, self.stepper = False, None
 
     def _note(self, moved: Int64) -> None:
         # Record the centroids that moved, (m,).
         self.near.moved[: len(moved)], self.near.many[0] = moved, len(moved)
         self.near.moves[:] = 0
         self.near.moves[moved + 1] = 1
-        measure(self.handed_near, self.handed_sites, self.k, self.d)
+        measure(self.handed_near, self.handed_sites, self.d)
 
-    def _resize(self, k: int) -> None:
+    def resize(self, k: int) -> None:
         """Use the first parts of the arrays for k centroids."""
         self.k, self.centroids, self.counts = k, self.sites.rows[:k], self._counts[:k]
         self.sums = self._sums[: self.limbs * k * self.d].reshape(self.limbs, k, self.d)

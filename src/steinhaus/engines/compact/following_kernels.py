@@ -8,12 +8,15 @@ compared with all centroids again. All bounds are distances that were computed, 
 
 Points of the same cluster stand next to each other. A tile of points lies around a centre, which is the centroid of the
 cluster when the run began to follow. Let a centroid be farther from the centre than the sum of the tile's radius and
-the greatest `rest` of its points. Then it cannot be one of the nearest two, and its distance is not below `rest`.
+the greatest `rest` of its points. Then it cannot be one of the nearest two, and its distance is not below `rest`. If
+all centroids that moved are this far, and none of them is one of the two of any point, the tile is passed over.
 """
 
 from __future__ import annotations
 
 from math import inf, sqrt
+
+import numpy as np
 
 from steinhaus.engines.bounds.doubles import FAR, far_stretch
 from steinhaus.engines.compact.kernels import put, put_down, take_over
@@ -35,7 +38,7 @@ from steinhaus.jit.operations import (
     splat,
     store,
 )
-from steinhaus.jit.types import Array, Point, f64, i32, i64
+from steinhaus.jit.types import Array, Point, boolean, f64, i32, i64
 
 FEW_LANES = 6  # up to this many lanes of a tile are compared one by one
 NOBODY = -1  # stands for no centroid, at an infinite distance
@@ -44,7 +47,7 @@ NOBODY = -1  # stands for no centroid, at an infinite distance
 @kernel
 def follow(x: Lanes, run: Labels, near: Followed, limbs: i64, first: i64, end: i64, sites: Sites, k: i64) -> None:
     """Label the points of some tiles after the recorded centroids have moved."""
-    _follow(x, run, near, limbs, first, end, sites, k)
+    follow_tiles(x, run, near, limbs, first, end, sites, k)
 
 
 @kernel
@@ -54,9 +57,9 @@ def advance(
     """Do complete iterations; see `kernels.advance`."""
     tiles = (x.n + TILE - 1) // TILE
     for done in range(most):
-        _follow(x, run, near, limbs, 0, tiles, sites, k)
+        follow_tiles(x, run, near, limbs, 0, tiles, sites, k)
         if updating.update(run.sums, limbs, k, x.d, run.counts, sites.rows, steps, tolerance, done) == 0:
-            _forget_moves(near)
+            forget_moves(near)
             return done
         _note(steps.following, k, x.d, sites, near)
     return most
@@ -69,7 +72,8 @@ def note(following: Array[f64], k: i64, d: i64, sites: Sites, near: Followed) ->
 
 
 @inlined
-def _forget_moves(near: Followed) -> None:
+def forget_moves(near: Followed) -> None:
+    """Record that no centroid has moved."""
     for place in range(near.many[0]):
         near.moves[near.moved[place] + 1] = 0
     near.many[0] = 0
@@ -78,7 +82,7 @@ def _forget_moves(near: Followed) -> None:
 @apart
 def _note(following: Array[f64], k: i64, d: i64, sites: Sites, near: Followed) -> None:
     """Replace the centroids by `following`, (k, d), and record those that move."""
-    _forget_moves(near)
+    forget_moves(near)
     many = 0
     for j in range(k):
         for t in range(d):
@@ -89,23 +93,31 @@ def _note(following: Array[f64], k: i64, d: i64, sites: Sites, near: Followed) -
                 break
     near.many[0] = many
     put(following, k, d, sites)
-    _measure(near, sites, k, d)
+    measure_moved(near, sites, d)
 
 
 @kernel
-def measure(near: Followed, sites: Sites, k: i64, d: i64) -> None:
+def measure(near: Followed, sites: Sites, d: i64) -> None:
     """Measure the distances of the centroids that moved from the centres of tiles."""
-    _measure(near, sites, k, d)
+    measure_moved(near, sites, d)
 
 
 @apart
-def _measure(near: Followed, sites: Sites, k: i64, d: i64) -> None:
-    if 10 * near.many[0] > 9 * k:
-        return
+def measure_moved(near: Followed, sites: Sites, d: i64) -> None:
+    """See `measure`."""
+    many = near.many[0]
+    wide = (many + GROUP - 1) // GROUP * GROUP
+    for place in range(wide):
+        row = sites.rows + near.moved[min(place, many - 1)] * d
+        for t in range(d):
+            near.across[t * wide + place] = row[t]
     for c in range(near.many[1]):
-        for place in range(near.many[0]):
-            squared = squared_distance(near.centres + c * d, sites.rows + near.moved[place] * d, d)
-            near.apart[c * k + place] = sqrt(squared) * (1.0 - far_stretch(d))
+        for first in range(0, wide, GROUP):
+            total = splat(0.0, f64, GROUP)
+            for t in range(d):
+                e = near.centres[c * d + t] - load(near.across, t * wide + first, GROUP)
+                total = total + e * e
+            store(near.apart, c * wide + first, np.sqrt(total) * (1.0 - far_stretch(d)))
 
 
 @kernel
@@ -144,6 +156,12 @@ def match(sites: Sites, k: i64, others: Array[f64], many: i64, d: i64, names: Ar
 @kernel
 def renumber(run: Labels, near: Followed, numbers: Array[i32], n: i64) -> None:
     """Give the centroids of n points their new numbers, (k,). Centroids that are gone are at an infinite distance."""
+    renumber_points(run, near, numbers, n)
+
+
+@apart
+def renumber_points(run: Labels, near: Followed, numbers: Array[i32], n: i64) -> None:
+    """See `renumber`. numbers: (k,)."""
     for i in range(n):
         label, other = i64(run.labels[i]), i64(near.others[i])
         label = i64(numbers[label]) if label != NOBODY else NOBODY
@@ -158,17 +176,19 @@ def renumber(run: Labels, near: Followed, numbers: Array[i32], n: i64) -> None:
 
 
 @apart
-def _follow(x: Lanes, run: Labels, near: Followed, limbs: i64, first: i64, end: i64, sites: Sites, k: i64) -> None:
+def follow_tiles(x: Lanes, run: Labels, near: Followed, limbs: i64, first: i64, end: i64, sites: Sites, k: i64) -> None:
+    """See `follow`."""
     d, waiting, many = x.d, 0, near.many[0]
-    everything = 10 * many > 9 * k
     for tile in range(first, end):
         values, at = x.values + TILE * d * tile, TILE * tile
-        if everything:
+        if largest(load(near.rest, at, TILE)) == 0.0:
             _compare(values, run, near, at, sites, k, d)
         else:
-            _compare_moved(values, run, near, tile, sites, many, k, d)
-            unsure = 0xFFFF & ~i64(bits_of(load(near.firsts, at, TILE) < load(near.rest, at, TILE)))
-            _compare_some(values, run, near, at, sites, k, d, unsure)
+            found = _near_ones(run, near, tile, many, d)
+            if not _concerned(run, near, at) and found == 0 and _unsure(near, at) == 0:
+                continue
+            _compare_moved(values, run, near, at, sites, found, d)
+            _compare_some(values, run, near, at, sites, k, d, _unsure(near, at))
         waiting = take_over(x, values, run, tile, limbs, k, waiting)
     if waiting > 0:
         put_down(run, limbs, k * d)
@@ -177,11 +197,17 @@ def _follow(x: Lanes, run: Labels, near: Followed, limbs: i64, first: i64, end: 
 @kernel
 def complete(x: Lanes, run: Labels, near: Followed, first: i64, end: i64, sites: Sites, k: i64) -> None:
     """Make sure that the second centroid kept for each point of some tiles is the second nearest."""
+    complete_tiles(x, run, near, first, end, sites, k)
+
+
+@apart
+def complete_tiles(x: Lanes, run: Labels, near: Followed, first: i64, end: i64, sites: Sites, k: i64) -> None:
+    """See `complete`."""
     for tile in range(first, end):
         at = TILE * tile
-        store(run.found, 0, load(run.labels, at, TILE))
         unsure = 0xFFFF & ~i64(bits_of(load(near.seconds, at, TILE) < load(near.rest, at, TILE)))
-        _compare_some(x.values + TILE * x.d * tile, run, near, at, sites, k, x.d, unsure)
+        if unsure != 0:
+            _compare_some(x.values + TILE * x.d * tile, run, near, at, sites, k, x.d, unsure)
 
 
 @apart
@@ -203,7 +229,7 @@ def _compare_some(
         for t in range(d):
             row[t] = f64(tile[TILE * t + lane])
         if d < FEW:
-            _across(row, sites, k, d, out)
+            distances_across(row, sites, k, d, out)
         else:
             for j in range(k):
                 out[j] = squared_distance(row, sites.rows + j * d, d)
@@ -227,8 +253,8 @@ def _compare_some(
 
 
 @apart
-def _across(row: Array[f64], sites: Sites, k: i64, d: i64, out: Array[f64]) -> None:
-    """The squared distances of a point of few features to all centroids. row: (d,); out: (k rounded up to 16,)."""
+def distances_across(row: Array[f64], sites: Sites, k: i64, d: i64, out: Array[f64]) -> None:
+    """The squared distances of a row to all centroids, summed in order. row: (d,); out: (k rounded up to 16,)."""
     wide = (k + GROUP - 1) // GROUP * GROUP
     for j in range(0, wide, GROUP):
         total = splat(0.0, f64, GROUP)
@@ -255,27 +281,46 @@ def _compare(tile: Array[Point], run: Labels, near: Followed, at: i64, sites: Si
     _keep(run, near, at, best, second, label, other)
 
 
-@apart
-def _compare_moved(
-    tile: Array[Point], run: Labels, near: Followed, tile_of: i64, sites: Sites, many: i64, k: i64, d: i64
-) -> None:
-    """Find the nearest two among a point's old two and the centroids that moved, at their new places.
+@inlined
+def _unsure(near: Followed, at: i64) -> i64:
+    """The points of a tile whose first centroid may not be the nearest of all, a bit a lane."""
+    return 0xFFFF & ~i64(bits_of(load(near.firsts, at, TILE) < load(near.rest, at, TILE)))
 
-    tile: (d, 16) the points of the tile with the number tile_of.
-    """
-    at, chosen, found = TILE * tile_of, run.some.names, 0
-    rest = load(near.rest, at, TILE)
-    limit = (near.radius[tile_of] + sqrt(largest(rest))) * (1.0 + far_stretch(d)) + FAR
-    apart = near.apart + near.centre[tile_of] * k
-    for place in range(many):
-        if apart[place] <= limit:
-            chosen[found] = near.moved[place]
+
+@inlined
+def _near_ones(run: Labels, near: Followed, tile: i64, many: i64, d: i64) -> i64:
+    """Write the centroids that moved and may be near a tile's points into `run.some.names`; return their number."""
+    found, wide = 0, (many + GROUP - 1) // GROUP * GROUP
+    limit = (near.radius[tile] + sqrt(largest(load(near.rest, TILE * tile, TILE)))) * (1.0 + far_stretch(d)) + FAR
+    for first in range(0, many, GROUP):
+        left = i64(bits_of(load(near.apart, near.centre[tile] * wide + first, GROUP) <= splat(limit, f64, GROUP)))
+        if first + GROUP > many:
+            left = left & ((1 << (many - first)) - 1)
+        while left != 0:
+            run.some.names[found] = near.moved[first + lowest_one(left)]
             found += 1
+            left = left & (left - 1)
+    return found
+
+
+@inlined
+def _concerned(run: Labels, near: Followed, at: i64) -> boolean:
+    """Whether one of the two centroids of a tile's points has moved. Its distance is then forgotten."""
+    any_moved = False
     for lane in range(at, at + TILE):
         if near.moves[i64(run.labels[lane]) + 1] != 0:
             near.firsts[lane] = inf
+            any_moved = True
         if near.moves[i64(near.others[lane]) + 1] != 0:
             near.seconds[lane] = inf
+            any_moved = True
+    return any_moved
+
+
+@apart
+def _compare_moved(tile: Array[Point], run: Labels, near: Followed, at: i64, sites: Sites, found: i64, d: i64) -> None:
+    """Find the nearest two among a point's old two and the centroids that `_near_ones` found. tile: (d, 16)."""
+    rest, chosen = load(near.rest, at, TILE), run.some.names
     best, second = load(near.firsts, at, TILE), load(near.seconds, at, TILE)
     label, other = convert(load(run.labels, at, TILE), i64), convert(load(near.others, at, TILE), i64)
     nowhere, nobody = splat(inf, f64, TILE), splat(NOBODY, i64, TILE)

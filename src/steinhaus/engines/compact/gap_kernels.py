@@ -16,9 +16,9 @@ from steinhaus.engines.bounds.doubles import (
     FARTHEST,
     gap,
     lowered,
+    own_distance,
     step_length,
     surely_farther,
-    upper_root,
 )
 from steinhaus.engines.compact.kernels import put, put_down, take_over
 from steinhaus.engines.compact.lanes import F64x16, label_by_scores, nearest, pick, square_of
@@ -201,9 +201,9 @@ def _compare(
     """
     scores = run.bounds
     best, margin = label_by_scores(1, tile, square, sites, k, d, run.found, scores)
-    own = upper_root(square + 2.0 * best + 3.0 * margin, gaps.scale)
+    own = own_distance(square + 2.0 * best, margin, gaps.scale)
     label, far = load(run.found, 0, TILE), splat(FARTHEST, f32, TILE)
     for place in range(k):
         name = sites.names[place]
-        farther = gap(square + 2.0 * load(scores, TILE * place, TILE) - margin, gaps.scale, own)
+        farther = gap(square + 2.0 * load(scores, TILE * place, TILE), margin, gaps.scale, own)
         at[name] = least(select(label == i32(name), far, farther))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
-from steinhaus.engines.compact.lanes import candidates, distances, integers, nearest, row_at
+from steinhaus.engines.compact.lanes import candidates, distances, gather, integers, nearest, row_at
 from steinhaus.engines.compact.records import BOX, GROUP, TILE, TOGETHER, Cells, Labels, Lanes, Sites
 from steinhaus.engines.exact import limbs as wide
 from steinhaus.engines.exact import updating
@@ -19,6 +19,7 @@ from steinhaus.jit.operations import (
     largest,
     least,
     load,
+    local,
     lowest_one,
     maximum,
     minimum,
@@ -37,13 +38,12 @@ def turn(rows: Array[Point], x: Lanes, first: i64, end: i64, lowest: Array[f64],
 
     rows: (n, d). lowest, highest: (d, 16), the least and greatest value of each feature in each lane, in place.
     """
-    d, bad = x.d, splat(0.0, f64, TILE)
+    d, bad, starts = x.d, splat(0.0, f64, TILE), local(i64, 16)
     for tile in range(first, end):
         to = x.values + TILE * d * tile
         for lane in range(TILE):
-            row = rows + row_at(x, TILE * tile + lane) * d
-            for t in range(d):
-                to[TILE * t + lane] = row[t]
+            starts[lane] = row_at(x, TILE * tile + lane) * d
+        gather(rows, starts, d, to)
         if not small_integer(Point):
             for t in range(d):
                 value = convert(load(to, TILE * t, TILE), f64)

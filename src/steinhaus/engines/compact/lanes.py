@@ -29,6 +29,7 @@ from steinhaus.jit.operations import (
     small_integer,
     splat,
     store,
+    transpose,
     vector,
 )
 from steinhaus.jit.types import Array, F64x8, I64x8, Point, f64, i32, i64, literal
@@ -95,6 +96,25 @@ def row_at(x: Lanes, place: i64) -> i64:
     if x.ordered != 0:
         return x.order[min(place, x.n - 1)]
     return min(place, x.n - 1)
+
+
+@apart
+def gather(rows: Array[Point], starts: Array[i64], d: i64, to: Array[Point]) -> None:
+    """Bring sixteen points into lanes. rows: (n, d); starts: (16,) their flat indices; to: (d, 16)."""
+    whole = d - d % 8
+    for half in unroll(2):
+        for t in range(0, whole, 8):
+            turned = local(vector(Point, 8), 8)
+            for lane in unroll(8):
+                turned[lane] = load(rows, starts[8 * half + lane] + t, 8)
+            transpose(turned)
+            for s in unroll(8):
+                store(to, TILE * (t + s) + 8 * half, turned[s])
+    if whole < d:
+        for lane in range(TILE):
+            row = rows + starts[lane]
+            for t in range(whole, d):
+                to[TILE * t + lane] = row[t]
 
 
 @apart
@@ -194,8 +214,15 @@ def _nearest_of_many(tile: Array[Point], sites: Sites, k: i64, d: i64, labels: A
 @inlined
 def square_of(tile: Array[Point], d: i64) -> F64x16:
     """The squared norms of a tile's points, (d, 16)."""
-    square = splat(0.0, f64, TILE)
-    for t in range(d):
+    sums, whole = local(vector(f64, 16), 4), d - d % 4
+    for s in unroll(4):
+        sums[s] = splat(0.0, f64, TILE)
+    for t in range(0, whole, 4):  # four sums, so that none waits for the other
+        for s in unroll(4):
+            x = convert(load(tile, TILE * (t + s), TILE), f64)
+            sums[s] = fma(x, x, sums[s])
+    square = (sums[0] + sums[1]) + (sums[2] + sums[3])
+    for t in range(whole, d):
         x = convert(load(tile, TILE * t, TILE), f64)
         square = fma(x, x, square)
     return square

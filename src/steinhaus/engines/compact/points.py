@@ -18,6 +18,7 @@ from steinhaus.engines.compact.placing import Placed
 from steinhaus.engines.compact.policy import LIMITS, compared, gapped, ordered, step
 from steinhaus.engines.compact.records import BOX, FEW, TILE, Labels
 from steinhaus.engines.compact.seeding import plus_plus
+from steinhaus.engines.compact.stepping import Stepper
 from steinhaus.engines.exact.closest import NearestRows, by_distances
 from steinhaus.engines.exact.distances import farthest, own_distances
 from steinhaus.engines.exact.held import no_labels
@@ -26,7 +27,7 @@ from steinhaus.engines.exact.updating import gone_on, steps_of, update
 from steinhaus.engines.exact.weighing import Weights
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
-from steinhaus.points import Float64, Int32, Int64, Nearest, Run, Tally
+from steinhaus.points import Fit, Float64, Found, Int32, Int64, Nearest, Run, Tally, Trial
 from steinhaus.seeding import Stream
 
 
@@ -124,6 +125,20 @@ class CompactPoints:
         self._workers.each(find, self._placed.tiles, at_once)
         return self._placed.rows(held.near.firsts[: self.n]), self._placed.rows(held.near.seconds[: self.n])
 
+    def breathe(self, fit: Fit, trial: Trial) -> Found | None:
+        """See `Breathing.breathe`. A step that several threads make faster is left to `refining`."""
+        held, k = self._held.get(fit.key), len(fit.centroids)
+        known = isinstance(held, Following) and held.stepper is not None and held.stepper.begins_from(fit.centroids)
+        if not known:
+            held = self._followed(Run(fit.key, fit.centroids))
+            if self.n * self.d * self._compared(held) > LIMITS.refined:
+                return None
+            if held.stepper is None or held.stepper.k != k:
+                held.stepper = Stepper(held, self._x, self.grid, self.totals)
+        assert isinstance(held, Following)
+        found: Found | None = held.stepper.step(self._placed, fit, trial, known)
+        return found
+
     def nearest(self, weights: Int64 | None) -> Nearest:
         """See `Sampling.nearest`."""
 
@@ -171,10 +186,7 @@ class CompactPoints:
 
     def _tally(self, run: Run) -> Tally:
         """The tally of a run. The points are labelled first if their labels do not belong to its centroids."""
-        held = self._remember(run)
-        if not held.are_of(run.centroids):
-            held.place(run.centroids)
-            self._label(held)
+        held = self._labelled(run)
         sums, counts = held.sums.copy(), held.counts.copy()
         tally = Tally(sums, counts)
         if empty := int(np.count_nonzero(counts == 0)):
@@ -206,9 +218,16 @@ class CompactPoints:
 
     def _followed(self, run: Run) -> Following:
         """The state of a run that follows its centroids, after it is labelled."""
-        held = self._remember(run)
+        held = self._labelled(run)
         if not isinstance(held, Following):
-            held = self._held[run.key] = self._following(run, held)
+            self._held[run.key] = self._following(run, held)
+            held = self._labelled(run)
+            assert isinstance(held, Following)
+        return held
+
+    def _labelled(self, run: Run) -> Held:
+        """The state of a run, after it is labelled."""
+        held = self._remember(run)
         if not held.are_of(run.centroids):
             held.place(run.centroids)
             self._label(held)

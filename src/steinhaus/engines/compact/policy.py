@@ -19,8 +19,10 @@ class Limits(NamedTuple):
     # Up to this many values, points of any number of features are compact. To prepare them for screens would take
     # longer than it saves.
     values: int = 2**19
-    # Up to this many products of values and centroids, `nearest` labels points of many features here.
-    products: int = 2**21
+    # Up to this many products of values and centroids, or of features and centroids, `nearest` labels points of many
+    # features here.
+    products: int = 2**22
+    width: int = 640
     # From this many points and centroids on, points of few features are ordered, and candidates are found by boxes.
     ordered_points: int = 4096
     ordered_centroids: int = 16
@@ -28,6 +30,8 @@ class Limits(NamedTuple):
     task: int = 2**18
     # Up to this many such products an iteration, a run advances on one thread, in one call. Threads need 50 us to meet.
     alone: int = 2**21
+    # Up to this many, a step of refining is one call on one thread. Above, threads share each pass of a step.
+    refined: int = 2**22
     # A run keeps gaps, and its points are ordered by their first labels, from this many products of values and
     # centroids on, with at least this many features and centroids, and with at most `gaps` products of points and
     # centroids.
@@ -48,6 +52,11 @@ def serves(n: int, d: int, k: int | None = None) -> bool:
         return n * d <= LIMITS.values
     few = d < LIMITS.features or n * d <= LIMITS.values
     return few or (k is not None and k <= LIMITS.middling_centroids and d <= LIMITS.middling_features)
+
+
+def labels(n: int, d: int, k: int) -> bool:
+    """Whether `nearest` should label (n, d) points by k centroids here."""
+    return d < LIMITS.features or n * d * k <= LIMITS.products or d * k <= LIMITS.width
 
 
 def ordered(n: int, d: int, k: int) -> bool:

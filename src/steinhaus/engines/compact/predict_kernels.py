@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from steinhaus.engines.compact.lanes import nearest
+from steinhaus.engines.compact.lanes import gather, nearest
 from steinhaus.engines.compact.records import GROUP, TILE, Sites
 from steinhaus.jit.build import kernel
-from steinhaus.jit.operations import convert, floating, fold, load, splat, store
+from steinhaus.jit.operations import convert, floating, fold, load, local, splat, store
 from steinhaus.jit.types import Array, Point, f64, i32, i64
 
 
@@ -27,12 +27,11 @@ def label(
 
     rows: (n, d); tile: (d, 16), work space; labels: (16 tiles,).
     """
-    bad = splat(0.0, f64, TILE)
+    bad, starts = splat(0.0, f64, TILE), local(i64, 16)
     for number in range(first, end):
         for lane in range(TILE):
-            row = rows + min(TILE * number + lane, n - 1) * d
-            for t in range(d):
-                tile[TILE * t + lane] = row[t]
+            starts[lane] = min(TILE * number + lane, n - 1) * d
+        gather(rows, starts, d, tile)
         if floating(Point):
             for t in range(d):
                 value = convert(load(tile, TILE * t, TILE), f64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from steinhaus.engines.exact.updating import Steps
 from steinhaus.jit.annotations import Array, Point, f32, f64, i32, i64, u64
 
 TILE = 16  # points of a tile
@@ -74,7 +75,58 @@ class Followed(NamedTuple):
     centres: Array[f64]  # (m, d) rows that tiles lie around; they never change
     centre: Array[i64]  # (tiles,) the number of the tile's centre
     radius: Array[f64]  # (tiles,) at least the distance of any point of the tile from its centre
-    apart: Array[f64]  # (m, k) at most the distances of centres from the centroids that moved, in the order of `moved`
+    across: Array[f64]  # (d, moved ones rounded up to 16) work space: the centroids that moved
+    apart: Array[f64]  # (m, moved ones rounded up to 16) at most the distances of centres from them
+
+
+class Kept(NamedTuple):
+    """The state of a run at the clustering that steps of refining begin from; see `Labels` and `Followed`."""
+
+    labels: Array[i32]  # (16 tiles,)
+    others: Array[i32]  # (16 tiles,)
+    firsts: Array[f64]  # (16 tiles,)
+    seconds: Array[f64]  # (16 tiles,)
+    rest: Array[f64]  # (16 tiles,)
+    sums: Array[i64]  # (limbs, k, d)
+    counts: Array[i64]  # (k,)
+    centroids: Array[f64]  # (k, d)
+
+
+class Stepping(NamedTuple):
+    """What a step of refining works with: see `stepping_kernels`. K is the greatest number of centroids in a step."""
+
+    k: i64  # centroids between steps
+    limbs: i64
+    unit: f64  # the weight of one count
+    weight: f64  # of all points
+    run: Labels
+    near: Followed
+    sites: Sites
+    steps: Steps  # `following` holds the means of clusters that changed
+    kept: Kept
+    labels: Array[i32]  # (n,) the cluster of each row in the kept clustering; from here on, of rows
+    nearest: Array[f64]  # (n,) the squared distance to its centroid, times its count
+    owners: Array[i32]  # (n,) its cluster while centroids are added
+    missed: Array[f64]  # (n,) by how much the second nearest is farther, times its count
+    members: Array[i64]  # (n,) rows of the clusters that get another centroid; up to here
+    errors: Array[f64]  # (k,) of the kept clustering
+    utilities: Array[f64]  # (K,)
+    distances: Array[f64]  # (K rounded up to 16,) work space
+    slots: Array[i64]  # (K,) work space, by which clusters are chosen
+    words: Array[u64]  # random ones
+    scales: Array[f64]  # (2 added,) two factors that make the distances in a cluster integers
+    spans: Array[i64]  # (added,) the sums of these integers
+    numbers: Array[i64]  # (added,) drawn below the spans
+    rows: Array[i64]  # (added,) drawn
+    names: Array[i64]  # (K,) work space: clusters that stay, or that changed
+    renamed: Array[i32]  # (K,) their new numbers
+    before: Array[i64]  # (limbs, K, d) the sums of the last means
+    counted: Array[i64]  # (K,) the counts of the last means
+    changed: Array[i64]  # (limbs, K, d) the sums of clusters that changed
+    counts: Array[i64]  # (K,) their counts
+    places: Array[f64]  # (K, d) their centroids
+    told: Array[i64]  # (3,) centroids added, centroids at the end, the reason to stop
+    cost: Array[f64]  # (1,) the inertia at the end
 
 
 class Gaps(NamedTuple):

@@ -14,7 +14,7 @@ import numpy as np
 
 from steinhaus.engines.bounds.rounding import length_above
 from steinhaus.engines.dense.policy import THRESHOLDS, Capacity
-from steinhaus.engines.dense.records import MANY_SLOTS, TILE, Anchors, Gaps
+from steinhaus.engines.dense.records import MANY_SLOTS, Anchors, Gaps
 from steinhaus.engines.dense.state import Batch, batch_of
 from steinhaus.engines.exact.distances import table_of_distances
 from steinhaus.engines.workers import Workers
@@ -96,5 +96,5 @@ def _open_tiles_of_unlabelled(batch: Batch) -> None:
 
     The fall of such a point's best score is not known.
     """
-    tiles = (batch.labels[0].reshape(-1, TILE) < 0).any(axis=1)
+    tiles = (batch.labels[:, 0] < 0).any(axis=1)
     batch.gaps.gaps[tiles] = -np.inf

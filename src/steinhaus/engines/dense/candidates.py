@@ -24,19 +24,26 @@ from steinhaus.jit.operations import (
     lowest_one,
     maximum,
     minimum,
+    prefetch,
     select,
     splat,
     store,
     vector,
 )
-from steinhaus.jit.types import Array, F32x16, f32, i64, u8, u32
+from steinhaus.jit.types import Array, F32x16, boolean, f32, i64, u8, u32
 
 INFINITY = float("inf")
 
 
 @apart
-def select_candidates(s: Source, view: View, change: Change, tile: Tile, run: RunSlice, mode: i64) -> i64:
-    """List a tile's candidates in `chosen`, ascending; return their number."""
+def select_candidates(
+    s: Source, view: View, change: Change, tile: Tile, run: RunSlice, mode: i64
+) -> tuple[i64, boolean, u32]:
+    """List a tile's candidates in `chosen`, ascending.
+
+    Returns their number, and whether the work space holds their bounds from anchors; if so, also the lanes that are not
+    certified.
+    """
     gaps, chosen = view.gaps, s.scratch.chosen
     gaps.fallen[run.at_tile] = accumulated(gaps.fallen[run.at_tile], _fall(gaps, tile, run))
     count = _open_gaps(gaps, tile, run, gaps.fallen[run.at_tile], chosen)
@@ -45,8 +52,8 @@ def select_candidates(s: Source, view: View, change: Change, tile: Tile, run: Ru
         for q in range(run.width):
             view.anchors.slots[run.at + q] = 0
     if count > 1 and count < view.sizes.direct:
-        count = _screen_by_directions(s, view, change, tile, run, count)
-    return count
+        return _screen_by_directions(s, view, change, tile, run, count)
+    return count, False, u32(0)
 
 
 @inner
@@ -77,22 +84,49 @@ def _open_gaps(gaps: Gaps, tile: Tile, run: RunSlice, since: f32, chosen: Array[
 
 
 @apart
-def _screen_by_directions(s: Source, view: View, change: Change, tile: Tile, run: RunSlice, count: i64) -> i64:
-    """Drop candidates by the directions, if they have no anchor in this tile. Return the number of those that stay."""
+def fetch_kept(view: View, number: i64, r: i64, size: f32) -> None:
+    """Prefetch what the next visit to a tile needs for a run: labels, and the products of its likely candidates.
+
+    These lie apart in memory, so that the processor does not foresee them. size: about the greatest |y| of the tile.
+    """
+    gaps, sizes, column = view.gaps, view.sizes, view.columns[r]
+    place, at, k = number * sizes.runs + r, number * sizes.wide + column, view.firsts[r + 1] - view.firsts[r]
+    kept = TILE * (number * sizes.kept + view.kept_firsts[r] - 1)
+    prefetch(view.labels, TILE * place)
+    prefetch(view.labels, TILE * place + 16)
+    for q in range(0, k, 16):
+        risen = fma(load(gaps.travelled, column + q, 16), size, load(gaps.risen, column + q, 16))
+        opened = u32(0xFFFF) & ~bits_of(load(gaps.gaps, at + q, 16) > risen + gaps.fallen[place])
+        if q + 16 > k:
+            opened = opened & (u32(0xFFFF) >> u32(q + 16 - k))
+        while opened:
+            slot = i64(view.anchors.slots[at + q + lowest_one(opened)])
+            opened = opened & (opened - 1)
+            if slot:
+                prefetch(view.anchors.products, kept + TILE * slot)
+                prefetch(view.anchors.products, kept + TILE * slot + 16)
+
+
+@apart
+def _screen_by_directions(
+    s: Source, view: View, change: Change, tile: Tile, run: RunSlice, count: i64
+) -> tuple[i64, boolean, u32]:
+    """Drop candidates without an anchor in this tile by the directions. For the results see `select_candidates`."""
     scratch, tiles = s.scratch, s.tiles
     many, ours = split_by_anchors(view, run, scratch.chosen, count, scratch.others, scratch.kept)
     if not many:
-        return count
-    if ours:
-        anchored_products(s, view, tile, run, scratch.kept, ours)
-        bounds(s, tile, run, view.anchored, tiles.rounded_norms, scratch.kept, ours)
-        directed_products(tiles, tile, view.directed.rows, scratch.others, many, scratch.out)
-        uppers(s, tile, view.directed, tiles.norms, scratch.others, many)
-    else:
+        return count, False, u32(0)
+    change.work[SCREENED * view.sizes.runs + run.run] += count
+    if not ours:
         directed_products(tiles, tile, view.directed.rows, scratch.others, many, scratch.out)
         bounds(s, tile, run, view.directed, tiles.norms, scratch.others, many)
-    change.work[SCREENED * view.sizes.runs + run.run] += count
-    return _drop(s, view.gaps, tile, run, count, many)
+        return _drop(s, view.gaps, tile, run, count, many, 0), False, u32(0)
+    anchored_products(s, view, tile, run, scratch.kept, ours)
+    opened = bounds(s, tile, run, view.anchored, tiles.rounded_norms, scratch.kept, ours)
+    directed_products(tiles, tile, view.directed.rows, scratch.others, many, scratch.out + TILE * ours)
+    uppers(s, tile, view.directed, tiles.norms, scratch.others, many, ours)
+    stay = _drop(s, view.gaps, tile, run, count, many, ours)
+    return stay, stay == ours, opened
 
 
 @inner
@@ -115,10 +149,11 @@ def split_by_anchors(
 
 
 @inner
-def _drop(s: Source, gaps: Gaps, tile: Tile, run: RunSlice, count: i64, many: i64) -> i64:
+def _drop(s: Source, gaps: Gaps, tile: Tile, run: RunSlice, count: i64, many: i64, place: i64) -> i64:
     """Drop those of the `others` from the candidates whose upper bounds reach no lane's `least`.
 
-    The `others` are a part of the candidates. Returns the number of candidates that stay.
+    The `others` are a part of the candidates. place: of the first one's upper bound. Returns the number of candidates
+    that stay.
     """
     scratch, chosen = s.scratch, s.scratch.chosen
     low0, low1 = load(scratch.least, 0, 16), load(scratch.least, 16, 16)
@@ -127,7 +162,7 @@ def _drop(s: Source, gaps: Gaps, tile: Tile, run: RunSlice, count: i64, many: i6
         j = chosen[c]
         drops = False
         if o < many and scratch.others[o] == j:
-            now = _gap(scratch.upper, o, low0, low1)
+            now = _gap(scratch.upper, place + o, low0, low1)
             o += 1
             if now > 0.0:
                 _record(now, j - run.first, gaps, tile, run)

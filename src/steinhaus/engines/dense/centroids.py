@@ -9,35 +9,82 @@ from steinhaus.engines.bounds.rounding import SLACK
 from steinhaus.engines.bounds.scores import FAR, UNKNOWN, across_bound, drift_bound, plain_floor, product_slope
 from steinhaus.engines.dense.products import halve, halved_sum
 from steinhaus.engines.dense.records import CentroidFrame, View
-from steinhaus.jit.build import inner, kernel, loose
-from steinhaus.jit.operations import fma, load, splat, store
-from steinhaus.jit.types import Array, boolean, f32, f64, i64
+from steinhaus.jit.build import apart, inner, kernel, loose
+from steinhaus.jit.declared import unroll
+from steinhaus.jit.operations import fma, load, local, splat, store, vector
+from steinhaus.jit.types import Array, boolean, f32, f64, i64, literal
 
 
 @kernel
 def prepare(
-    view: View, frame: CentroidFrame, first: i64, end: i64, column: i64, fresh: i64, row: Array[f64], along: Array[f64]
+    view: View, frame: CentroidFrame, first: i64, end: i64, column: i64, fresh: i64, rows: Array[f64], along: Array[f64]
 ) -> None:
     """Compute the bounds of the centroids first <= j < end of a run, whose columns begin at `column`.
 
     The factors, the scores and the steps of the gaps in `view` change in place. If `fresh` is not 0, the centroids
-    become the run's anchors. row: (d,) and along: (p,), work space.
+    become the run's anchors. rows: (4, d) and along: (4, p), work space.
     """
-    for j in range(first, end):
-        square, base, moved, step, turned = _place(view, frame, j, fresh != 0, row)
-        _along(row, frame.directions, frame.d, frame.p, along)
-        norm, half = np.sqrt(square), base + 0.5 * square
-        rest = halve(row, j, frame.d, view.factors) if frame.width else 0.0
-        finer = rest
-        if frame.step > 0.0:
-            base, finer = 128.0 * frame.step * halved_sum(view.factors, j, frame.d), 0.0
-            view.factors.scales[j] *= f32(frame.step)
-        slope = product_slope(norm * SLACK, rest, frame.rates.plain, frame.rates)
-        if fresh:
-            _renew_anchor(view, frame, j, norm, base, slope, along)
-        _score(view, frame, j, square, base, half, slope, finer)
-        _score_from_anchor(view, frame, j, square, moved, along)
-        _advance_gaps(view, frame, j, column + j - first, norm, step, turned, row)
+    j = first
+    for size in unroll(4, 0, -1):
+        if size != 3:  # 4, 2, 1
+            while end - j >= size:
+                _prepare(size, view, frame, j, column + j - first, fresh != 0, rows, along)
+                j += size
+
+
+@apart
+def _prepare(
+    size: literal,
+    view: View,
+    frame: CentroidFrame,
+    first: i64,
+    column: i64,
+    fresh: boolean,
+    rows: Array[f64],
+    along: Array[f64],
+) -> None:
+    """See `prepare`, for the `size` centroids from `first` on. Their columns begin at `column`.
+
+    They share each reading of the directions. rows: (4, d); along: (4, p).
+    """
+    squares, bases, moved = local(f64, size), local(f64, size), local(f64, size)
+    steps, turned = local(f64, size), local(f64, size)
+    for i in unroll(size):
+        squares[i], bases[i], moved[i], steps[i], turned[i] = _place(view, frame, first + i, fresh, rows + i * frame.d)
+    _along(size, rows, frame.directions, frame.d, frame.p, along)
+    for i in unroll(size):
+        row, j = rows + i * frame.d, first + i
+        _bound(view, frame, j, fresh, squares[i], bases[i], moved[i], row, along + i * frame.p)
+        _advance_gaps(view, frame, j, column + i, np.sqrt(squares[i]), steps[i], turned[i], row)
+
+
+@inner
+def _bound(
+    view: View,
+    frame: CentroidFrame,
+    j: i64,
+    fresh: boolean,
+    square: f64,
+    base: f64,
+    moved: f64,
+    row: Array[f64],
+    along: Array[f64],
+) -> None:
+    """Compute the factors and the scores of centroid j, and its anchor if `fresh`. row: (d,) e_j; along: (p,) P'e_j.
+
+    square, base, moved: see `_place`.
+    """
+    norm, half = np.sqrt(square), base + 0.5 * square
+    rest = halve(row, j, frame.d, view.factors) if frame.width else 0.0
+    finer = rest
+    if frame.step > 0.0:
+        base, finer = 128.0 * frame.step * halved_sum(view.factors, j, frame.d), 0.0
+        view.factors.scales[j] *= f32(frame.step)
+    slope = product_slope(norm * SLACK, rest, frame.rates.plain, frame.rates)
+    if fresh:
+        _renew_anchor(view, frame, j, norm, base, slope, along)
+    _score(view, frame, j, square, base, half, slope, finer)
+    _score_from_anchor(view, frame, j, square, moved, along)
 
 
 @loose
@@ -151,22 +198,25 @@ def _advance_gaps(
 
 
 @inner
-def _along(row: Array[f64], directions: Array[f64], d: i64, p: i64, out: Array[f64]) -> None:
-    """The coordinates of a row, (d,), along directions, (d, p), p a multiple of 16. out: (p,)."""
-    half = d // 2 * p
+def _along(size: literal, rows: Array[f64], directions: Array[f64], d: i64, p: i64, out: Array[f64]) -> None:
+    """The coordinates of rows, (size, d), along directions, (d, p), p a multiple of 16. out: (size, p)."""
+    half, start = d // 2, d // 2 * p
+    sums = local(vector(f64, 8), 4 * size)
     for q in range(0, p, 16):
-        low, high = splat(0.0, f64, 8), splat(0.0, f64, 8)
-        lower, higher = splat(0.0, f64, 8), splat(0.0, f64, 8)
-        for t in range(d // 2):  # both halves at once, so that sums do not wait for each other
-            at = t * p + q
-            e, f = splat(row[t], f64, 8), splat(row[d // 2 + t], f64, 8)
-            low = fma(e, load(directions, at, 8), low)
-            high = fma(e, load(directions, at + 8, 8), high)
-            lower = fma(f, load(directions, half + at, 8), lower)
-            higher = fma(f, load(directions, half + at + 8, 8), higher)
-        if d % 2:
-            e, at = splat(row[d - 1], f64, 8), (d - 1) * p + q
-            low = fma(e, load(directions, at, 8), low)
-            high = fma(e, load(directions, at + 8, 8), high)
-        store(out, q, low + lower)
-        store(out, q + 8, high + higher)
+        for s in unroll(4 * size):
+            sums[s] = splat(0.0, f64, 8)
+        for t in range(half):  # both halves at once, so that sums do not wait for each other
+            for h in unroll(2):
+                left = load(directions, h * start + t * p + q, 8)
+                right = load(directions, h * start + t * p + q + 8, 8)
+                for s in unroll(size):
+                    e = splat(rows[s * d + h * half + t], f64, 8)
+                    sums[4 * s + 2 * h] = fma(e, left, sums[4 * s + 2 * h])
+                    sums[4 * s + 2 * h + 1] = fma(e, right, sums[4 * s + 2 * h + 1])
+        for s in unroll(size):
+            if d % 2:
+                e, at = splat(rows[s * d + d - 1], f64, 8), (d - 1) * p + q
+                sums[4 * s] = fma(e, load(directions, at, 8), sums[4 * s])
+                sums[4 * s + 1] = fma(e, load(directions, at + 8, 8), sums[4 * s + 1])
+            store(out, s * p + q, sums[4 * s] + sums[4 * s + 2])
+            store(out, s * p + q + 8, sums[4 * s + 1] + sums[4 * s + 3])

@@ -68,9 +68,14 @@ def bounds(
 
 
 @apart
-def uppers(s: Source, tile: Tile, scores: Scores, norms: Array[f32], chosen: Array[i64], count: i64) -> None:
-    """Turn the products of a tile into upper bounds alone. norms: (N,), chosen: (K,), as in `bounds`."""
-    out = s.scratch.out
+def uppers(
+    s: Source, tile: Tile, scores: Scores, norms: Array[f32], chosen: Array[i64], count: i64, place: i64
+) -> None:
+    """Turn the products of a tile, from number `place` on, into upper bounds alone.
+
+    norms: (N,), chosen: (K,), as in `bounds`.
+    """
+    out, upper = s.scratch.out + TILE * place, s.scratch.upper + TILE * place
     for group in range(2):
         side = 16 * group
         norm, residual = load(norms, tile.base + side, 16), load(s.tiles.residuals, tile.base + side, 16)
@@ -78,7 +83,7 @@ def uppers(s: Source, tile: Tile, scores: Scores, norms: Array[f32], chosen: Arr
             j, at = chosen[c], TILE * c + side
             score = load(out, at, 16) - scores.half[j]
             error = fma(norm, scores.slope[j], fma(residual, scores.lag[j], scores.floor[j]))
-            store(s.scratch.upper, at, score + error)
+            store(upper, at, score + error)
 
 
 @apart

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from steinhaus.engines.dense.candidates import (
     anchored_products,
+    fetch_kept,
     keep_products,
     measure_gaps,
     select_candidates,
@@ -53,6 +54,7 @@ def assign(points: Framed, readers: Readers, view: View, orders: Orders, worker:
     for a in range(orders.many[0]):
         mode = i64(orders.modes[orders.active[a]])
         full = full or mode == RENEW or mode == FEATURES
+    gapped = view.sizes.gapped != 0
     all_tiles, step = orders.queue[1], orders.queue[2]
     number = claim(orders.queue, step)
     while number < all_tiles:
@@ -67,6 +69,11 @@ def assign(points: Framed, readers: Readers, view: View, orders: Orders, worker:
             tile = Tile(number, base, present, size)
             gathered = False
             for a in range(orders.many[0]):
+                if gapped:
+                    if a + 1 < orders.many[0]:
+                        fetch_kept(view, number, orders.active[a + 1], size)
+                    elif number + 1 < all_tiles:
+                        fetch_kept(view, number + 1, orders.active[0], size)
                 gathered = _label(source, view, orders, worker.change, tile, orders.active[a], gathered)
             number += 1
         number = claim(orders.queue, step)
@@ -84,18 +91,23 @@ def _label(s: Source, view: View, orders: Orders, change: Change, tile: Tile, r:
         column,
         view.columns[r + 1] - column,
         tile.number * sizes.wide + column,
-        r * sizes.tiles + tile.number,
+        tile.number * sizes.runs + r,
         view.kept_firsts[r + 1] - view.kept_firsts[r],
         view.anchors.products + TILE * (tile.number * sizes.kept + view.kept_firsts[r]),
     )
-    mode, count = i64(orders.modes[r]), run.k
+    mode, count, bounded, opened = i64(orders.modes[r]), run.k, False, u32(0)
     gapped = sizes.gapped != 0 and (mode == RENEW or mode == ANCHORED)
     if gapped:
-        count = select_candidates(s, view, change, tile, run, mode)
+        count, bounded, opened = select_candidates(s, view, change, tile, run, mode)
     else:
         for c in range(count):
             s.scratch.chosen[c] = first + c
-    opened, many, gathered = _certify(s, view, change, tile, run, mode, count, gathered)
+    if bounded:
+        opened = tile.present & opened
+        measure_gaps(s, view.gaps, tile, run, count)
+        many = list_open(s, count, opened)
+    else:
+        opened, many, gathered = _certify(s, view, change, tile, run, mode, count, gathered)
     if opened:
         _settle(s, view, change, tile, run, mode, opened, many)
     _move(s, view, change, tile, run, gapped, mode == RENEW)
@@ -205,10 +217,11 @@ def _settle(
 def _move(s: Source, view: View, change: Change, tile: Tile, run: RunSlice, gapped: boolean, renewed: boolean) -> None:
     """Move the points of a tile whose label has changed. If gaps are kept, record the labels in the tile."""
     sizes, d, found = view.sizes, s.x.rows.d, s.scratch.found
-    labels = view.labels + (run.run * TILE * sizes.tiles + tile.base)
+    labels = view.labels + TILE * run.at_tile
     moved = bits_of(load(found, 0, 16) != load(labels, 0, 16))
     moved = moved | bits_of(load(found, 16, 16) != load(labels, 16, 16)) << u32(16)
     moved = moved & tile.present
+    fetch(s.x, s.tiles, tile.base, moved)
     left = moved
     while left:
         lane = lowest_one(left)

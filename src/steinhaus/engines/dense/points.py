@@ -12,23 +12,24 @@ from numpy.typing import NDArray
 
 from steinhaus.engines.bounds import bytes as rounding
 from steinhaus.engines.bounds import scores
-from steinhaus.engines.dense import labelling, limited, records, second
+from steinhaus.engines.dense import labelling, records
 from steinhaus.engines.dense.becoming import become
 from steinhaus.engines.dense.directions import arranged
 from steinhaus.engines.dense.framed import TASKS, FramedPoints
 from steinhaus.engines.dense.policy import Screen, rounding_pays
 from steinhaus.engines.dense.preparing import prepare
 from steinhaus.engines.dense.records import BRUTE, FEATURES, RENEW, bytes_of
+from steinhaus.engines.dense.second import Seconds
 from steinhaus.engines.dense.state import Batch, batch_of
 from steinhaus.engines.dense.survey import sampled_quantiser
 from steinhaus.engines.exact.closest import NearestRows
-from steinhaus.engines.exact.distances import farthest, nearest_others
+from steinhaus.engines.exact.distances import farthest
 from steinhaus.engines.exact.held import no_labels
 from steinhaus.engines.exact.nearest import two_nearest
 from steinhaus.engines.exact.updating import gone_on, steps_of, update
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
-from steinhaus.points import Float64, Grid, Int32, Int64, Nearest, Run, Tally
+from steinhaus.points import Float64, Grid, Int32, Int64, Margins, Nearest, Run, Tally
 
 _AT_ONCE = 4096  # the most iterations of one call of `advance`
 
@@ -76,13 +77,14 @@ class MemoryPoints(FramedPoints):
         self._batch: Batch | None = None
         self._view: Handed | None = None  # the record by which kernels read the batch
         self._ended: set[Hashable] = set()  # runs whose points `advance` has labelled for the next iteration
+        self._left = _AT_ONCE  # the most passes that runs still need, as far as known
         self.work = np.zeros((records.WORKS, 0), np.int64)  # of the last pass, a column a run: see records.Change
 
     def assign(self, runs: Sequence[Run]) -> list[Tally]:
         """See `Points.assign`."""
         tallies = self.tallies(runs)
         for place, run in enumerate(runs):
-            if empty := int(np.count_nonzero(tallies[place].counts == 0)):
+            if not run.stop and (empty := int(np.count_nonzero(tallies[place].counts == 0))):
                 tallies[place] = replace(tallies[place], farthest=self.farthest(run, empty)[0])
         return tallies
 
@@ -92,12 +94,13 @@ class MemoryPoints(FramedPoints):
         left = [run for run in runs if run.key not in self._ended or not self.knows(run)]
         self._ended.clear()
         if left:
-            self._pass(batch, self._place(batch, left))
+            self._pass(batch, self._place(batch, left), 1 if all(run.stop for run in left) else self._left)
         return [self._tally(batch, batch.rows[run.key]) for run in runs]
 
     def advance(self, runs: Sequence[Run], *, tolerance: float, most: Sequence[int]) -> list[Run]:
         """See `Advancing.advance`. All runs advance together, up to the iteration that ends any of them."""
         limit, gone = min([_AT_ONCE, *most]), 0
+        self._left = max(most, default=0) + 2  # lloyd does the last iteration, and perhaps labels the points once more
         if not runs or not limit:
             return list(runs)
         batch = self._remember(runs)
@@ -107,10 +110,8 @@ class MemoryPoints(FramedPoints):
         handed = [Handed(one) for one in steps]
         self._ended.clear()
         while gone < limit:
-            self._pass(batch, active)
-            if not all(
-                self._update(batch, part, one, tolerance, gone) for part, one in zip(parts, handed, strict=True)
-            ):
+            self._pass(batch, active, self._left - gone)
+            if not self._update(batch, parts, handed, tolerance, gone):
                 self._ended = {run.key for run in runs}
                 break
             for part, one in zip(parts, steps, strict=True):
@@ -137,14 +138,16 @@ class MemoryPoints(FramedPoints):
         """See `TwoNearest.two_nearest`."""
         if self._policy.screen == "none" or len(run.centroids) == 1:
             return two_nearest(self, run)
-        labels, centroids = self.labels(run.key), np.ascontiguousarray(run.centroids)
-        first = self._distances_of(labels, centroids)
-        out = self._distances_of(nearest_others(centroids, self._workers)[labels], centroids)
-        limits = Handed(limited.limited_to(centroids, out, self._lengths, self._frame, self._rates))
-        batch = self._remember([run])
-        opened = second.open_tiles(batch, batch.rows[run.key], self._tiles, (out - first) * self._frame.scale**2)
-        second.lower(self._reading(), limits, opened, labels, out, self._tiles_a_task)
-        return first, out
+        return self._seconds(run).distances(np.arange(self.n))
+
+    def margins(self, run: Run) -> Margins:
+        """See `BoundedMargins.margins`."""
+        return self._seconds(run).margins()
+
+    def _seconds(self, run: Run) -> Seconds:
+        batch, centroids = self._remember([run]), np.ascontiguousarray(run.centroids)
+        labels = self.labels(run.key)
+        return Seconds(self._reading(), batch, batch.rows[run.key], labels, centroids, self._tiles_a_task)
 
     def nearest(self, weights: Int64 | None) -> Nearest:
         """See `Sampling.nearest`."""
@@ -155,7 +158,7 @@ class MemoryPoints(FramedPoints):
         """See `Points.labels`."""
         if self._batch is None or key not in self._batch.rows:
             raise no_labels(key)
-        by_position = self._batch.labels[self._batch.rows[key]]
+        by_position = self._batch.labels[:, self._batch.rows[key]].reshape(-1)
         labels = np.empty(self.n, np.int32)
         labels[self._tiles.order[: self.n]] = by_position[: self.n]
         return labels
@@ -222,12 +225,14 @@ class MemoryPoints(FramedPoints):
             batch.exact[batch.part(row)] = run.centroids
         return active
 
-    def _pass(self, batch: Batch, active: Int64) -> None:
-        """Label the points by the centroids in the batch. active: (m,) rows of the runs."""
-        modes = self._modes(batch)
-        view = self._view = self._view or batch.handed(
-            self._tiles, self._policy.direct(bool(self._framed.bytewise or self._framed.quantiser.step))
-        )
+    def _pass(self, batch: Batch, active: Int64, left: int) -> None:
+        """Label the points by the centroids in the batch.
+
+        active: (m,) rows of the runs; left: the most passes of any of them, this one included.
+        """
+        direct = self._policy.direct(bool(self._framed.bytewise or self._framed.quantiser.step))
+        modes = self._modes(batch, left < self._policy.least_passes(direct))
+        view = self._view = self._view or batch.handed(self._tiles, direct)
         prepare(batch, view, self._centroid_frame, active, modes, self._workers)
         fresh = active[modes[active] == RENEW]
         orders = batch.orders
@@ -248,19 +253,32 @@ class MemoryPoints(FramedPoints):
         if self._policy.screen == "auto":
             self._judge_rounding(batch, modes)
 
-    def _update(self, batch: Batch, part: slice, steps: Handed, tolerance: float, done: int) -> bool:
-        """Compute a run's next centroids after a pass; False if `updating.update` has left that to `lloyd`."""
-        sums, counts, centroids = self._sums(batch, part), batch.counts[part], batch.exact[part]
-        return bool(update(sums, len(sums), *centroids.shape, counts, centroids, steps, tolerance, done))
+    def _update(self, batch: Batch, parts: list[slice], steps: list[Handed], tolerance: float, done: int) -> bool:
+        """Compute the next centroids of runs after a pass; False if `updating.update` has left any to `lloyd`."""
+        updated = np.zeros(len(parts), bool)
 
-    def _modes(self, batch: Batch) -> NDArray[np.int8]:
-        """The mode of each run in this pass, (R,). Runs in mode RENEW take new anchors, if anchors are kept."""
+        def following(_: int, first: int, end: int) -> None:
+            for at in range(first, end):
+                part = parts[at]
+                sums, counts, centroids = self._sums(batch, part), batch.counts[part], batch.exact[part]
+                updated[at] = update(sums, len(sums), *centroids.shape, counts, centroids, steps[at], tolerance, done)
+
+        self._workers.each(following, len(parts), 1)
+        return bool(updated.all())
+
+    def _modes(self, batch: Batch, few: bool) -> NDArray[np.int8]:
+        """The mode of each run in this pass, (R,). Runs in mode RENEW take new anchors, if anchors are kept.
+
+        few: whether too few passes are left for gaps and directions to save more time than they take.
+        """
         runs = len(batch.firsts) - 1
         if self._policy.screen == "none":
             return np.full(runs, BRUTE, np.int8)
         p = self._policy.directions(int(batch.firsts[-1]))
         if not len(batch.anchors.slots) or not p:
             return np.full(runs, RENEW, np.int8)
+        if few and not len(batch.gaps.gaps) and self._policy.screen != "drift":
+            return np.full(runs, FEATURES, np.int8)
         if batch.passes or self._policy.screen == "drift":
             if not self._basis.p and not self._shapeless:
                 self._take_directions(batch, p)
@@ -318,7 +336,7 @@ class MemoryPoints(FramedPoints):
             self._tiles = placed._replace(rounded_norms=self._rounded_norms(placed.norms))
             self._look()
             self._view = None
-            batch.labels = np.ascontiguousarray(batch.labels[:, placed.order])
+            batch.reorder(placed.order)
 
 
 def few_points(kind: np.dtype[Any], threads: int | None, rows: Float64) -> MemoryPoints:

@@ -42,7 +42,7 @@ def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) 
     k = len(centroids)
     with np.errstate(all="ignore"):  # scores that overflow are settled
         frame = _frame(x.dtype, centroids)
-        factors, plain, single = _scores(frame, centroids)
+        factors, plain, single = scores_of(frame, centroids)
     points = Handed(framed(x, frame))
     readers_ = Handed(readers(x.dtype))
     reach, floor = upward(np.array([frame.reach, settled_floor(d)]))
@@ -98,7 +98,7 @@ def _frame(kind: np.dtype[Any], centroids: Float64) -> Frame:
     return Frame(offset, scale, np.zeros_like(mean), rounded=True)
 
 
-def _scores(frame: Frame, centroids: Float64) -> tuple[Factors, Scores, Scores]:
+def scores_of(frame: Frame, centroids: Float64) -> tuple[Factors, Scores, Scores]:
     """The centroids, (k, d), as factors, and the bounds of products in `predict_kernels` and of single points."""
     k, d = centroids.shape
     factors = rates(frame, Basis(np.empty((d, 0), np.float32), 0.0))

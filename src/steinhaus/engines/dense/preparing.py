@@ -37,8 +37,8 @@ def prepare(
     batch.anchorless = batch.anchorless[:0]
 
     def place(_: int, first: int, end: int) -> None:
-        row, along = np.empty(d), np.empty(p)
+        rows, along = np.empty((4, d)), np.empty((4, p))
         for part in parts[first:end]:
-            centroids.prepare(view, frame, *part, row, along)
+            centroids.prepare(view, frame, *part, rows, along)
 
     workers.each(place, len(parts), 1)

@@ -9,7 +9,7 @@ import numpy as np
 from steinhaus.engines.bounds.rounding import BYTES, FLAT, MOST, chunk
 from steinhaus.engines.dense.records import TILE, Factors, Framed, Scratch
 from steinhaus.engines.dense.tiled_products import LEAST_ROWS, tiled_products
-from steinhaus.jit.build import apart, inner, kernel, shared_kernel
+from steinhaus.jit.build import apart, inner, kernel, loose, shared_kernel
 from steinhaus.jit.declared import unroll
 from steinhaus.jit.operations import (
     add_byte_products,
@@ -177,7 +177,7 @@ def _byte_tile(
             store(out, TILE * s + 16 * g, fma(whole, splat(factors.scales[chosen[s]], f32, 16), before))
 
 
-@inner
+@loose
 def halve(row: Array[f64], j: i64, d: i64, factors: Factors) -> f64:
     """Round a row, (d,), to two signed bytes a feature, as row j of the factors; return |row rounded - row|."""
     most = 0.0

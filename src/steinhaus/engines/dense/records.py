@@ -87,7 +87,7 @@ class Anchors(NamedTuple):
     base: Array[f64]  # (K,) the difference of the products and y_i . a_j
     slopes: Array[f64]  # (K,) of the products
     slots: Array[u8]  # (T, H) the number of the tile's product with a_j, from 1; 0: it is not kept
-    used: Array[u8]  # (R, T) the number of products kept
+    used: Array[u8]  # (T, R) the number of products kept
     products: Array[f32]  # (T, M, 32) x_i . a_j
 
 
@@ -100,7 +100,7 @@ class Gaps(NamedTuple):
 
     gaps: Array[f32]  # (T, H); (0, H): no gaps are kept
     present: Array[u8]  # (T, H) whether a point of the tile has this label
-    fallen: Array[f32]  # (R, T) at most the fall of any lane's best score over all steps
+    fallen: Array[f32]  # (T, R) at most the fall of any lane's best score over all steps
     size: Array[f32]  # (H,)
     fall: Array[f32]  # (H,)
     travelled: Array[f32]  # (H,) sum of the sizes
@@ -163,7 +163,7 @@ class View(NamedTuple):
     firsts: Array[i64]  # (R + 1,) the first centroid of each run among the K
     columns: Array[i64]  # (R + 1,) the first column of each run among the H
     kept_firsts: Array[i64]  # (R + 1,) the first kept product of each run among the M
-    labels: Array[i32]  # (R, N) by position; -1: no label yet
+    labels: Array[i32]  # (T, R, 32); -1: no label yet
     exact: Array[f64]  # (K, d) the centroids of this pass
     factors: Factors  # the same in the frame
     features: Scores  # for products of all features

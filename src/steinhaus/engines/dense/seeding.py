@@ -293,13 +293,14 @@ class _Seeder:
         """Compute the bounds of candidates, (m, d)."""
         batch, search, many = self._batch, self._search, len(candidates)
         batch.exact[:many] = candidates
-        row, along = np.empty(batch.exact.shape[1]), np.empty(self._tiles.p)
-        centroids.prepare(self._view, self._frame, 0, many, 0, 1, row, along)
+        d = batch.exact.shape[1]
+        rows, along = np.empty((4, d)), np.empty((4, self._tiles.p))
+        centroids.prepare(self._view, self._frame, 0, many, 0, 1, rows, along)
         if search.packed.width:
-            round_candidates(self._packed, self._frame, batch.exact, many, row)
+            round_candidates(self._packed, self._frame, batch.exact, many, rows)
         if self._step:
             p, reach = search.leading.width, float(self._tiles.reach)
             round_directions(self._leading, self._directed, p, self._step, reach, many, along)
         search.owns[:] = 0
         search.owns[search.owners[search.owners >= 0]] = 1
-        kernels.measure_between(self._handed, self._rows, self._chosen, batch.exact, many, len(row))
+        kernels.measure_between(self._handed, self._rows, self._chosen, batch.exact, many, d)

@@ -185,7 +185,7 @@ def _measure(s: Source, view: View, search: Search, tile: Tile, many: i64, found
         else:
             s.readers.gather(s.x, s.tiles, tile.base, scratch)
             full_products(s.x, scratch, view.factors, scratch.others, many, scratch.out)
-        uppers(s, tile, view.features, s.tiles.rounded_norms, scratch.others, many)
+        uppers(s, tile, view.features, s.tiles.rounded_norms, scratch.others, many, 0)
         many, screened = _list_above(s, search, tile, scratch.others, many), True
         lanes = _lanes(scratch, many)
     fetch(s.x, s.tiles, tile.base, lanes)

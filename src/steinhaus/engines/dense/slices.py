@@ -37,6 +37,6 @@ class RunSlice:
     column: i64  # its first column among the H
     width: i64  # its number of columns
     at: i64  # index of its first column in tables of tiles by columns
-    at_tile: i64  # index in tables of runs by tiles
+    at_tile: i64  # index in tables of tiles by runs
     room: i64  # the most products that the tile keeps
     kept: Array[f32]  # (room, 32) these products

@@ -43,7 +43,7 @@ class Batch:
     firsts: Int64  # (R + 1,) the first centroid of each run
     columns: Int64  # (R + 1,) the first column of each run, a multiple of 16
     kept_firsts: Int64  # (R + 1,) the first kept product of each run
-    labels: Int32  # (R, N) by position, -1: no label yet
+    labels: Int32  # (T, R, 32), -1: no label yet
     sums: Int64  # (limbs, K, d)
     counts: Int64  # (K,)
     exact: Float64  # (K, d) the centroids of this pass
@@ -102,7 +102,7 @@ class Batch:
         sizes = Sizes(
             len(self.kept_firsts) - 1,
             len(self.counts),
-            self.anchors.used.shape[1],
+            len(self.anchors.used),
             int(self.columns[-1]),
             int(self.kept_firsts[-1]),
             self.reserve,
@@ -114,6 +114,12 @@ class Batch:
             self.single, self.anchored, self.directed, self.anchors, self.gaps, sizes,
         )  # fmt: skip
         return Handed(view)
+
+    def reorder(self, order: Int64) -> None:
+        """Bring the labels of the points into another order, (N,)."""
+        tiles, runs, _ = self.labels.shape
+        placed = np.take(self.labels.swapaxes(0, 1).reshape(runs, -1), order, axis=1)
+        self.labels = np.ascontiguousarray(placed.reshape(runs, tiles, TILE).swapaxes(0, 1))
 
     def take_up_gaps(self, p: int, tiles: int, workers: Workers) -> None:
         """Keep gaps and anchors from now on, along p directions. The next pass is a full one."""
@@ -147,7 +153,7 @@ def batch_of(keys: Sequence[Hashable], sizes: Int64, kept: Int64, shape: Capacit
         firsts=np.cumsum([0, *sizes]),
         columns=columns,
         kept_firsts=np.cumsum([0, *kept]),
-        labels=np.full((runs, tiles * TILE), -1, np.int32),
+        labels=np.full((tiles, runs, TILE), -1, np.int32),
         sums=np.zeros((shape.limbs, k, d), np.int64),
         counts=np.zeros(k, np.int64),
         exact=np.empty((k, d)),
@@ -184,7 +190,7 @@ def _no_anchors(k: int, shape: Capacity, kept: int, tables: tuple[int, int, int]
         base=np.zeros(k),
         slopes=np.zeros(k),
         slots=np.zeros((tiles, wide), np.uint8),
-        used=np.zeros((runs, shape.tiles), np.uint8),
+        used=np.zeros((shape.tiles, runs), np.uint8),
         products=np.empty((tiles, kept, TILE), np.float32),
     )
 
@@ -196,7 +202,7 @@ def _no_gaps(k: int, shape: Capacity, tables: tuple[int, int, int]) -> Gaps:
     return Gaps(
         gaps=np.empty((0, wide), np.float32),
         present=np.zeros((tiles, wide), np.uint8),
-        fallen=np.zeros((runs, shape.tiles), np.float32),
+        fallen=np.zeros((shape.tiles, runs), np.float32),
         size=size,
         fall=fall,
         travelled=travelled,

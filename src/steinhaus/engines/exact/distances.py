@@ -153,7 +153,10 @@ def farthest(
     (e,) float64
         Their squared distances.
     """
-    order = np.argsort(-distances, kind="stable")[:wanted]
+    far = np.arange(len(distances))
+    if 0 < wanted < len(distances):  # leave out points that are nearer than so many others
+        far = np.flatnonzero(distances >= np.partition(distances, -wanted)[-wanted])
+    order = far[np.argsort(-distances[far], kind="stable")[:wanted]]
     order = order[distances[order] > 0]
     numbers = order if points is None else points[order]
     return np.stack([numbers, labels[order].astype(np.int64)], axis=1), distances[order]

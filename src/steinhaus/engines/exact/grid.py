@@ -60,7 +60,7 @@ def ranges(x: NDArray[Any], workers: Workers) -> Ranges:
         if (row := extremes[x.dtype](rows, first, end, least[worker], most[worker])) >= 0:
             bad[worker] = min(bad[worker], row)
 
-    workers.each(look, n, _ROWS)
+    workers.each(look, n, max(1, min(_ROWS, -(-n // workers.count))))
     if (row := int(bad.min())) < n:
         column = int(np.flatnonzero(~np.isfinite(x[row]))[0])
         return Ranges(least.min(0), most.max(0), (row, column, float(x[row, column])))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,10 @@ from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
 from steinhaus.points import Grid, Int32, Tally, Totals
 
-_ROWS = 2**13  # rows a call, so that no limb overflows
+_ROWS = 2**13  # rows a task, so that no sum overflows
+_FEWEST, _TASKS = 2**8, 4  # rows a task if there are few, and tasks for each thread
+_LOW = 0xFFFFFFFF
+_SHARE = 2**18  # values for each further thread
 
 
 class Labelled(NamedTuple):
@@ -27,8 +31,8 @@ class Labelled(NamedTuple):
     tally: Tally
 
 
-def labelled(x: NDArray[Any], labels: Int32, k: int) -> Labelled:
-    """Add up a few points x, (n, d) C-contiguous and finite, by their labels, (n,), in k clusters.
+def labelled(x: NDArray[Any], labels: Int32, k: int, *, threads: int | None = None) -> Labelled:
+    """Add up points x, (n, d) C-contiguous and finite, by their labels, (n,), in k clusters.
 
     Raises
     ------
@@ -37,14 +41,25 @@ def labelled(x: NDArray[Any], labels: Int32, k: int) -> Labelled:
     """
     n, d = x.shape
     integers, kernel = are_integers(x.dtype), add_labelled[x.dtype]
-    grid = grid_of(x.dtype, None if integers else ranges(x, Workers(1)), d)
-    rows = Handed(dense_rows(x, grid))
-    sums, counts = np.zeros((1 if integers else 2, k, d), np.int64), np.zeros(k, np.int64)
-    squares = np.zeros((3, 2, d), np.int64)
-    for first in range(0, n, _ROWS):
-        part = np.zeros((3, d), np.int64)
-        kernel(rows, first, min(first + _ROWS, n), labels, k * d, sums, counts, part)
-        squares[:, 0] += part >> 32
-        squares[:, 1] += part & 0xFFFFFFFF
-    whole = two_float(squares_of(squares.reshape(6, d), grid.step))
-    return Labelled(labels, grid, Totals(sums.sum(1, keepdims=True), whole, n), Tally(sums, counts))
+    most = 1 + (x.size + k * d) // _SHARE
+    with closing(Workers(min(Workers(threads).count, most))) as workers:
+        grid = grid_of(x.dtype, None if integers else ranges(x, workers), d)
+        rows, helpers = Handed(dense_rows(x, grid)), workers.count
+        sums, counts = np.zeros((helpers, 1 if integers else 2, k, d), np.int64), np.zeros((helpers, k), np.int64)
+        squares = np.zeros((helpers, 3, 2, d), np.int64)
+        added = np.zeros((helpers, 0 if integers else k, d), np.int64)
+
+        def add(worker: int, first: int, end: int) -> None:
+            part, to = np.zeros((3, d), np.int64), sums[worker, 0] if integers else added[worker]
+            kernel(rows, first, end, labels, to, counts[worker], part)
+            squares[worker, :, 0] += part >> 32
+            squares[worker, :, 1] += part & _LOW
+            if not integers:
+                sums[worker, 0] += to >> 32
+                sums[worker, 1] += to & _LOW
+                to[:] = 0
+
+        workers.each(add, n, min(_ROWS, max(_FEWEST, -(-n // (_TASKS * helpers)))))
+    of_all = sums[0] if helpers == 1 else sums.sum(0)
+    whole = two_float(squares_of(squares.sum(0).reshape(6, d), grid.step))
+    return Labelled(labels, grid, Totals(of_all.sum(1, keepdims=True), whole, n), Tally(of_all, counts.sum(0)))

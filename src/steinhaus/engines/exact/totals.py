@@ -19,6 +19,7 @@ from steinhaus.points import Float64, Int64
 _ROWS = 2**13  # rows a task, so that no limb below overflows
 _VALUES = 2**30  # small integers a task: each square is below 2^32, and their sum below 2^63
 _GRID_ROWS = 64  # rows whose columns are added up one after the other; so few stay in the cache
+_FEW_ROWS = 8  # rows whose range of sixteen columns stays in registers
 _FEW = 256  # columns: the squares of so few are added up column by column
 _LOW = 0xFFFFFFFF
 
@@ -99,22 +100,36 @@ def extremes(x: DenseRows, first: i64, end: i64, least: Array[Point], most: Arra
 
     Returns the first row with a value that is not finite, or -1. least, most: (d,), in place.
     """
-    for i in range(first, end):
-        bad, odd, at, whole = splat(0.0, f64, 16), 0.0, i * x.d, 0
+    whole = x.d - x.d % 16 if floating(Point) else 0
+    for start in range(first, end, _FEW_ROWS):
+        stop, bad = min(start + _FEW_ROWS, end), 0.0
         if floating(Point):
-            whole = x.d - x.d % 16
             for t in range(0, whole, 16):
-                value = load(x.values, at + t, 16)
-                store(least, t, minimum(load(least, t, 16), value))
-                store(most, t, maximum(load(most, t, 16), value))
-                bad = bad + convert(value - value, f64)
-        for t in range(whole, x.d):
-            one = x.values[at + t]
-            if floating(Point):
-                odd += f64(one - one)
-            least[t], most[t] = min(least[t], one), max(most[t], one)
-        if fold(bad) + odd != 0.0:
-            return i
+                low, high, odd = load(least, t, 16), load(most, t, 16), splat(0.0, Point, 16)
+                for i in range(start, stop):
+                    value = load(x.values, i * x.d + t, 16)
+                    low, high, odd = minimum(low, value), maximum(high, value), odd + (value - value)
+                store(least, t, low)
+                store(most, t, high)
+                bad += f64(fold(odd))
+        for i in range(start, stop):
+            for t in range(whole, x.d):
+                one = x.values[i * x.d + t]
+                if floating(Point):
+                    bad += f64(one - one)
+                least[t], most[t] = min(least[t], one), max(most[t], one)
+        if bad != 0.0:
+            return _first_bad(x, start)
+    return -1
+
+
+@inner
+def _first_bad(x: DenseRows, start: i64) -> i64:
+    """The first row, from `start` on, with a value that is not finite; there is one."""
+    if floating(Point):
+        for at in range(start * x.d, x.n * x.d):
+            if x.values[at] - x.values[at] != x.values[at] - x.values[at]:
+                return at // x.d
     return -1
 
 

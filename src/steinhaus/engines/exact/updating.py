@@ -68,7 +68,7 @@ def update(
         if steps.following[at] != centroids[at]:
             same = False
             break
-    if same or arithmetic.moved(centroids, steps.following, k * d) <= tolerance:
+    if same or not arithmetic.has_moved(centroids, steps.following, k * d, tolerance):
         return 0
     steps.history[done] = arithmetic.cost(
         steps.squares, sums, limbs, k, d, counts, steps.following, steps.offset, steps.step, steps.table
