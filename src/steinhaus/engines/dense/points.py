@@ -77,6 +77,7 @@ class MemoryPoints(FramedPoints):
         self._batch: Batch | None = None
         self._view: Handed | None = None  # the record by which kernels read the batch
         self._ended: set[Hashable] = set()  # runs whose points `advance` has labelled for the next iteration
+        self._left = _AT_ONCE  # the most passes that runs still need, as far as known
         self.work = np.zeros((records.WORKS, 0), np.int64)  # of the last pass, a column a run: see records.Change
 
     def assign(self, runs: Sequence[Run]) -> list[Tally]:
@@ -93,12 +94,13 @@ class MemoryPoints(FramedPoints):
         left = [run for run in runs if run.key not in self._ended or not self.knows(run)]
         self._ended.clear()
         if left:
-            self._pass(batch, self._place(batch, left), all(run.stop for run in left))
+            self._pass(batch, self._place(batch, left), 1 if all(run.stop for run in left) else self._left)
         return [self._tally(batch, batch.rows[run.key]) for run in runs]
 
     def advance(self, runs: Sequence[Run], *, tolerance: float, most: Sequence[int]) -> list[Run]:
         """See `Advancing.advance`. All runs advance together, up to the iteration that ends any of them."""
         limit, gone = min([_AT_ONCE, *most]), 0
+        self._left = max(most, default=0) + 2  # lloyd does the last iteration, and perhaps labels the points once more
         if not runs or not limit:
             return list(runs)
         batch = self._remember(runs)
@@ -108,7 +110,7 @@ class MemoryPoints(FramedPoints):
         handed = [Handed(one) for one in steps]
         self._ended.clear()
         while gone < limit:
-            self._pass(batch, active)
+            self._pass(batch, active, self._left - gone)
             if not self._update(batch, parts, handed, tolerance, gone):
                 self._ended = {run.key for run in runs}
                 break
@@ -223,12 +225,14 @@ class MemoryPoints(FramedPoints):
             batch.exact[batch.part(row)] = run.centroids
         return active
 
-    def _pass(self, batch: Batch, active: Int64, last: bool = False) -> None:
-        """Label the points by the centroids in the batch. active: (m,) rows of the runs; last: whether all end here."""
-        modes = self._modes(batch, last)
-        view = self._view = self._view or batch.handed(
-            self._tiles, self._policy.direct(bool(self._framed.bytewise or self._framed.quantiser.step))
-        )
+    def _pass(self, batch: Batch, active: Int64, left: int) -> None:
+        """Label the points by the centroids in the batch.
+
+        active: (m,) rows of the runs; left: the most passes of any of them, this one included.
+        """
+        direct = self._policy.direct(bool(self._framed.bytewise or self._framed.quantiser.step))
+        modes = self._modes(batch, left < self._policy.least_passes(direct))
+        view = self._view = self._view or batch.handed(self._tiles, direct)
         prepare(batch, view, self._centroid_frame, active, modes, self._workers)
         fresh = active[modes[active] == RENEW]
         orders = batch.orders
@@ -262,10 +266,10 @@ class MemoryPoints(FramedPoints):
         self._workers.each(following, len(parts), 1)
         return bool(updated.all())
 
-    def _modes(self, batch: Batch, last: bool) -> NDArray[np.int8]:
+    def _modes(self, batch: Batch, few: bool) -> NDArray[np.int8]:
         """The mode of each run in this pass, (R,). Runs in mode RENEW take new anchors, if anchors are kept.
 
-        last: whether all runs end with this pass. Directions and gaps, which only later passes use, are not taken up.
+        few: whether too few passes are left for gaps and directions to save more time than they take.
         """
         runs = len(batch.firsts) - 1
         if self._policy.screen == "none":
@@ -273,7 +277,7 @@ class MemoryPoints(FramedPoints):
         p = self._policy.directions(int(batch.firsts[-1]))
         if not len(batch.anchors.slots) or not p:
             return np.full(runs, RENEW, np.int8)
-        if last and not len(batch.gaps.gaps) and self._policy.screen != "drift":
+        if few and not len(batch.gaps.gaps) and self._policy.screen != "drift":
             return np.full(runs, FEATURES, np.int8)
         if batch.passes or self._policy.screen == "drift":
             if not self._basis.p and not self._shapeless:

@@ -40,6 +40,10 @@ class Thresholds(NamedTuple):
     # anchors would take longer.
     direct_candidates: int = 64
     direct_features: int = 512
+    # Gaps and directions are taken up if the runs may need so many passes from now on. They are of no use to a last
+    # pass. Products by AMX take so little time that gaps need more passes to pay.
+    gapped_passes: int = 2
+    gapped_passes_direct: int = 7
 
 
 THRESHOLDS = Thresholds()
@@ -94,6 +98,10 @@ class Policy:
         """
         pays = BYTE_TILES and as_bytes and self.d <= THRESHOLDS.direct_features and self.screen == "auto"
         return THRESHOLDS.direct_candidates if pays else NEVER
+
+    def least_passes(self, direct: int) -> int:
+        """The number of passes from which on gaps and directions pay. direct: see `direct`."""
+        return THRESHOLDS.gapped_passes if direct == NEVER else THRESHOLDS.gapped_passes_direct
 
     def kept(self, sizes: Int64) -> Int64:
         """The number of products that a tile keeps of each run: sizes (R,), the runs' centroids -> (R,).
