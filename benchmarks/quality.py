@@ -249,6 +249,8 @@ def draw(rows: dict[tuple[str, int], list[Point]], path: Path, clock: str) -> No
         if (name, k) in PUBLISHED:
             ax.axhline(100 * (PUBLISHED[name, k] / best - 1), color=MUTED, linewidth=1, linestyle=":")
         ax.set_xscale("log")
+        ax.set_yscale("symlog", linthresh=1.0)
+        ax.yaxis.set_major_formatter("{x:,.3g}")
         ax.margins(x=0.2, y=0.12)
         ax.set_title(f"{name}, K = {k}", fontsize=10)
         ax.set_xlabel(f"seconds, {clock}")

@@ -1,7 +1,8 @@
-"""Pictures of explanations, drawn from a real computation."""
+"""Pictures of explanations, drawn from a real computation or from measured figures."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,16 @@ def make(folder: Path) -> None:
     """Draw all pictures into this folder."""
     folder.mkdir(parents=True, exist_ok=True)
     _screening(folder / "screening.png")
+    _quality(folder / "quality.png")
+
+
+def _quality(path: Path) -> None:
+    """Inertia against time, of the figures in `quality.json`."""
+    here = Path(__file__).parent
+    sys.path.append(str(here.parent / "benchmarks"))
+    import quality
+
+    quality.draw(quality.kept(here / "quality.json"), path, "wall")
 
 
 def _screening(path: Path) -> None:

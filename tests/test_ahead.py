@@ -20,7 +20,7 @@ def screened(x, screen, threads=1):
     return choose(x, screen=screen, threads=threads, memory=ROOMY)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(problems(ALL_DTYPES), st.sampled_from(SCREENS), st.sampled_from([0.0, 0.0, 1e-3, 0.1]), st.integers(1, 12))
 def test_going_ahead_does_what_lloyd_does_after_every_number_of_iterations(problem, screen, tol, limit):
     x, start = problem

@@ -15,6 +15,7 @@ from steinhaus.centroids import inertia, means
 from steinhaus.engines import choose
 from steinhaus.engines.dense import batches
 from steinhaus.engines.dense.batches import Batches
+from steinhaus.engines.exact import scoring
 from steinhaus.estimators.clusterer import labels_and_inertia
 from steinhaus.points import Run
 
@@ -51,7 +52,7 @@ def test_a_batch_is_what_the_oracle_makes_of_it(screened, problem, seed, m, thre
     assert cost == inertia
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=18)
 @given(problem=problems(ALL_DTYPES), threads=st.sampled_from([1, 3]))
 def test_labels_and_their_inertia_are_those_of_an_engine(problem, threads):
     x, centroids = problem
@@ -70,6 +71,19 @@ def test_inertia_of_many_points_is_that_of_an_engine(dtype, rng):
     wanted = inertia(points.grid, points.totals, tally, x[:7].astype(np.float64))
     for threads in (1, 2, 7):
         assert labels_and_inertia(x, x[:7].astype(np.float64), threads)[1] == wanted
+
+
+def test_squares_of_the_largest_integers_of_a_grid_are_exact(rng):
+    x = (2.0 - 2.0**-52) * rng.choice([-1.0, 1.0], (100, 19))
+    labels = rng.integers(0, 3, 100).astype(np.int32)
+    told = scoring.labelled(x, labels, 3)
+    q = np.rint((x - told.grid.offset) / told.grid.step).astype(np.int64)
+    assert np.abs(q).max() == 2**48
+    exact = sum(int(one) ** 2 for one in q.ravel()) * Fraction(told.grid.step[0]) ** 2
+    assert Fraction(told.totals.squares[0]) + Fraction(told.totals.squares[1]) == exact
+    for j in range(3):
+        high, low = told.tally.sums[:, j].astype(object)
+        assert (high * 2**32 + low).tolist() == q[labels == j].sum(axis=0).tolist()
 
 
 def test_points_that_are_not_finite_are_found_at_once():

@@ -238,8 +238,12 @@ def test_report_draws_the_same_pages_again(tiny: Path, done: Path, capsys: pytes
     assert bytes_of(done) == files
 
 
-def test_report_without_the_images_says_so(done: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["report", "done"]) == 0
+def test_report_without_the_images_says_so(ready: Path, done: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (ready / "tiny.npz").rename(ready / "elsewhere.npz")
+    try:
+        assert main(["report", "done"]) == 0
+    finally:
+        (ready / "elsewhere.npz").rename(ready / "tiny.npz")
     assert "--source" in capsys.readouterr().err
     assert (done / "report.html").exists()
 

@@ -253,7 +253,7 @@ def test_refining_is_as_in_memory(client, rng):
 
 
 @pytest.mark.parametrize("init", ["k-means++", "hierarchical"])
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("dtype", [np.float64, pytest.param(np.float32, marks=pytest.mark.slow)])
 def test_kmeans_takes_dask_arrays(client, dtype, init, rng, tmp_path):
     x = rng.random((900, 12)).astype(dtype)
     chunked = da.from_array(x, chunks=(250, 5))

@@ -43,7 +43,7 @@ def problems(draw):
     return x, weights, start
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(problems(), st.booleans(), st.sampled_from([1e-4, 0.0, 1e-2]), st.sampled_from([1, 2, 7]))
 def test_the_trajectory_is_scikit_learns(problem, sparse, tol, threads):
     x, weights, start = problem

@@ -25,6 +25,7 @@ errors
 wording
 resources
 points
+breathing         points
 jit
 arithmetic        points jit
 centroids         points arithmetic
@@ -36,7 +37,7 @@ naming            points errors
 engines.workers   resources
 engines.bounds    jit
 engines.exact     points errors jit arithmetic engines.workers
-engines.compact   points arithmetic errors jit resources seeding engines.workers engines.exact engines.bounds
+engines.compact   points arithmetic breathing errors jit resources seeding engines.workers engines.exact engines.bounds
 engines.dense     points errors jit resources seeding engines.workers engines.exact engines.bounds
 engines.sparse    points errors jit engines.workers engines.exact engines.bounds
 engines.wide      points errors jit engines.workers engines.exact
@@ -46,7 +47,7 @@ engines.cluster   points errors jit lloyd engines.workers engines.exact engines.
 engines           points errors engines.workers engines.exact engines.compact engines.dense engines.sparse \
                   engines.wide engines.splitting engines.stream engines.cluster
 costs             points engines
-refining          points lloyd seeding costs
+refining          breathing centroids points lloyd seeding costs
 
 canonical
 signed            canonical

@@ -22,13 +22,13 @@ FILE, FUNCTION, KERNEL, PARAMETERS = 400, 60, 80, 10
 
 # A folder's most files and lines, docstrings and comments included: its size in November 2026 and some 5 %.
 FOLDERS = {
-    ".": (19, 2400),
+    ".": (19, 2520),
     "cli": (23, 2600),
     "displays": (9, 750),
     "engines": (2, 500),
     "engines/bounds": (9, 820),
     "engines/cluster": (7, 1070),
-    "engines/compact": (18, 2800),
+    "engines/compact": (20, 3420),
     "engines/dense": (33, 5200),
     "engines/exact": (23, 1890),
     "engines/sparse": (4, 560),

@@ -142,7 +142,7 @@ def test_clusters_of_light_points_have_right_centres(rng, kind, lightest):
     assert kmeans.score(kind(x), sample_weight=weights) == -kmeans.inertia_
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=18, deadline=None)
 @given(problems(), st.sampled_from([1, 7]), st.booleans(), st.integers(0, 2**32 - 1))
 def test_the_oracle_agrees_bit_for_bit_on_weights_of_any_size(problem, threads, sparse, seed):
     x, start = problem

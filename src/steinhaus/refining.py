@@ -12,7 +12,7 @@ The search differs from the paper in three things. A new centroid is a row of it
 to the centroid, not a point next to the centroid. A step that fails is tried again with the clusters of the next
 largest errors, before fewer centroids are added. In either half, Lloyd's algorithm runs for at most 8 iterations.
 
-An engine may make a step in one call (`points.Breathing`). `_tried` defines what the step is.
+An engine may make a step in one call (`Breathing`). `_tried` defines what the step is.
 
 Errors and utilities are summed in the order of the points, ties go to the lowest cluster, and random numbers depend on
 the number of the step alone. So the search is the same with every engine.
@@ -28,22 +28,11 @@ from typing import cast
 
 import numpy as np
 
+from steinhaus.breathing import Breathing, Found, Trial
 from steinhaus.centroids import mean_variance
 from steinhaus.costs import Errors, by_utility, errors_of
 from steinhaus.lloyd import lloyd
-from steinhaus.points import (
-    Breathing,
-    Fit,
-    Float64,
-    Found,
-    Int64,
-    Points,
-    Run,
-    Step,
-    Trial,
-    TwoNearest,
-    offers,
-)
+from steinhaus.points import Fit, Float64, Int64, Points, Run, Step, TwoNearest, offers
 from steinhaus.seeding import Stream, integers_of
 
 _WIDTH = 5  # centroids that the first step adds

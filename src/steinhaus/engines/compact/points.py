@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from steinhaus.breathing import Found, Trial
 from steinhaus.engines.compact import following_kernels, gaps, kernels
 from steinhaus.engines.compact.following import Following
 from steinhaus.engines.compact.gaps import Gapped
@@ -27,7 +28,7 @@ from steinhaus.engines.exact.updating import gone_on, steps_of, update
 from steinhaus.engines.exact.weighing import Weights
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
-from steinhaus.points import Fit, Float64, Found, Int32, Int64, Nearest, Run, Tally, Trial
+from steinhaus.points import Fit, Float64, Int32, Int64, Nearest, Run, Tally
 from steinhaus.seeding import Stream
 
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from steinhaus.breathing import Found, Trial
 from steinhaus.engines.compact import stepping_kernels
 from steinhaus.engines.compact.choosing_kernels import WORDS
 from steinhaus.engines.compact.following import Following
@@ -15,7 +16,7 @@ from steinhaus.engines.compact.records import GROUP, Kept, Labels, Stepping
 from steinhaus.engines.compact.stepping_kernels import ADDED, CLUSTERS, STOP
 from steinhaus.engines.exact.updating import steps_of
 from steinhaus.jit.handed import Handed
-from steinhaus.points import Fit, Float64, Found, Grid, Stop, Totals, Trial
+from steinhaus.points import Fit, Float64, Grid, Stop, Totals
 
 _STOPS = {
     stepping_kernels.CONVERGED: Stop.CONVERGED,

@@ -50,7 +50,7 @@ def step(
     """Make a step; return its iterations, 0 if no cluster has an error, or `IMPOSSIBLE`.
 
     values: (n, d) the points as rows. known: 1: the clustering to begin from is kept; 0: the run is in that state. The
-    other parameters are those of `points.Trial`.
+    other parameters are those of `breathing.Trial`.
     """
     k, d, tiles = work.k, x.d, (x.n + TILE - 1) // TILE
     work.told[CLUSTERS] = k

@@ -133,7 +133,7 @@ def _list_open(s: Source, directed: Scores, search: Search, tile: Tile, count: i
             scratch.others[c] = scratch.chosen[c]
         return count
     directed_products(s.tiles, tile, directed.rows, scratch.chosen, count, scratch.out)
-    uppers(s, tile, directed, s.tiles.norms, scratch.chosen, count)
+    uppers(s, tile, directed, s.tiles.norms, scratch.chosen, count, 0)
     return _list_above(s, search, tile, scratch.chosen, count)
 
 

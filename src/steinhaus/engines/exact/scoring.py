@@ -59,7 +59,8 @@ def labelled(x: NDArray[Any], labels: Int32, k: int, *, threads: int | None = No
                 sums[worker, 1] += to & _LOW
                 to[:] = 0
 
-        workers.each(add, n, min(_ROWS, max(_FEWEST, -(-n // (_TASKS * helpers)))))
+        tasks = _TASKS * helpers if helpers > 1 else 1
+        workers.each(add, n, min(_ROWS, max(_FEWEST, -(-n // tasks))))
     of_all = sums[0] if helpers == 1 else sums.sum(0)
     whole = two_float(squares_of(squares.sum(0).reshape(6, d), grid.step))
     return Labelled(labels, grid, Totals(of_all.sum(1, keepdims=True), whole, n), Tally(of_all, counts.sum(0)))
