@@ -9,6 +9,7 @@ from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
 AGAIN = 0.02  # seconds until a signal is raised again, so that the code that dropped it has ended
+_TIMED = hasattr(signal, "setitimer")  # Windows has no such timers: there, a dropped signal stays dropped
 
 
 class Ending:
@@ -32,7 +33,8 @@ class Ending:
 
     def __enter__(self) -> Ending:
         self._hook, sys.unraisablehook = sys.unraisablehook, self._unraisable
-        self._before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._raise_again)
+        if _TIMED:
+            self._before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._raise_again)
         for number in (signal.SIGINT, signal.SIGTERM):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 self._before[number] = signal.signal(number, self._raise)
@@ -42,7 +44,8 @@ class Ending:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._raised = None
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        if _TIMED:
+            signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in self._before.items():
             signal.signal(number, handler)
         sys.unraisablehook = self._hook
@@ -61,7 +64,8 @@ class Ending:
         return error
 
     def _freed(self, raised: weakref.ref[BaseException]) -> None:
-        signal.setitimer(signal.ITIMER_REAL, AGAIN)
+        if _TIMED:
+            signal.setitimer(signal.ITIMER_REAL, AGAIN)
 
     def _unraisable(self, dropped: sys.UnraisableHookArgs) -> None:
         if not isinstance(dropped.exc_value, _Interrupt | _Termination):
