@@ -32,6 +32,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_it_draws_the_same_bytes(study: Path, tmp_path: Path) -> None:
     data = from_result(load(study))
     save_figures(data, tmp_path)

@@ -162,6 +162,7 @@ def test_threads_by_default(said, threads, monkeypatch):
     assert KMeans(n_threads=3)._threads == 3
 
 
+@pytest.mark.slow
 def test_searches_in_processes(digits):
     pipe = make_pipeline(StandardScaler(), PCA(8, random_state=0), KMeans(random_state=0))
     grid = {"kmeans__n_clusters": [2, 10]}

@@ -389,6 +389,7 @@ def test_memory_is_never_asked_for_before_it_is_checked(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_AS, before)
 
 
+@pytest.mark.slow
 def test_a_table_of_text_expands_within_its_limits(tmp_path: Path) -> None:
     """A gzip table of short lines: memory is asked about after every block."""
     text = zlib.compressobj(9, wbits=31)

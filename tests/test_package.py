@@ -19,7 +19,10 @@ MODULES = sorted(module.name for module in pkgutil.walk_packages(steinhaus.__pat
 
 
 DASK = ("ahead", "arrays", "connection", "points", "tasks")
-EXTRAS = {f"steinhaus.engines.cluster.{name}": "distributed" for name in DASK}  # modules that import an extra's
+EXTRAS = {  # modules that import an extra's
+    "steinhaus.images.zarr_frames": "zarr",
+    **{f"steinhaus.engines.cluster.{name}": "distributed" for name in DASK},
+}
 
 
 @pytest.fixture(scope="module")
