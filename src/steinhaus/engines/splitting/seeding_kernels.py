@@ -10,7 +10,7 @@ from steinhaus.engines.splitting.kernels import arrange, copy_point
 from steinhaus.engines.splitting.records import BLOCK, LANES, TAKEN, Room
 from steinhaus.jit.build import apart, inner, kernel
 from steinhaus.jit.declared import unroll
-from steinhaus.jit.operations import convert, fused, load, local, maximum, minimum, splat, store, vector
+from steinhaus.jit.operations import convert, fused, load, local, maximum, minimum, prefetch, splat, store, vector
 from steinhaus.jit.types import Array, f32, f64, i64, u64
 
 _FAR = 3e38  # above every squared distance
@@ -136,10 +136,13 @@ def _measure_block(room: Room, first: i64) -> None:
     sums = local(vector(f32, 16), BLOCK)
     for r in unroll(BLOCK):
         sums[r] = splat(0.0, f32, LANES)
-    for t in range(width):
-        column = load(room.lanes, LANES * t, LANES)
+    for start in range(0, width, LANES):
         for r in unroll(BLOCK):
-            sums[r] = fused(column, splat(rows[r * width + t], f32, LANES), sums[r])
+            prefetch(rows, (BLOCK + r) * width + start)  # of the next eight points
+        for t in range(start, start + LANES):
+            column = load(room.lanes, LANES * t, LANES)
+            for r in unroll(BLOCK):
+                sums[r] = fused(column, splat(rows[r * width + t], f32, LANES), sums[r])
     for r in unroll(BLOCK):
         away = splat(room.norms[first + r], f32, LANES) - (sums[r] - half) * splat(2.0, f32, LANES)
         store(room.table, LANES * (first + r), maximum(away, splat(0.0, f32, LANES)))
