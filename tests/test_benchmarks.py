@@ -37,7 +37,7 @@ RUNS = {
     "everyday": [["--tiny", "--rounds", "1", "--rows", EVERYDAY, "--markdown", "TABLES", "--plot", "PLOT"]],
     "features": [["--tiny", "--k", "3", "--restarts", "1"], ["--file", "300", "--rounds", "1"]],
     "first_use": [["--images", "2000", "--rounds", "1", "--markdown", "TABLES"]],
-    "quality": [["--tiny", "--seeds", "1", "--plot", "PLOT", "--keep", "TABLES"]],
+    "quality": [["--tiny", "--seeds", "1", "--plot", "PLOT", "--keep", "KEPT"]],
     "mark": [["--points", "640", "--rounds", "3"]],
     "scale": [
         ["blocks", "STORE", "--images", "3000", "--memory", "50MB", "--iterations", "2"],
@@ -96,7 +96,7 @@ def test_it_runs(name, arguments, folder, request):
         pytest.importorskip("distributed", reason="scripts of scale need Dask")
     tables = folder / "tables-of-test.md"
     tables.write_text("<!-- benchmarks/compare.py writes from here -->\n<!-- to here -->\n")
-    places = {"TABLES": tables, "NEW": folder / "new.zarr", "PLOT": folder / "plot-of-test.svg"}
+    places = {"TABLES": tables, "KEPT": folder / "kept.json", "NEW": folder / "new.zarr", "PLOT": folder / "plot-of-test.svg"}
     if "STORE" in arguments:
         places["STORE"] = request.getfixturevalue("store")
     known = {key: value for key, value in os.environ.items() if key != "STEINHAUS_DATA" or name not in WITHOUT_MNIST}
@@ -122,7 +122,7 @@ def test_it_runs(name, arguments, folder, request):
         assert not any(one.get("not_nearest") for one in rows)
     if name == "quality":
         assert "Below and left of our curve:" in done.stdout
-        assert "ours, refined" in json.loads(tables.read_text())["tiny-5"]
+        assert "ours, refined" in json.loads(places["KEPT"].read_text())["tiny-5"]
         assert places["PLOT"].stat().st_size
     if name == "first_use":
         assert "| iris: first fit, K = 3 |" in tables.read_text()
