@@ -96,7 +96,12 @@ def test_it_runs(name, arguments, folder, request):
         pytest.importorskip("distributed", reason="scripts of scale need Dask")
     tables = folder / "tables-of-test.md"
     tables.write_text("<!-- benchmarks/compare.py writes from here -->\n<!-- to here -->\n")
-    places = {"TABLES": tables, "KEPT": folder / "kept.json", "NEW": folder / "new.zarr", "PLOT": folder / "plot-of-test.svg"}
+    places = {
+        "TABLES": tables,
+        "KEPT": folder / "kept.json",
+        "NEW": folder / "new.zarr",
+        "PLOT": folder / "plot-of-test.svg",
+    }
     if "STORE" in arguments:
         places["STORE"] = request.getfixturevalue("store")
     known = {key: value for key, value in os.environ.items() if key != "STEINHAUS_DATA" or name not in WITHOUT_MNIST}
