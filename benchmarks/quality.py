@@ -198,7 +198,7 @@ def lines(name: str, k: int, points: list[Point]) -> Iterator[str]:
         yield f"{point.way:>24}{point.seconds:10.3f}{point.inertia:14.6g}{point.inertia / best - 1:13.2%}"
     if (name, k) in PUBLISHED:
         yield f"{'published breathing':>24}{'':10}{PUBLISHED[name, k]:14.6g}{PUBLISHED[name, k] / best - 1:13.2%}"
-    yield " ".join(verdict(points))
+    yield verdict(points)
 
 
 def curve(points: list[Point]) -> list[Point]:
@@ -215,11 +215,11 @@ def beyond(point: Point, ours: list[Point]) -> bool:
     return bool(point.inertia < at)
 
 
-def verdict(points: list[Point]) -> list[str]:
-    """Which of the peers' points lie below and left of our curve, in words."""
+def verdict(points: list[Point]) -> str:
+    """Which of the peers' points lie below and left of our curve, in words; empty if none of our ways was measured."""
     ours = curve(points)
     found = [point.way for point in points if not point.way.startswith("ours") and beyond(point, ours)]
-    return ["Below and left of our curve:", ", ".join(found) or "none", "."] if ours else []
+    return f"Below and left of our curve: {', '.join(found) or 'none'}." if ours else ""
 
 
 def draw(rows: dict[tuple[str, int], list[Point]], path: Path, clock: str) -> None:
