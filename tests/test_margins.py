@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from steinhaus.engines import choose
 from steinhaus.engines.bounds.distances import SMALL, float64_floor, settled_floor
 from steinhaus.engines.bounds.margins import half_margin_above, half_margin_below, in_units
 from steinhaus.engines.dense import second
-from steinhaus.points import Run
+from steinhaus.points import Margins, Run
 
 
 def test_half_margins_are_bounds_in_spite_of_rounding(rng):
@@ -81,3 +82,26 @@ def test_clusters_come_in_the_order_of_their_utilities(few, monkeypatch):
             assert list(by_utility(points, Run(0, centroids))) == np.argsort(sums, kind="stable").tolist()
             centroids = centroids + rng.normal(size=centroids.shape) * rng.choice([0.1, 5.0]) * x.std() / 40
         points.close()
+
+
+class Bounded:
+    """Points of one each cluster, whose margins are known: exact ones, and bounds."""
+
+    def __init__(self, exact, least, most):
+        self.totals = SimpleNamespace(weights=None)
+        self.bounds = Margins(least, most, lambda rows: exact[rows])
+
+    def labels(self, key):
+        return np.arange(len(self.bounds.least))
+
+    def margins(self, run):
+        return self.bounds
+
+
+@pytest.mark.parametrize("wide", [10, 40, 95])
+def test_every_cluster_comes_once_in_the_order_of_utilities(rng, wide):
+    exact = np.concatenate([rng.permutation(wide) / wide, 20.0 + rng.permutation(100 - wide)])
+    least = np.where(exact < 1.0, 0.0, exact - 0.5)
+    points = Bounded(exact, least, np.where(exact < 1.0, 10.0, exact + 0.5))
+    found = list(by_utility(points, Run("r", np.zeros((100, 1)))))
+    assert found == np.argsort(exact, kind="stable").tolist()

@@ -70,7 +70,8 @@ def by_utility(points: Points, run: Run) -> Iterator[int]:
         measured |= opened
         order = [int(j) for j in np.argsort(most, kind="stable") if measured[j] and most[j] <= limit]
         yield from order[done:]
-        done, wanted = len(order), 2 * wanted
+        done = len(order)
+        wanted = 2 * max(done, wanted)  # more than are done, so that the limit rises
 
 
 def _sums(values: Float64, labels: Int32, k: int) -> Float64:
