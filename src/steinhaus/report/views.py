@@ -124,7 +124,8 @@ def _refined(data: ReportData, k: int) -> str:
     if found is None:
         return ""
     seconds = data.refining_seconds.get(k)
-    return f"{words.gain(found.gain)} lower" + (f", {words.duration(seconds)}" if seconds is not None else "")
+    lower = f"{words.gain(found.gain)} lower" if found.gain > 0 else "not lower"
+    return lower + (f", {words.duration(seconds)}" if seconds is not None else "")
 
 
 def columns(data: ReportData) -> list[int]:

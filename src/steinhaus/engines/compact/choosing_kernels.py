@@ -41,7 +41,7 @@ def sum_errors(x: Lanes, work: Stepping, k: i64) -> None:
 
 @apart
 def sum_utilities(x: Lanes, work: Stepping, k: i64) -> None:
-    """The utilities of the run's centroids; see `costs.utilities_of`. All seconds are the second nearest."""
+    """The utilities of the run's centroids; see `costs.by_utility`. All seconds are the second nearest."""
     for place in range(x.n):
         row = row_at(x, place)
         work.owners[row] = work.run.labels[place]
