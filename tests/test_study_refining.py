@@ -141,7 +141,10 @@ def test_table_and_report_say_what_it_gained(tmp_path):
     assert "it added centroids where the error is largest" in page
     for found in result.record.refined:
         took = words.duration(result.refining_seconds[found.k])
-        assert f"{words.gain(found.gain)} lower, {took}" in page
+        lower = f"{words.gain(found.gain)} lower" if found.gain > 0 else "not lower"
+        assert f"{lower}, {took}" in page
+    gains = [found.gain > 0 for found in result.record.refined]
+    assert any(gains) and not all(gains), "both words are tried"
 
 
 def test_a_refined_folder_of_schema_2_opens_for_ever(tmp_path):
