@@ -15,6 +15,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -26,12 +27,12 @@ import numpy as np
 
 from steinhaus.jit import target
 from steinhaus.jit.declared import Declared
+from steinhaus.jit.emitting import machine_code
 from steinhaus.jit.handed import Handed, address_of, beginning, dtype_of
 from steinhaus.jit.translate import Unit
 from steinhaus.jit.types import Record, Scalar, f32, f64, scalar_of
 
 VARIABLE = "STEINHAUS_CACHE"
-_LEVEL = 2  # optimisation level of LLVM
 _LOOSE = "reassoc nsz contract "
 _PACKAGE = Path(__file__).parents[1]
 _CTYPES = {
@@ -40,8 +41,7 @@ _CTYPES = {
     "float32": ctypes.c_float, "float64": ctypes.c_double,
 }  # fmt: skip
 _kernels: dict[str, list[Kernel]] = {}  # module -> its kernels
-_loaded: dict[tuple[str, tuple[tuple[str, Scalar], ...]], _Machine] = {}
-_lock = threading.RLock()
+_loaded: dict[str, Future[_Machine]] = {}  # module and types -> its code, or the thread's promise that compiles it
 
 
 class Bound:
@@ -184,20 +184,59 @@ def loaded() -> int:
 
 
 def _machine(module: str, bindings: dict[str, Scalar]) -> _Machine:
-    """The machine code of a module's kernels for these types."""
-    key = (module, tuple(sorted(bindings.items(), key=str)))
-    with _lock:
-        if key not in _loaded:
-            digest = hashlib.sha256(f"{_sources()} {_outside(module)} {key}".encode()).hexdigest()
-            kept = _read(digest)
-            if kept is None:
-                kept = compiled(module, bindings)
-                _write(digest, kept)
-            needs, _, code = kept.partition(b"\n")
-            for other in needs.decode().split():
-                _machine(other, {})
-            _loaded[key] = _Machine(module, code)
-        return _loaded[key]
+    """The machine code of a module's kernels for these types. One thread compiles it; others wait for that thread."""
+    key, made = _key(module, bindings), Future[_Machine]()
+    try:
+        if _loaded.setdefault(key, made) is made:
+            made.set_result(_load(module, bindings, key))
+    except BaseException as error:
+        _loaded.pop(key, None)
+        made.set_exception(error)
+        raise
+    return _loaded[key].result()
+
+
+def _key(module: str, bindings: dict[str, Scalar]) -> str:
+    return f"{module} {sorted(bindings.items(), key=str)}"
+
+
+def _digest(module: str, key: str) -> str:
+    """The name of a module's file of machine code."""
+    return hashlib.sha256(f"{_sources()} {_outside(module)} {key}".encode()).hexdigest()
+
+
+def _load(module: str, bindings: dict[str, Scalar], key: str) -> _Machine:
+    digest = _digest(module, key)
+    kept = _read(digest)
+    if kept is None:
+        kept = compiled(module, bindings)
+        _write(digest, kept)
+    needs, _, code = kept.partition(b"\n")
+    for other in needs.decode().split():
+        _machine(other, {})
+    return _Machine(module, code)
+
+
+def compile_ahead(*kernels: Kernel) -> None:
+    """Compile the modules of these kernels, in this order, on a thread of their own. They must read no points.
+
+    Nothing is done for code that is stored. A process that ends waits for the module at hand alone.
+    """
+    folder, modules = _folder(), []
+    for module in dict.fromkeys(each.__module__ for each in kernels):
+        key = _key(module, {})
+        if key not in _loaded and not (folder and (folder / _digest(module, key)).exists()):
+            modules.append(module)
+    if modules:
+        threading.Thread(target=_compile_all, args=(modules,), name="steinhaus compiler").start()
+
+
+def _compile_all(modules: list[str]) -> None:
+    for module in modules:
+        if not threading.main_thread().is_alive():
+            return
+        with suppress(Exception):  # whoever needs the kernels gets the error
+            _machine(module, {})
 
 
 def assembly(module: str, bindings: dict[str, Scalar]) -> tuple[str, set[str]]:
@@ -211,14 +250,7 @@ def assembly(module: str, bindings: dict[str, Scalar]) -> tuple[str, set[str]]:
 def compiled(module: str, bindings: dict[str, Scalar]) -> bytes:
     """The machine code of a module's kernels, after a line with the names of the modules that they call."""
     text, needs = assembly(module, bindings)
-    machine = target.machine()
-    parsed = llvm.parse_assembly(text, llvm.create_context())
-    parsed.verify()
-    tuning = llvm.create_pipeline_tuning_options(speed_level=_LEVEL)
-    tuning.loop_vectorization, tuning.slp_vectorization = True, False
-    builder = llvm.create_pass_builder(machine, tuning)
-    builder.getModulePassManager().run(parsed, builder)
-    return " ".join(sorted(needs)).encode() + b"\n" + bytes(machine.emit_object(parsed))
+    return " ".join(sorted(needs)).encode() + b"\n" + machine_code(text)
 
 
 @cache

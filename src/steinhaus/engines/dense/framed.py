@@ -11,16 +11,20 @@ from steinhaus.engines.bounds import bytes as rounding
 from steinhaus.engines.bounds import scores
 from steinhaus.engines.bounds.doubles import SMALLEST
 from steinhaus.engines.dense import lanes
+from steinhaus.engines.dense.centroids import prepare
 from steinhaus.engines.dense.directions import Projected, Reading, projected
+from steinhaus.engines.dense.labelling import assign
 from steinhaus.engines.dense.policy import THRESHOLDS, Policy, Screen
 from steinhaus.engines.dense.predict import framed
 from steinhaus.engines.dense.seeding import bring, distances_below, plus_plus
+from steinhaus.engines.dense.seeding_kernels import improve
 from steinhaus.engines.dense.survey import survey, tiles_of
 from steinhaus.engines.exact.closest import Closest, by_distances
 from steinhaus.engines.exact.distances import all_distances_to, distances_of
 from steinhaus.engines.exact.grid import are_integers
 from steinhaus.engines.exact.rows import dense_rows
 from steinhaus.engines.workers import Workers
+from steinhaus.jit.build import compile_ahead
 from steinhaus.jit.handed import Handed
 from steinhaus.points import Float64, Grid, Int32, Int64
 
@@ -44,6 +48,8 @@ class FramedPoints:
         self.n, self.d = x.shape
         self._workers = workers or Workers(threads)
         self._ends_workers = workers is None
+        if self._workers.count > 1:
+            compile_ahead(improve, assign, prepare)
         memory = max(2**30, x.nbytes) if memory is None else memory
         found = survey(x, grid, self._workers)
         self.grid, self.totals, self.squares = found.grid, found.totals, found.squares
