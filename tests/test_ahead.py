@@ -33,8 +33,8 @@ def test_going_ahead_does_what_lloyd_does_after_every_number_of_iterations(probl
 def test_what_was_labelled_while_going_ahead_is_not_labelled_again(rng, monkeypatch):
     points = screened(rng.random((3000, 20)), "auto")
     assert isinstance(points, Advancing)
-    passes, one_pass = [], points._pass
-    monkeypatch.setattr(points, "_pass", lambda *asked: passes.append(one_pass(*asked)))
+    passes, count = [], points._count
+    monkeypatch.setattr(points, "_count", lambda work: passes.append(count(work)))
     (fit,) = lloyd(points, [Run(0, points.rows(np.arange(7)))])
     assert fit.iterations > 3
     assert len(passes) == fit.iterations

@@ -67,13 +67,7 @@ def engine(data, x, screen, threads):
     if not hasattr(points, "work"):
         work = None
     else:
-        one_pass = points._pass
-
-        def counted(*asked):
-            one_pass(*asked)
-            work.append(points.work[ROWS].copy())
-
-        points._pass = counted
+        points._count = lambda passed: work.append(passed[ROWS].copy())
     try:
         yield points, work
     finally:

@@ -38,7 +38,7 @@ engines.workers   resources
 engines.bounds    jit
 engines.exact     points errors jit arithmetic engines.workers
 engines.compact   points arithmetic breathing errors jit resources seeding engines.workers engines.exact engines.bounds
-engines.dense     points errors jit resources seeding engines.workers engines.exact engines.bounds
+engines.dense     points arithmetic errors jit resources seeding engines.workers engines.exact engines.bounds
 engines.sparse    points errors jit engines.workers engines.exact engines.bounds
 engines.wide      points errors jit engines.workers engines.exact
 engines.splitting points errors jit hierarchy engines.workers engines.exact

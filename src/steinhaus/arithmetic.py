@@ -114,15 +114,25 @@ def mean_rows(
     centroids: Array[f64],
 ) -> None:
     """See `means`. limbs: (many, k, d); counts: (k,); offset, step: (d,); centroids: (k, d), in place."""
-    upper, whole = (many - 1) * k * d, d - d % 8
+    upper = (many - 1) * k * d
     for j in range(k):
-        if counts[j] == 0:
-            continue
-        n, sums, out = f64(counts[j]), limbs + (upper + j * d), centroids + j * d
-        for t in range(0, whole, 8):
-            _mean(8, sums, upper, t, splat(n, f64, 8), offset, step, out)
-        for t in range(whole, d):
-            _mean(1, sums, upper, t, n, offset, step, out)
+        if counts[j]:
+            mean_row(limbs + (upper + j * d), upper, d, f64(counts[j]), offset, step, centroids + j * d)
+
+
+@shared_kernel
+def mean_row(
+    sums: Array[i64], upper: i64, d: i64, n: f64, offset: Array[f64], step: Array[f64], out: Array[f64]
+) -> None:
+    """See `means`, for one cluster of n points. sums: (d,), the low limbs, `upper` places after the high ones.
+
+    offset, step, out: (d,).
+    """
+    whole = d - d % 8
+    for t in range(0, whole, 8):
+        _mean(8, sums, upper, t, splat(n, f64, 8), offset, step, out)
+    for t in range(whole, d):
+        _mean(1, sums, upper, t, n, offset, step, out)
 
 
 @inlined

@@ -379,9 +379,9 @@ def add_byte_products(t: Writer, node: Any, total: Value, a: Value, b: Value) ->
 
 @operation
 def claim(t: Writer, node: Any, counter: Value, amount: Any) -> Value:
-    """Add to an int64 that threads share, atomically; return the value before."""
+    """Add to an int64 that threads share, and return the value before. All threads see the same order of memory."""
     more = t.typed(amount, i64, node)
-    return t.new(i64, f"atomicrmw add ptr {counter.text}, i64 {more.text} monotonic")
+    return t.new(i64, f"atomicrmw add ptr {counter.text}, i64 {more.text} seq_cst")
 
 
 @operation

@@ -9,13 +9,13 @@ from steinhaus.engines.bounds.rounding import SLACK
 from steinhaus.engines.bounds.scores import FAR, UNKNOWN, across_bound, drift_bound, plain_floor, product_slope
 from steinhaus.engines.dense.products import halve, halved_sum
 from steinhaus.engines.dense.records import CentroidFrame, View
-from steinhaus.jit.build import apart, inner, kernel, loose
+from steinhaus.jit.build import apart, inner, loose, shared_kernel
 from steinhaus.jit.declared import unroll
 from steinhaus.jit.operations import fma, load, local, splat, store, vector
 from steinhaus.jit.types import Array, boolean, f32, f64, i64, literal
 
 
-@kernel
+@shared_kernel
 def prepare(
     view: View, frame: CentroidFrame, first: i64, end: i64, column: i64, fresh: i64, rows: Array[f64], along: Array[f64]
 ) -> None:

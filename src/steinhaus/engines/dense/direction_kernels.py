@@ -11,6 +11,22 @@ from steinhaus.engines.dense.products import full_products, products
 from steinhaus.engines.dense.records import TILE, Factors, Framed, Scratch, Tiles
 from steinhaus.jit.annotations import Array, f32, f64, i64
 from steinhaus.jit.build import inner, kernel, loose, loose_kernel
+from steinhaus.jit.declared import unroll
+from steinhaus.jit.operations import (
+    bits_of,
+    convert,
+    largest,
+    load,
+    local,
+    lowest_one,
+    splat,
+    store,
+    transpose,
+    vector,
+)
+from steinhaus.jit.types import literal, u32
+
+AXES = 16  # the leading directions by which points are put in order
 
 
 @kernel
@@ -135,6 +151,8 @@ class Projection(NamedTuple):
     shift: Array[f32]  # (p,) the coordinates of the reference point, which are subtracted
     p: i64
     coordinates: Array[f32]  # (N, p) b
+    axes: Array[f32]  # (16, N) the first 16 coordinates once more; (0, N) if p is 0
+    many: i64  # N
     squares: Array[f64]  # (N,) |b|^2
     along_reference: Array[f64]  # (N,) z . m
 
@@ -160,83 +178,98 @@ def project(
     for tile in range(first, end):
         readers.gather(points, tiles, tile * TILE, scratch)
         full_products(points, scratch, factors, chosen, p + 1, out)
-        for lane in range(TILE):
-            at = tile * TILE + lane
-            to.along_reference[at] = f64(out[TILE * p + lane])
-            square = 0.0
+        for side in range(0, TILE, 16):
+            at = tile * TILE + side
+            store(to.along_reference, at, convert(load(out, TILE * p + side, 16), f64))
+            squares = splat(0.0, f64, 16)
             for q in range(p):
-                b = out[TILE * q + lane] - to.shift[q]
-                to.coordinates[at * p + q] = b
-                square += f64(b) * f64(b)
-            to.squares[at] = square
+                b = load(out, TILE * q + side, 16) - to.shift[q]
+                store(out, TILE * q + side, b)
+                squares = squares + convert(b, f64) * convert(b, f64)
+                if q < AXES:
+                    store(to.axes, q * to.many + at, b)
+            store(to.squares, at, squares)
+            for q in range(0, p, 16):
+                turned = local(vector(f32, 16), 16)
+                for row in unroll(16):
+                    turned[row] = load(out, TILE * (q + row) + side, 16)
+                transpose(turned)
+                for lane in unroll(16):
+                    store(to.coordinates, (at + lane) * p + q, turned[lane])
+
+
+class Places(NamedTuple):
+    """Coordinates of points, and an order of these points."""
+
+    coordinates: Array[f32]  # (N, p)
+    axes: Array[f32]  # (16, N) the first 16 coordinates
+    p: i64
+    many: i64  # N
+    order: Array[i64]  # (n,)
+    keys: Array[f32]  # (n,) work space
 
 
 @kernel
-def split(
-    coordinates: Array[f32], p: i64, order: Array[i64], keys: Array[f32], first: i64, middle: i64, end: i64
-) -> None:
+def split(places: Places, first: i64, middle: i64, end: i64) -> None:
     """Reorder order[first:end] so that the points before `middle` are lower along one axis than the points after it.
 
     The axis is the one of largest variance, of the first 16. Quickselect (C. A. R. Hoare, Algorithm 65: Find, Commun.
-    ACM, 1961). coordinates: (N, p) of points; order: (n,), in place; keys: (n,), work space.
+    ACM, 1961), with N. Lomuto's partition, which needs no branches.
     """
-    axis = _longest_axis(coordinates, p, order, first, end)
+    keys, low, high = places.keys, first, end
+    axis = places.axes + places.many * _longest_axis(places, first, end)
     for s in range(first, end):
-        keys[s] = coordinates[order[s] * p + axis]
-    low, high = first, end - 1
-    while low < high:
-        pivot = keys[(low + high) // 2]
-        i, j = low, high
-        while i <= j:
-            while keys[i] < pivot:
-                i += 1
-            while keys[j] > pivot:
-                j -= 1
-            if i <= j:
-                keys[i], keys[j] = keys[j], keys[i]
-                order[i], order[j] = order[j], order[i]
-                i += 1
-                j -= 1
-        if middle <= j:
-            high = j
-        elif middle >= i:
-            low = i
-        else:
+        keys[s] = axis[places.order[s]]
+    while high - low > 1:
+        pivot = _pivot(keys, low, high)
+        at = _partition(0, places, low, high, pivot)
+        if at > middle:
+            high = at
+        elif at == middle:
             break
+        else:
+            low = _partition(1, places, at, high, pivot)
+            if low >= middle or low == at:
+                break
 
 
 @inner
-def _longest_axis(coordinates: Array[f32], p: i64, order: Array[i64], first: i64, end: i64) -> i64:
-    """The axis of largest variance, estimated from about 128 points. coordinates: (N, p); order: (n,)."""
+def _partition(ties: literal, places: Places, low: i64, high: i64, pivot: f32) -> i64:
+    """Bring the points with keys below `pivot`, and `ties` if these are wanted, to the front; return their end."""
+    order, keys, at = places.order, places.keys, low
+    for s in range(low, high):
+        key, i = keys[s], order[s]
+        keys[s], order[s] = keys[at], order[at]
+        keys[at], order[at] = key, i
+        at += i64(key <= pivot if ties else key < pivot)
+    return at
+
+
+@inner
+def _pivot(keys: Array[f32], low: i64, high: i64) -> f32:
+    """The middle one of three keys. keys: (n,)."""
+    a, b, c = keys[low], keys[(low + high) // 2], keys[high - 1]
+    return max(min(a, b), min(max(a, b), c))
+
+
+@inner
+def _longest_axis(places: Places, first: i64, end: i64) -> i64:
+    """The axis of largest variance, of the first 16, estimated from about 128 points."""
     stride = max(1, (end - first) // 128)
-    best, axis = f32(-1.0), 0
-    for a in range(16):
-        total, square, count = f32(0.0), f32(0.0), f32(0.0)
-        for s in range(first, end, stride):
-            value = coordinates[order[s] * p + a]
-            total += value
-            square += value * value
-            count += 1.0
-        variance = (square - total * total / count) / count
-        if variance > best:
-            best, axis = variance, a
-    return axis
+    total, square, count = splat(0.0, f32, 16), splat(0.0, f32, 16), f32(0.0)
+    for s in range(first, end, stride):
+        value = load(places.coordinates, places.order[s] * places.p, 16)
+        total, square = total + value, square + value * value
+        count += 1.0
+    spread = square - total * total / count
+    return lowest_one(bits_of(spread == largest(spread)) | u32(0x10000)) % 16
 
 
 @kernel
-def near_order(
-    coordinates: Array[f32],
-    p: i64,
-    order: Array[i64],
-    keys: Array[f32],
-    first: i64,
-    end: i64,
-    starts: Array[i64],
-    ends: Array[i64],
-) -> None:
+def near_order(places: Places, first: i64, end: i64, starts: Array[i64], ends: Array[i64]) -> None:
     """Reorder order[first:end] so that tiles hold near points: halve it again and again, at whole tiles.
 
-    starts, ends: (64,), work space. coordinates: (N, p), order: (n,) and keys: (n,), as in `split`.
+    starts, ends: (64,), work space.
     """
     starts[0], ends[0] = first, end
     depth = 1
@@ -245,7 +278,7 @@ def near_order(
         a, b = starts[depth], ends[depth]
         if b - a > TILE:
             middle = halfway(a, b)
-            split(coordinates, p, order, keys, a, middle, b)
+            split(places, a, middle, b)
             starts[depth], ends[depth], starts[depth + 1], ends[depth + 1] = a, middle, middle, b
             depth += 2
 
@@ -262,8 +295,11 @@ def regroup(coordinates: Array[f32], p: i64, order: Array[i64], first: i64, end:
 
     order: (N,); projections: (T, 2, p, 16).
     """
-    for tile in range(first, end):
-        for lane in range(TILE):
-            i = order[TILE * tile + lane]
-            for q in range(p):
-                projections[((tile * 2 + lane // 16) * p + q) * 16 + lane % 16] = coordinates[i * p + q]
+    for group in range(2 * first, 2 * end):
+        for q in range(0, p, 16):
+            turned = local(vector(f32, 16), 16)
+            for lane in unroll(16):
+                turned[lane] = load(coordinates, order[16 * group + lane] * p + q, 16)
+            transpose(turned)
+            for row in unroll(16):
+                store(projections, (group * p + q + row) * 16, turned[row])

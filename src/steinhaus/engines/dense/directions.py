@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from steinhaus.engines.bounds.rounding import SLACK
 from steinhaus.engines.bounds.scores import Basis, Frame, residuals
 from steinhaus.engines.dense import direction_kernels as kernels
-from steinhaus.engines.dense.direction_kernels import Projection, halfway
+from steinhaus.engines.dense.direction_kernels import AXES, Places, Projection, halfway
 from steinhaus.engines.dense.lanes import Readers, gather_sample
 from steinhaus.engines.dense.products import halve_rows
 from steinhaus.engines.dense.records import TILE, Factors, Framed, Tiles, factors_of, scratch_of
@@ -28,6 +28,7 @@ class Projected(NamedTuple):
 
     basis: Basis
     coordinates: NDArray[np.float32]  # (N, p) b_i
+    axes: NDArray[np.float32]  # (16, N) the first 16 of them once more; (0, N) if p is 0
     residuals: NDArray[np.float32]  # (N,) at least |y_i - P b_i|
     along_reference: Float64  # (N,) z_i . m, from products in float32
     rest: float  # distance by which the reference point was rounded for these products
@@ -79,18 +80,19 @@ def projected(
     # einsum does not call BLAS, whose threads would stay awake for a while
     shift = np.einsum("pd,d->p", factors.rows[:p], of.frame.reference).astype(np.float32)
     records = [Handed(record) for record in (of.points, of.readers, of.tiles, factors)]
-    to = Handed(Projection(shift, p, coordinates, squares, along))
+    axes = np.empty((min(p, AXES), tiles * TILE), np.float32)
+    to = Handed(Projection(shift, p, coordinates, axes, tiles * TILE, squares, along))
     scratch = [Handed(scratch_of(p + 1, d, of.frame.bytewise)) for _ in range(workers.count)]
     step = _step(tiles, workers)
     workers.each(lambda worker, first, end: kernels.project(*records, scratch[worker], to, first, end), tiles, step)
     rests = residuals(of.frame, basis, of.tiles.norms.astype(np.float64), along, rest, squares)
-    return Projected(basis, coordinates, rests, along, rest)
+    return Projected(basis, coordinates, axes, rests, along, rest)
 
 
 def arranged(of: Reading, found: Projected, *, bare: bool = False) -> Tiles:
     """The points in tiles of near ones; bare: without the projections."""
     n, tiles, p = of.points.rows.n, len(of.tiles.order) // TILE, found.basis.p
-    order = near_order(found.coordinates[:n], of.workers)
+    order = near_order(found, n, of.workers)
     order = np.concatenate([order, np.repeat(order[-1:], tiles * TILE - n)])
     projections = np.empty((tiles, 2, 0 if bare else p, 16), np.float32)
 
@@ -150,23 +152,27 @@ def leading_directions(of: Reading, p: int, *, forced: bool = False) -> Basis | 
     work = np.arange(p), np.empty(TILE * p, np.float32), np.empty((p, TILE * tiles), np.float32)
     kernels.lead(taken, columns, directions, p, d, tiles, _SWEEPS, *work)
     explained = kernels.energy(held, directions, p, d, tiles, *work)
-    if not forced and explained < _SHARE * float(np.square(held, dtype=np.float64).sum()):
+    if not forced and explained < _SHARE * float(
+        np.einsum("i,i->", held.reshape(-1), held.reshape(-1), dtype=np.float64)
+    ):
         return None
     return _basis_of(directions[:, :d])
 
 
-def near_order(coordinates: NDArray[np.float32], workers: Workers) -> Int64:
-    """An order of points in which tiles hold near points: coordinates (n, p) -> (n,)."""
-    n, p = coordinates.shape
-    order, keys, parts = np.arange(n), np.empty(n, np.float32), [(0, n)]
+def near_order(found: Projected, n: int, workers: Workers) -> Int64:
+    """An order of n points in which tiles hold near points, (n,)."""
+    order, parts = np.arange(n), [(0, n)]
+    places = Handed(
+        Places(found.coordinates, found.axes, found.basis.p, len(found.coordinates), order, np.empty(n, np.float32))
+    )
 
     def split(_: int, first: int, end: int) -> None:
         for a, b in parts[first:end]:
-            kernels.split(coordinates, p, order, keys, a, halfway(a, b), b)
+            kernels.split(places, a, halfway(a, b), b)
 
     def sort(_: int, first: int, end: int) -> None:
         for a, b in parts[first:end]:
-            kernels.near_order(coordinates, p, order, keys, a, b, np.empty(64, np.int64), np.empty(64, np.int64))
+            kernels.near_order(places, a, b, np.empty(64, np.int64), np.empty(64, np.int64))
 
     while len(parts) < 4 * workers.count and n > 4 * TILE * len(parts):
         workers.each(split, len(parts), 1)

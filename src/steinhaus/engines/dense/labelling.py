@@ -37,12 +37,12 @@ from steinhaus.engines.dense.records import (
 )
 from steinhaus.engines.dense.screening import bound_by_features, certify
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
-from steinhaus.jit.build import apart, inner, kernel
+from steinhaus.jit.build import apart, inner, shared_kernel
 from steinhaus.jit.operations import bits_of, claim, count_ones, largest, load, lowest_one, maximum
 from steinhaus.jit.types import Array, boolean, i32, i64, u8, u32
 
 
-@kernel
+@shared_kernel
 def assign(points: Framed, readers: Readers, view: View, orders: Orders, worker: Worker) -> None:
     """Label the points of all tiles that this worker takes, for the active runs, and record changes of the tallies.
 
@@ -254,7 +254,7 @@ def _add(s: Source, change: Change, i: i64, sign: i64, j: i64, other: i64) -> No
     change.touched[j] = u8(1)
 
 
-@kernel
+@shared_kernel
 def collect(
     view: View, change: Change, d: i64, limbs: i64, sums: Array[i64], counts: Array[i64], work: Array[i64]
 ) -> None:

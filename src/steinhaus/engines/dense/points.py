@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from steinhaus.engines.bounds import bytes as rounding
 from steinhaus.engines.bounds import scores
 from steinhaus.engines.dense import labelling, records
+from steinhaus.engines.dense.advancing import Advance, Read
 from steinhaus.engines.dense.becoming import become
 from steinhaus.engines.dense.directions import arranged
 from steinhaus.engines.dense.framed import TASKS, FramedPoints
@@ -26,7 +27,7 @@ from steinhaus.engines.exact.closest import NearestRows
 from steinhaus.engines.exact.distances import farthest
 from steinhaus.engines.exact.held import no_labels
 from steinhaus.engines.exact.nearest import two_nearest
-from steinhaus.engines.exact.updating import gone_on, steps_of, update
+from steinhaus.engines.exact.updating import gone_on
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
 from steinhaus.points import Float64, Grid, Int32, Int64, Margins, Nearest, Run, Tally
@@ -99,27 +100,25 @@ class MemoryPoints(FramedPoints):
 
     def advance(self, runs: Sequence[Run], *, tolerance: float, most: Sequence[int]) -> list[Run]:
         """See `Advancing.advance`. All runs advance together, up to the iteration that ends any of them."""
-        limit, gone = min([_AT_ONCE, *most]), 0
+        limit = min([_AT_ONCE, *most])
         self._left = max(most, default=0) + 2  # lloyd does the last iteration, and perhaps labels the points once more
         if not runs or not limit:
             return list(runs)
         batch = self._remember(runs)
         active = self._place(batch, runs)
-        parts = [batch.part(row) for row in active.tolist()]
-        steps = [steps_of(self.grid, self.totals, len(run.centroids), limit) for run in runs]
-        handed = [Handed(one) for one in steps]
+        going = Advance(batch, active, self.grid, self.totals, self._halves, limit, tolerance, self._workers)
         self._ended.clear()
-        while gone < limit:
-            self._pass(batch, active, self._left - gone)
-            if not self._update(batch, parts, handed, tolerance, gone):
-                self._ended = {run.key for run in runs}
-                break
-            for part, one in zip(parts, steps, strict=True):
-                batch.exact[part] = one.following
-            gone += 1
+        while going.gone < limit and not going.ends:
+            if self._is_steady(batch):
+                self._iterate(batch, going, active, limit - going.gone)
+            else:
+                self._pass(batch, active, self._left - going.gone)
+                going.update(self._read(batch))
+        if going.ends:
+            self._ended = {run.key for run in runs}
         return [
-            gone_on(run, batch.exact[part], self.totals, one.history[:gone])
-            for run, part, one in zip(runs, parts, steps, strict=True)
+            gone_on(run, batch.exact[batch.part(row)], self.totals, costs[: going.gone])
+            for run, row, costs in zip(runs, active.tolist(), going.history, strict=True)
         ]
 
     def farthest(self, run: Run, wanted: int) -> tuple[Int64, Float64]:
@@ -230,41 +229,57 @@ class MemoryPoints(FramedPoints):
 
         active: (m,) rows of the runs; left: the most passes of any of them, this one included.
         """
-        direct = self._policy.direct(bool(self._framed.bytewise or self._framed.quantiser.step))
-        modes = self._modes(batch, left < self._policy.least_passes(direct))
-        view = self._view = self._view or batch.handed(self._tiles, direct)
-        prepare(batch, view, self._centroid_frame, active, modes, self._workers)
+        modes = self._modes(batch, left < self._policy.least_passes(self._direct()))
+        read = self._read(batch)
+        prepare(batch, read.view, read.frame, active, modes, self._workers)
         fresh = active[modes[active] == RENEW]
+        self._order(batch, active, modes)
+
+        def label(worker: int, _first: int, _end: int) -> None:
+            labelling.assign(read.points, read.readers, read.view, batch.handed_orders, batch.handed_workers[worker])
+
+        self._workers.each(label, self._tasks(), 1)
+        work = np.zeros((records.WORKS, len(modes)), np.int64)
+        for change in batch.handed_changes:
+            labelling.collect(read.view, change, self.d, len(batch.sums), batch.sums, batch.counts, work)
+        self._count(work)
+        batch.account(work, fresh)
+        if self._policy.screen == "auto":
+            self._judge_rounding(batch, modes)
+
+    def _iterate(self, batch: Batch, going: Advance, active: Int64, limit: int) -> None:
+        """Make some iterations, at most `limit`, of runs that keep gaps. active: (m,) their rows."""
+        self._order(batch, active, batch.modes())
+        for work in going.iterate(limit, self._tasks(), self._read(batch)):
+            self._count(work)
+
+    def _is_steady(self, batch: Batch) -> bool:
+        """Whether nothing of the screens will change but anchors."""
+        rounded = bool(self._framed.quantiser.step)  # rounding to bytes is judged after each full pass
+        return len(batch.gaps.gaps) > 0 and not rounded and not len(batch.anchorless)
+
+    def _order(self, batch: Batch, active: Int64, modes: NDArray[np.int8]) -> None:
+        """Write the orders of a pass. active: (m,) rows of the runs; modes: (R,)."""
         orders = batch.orders
         orders.queue[:] = 0, self._policy.tiles, self._tiles_at_once
         orders.many[0] = len(active)
         orders.active[: len(active)], orders.modes[:] = active, modes
 
-        def label(worker: int, _first: int, _end: int) -> None:
-            labelling.assign(
-                self._points, self._handed_readers, view, batch.handed_orders, batch.handed_workers[worker]
-            )
+    def _read(self, batch: Batch) -> Read:
+        """The records by which kernels read the points and the batch."""
+        self._view = self._view or batch.handed(self._tiles, self._direct())
+        return Read(self._points, self._handed_readers, self._view, self._centroid_frame)
 
-        self._workers.each(label, min(self._workers.count, -(-self._policy.tiles // self._tiles_at_once)), 1)
-        self.work = work = np.zeros((records.WORKS, len(modes)), np.int64)
-        for change in batch.handed_changes:
-            labelling.collect(view, change, self.d, len(batch.sums), batch.sums, batch.counts, work)
-        batch.account(work, fresh)
-        if self._policy.screen == "auto":
-            self._judge_rounding(batch, modes)
+    def _direct(self) -> int:
+        return self._policy.direct(bool(self._framed.bytewise or self._framed.quantiser.step))
 
-    def _update(self, batch: Batch, parts: list[slice], steps: list[Handed], tolerance: float, done: int) -> bool:
-        """Compute the next centroids of runs after a pass; False if `updating.update` has left any to `lloyd`."""
-        updated = np.zeros(len(parts), bool)
+    def _tasks(self) -> int:
+        """Threads that label the points of a pass."""
+        return min(self._workers.count, -(-self._policy.tiles // self._tiles_at_once))
 
-        def following(_: int, first: int, end: int) -> None:
-            for at in range(first, end):
-                part = parts[at]
-                sums, counts, centroids = self._sums(batch, part), batch.counts[part], batch.exact[part]
-                updated[at] = update(sums, len(sums), *centroids.shape, counts, centroids, steps[at], tolerance, done)
-
-        self._workers.each(following, len(parts), 1)
-        return bool(updated.all())
+    def _count(self, work: Int64) -> None:
+        """Keep the work of a pass, (WORKS, R)."""
+        self.work = work
 
     def _modes(self, batch: Batch, few: bool) -> NDArray[np.int8]:
         """The mode of each run in this pass, (R,). Runs in mode RENEW take new anchors, if anchors are kept.

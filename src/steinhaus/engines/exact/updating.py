@@ -27,13 +27,18 @@ class Steps(NamedTuple):
 def steps_of(grid: Grid, totals: Totals, k: int, most: int) -> Steps:
     """The record for a run of k centroids and at most `most` iterations."""
     return Steps(
-        squares=totals.squares if totals.weighted is None else totals.weighted,
+        squares=squares_of(totals),
         offset=grid.offset,
         step=grid.step,
         following=np.empty((k, len(grid.step))),
         table=np.empty((2, len(grid.step))),
         history=np.empty(most),
     )
+
+
+def squares_of(totals: Totals) -> Float64:
+    """The sum of squares of all points, with their weights, (2,)."""
+    return totals.squares if totals.weighted is None else totals.weighted
 
 
 def gone_on(run: Run, centroids: Float64, totals: Totals, history: Float64) -> Run:
