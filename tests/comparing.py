@@ -9,13 +9,13 @@ from steinhaus.points import Run
 
 
 class Plain:
-    """Points without the abilities to choose starts and to go ahead by themselves."""
+    """Points without the abilities to choose starts, to go ahead and to restart by themselves."""
 
     def __init__(self, points):
         self._points = points
 
     def __getattr__(self, name):
-        if name in ("plus_plus", "advance"):
+        if name in ("plus_plus", "advance", "restarted"):
             raise AttributeError(name)
         return getattr(self._points, name)
 

@@ -32,12 +32,14 @@ centroids         points arithmetic
 lloyd             points centroids
 seeding           points errors arithmetic
 hierarchy         points seeding
+restarts          points centroids seeding
 naming            points errors
 
 engines.workers   resources
 engines.bounds    jit
 engines.exact     points errors jit arithmetic engines.workers
-engines.compact   points arithmetic breathing errors jit resources seeding engines.workers engines.exact engines.bounds
+engines.compact   points arithmetic breathing restarts errors jit resources seeding engines.workers engines.exact \
+                  engines.bounds
 engines.dense     points arithmetic errors jit resources seeding engines.workers engines.exact engines.bounds
 engines.sparse    points errors jit engines.workers engines.exact engines.bounds
 engines.wide      points errors jit engines.workers engines.exact
@@ -65,7 +67,8 @@ study             points errors lloyd seeding hierarchy refining engines naming 
                   study.record study.files features features.asked features.space __init__
 saving            points errors signed study.files __init__
 onnx              points errors saving
-estimators        points errors resources lloyd centroids seeding hierarchy refining engines engines.cluster saving onnx
+estimators        points errors resources lloyd centroids seeding restarts hierarchy refining engines engines.cluster \
+                  saving onnx
 displays          points errors engines naming plots study.record
 report            errors plots study.record study.files
 cli               points errors features features.asked resources engines engines.cluster images images.opening \

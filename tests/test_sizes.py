@@ -22,13 +22,13 @@ FILE, FUNCTION, KERNEL, PARAMETERS = 400, 60, 80, 10
 
 # A folder's most files and lines, docstrings and comments included: its size in November 2026 and some 5 %.
 FOLDERS = {
-    ".": (20, 2620),
+    ".": (21, 2680),
     "cli": (23, 2600),
     "displays": (9, 750),
     "engines": (2, 500),
     "engines/bounds": (10, 870),
     "engines/cluster": (7, 1070),
-    "engines/compact": (21, 3580),
+    "engines/compact": (23, 3930),
     "engines/dense": (36, 6000),
     "engines/exact": (23, 1890),
     "engines/sparse": (4, 560),

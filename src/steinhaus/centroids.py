@@ -97,3 +97,8 @@ def shift(old: Float64, new: Float64) -> float:
 def mean_variance(grid: Grid, totals: Totals) -> float:
     """The mean over all features of their variances: the unit of scikit-learn's `tol`."""
     return float(arithmetic.mean_variance(totals.squares, totals.sums, totals.n, grid.step))
+
+
+def tolerance_of(points: Points, tol: float) -> float:
+    """The greatest shift of centroids at which a run ends. tol: relative, as in `lloyd`."""
+    return tol * mean_variance(points.grid, points.totals) if tol else 0.0

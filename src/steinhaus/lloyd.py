@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from steinhaus.centroids import inertia, mean_variance, means, refill, shift
+from steinhaus.centroids import inertia, means, refill, shift, tolerance_of
 from steinhaus.points import Advancing, Fit, Float64, Points, Run, Stop, Tally, offers
 
 
@@ -56,7 +56,7 @@ def lloyd(
     Fit
         While the caller holds it, `points.labels(fit.key)` are its labels; then the engine forgets the run.
     """
-    tolerance = tol * mean_variance(points.grid, points.totals) if tol else 0.0
+    tolerance = tolerance_of(points, tol)
     active = [_begun(run, max_iter) for run in runs]
     alone = offers(type(points), Advancing) and watch is None and project is None
     while active:

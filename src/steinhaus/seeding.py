@@ -171,7 +171,7 @@ def plus_plus(
 
     weights: (n,). trials: the number of candidates for each row, of which the best is taken; None: 2 + ln k.
     """
-    trials = trials or 2 + int(np.log(k))
+    trials = trials or trials_of(k)
     times = 1.0 if weights is None else weights.astype(np.float64)
     can = offers(type(points), Seeding)
     chosen = cast(Seeding, points).plus_plus(k, stream, weights, trials).tolist() if can else []
@@ -201,6 +201,11 @@ def plus_plus(
             closest = nearer[best]
             values = integers_of(closest * times, largest)
     return np.array(chosen, np.int64)
+
+
+def trials_of(k: int) -> int:
+    """The number of candidates for each of k rows."""
+    return 2 + int(np.log(k))
 
 
 def ahead(chosen: int, k: int) -> int:

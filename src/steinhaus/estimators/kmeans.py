@@ -241,8 +241,6 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
         ValueError
             If a parameter is out of range, or if X is not finite or has fewer rows than clusters.
         """
-        from steinhaus.lloyd import lloyd
-
         x = self._validated(X, reset=True, finite=False)
         weights = checked_weights(sample_weight, x)
         self._check_against(x)
@@ -251,13 +249,9 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
             opened(x, k=self.n_clusters, weights=weights, threads=self._threads) as points,
         ):
             seed = seed_of(self.random_state) if isinstance(self.init, str) or self.refine else 0
-            runs = [Run(restart, start) for restart, start in enumerate(self._starts(points, x, weights, seed))]
-            progress = Progress(self, len(runs), {"X": x, "metadata": {"sample_weight": weights}})
-            watch = progress.watch if progress.is_heard else None
-            rounded = rounding_to(centroid_dtype(x)) if self.refine is None else None
-            how: dict[str, Any] = {"max_iter": self.max_iter, "tol": self.tol, "project": self._project}
+            progress = Progress(self, self._n_init, {"X": x, "metadata": {"sample_weight": weights}})
             fits: dict[Any, Fit] = {}
-            for fit in lloyd(points, runs, watch=watch, rounded=rounded, **how):
+            for fit in self._fits(points, x, weights, seed, progress):
                 progress.end(fit)
                 if all((fit.inertia, fit.key) < (other.inertia, other.key) for other in fits.values()):
                     found, best = self._keep(points, fit, centroid_dtype(x)), fit
@@ -286,6 +280,32 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
                 RuntimeWarning,
                 stacklevel=4,
             )
+
+    def _fits(self, points: Points, x: Any, weights: Float64 | None, seed: int, progress: Progress) -> Iterator[Fit]:
+        """Make the restarts, and yield each as it ends, while the engine holds its labels."""
+        # in: x (n, d); weights (n,) float64
+        from steinhaus.lloyd import lloyd
+        from steinhaus.restarts import restarted
+
+        dtype = centroid_dtype(x)
+        single = dtype == np.float32 and self.refine is None
+        how: dict[str, Any] = {"max_iter": self.max_iter, "tol": self.tol}
+        starts = None if self.init_ == "k-means++" else [*self._starts(points, x, weights, seed)]
+        if not progress.is_heard and self._project is None:
+            streams = () if starts else [Stream(seed, self.n_clusters, restart) for restart in range(self._n_init)]
+            if fits := restarted(points, self.n_clusters, starts or streams, single=single, **how):
+                yield from fits
+                return
+        starts = starts or [*self._starts(points, x, weights, seed)]
+        progress.begin()
+        yield from lloyd(
+            points,
+            [Run(restart, start) for restart, start in enumerate(starts)],
+            watch=progress.watch if progress.is_heard else None,
+            project=self._project,
+            rounded=rounding_to(dtype) if single else None,
+            **how,
+        )
 
     def _starts(self, points: Points, x: Any, weights: Float64 | None, seed: int) -> Iterator[Float64]:
         """Yield the starting centroids of each restart, (n_clusters, n_features) float64."""

@@ -83,6 +83,9 @@ class Progress:
                 context = self._root.subcontext(task_name="restart", max_subtasks=estimator.max_iter)
                 self._contexts[key] = context.call_on_fit_task_begin(**self._data)
         self.is_heard = bool(estimator.verbose or estimator.callback is not None or self._contexts)
+
+    def begin(self) -> None:
+        """Report that all runs have their starts."""
         self._say("Initialization complete")
 
     def watch(self, active: Sequence[Run]) -> Sequence[Run]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -13,18 +14,26 @@ from steinhaus.points import Float64, Int32
 
 
 class Held:
-    """The state of a run: its centroids, labels, sums and counts."""
+    """The state of a run: its centroids, labels, sums and counts. `own` is the record of the last three."""
 
     def __init__(self, tiles: int, limbs: int, k: int, d: int) -> None:
         self.k, self.d, self.limbs = k, d, limbs
         self.labels = np.full(tiles * TILE, -1, np.int32)
         self.sites = _sites(k, d)
         self.centroids = self.sites.rows[:k]
-        self.handed_sites = Handed(self.sites)
         self.labelled = False  # whether the labels belong to the centroids
-        own = self.part()
-        self.sums, self.counts = own.sums, own.counts
-        self.handed = Handed(own)
+        self.own = self.part()
+        self.sums, self.counts = self.own.sums, self.own.counts
+
+    @cached_property
+    def handed(self) -> Handed:
+        """The record of labels, sums and counts, for kernels."""
+        return Handed(self.own)
+
+    @cached_property
+    def handed_sites(self) -> Handed:
+        """The record of the centroids, for kernels."""
+        return Handed(self.sites)
 
     def part(self) -> Labels:
         """The record that a thread works with."""

@@ -254,3 +254,11 @@ def to_rows(x: Lanes, first: i64, end: i64, rows: Array[f64], m: i64, out: Array
     for tile in range(first, end):
         for j in range(m):
             distances(x.values + TILE * x.d * tile, rows + j * x.d, x.d, out + (j * wide + TILE * tile))
+
+
+@kernel
+def rows(values: Array[Point], d: i64, chosen: Array[i64], many: i64, to: Array[f64]) -> None:
+    """Read rows. values: (n, d) the points; chosen: (many,) their numbers; to: (many, d)."""
+    for m in range(many):
+        for t in range(d):
+            to[m * d + t] = f64(values[chosen[m] * d + t])

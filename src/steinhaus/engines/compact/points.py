@@ -18,6 +18,7 @@ from steinhaus.engines.compact.held import Held
 from steinhaus.engines.compact.placing import Placed
 from steinhaus.engines.compact.policy import LIMITS, compared, gapped, ordered, step
 from steinhaus.engines.compact.records import BOX, FEW, TILE, Labels
+from steinhaus.engines.compact.restarting import Ending, restarted
 from steinhaus.engines.compact.seeding import plus_plus
 from steinhaus.engines.compact.stepping import Stepper
 from steinhaus.engines.exact.closest import NearestRows, by_distances
@@ -29,6 +30,7 @@ from steinhaus.engines.exact.weighing import Weights
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
 from steinhaus.points import Fit, Float64, Int32, Int64, Nearest, Run, Tally
+from steinhaus.restarts import Starts
 from steinhaus.seeding import Stream
 
 
@@ -86,6 +88,20 @@ class CompactPoints:
         for place in sorted({*range(len(runs))} - {*alone}):
             following[place] = self._together(runs[place], held[place], tolerance, most[place])
         return following
+
+    def restarted(self, k: int, starts: Starts, *, max_iter: int, tolerance: float, single: bool) -> list[Fit] | None:
+        """See `Restarting.restarted`. Runs that keep gaps, or that several threads make faster, are left to `lloyd`."""
+        if gapped(self.n, self.d, k) or self.n * self.d * compared(self.n, self.d, k) > LIMITS.alone:
+            return None
+        self._look(k)
+        found = restarted(self._placed, self.totals, k, starts, Ending(max_iter, tolerance, single))
+        if found is None:
+            return None
+        fits, held = found
+        best = min(fits, key=lambda fit: (fit.inertia, fit.key))
+        self._held[best.key] = held
+        self._labelled(Run(best.key, best.centroids))
+        return fits
 
     def plus_plus(self, k: int, stream: Stream, weights: Int64 | None, trials: int) -> Int64:
         """See `Seeding.plus_plus`."""

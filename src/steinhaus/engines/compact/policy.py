@@ -41,6 +41,8 @@ class Limits(NamedTuple):
     gaps: int = 2**27
     # The most iterations of one call.
     at_once: int = 4096
+    # The most iterations of restarts that are made in one call. The history of each takes 8 bytes an iteration.
+    iterations: int = 1024
 
 
 LIMITS = Limits()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from steinhaus.engines.compact import seeding_kernels, seeding_many_kernels
@@ -49,13 +51,25 @@ class Drawing:
             gains=np.empty(trials, np.int64),
             whole=np.empty(TILE, np.int64),
         )
-        self.handed = Handed(self.draw)
+
+    @cached_property
+    def handed(self) -> Handed:
+        """The record, for kernels."""
+        return Handed(self.draw)
 
     def begin(self, n: int, row: int) -> None:
         """Begin with a row, before any distance is known."""
         draw = self.draw
         draw.closest[:n], draw.far[:], draw.inside[:], draw.most[:] = np.inf, self.far, -1, 0.0
         draw.chosen[0], draw.state[:] = row, (1, 0)
+
+    def weighted(self, points: Placed, weights: Int64 | None) -> Draw:
+        """The record for points with weights, (n,); None: 1 each."""
+        if weights is None:
+            return self.draw
+        times = np.zeros(points.tiles * TILE)
+        times[: points.n] = points.placed(weights)
+        return self.draw._replace(times=times, weighted=1)
 
 
 def plus_plus(points: Placed, k: int, stream: Stream, weights: Int64 | None, trials: int) -> Int64:
@@ -72,9 +86,7 @@ def plus_plus(points: Placed, k: int, stream: Stream, weights: Int64 | None, tri
     draw, handed, count = drawing.draw, drawing.handed, drawing.count
     draw.words[:] = stream.ahead(count)
     if weights is not None:
-        times = np.zeros(points.tiles * TILE)
-        times[:n] = points.placed(weights)
-        draw = draw._replace(times=times, weighted=1)
+        draw = drawing.weighted(points, weights)
         handed = Handed(draw)
     choose = (seeding_many_kernels if points.d >= FEW else seeding_kernels).choose[points.x.dtype]
     while choose(points.lanes, points.x, handed, k, trials, sum_bits(n), count):

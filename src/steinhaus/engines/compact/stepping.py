@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from steinhaus.engines.compact import stepping_kernels
 from steinhaus.engines.compact.choosing_kernels import WORDS
 from steinhaus.engines.compact.following import Following
 from steinhaus.engines.compact.placing import Placed
-from steinhaus.engines.compact.records import GROUP, Kept, Labels, Stepping
+from steinhaus.engines.compact.records import GROUP, Kept, Stepping
 from steinhaus.engines.compact.stepping_kernels import ADDED, CLUSTERS, STOP
 from steinhaus.engines.exact.updating import steps_of
 from steinhaus.jit.handed import Handed
@@ -48,7 +48,7 @@ class Stepper:
             limbs=limbs,
             unit=totals.unit,
             weight=float(n) if totals.weights is None else float(totals.weights.sum()) * totals.unit,
-            run=cast(Labels, held.handed.record),
+            run=held.own,
             near=held.near,
             sites=held.sites,
             steps=steps_of(grid, totals, room, 0),
