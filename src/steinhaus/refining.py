@@ -28,6 +28,7 @@ from typing import cast
 
 import numpy as np
 
+from steinhaus import exchanges
 from steinhaus.breathing import Breathing, Found, Trial
 from steinhaus.centroids import mean_variance
 from steinhaus.costs import Errors, by_utility, errors_of
@@ -137,6 +138,7 @@ def _steps(points: Points, search: Search, stream: Callable[[int], Stream], how:
     """Make steps until the search ends; yield its state after each."""
     tolerance = max(how.tol, _TOL) * mean_variance(points.grid, points.totals)
     most, at_once = min(how.max_iter, _ITERATIONS), offers(type(points), Breathing) and how.project is None
+    exchanging, short = _exchanging(points, search, how), replace(how, tol=max(how.tol, _TOL), max_iter=most)
     known = None  # errors of the best clustering, once they are needed
     while search.added and len(search.best.centroids) > 1:
         best, began = search.best, time.perf_counter()
@@ -149,8 +151,12 @@ def _steps(points: Points, search: Search, stream: Callable[[int], Stream], how:
         if not found.added:
             search = _failed(search)
             continue
-        fit, kept = found.fit, found.fit.inertia < best.inertia
-        step = Step(found.added, fit.inertia, kept, found.iterations, time.perf_counter() - began)
+        fit, iterations = found.fit, found.iterations
+        if exchanging and fit.inertia < best.inertia:
+            fit, further = _exchanged(points, fit, short)
+            iterations += further
+        kept = fit.inertia < best.inertia
+        step = Step(found.added, fit.inertia, kept, iterations, time.perf_counter() - began)
         succeeded = fit.inertia < best.inertia * (1.0 - _LEAST)
         search = replace(search, steps=(*search.steps, step), best=fit if kept else best)
         search = replace(search, failed=0) if succeeded else _failed(search)
@@ -245,7 +251,26 @@ def _ended(points: Points, search: Search, how: Lloyd) -> Fit:
     best = search.best
     if any(step.kept for step in search.steps):
         further = _converged(points, best, best.centroids, how)
-        if further.inertia <= best.inertia:
-            return further
+        best = further if further.inertia <= best.inertia else best
+    gains = bool(search.steps) and _exchanging(points, search, how)
+    while gains:
+        _assigned(points, best)
+        before = best.inertia
+        best, _ = _exchanged(points, best, how)
+        gains = best.inertia < before * (1.0 - _LEAST)
     _assigned(points, best)
     return best
+
+
+def _exchanging(points: Points, search: Search, how: Lloyd) -> bool:
+    """Whether single points are exchanged. Projected centroids are not means, to which alone exchanges apply."""
+    return how.project is None and exchanges.pay(points, len(search.best.centroids))
+
+
+def _exchanged(points: Points, fit: Fit, how: Lloyd) -> tuple[Fit, int]:
+    """Exchange points of a clustering whose labels the engine holds. Return the better clustering, and iterations."""
+    centroids = exchanges.exchanged(points, fit)
+    if centroids is None:
+        return fit, 0
+    found = _converged(points, fit, centroids, how)
+    return (replace(found, history=()) if found.inertia < fit.inertia else fit), found.iterations
