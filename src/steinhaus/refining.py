@@ -138,12 +138,12 @@ def _steps(points: Points, search: Search, stream: Callable[[int], Stream], how:
     """Make steps until the search ends; yield its state after each."""
     tolerance = max(how.tol, _TOL) * mean_variance(points.grid, points.totals)
     most, at_once = min(how.max_iter, _ITERATIONS), offers(type(points), Breathing) and how.project is None
-    exchanging, short = _exchanging(points, search, how), replace(how, tol=max(how.tol, _TOL), max_iter=most)
+    exchanging = _exchanging(points, search, how)
     known = None  # errors of the best clustering, once they are needed
     while search.added and len(search.best.centroids) > 1:
         best, began = search.best, time.perf_counter()
         draws = stream(len(search.steps))
-        trial = Trial(search.added, search.failed * search.added, _AROUND**2, draws, tolerance, most)
+        trial = Trial(search.added, search.failed * search.added, _AROUND**2, draws, tolerance, most, exchanging)
         found = cast(Breathing, points).breathe(best, trial) if at_once else None
         if found is None:
             known = known or errors_of(points, _assigned(points, best))
@@ -151,12 +151,8 @@ def _steps(points: Points, search: Search, stream: Callable[[int], Stream], how:
         if not found.added:
             search = _failed(search)
             continue
-        fit, iterations = found.fit, found.iterations
-        if exchanging and fit.inertia < best.inertia:
-            fit, further = _exchanged(points, fit, short)
-            iterations += further
-        kept = fit.inertia < best.inertia
-        step = Step(found.added, fit.inertia, kept, iterations, time.perf_counter() - began)
+        fit, kept = found.fit, found.fit.inertia < best.inertia
+        step = Step(found.added, fit.inertia, kept, found.iterations, time.perf_counter() - began)
         succeeded = fit.inertia < best.inertia * (1.0 - _LEAST)
         search = replace(search, steps=(*search.steps, step), best=fit if kept else best)
         search = replace(search, failed=0) if succeeded else _failed(search)
@@ -173,7 +169,10 @@ def _tried(points: Points, best: Fit, known: Errors, trial: Trial, how: Lloyd) -
     rows = _drawn(known, clusters, trial.stream)
     grown = _converged(points, best, np.concatenate([best.centroids, points.rows(rows)]), how)
     found = _converged(points, best, grown.centroids[_missed(points, grown, len(rows), trial.around)], how)
-    return Found(replace(found, history=()), len(rows), grown.iterations + found.iterations)
+    iterations = grown.iterations + found.iterations
+    if trial.exchanging and found.inertia < best.inertia and (further := _exchanged(points, found, how)):
+        found, iterations = further, iterations + further.iterations
+    return Found(replace(found, history=()), len(rows), iterations)
 
 
 def _failed(search: Search) -> Search:
@@ -255,9 +254,9 @@ def _ended(points: Points, search: Search, how: Lloyd) -> Fit:
     gains = bool(search.steps) and _exchanging(points, search, how)
     while gains:
         _assigned(points, best)
-        before = best.inertia
-        best, _ = _exchanged(points, best, how)
-        gains = best.inertia < before * (1.0 - _LEAST)
+        further = _exchanged(points, best, how) or best
+        gains = further.inertia < best.inertia * (1.0 - _LEAST)
+        best = further if further.inertia < best.inertia else best
     _assigned(points, best)
     return best
 
@@ -267,10 +266,7 @@ def _exchanging(points: Points, search: Search, how: Lloyd) -> bool:
     return how.project is None and exchanges.pay(points, len(search.best.centroids))
 
 
-def _exchanged(points: Points, fit: Fit, how: Lloyd) -> tuple[Fit, int]:
-    """Exchange points of a clustering whose labels the engine holds. Return the better clustering, and iterations."""
+def _exchanged(points: Points, fit: Fit, how: Lloyd) -> Fit | None:
+    """Exchange points of a clustering whose labels the engine holds, and converge; None: no point moves."""
     centroids = exchanges.exchanged(points, fit)
-    if centroids is None:
-        return fit, 0
-    found = _converged(points, fit, centroids, how)
-    return (replace(found, history=()) if found.inertia < fit.inertia else fit), found.iterations
+    return None if centroids is None else _converged(points, fit, centroids, how)

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from steinhaus.jit.build import inlined, kernel
+from steinhaus.jit.build import inlined, inner, kernel
 from steinhaus.jit.operations import load, splat, store
-from steinhaus.jit.types import Array, f64, i32, i64
+from steinhaus.jit.types import Array, Point, f64, i32, i64
 from steinhaus.points import Float64, Int32
 
 _GROUP = 16  # centroids at once
@@ -68,39 +68,59 @@ def _exchange(
     """Move rows; see `exchange`. across: (d, wide) the centroids; distances: (wide,) work space."""
     moved = 0
     for i in range(m):
-        x, j, w = rows + i * d, i64(labels[i]), weights[i]
-        if counts[j] <= w:
-            continue
-        for group in range(0, wide, _GROUP):
-            _measure(x, across + group, d, wide, distances + group)
-        to, least = j, distances[j] * (counts[j] / (counts[j] - w))
-        for at in range(k):
-            cost = distances[at] * (counts[at] / (counts[at] + w))
-            if at != j and counts[at] > 0.0 and cost < least:
-                to, least = at, cost
-        if to == j:
-            continue
+        j = i64(labels[i])
+        to = move(rows + i * d, d, j, weights[i], across, k, wide, counts, distances)
+        labels[i] = i32(to)
+        if to != j:
+            moved += 1
+    return moved
+
+
+@inner
+def move(
+    x: Array[Point],
+    d: i64,
+    j: i64,
+    w: f64,
+    across: Array[f64],
+    k: i64,
+    wide: i64,
+    counts: Array[f64],
+    distances: Array[f64],
+) -> i64:
+    """Move a row of weight w from cluster j to that which lowers the inertia most; return this one, or j if none does.
+
+    x: (d,); the others as in `_exchange`. Both means and counts are updated.
+    """
+    if counts[j] <= w:
+        return j
+    for group in range(0, wide, _GROUP):
+        _measure(x, across + group, d, wide, distances + group)
+    to, least = j, distances[j] * (counts[j] / (counts[j] - w))
+    for at in range(k):
+        cost = distances[at] * (counts[at] / (counts[at] + w))
+        if at != j and counts[at] > 0.0 and cost < least:
+            to, least = at, cost
+    if to != j:
         _shift(x, across + j, d, wide, -w / (counts[j] - w))
         _shift(x, across + to, d, wide, w / (counts[to] + w))
         counts[j] -= w
         counts[to] += w
-        labels[i] = i32(to)
-        moved += 1
-    return moved
+    return to
 
 
 @inlined
-def _measure(x: Array[f64], across: Array[f64], d: i64, wide: i64, out: Array[f64]) -> None:
+def _measure(x: Array[Point], across: Array[f64], d: i64, wide: i64, out: Array[f64]) -> None:
     """The squared distances of a row to sixteen centroids, features added in order. x: (d,); out: (16,)."""
     total = splat(0.0, f64, _GROUP)
     for t in range(d):
-        e = splat(x[t], f64, _GROUP) - load(across, t * wide, _GROUP)
+        e = splat(f64(x[t]), f64, _GROUP) - load(across, t * wide, _GROUP)
         total = total + e * e
     store(out, 0, total)
 
 
 @inlined
-def _shift(x: Array[f64], centroid: Array[f64], d: i64, wide: i64, share: f64) -> None:
+def _shift(x: Array[Point], centroid: Array[f64], d: i64, wide: i64, share: f64) -> None:
     """Move a centroid towards a row, by a share of the way. x: (d,); centroid: column of (d, wide)."""
     for t in range(d):
-        centroid[t * wide] += share * (x[t] - centroid[t * wide])
+        centroid[t * wide] += share * (f64(x[t]) - centroid[t * wide])
