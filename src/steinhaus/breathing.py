@@ -27,6 +27,8 @@ class Trial:
         A half step ends when the centroids move by a sum of squares of at most this.
     most
         The most iterations of half a step.
+    exchanging
+        Whether points are exchanged if the step lowers the inertia: see `exchanges`.
     """
 
     added: int
@@ -35,6 +37,7 @@ class Trial:
     stream: Any
     tolerance: float
     most: int
+    exchanging: bool
 
 
 @dataclass(frozen=True)

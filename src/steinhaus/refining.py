@@ -28,6 +28,7 @@ from typing import cast
 
 import numpy as np
 
+from steinhaus import exchanges
 from steinhaus.breathing import Breathing, Found, Trial
 from steinhaus.centroids import mean_variance
 from steinhaus.costs import Errors, by_utility, errors_of
@@ -137,11 +138,12 @@ def _steps(points: Points, search: Search, stream: Callable[[int], Stream], how:
     """Make steps until the search ends; yield its state after each."""
     tolerance = max(how.tol, _TOL) * mean_variance(points.grid, points.totals)
     most, at_once = min(how.max_iter, _ITERATIONS), offers(type(points), Breathing) and how.project is None
+    exchanging = _exchanging(points, search, how)
     known = None  # errors of the best clustering, once they are needed
     while search.added and len(search.best.centroids) > 1:
         best, began = search.best, time.perf_counter()
         draws = stream(len(search.steps))
-        trial = Trial(search.added, search.failed * search.added, _AROUND**2, draws, tolerance, most)
+        trial = Trial(search.added, search.failed * search.added, _AROUND**2, draws, tolerance, most, exchanging)
         found = cast(Breathing, points).breathe(best, trial) if at_once else None
         if found is None:
             known = known or errors_of(points, _assigned(points, best))
@@ -167,7 +169,10 @@ def _tried(points: Points, best: Fit, known: Errors, trial: Trial, how: Lloyd) -
     rows = _drawn(known, clusters, trial.stream)
     grown = _converged(points, best, np.concatenate([best.centroids, points.rows(rows)]), how)
     found = _converged(points, best, grown.centroids[_missed(points, grown, len(rows), trial.around)], how)
-    return Found(replace(found, history=()), len(rows), grown.iterations + found.iterations)
+    iterations = grown.iterations + found.iterations
+    if trial.exchanging and found.inertia < best.inertia and (further := _exchanged(points, found, how)):
+        found, iterations = further, iterations + further.iterations
+    return Found(replace(found, history=()), len(rows), iterations)
 
 
 def _failed(search: Search) -> Search:
@@ -245,7 +250,23 @@ def _ended(points: Points, search: Search, how: Lloyd) -> Fit:
     best = search.best
     if any(step.kept for step in search.steps):
         further = _converged(points, best, best.centroids, how)
-        if further.inertia <= best.inertia:
-            return further
+        best = further if further.inertia <= best.inertia else best
+    gains = bool(search.steps) and _exchanging(points, search, how)
+    while gains:
+        _assigned(points, best)
+        further = _exchanged(points, best, how) or best
+        gains = further.inertia < best.inertia * (1.0 - _LEAST)
+        best = further if further.inertia < best.inertia else best
     _assigned(points, best)
     return best
+
+
+def _exchanging(points: Points, search: Search, how: Lloyd) -> bool:
+    """Whether single points are exchanged. Projected centroids are not means, to which alone exchanges apply."""
+    return how.project is None and exchanges.pay(points, len(search.best.centroids))
+
+
+def _exchanged(points: Points, fit: Fit, how: Lloyd) -> Fit | None:
+    """Exchange points of a clustering whose labels the engine holds, and converge; None: no point moves."""
+    centroids = exchanges.exchanged(points, fit)
+    return None if centroids is None else _converged(points, fit, centroids, how)

@@ -292,6 +292,15 @@ def two_nearest(points: Points, run: Run) -> tuple[Float64, Float64]:
     return nearest.two_nearest(points, run)
 
 
+def exchange(
+    rows: Float64, labels: Int32, weights: Float64, centroids: Float64, counts: Float64
+) -> tuple[Float64, int]:
+    """Move rows, (m, d), to other clusters, one after the other; see `exact.exchanging`."""
+    from steinhaus.engines.exact import exchanging
+
+    return exchanging.exchange(rows, labels, weights, centroids, counts)
+
+
 def batches(x: NDArray[Any], *, threads: int | None = None) -> Batches:
     """Points x, (n, d) C-contiguous, for mini-batches: each call labels and adds up some of them."""
     from steinhaus.engines.dense.batches import Batches

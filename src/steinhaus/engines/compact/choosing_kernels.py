@@ -53,6 +53,26 @@ def sum_utilities(x: Lanes, work: Stepping, k: i64) -> None:
 
 
 @apart
+def find_movable(x: Lanes, work: Stepping, k: i64) -> None:
+    """Find the points that may be exchanged; see `exchanges.exchanged`. All seconds are the second nearest.
+
+    `missed` holds their counts, and 0 for all other points. `utilities` holds the counts of clusters.
+    """
+    counts, least = work.utilities, np.inf
+    for j in range(k):
+        counts[j] = f64(work.run.counts[j])
+        if counts[j] > 0.0:
+            least = min(least, counts[j])
+    for place in range(x.n):
+        row, owner, w = row_at(x, place), work.run.labels[place], _times(x, place)
+        count = counts[i64(owner)]
+        left = count - w
+        lost = work.near.firsts[place] * count / left if left > 0.0 and w > 0.0 else 0.0
+        work.owners[row] = owner
+        work.missed[row] = w if lost > work.near.seconds[place] * (least / (least + w)) else 0.0
+
+
+@apart
 def find_worst(work: Stepping, k: i64, added: i64, tried: i64) -> i64:
     """Choose the clusters that get another centroid; return their number. See `refining._worst`.
 

@@ -106,6 +106,7 @@ class Stepper:
             trial.around,
             trial.tolerance,
             trial.most,
+            fit.inertia if trial.exchanging else -np.inf,
         )
         self._known, held.labelled = True, True
         added, clusters, stop = (int(work.told[place]) for place in (ADDED, CLUSTERS, STOP))

@@ -13,6 +13,7 @@ from steinhaus import arithmetic
 from steinhaus.engines.compact.choosing_kernels import (
     choose_stays,
     draw_rows,
+    find_movable,
     find_worst,
     sum_errors,
     sum_utilities,
@@ -26,6 +27,7 @@ from steinhaus.engines.compact.following_kernels import (
 )
 from steinhaus.engines.compact.kernels import put
 from steinhaus.engines.compact.records import GROUP, TILE, Lanes, Stepping
+from steinhaus.engines.exact.exchanging import move
 from steinhaus.jit.build import apart, inlined, kernel
 from steinhaus.jit.operations import load, store
 from steinhaus.jit.types import Array, Point, boolean, f64, i64
@@ -46,11 +48,12 @@ def step(
     around: f64,
     tolerance: f64,
     most: i64,
+    below: f64,
 ) -> i64:
     """Make a step; return its iterations, 0 if no cluster has an error, or `IMPOSSIBLE`.
 
-    values: (n, d) the points as rows. known: 1: the clustering to begin from is kept; 0: the run is in that state. The
-    other parameters are those of `breathing.Trial`.
+    values: (n, d) the points as rows. known: 1: the clustering to begin from is kept; 0: the run is in that state.
+    below: points are exchanged if the inertia is less. The other parameters are those of `breathing.Trial`.
     """
     k, d, tiles = work.k, x.d, (x.n + TILE - 1) // TILE
     work.told[CLUSTERS] = k
@@ -79,7 +82,15 @@ def step(
     if found < 0:
         return IMPOSSIBLE
     work.cost[0] = _inertia(work, k, d)
-    return grown + found
+    further = 0
+    if work.cost[0] < below:
+        complete_tiles(x, work.run, work.near, 0, tiles, work.sites, k)
+        if _exchange(x, values, work, k):
+            further = _converge(x, work, k, tolerance, most)
+            if further < 0:
+                return IMPOSSIBLE
+            work.cost[0] = _inertia(work, k, d)
+    return grown + found + further
 
 
 @apart
@@ -179,6 +190,33 @@ def _shrink(work: Stepping, k: i64, n: i64, d: i64) -> None:
             work.places[i * d + t] = work.sites.rows[j * d + t]
     put(work.places, stays, d, work.sites)
     renumber_points(run, work.near, work.renamed, n)
+
+
+# Exchanges
+
+
+@apart
+def _exchange(x: Lanes, values: Array[Point], work: Stepping, k: i64) -> boolean:
+    """Move the centroids as `exchanges.exchanged` does; return whether any point moves. values: (n, d)."""
+    near, sites, wide, moved = work.near, work.sites, (k + GROUP - 1) // GROUP * GROUP, 0
+    find_movable(x, work, k)
+    for row in range(x.n):
+        w = work.missed[row]
+        if w > 0.0:
+            j = i64(work.owners[row])
+            to = move(values + row * x.d, x.d, j, w, sites.across, k, wide, work.utilities, work.distances)
+            if to != j:
+                near.moves[j + 1], near.moves[to + 1] = 1, 1
+    for j in range(k):
+        if near.moves[j + 1] != 0:
+            near.moved[moved] = j
+            moved += 1
+            for t in range(x.d):
+                sites.rows[j * x.d + t] = sites.across[t * wide + j]
+    near.many[0] = moved
+    if moved:
+        measure_moved(near, sites, x.d)
+    return moved != 0
 
 
 # Lloyd's algorithm
