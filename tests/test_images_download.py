@@ -216,7 +216,7 @@ def test_full_disk(tmp_path, monkeypatch, when):
         mirrors(good=GOOD) as (addresses, asked),
         pytest.raises(DownloadError, match="No space left on device"),
     ):
-        get(tmp_path, addresses)
+        get(tmp_path, addresses, patience=Patience(connect=2, read=10, whole=20))
     assert asked == ["good"]
     assert os.listdir(tmp_path) == []
 
