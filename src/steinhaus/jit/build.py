@@ -41,7 +41,9 @@ _CTYPES = {
     "float32": ctypes.c_float, "float64": ctypes.c_double,
 }  # fmt: skip
 _kernels: dict[str, list[Kernel]] = {}  # module -> its kernels
-_loaded: dict[str, Future[_Machine]] = {}  # module and types -> its code, or the thread's promise that compiles it
+_loaded: dict[str, Future[_Machine]] = {}  # module and types -> its code, or the promise of it
+_translated: dict[str, tuple[str, set[str]]] = {}  # module and types -> what `assembly` gave ahead of time
+_translating = threading.Lock()
 
 
 class Bound:
@@ -220,15 +222,18 @@ def _load(module: str, bindings: dict[str, Scalar], key: str) -> _Machine:
 def compile_ahead(*kernels: Kernel) -> None:
     """Compile the modules of these kernels, in this order, on a thread of their own. They must read no points.
 
-    Nothing is done for code that is stored. A process that ends waits for the module at hand alone.
+    Nothing is done for code that is stored. A process that ends waits for the module at hand alone. All are translated
+    here, because `ast.parse` fails at times if two threads call it at once (python/cpython#106905).
     """
-    folder, modules = _folder(), []
-    for module in dict.fromkeys(each.__module__ for each in kernels):
+    folder, modules, ahead = _folder(), [each.__module__ for each in kernels], []
+    for module in modules:
         key = _key(module, {})
-        if key not in _loaded and not (folder and (folder / _digest(module, key)).exists()):
-            modules.append(module)
-    if modules:
-        threading.Thread(target=_compile_all, args=(modules,), name="steinhaus compiler").start()
+        if module not in ahead and key not in _loaded and not (folder and (folder / _digest(module, key)).exists()):
+            ahead.append(module)
+            _translated[key] = assembly(module, {})
+            modules += sorted(_translated[key][1])
+    if ahead:
+        threading.Thread(target=_compile_all, args=(ahead,), name="steinhaus compiler").start()
 
 
 def _compile_all(modules: list[str]) -> None:
@@ -241,15 +246,16 @@ def _compile_all(modules: list[str]) -> None:
 
 def assembly(module: str, bindings: dict[str, Scalar]) -> tuple[str, set[str]]:
     """The kernels of a module in LLVM's language, and the modules whose shared kernels they call."""
-    unit = Unit(bindings, module)
-    for each in _kernels[module]:
-        unit.name(each, exported=True)
-    return unit.finish(), unit.needs
+    with _translating:
+        unit = Unit(bindings, module)
+        for each in _kernels[module]:
+            unit.name(each, exported=True)
+        return unit.finish(), unit.needs
 
 
 def compiled(module: str, bindings: dict[str, Scalar]) -> bytes:
     """The machine code of a module's kernels, after a line with the names of the modules that they call."""
-    text, needs = assembly(module, bindings)
+    text, needs = _translated.pop(_key(module, bindings), None) or assembly(module, bindings)
     return " ".join(sorted(needs)).encode() + b"\n" + machine_code(text)
 
 

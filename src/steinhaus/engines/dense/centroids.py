@@ -49,10 +49,10 @@ def _prepare(
     """
     squares, bases, moved = local(f64, size), local(f64, size), local(f64, size)
     steps, turned = local(f64, size), local(f64, size)
-    for i in unroll(size):
+    for i in range(size):
         squares[i], bases[i], moved[i], steps[i], turned[i] = _place(view, frame, first + i, fresh, rows + i * frame.d)
     _along(size, rows, frame.directions, frame.d, frame.p, along)
-    for i in unroll(size):
+    for i in range(size):
         row, j = rows + i * frame.d, first + i
         _bound(view, frame, j, fresh, squares[i], bases[i], moved[i], row, along + i * frame.p)
         _advance_gaps(view, frame, j, column + i, np.sqrt(squares[i]), steps[i], turned[i], row)

@@ -103,11 +103,11 @@ def _dot_tile(
             factor = splat(starts[s][q], f32, 16)
             sums[2 * s] = fma(a, factor, sums[2 * s])
             sums[2 * s + 1] = fma(b, factor, sums[2 * s + 1])
+    if not fresh:
+        for s in unroll(2 * size):
+            sums[s] = load(out, 16 * s, 16) + sums[s]
     for s in unroll(2 * size):
-        before = splat(0.0, f32, 16)
-        if not fresh:
-            before = load(out, 16 * s, 16)
-        store(out, 16 * s, before + sums[s])
+        store(out, 16 * s, sums[s])
 
 
 @shared_kernel
@@ -168,13 +168,17 @@ def _byte_tile(
             factor = splat(word(starts[s], 4 * q), i32, 16)
             sums[2 * s] = add_byte_products(sums[2 * s], a, factor)
             sums[2 * s + 1] = add_byte_products(sums[2 * s + 1], b, factor)
+    before = local(vector(f32, 16), 2 * size)
+    for s in unroll(2 * size):
+        before[s] = splat(0.0, f32, 16)
+    if not fresh:
+        for s in unroll(2 * size):
+            before[s] = load(out, 16 * s, 16)
     for s in unroll(size):
+        scale = splat(factors.scales[chosen[s]], f32, 16)
         for g in unroll(2):
             whole = fma(convert(sums[4 * s + g], f32), 128.0, convert(sums[4 * s + 2 + g], f32))
-            before = splat(0.0, f32, 16)
-            if not fresh:
-                before = load(out, TILE * s + 16 * g, 16)
-            store(out, TILE * s + 16 * g, fma(whole, splat(factors.scales[chosen[s]], f32, 16), before))
+            store(out, TILE * s + 16 * g, fma(whole, scale, before[2 * s + g]))
 
 
 @loose

@@ -172,23 +172,24 @@ def grid_totals(
     A call takes at most 2^13 points, so that no limb overflows. sums: (2, d), high and low limbs. squares: (3, d), the
     sums of a^2, 2ab and b^2 of q = a 2^24 + b. lengths: (n,).
     """
-    d = x.d
-    whole = d - d % 8
-    for start in range(first, end, _GRID_ROWS):
-        stop = min(start + _GRID_ROWS, end)
-        for i in range(start, stop):
-            lengths[i] = _length(x, i * d, whole) * scale * scale
-        for t in range(0, whole, 8):
-            _add_columns(x, start, stop, t, sums, squares)
-    for i in range(first, end):
-        for t in range(whole, d):
-            q = integer(x, i * d + t, t)
-            sums[t] += q >> 32
-            sums[d + t] += q & 0xFFFFFFFF
-            a, b = q >> 24, q & 0xFFFFFF
-            squares[t] += a * a
-            squares[d + t] += 2 * a * b
-            squares[2 * d + t] += b * b
+    if not small_integer(Point):
+        d = x.d
+        whole = d - d % 8
+        for start in range(first, end, _GRID_ROWS):
+            stop = min(start + _GRID_ROWS, end)
+            for i in range(start, stop):
+                lengths[i] = _length(x, i * d, whole) * scale * scale
+            for t in range(0, whole, 8):
+                _add_columns(x, start, stop, t, sums, squares)
+        for i in range(first, end):
+            for t in range(whole, d):
+                q = integer(x, i * d + t, t)
+                sums[t] += q >> 32
+                sums[d + t] += q & 0xFFFFFFFF
+                a, b = q >> 24, q & 0xFFFFFF
+                squares[t] += a * a
+                squares[d + t] += 2 * a * b
+                squares[2 * d + t] += b * b
 
 
 @inner
