@@ -190,5 +190,7 @@ assert threads["steinhaus.engines.exact.updating"] == ["steinhaus compiler"], th
 def test_each_module_is_compiled_once_by_whichever_thread_is_first(tmp_path):
     assert run(AHEAD, tmp_path) == ""
     assert len(kept(tmp_path)) == 2
-    stored = AHEAD.split("for _")[0] + "build.compile_ahead((update, ()))\nassert threading.active_count() == 1"
+    stored = (
+        AHEAD.split("for _", maxsplit=1)[0] + "build.compile_ahead((update, ()))\nassert threading.active_count() == 1"
+    )
     assert run(stored, tmp_path) == ""
