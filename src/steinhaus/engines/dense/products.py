@@ -203,12 +203,24 @@ def halve(row: Array[f64], j: i64, d: i64, factors: Factors) -> f64:
 
 
 @inner
-def halved_sum(factors: Factors, j: i64, d: i64) -> f64:
-    """The sum of row j, as `halve` rounded it."""
-    width, whole = (d + 63) // 64 * 64, 0
+def halved_sums(factors: Factors, j: i64, d: i64) -> tuple[f64, f64]:
+    """The sum of row j, as `halve` rounded it, and that of its high bytes."""
+    width, high, low = (d + 63) // 64 * 64, 0, 0
     for t in range(2 * j * width, 2 * j * width + d):
-        whole += 128 * i64(factors.limbs[t]) + i64(factors.limbs[t + width])
-    return f64(factors.scales[j]) * f64(whole)
+        high += i64(factors.limbs[t])
+        low += i64(factors.limbs[t + width])
+    scale = f64(factors.scales[j])
+    return scale * f64(128 * high + low), scale * f64(128 * high)
+
+
+@loose
+def halved_rest(row: Array[f64], j: i64, d: i64, factors: Factors) -> f64:
+    """How far the high bytes of row j, as `halve` rounded it, are from the row, (d,)."""
+    rest, at, scale = 0.0, 2 * j * ((d + 63) // 64 * 64), 128.0 * f64(factors.scales[j])
+    for t in range(d):
+        off = row[t] - scale * f64(factors.limbs[at + t])
+        rest += off * off
+    return math.sqrt(rest)
 
 
 @kernel
