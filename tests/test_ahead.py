@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from comparing import Plain, outcomes
 from problems import ALL_DTYPES, ROOMY, problems
 from steinhaus.engines import choose
+from steinhaus.engines.dense.points import MemoryPoints
+from steinhaus.engines.workers import Workers
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Advancing, Run
 
@@ -39,6 +41,23 @@ def test_what_was_labelled_while_going_ahead_is_not_labelled_again(rng, monkeypa
     assert fit.iterations > 3
     assert len(passes) == fit.iterations
     points.close()
+
+
+@pytest.mark.parametrize("present", [[0], [2, 0], [1, 1, 2]])
+def test_iterations_are_made_by_the_threads_that_come(present, rng):
+    """Of three threads some come late, when all is done, or never: no thread waits for them."""
+
+    class Few(Workers):
+        def each(self, work, end, step):
+            if (end, step) != (self.count, 1):
+                return super().each(work, end, step)
+            for worker in present:
+                work(worker, worker, end)
+
+    x = rng.integers(0, 256, (2000, 70)).astype(np.uint8)
+    starts = [x[:9].astype(np.float64), x[20:25].astype(np.float64)]
+    few = MemoryPoints(x, screen="drift", workers=Few(3))
+    assert outcomes(few, starts, max_iter=12) == outcomes(Plain(screened(x, "none")), starts, max_iter=12)
 
 
 def test_other_centroids_are_labelled_after_going_ahead(rng):

@@ -67,7 +67,13 @@ def engine(data, x, screen, threads):
     if not hasattr(points, "work"):
         work = None
     else:
-        points._count = lambda passed: work.append(passed[ROWS].copy())
+        count = points._count
+
+        def counted(passed):
+            count(passed)
+            work.append(passed[ROWS].copy())
+
+        points._count = counted
     try:
         yield points, work
     finally:

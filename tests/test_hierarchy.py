@@ -134,8 +134,10 @@ def test_points_without_weight_are_left_out(rng):
 
 
 def test_many_points_are_sampled(rng, monkeypatch):
-    monkeypatch.setattr("steinhaus.hierarchy._PER_CLUSTER", 20)
-    monkeypatch.setattr("steinhaus.hierarchy._CHOSEN_FROM", 10)
+    monkeypatch.setattr("steinhaus.hierarchy._VALUES", 40)  # of 2 features
+    monkeypatch.setattr("steinhaus.hierarchy._PER_CLUSTER", (5, 100))
+    monkeypatch.setattr("steinhaus.hierarchy._AT_LEAST", 0)
+    monkeypatch.setattr("steinhaus.hierarchy._COARSE_FROM", 10)
     x, chosen, iterated = rng.normal(size=(5000, 2)), [], []
     choose, iterate = PointsInParts.choose, PointsInParts.iterate
 

@@ -164,3 +164,33 @@ def test_another_user_who_can_write_nowhere_can_fit():
     told = run(FIT, None, before=another_user())
     assert told.count("RuntimeWarning") == 1
     assert "STEINHAUS_CACHE" in told
+
+
+AHEAD = """
+import threading
+import numpy as np
+from steinhaus import arithmetic
+from steinhaus.engines.exact.updating import update
+from steinhaus.jit import build
+threads, compiled = {}, build.compiled
+def noted(module, bindings):
+    threads.setdefault(module, []).append(threading.current_thread().name)
+    return compiled(module, bindings)
+build.compiled = noted
+for _ in range(2):
+    build.compile_ahead((update, ()))
+assert arithmetic.shift(np.zeros((2, 2)), np.ones((2, 2))) == 4.0
+update[()]
+assert sorted(threads) == ["steinhaus.arithmetic", "steinhaus.engines.exact.updating"], threads
+assert all(len(names) == 1 for names in threads.values()), threads
+assert threads["steinhaus.engines.exact.updating"] == ["steinhaus compiler"], threads
+"""
+
+
+def test_each_module_is_compiled_once_by_whichever_thread_is_first(tmp_path):
+    assert run(AHEAD, tmp_path) == ""
+    assert len(kept(tmp_path)) == 2
+    stored = (
+        AHEAD.split("for _", maxsplit=1)[0] + "build.compile_ahead((update, ()))\nassert threading.active_count() == 1"
+    )
+    assert run(stored, tmp_path) == ""

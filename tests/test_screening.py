@@ -13,6 +13,7 @@ import screening_kernels as kernels
 from steinhaus.engines import choose
 from steinhaus.engines.bounds.rounding import gamma
 from steinhaus.engines.bounds.scores import UNKNOWN
+from steinhaus.engines.dense.direction_kernels import Places, halfway, split
 from steinhaus.engines.dense.directions import Reading, leading_directions
 from steinhaus.engines.dense.points import MemoryPoints
 from steinhaus.jit.handed import Handed
@@ -194,6 +195,17 @@ def test_directions_without_features_leave_the_bounds_of_bytes_as_sharp(rng):
 @pytest.mark.parametrize(("q", "expected"), [(1, 2.0**-24), (2**24, np.inf)])
 def test_gamma(q, expected):
     assert gamma(q) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("values", [1, 2, 5, 1000])
+@pytest.mark.parametrize("n", [33, 64, 500])
+def test_a_split_puts_the_lower_points_of_an_axis_first(n, values, rng):
+    """With ties, too: one value alone, or few."""
+    rows = rng.integers(0, values, (n, 16)).astype(np.float32)
+    order, middle = rng.permutation(n), halfway(0, n)
+    split(Handed(Places(rows, np.ascontiguousarray(rows.T), 16, n, order, np.empty(n, np.float32))), 0, middle, n)
+    assert sorted(order) == list(range(n))
+    assert (rows[order[:middle]].max(axis=0) <= rows[order[middle:]].min(axis=0)).any()
 
 
 def test_leading_directions_find_the_plane_that_points_lie_in(rng):

@@ -1,8 +1,8 @@
 """Starts in two levels, for K in the thousands: a few coarse clusters, each split into some of the K clusters.
 
-About sqrt(K) coarse clusters are found on a sample. Each is a part that is then clustered by itself. So a step on
-either level compares a point with about sqrt(K) centroids instead of K. The result is a start like any other, from
-which Lloyd's algorithm runs on all points.
+About sqrt(K) coarse clusters are found on a sample, or twice as many if K is large, because parts of unequal size take
+longer. Each is a part that is then clustered by itself. So a step on either level compares a point with about sqrt(K)
+centroids instead of K. The result is a start like any other, from which Lloyd's algorithm runs on all points.
 
 Each part chooses more rows by k-means++ than its share in proportion to its points. Each row lowers the potential of
 its part by its gain. The K rows with the largest gains are kept. So a part that holds many small groups, or is wider
@@ -21,9 +21,13 @@ from numpy.typing import NDArray
 from steinhaus.points import Float32, Float64, Int64, Points, Run
 from steinhaus.seeding import Stream
 
-_PER_CLUSTER = 128  # sampled rows for each cluster
-_CHOSEN_FROM = 64  # and so many of them take part when rows are chosen
-_MORE, _AND = 1.5, 3  # a part first chooses 1.5 q + 3 rows if q is its share in proportion to its points
+_VALUES = 2**15  # sampled values for each cluster; they are of
+_PER_CLUSTER = 32, 128  # so many rows at least and at most: the wider rows are, the fewer are sampled
+_AT_LEAST = 2**15  # rows are sampled in any case, because few take little time
+_HALF = 2  # one of so many rows takes part when rows are chosen
+_COARSE_FROM = 64  # sampled rows for each coarse cluster
+_MORE, _AND = 2, 3  # a part first chooses 2 q + 3 rows if q is its share in proportion to its points
+_MANY = 1000  # clusters; from twice as many on, there are 2 sqrt(K) coarse clusters
 _ITERATIONS = 4  # iterations of Lloyd's algorithm on each level
 
 
@@ -84,18 +88,19 @@ def hierarchical(points: Points, k: int, stream: Stream, parts: Parts, *, weight
         (n,) the count of each point; None: 1 each. Points of weight 0 are left out if there are k others.
     """
     rows = np.arange(points.n) if weights is None else _weighty(weights, k)
-    first = _drawn(rows, _CHOSEN_FROM * _coarse(k), stream)
+    first = _drawn(rows, _COARSE_FROM * _coarse(k), stream)
     centre = points.rows(first[len(first) // 2 :][:1])
     (found,) = parts.choose([first], centre, [min(_coarse(k), len(first))], stream.raw)
     coarse = parts.iterate([first], centre, [found.rows], _ITERATIONS)
-    rows = _drawn(rows, _PER_CLUSTER * k, stream)
+    rows = _drawn(rows, max(_AT_LEAST, k * int(np.clip(_VALUES // points.d, *_PER_CLUSTER))), stream)
     labels = _labels(points, coarse)[rows]
     ends = np.cumsum(np.bincount(labels, minlength=len(coarse)))
     members = np.split(rows[np.argsort(labels, kind="stable")], ends[:-1])
-    some = [np.ascontiguousarray(part[:: max(1, len(rows) // (_CHOSEN_FROM * k))]) for part in members]
+    every = _HALF if len(rows) >= _HALF * k else 1
+    some = [np.ascontiguousarray(part[::every]) for part in members]
     sizes = np.array([len(part) for part in some])
     heavy = sizes if weights is None else np.array([int(weights[part].sum()) for part in some])
-    seeds, kept = _shared_out(parts, some, coarse, (_MORE * shares(sizes, heavy, k)).astype(np.int64) + _AND, k, stream)
+    seeds, kept = _shared_out(parts, some, coarse, _MORE * shares(sizes, heavy, k) + _AND, k, stream)
     begun = [each.rows[:many] for each, many in zip(seeds, kept, strict=True)]
     return parts.iterate(members, coarse, begun, _ITERATIONS)
 
@@ -159,7 +164,7 @@ def shares(sizes: Int64, weights: Int64, k: int) -> Int64:
 
 def _coarse(k: int) -> int:
     """The number of coarse clusters for k clusters."""
-    return max(1, round(math.sqrt(k)))
+    return round(math.sqrt(k) * min(max(1.0, k / _MANY), 2.0))
 
 
 def _labels(points: Points, centroids: Float64) -> NDArray[np.uint16]:

@@ -5,6 +5,6 @@
 - `declared`: a function's source and types
 - `translate`, `expressions`: from Python to LLVM's language, statements and expressions; `writing` writes it
 - `operations`: functions for kernels besides Python's own
-- `build`: compile, store and call machine code; `target` is the processor
+- `build`: compile, store and call machine code, which `emitting` makes; `target` is the processor
 - `handed`: records of arrays, passed by one address
 """

@@ -41,7 +41,9 @@ _CTYPES = {
     "float32": ctypes.c_float, "float64": ctypes.c_double,
 }  # fmt: skip
 _kernels: dict[str, list[Kernel]] = {}  # module -> its kernels
-_loaded: dict[str, Future[_Machine]] = {}  # module and types -> its code, or the thread's promise that compiles it
+_loaded: dict[str, Future[_Machine]] = {}  # module and types -> its code, or the promise of it
+_translated: dict[str, tuple[str, set[str]]] = {}  # module and types -> what `assembly` gave ahead of time
+_translating = threading.Lock()
 
 
 class Bound:
@@ -112,16 +114,22 @@ class Kernel(Declared):
     def __getitem__(self, types: Any) -> Bound:
         """The kernel for a type of points, or for a pair of types: of points and of column numbers."""
         if types not in self._bound:
-            names = types if isinstance(types, tuple) else (types,)
-            bindings = {name: scalar_of(of) for name, of in zip(("Point", "Column"), names, strict=False)}
-            if "Point" in bindings:
-                bindings["Origin"] = f32 if bindings["Point"] == f32 else f64
+            bindings = _bindings(types)
             self._bound[types] = Bound(self, _machine(self.__module__, bindings).address(self.label), bindings)
         return self._bound[types]
 
     def __call__(self, *arguments: Any) -> Any:
         """Run the kernel, if it reads no points."""
         return self[()](*arguments)
+
+
+def _bindings(types: Any) -> dict[str, Scalar]:
+    """The types of `Kernel.__getitem__`, by the variables of the kernel language."""
+    names = types if isinstance(types, tuple) else (types,)
+    bindings = {name: scalar_of(of) for name, of in zip(("Point", "Column"), names, strict=False)}
+    if "Point" in bindings:
+        bindings["Origin"] = f32 if bindings["Point"] == f32 else f64
+    return bindings
 
 
 def kernel(function: Callable[..., Any]) -> Kernel:
@@ -217,39 +225,47 @@ def _load(module: str, bindings: dict[str, Scalar], key: str) -> _Machine:
     return _Machine(module, code)
 
 
-def compile_ahead(*kernels: Kernel) -> None:
-    """Compile the modules of these kernels, in this order, on a thread of their own. They must read no points.
+@cache  # once in a process
+def compile_ahead(*wanted: tuple[Kernel, Any]) -> None:
+    """Compile the modules of kernels for types (see `Kernel`), in this order, on a thread of their own.
 
-    Nothing is done for code that is stored. A process that ends waits for the module at hand alone.
+    Nothing is done for code that is stored. A process that ends waits for the module at hand alone. All are translated
+    here, because `ast.parse` fails at times if two threads call it at once (python/cpython#106905).
     """
-    folder, modules = _folder(), []
-    for module in dict.fromkeys(each.__module__ for each in kernels):
-        key = _key(module, {})
-        if key not in _loaded and not (folder and (folder / _digest(module, key)).exists()):
-            modules.append(module)
-    if modules:
-        threading.Thread(target=_compile_all, args=(modules,), name="steinhaus compiler").start()
+    folder = _folder()
+    ahead: dict[str, tuple[str, dict[str, Scalar]]] = {}
+    modules = [(kernel.__module__, _bindings(types)) for kernel, types in wanted]
+    for module, bindings in modules:
+        key = _key(module, bindings)
+        if key not in ahead | _loaded and not (folder and (folder / _digest(module, key)).exists()):
+            ahead[key] = module, bindings
+            _translated[key] = found = assembly(module, bindings)
+            modules += [(other, {}) for other in sorted(found[1])]
+    if ahead:
+        threading.Thread(target=_compile_all, args=(list(ahead.values()),), name="steinhaus compiler").start()
 
 
-def _compile_all(modules: list[str]) -> None:
-    for module in modules:
+def _compile_all(modules: list[tuple[str, dict[str, Scalar]]]) -> None:
+    for module, bindings in modules:
         if not threading.main_thread().is_alive():
             return
         with suppress(Exception):  # whoever needs the kernels gets the error
-            _machine(module, {})
+            _machine(module, bindings)
 
 
 def assembly(module: str, bindings: dict[str, Scalar]) -> tuple[str, set[str]]:
     """The kernels of a module in LLVM's language, and the modules whose shared kernels they call."""
-    unit = Unit(bindings, module)
-    for each in _kernels[module]:
-        unit.name(each, exported=True)
-    return unit.finish(), unit.needs
+    with _translating:
+        unit = Unit(bindings, module)
+        for each in _kernels[module]:
+            unit.name(each, exported=True)
+        return unit.finish(), unit.needs
 
 
 def compiled(module: str, bindings: dict[str, Scalar]) -> bytes:
     """The machine code of a module's kernels, after a line with the names of the modules that they call."""
-    text, needs = assembly(module, bindings)
+    key = _key(module, bindings)
+    text, needs = _translated.pop(key) if key in _translated else assembly(module, bindings)
     return " ".join(sorted(needs)).encode() + b"\n" + machine_code(text)
 
 

@@ -20,6 +20,14 @@ The fourth term covers |rho| |e|. The fifth, with the first three, covers the ro
 rho is computed in float32, as z - m - w (q - 128). It is off by at most 8 u (|z| + |m|) + 3 u |rho|, and the sum of its
 squares by gamma_(d / 16 + 6). For the latter, `Quantiser.factor` is enlarged by two `SLACK`. For the former, `BLUR`
 (|z| + |m|) is added.
+
+**One byte.** If products serve no other purpose than one screen, only the high byte of a centroid's feature is used.
+Then r is about as long as rho, and |rho| |r| / rate above would be too much. So the parts of the error stay apart:
+
+    (|z| + |m|) (|r| + g |e~|) + |rho| (1 + g) |e~| + 128 w sqrt(d) g |e~|,    |e~| <= |e| + |r|,
+
+with g for the rounding. `halved_bound` computes the factors. Only one conversion and one product are rounded, fewer
+than `byted` counts.
 """
 
 from __future__ import annotations
@@ -30,8 +38,9 @@ from typing import NamedTuple
 import numpy as np
 
 from steinhaus.engines.bounds.rounding import OPS, SLACK, UNIT32, Float64, byted, gamma, upward
-from steinhaus.engines.bounds.scores import Frame
-from steinhaus.jit.annotations import f32, f64
+from steinhaus.engines.bounds.scores import Frame, Rates, plain_floor
+from steinhaus.jit.annotations import f32, f64, i64
+from steinhaus.jit.build import inlined
 
 BLUR = 16.0 * UNIT32
 SAMPLE = 1024  # points from which the step is found
@@ -47,10 +56,12 @@ class Quantiser(NamedTuple):
     share: f32
     tail: f32
     rate: f64
+    wider: f32  # |rho| <= wider |rho computed| + blur (|z| + |m|)
+    blur: f32
 
 
 _NOUGHT = np.float32(0)
-NOT_ROUNDED = Quantiser(_NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, 0.0)
+NOT_ROUNDED = Quantiser(_NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, _NOUGHT, 0.0, _NOUGHT, _NOUGHT)
 
 
 def quantiser_of(frame: Frame, sample: Float64) -> Quantiser:
@@ -68,5 +79,18 @@ def quantiser_of(frame: Frame, sample: Float64) -> Quantiser:
     rate = least + float(step) * math.sqrt(d / 12.0) / size / 32.0
     factor = (1.0 + 1.0 / rate) * SLACK * SLACK
     tail = 128.0 * float(step) * math.sqrt(d) * least / rate
-    factor_, share, tail_ = upward(np.array([factor, 1.0 + BLUR * factor, tail]))
-    return Quantiser(step, np.float32(1.0 / step), factor_, share, tail_, rate)
+    factor_, share, tail_, wider, blur = upward(np.array([factor, 1.0 + BLUR * factor, tail, SLACK**3, BLUR * SLACK]))
+    return Quantiser(step, np.float32(1.0 / step), factor_, share, tail_, rate, wider, blur)
+
+
+@inlined
+def halved_bound(norm: f64, rest: f64, half: f64, step: f64, d: i64, rates: Rates) -> tuple[f64, f64, f64]:
+    """The slope, lag and floor of a score from one byte a feature: factors of |z| + |m| and of |rho|, and the rest.
+
+    norm: |e_j|, enlarged by `SLACK`; rest: |e~_j - e_j|, as computed in float64; half: h_j, and what was taken off;
+    step: of the quantiser.
+    """
+    size = norm + rest * SLACK
+    slope = rest + rates.bytes * size + rates.exact * norm
+    floor = 128.0 * step * math.sqrt(f64(d)) * rates.bytes * size + plain_floor(norm, half, rates)
+    return slope * SLACK, (1.0 + rates.bytes) * size * SLACK, floor * SLACK

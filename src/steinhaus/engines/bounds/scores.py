@@ -40,6 +40,7 @@ class Rates(NamedTuple):
 
     plain: f64  # factor of n |e|, for products in chunks
     fine: f64  # factor of n |e|, for products in lanes
+    bytes: f64  # factor of |w q| |e~|, for products of points rounded to bytes: see `bounds.bytes`
     leak: f64  # factor of (n + |m|) |P'delta|
     half: f64  # factor of |h|
     exact: f64  # float64's floor
@@ -61,6 +62,7 @@ def rates(frame: Frame, basis: Basis, rounded: float = 0.0) -> Rates:
     return Rates(
         plain=rounded or common + gamma(frame.chain),
         fine=common + gamma(frame.chain if frame.bytewise else laned(d)),
+        bytes=common + gamma(byted(d)),
         leak=basis.leak(frame) + 1.01 * gamma(basis.p + 2) + OPS * UNIT32,
         half=OPS * UNIT32,
         exact=float64_floor(d),

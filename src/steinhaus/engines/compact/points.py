@@ -20,6 +20,7 @@ from steinhaus.engines.compact.policy import LIMITS, compared, gapped, ordered, 
 from steinhaus.engines.compact.records import BOX, FEW, TILE, Labels
 from steinhaus.engines.compact.restarting import Ending, restarted
 from steinhaus.engines.compact.seeding import plus_plus
+from steinhaus.engines.compact.seeding_kernels import choose
 from steinhaus.engines.compact.stepping import Stepper
 from steinhaus.engines.exact.closest import NearestRows, by_distances
 from steinhaus.engines.exact.distances import farthest, own_distances
@@ -28,6 +29,7 @@ from steinhaus.engines.exact.rows import dense_rows
 from steinhaus.engines.exact.updating import gone_on, steps_of, update
 from steinhaus.engines.exact.weighing import Weights
 from steinhaus.engines.workers import Workers
+from steinhaus.jit.build import compile_ahead
 from steinhaus.jit.handed import Handed
 from steinhaus.points import Fit, Float64, Int32, Int64, Nearest, Run, Tally
 from steinhaus.restarts import Starts
@@ -56,6 +58,8 @@ class CompactPoints:
         self.n, self.d = x.shape
         self._x, self._kind = x, x.dtype
         self._workers = Workers(threads)
+        if self._workers.count > 1:
+            compile_ahead((choose, self._kind), (update, ()))
         self._placed = Placed(x, self._workers)
         self.grid = self._placed.grid
         self.totals = self._placed.totals()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from steinhaus.engines.bounds.bytes import halved_bound
 from steinhaus.engines.bounds.gaps import accumulated, step_bound
 from steinhaus.engines.bounds.rounding import SLACK
 from steinhaus.engines.bounds.scores import FAR, UNKNOWN, across_bound, drift_bound, plain_floor, product_slope
-from steinhaus.engines.dense.products import halve, halved_sum
+from steinhaus.engines.dense.products import halve, halved_rest, halved_sums
 from steinhaus.engines.dense.records import CentroidFrame, View
 from steinhaus.jit.build import apart, inner, loose, shared_kernel
 from steinhaus.jit.declared import unroll
@@ -49,10 +50,10 @@ def _prepare(
     """
     squares, bases, moved = local(f64, size), local(f64, size), local(f64, size)
     steps, turned = local(f64, size), local(f64, size)
-    for i in unroll(size):
+    for i in range(size):
         squares[i], bases[i], moved[i], steps[i], turned[i] = _place(view, frame, first + i, fresh, rows + i * frame.d)
     _along(size, rows, frame.directions, frame.d, frame.p, along)
-    for i in unroll(size):
+    for i in range(size):
         row, j = rows + i * frame.d, first + i
         _bound(view, frame, j, fresh, squares[i], bases[i], moved[i], row, along + i * frame.p)
         _advance_gaps(view, frame, j, column + i, np.sqrt(squares[i]), steps[i], turned[i], row)
@@ -78,7 +79,10 @@ def _bound(
     rest = halve(row, j, frame.d, view.factors) if frame.width else 0.0
     finer = rest
     if frame.step > 0.0:
-        base, finer = 128.0 * frame.step * halved_sum(view.factors, j, frame.d), 0.0
+        whole, high = halved_sums(view.factors, j, frame.d)
+        base, finer = 128.0 * frame.step * whole, 0.0
+        taken = 128.0 * frame.step * high + 0.5 * square
+        _score_by_halves(view, frame, j, norm, taken, halved_rest(row, j, frame.d, view.factors))
         view.factors.scales[j] *= f32(frame.step)
     slope = product_slope(norm * SLACK, rest, frame.rates.plain, frame.rates)
     if fresh:
@@ -139,6 +143,14 @@ def _score(view: View, frame: CentroidFrame, j: i64, square: f64, base: f64, hal
 
 
 @inner
+def _score_by_halves(view: View, frame: CentroidFrame, j: i64, norm: f64, half: f64, rest: f64) -> None:
+    """Write the bounds for products with high bytes alone. rest: |e~ - e|."""
+    slope, lag, floor = halved_bound(norm * SLACK, rest, half, frame.step, frame.d, frame.rates)
+    halved = view.halved
+    halved.half[j], halved.slope[j], halved.lag[j], halved.floor[j] = f32(half), f32(slope), f32(lag), f32(floor)
+
+
+@inner
 def _score_from_anchor(view: View, frame: CentroidFrame, j: i64, square: f64, moved: f64, along: Array[f64]) -> None:
     """Write the bounds for products from the anchor, and from the directions alone. along: (p,) P'e_j."""
     anchors, anchored, directed, rates, p = view.anchors, view.anchored, view.directed, frame.rates, frame.p
@@ -174,6 +186,8 @@ def _leave_unscreened(view: View, frame: CentroidFrame, j: i64) -> None:
         view.anchored.rows[q] = 0.0
         view.directed.rows[q] = 0.0
     features, single, anchored, directed = view.features, view.single, view.anchored, view.directed
+    halved = view.halved
+    halved.half[j], halved.slope[j], halved.lag[j], halved.floor[j] = 0.0, 0.0, 0.0, UNKNOWN
     features.half[j], single.half[j], anchored.half[j], directed.half[j] = 0.0, 0.0, 0.0, 0.0
     features.slope[j], single.slope[j], anchored.slope[j], directed.slope[j] = 0.0, 0.0, 0.0, 0.0
     anchored.lag[j], directed.lag[j] = 0.0, 0.0

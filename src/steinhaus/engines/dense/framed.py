@@ -18,11 +18,13 @@ from steinhaus.engines.dense.policy import THRESHOLDS, Policy, Screen
 from steinhaus.engines.dense.predict import framed
 from steinhaus.engines.dense.seeding import bring, distances_below, plus_plus
 from steinhaus.engines.dense.seeding_kernels import improve
+from steinhaus.engines.dense.seeding_screen import round_candidates
 from steinhaus.engines.dense.survey import survey, tiles_of
 from steinhaus.engines.exact.closest import Closest, by_distances
 from steinhaus.engines.exact.distances import all_distances_to, distances_of
 from steinhaus.engines.exact.grid import are_integers
 from steinhaus.engines.exact.rows import dense_rows
+from steinhaus.engines.exact.updating import update
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.build import compile_ahead
 from steinhaus.jit.handed import Handed
@@ -49,7 +51,7 @@ class FramedPoints:
         self._workers = workers or Workers(threads)
         self._ends_workers = workers is None
         if self._workers.count > 1:
-            compile_ahead(improve, assign, prepare)
+            compile_ahead(*((each, ()) for each in (improve, round_candidates, assign, update, prepare)))
         memory = max(2**30, x.nbytes) if memory is None else memory
         found = survey(x, grid, self._workers)
         self.grid, self.totals, self.squares = found.grid, found.totals, found.squares

@@ -15,6 +15,7 @@ from steinhaus.engines.dense.candidates import (
     split_by_anchors,
 )
 from steinhaus.engines.dense.certifying import bounds, fetch, list_open, nearest, settle
+from steinhaus.engines.dense.halved import bound_by_halves
 from steinhaus.engines.dense.lanes import Readers
 from steinhaus.engines.dense.products import full_products
 from steinhaus.engines.dense.records import (
@@ -182,7 +183,10 @@ def _from_features(
     """Certify lanes by products of all features. Returns the open lanes, and the number of open candidates."""
     gapped = view.sizes.gapped != 0 and (mode == RENEW or mode == ANCHORED)
     keeps = gapped and mode == RENEW and count < view.sizes.direct
-    bound_by_features(s, tile, view.factors, view.features, s.tiles.rounded_norms, count, keeps)
+    if s.x.quantiser.step > 0.0 and not gapped:
+        bound_by_halves(s, tile, view.factors, view.halved, run.first, count)
+    else:
+        bound_by_features(s, tile, view.factors, view.features, s.tiles.rounded_norms, count, keeps)
     change.work[COMPUTED * view.sizes.runs + run.run] += count
     if gapped:
         measure_gaps(s, view.gaps, tile, run, count)

@@ -67,7 +67,7 @@ def gather(x: Framed, tiles: Tiles, base: i64, scratch: Scratch) -> None:
         else:
             _gather_floats(x, scratch.starts, scratch.lanes + 16 * d * group)
     if BYTE_LANES > 0 and x.quantiser.step > 0.0:
-        _round(x, tiles, base, scratch.lanes, scratch.quads)
+        _round(x, tiles, base, scratch.lanes, scratch.quads, scratch.rests)
 
 
 @inlined
@@ -130,10 +130,10 @@ def _turn_bytes(values: Array[Point], starts: Array[i64], t: i64, to: Array[u8])
 
 
 @inner
-def _round(x: Framed, tiles: Tiles, base: i64, lanes: Array[f32], quads: Array[u8]) -> None:
-    """Round the tile at `base` to bytes, and write its `rounded_norms` (see `bounds.bytes`).
+def _round(x: Framed, tiles: Tiles, base: i64, lanes: Array[f32], quads: Array[u8], rests: Array[f32]) -> None:
+    """Round the tile at `base` to bytes, and write its `rounded_norms` and `rests` (see `bounds.bytes`).
 
-    lanes: (2, d, 16); quads: (2, W / 4, 16, 4).
+    rests: (32,); lanes: (2, d, 16); quads: (2, W / 4, 16, 4).
     """
     d, quantiser = x.rows.d, x.quantiser
     width = (d + 63) // 64 * 64
@@ -158,8 +158,11 @@ def _round(x: Framed, tiles: Tiles, base: i64, lanes: Array[f32], quads: Array[u
                     high = high + q
             store(quads, to + 16 * t, convert(low, i32) + convert(high, i32) * 65536)
         size = load(tiles.norms, base + 16 * group, 16) + tiles.reach
-        rho = np.sqrt(squares) * quantiser.factor
-        store(tiles.rounded_norms, base + 16 * group, fma(size, quantiser.share, rho + quantiser.tail))
+        rho = np.sqrt(squares)
+        store(rests, 16 * group, fma(size, quantiser.blur, rho * quantiser.wider))
+        store(
+            tiles.rounded_norms, base + 16 * group, fma(size, quantiser.share, rho * quantiser.factor + quantiser.tail)
+        )
 
 
 @kernel

@@ -103,11 +103,11 @@ def _dot_tile(
             factor = splat(starts[s][q], f32, 16)
             sums[2 * s] = fma(a, factor, sums[2 * s])
             sums[2 * s + 1] = fma(b, factor, sums[2 * s + 1])
+    if not fresh:
+        for s in unroll(2 * size):
+            sums[s] = load(out, 16 * s, 16) + sums[s]
     for s in unroll(2 * size):
-        before = splat(0.0, f32, 16)
-        if not fresh:
-            before = load(out, 16 * s, 16)
-        store(out, 16 * s, before + sums[s])
+        store(out, 16 * s, sums[s])
 
 
 @shared_kernel
@@ -168,13 +168,17 @@ def _byte_tile(
             factor = splat(word(starts[s], 4 * q), i32, 16)
             sums[2 * s] = add_byte_products(sums[2 * s], a, factor)
             sums[2 * s + 1] = add_byte_products(sums[2 * s + 1], b, factor)
+    before = local(vector(f32, 16), 2 * size)
+    for s in unroll(2 * size):
+        before[s] = splat(0.0, f32, 16)
+    if not fresh:
+        for s in unroll(2 * size):
+            before[s] = load(out, 16 * s, 16)
     for s in unroll(size):
+        scale = splat(factors.scales[chosen[s]], f32, 16)
         for g in unroll(2):
             whole = fma(convert(sums[4 * s + g], f32), 128.0, convert(sums[4 * s + 2 + g], f32))
-            before = splat(0.0, f32, 16)
-            if not fresh:
-                before = load(out, TILE * s + 16 * g, 16)
-            store(out, TILE * s + 16 * g, fma(whole, splat(factors.scales[chosen[s]], f32, 16), before))
+            store(out, TILE * s + 16 * g, fma(whole, scale, before[2 * s + g]))
 
 
 @loose
@@ -203,12 +207,24 @@ def halve(row: Array[f64], j: i64, d: i64, factors: Factors) -> f64:
 
 
 @inner
-def halved_sum(factors: Factors, j: i64, d: i64) -> f64:
-    """The sum of row j, as `halve` rounded it."""
-    width, whole = (d + 63) // 64 * 64, 0
+def halved_sums(factors: Factors, j: i64, d: i64) -> tuple[f64, f64]:
+    """The sum of row j, as `halve` rounded it, and that of its high bytes."""
+    width, high, low = (d + 63) // 64 * 64, 0, 0
     for t in range(2 * j * width, 2 * j * width + d):
-        whole += 128 * i64(factors.limbs[t]) + i64(factors.limbs[t + width])
-    return f64(factors.scales[j]) * f64(whole)
+        high += i64(factors.limbs[t])
+        low += i64(factors.limbs[t + width])
+    scale = f64(factors.scales[j])
+    return scale * f64(128 * high + low), scale * f64(128 * high)
+
+
+@loose
+def halved_rest(row: Array[f64], j: i64, d: i64, factors: Factors) -> f64:
+    """How far the high bytes of row j, as `halve` rounded it, are from the row, (d,)."""
+    rest, at, scale = 0.0, 2 * j * ((d + 63) // 64 * 64), 128.0 * f64(factors.scales[j])
+    for t in range(d):
+        off = row[t] - scale * f64(factors.limbs[at + t])
+        rest += off * off
+    return math.sqrt(rest)
 
 
 @kernel

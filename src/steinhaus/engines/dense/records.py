@@ -121,8 +121,10 @@ class Scratch(NamedTuple):
     others: Array[i64]  # (K,) candidates whose products are not kept; later, open candidates
     kept: Array[i64]  # (K,) candidates whose products are kept; later, the lanes of open candidates, as bits
     least: Array[f32]  # (32,) the bound that an upper bound must reach
+    rests: Array[f32]  # (32,) at least |rho| of `bounds.bytes`, if the points of the tile were rounded to bytes
     found: Array[i32]  # (32,) labels, less the run's first centroid
     starts: Array[i64]  # (16,) flat indices of points
+    sums: Array[i32]  # (32 x 128,) products of bytes with 128 candidates
 
 
 class Change(NamedTuple):
@@ -167,6 +169,7 @@ class View(NamedTuple):
     exact: Array[f64]  # (K, d) the centroids of this pass
     factors: Factors  # the same in the frame
     features: Scores  # for products of all features
+    halved: Scores  # for products of all features, of points rounded to bytes with the high bytes of `factors` alone
     single: Scores  # for products of all features, of single points
     anchored: Scores  # for products from anchors
     directed: Scores  # for products along the directions alone
@@ -234,8 +237,10 @@ def scratch_of(k: int, d: int, bytewise: bool, quantised: bool = False) -> Scrat
         others=apart(k, np.int64),
         kept=apart(k, np.int64),
         least=apart(TILE, np.float32),
+        rests=apart(TILE, np.float32),
         found=apart(TILE, np.int32),
         starts=apart(16, np.int64),
+        sums=apart(TILE * 128 if quantised else 0, np.int32),
     )
 
 

@@ -267,7 +267,7 @@ def begin(tiles: Tiles, search: Search, n: i64) -> None:
         _sum_up(tiles, search, n, tile)
 
 
-@inner
+@apart
 def _sum_up(tiles: Tiles, search: Search, n: i64, tile: i64) -> None:
     """Update the largest distances of a tile, and its owner."""
     farthest, heaviest, owner = 0.0, 0.0, search.labels[tile * TILE]

@@ -212,7 +212,8 @@ def _list_some(
 ) -> i64:  # fmt: skip
     """See `list_open`, for `count` candidates from `first` on. Copies of the last one fill up to `size`."""
     starts = local(_Bytes, size)
-    sums = local(vector(i32, 16), 2 * size)
+    sums = local(vector(i32, 16), 2 * size)  # in registers
+    found = local(vector(i32, 16), 2 * size)  # in memory, where a loop can index them
     for s in unroll(size):
         starts[s] = packed.limbs + chosen[first + min(i64(s), count - 1)] * packed.width
         sums[2 * s] = splat(0, i32, 16)
@@ -228,20 +229,21 @@ def _list_some(
             factor = splat(word(starts[s], 4 * q), i32, 16)
             sums[2 * s] = add_byte_products(sums[2 * s], a, factor)
             sums[2 * s + 1] = add_byte_products(sums[2 * s + 1], b, factor)
-    for s in unroll(size):
-        if s < count:
-            j, lanes = chosen[first + s], u32(0)
-            for g in unroll(2):
-                score = convert(sums[2 * s + g], f32) * packed.scale[j] - packed.half[j]
-                error = splat(packed.floor[j], f32, 16)
-                for part in unroll(3):
-                    each = load(packed.sizes, 96 * tile.number + 32 * part + 16 * g, 16)
-                    error = fma(each, splat(packed.slopes[3 * j + part], f32, 16), error)
-                above = score + error
-                lanes = lanes | bits_of(load(thresholds, tile.base + 16 * g, 16) > above) << u32(16 * g)
-            lanes = u32(scratch.kept[first + s]) & ~lanes
-            if lanes:
-                scratch.others[many] = j
-                scratch.kept[many] = i64(lanes)
-                many += 1
+    for s in unroll(2 * size):
+        found[s] = sums[s]
+    for s in range(count):
+        j, lanes = chosen[first + s], u32(0)
+        for g in unroll(2):
+            score = convert(found[2 * s + g], f32) * packed.scale[j] - packed.half[j]
+            error = splat(packed.floor[j], f32, 16)
+            for part in unroll(3):
+                each = load(packed.sizes, 96 * tile.number + 32 * part + 16 * g, 16)
+                error = fma(each, splat(packed.slopes[3 * j + part], f32, 16), error)
+            above = score + error
+            lanes = lanes | bits_of(load(thresholds, tile.base + 16 * g, 16) > above) << u32(16 * g)
+        lanes = u32(scratch.kept[first + s]) & ~lanes
+        if lanes:
+            scratch.others[many] = j
+            scratch.kept[many] = i64(lanes)
+            many += 1
     return many

@@ -49,6 +49,7 @@ class Batch:
     exact: Float64  # (K, d) the centroids of this pass
     factors: Factors  # the same in the frame
     features: Scores
+    halved: Scores
     single: Scores
     anchored: Scores
     directed: Scores
@@ -111,7 +112,7 @@ class Batch:
         )
         view = View(
             tiles, self.firsts, self.columns, self.kept_firsts, self.labels, self.exact, self.factors, self.features,
-            self.single, self.anchored, self.directed, self.anchors, self.gaps, sizes,
+            self.halved, self.single, self.anchored, self.directed, self.anchors, self.gaps, sizes,
         )  # fmt: skip
         return Handed(view)
 
@@ -159,6 +160,7 @@ def batch_of(keys: Sequence[Hashable], sizes: Int64, kept: Int64, shape: Capacit
         exact=np.empty((k, d)),
         factors=factors,
         features=scores_of(factors.rows),
+        halved=scores_of(factors.rows),
         single=scores_of(factors.rows),
         anchored=scores_of(np.empty((k, p), np.float32)),
         directed=scores_of(np.empty((k, p), np.float32)),

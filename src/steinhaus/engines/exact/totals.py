@@ -12,7 +12,19 @@ from steinhaus.engines.exact.rows import DenseRows, integer, short
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.build import inner, kernel
 from steinhaus.jit.handed import Handed
-from steinhaus.jit.operations import convert, floating, fma, fold, load, maximum, minimum, small_integer, splat, store
+from steinhaus.jit.operations import (
+    convert,
+    floating,
+    fma,
+    fold,
+    load,
+    maximum,
+    minimum,
+    size_of,
+    small_integer,
+    splat,
+    store,
+)
 from steinhaus.jit.types import Array, Point, f64, i32, i64
 from steinhaus.points import Float64, Int64
 
@@ -21,6 +33,7 @@ _VALUES = 2**30  # small integers a task: each square is below 2^32, and their s
 _GRID_ROWS = 64  # rows whose columns are added up one after the other; so few stay in the cache
 _FEW_ROWS = 8  # rows whose range of sixteen columns stays in registers
 _FEW = 256  # columns: the squares of so few are added up column by column
+_SQUARES = 2**18  # bytes whose squares are added up in sixteen int32
 _LOW = 0xFFFFFFFF
 
 
@@ -155,8 +168,15 @@ def integer_totals(x: DenseRows, first: i64, end: i64, block: Array[i32], sums: 
 @inner
 def _length_and_sums(values: Array[Point], d: i64, sums: Array[i32]) -> i64:
     # The squared norm of a row, (d,). Its values are added to `sums`, (d,), in the same loop.
-    total = 0
-    for t in range(d):
+    total, whole = 0, d - d % 16 if size_of(Point) == 1 else 0
+    for start in range(0, whole, _SQUARES):
+        squares = splat(0, i32, 16)
+        for t in range(start, min(start + _SQUARES, whole), 16):
+            some = convert(load(values, t, 16), i32)
+            store(sums, t, load(sums, t, 16) + some)
+            squares = squares + some * some
+        total += fold(convert(squares, i64))
+    for t in range(whole, d):
         q = i64(values[t])
         sums[t] += i32(q)
         total += q * q
@@ -172,23 +192,24 @@ def grid_totals(
     A call takes at most 2^13 points, so that no limb overflows. sums: (2, d), high and low limbs. squares: (3, d), the
     sums of a^2, 2ab and b^2 of q = a 2^24 + b. lengths: (n,).
     """
-    d = x.d
-    whole = d - d % 8
-    for start in range(first, end, _GRID_ROWS):
-        stop = min(start + _GRID_ROWS, end)
-        for i in range(start, stop):
-            lengths[i] = _length(x, i * d, whole) * scale * scale
-        for t in range(0, whole, 8):
-            _add_columns(x, start, stop, t, sums, squares)
-    for i in range(first, end):
-        for t in range(whole, d):
-            q = integer(x, i * d + t, t)
-            sums[t] += q >> 32
-            sums[d + t] += q & 0xFFFFFFFF
-            a, b = q >> 24, q & 0xFFFFFF
-            squares[t] += a * a
-            squares[d + t] += 2 * a * b
-            squares[2 * d + t] += b * b
+    if not small_integer(Point):
+        d = x.d
+        whole = d - d % 8
+        for start in range(first, end, _GRID_ROWS):
+            stop = min(start + _GRID_ROWS, end)
+            for i in range(start, stop):
+                lengths[i] = _length(x, i * d, whole) * scale * scale
+            for t in range(0, whole, 8):
+                _add_columns(x, start, stop, t, sums, squares)
+        for i in range(first, end):
+            for t in range(whole, d):
+                q = integer(x, i * d + t, t)
+                sums[t] += q >> 32
+                sums[d + t] += q & 0xFFFFFFFF
+                a, b = q >> 24, q & 0xFFFFFF
+                squares[t] += a * a
+                squares[d + t] += 2 * a * b
+                squares[2 * d + t] += b * b
 
 
 @inner
