@@ -28,10 +28,10 @@ from typing import cast
 
 import numpy as np
 
-from steinhaus import exchanges
 from steinhaus.breathing import Breathing, Found, Trial
 from steinhaus.centroids import mean_variance
 from steinhaus.costs import Errors, by_utility, errors_of
+from steinhaus.exchanges import exchanged, exchanges_pay
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Fit, Float64, Int64, Points, Run, Step, TwoNearest, offers
 from steinhaus.seeding import Stream, integers_of
@@ -250,23 +250,18 @@ def _ended(points: Points, search: Search, how: Lloyd) -> Fit:
     best = search.best
     if any(step.kept for step in search.steps):
         further = _converged(points, best, best.centroids, how)
-        best = further if further.inertia <= best.inertia else best
-    gains = bool(search.steps) and _exchanging(points, search, how)
-    while gains:
-        _assigned(points, best)
-        further = _exchanged(points, best, how) or best
-        gains = further.inertia < best.inertia * (1.0 - _LEAST)
-        best = further if further.inertia < best.inertia else best
+        if further.inertia <= best.inertia:
+            return further
     _assigned(points, best)
     return best
 
 
 def _exchanging(points: Points, search: Search, how: Lloyd) -> bool:
     """Whether single points are exchanged. Projected centroids are not means, to which alone exchanges apply."""
-    return how.project is None and exchanges.pay(points, len(search.best.centroids))
+    return how.project is None and exchanges_pay(points, len(search.best.centroids))
 
 
 def _exchanged(points: Points, fit: Fit, how: Lloyd) -> Fit | None:
     """Exchange points of a clustering whose labels the engine holds, and converge; None: no point moves."""
-    centroids = exchanges.exchanged(points, fit)
+    centroids = exchanged(points, fit)
     return None if centroids is None else _converged(points, fit, centroids, how)
