@@ -61,14 +61,10 @@ def test_compiled_exchanges_are_the_obvious_ones():
     assert moves > 300
 
 
-def spread(rng):
-    return rng.normal(size=(300, 4)) * [3.0, 1.0, 1.0, 1.0]
-
-
 def test_they_lower_the_inertia_where_lloyd_has_ended(rng):
-    x = spread(rng)
+    k, x = 8, rng.normal(size=(60, 3))
     with opened(x) as points:
-        fit = next(lloyd(points, [Run(0, x[:40])]))
+        fit = next(lloyd(points, [Run(0, x[:k])]))
         moved = exchanges.exchanged(points, fit)
         assert moved is not None
         assert ((x - moved[naive.labels(x, moved)]) ** 2).sum() < fit.inertia
@@ -79,11 +75,11 @@ def test_they_lower_the_inertia_where_lloyd_has_ended(rng):
             fit, rounds = further, rounds + 1
             moved = exchanges.exchanged(points, fit)
         labels = points.labels(0)
-        assert rounds > 1
+        assert rounds > 0
         for i in range(len(x)):  # no move of one point lowers the inertia
-            for to in set(range(40)) - {int(labels[i])}:
+            for to in set(range(k)) - {int(labels[i])}:
                 other = labels.copy()
                 other[i] = to
                 if np.count_nonzero(other == labels[i]):
-                    cost = sum(((x[other == j] - x[other == j].mean(0)) ** 2).sum() for j in range(40))
+                    cost = sum(((x[other == j] - x[other == j].mean(0)) ** 2).sum() for j in range(k))
                     assert cost > fit.inertia * (1 - 1e-12)

@@ -4,13 +4,15 @@ B. Fritzke, The breathing k-means algorithm, arXiv 2006.15666.
 
 A step has two halves. First, some centroids are added, one in each of the clusters with the largest errors, and Lloyd's
 algorithm runs with all centroids. Then as many are removed, those with the least utilities, and Lloyd's algorithm runs
-again. If the step lowers the inertia, the search continues from its result. If not, the search continues from the
-clustering before, with other clusters or with fewer. Most centroids do not move in a step. So a step is cheap for an
-engine that keeps its bounds for the others.
+again. If this lowers the inertia, the step has succeeded: single points are exchanged (`exchanges`), Lloyd's algorithm
+runs once more, and the search continues from the result. If not, the search continues from the clustering before, with
+other clusters or with fewer. Most centroids do not move in a step. So a step is cheap for an engine that keeps its
+bounds for the others.
 
-The search differs from the paper in three things. A new centroid is a row of its cluster, drawn by its squared distance
+The search differs from the paper in four things. A new centroid is a row of its cluster, drawn by its squared distance
 to the centroid, not a point next to the centroid. A step that fails is tried again with the clusters of the next
-largest errors, before fewer centroids are added. In either half, Lloyd's algorithm runs for at most 8 iterations.
+largest errors, before fewer centroids are added. Lloyd's algorithm runs for at most 8 iterations at a time. The paper
+has no exchanges.
 
 An engine may make a step in one call (`Breathing`). `_tried` defines what the step is.
 
