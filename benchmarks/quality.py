@@ -4,11 +4,11 @@
     python benchmarks/quality.py --rows cloud-100,spam-100 --seeds 3
 
 A row is a data set and K. A way is a call that ends in centroids: ours with 1 and 10 restarts and 5 from random rows,
-from a start in two levels, refined with 1, 2, 5 and 10 steps at most, and the best of 4 refined; scikit-learn's k-means++ with 1, 10 and 100
-restarts; breathing k-means (`bkmeans`), faiss and superkmeans (flat and in two levels), if they are installed. Large
-rows leave some ways out: see `WAYS_OF`. Every way runs with each seed, interleaved. Time is processor time of all
-threads, unless `--clock wall` is given: on a shared machine, wall time says little. The inertia is that of the nearest
-centroids in float64, computed outside of the timing.
+from a start in two levels, refined with 1, 2, 5 and 10 steps at most and to the end, and the best of 4 refined;
+scikit-learn's k-means++ with 1, 10 and 100 restarts; breathing k-means (`bkmeans`), faiss and superkmeans (flat and in
+two levels), if they are installed. Large rows leave some ways out: see `WAYS_OF`. Every way runs with each seed,
+interleaved. Time is processor time of all threads, unless `--clock wall` is given: on a shared machine, wall time says
+little. The inertia is that of the nearest centroids in float64, computed outside of the timing.
 
 `--keep FILE` adds what was measured to a JSON file, in place of what it held of the same rows and ways, and plots and
 verdicts are of all that it holds. So rows can be measured one after the other. `docs/quality.json` is such a file.
@@ -146,19 +146,13 @@ WAYS: dict[str, tuple[str, Way]] = {
     "superkmeans": ("superkmeans", superkmeans(hierarchical=False)),
     "superkmeans, two levels": ("superkmeans", superkmeans(hierarchical=True)),
 }
-LONG = ("scikit-learn x 100", "ours, two levels")
+LONG = ("scikit-learn x 100", "ours, two levels", "ours, refined x 4")
 WAYS_OF = {  # ways that are left out, because they take minutes, or are of no use for so few clusters
     **{row: LONG for row in ROWS if row[0] in ("birch1", "intrusion", "mnist")},
     ("embeddings", 2048): (
-        "ours x 10",
-        "ours, random x 5",
-        "ours, refined",
-        "ours, refined x 4",
-        "scikit-learn x 10",
-        LONG[0],
-        "bkmeans",
+        "ours x 10", "ours, random x 5", "ours, refined", "ours, refined x 4", "scikit-learn x 10", LONG[0], "bkmeans",
     ),
-}
+}  # fmt: skip
 
 
 def load(name: str) -> Array | None:
