@@ -49,7 +49,8 @@ engines.cluster   points errors jit lloyd engines.workers engines.exact engines.
 engines           points errors engines.workers engines.exact engines.compact engines.dense engines.sparse \
                   engines.wide engines.splitting engines.stream engines.cluster
 costs             points engines
-refining          breathing centroids points lloyd seeding costs
+exchanges         points engines
+refining          breathing centroids points lloyd seeding costs exchanges
 
 canonical
 signed            canonical

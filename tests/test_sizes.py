@@ -15,22 +15,22 @@ from package import KERNELS, PACKAGE
 ENGINES = sorted((PACKAGE / "engines").rglob("*.py"))
 EVERY = sorted(PACKAGE.rglob("*.py"))
 RULED = sorted([*ENGINES, *(PACKAGE / "jit").rglob("*.py")])
-ALGORITHM = ("arithmetic", "centroids", "costs", "hierarchy", "lloyd", "points", "refining", "seeding")
+ALGORITHM = ("arithmetic", "centroids", "costs", "exchanges", "hierarchy", "lloyd", "points", "refining", "seeding")
 SHAPED = [*ENGINES, *(PACKAGE / f"{name}.py" for name in ALGORITHM)]
 
 FILE, FUNCTION, KERNEL, PARAMETERS = 400, 60, 80, 10
 
 # A folder's most files and lines, docstrings and comments included: its size in November 2026 and some 5 %.
 FOLDERS = {
-    ".": (21, 2680),
+    ".": (22, 2780),
     "cli": (23, 2600),
     "displays": (9, 750),
     "engines": (2, 500),
     "engines/bounds": (10, 870),
     "engines/cluster": (7, 1070),
-    "engines/compact": (23, 3930),
-    "engines/dense": (36, 6000),
-    "engines/exact": (23, 1890),
+    "engines/compact": (23, 3960),
+    "engines/dense": (36, 6100),
+    "engines/exact": (24, 2080),
     "engines/sparse": (4, 560),
     "engines/splitting": (6, 520),
     "engines/stream": (4, 440),

@@ -14,9 +14,9 @@ from steinhaus.points import Fit, Float64, Points, Run
 _POINTS = 256  # the most points a cluster, on average. Larger clusters gain less than 0.01 % (docs/benchmarks.md)
 
 
-def pay(points: Points, k: int) -> bool:
+def exchanges_pay(points: Points, k: int) -> bool:
     """Whether exchanges between k clusters are worth their time."""
-    return 1 < k and points.n <= _POINTS * k
+    return k > 1 and points.n <= _POINTS * k
 
 
 def exchanged(points: Points, fit: Fit) -> Float64 | None:

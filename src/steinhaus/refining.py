@@ -4,13 +4,15 @@ B. Fritzke, The breathing k-means algorithm, arXiv 2006.15666.
 
 A step has two halves. First, some centroids are added, one in each of the clusters with the largest errors, and Lloyd's
 algorithm runs with all centroids. Then as many are removed, those with the least utilities, and Lloyd's algorithm runs
-again. If the step lowers the inertia, the search continues from its result. If not, the search continues from the
-clustering before, with other clusters or with fewer. Most centroids do not move in a step. So a step is cheap for an
-engine that keeps its bounds for the others.
+again. If this lowers the inertia, the step has succeeded: single points are exchanged (`exchanges`), Lloyd's algorithm
+runs once more, and the search continues from the result. If not, the search continues from the clustering before, with
+other clusters or with fewer. Most centroids do not move in a step. So a step is cheap for an engine that keeps its
+bounds for the others.
 
-The search differs from the paper in three things. A new centroid is a row of its cluster, drawn by its squared distance
+The search differs from the paper in four things. A new centroid is a row of its cluster, drawn by its squared distance
 to the centroid, not a point next to the centroid. A step that fails is tried again with the clusters of the next
-largest errors, before fewer centroids are added. In either half, Lloyd's algorithm runs for at most 8 iterations.
+largest errors, before fewer centroids are added. Lloyd's algorithm runs for at most 8 iterations at a time. The paper
+has no exchanges.
 
 An engine may make a step in one call (`Breathing`). `_tried` defines what the step is.
 
@@ -28,10 +30,10 @@ from typing import cast
 
 import numpy as np
 
-from steinhaus import exchanges
 from steinhaus.breathing import Breathing, Found, Trial
 from steinhaus.centroids import mean_variance
 from steinhaus.costs import Errors, by_utility, errors_of
+from steinhaus.exchanges import exchanged, exchanges_pay
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Fit, Float64, Int64, Points, Run, Step, TwoNearest, offers
 from steinhaus.seeding import Stream, integers_of
@@ -250,23 +252,18 @@ def _ended(points: Points, search: Search, how: Lloyd) -> Fit:
     best = search.best
     if any(step.kept for step in search.steps):
         further = _converged(points, best, best.centroids, how)
-        best = further if further.inertia <= best.inertia else best
-    gains = bool(search.steps) and _exchanging(points, search, how)
-    while gains:
-        _assigned(points, best)
-        further = _exchanged(points, best, how) or best
-        gains = further.inertia < best.inertia * (1.0 - _LEAST)
-        best = further if further.inertia < best.inertia else best
+        if further.inertia <= best.inertia:
+            return further
     _assigned(points, best)
     return best
 
 
 def _exchanging(points: Points, search: Search, how: Lloyd) -> bool:
     """Whether single points are exchanged. Projected centroids are not means, to which alone exchanges apply."""
-    return how.project is None and exchanges.pay(points, len(search.best.centroids))
+    return how.project is None and exchanges_pay(points, len(search.best.centroids))
 
 
 def _exchanged(points: Points, fit: Fit, how: Lloyd) -> Fit | None:
     """Exchange points of a clustering whose labels the engine holds, and converge; None: no point moves."""
-    centroids = exchanges.exchanged(points, fit)
+    centroids = exchanged(points, fit)
     return None if centroids is None else _converged(points, fit, centroids, how)

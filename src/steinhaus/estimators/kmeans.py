@@ -102,8 +102,8 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
         True, that restart or the refining stops. Default: none.
     refine
         "breathing": improve the best restart with breathing k-means (Fritzke, 2020). It adds a few centroids where the
-        error is largest, removes as many where they matter least, and keeps the better result. The result is never
-        worse, and as reproducible. Default None: the best restart is the result.
+        error is largest, removes as many where they matter least, moves single points, and keeps the better result. The
+        result is never worse, and as reproducible. Default None: the best restart is the result.
     refine_steps
         The most steps of refining. Default: until they no longer help.
     refine_time

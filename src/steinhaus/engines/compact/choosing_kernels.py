@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from steinhaus.engines.compact.following_kernels import NOBODY, distances_across
+from steinhaus.engines.compact.following_kernels import NOBODY, complete_lanes, distances_across
 from steinhaus.engines.compact.lanes import row_at
-from steinhaus.engines.compact.records import Lanes, Stepping
+from steinhaus.engines.compact.records import TILE, Lanes, Stepping
 from steinhaus.jit.build import apart, inlined
 from steinhaus.jit.operations import bits_of, from_bits
 from steinhaus.jit.types import boolean, f64, i32, i64, u64
@@ -54,22 +54,41 @@ def sum_utilities(x: Lanes, work: Stepping, k: i64) -> None:
 
 @apart
 def find_movable(x: Lanes, work: Stepping, k: i64) -> None:
-    """Find the points that may be exchanged; see `exchanges.exchanged`. All seconds are the second nearest.
+    """Find the points that may be exchanged; see `exchanges.exchanged`.
 
-    `missed` holds their counts, and 0 for all other points. `utilities` holds the counts of clusters.
+    `missed` holds their counts, and 0 for all other points. `utilities` holds the counts of clusters. The second
+    nearest centroid is found for a point only if bounds of its distance leave open whether the point may be exchanged.
     """
-    counts, least = work.utilities, np.inf
+    counts, least, near = work.utilities, np.inf, work.near
     for j in range(k):
         counts[j] = f64(work.run.counts[j])
         if counts[j] > 0.0:
             least = min(least, counts[j])
-    for place in range(x.n):
-        row, owner, w = row_at(x, place), work.run.labels[place], _times(x, place)
-        count = counts[i64(owner)]
-        left = count - w
-        lost = work.near.firsts[place] * count / left if left > 0.0 and w > 0.0 else 0.0
-        work.owners[row] = owner
-        work.missed[row] = w if lost > work.near.seconds[place] * (least / (least + w)) else 0.0
+    for tile in range((x.n + TILE - 1) // TILE):
+        opened, end = 0, min(TILE * (tile + 1), x.n)
+        for place in range(TILE * tile, end):
+            nearest = min(near.seconds[place], near.rest[place])
+            if _may_move(x, work, place, least, nearest):
+                opened = opened | (1 << (place - TILE * tile))
+        if opened != 0:
+            complete_lanes(x, work.run, near, tile, work.sites, k, opened)
+        for place in range(TILE * tile, end):
+            row = row_at(x, place)
+            moves = opened >> (place - TILE * tile) & 1 != 0 and _may_move(x, work, place, least, near.seconds[place])
+            work.owners[row] = work.run.labels[place]
+            work.missed[row] = _times(x, place) if moves else 0.0
+
+
+@inlined
+def _may_move(x: Lanes, work: Stepping, place: i64, least: f64, second: f64) -> boolean:
+    """Whether a point may be exchanged if the second nearest centroid is at this squared distance.
+
+    least: the least count of a cluster.
+    """
+    w, count = _times(x, place), work.utilities[i64(work.run.labels[place])]
+    left = count - w
+    lost = work.near.firsts[place] * count / left if left > 0.0 and w > 0.0 else 0.0
+    return lost > second * (least / (least + w))
 
 
 @apart

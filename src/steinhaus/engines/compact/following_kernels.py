@@ -204,10 +204,16 @@ def complete(x: Lanes, run: Labels, near: Followed, first: i64, end: i64, sites:
 def complete_tiles(x: Lanes, run: Labels, near: Followed, first: i64, end: i64, sites: Sites, k: i64) -> None:
     """See `complete`."""
     for tile in range(first, end):
-        at = TILE * tile
-        unsure = 0xFFFF & ~i64(bits_of(load(near.seconds, at, TILE) < load(near.rest, at, TILE)))
-        if unsure != 0:
-            _compare_some(x.values + TILE * x.d * tile, run, near, at, sites, k, x.d, unsure)
+        complete_lanes(x, run, near, tile, sites, k, 0xFFFF)
+
+
+@inlined
+def complete_lanes(x: Lanes, run: Labels, near: Followed, tile: i64, sites: Sites, k: i64, which: i64) -> None:
+    """See `complete`. which: the points of the tile, a bit a lane."""
+    at = TILE * tile
+    unsure = which & ~i64(bits_of(load(near.seconds, at, TILE) < load(near.rest, at, TILE)))
+    if unsure != 0:
+        _compare_some(x.values + TILE * x.d * tile, run, near, at, sites, k, x.d, unsure)
 
 
 @apart

@@ -83,13 +83,11 @@ def step(
         return IMPOSSIBLE
     work.cost[0] = _inertia(work, k, d)
     further = 0
-    if work.cost[0] < below:
-        complete_tiles(x, work.run, work.near, 0, tiles, work.sites, k)
-        if _exchange(x, values, work, k):
-            further = _converge(x, work, k, tolerance, most)
-            if further < 0:
-                return IMPOSSIBLE
-            work.cost[0] = _inertia(work, k, d)
+    if work.cost[0] < below and _exchange(x, values, work, k):
+        further = _converge(x, work, k, tolerance, most)
+        if further < 0:
+            return IMPOSSIBLE
+        work.cost[0] = _inertia(work, k, d)
     return grown + found + further
 
 

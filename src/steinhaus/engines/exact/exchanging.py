@@ -19,7 +19,9 @@ from steinhaus.points import Float64, Int32
 _GROUP = 16  # centroids at once
 
 
-def exchange(rows: Float64, labels: Int32, weights: Float64, centroids: Float64, counts: Float64) -> tuple[Float64, int]:
+def exchange(
+    rows: Float64, labels: Int32, weights: Float64, centroids: Float64, counts: Float64
+) -> tuple[Float64, int]:
     """Move rows, in their order, each to the cluster that lowers the inertia most, ties to the lowest.
 
     No cluster loses its last point, and none that is empty gets one.
