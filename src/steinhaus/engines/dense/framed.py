@@ -17,8 +17,6 @@ from steinhaus.engines.dense.labelling import assign
 from steinhaus.engines.dense.policy import THRESHOLDS, Policy, Screen
 from steinhaus.engines.dense.predict import framed
 from steinhaus.engines.dense.seeding import bring, distances_below, plus_plus
-from steinhaus.engines.dense.seeding_kernels import improve
-from steinhaus.engines.dense.seeding_screen import round_candidates
 from steinhaus.engines.dense.survey import survey, tiles_of
 from steinhaus.engines.exact.closest import Closest, by_distances
 from steinhaus.engines.exact.distances import all_distances_to, distances_of
@@ -51,7 +49,7 @@ class FramedPoints:
         self._workers = workers or Workers(threads)
         self._ends_workers = workers is None
         if self._workers.count > 1:
-            compile_ahead(*((each, ()) for each in (improve, round_candidates, assign, update, prepare)))
+            compile_ahead(*((each, ()) for each in (assign, prepare, update)))
         memory = max(2**30, x.nbytes) if memory is None else memory
         found = survey(x, grid, self._workers)
         self.grid, self.totals, self.squares = found.grid, found.totals, found.squares
