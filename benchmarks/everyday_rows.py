@@ -64,13 +64,17 @@ def _counted() -> list[Row]:
 
 
 def _more_fits() -> list[Row]:
-    mini = "MiniBatchKMeans"
+    mini, three = "MiniBatchKMeans", {"n_init": 3}
     return [
         Row("iris-10", "iris, n_init=10", "iris", 3, options={"n_init": 10}, given=False),
         Row("hundred", "blobs, 100 x 4", "blobs:100:4:3", 3),
         Row("wide-50", "normal, 50 x 20,000", "normal:50:20000", 8),
         Row("wide-500", "normal, 500 x 100,000", "normal:500:100000", 8),
         Row("minibatch-10", f"{mini}, blobs, 100,000 x 10", "blobs:100000:10:20", 20, estimator=mini),
+        Row("minibatch-3-100", f"{mini}, n_init=3, blobs, 100 x 4", "blobs:100:4:3", 3, estimator=mini, options=three,
+            given=False),
+        Row("minibatch-3", f"{mini}, n_init=3, blobs, 10,000 x 2", "blobs:10000:2:8", 8, estimator=mini, options=three,
+            given=False),
         Row("minibatch-mnist", f"{mini}, MNIST float32", "mnist:float32", 10, estimator=mini),
     ]  # fmt: skip
 
@@ -93,7 +97,25 @@ def _calls() -> list[Row]:
     ]
 
 
-ROWS = (*_counted(), *_more_fits(), *_calls())
+def _wide_scores() -> list[Row]:
+    """`score` of rows of more features, in two types."""
+    return [
+        Row(
+            f"score-{n}-{d}-{dtype}",
+            f"score, {n:,} x {d} {dtype}",
+            f"blobs:{n}:{d}:10:{dtype}",
+            10,
+            table=CALLS,
+            call="score",
+            given=False,
+        )
+        for n in (1000, 10_000)
+        for d in (64, 256)
+        for dtype in ("float32", "float64")
+    ]
+
+
+ROWS = (*_counted(), *_more_fits(), *_calls(), *_wide_scores())
 
 
 class NotHere(Exception):

@@ -16,6 +16,7 @@ from steinhaus.engines import choose
 from steinhaus.engines.dense import batches
 from steinhaus.engines.dense.batches import Batches
 from steinhaus.engines.exact import scoring
+from steinhaus.errors import DataError
 from steinhaus.estimators.clusterer import labels_and_inertia
 from steinhaus.points import Run
 
@@ -71,6 +72,22 @@ def test_inertia_of_many_points_is_that_of_an_engine(dtype, rng):
     wanted = inertia(points.grid, points.totals, tally, x[:7].astype(np.float64))
     for threads in (1, 2, 7):
         assert labels_and_inertia(x, x[:7].astype(np.float64), threads)[1] == wanted
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("n", "d", "k"), [(1, 3, 2), (100, 40, 20), (1003, 300, 3)])
+def test_labels_and_ranges_that_are_found_together_give_the_inertia_of_an_engine(dtype, n, d, k, rng):
+    x = (rng.normal(size=(n, d)) * 10.0 ** rng.integers(-3, 4, d)).astype(dtype)
+    centroids = rng.normal(size=(k, d))
+    points = choose(x, threads=1)
+    (tally,) = points.assign([Run(0, centroids)])
+    wanted = inertia(points.grid, points.totals, tally, centroids)
+    for threads in (1, 2):
+        labels, cost = labels_and_inertia(x, centroids, threads)
+        assert (labels.tolist(), cost) == (points.labels(0).tolist(), wanted)
+    x[n // 2, d - 1] = np.nan
+    with pytest.raises(DataError, match=f"row {n // 2}, column {d - 1} holds nan"):
+        labels_and_inertia(x, centroids, 1)
 
 
 def test_squares_of_the_largest_integers_of_a_grid_are_exact(rng):

@@ -211,7 +211,7 @@ MATERIAL = {
     "engines.dense.slices",
 }
 # Kernels that share a page with the functions that call them.
-WITH_CALLERS = {"engines.exact.distances", "engines.exact.limbs", "engines.exact.totals"}
+WITH_CALLERS = {"engines.exact.distances", "engines.exact.limbs", "engines.exact.squares", "engines.exact.totals"}
 
 
 @cache

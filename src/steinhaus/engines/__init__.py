@@ -259,10 +259,15 @@ def labelled(x: NDArray[Any], centroids: Float64, *, threads: int | None = None)
     DataError
         A point is not finite, or too large to be squared.
     """
+    from steinhaus.engines.compact import policy as narrow
+    from steinhaus.engines.compact import predict as compact
     from steinhaus.engines.exact import scoring
     from steinhaus.points import Run
 
     if x.shape[1] >= _ADDED_BY_ROWS or x.size <= _SURVEYED_VALUES:
+        n, d = x.shape
+        if narrow.labels_and_adds(n, d, len(centroids)):
+            return compact.labelled(x, centroids, threads=threads)
         return scoring.labelled(x, nearest(x, centroids, threads=threads), len(centroids), threads=threads)
     with opened(x, k=len(centroids), threads=threads) as points:
         (tally,) = points.assign([Run(0, centroids)])

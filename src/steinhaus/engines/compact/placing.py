@@ -13,7 +13,8 @@ from steinhaus.engines.compact.records import BOX, FEW, GROUP, TILE, Cells, Lane
 from steinhaus.engines.exact import limbs, weighted_kernels
 from steinhaus.engines.exact.grid import Ranges, are_integers, grid_of
 from steinhaus.engines.exact.rows import dense_rows
-from steinhaus.engines.exact.totals import squares_of, two_float
+from steinhaus.engines.exact.squares import squares_of
+from steinhaus.engines.exact.totals import two_float
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
 from steinhaus.points import Float64, Grid, Int64, Totals

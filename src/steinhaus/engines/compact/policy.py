@@ -23,6 +23,8 @@ class Limits(NamedTuple):
     # features here.
     products: int = 2**22
     width: int = 640
+    # Up to this many centroids, points that are also added up are labelled here, because ranges are found in passing.
+    added_centroids: int = 16
     # From this many points and centroids on, points of few features are ordered, and candidates are found by boxes.
     ordered_points: int = 4096
     ordered_centroids: int = 16
@@ -59,6 +61,11 @@ def serves(n: int, d: int, k: int | None = None) -> bool:
 def labels(n: int, d: int, k: int) -> bool:
     """Whether `nearest` should label (n, d) points by k centroids here."""
     return d < LIMITS.features or n * d * k <= LIMITS.products or d * k <= LIMITS.width
+
+
+def labels_and_adds(n: int, d: int, k: int) -> bool:
+    """Whether (n, d) points should be labelled by k centroids and added up here."""
+    return labels(n, d, k) or k <= LIMITS.added_centroids
 
 
 def ordered(n: int, d: int, k: int) -> bool:

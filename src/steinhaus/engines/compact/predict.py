@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,18 @@ from steinhaus.engines.compact import predict_kernels
 from steinhaus.engines.compact.held import sites_of
 from steinhaus.engines.compact.policy import step
 from steinhaus.engines.compact.records import GROUP, TILE
+from steinhaus.engines.exact import scoring
+from steinhaus.engines.exact.grid import are_integers, grid_of, ranges_of, unit_grid
+from steinhaus.engines.exact.rows import dense_rows
+from steinhaus.engines.exact.scoring import Labelled
 from steinhaus.engines.workers import Workers
 from steinhaus.errors import DataError
+from steinhaus.jit.handed import Handed
 from steinhaus.points import Float64, Int32
 from steinhaus.resources import available_cores
 
 _SHARE = 2**21  # products for each further thread
+_ADDED = 8  # adding a value up takes as long as so many products
 
 
 def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) -> Int32:
@@ -40,6 +47,31 @@ def nearest(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) 
     workers.each(label, tiles, step(d, k, TILE))
     workers.close()
     return labels[:n]
+
+
+def labelled(x: NDArray[Any], centroids: Float64, *, threads: int | None = None) -> Labelled:
+    """The labels of `nearest`, and the exact sums of the points by them. Points are read twice.
+
+    See `engines.labelled`. x: (n, d); centroids: (k, d).
+    """
+    (n, d), k = x.shape, len(centroids)
+    if are_integers(x.dtype):
+        return scoring.labelled(x, nearest(x, centroids, threads=threads), k, threads=threads)
+    tiles, survey, rows = -(-n // TILE), predict_kernels.survey[x.dtype], Handed(dense_rows(x, unit_grid(d)))
+    labels, sites = np.empty(tiles * TILE, np.int32), sites_of(centroids)
+    with closing(_workers(threads, x.size * (k + _ADDED) // 4)) as workers:
+        least = np.repeat(x[:1], workers.count, axis=0)
+        most, bad = least.copy(), np.full(workers.count, n, np.int64)
+
+        def look(worker: int, first: int, end: int) -> None:
+            tile = np.empty((d, TILE), x.dtype)
+            row = survey(rows, first, end, sites, k, tile, labels, least[worker], most[worker])
+            if row >= 0:
+                bad[worker] = min(bad[worker], row)
+
+        workers.each(look, tiles, step(d, k, TILE))
+        grid = grid_of(x.dtype, ranges_of(x, least, most, bad), d)
+        return scoring.added(x, labels[:n], k, grid, workers)
 
 
 def distances(x: NDArray[Any], rows: Float64, *, threads: int | None = None) -> Float64:

@@ -6,6 +6,8 @@ import numpy as np
 
 from steinhaus.engines.compact.lanes import gather, nearest
 from steinhaus.engines.compact.records import GROUP, TILE, Sites
+from steinhaus.engines.exact.rows import DenseRows
+from steinhaus.engines.exact.totals import extremes
 from steinhaus.jit.build import kernel
 from steinhaus.jit.operations import convert, floating, fold, load, local, splat, store
 from steinhaus.jit.types import Array, Point, f64, i32, i64
@@ -38,6 +40,34 @@ def label(
                 bad = bad + (value - value)
         nearest(tile, sites, k, d, labels + TILE * number)
     return 0 if fold(bad) == 0.0 else 1
+
+
+@kernel
+def survey(
+    x: DenseRows,
+    first: i64,
+    end: i64,
+    sites: Sites,
+    k: i64,
+    tile: Array[Point],
+    labels: Array[i32],
+    least: Array[Point],
+    most: Array[Point],
+) -> i64:
+    """Label tiles as `label` does, and update the least and greatest value of each column, while the rows are cached.
+
+    Returns the first row with a value that is not finite, or -1. least, most: (d,), in place.
+    """
+    starts = local(i64, 16)
+    for number in range(first, end):
+        bad = extremes(x, TILE * number, min(TILE * (number + 1), x.n), least, most)
+        if bad >= 0:
+            return bad
+        for lane in range(TILE):
+            starts[lane] = min(TILE * number + lane, x.n - 1) * x.d
+        gather(x.values, starts, x.d, tile)
+        nearest(tile, sites, k, x.d, labels + TILE * number)
+    return -1
 
 
 @kernel

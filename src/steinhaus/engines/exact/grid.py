@@ -13,7 +13,7 @@ from steinhaus.engines.exact.totals import extremes
 from steinhaus.engines.workers import Workers
 from steinhaus.errors import DataError
 from steinhaus.jit.handed import Handed
-from steinhaus.points import Float64, Grid
+from steinhaus.points import Float64, Grid, Int64
 
 GRID_BITS = 48  # a column's values are at most 2^48 steps away from its offset
 _ROWS = 2**13  # rows a task
@@ -61,10 +61,16 @@ def ranges(x: NDArray[Any], workers: Workers) -> Ranges:
             bad[worker] = min(bad[worker], row)
 
     workers.each(look, n, max(1, min(_ROWS, -(-n // workers.count))))
-    if (row := int(bad.min())) < n:
+    return ranges_of(x, least, most, bad)
+
+
+def ranges_of(x: NDArray[Any], least: NDArray[Any], most: NDArray[Any], bad: Int64) -> Ranges:
+    """The ranges that threads found. least, most: (threads, d); bad: (threads,) rows that are not finite; n: none."""
+    low, high = (least[0], most[0]) if len(bad) == 1 else (least.min(0), most.max(0))
+    if (row := int(bad.min())) < len(x):
         column = int(np.flatnonzero(~np.isfinite(x[row]))[0])
-        return Ranges(least.min(0), most.max(0), (row, column, float(x[row, column])))
-    return Ranges(least.min(0), most.max(0))
+        return Ranges(low, high, (row, column, float(x[row, column])))
+    return Ranges(low, high)
 
 
 def grid_of(dtype: np.dtype[Any], ranges: Ranges | None, d: int) -> Grid:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from steinhaus.engines.exact.rows import DenseRows, integer, short
+from steinhaus.engines.exact.squares import squares_of
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.build import inner, kernel
 from steinhaus.jit.handed import Handed
@@ -32,9 +32,7 @@ _ROWS = 2**13  # rows a task, so that no limb below overflows
 _VALUES = 2**30  # small integers a task: each square is below 2^32, and their sum below 2^63
 _GRID_ROWS = 64  # rows whose columns are added up one after the other; so few stay in the cache
 _FEW_ROWS = 8  # rows whose range of sixteen columns stays in registers
-_FEW = 256  # columns: the squares of so few are added up column by column
 _SQUARES = 2**18  # bytes whose squares are added up in sixteen int32
-_LOW = 0xFFFFFFFF
 
 
 class Measured(NamedTuple):
@@ -71,34 +69,6 @@ def measure(rows: DenseRows, step: Float64, scale: float, workers: Workers) -> M
     workers.each(add_grid, rows.n, _ROWS)
     a, b, c, e, f, g = squares.sum(0)
     return Measured(sums.sum(0)[:, np.newaxis], squares_of(np.stack([a, e, b, f, c, g]), step), lengths)
-
-
-def squares_of(parts: Int64, step: Float64) -> Fraction:
-    """The sum of (step q)^2 over all features, exactly.
-
-    parts: (6, d), the sums of a^2, 2ab and b^2 of q = a 2^24 + b, each as a high and a low limb; step: (d,) powers of
-    two.
-    """
-    exponents = np.frexp(step)[1] - 1
-    exponents, exact = (exponents, parts.astype(object)) if len(step) <= _FEW else _added_by(exponents, parts)
-    a, e, b, f, c, g = exact
-    columns = (a << 80) + (e << 48) + (b << 56) + (f << 24) + (c << 32) + g
-    least = int(exponents.min())
-    shifts = (2 * (exponents - least)).tolist()
-    whole = sum(column << shift for column, shift in zip(columns.tolist(), shifts, strict=True))
-    return Fraction(whole << 2 * least) if least >= 0 else Fraction(whole, 1 << -2 * least)
-
-
-def _added_by(exponents: NDArray[np.int32], parts: Int64) -> tuple[NDArray[np.int32], NDArray[Any]]:
-    """Add up columns that have the same exponent: exponents (d,), parts (6, d) -> exponents (u,), sums (6, u).
-
-    The sums are Python's integers.
-    """
-    order = np.argsort(exponents, kind="stable")
-    alike, starts = np.unique(exponents[order], return_index=True)
-    placed = np.take(parts, order, axis=1)
-    high, low = (np.add.reduceat(of, starts, axis=1).astype(object) for of in (placed >> 32, placed & _LOW))
-    return alike, (high << 32) + low
 
 
 def two_float(exact: Fraction | int) -> Float64:

@@ -15,7 +15,8 @@ from steinhaus.engines.exact.distances import farthest
 from steinhaus.engines.exact.grid import Ranges, are_integers, grid_of, unit_grid
 from steinhaus.engines.exact.held import no_labels
 from steinhaus.engines.exact.rows import dense_rows
-from steinhaus.engines.exact.totals import squares_of, two_float
+from steinhaus.engines.exact.squares import squares_of
+from steinhaus.engines.exact.totals import two_float
 from steinhaus.engines.wide import kernels
 from steinhaus.engines.wide.distances import squared_distances
 from steinhaus.engines.wide.policy import step
