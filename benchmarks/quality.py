@@ -255,18 +255,15 @@ def draw(rows: dict[tuple[str, int], list[Point]], path: Path, clock: str) -> No
         above = {point.way: 100 * (point.inertia / best - 1) for point in points}
         joined = curve(points)
         ax.plot([of.seconds for of in joined], [above[of.way] for of in joined], "-", color=ACCENT, linewidth=1.5)
-        number = 0
         for point in sorted(points, key=lambda point: (point.inertia, point.seconds)):
             ours = point.way.startswith("ours")
             ax.plot(point.seconds, above[point.way], "o" if ours else "s", color=ACCENT if ours else SECOND, ms=5)
             if point.way.endswith("steps"):  # they stand on the line from one run to the refined one
                 continue
-            left = number % 2 == 1  # so that labels one above the other do not meet
-            number += 1
             ax.annotate(
                 point.way.removeprefix("ours, ").removeprefix("ours "), (point.seconds, above[point.way]),
-                (-6 if left else 6, 0), textcoords="offset points", fontsize=7, color=INK if ours else SECOND,
-                ha="right" if left else "left", va="center",
+                (-6 if ours else 6, 0), textcoords="offset points", fontsize=7, color=INK if ours else SECOND,
+                ha="right" if ours else "left", va="center",
             )  # fmt: skip
         if (name, k) in PUBLISHED:
             ax.axhline(100 * (PUBLISHED[name, k] / best - 1), color=MUTED, linewidth=1, linestyle=":")

@@ -42,6 +42,7 @@ _WIDTH = 5  # centroids that the first step adds
 _TRIES = 2  # steps that may fail before fewer centroids are added
 _AROUND = 1.1  # in root mean squared distances: of two centroids that are closer, only one is removed in a step
 _LEAST = 1e-4  # the least gain of a successful step, as a share of the inertia
+_LEAST_EXCHANGED = 3e-4  # the same if points are exchanged, which alone gains about as much
 _TOL = 1e-4  # the tolerance of Lloyd's algorithm in a step, unless the user's is larger
 _ITERATIONS = 8  # the most iterations of Lloyd's algorithm in half a step: enough to tell whether the step succeeds
 
@@ -141,6 +142,7 @@ def _steps(points: Points, search: Search, stream: Callable[[int], Stream], how:
     tolerance = max(how.tol, _TOL) * mean_variance(points.grid, points.totals)
     most, at_once = min(how.max_iter, _ITERATIONS), offers(type(points), Breathing) and how.project is None
     exchanging = _exchanging(points, search, how)
+    least = _LEAST_EXCHANGED if exchanging else _LEAST
     known = None  # errors of the best clustering, once they are needed
     while search.added and len(search.best.centroids) > 1:
         best, began = search.best, time.perf_counter()
@@ -155,7 +157,7 @@ def _steps(points: Points, search: Search, stream: Callable[[int], Stream], how:
             continue
         fit, kept = found.fit, found.fit.inertia < best.inertia
         step = Step(found.added, fit.inertia, kept, found.iterations, time.perf_counter() - began)
-        succeeded = fit.inertia < best.inertia * (1.0 - _LEAST)
+        succeeded = fit.inertia < best.inertia * (1.0 - least)
         search = replace(search, steps=(*search.steps, step), best=fit if kept else best)
         search = replace(search, failed=0) if succeeded else _failed(search)
         known = None if kept else known
