@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from steinhaus.engines.bounds.gaps import accumulated, recorded
 from steinhaus.engines.dense import candidates, certifying, screening
+from steinhaus.engines.dense.halved import bound_by_halves
 from steinhaus.engines.dense.lanes import Readers
 from steinhaus.engines.dense.products import byte_products, full_products
 from steinhaus.engines.dense.records import Factors, Framed, Scores, Scratch, View
@@ -17,6 +18,16 @@ def from_features(points: Framed, readers: Readers, view: View, scratch: Scratch
     """The products of the tile with centroids from all features, into `out`."""
     readers.gather(points, view.tiles, 0, scratch)
     full_products(points, scratch, view.factors, chosen, view.sizes.k, scratch.out)
+
+
+@kernel
+def from_halves(points: Framed, readers: Readers, view: View, scratch: Scratch, first: i64, count: i64) -> None:
+    """Bounds of the tile in `upper` and `least`, from the high bytes of `count` centroids alone, from `first` on."""
+    readers.gather(points, view.tiles, 0, scratch)
+    tile = Tile(0, 0, u32(0xFFFFFFFF), f32(0.0))
+    bound_by_halves(
+        Source(points, readers, view.tiles, scratch), tile, view.factors, view.halved, first, count
+    )  # fmt: skip
 
 
 @kernel

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from fractions import Fraction
 
 import numpy as np
@@ -16,6 +17,7 @@ from steinhaus.engines.bounds.scores import UNKNOWN
 from steinhaus.engines.dense.direction_kernels import Places, halfway, split
 from steinhaus.engines.dense.directions import Reading, leading_directions
 from steinhaus.engines.dense.points import MemoryPoints
+from steinhaus.engines.dense.records import PAIRS
 from steinhaus.jit.handed import Handed
 from steinhaus.points import Run
 
@@ -109,6 +111,41 @@ def test_no_bound_is_ever_broken(attack):
             if least[lane] > -UNKNOWN / 2:  # else all centroids are too far away to be screened, and are settled
                 assert Fraction(float(least[lane])) <= max(exact[i]), kind
     points.close()
+
+
+@settings(max_examples=60, deadline=None)
+@given(attacks())
+def test_no_bound_from_one_byte_a_feature_is_ever_broken(attack):
+    x, before, after = attack
+    points = choose(x, threads=1, screen="drift")
+    points.assign([Run(0, before)])
+    points.assign([Run(0, after)])
+    if points._framed.quantiser.step > 0.0:  # else the points are not rounded, and both bytes are used
+        exact, scratch = exact_scores(points, x, after), points._batch.workers[0].scratch
+        kernels.from_halves(*source(points), 0, len(after))
+        for lane, i in enumerate(points._tiles.order[:32].tolist()):
+            assert all(Fraction(float(scratch.upper[32 * j + lane])) >= exact[i][j] for j in range(len(after)))
+            if scratch.least[lane] > -UNKNOWN / 2:
+                assert Fraction(float(scratch.least[lane])) <= max(exact[i])
+    points.close()
+
+
+@pytest.mark.parametrize("k", [64, 95, 131])  # with blocks of 32, 12, 8, 2 and 1 rows
+def test_one_byte_a_feature_leaves_few_candidates_and_the_nearest_among_them(rng, k):
+    centres = rng.normal(size=(k, 100))
+    x = (centres[np.arange(3000) % k] + 0.3 * rng.normal(size=(3000, 100))).astype(np.float32)
+    start = x[:k].astype(float)
+    with closing(MemoryPoints(x, threads=1)) as points:
+        points.assign([Run(0, start)])
+        assert points._framed.quantiser.step > 0.0
+        assert points.work[PAIRS].sum() < len(x) * k / 4
+        kernels.from_halves(*source(points), 0, k)
+        scratch, order = points._batch.workers[0].scratch, points._tiles.order[:32]
+        distances = np.square(x[order].astype(float)[:, np.newaxis] - start).sum(axis=2)
+        opened = scratch.upper[: 32 * k].reshape(k, 32) >= scratch.least
+        assert opened[distances.argmin(axis=1), np.arange(32)].all()
+        assert opened.mean() < 0.5
+        np.testing.assert_array_equal(points.labels(0)[order], distances.argmin(axis=1))
 
 
 def check_open(points, x, after):

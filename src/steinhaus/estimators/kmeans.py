@@ -391,9 +391,11 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
         ]
 
     def _warn_of_empty_clusters(self, found: int) -> None:
+        reason = "Possibly due to duplicate points in X."
+        if self.stop_reason_ is Stop.MAX_ITER:
+            reason = f"The run ended by max_iter={self.max_iter}, and more iterations fill empty clusters. {reason}"
         warnings.warn(
-            f"Number of distinct clusters ({found}) found smaller than n_clusters ({self.n_clusters}). "
-            "Possibly due to duplicate points in X.",
+            f"Number of distinct clusters ({found}) found smaller than n_clusters ({self.n_clusters}). {reason}",
             ConvergenceWarning,
             stacklevel=4,
         )

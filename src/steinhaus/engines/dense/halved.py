@@ -33,7 +33,7 @@ _BLOCK = 128  # candidates
 
 @apart
 def bound_by_halves(s: Source, tile: Tile, factors: Factors, scores: Scores, first: i64, count: i64) -> None:
-    """Compute `upper` and `least` of a gathered tile and `count` candidates, which follow each other from `first` on."""
+    """Compute `upper` and `least` of a gathered tile and `count` candidates that follow each other from `first` on."""
     scratch, base = s.scratch, tile.base
     sums = scratch.sums
     for side in range(0, TILE, 16):
