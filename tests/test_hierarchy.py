@@ -198,7 +198,7 @@ def test_it_is_about_as_good_a_start_as_greedy_plus_plus(rng):
         init: np.mean([KMeans(100, init=init, random_state=seed).fit(x).inertia_ for seed in range(12)])
         for init in ("hierarchical", "k-means++", "random")
     }
-    assert inertia["hierarchical"] < 1.15 * inertia["k-means++"] < inertia["random"]
+    assert inertia["hierarchical"] < 1.25 * inertia["k-means++"] < inertia["random"] / 2
 
 
 def test_sparse_rows_and_weights(rng):

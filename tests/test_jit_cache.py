@@ -194,3 +194,33 @@ def test_each_module_is_compiled_once_by_whichever_thread_is_first(tmp_path):
         AHEAD.split("for _", maxsplit=1)[0] + "build.compile_ahead((update, ()))\nassert threading.active_count() == 1"
     )
     assert run(stored, tmp_path) == ""
+
+
+FORKED = """
+import os, signal, threading
+from steinhaus import arithmetic
+from steinhaus.engines.exact.updating import update
+from steinhaus.jit import build
+machine_code, begun, forked = build.machine_code, threading.Event(), threading.Event()
+def held(text):
+    begun.set()
+    forked.wait()
+    return machine_code(text)
+build.machine_code = held
+build.compile_ahead((update, ()))
+begun.wait()
+child = os.fork()
+if not child:
+    signal.alarm(60)
+    build.machine_code = machine_code
+    update[()]
+    os._exit(0)
+forked.set()
+assert os.waitpid(child, 0)[1] == 0
+update[()]
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_the_child_of_a_fork_does_not_wait_for_its_parents_thread(tmp_path):
+    run(FORKED, tmp_path)

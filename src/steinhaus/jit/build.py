@@ -194,14 +194,29 @@ def loaded() -> int:
 def _machine(module: str, bindings: dict[str, Scalar]) -> _Machine:
     """The machine code of a module's kernels for these types. One thread compiles it; others wait for that thread."""
     key, made = _key(module, bindings), Future[_Machine]()
-    try:
-        if _loaded.setdefault(key, made) is made:
+    first = _loaded.setdefault(key, made)
+    if first is made:
+        try:
             made.set_result(_load(module, bindings, key))
-    except BaseException as error:
-        _loaded.pop(key, None)
-        made.set_exception(error)
-        raise
-    return _loaded[key].result()
+        except BaseException as error:
+            _loaded.pop(key, None)
+            made.set_exception(error)
+            raise
+    return first.result()
+
+
+def _forget_unfinished() -> None:
+    """Drop what other threads were compiling: in the child of a fork, they are gone."""
+    for key, made in list(_loaded.items()):
+        if not made.done():
+            del _loaded[key]
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_unfinished)
+    os.register_at_fork(
+        before=_translating.acquire, after_in_parent=_translating.release, after_in_child=_translating.release
+    )
 
 
 def _key(module: str, bindings: dict[str, Scalar]) -> str:
