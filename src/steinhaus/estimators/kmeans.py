@@ -244,10 +244,8 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
         x = self._validated(X, reset=True, finite=False)
         weights = checked_weights(sample_weight, x)
         self._check_against(x)
-        with (
-            named_by_scikit_learn(self, x),
-            opened(x, k=self.n_clusters, weights=weights, threads=self._threads) as points,
-        ):
+        how: dict[str, Any] = {"k": self.n_clusters, "weights": weights, "threads": self._threads}
+        with named_by_scikit_learn(self, x), opened(x, **how) as points:
             seed = seed_of(self.random_state) if isinstance(self.init, str) or self.refine else 0
             progress = Progress(self, self._n_init, {"X": x, "metadata": {"sample_weight": weights}})
             fits: dict[Any, Fit] = {}
@@ -393,7 +391,7 @@ class KMeans(CallbackSupportMixin, Clusterer):  # type: ignore[misc]
     def _warn_of_empty_clusters(self, found: int) -> None:
         reason = "Possibly due to duplicate points in X."
         if self.stop_reason_ is Stop.MAX_ITER:
-            reason = f"The run ended by max_iter={self.max_iter}, and more iterations fill empty clusters. {reason}"
+            reason = f"Further iterations than max_iter={self.max_iter} may fill empty clusters. {reason}"
         warnings.warn(
             f"Number of distinct clusters ({found}) found smaller than n_clusters ({self.n_clusters}). {reason}",
             ConvergenceWarning,
