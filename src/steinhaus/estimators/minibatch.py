@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,6 +29,7 @@ from steinhaus.estimators.clusterer import Clusterer, Init, assigned, labels_and
 from steinhaus.estimators.improving import Improvement
 from steinhaus.estimators.supply import Added, Supply
 from steinhaus.points import Float64, Int64
+from steinhaus.seeding import Init as Seeding
 from steinhaus.seeding import Stream, starts
 
 
@@ -266,8 +269,8 @@ class MiniBatchKMeans(Clusterer):
         """Choose the first centroids. Return the stream from which batches are drawn."""
         self._seed = seed_of(self.random_state)
         stream = Stream(self._seed, self.n_clusters, 0, 1)
-        random = check_random_state(self.random_state) if callable(self.init) else None
-        found = [self._start(supply, Stream(self._seed, self.n_clusters, place), random) for place in range(tries)]
+        streams = [Stream(self._seed, self.n_clusters, place) for place in range(tries)]
+        found = [*(self._seeded if isinstance(self.init, str) else self._given)(supply, streams)]
         best = 0
         if tries > 1:
             rows = supply.drawn(self._init_size, stream)
@@ -280,18 +283,29 @@ class MiniBatchKMeans(Clusterer):
         self.n_steps_ = self.n_iter_ = self._since = 0
         return stream
 
-    def _start(self, supply: Supply, stream: Stream, random: np.random.RandomState | None) -> Float64:
-        """The starting centroids, (n_clusters, n_features)."""
+    def _seeded(self, supply: Supply, streams: list[Stream]) -> Iterator[Float64]:
+        """Choose the starting centroids of each try, (n_clusters, n_features), from rows of its own, or from all."""
+        with ExitStack() as stack:
+            points = None
+            for stream in streams:
+                rows = supply.distinct(self._init_size, self.n_clusters, stream)
+                if points is None or rows is not None:
+                    stack.close()
+                    x, weights = supply.some(rows)
+                    engine = opened(x, k=self.n_clusters, weights=weights, threads=self._threads)
+                    points = stack.enter_context(engine)
+                yield starts(points, self.n_clusters, cast(Seeding, self.init), stream, weights=points.totals.draws)
+
+    def _given(self, supply: Supply, streams: list[Stream]) -> Iterator[Float64]:
+        """The user's starting centroids of each try, (n_clusters, n_features)."""
         init: Any = self.init
-        if isinstance(init, str) or random is not None:
-            rows = supply.distinct(self._init_size, self.n_clusters, stream)
-            x = supply.x if rows is None else supply.x[rows]
-            if random is None:
-                weights = supply.weights if supply.weights is None or rows is None else supply.weights[rows]
-                with opened(x, k=self.n_clusters, weights=weights, threads=self._threads) as points:
-                    return starts(points, self.n_clusters, init, stream, weights=points.totals.draws)
-            init = init(x, self.n_clusters, random_state=random)
-        return checked_start(init, self.n_clusters, supply.x.shape[1])
+        random = check_random_state(self.random_state) if callable(init) else None
+        for stream in streams:
+            start = init
+            if callable(init):
+                x, _ = supply.some(supply.distinct(self._init_size, self.n_clusters, stream))
+                start = init(x, self.n_clusters, random_state=random)
+            yield checked_start(start, self.n_clusters, supply.x.shape[1])
 
     def _step(self, supply: Supply, rows: Int64, added: Added, stream: Stream) -> float:
         """Learn from a batch. Return its inertia before the update. rows: (m,) int64."""

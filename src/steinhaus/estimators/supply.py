@@ -67,6 +67,12 @@ class Supply:
             return rows[_distinct(m, len(rows), stream)]
         return None if len(rows) == self.x.shape[0] else rows
 
+    def some(self, rows: Int64 | None) -> tuple[Any, Float64 | None]:
+        """Some rows, (m, d), and their weights, (m,); rows: (m,) int64. None: all rows."""
+        if rows is None:
+            return self.x, self.weights
+        return self.x[rows], None if self.weights is None else self.weights[rows]
+
     def add(self, rows: Int64, centroids: Float64) -> Added:
         """Label some rows (m,) int64 by centroids (k, d), and add them up; a row that is named twice counts twice."""
         if self._batches is None:

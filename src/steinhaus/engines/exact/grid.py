@@ -17,6 +17,7 @@ from steinhaus.points import Float64, Grid, Int64
 
 GRID_BITS = 48  # a column's values are at most 2^48 steps away from its offset
 _ROWS = 2**13  # rows a task
+_SHARE = 2**16  # values a task, because a thread takes longer to start than to read so few
 _FEW = 2**8  # values: NumPy finds the range of so few in less time than it takes to call a kernel
 _LARGEST = 2.0**480  # beyond, squares overflow float64
 
@@ -60,7 +61,7 @@ def ranges(x: NDArray[Any], workers: Workers) -> Ranges:
         if (row := extremes[x.dtype](rows, first, end, least[worker], most[worker])) >= 0:
             bad[worker] = min(bad[worker], row)
 
-    workers.each(look, n, max(1, min(_ROWS, -(-n // workers.count))))
+    workers.each(look, n, max(1, min(_ROWS, max(-(-n // workers.count), _SHARE // d))))
     return ranges_of(x, least, most, bad)
 
 
