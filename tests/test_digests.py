@@ -44,8 +44,7 @@ def instructions():
     if info.exists():
         lines = info.read_text().splitlines()
         flags = next((line.split() for line in lines if line.startswith(("flags", "Features"))), [])
-    if BYTE_TILES:
-        flags = ["amx_int8"]
+    flags = ["amx_int8"] if BYTE_TILES else [flag for flag in flags if flag != "amx_int8"]  # the system may deny it
     known = ("amx_int8", "avx512_vnni", "avx_vnni", "avx512f", "fma", "asimd")
     name = next((flag for flag in known if flag in flags), platform.machine())
     return f"{name}, {'bytes' if takes_bytes('uint8') else 'floats'}"
