@@ -23,7 +23,8 @@ def test_sums_of_squares_are_those_of_integers_for_any_steps(rng):
                 * Fraction(4) ** int(e)
                 for column, e in zip(parts.T, exponents, strict=True)
             )
-            assert wanted < 0 or squares_of(parts, np.ldexp(1.0, exponents)) == wanted
+            assert wanted >= 0
+            assert squares_of(parts, np.ldexp(1.0, exponents)) == wanted
 
 
 def test_the_sum_of_equal_points_is_zero():
