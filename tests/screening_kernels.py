@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from steinhaus.engines.bounds.gaps import accumulated, recorded
 from steinhaus.engines.dense import candidates, certifying, screening
-from steinhaus.engines.dense.halved import bound_by_halves
+from steinhaus.engines.dense.halved import bound_by_halves, set_aside, take_up
 from steinhaus.engines.dense.lanes import Readers
 from steinhaus.engines.dense.products import byte_products, full_products
-from steinhaus.engines.dense.records import Factors, Framed, Scores, Scratch, View
+from steinhaus.engines.dense.records import Factors, Framed, Group, Scores, Scratch, View
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
 from steinhaus.jit.build import kernel
 from steinhaus.jit.types import Array, f32, i64, u8, u32
@@ -21,13 +21,19 @@ def from_features(points: Framed, readers: Readers, view: View, scratch: Scratch
 
 
 @kernel
-def from_halves(points: Framed, readers: Readers, view: View, scratch: Scratch, first: i64, count: i64) -> None:
-    """Bounds of the tile in `upper` and `least`, from the high bytes of `count` centroids alone, from `first` on."""
+def from_halves(
+    points: Framed, readers: Readers, view: View, scratch: Scratch, group: Group, first: i64, count: i64
+) -> i64:
+    """The candidates among `count` centroids, from `first` on, by their high bytes: `chosen`, `upper` and `least`.
+
+    Returns their number. The tile is the second of a group of two equal ones.
+    """
+    source = Source(points, readers, view.tiles, scratch)
     readers.gather(points, view.tiles, 0, scratch)
-    tile = Tile(0, 0, u32(0xFFFFFFFF), f32(0.0))
-    bound_by_halves(
-        Source(points, readers, view.tiles, scratch), tile, view.factors, view.halved, first, count
-    )  # fmt: skip
+    set_aside(source, group, 0, 0)
+    set_aside(source, group, 1, 0)
+    bound_by_halves(points.rows.d, group, 2, view.factors, view.halved, first, count)
+    return take_up(source, group, 1, count)
 
 
 @kernel

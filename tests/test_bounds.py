@@ -93,8 +93,8 @@ def test_rows_are_off_from_two_bytes_a_feature_by_no_more_than_is_said(d, scale,
     factors = factors_of(6, d, True)
     rest = np.empty(6)
     halve_rows(rows, 6, d, Handed(factors), rest)
-    for row, limbs, per, off in zip(rows, factors.limbs, factors.scales, rest, strict=True):
-        whole = 128 * limbs[0, :d].astype(np.int64) + limbs[1, :d]
+    for row, high, low, per, off in zip(rows, factors.high, factors.low, factors.scales, rest, strict=True):
+        whole = 128 * high[:d].astype(np.int64) + low[:d]
         left = minus(exactly(row), [Fraction(float(per)) * int(value) for value in whole])
         assert dot(left, left) <= (Fraction(float(off)) * Fraction(rounding.SLACK)) ** 2
         assert abs(whole).max() <= rounding.MOST

@@ -17,7 +17,7 @@ from steinhaus.engines.bounds.scores import UNKNOWN
 from steinhaus.engines.dense.direction_kernels import Places, halfway, split
 from steinhaus.engines.dense.directions import Reading, leading_directions
 from steinhaus.engines.dense.points import MemoryPoints
-from steinhaus.engines.dense.records import PAIRS
+from steinhaus.engines.dense.records import PAIRS, TILE
 from steinhaus.jit.handed import Handed
 from steinhaus.points import Run
 
@@ -113,21 +113,58 @@ def test_no_bound_is_ever_broken(attack):
     points.close()
 
 
+def from_halves(points, first, k):
+    """The candidates of the first tile among k centroids by one byte a feature, (m,), and their bounds, (m, 32)."""
+    worker = points._batch.workers[0]
+    many = kernels.from_halves(*source(points), Handed(worker.group), first, k)
+    scratch = worker.scratch
+    return scratch.chosen[:many].copy(), scratch.upper[: 32 * many].reshape(-1, 32).copy(), scratch.least.copy()
+
+
 @settings(max_examples=60, deadline=None)
 @given(attacks())
 def test_no_bound_from_one_byte_a_feature_is_ever_broken(attack):
+    """Neither those of each lane, nor those of the largest error of any lane, nor those that leave centroids out."""
     x, before, after = attack
     points = choose(x, threads=1, screen="drift")
     points.assign([Run(0, before)])
     points.assign([Run(0, after)])
     if points._framed.quantiser.step > 0.0:  # else the points are not rounded, and both bytes are used
-        exact, scratch = exact_scores(points, x, after), points._batch.workers[0].scratch
-        kernels.from_halves(*source(points), 0, len(after))
-        for lane, i in enumerate(points._tiles.order[:32].tolist()):
-            assert all(Fraction(float(scratch.upper[32 * j + lane])) >= exact[i][j] for j in range(len(after)))
-            if scratch.least[lane] > -UNKNOWN / 2:
-                assert Fraction(float(scratch.least[lane])) <= max(exact[i])
+        exact, group, order = exact_scores(points, x, after), points._batch.workers[0].group, points._tiles.order[:32]
+        for j in range(len(after)):
+            chosen, upper, least = from_halves(points, j, 1)
+            assert chosen.tolist() == [j]  # the only one
+            above = (
+                group.sums[TILE * TILE :][:TILE].astype(np.float32).astype(float) * group.scaled[0] + group.raised[0]
+            )
+            for lane, i in enumerate(order.tolist()):
+                assert Fraction(float(upper[0, lane])) >= exact[i][j] >= Fraction(float(least[lane]))
+                assert Fraction(float(np.float32(above[lane]))) >= exact[i][j]
+        chosen, upper, least = from_halves(points, 0, len(after))
+        for lane, i in enumerate(order.tolist()):
+            reached = chosen[upper[:, lane] >= least[lane]].tolist()
+            assert all(exact[i][j] < max(exact[i]) for j in range(len(after)) if j not in reached)
     points.close()
+
+
+def test_one_byte_a_feature_lists_what_the_final_bounds_leave_open(rng):
+    """And no more, with a margin for the rounding of distances that is far larger than it must be."""
+    k = 77
+    x = (rng.normal(size=(k, 100))[np.arange(400) % k] + 0.1 * rng.normal(size=(400, 100))).astype(np.float32)
+    with closing(MemoryPoints(x, threads=1, screen="drift")) as points:
+        points._tiles = points._tiles._replace(floor=np.float32(0.05))
+        points.assign([Run(0, x[:k].astype(float))])
+        singly = [from_halves(points, j, 1) for j in range(k)]
+        uppers = np.array([upper[0] for _, upper, _ in singly])
+        leasts = np.array([least for _, _, least in singly])
+        sizes = points._batch.workers[0].group.sizes[TILE : 2 * TILE]
+        assert (leasts <= uppers - 0.049 * sizes**2).all()
+        chosen, upper, least = from_halves(points, 0, k)
+        np.testing.assert_array_equal(least, leasts.max(axis=0))
+        reached = (uppers >= leasts.max(axis=0)).any(axis=1)
+        np.testing.assert_array_equal(chosen, np.flatnonzero(reached))
+        np.testing.assert_array_equal(upper, uppers[reached])
+        assert 0 < reached.sum() < k
 
 
 @pytest.mark.parametrize("k", [64, 95, 131])  # with blocks of 32, 12, 8, 2 and 1 rows
@@ -139,12 +176,13 @@ def test_one_byte_a_feature_leaves_few_candidates_and_the_nearest_among_them(rng
         points.assign([Run(0, start)])
         assert points._framed.quantiser.step > 0.0
         assert points.work[PAIRS].sum() < len(x) * k / 4
-        kernels.from_halves(*source(points), 0, k)
-        scratch, order = points._batch.workers[0].scratch, points._tiles.order[:32]
+        chosen, upper, least = from_halves(points, 0, k)
+        order = points._tiles.order[:32]
         distances = np.square(x[order].astype(float)[:, np.newaxis] - start).sum(axis=2)
-        opened = scratch.upper[: 32 * k].reshape(k, 32) >= scratch.least
+        opened = np.zeros((k, 32), bool)
+        opened[chosen] = upper >= least
         assert opened[distances.argmin(axis=1), np.arange(32)].all()
-        assert opened.mean() < 0.5
+        assert 0 < opened.mean() < 0.1
         np.testing.assert_array_equal(points.labels(0)[order], distances.argmin(axis=1))
 
 

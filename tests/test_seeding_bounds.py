@@ -95,7 +95,7 @@ def products(frame, z):
     d, rest = len(frame.reference), np.empty(1)
     factors = factors_of(1, d, True)
     halve_rows(frame.reference[np.newaxis].copy(), 1, d, Handed(factors), rest)
-    whole = 128 * factors.limbs[0, 0, :d].astype(np.int64) + factors.limbs[0, 1, :d]
+    whole = 128 * factors.high[0, :d].astype(np.int64) + factors.low[0, :d]
     return (z.astype(np.int64) @ whole * factors.scales[0]).astype(np.float32).astype(np.float64), float(rest[0])
 
 

@@ -19,8 +19,8 @@ K = 70
 def added(factors, quads, d, chosen, before):
     """The products in float32, (rows, 32), that are added to `before`: exact sums, rounded as the kernels do it."""
     points = quads.transpose(0, 2, 1, 3).reshape(TILE, -1)[:, :d].astype(np.int64)
-    sums = (factors.limbs[chosen, :, :d] @ points.T).astype(np.float32).astype(np.float64)  # (rows, 2, 32)
-    whole = (128.0 * sums[:, 0] + sums[:, 1]).astype(np.float32).astype(np.float64)
+    high, low = (rows[chosen, :d] @ points.T for rows in (factors.high, factors.low))  # (rows, 32)
+    whole = (128.0 * high.astype(np.float32) + low.astype(np.float32).astype(np.float64)).astype(np.float32)
     return (factors.scales[chosen, np.newaxis] * whole + before).astype(np.float32)
 
 
@@ -30,8 +30,9 @@ def added(factors, quads, d, chosen, before):
 def test_products_of_bytes_are_exact_sums_for_any_number_of_rows(d, rows, rng):
     width = width_of(d, True)
     factors = factors_of(K, d, True)
-    factors.limbs[:, :, :d] = rng.integers(-128, 128, (K, 2, d))
-    factors.limbs[5, :, :d], factors.limbs[6, :, :d] = -128, 127
+    for rows_ in (factors.high, factors.low):
+        rows_[:, :d] = rng.integers(-128, 128, (K, d))
+        rows_[5, :d], rows_[6, :d] = -128, 127
     factors.scales[:] = 2.0 ** rng.integers(-10, 10, K)
     quads = rng.integers(0, 256, (2, width // 4, 16, 4)).astype(np.uint8)  # past d, too, where rows are 0
     quads[0, :, 3] = 255

@@ -28,6 +28,11 @@ Then r is about as long as rho, and |rho| |r| / rate above would be too much. So
 
 with g for the rounding. `halved_bound` computes the factors. Only one conversion and one product are rounded, fewer
 than `byted` counts.
+
+**All lanes of a tile at once.** The error E_j for the largest |z| + |m| and the largest |rho| of a tile's lanes is at
+least that of every lane. So product + (E_j - h_j) is an upper bound of all their scores. E_j takes three roundings, its
+difference from h_j one, and the sum one, whether its product is rounded before or not. `WIDER` exceeds the share of E_j
+in them, 5 u E_j. `OPS`, in `halved_bound` and its rates, exceeds those of h_j and the product.
 """
 
 from __future__ import annotations
@@ -43,6 +48,7 @@ from steinhaus.jit.annotations import f32, f64, i64
 from steinhaus.jit.build import inlined
 
 BLUR = 16.0 * UNIT32
+WIDER = 1.0 + 16.0 * UNIT32
 SAMPLE = 1024  # points from which the step is found
 _MOST = 2**14  # features: points with more are not rounded, since `SLACK` would not cover the sum of squares
 

@@ -128,8 +128,9 @@ def _renew_anchor(
     for t in range(j * d, (j + 1) * d):
         anchors.factors.rows[t] = factors.rows[t]
     anchors.factors.scales[j] = factors.scales[j]
-    for t in range(2 * j * frame.width, 2 * (j + 1) * frame.width):
-        anchors.factors.limbs[t] = factors.limbs[t]
+    for t in range(j * frame.width, (j + 1) * frame.width):
+        anchors.factors.high[t] = factors.high[t]
+        anchors.factors.low[t] = factors.low[t]
 
 
 @inner

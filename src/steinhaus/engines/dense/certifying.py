@@ -131,29 +131,37 @@ def settle(
     i, bit = tiles.order[position], i64(1) << lane
     norm = tiles.norms[position]
     margin = (norm + tiles.reach) * (norm + tiles.reach) * tiles.floor
-    pairs, low = 0, f32(-INFINITY)
+    own, pairs, best, low, top = scratch.own, 0, 0, f32(-INFINITY), f32(-INFINITY)
     for o in range(many):
         if scratch.kept[o] & bit:
-            c = scratch.others[o]
-            j = scratch.chosen[c]
+            own[pairs] = scratch.others[o]
+            if scratch.upper[TILE * own[pairs] + lane] > top:
+                best, top = pairs, scratch.upper[TILE * own[pairs] + lane]
             pairs += 1
+    looked = 0
+    for turn in range(pairs + 1):  # the greatest upper bound first, so that few others need a product
+        c = own[best if turn == 0 else turn - 1]
+        if turn == 0 or (turn - 1 != best and scratch.upper[TILE * c + lane] >= low):
+            j = scratch.chosen[c]
+            looked += 1
             score = s.readers.product(s.x, i, factors, j) - single.half[j]
             error = norm * single.slope[j] + single.floor[j]
             low = max(low, score - error - margin)
             scratch.upper[TILE * c + lane] = score + error
-    left, label = 0, -1
-    for o in range(many):
-        if (scratch.kept[o] & bit) != 0 and scratch.upper[TILE * scratch.others[o] + lane] >= low:
-            left, label = left + 1, scratch.chosen[scratch.others[o]]
+    left = 0
+    for p in range(pairs):
+        if scratch.upper[TILE * own[p] + lane] >= low:
+            own[left] = own[p]
+            left += 1
+    label = scratch.chosen[own[0]]
     if left != 1:
-        best, label = f64(INFINITY), -1
-        for o in range(many):
-            if (scratch.kept[o] & bit) != 0 and scratch.upper[TILE * scratch.others[o] + lane] >= low:
-                j = scratch.chosen[scratch.others[o]]
-                distance = s.readers.distance(s.x, i, exact, j)
-                if distance < best or label < 0:
-                    best, label = distance, j
-    return label, pairs
+        least = f64(INFINITY)
+        for p in range(left):
+            j = scratch.chosen[own[p]]
+            distance = s.readers.distance(s.x, i, exact, j)
+            if distance < least:
+                least, label = distance, j
+    return label, looked
 
 
 @apart

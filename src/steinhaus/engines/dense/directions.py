@@ -125,7 +125,7 @@ def _factors(frame: Frame, basis: Basis) -> tuple[Basis, Factors, float]:
         return basis, factors, 0.0
     rests = np.empty(p + 1)
     halve_rows(factors.rows.astype(np.float64), p + 1, d, Handed(factors), rests)
-    high, low = factors.limbs[:p, 0, :d].astype(np.float32), factors.limbs[:p, 1, :d]
+    high, low = factors.high[:p, :d].astype(np.float32), factors.low[:p, :d]
     factors.rows[:p] = factors.scales[:p, np.newaxis] * (128 * high + low)
     return _basis_of(factors.rows[:p]), factors, float(rests[p])
 

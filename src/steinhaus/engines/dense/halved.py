@@ -1,19 +1,26 @@
-"""Screen the candidates of a tile of rounded points with one byte a feature of each centroid (`bounds.bytes`).
+"""Screen all centroids of a run with one byte a feature of each (`bounds.bytes`), for points rounded to bytes.
 
 Products with the high bytes alone take half the time of products with both. More pairs stay open, which `settle` then
 measures in float32.
+
+A few tiles are screened together, so that the bytes of a block of centroids are read from the cache for all of them. A
+centroid is listed for a tile if its upper bound reaches `least` of any lane: the best lower bound so far, less the
+rounding of the distances that would settle the lane. `take_up` leaves those that reach it in the end.
 """
 
 from __future__ import annotations
 
-from steinhaus.engines.dense.records import TILE, Factors, Scores
-from steinhaus.engines.dense.slices import Source, Tile
-from steinhaus.jit.build import apart
+from steinhaus.engines.bounds.bytes import WIDER
+from steinhaus.engines.dense.records import TILE, Factors, Group, Scores
+from steinhaus.engines.dense.slices import Source
+from steinhaus.jit.build import apart, inner
 from steinhaus.jit.declared import unroll
 from steinhaus.jit.operations import (
     add_byte_products,
+    bits_of,
     convert,
     fma,
+    largest,
     load,
     local,
     maximum,
@@ -25,36 +32,117 @@ from steinhaus.jit.operations import (
 )
 from steinhaus.jit.target import BYTE_LANES, BYTE_TILES
 from steinhaus.jit.tiles import add_tile_products, begin_tiles, end_tiles, load_tile, store_tile, zero_tile
-from steinhaus.jit.types import Array, f32, i8, i32, i64, literal, u8
+from steinhaus.jit.types import Array, f32, i8, i32, i64, literal, u8, u32
 
 INFINITY = float("inf")
-_BLOCK = 128  # candidates
+_BLOCK = 32  # centroids
+
+
+@inner
+def set_aside(s: Source, group: Group, slot: i64, base: i64) -> None:
+    """Keep what `gather` found of the tile at `base`, as number `slot` of the group."""
+    quads, scratch = TILE * ((s.x.rows.d + 63) // 64 * 64), s.scratch
+    for at in range(0, quads, 64):
+        store(group.quads, slot * quads + at, load(scratch.quads, at, 64))
+    for side in range(0, TILE, 16):
+        size = load(s.tiles.norms, base + side, 16) + s.tiles.reach
+        store(group.sizes, TILE * slot + side, size)
+        store(group.margins, TILE * slot + side, size * size * s.tiles.floor)
+        store(group.rests, TILE * slot + side, load(scratch.rests, side, 16))
 
 
 @apart
-def bound_by_halves(s: Source, tile: Tile, factors: Factors, scores: Scores, first: i64, count: i64) -> None:
-    """Compute `upper` and `least` of a gathered tile and `count` candidates that follow each other from `first` on."""
-    scratch, base = s.scratch, tile.base
-    sums = scratch.sums
-    for side in range(0, TILE, 16):
-        store(scratch.least, side, splat(-INFINITY, f32, 16))
-    for c in range(0, count, _BLOCK):
-        many = min(_BLOCK, count - c)
-        _products(scratch.quads, (s.x.rows.d + 63) // 64 * 64, factors, first + c, many, sums)
+def bound_by_halves(d: i64, group: Group, many: i64, factors: Factors, scores: Scores, first: i64, k: i64) -> None:
+    """List those of k centroids, from `first` on, that may be the nearest of a lane, for `many` tiles of a group."""
+    width = (d + 63) // 64 * 64
+    if BYTE_TILES:
+        begin_tiles()
+    for slot in range(many):
+        group.listed[slot] = 0
         for side in range(0, TILE, 16):
-            size = load(s.tiles.norms, base + side, 16) + s.tiles.reach
-            rest, low = load(scratch.rests, side, 16), load(scratch.least, side, 16)
-            for e in range(many):
-                j = first + c + e
-                product = convert(load(sums, TILE * e + side, 16), f32) * (factors.scales[j] * f32(128.0))
-                score = product - scores.half[j]
-                error = fma(size, scores.slope[j], fma(rest, scores.lag[j], scores.floor[j]))
-                store(scratch.upper, TILE * (c + e) + side, score + error)
-                low = maximum(score - error, low)
-            store(scratch.least, side, low)
-    for side in range(0, TILE, 16):
-        size = load(s.tiles.norms, base + side, 16) + s.tiles.reach
-        store(scratch.least, side, load(scratch.least, side, 16) - size * size * s.tiles.floor)
+            store(group.least, TILE * slot + side, splat(-INFINITY, f32, 16))
+    for c in range(0, k, _BLOCK):
+        rows = min(_BLOCK, k - c)
+        for slot in range(many):
+            sums = group.sums + slot * (TILE * _BLOCK)
+            _products(group.quads + TILE * width * slot, width, factors, first + c, rows, sums)
+        for slot in range(many):
+            _list(group, slot, factors.scales, scores, first + c, rows, group.sums + slot * (TILE * _BLOCK), k)
+    if BYTE_TILES:
+        end_tiles()
+
+
+@apart
+def _list(
+    group: Group, slot: i64, scales: Array[f32], scores: Scores, first: i64, rows: i64, sums: Array[i32], most: i64
+) -> None:
+    """List those of `rows` centroids, from `first` on, whose upper bounds reach the best lower bounds so far.
+
+    Their upper bounds are first those of the largest error of any lane, which take less time. scales: (K,);
+    sums: (32 rows,) products; most: the most centroids that a tile can list.
+    """
+    at, number, low = TILE * slot, group.listed[slot], local(vector(f32, 16), 2)
+    for g in unroll(2):
+        low[g] = load(group.least, at + 16 * g, 16)
+    _raise(group, at, scales, scores, first, rows)
+    for e in range(rows):
+        product0, product1 = convert(load(sums, TILE * e, 16), f32), convert(load(sums, TILE * e + 16, 16), f32)
+        scale, raised = splat(group.scaled[e], f32, 16), splat(group.raised[e], f32, 16)
+        below = bits_of(low[0] > fma(product0, scale, raised)) & bits_of(low[1] > fma(product1, scale, raised))
+        if below != u32(0xFFFF):
+            j, upper = first + e, TILE * (slot * most + number)
+            half, slope, lag, floor = scores.half[j], scores.slope[j], scores.lag[j], scores.floor[j]
+            for g in unroll(2):
+                size, rest = load(group.sizes, at + 16 * g, 16), load(group.rests, at + 16 * g, 16)
+                score = convert(load(sums, TILE * e + 16 * g, 16), f32) * scale - half
+                error = fma(size, slope, fma(rest, lag, splat(floor, f32, 16)))
+                store(group.upper, upper + 16 * g, score + error)
+                low[g] = maximum(score - error - load(group.margins, at + 16 * g, 16), low[g])
+            group.chosen[slot * most + number] = i32(j)
+            number += 1
+    group.listed[slot] = number
+    for g in unroll(2):
+        store(group.least, at + 16 * g, low[g])
+
+
+@inner
+def _raise(group: Group, at: i64, scales: Array[f32], scores: Scores, first: i64, rows: i64) -> None:
+    """Write the largest error of any lane, less `half`, and the scale of the products, of each of `rows` centroids.
+
+    at: of the tile's lanes in the group; scales: (K,).
+    """
+    size = largest(maximum(load(group.sizes, at, 16), load(group.sizes, at + 16, 16)))
+    rest = largest(maximum(load(group.rests, at, 16), load(group.rests, at + 16, 16)))
+    e = 0
+    while rows - e >= 16:
+        j = first + e
+        error = fma(load(scores.slope, j, 16), size, fma(load(scores.lag, j, 16), rest, load(scores.floor, j, 16)))
+        store(group.raised, e, error * WIDER - load(scores.half, j, 16))
+        store(group.scaled, e, load(scales, j, 16) * 128.0)
+        e += 16
+    while e < rows:
+        j = first + e
+        most = scores.slope[j] * size + scores.lag[j] * rest + scores.floor[j]
+        group.raised[e], group.scaled[e] = most * f32(WIDER) - scores.half[j], scales[j] * f32(128.0)
+        e += 1
+
+
+@apart
+def take_up(s: Source, group: Group, slot: i64, k: i64) -> i64:
+    """Make centroids that may be the nearest the candidates of a tile: `chosen`, `upper`, `least`. Returns how many."""
+    scratch, many, start = s.scratch, 0, slot * k
+    need = local(vector(f32, 16), 2)
+    for g in unroll(2):
+        need[g] = load(group.least, TILE * slot + 16 * g, 16)
+        store(scratch.least, 16 * g, need[g])
+    for c in range(start, start + group.listed[slot]):
+        upper0, upper1 = load(group.upper, TILE * c, 16), load(group.upper, TILE * c + 16, 16)
+        if (bits_of(need[0] > upper0) & bits_of(need[1] > upper1)) != u32(0xFFFF):
+            store(scratch.upper, TILE * many, upper0)
+            store(scratch.upper, TILE * many + 16, upper1)
+            scratch.chosen[many] = i64(group.chosen[c])
+            many += 1
+    return many
 
 
 @apart
@@ -65,16 +153,14 @@ def _products(quads: Array[u8], width: i64, factors: Factors, first: i64, count:
     """
     c = 0
     if BYTE_TILES:
-        begin_tiles()
         while count - c >= 32:
-            _thirty_two(quads, width, factors.limbs + 2 * (first + c) * width, out + TILE * c)
+            _thirty_two(quads, width, factors.high + (first + c) * width, out + TILE * c)
             c += 32
-        end_tiles()
     if BYTE_LANES > 0:
         for size in unroll(12, 0, -1):
             if size % 4 == 0 or size <= 2:  # 12, 8, 4, 2, 1
                 while count - c >= size:
-                    _few(size, quads, width, factors.limbs + 2 * (first + c) * width, out + TILE * c)
+                    _few(size, quads, width, factors.high + (first + c) * width, out + TILE * c)
                     c += size
 
 
@@ -84,12 +170,12 @@ def _thirty_two(quads: Array[u8], width: i64, rows: Array[i8], out: Array[i32]) 
     for tile in unroll(4):
         zero_tile(tile)
     for t in range(0, width, 64):
-        load_tile(4, rows, t, 2 * width)
+        load_tile(4, rows, t, width)
         load_tile(6, quads, 16 * t, 64)
         load_tile(7, quads, 16 * width + 16 * t, 64)
         add_tile_products(0, 4, 6)
         add_tile_products(1, 4, 7)
-        load_tile(5, rows, 32 * width + t, 2 * width)
+        load_tile(5, rows, 16 * width + t, width)
         add_tile_products(2, 5, 6)
         add_tile_products(3, 5, 7)
     store_tile(0, out, 0, 128)
@@ -108,7 +194,7 @@ def _few(size: literal, quads: Array[u8], width: i64, rows: Array[i8], out: Arra
         a = words(quads, 64 * q, 16)
         b = words(quads, 16 * width + 64 * q, 16)
         for s in unroll(size):
-            factor = splat(word(rows, 2 * s * width + 4 * q), i32, 16)
+            factor = splat(word(rows, s * width + 4 * q), i32, 16)
             sums[2 * s] = add_byte_products(sums[2 * s], a, factor)
             sums[2 * s + 1] = add_byte_products(sums[2 * s + 1], b, factor)
     for s in unroll(2 * size):

@@ -15,7 +15,7 @@ from steinhaus.engines.dense.candidates import (
     split_by_anchors,
 )
 from steinhaus.engines.dense.certifying import bounds, fetch, list_open, nearest, settle
-from steinhaus.engines.dense.halved import bound_by_halves
+from steinhaus.engines.dense.halved import bound_by_halves, set_aside, take_up
 from steinhaus.engines.dense.lanes import Readers
 from steinhaus.engines.dense.products import full_products
 from steinhaus.engines.dense.records import (
@@ -29,6 +29,7 @@ from steinhaus.engines.dense.records import (
     RENEW,
     SCREENED,
     TILE,
+    TOGETHER,
     WORKS,
     Change,
     Framed,
@@ -40,7 +41,7 @@ from steinhaus.engines.dense.screening import bound_by_features, certify
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
 from steinhaus.jit.build import apart, inner, shared_kernel
 from steinhaus.jit.operations import bits_of, claim, count_ones, largest, load, lowest_one, maximum
-from steinhaus.jit.types import Array, boolean, i32, i64, u8, u32
+from steinhaus.jit.types import Array, boolean, f32, i32, i64, u8, u32
 
 
 @shared_kernel
@@ -58,32 +59,76 @@ def assign(points: Framed, readers: Readers, view: View, orders: Orders, worker:
     gapped = view.sizes.gapped != 0
     all_tiles, step = orders.queue[1], orders.queue[2]
     number = claim(orders.queue, step)
+    together = _are_whole(points, view, orders)
     while number < all_tiles:
         upto = min(number + step, all_tiles)
+        if together:
+            _label_together(source, view, orders, worker, number, upto)
+            number = upto
         while number < upto:
-            base = TILE * number
             if full and number + 1 < upto:
-                fetch(points, tiles, base + TILE, u32(0xFFFFFFFF))
-            present = u32(0xFFFFFFFF) >> u32(TILE - min(TILE, points.rows.n - base))
-            norm = largest(maximum(load(tiles.norms, base, 16), load(tiles.norms, base + 16, 16)))
-            size = norm + tiles.reach
-            tile = Tile(number, base, present, size)
-            gathered = False
+                fetch(points, tiles, TILE * (number + 1), u32(0xFFFFFFFF))
+            size, gathered = _size(source, number), False
             for a in range(orders.many[0]):
                 if gapped:
                     if a + 1 < orders.many[0]:
                         fetch_kept(view, number, orders.active[a + 1], size)
                     elif number + 1 < all_tiles:
                         fetch_kept(view, number + 1, orders.active[0], size)
-                gathered = _label(source, view, orders, worker.change, tile, orders.active[a], gathered)
+                gathered = _label(source, view, orders, worker, number, orders.active[a], -1, gathered)
             number += 1
         number = claim(orders.queue, step)
 
 
 @inner
-def _label(s: Source, view: View, orders: Orders, change: Change, tile: Tile, r: i64, gathered: boolean) -> boolean:
-    """Label the points of a tile for one run; return whether the tile's features have been gathered."""
-    sizes = view.sizes
+def _size(s: Source, number: i64) -> f32:
+    """At least |y| of every lane of a tile."""
+    norms, base = s.tiles.norms, TILE * number
+    return largest(maximum(load(norms, base, 16), load(norms, base + 16, 16))) + s.tiles.reach
+
+
+@inner
+def _are_whole(points: Framed, view: View, orders: Orders) -> boolean:
+    """Whether every active run is screened by one byte a feature of all its centroids."""
+    whole = points.quantiser.step > 0.0
+    for a in range(orders.many[0]):
+        mode = i64(orders.modes[orders.active[a]])
+        whole = whole and (mode == FEATURES or (mode == RENEW and view.sizes.gapped == 0))
+    return whole
+
+
+@apart
+def _label_together(s: Source, view: View, orders: Orders, worker: Worker, first: i64, end: i64) -> None:
+    """Label the points of the tiles first <= number < end, for runs that are screened by one byte a feature."""
+    group, d = worker.group, s.x.rows.d
+    while first < end:
+        many = min(TOGETHER, end - first)
+        for slot in range(many):
+            fetch(s.x, s.tiles, TILE * min(first + slot + 1, end - 1), u32(0xFFFFFFFF))
+            s.readers.gather(s.x, s.tiles, TILE * (first + slot), s.scratch)
+            set_aside(s, group, slot, TILE * (first + slot))
+        for a in range(orders.many[0]):
+            r = orders.active[a]
+            k = view.firsts[r + 1] - view.firsts[r]
+            bound_by_halves(d, group, many, view.factors, view.halved, view.firsts[r], k)
+            worker.change.work[GATHERED * view.sizes.runs + r] += many
+            worker.change.work[COMPUTED * view.sizes.runs + r] += many * k
+            for slot in range(many):
+                _label(s, view, orders, worker, first + slot, r, slot, True)
+        first += many
+
+
+@inner
+def _label(
+    s: Source, view: View, orders: Orders, worker: Worker, number: i64, r: i64, slot: i64, gathered: boolean
+) -> boolean:
+    """Label the points of a tile for one run; return whether the tile's features have been gathered.
+
+    slot: of the tile in the group that has been screened; -1: the tile has not been screened.
+    """
+    sizes, change, base = view.sizes, worker.change, TILE * number
+    present = u32(0xFFFFFFFF) >> u32(TILE - min(TILE, s.x.rows.n - base))
+    tile = Tile(number, base, present, _size(s, number))
     first, column = view.firsts[r], view.columns[r]
     run = RunSlice(
         r,
@@ -91,19 +136,24 @@ def _label(s: Source, view: View, orders: Orders, change: Change, tile: Tile, r:
         view.firsts[r + 1] - first,
         column,
         view.columns[r + 1] - column,
-        tile.number * sizes.wide + column,
-        tile.number * sizes.runs + r,
+        number * sizes.wide + column,
+        number * sizes.runs + r,
         view.kept_firsts[r + 1] - view.kept_firsts[r],
-        view.anchors.products + TILE * (tile.number * sizes.kept + view.kept_firsts[r]),
+        view.anchors.products + TILE * (number * sizes.kept + view.kept_firsts[r]),
     )
     mode, count, bounded, opened = i64(orders.modes[r]), run.k, False, u32(0)
     gapped = sizes.gapped != 0 and (mode == RENEW or mode == ANCHORED)
-    if gapped:
+    if slot >= 0:
+        count = take_up(s, worker.group, slot, run.k)
+    elif gapped:
         count, bounded, opened = select_candidates(s, view, change, tile, run, mode)
     else:
         for c in range(count):
             s.scratch.chosen[c] = first + c
-    if bounded:
+    if slot >= 0:
+        opened, many = certify(s, run, count, False)
+        opened = tile.present & opened
+    elif bounded:
         opened = tile.present & opened
         measure_gaps(s, view.gaps, tile, run, count)
         many = list_open(s, count, opened)
@@ -183,10 +233,7 @@ def _from_features(
     """Certify lanes by products of all features. Returns the open lanes, and the number of open candidates."""
     gapped = view.sizes.gapped != 0 and (mode == RENEW or mode == ANCHORED)
     keeps = gapped and mode == RENEW and count < view.sizes.direct
-    if s.x.quantiser.step > 0.0 and not gapped:
-        bound_by_halves(s, tile, view.factors, view.halved, run.first, count)
-    else:
-        bound_by_features(s, tile, view.factors, view.features, s.tiles.rounded_norms, count, keeps)
+    bound_by_features(s, tile, view.factors, view.features, s.tiles.rounded_norms, count, keeps)
     change.work[COMPUTED * view.sizes.runs + run.run] += count
     if gapped:
         measure_gaps(s, view.gaps, tile, run, count)

@@ -196,9 +196,9 @@ def product(x: Framed, i: i64, factors: Factors, j: i64) -> f32:
 
 @inlined
 def _product_of_bytes(x: Framed, i: i64, factors: Factors, j: i64) -> f32:
-    values, d, limbs = x.rows.values, x.rows.d, factors.limbs
+    values, d = x.rows.values, x.rows.d
     width = (d + 63) // 64 * 64
-    b = 2 * j * width
+    b = j * width
     end = x.rows.n * d - 64  # reading may pass the end of a row, where factors are 0, but not the end of the array
     total = f32(0.0)
     for t0 in range(0, d, BYTES):
@@ -208,14 +208,14 @@ def _product_of_bytes(x: Framed, i: i64, factors: Factors, j: i64) -> f32:
         whole = t1 if i * d + t1 <= end else t1 - t1 % 64
         for t in range(t0, whole, 64):
             some = words(values, i * d + t, 16)
-            high = add_byte_products(high, some, words(limbs, b + t, 16))
-            low = add_byte_products(low, some, words(limbs, b + width + t, 16))
+            high = add_byte_products(high, some, words(factors.high, b + t, 16))
+            low = add_byte_products(low, some, words(factors.low, b + t, 16))
         total += fold(fma(convert(high, f32), 128.0, convert(low, f32)))
         above = i32(0)
         below = i32(0)
         for t in range(whole, t1):
-            above += i32(values[i * d + t]) * i32(limbs[b + t])
-            below += i32(values[i * d + t]) * i32(limbs[b + width + t])
+            above += i32(values[i * d + t]) * i32(factors.high[b + t])
+            below += i32(values[i * d + t]) * i32(factors.low[b + t])
         total += f32(128 * above + below)
     return total * factors.scales[j]
 

@@ -157,8 +157,8 @@ def _byte_tile(
     starts = local(_Bytes, 2 * size)
     sums = local(vector(i32, 16), 4 * size)
     for s in unroll(size):
-        starts[2 * s] = factors.limbs + (2 * chosen[s] * width + column)
-        starts[2 * s + 1] = factors.limbs + (2 * chosen[s] * width + column + width)
+        starts[2 * s] = factors.high + (chosen[s] * width + column)
+        starts[2 * s + 1] = factors.low + (chosen[s] * width + column)
         for g in unroll(4):
             sums[4 * s + g] = splat(0, i32, 16)
     for q in range(quarter):
@@ -194,12 +194,12 @@ def halve(row: Array[f64], j: i64, d: i64, factors: Factors) -> f64:
         per_scale = 1.0 / scale
     rest = 0.0
     width = (d + 63) // 64 * 64
-    at = 2 * j * width
+    at = j * width
     for t in range(d):
         q = i32(np.rint(row[t] * per_scale))
         high = (q + 64) >> 7
-        factors.limbs[at + t] = i8(high)
-        factors.limbs[at + width + t] = i8(q - 128 * high)
+        factors.high[at + t] = i8(high)
+        factors.low[at + t] = i8(q - 128 * high)
         off = row[t] - scale * f64(q)
         rest += off * off
     factors.scales[j] = f32(scale)
@@ -210,9 +210,9 @@ def halve(row: Array[f64], j: i64, d: i64, factors: Factors) -> f64:
 def halved_sums(factors: Factors, j: i64, d: i64) -> tuple[f64, f64]:
     """The sum of row j, as `halve` rounded it, and that of its high bytes."""
     width, high, low = (d + 63) // 64 * 64, 0, 0
-    for t in range(2 * j * width, 2 * j * width + d):
-        high += i64(factors.limbs[t])
-        low += i64(factors.limbs[t + width])
+    for t in range(j * width, j * width + d):
+        high += i64(factors.high[t])
+        low += i64(factors.low[t])
     scale = f64(factors.scales[j])
     return scale * f64(128 * high + low), scale * f64(128 * high)
 
@@ -220,9 +220,9 @@ def halved_sums(factors: Factors, j: i64, d: i64) -> tuple[f64, f64]:
 @loose
 def halved_rest(row: Array[f64], j: i64, d: i64, factors: Factors) -> f64:
     """How far the high bytes of row j, as `halve` rounded it, are from the row, (d,)."""
-    rest, at, scale = 0.0, 2 * j * ((d + 63) // 64 * 64), 128.0 * f64(factors.scales[j])
+    rest, at, scale = 0.0, j * ((d + 63) // 64 * 64), 128.0 * f64(factors.scales[j])
     for t in range(d):
-        off = row[t] - scale * f64(factors.limbs[at + t])
+        off = row[t] - scale * f64(factors.high[at + t])
         rest += off * off
     return math.sqrt(rest)
 

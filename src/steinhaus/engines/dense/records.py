@@ -18,6 +18,7 @@ from steinhaus.engines.exact.rows import DenseRows
 from steinhaus.jit.annotations import Array, Origin, f32, f64, i8, i32, i64, u8
 
 TILE = 32
+TOGETHER = 4  # tiles that are screened together, if points are rounded to bytes
 MANY_SLOTS = 255  # the most products that a tile can keep of a run, since their numbers are bytes
 # Rows of `Change.work`: points whose label changed; pairs settled; tiles gathered; rows of products of a tile computed
 # from all features; and from the directions.
@@ -63,7 +64,8 @@ class Factors(NamedTuple):
     """
 
     rows: Array[f32]  # (K, d)
-    limbs: Array[i8]  # (K, 2, W) high and low; 0 past d
+    high: Array[i8]  # (K, W); 0 past d
+    low: Array[i8]  # (K, W)
     scales: Array[f32]  # (K,) powers of two
 
 
@@ -120,11 +122,27 @@ class Scratch(NamedTuple):
     near: Array[f32]  # (K,) the gaps of the candidates in this step; K rounded up to a multiple of 16
     others: Array[i64]  # (K,) candidates whose products are not kept; later, open candidates
     kept: Array[i64]  # (K,) candidates whose products are kept; later, the lanes of open candidates, as bits
+    own: Array[i64]  # (K,) the open candidates of the lane that is settled
     least: Array[f32]  # (32,) the bound that an upper bound must reach
     rests: Array[f32]  # (32,) at least |rho| of `bounds.bytes`, if the points of the tile were rounded to bytes
     found: Array[i32]  # (32,) labels, less the run's first centroid
     starts: Array[i64]  # (16,) flat indices of points
-    sums: Array[i32]  # (32 x 128,) products of bytes with 128 candidates
+
+
+class Group(NamedTuple):
+    """Tiles that one worker screens together, by `halved`: G = `TOGETHER`, or 0 if points are not rounded to bytes."""
+
+    quads: Array[u8]  # (G, 2, W / 4, 16, 4) as in `Scratch`
+    sizes: Array[f32]  # (G, 32) at least |y|
+    rests: Array[f32]  # (G, 32) as in `Scratch`
+    margins: Array[f32]  # (G, 32) at least the rounding of the distances that would settle a lane
+    least: Array[f32]  # (G, 32) the best lower bounds so far, less the margins
+    listed: Array[i64]  # (G,) number of the centroids that a tile lists; the first of k columns hold them
+    chosen: Array[i32]  # (G, k) listed centroids
+    upper: Array[f32]  # (G, k, 32) their upper bounds
+    sums: Array[i32]  # (G, 32, 32) products of bytes
+    raised: Array[f32]  # (32,) the largest errors of 32 centroids in a tile, less their `half`
+    scaled: Array[f32]  # (32,) the scales of their products
 
 
 class Change(NamedTuple):
@@ -142,6 +160,7 @@ class Worker(NamedTuple):
     """The records of one worker."""
 
     scratch: Scratch
+    group: Group
     change: Change
 
 
@@ -236,11 +255,29 @@ def scratch_of(k: int, d: int, bytewise: bool, quantised: bool = False) -> Scrat
         near=apart(-(-k // 16) * 16, np.float32),
         others=apart(k, np.int64),
         kept=apart(k, np.int64),
+        own=apart(k, np.int64),
         least=apart(TILE, np.float32),
         rests=apart(TILE, np.float32),
         found=apart(TILE, np.int32),
         starts=apart(16, np.int64),
-        sums=apart(TILE * 128 if quantised else 0, np.int32),
+    )
+
+
+def group_of(k: int, d: int, quantised: bool) -> Group:
+    """A record for tiles of one worker that are screened together, for k rows. quantised: see `scratch_of`."""
+    tiles, width = TOGETHER if quantised else 0, width_of(d, quantised)
+    return Group(
+        quads=apart(tiles * TILE * width, np.uint8),
+        sizes=apart(tiles * TILE, np.float32),
+        rests=apart(tiles * TILE, np.float32),
+        margins=apart(tiles * TILE, np.float32),
+        least=apart(tiles * TILE, np.float32),
+        listed=apart(tiles, np.int64),
+        chosen=apart(tiles * k, np.int32),
+        upper=apart(tiles * k * TILE, np.float32),
+        sums=apart(tiles * TILE * TILE, np.int32),
+        raised=apart(TILE, np.float32),
+        scaled=apart(TILE, np.float32),
     )
 
 
@@ -258,8 +295,8 @@ def change_of(limbs: int, k: int, d: int, runs: int, narrow: bool) -> Change:
 
 def factors_of(k: int, d: int, bytewise: bool) -> Factors:
     """A record with memory for k rows."""
-    limbs = np.zeros((k, 2, width_of(d, bytewise)), np.int8)
-    return Factors(np.zeros((k, d), np.float32), limbs, np.zeros(k, np.float32))
+    high, low = np.zeros((2, k, width_of(d, bytewise)), np.int8)
+    return Factors(np.zeros((k, d), np.float32), high, low, np.zeros(k, np.float32))
 
 
 def scores_of(rows: NDArray[np.float32]) -> Scores:

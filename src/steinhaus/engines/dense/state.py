@@ -27,6 +27,7 @@ from steinhaus.engines.dense.records import (
     Worker,
     change_of,
     factors_of,
+    group_of,
     scores_of,
     scratch_of,
 )
@@ -169,7 +170,11 @@ def batch_of(keys: Sequence[Hashable], sizes: Int64, kept: Int64, shape: Capacit
         costs=np.ones(runs),
         debts=np.full(runs, np.inf),
         workers=[
-            Worker(scratch_of(k, d, shape.bytewise, shape.quantised), change_of(shape.limbs, k, d, runs, shape.narrow))
+            Worker(
+                scratch_of(k, d, shape.bytewise, shape.quantised),
+                group_of(k, d, shape.quantised),
+                change_of(shape.limbs, k, d, runs, shape.narrow),
+            )
             for _ in range(shape.workers)
         ],
         orders=Orders(

@@ -57,23 +57,23 @@ def _sixteen(
     in_place = many == 16 and chosen[15] - chosen[0] == 15
     for tile in unroll(4):
         zero_tile(tile)
-    at = factors.limbs + (2 * chosen[0] * width + column)
+    at = chosen[0] * width + column
     for q in range(0, quarter, 16):
         if in_place:
-            rows, stride, low = as_bytes(at) + 4 * q, 2 * width, width
+            high, low, stride = as_bytes(factors.high + at) + 4 * q, as_bytes(factors.low + at) + 4 * q, width
         else:
             step = q % 32 * 2
             for s in range(16):
-                row = 2 * chosen[min(s, many - 1)] * width + column + 4 * q
-                copies[step + s] = words(factors.limbs, row, 16)
-                copies[step + 16 + s] = words(factors.limbs, row + width, 16)
-            rows, stride, low = as_bytes(copies) + 64 * step, 64, 1024
-        load_tile(4, rows, 0, stride)
+                row = chosen[min(s, many - 1)] * width + column + 4 * q
+                copies[step + s] = words(factors.high, row, 16)
+                copies[step + 16 + s] = words(factors.low, row, 16)
+            high, low, stride = as_bytes(copies) + 64 * step, as_bytes(copies) + 64 * (step + 16), 64
+        load_tile(4, high, 0, stride)
         load_tile(6, quads, 64 * q, 64)
         load_tile(7, quads, 16 * width + 64 * q, 64)
         add_tile_products(0, 4, 6)
         add_tile_products(1, 4, 7)
-        load_tile(5, rows, low, stride)
+        load_tile(5, low, 0, stride)
         add_tile_products(2, 5, 6)
         add_tile_products(3, 5, 7)
     for tile in unroll(4):
