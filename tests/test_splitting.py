@@ -9,6 +9,7 @@ import pytest
 
 from steinhaus.engines import choose
 from steinhaus.engines.splitting import kernels, seeding_kernels
+from steinhaus.engines.splitting import parts as splitting
 from steinhaus.engines.splitting.parts import PointsInParts
 from steinhaus.engines.splitting.records import LANES, TAKEN, room_for
 from steinhaus.jit.handed import Handed
@@ -140,3 +141,17 @@ def test_a_part_without_rows_is_left_out(rng):
         seeds = found.choose(parts, centres, [4, 0, 6], Stream(1).raw)
         assert [len(each.gains) for each in seeds] == [4, 0, 6]
         assert found.iterate(parts, centres, [each.rows for each in seeds], 1).shape == (10, 4)
+
+
+@pytest.mark.parametrize(("threads", "at_once"), [(1, 2**18), (2, 250)])
+def test_labels_of_some_points_have_the_bits_of_plain_numpy(threads, at_once, rng, monkeypatch):
+    monkeypatch.setattr(splitting, "_LABELLED", at_once)  # values, of 13 features: 19 rows
+    x, numbers = rng.normal(size=(300, 13)), rng.permutation(300)[:200]
+    centre, centroids = x[0] + 0.1, x[rng.permutation(300)[:37]] + 1e-3
+    with closing(choose(x)) as points, closing(PointsInParts(points, x, None, threads)) as parts:
+        labels, scale = parts.label(numbers, centre, centroids), parts._scale
+    naive = Naive(x[numbers], centre, scale, np.ones(200))
+    rows = Naive(centroids, centre, scale, np.ones(37)).y
+    np.testing.assert_array_equal(labels, naive.scores(rows).argmax(axis=1))
+    nearest = np.square(x[numbers, np.newaxis] - centroids).sum(axis=2).argmin(axis=1)
+    assert (labels == nearest).mean() > 0.99

@@ -18,7 +18,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from steinhaus.points import Float32, Float64, Int64, Points, Run
+from steinhaus.points import Float32, Float64, Int64, Points
 from steinhaus.seeding import Stream
 
 _VALUES = 2**15  # sampled values for each cluster; they are of
@@ -63,6 +63,14 @@ class Parts(Protocol):
         """
         ...
 
+    def label(self, numbers: Int64, centre: Float64, centroids: Float64) -> NDArray[np.uint16]:
+        """Label some points by centroids, (k, d), k < 2^16 -> (m,), ties to the lowest.
+
+        numbers: (m,) of the points; centre: (d,) a point near all of them. Distances are rounded to float32 after it is
+        subtracted, so that a point that is about as near to two centroids may get the label of the farther one.
+        """
+        ...
+
     def iterate(self, parts: Sequence[Int64], centres: Float64, starts: Sequence[Float32], many: int) -> Float64:
         """Do some iterations of Lloyd's algorithm in each part -> the centroids of all parts, (k, d).
 
@@ -77,7 +85,7 @@ def hierarchical(points: Points, k: int, stream: Stream, parts: Parts, *, weight
     Parameters
     ----------
     points
-        The engine with all points. It labels them by the coarse clusters.
+        The engine with all points.
     k
         The number of centroids.
     stream
@@ -93,7 +101,7 @@ def hierarchical(points: Points, k: int, stream: Stream, parts: Parts, *, weight
     (found,) = parts.choose([first], centre, [min(_coarse(k), len(first))], stream.raw)
     coarse = parts.iterate([first], centre, [found.rows], _ITERATIONS)
     rows = _drawn(rows, max(_AT_LEAST, k * int(np.clip(_VALUES // points.d, *_PER_CLUSTER))), stream)
-    labels = _labels(points, coarse)[rows]
+    labels = parts.label(rows, centre[0], coarse)  # NumPy sorts short integers in linear time
     ends = np.cumsum(np.bincount(labels, minlength=len(coarse)))
     members = np.split(rows[np.argsort(labels, kind="stable")], ends[:-1])
     every = _HALF if len(rows) >= _HALF * k else 1
@@ -165,15 +173,6 @@ def shares(sizes: Int64, weights: Int64, k: int) -> Int64:
 def _coarse(k: int) -> int:
     """The number of coarse clusters for k clusters."""
     return round(math.sqrt(k) * min(max(1.0, k / _MANY), 2.0))
-
-
-def _labels(points: Points, centroids: Float64) -> NDArray[np.uint16]:
-    """The labels of all points, (n,): centroids (m, d)."""
-    run = Run("hierarchical", centroids)
-    points.assign([run])
-    labels = np.asarray(points.labels(run.key)).astype(np.uint16)  # NumPy sorts short integers in linear time
-    points.forget(run.key)
-    return labels
 
 
 def _weighty(weights: Int64, k: int) -> Int64:

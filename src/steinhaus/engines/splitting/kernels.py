@@ -45,7 +45,7 @@ def iterate(room: Room, n: i64, k: i64, iterations: i64) -> None:
     """Do some iterations of Lloyd's algorithm on the room's n points, from its k centroids."""
     for _ in range(iterations):
         arrange(room, 0, k)
-        _label(room, n, k)
+        label(room, n, k)
         _update(room, n, k)
 
 
@@ -74,9 +74,12 @@ def copy_point(room: Room, i: i64, j: i64) -> None:
         store(room.centroids, j * room.width + t, load(room.rows, i * room.width + t, LANES))
 
 
-@inner
-def _label(room: Room, n: i64, k: i64) -> None:
-    """Label the points by the best score `x . c - |c|^2 / 2`, ties to the lowest, and measure `closest`."""
+@shared_kernel
+def label(room: Room, n: i64, k: i64) -> None:
+    """Label n points by the best score `x . c - |c|^2 / 2`, ties to the lowest, and measure `closest`.
+
+    The k centroids must be arranged.
+    """
     groups = (k + LANES - 1) // LANES
     for first in range(0, n, BLOCK):
         for r in range(BLOCK):

@@ -18,6 +18,7 @@ from steinhaus.jit.handed import Handed
 from steinhaus.points import Float32, Float64, Int64, Points
 
 _VALUES = 2**22  # values that are brought from far at once
+_LABELLED = 2**18  # values that a thread labels at once
 
 Words = NDArray[np.uint64]
 
@@ -57,6 +58,26 @@ class PointsInParts:
 
         self._each(parts, centres, sizes, choose)
         return found
+
+    def label(self, numbers: Int64, centre: Float64, centroids: Float64) -> NDArray[np.uint16]:
+        """See `hierarchy.Parts.label`."""
+        many, k, d = len(numbers), len(centroids), self._points.d
+        labels, step = np.empty(many, np.uint16), max(1, _LABELLED // d)
+        rooms: dict[int, tuple[Room, Handed]] = {}
+
+        def take(worker: int, first: int, end: int) -> None:
+            if worker not in rooms:
+                room = room_for(step, k, d)
+                rooms[worker] = room, Handed(room)
+                room.centroids[:k, :d] = (centroids - centre) * self._scale
+                kernels.arrange(rooms[worker][1], 0, k)
+            room, handed = rooms[worker]
+            self._bring(room, handed, numbers[first:end], centre)
+            kernels.label(handed, end - first, k)
+            labels[first:end] = room.labels[: end - first]
+
+        self._workers.each(take, many, step)
+        return labels
 
     def iterate(self, parts: Sequence[Int64], centres: Float64, starts: Sequence[Float32], many: int) -> Float64:
         """See `hierarchy.Parts.iterate`."""
