@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from steinhaus.engines.bounds.gaps import accumulated, recorded
 from steinhaus.engines.dense import candidates, certifying, screening
-from steinhaus.engines.dense.halved import bound_by_halves, set_aside, take_up
+from steinhaus.engines.dense.halved import begin_lists, bound_by_halves, set_aside, take_up
 from steinhaus.engines.dense.lanes import Readers
 from steinhaus.engines.dense.products import byte_products, full_products
 from steinhaus.engines.dense.records import Factors, Framed, Group, Scores, Scratch, View
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
 from steinhaus.jit.build import kernel
-from steinhaus.jit.types import Array, f32, i64, u8, u32
+from steinhaus.jit.types import Array, f32, i32, i64, u8, u32
 
 
 @kernel
@@ -22,16 +22,25 @@ def from_features(points: Framed, readers: Readers, view: View, scratch: Scratch
 
 @kernel
 def from_halves(
-    points: Framed, readers: Readers, view: View, scratch: Scratch, group: Group, first: i64, count: i64
+    points: Framed,
+    readers: Readers,
+    view: View,
+    scratch: Scratch,
+    group: Group,
+    first: i64,
+    count: i64,
+    labels: Array[i32],
 ) -> i64:
     """The candidates among `count` centroids, from `first` on, by their high bytes: `chosen`, `upper` and `least`.
 
-    Returns their number. The tile is the second of a group of two equal ones.
+    Returns their number. labels: (32,), see `begin_lists`. The tile is the second of a group of two equal ones.
     """
     source = Source(points, readers, view.tiles, scratch)
     readers.gather(points, view.tiles, 0, scratch)
     set_aside(source, group, 0, 0)
     set_aside(source, group, 1, 0)
+    for slot in range(2):
+        begin_lists(source, group, slot, 0, labels, view, first)
     bound_by_halves(points.rows.d, group, 2, view.factors, view.halved, first, count)
     return take_up(source, group, 1, count)
 

@@ -113,10 +113,10 @@ def test_no_bound_is_ever_broken(attack):
     points.close()
 
 
-def from_halves(points, first, k):
+def from_halves(points, first, k, labels=None):
     """The candidates of the first tile among k centroids by one byte a feature, (m,), and their bounds, (m, 32)."""
-    worker = points._batch.workers[0]
-    many = kernels.from_halves(*source(points), Handed(worker.group), first, k)
+    worker, none = points._batch.workers[0], np.full(TILE, -1, np.int32)
+    many = kernels.from_halves(*source(points), Handed(worker.group), first, k, none if labels is None else labels)
     scratch = worker.scratch
     return scratch.chosen[:many].copy(), scratch.upper[: 32 * many].reshape(-1, 32).copy(), scratch.least.copy()
 
@@ -144,6 +144,10 @@ def test_no_bound_from_one_byte_a_feature_is_ever_broken(attack):
         for lane, i in enumerate(order.tolist()):
             reached = chosen[upper[:, lane] >= least[lane]].tolist()
             assert all(exact[i][j] < max(exact[i]) for j in range(len(after)) if j not in reached)
+        labels = np.resize(np.arange(len(after), dtype=np.int32), TILE)
+        _, _, least = from_halves(points, 0, len(after), labels)
+        for lane, i in enumerate(order.tolist()):
+            assert Fraction(float(least[lane])) <= max(exact[i])
     points.close()
 
 
@@ -165,6 +169,10 @@ def test_one_byte_a_feature_lists_what_the_final_bounds_leave_open(rng):
         np.testing.assert_array_equal(chosen, np.flatnonzero(reached))
         np.testing.assert_array_equal(upper, uppers[reached])
         assert 0 < reached.sum() < k
+        again, _, sharper = from_halves(points, 0, k, points._batch.labels[0, 0])
+        assert (sharper >= least).all()
+        assert set(again) <= set(chosen)
+        assert set(points._batch.labels[0, 0]) <= set(again)
 
 
 @pytest.mark.parametrize("k", [64, 95, 131])  # with blocks of 32, 12, 8, 2 and 1 rows

@@ -11,7 +11,7 @@ rounding of the distances that would settle the lane. `take_up` leaves those tha
 from __future__ import annotations
 
 from steinhaus.engines.bounds.bytes import WIDER
-from steinhaus.engines.dense.records import TILE, Factors, Group, Scores
+from steinhaus.engines.dense.records import TILE, Factors, Group, Scores, View
 from steinhaus.engines.dense.slices import Source
 from steinhaus.jit.build import apart, inner
 from steinhaus.jit.declared import unroll
@@ -52,15 +52,30 @@ def set_aside(s: Source, group: Group, slot: i64, base: i64) -> None:
 
 
 @apart
+def begin_lists(s: Source, group: Group, slot: i64, base: i64, labels: Array[i32], view: View, first: i64) -> None:
+    """Begin with an empty list, and with the lower bounds of the lanes' last labels.
+
+    base: of the tile; labels: (32,), less the run's first centroid; -1: no label yet.
+    """
+    group.listed[slot] = 0
+    for lane in range(TILE):
+        at, norm, low = TILE * slot + lane, s.tiles.norms[base + lane], f32(-INFINITY)
+        if labels[lane] >= 0:
+            j = first + i64(labels[lane])
+            score = s.readers.product(s.x, s.tiles.order[base + lane], view.factors, j) - view.single.half[j]
+            low = score - (norm * view.single.slope[j] + view.single.floor[j]) - group.margins[at]
+        group.least[at] = low
+
+
+@apart
 def bound_by_halves(d: i64, group: Group, many: i64, factors: Factors, scores: Scores, first: i64, k: i64) -> None:
-    """List those of k centroids, from `first` on, that may be the nearest of a lane, for `many` tiles of a group."""
+    """List those of k centroids, from `first` on, that may be the nearest of a lane, for `many` tiles of a group.
+
+    The lists must have been begun.
+    """
     width = (d + 63) // 64 * 64
     if BYTE_TILES:
         begin_tiles()
-    for slot in range(many):
-        group.listed[slot] = 0
-        for side in range(0, TILE, 16):
-            store(group.least, TILE * slot + side, splat(-INFINITY, f32, 16))
     for c in range(0, k, _BLOCK):
         rows = min(_BLOCK, k - c)
         for slot in range(many):

@@ -15,7 +15,7 @@ from steinhaus.engines.dense.candidates import (
     split_by_anchors,
 )
 from steinhaus.engines.dense.certifying import bounds, fetch, list_open, nearest, settle
-from steinhaus.engines.dense.halved import bound_by_halves, set_aside, take_up
+from steinhaus.engines.dense.halved import begin_lists, bound_by_halves, set_aside, take_up
 from steinhaus.engines.dense.lanes import Readers
 from steinhaus.engines.dense.products import full_products
 from steinhaus.engines.dense.records import (
@@ -110,6 +110,9 @@ def _label_together(s: Source, view: View, orders: Orders, worker: Worker, first
         for a in range(orders.many[0]):
             r = orders.active[a]
             k = view.firsts[r + 1] - view.firsts[r]
+            for slot in range(many):
+                labels = view.labels + TILE * ((first + slot) * view.sizes.runs + r)
+                begin_lists(s, group, slot, TILE * (first + slot), labels, view, view.firsts[r])
             bound_by_halves(d, group, many, view.factors, view.halved, view.firsts[r], k)
             worker.change.work[GATHERED * view.sizes.runs + r] += many
             worker.change.work[COMPUTED * view.sizes.runs + r] += many * k
