@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from steinhaus.points import Float32, Float64, Int64, Points
 from steinhaus.seeding import Stream
 
-_VALUES = 2**15  # sampled values for each cluster; they are of
-_PER_CLUSTER = 32, 128  # so many rows at least and at most: the wider rows are, the fewer are sampled
+_VALUES = 2**14  # sampled values for each cluster; they are of
+_PER_CLUSTER = 16, 128  # so many rows at least and at most: the wider rows are, the fewer are sampled
 _AT_LEAST = 2**15  # rows are sampled in any case, because few take little time
 _HALF = 2  # one of so many rows takes part when rows are chosen
 _COARSE_FROM = 64  # sampled rows for each coarse cluster
