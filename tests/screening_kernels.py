@@ -10,14 +10,17 @@ from steinhaus.engines.dense.products import byte_products, full_products
 from steinhaus.engines.dense.records import Factors, Framed, Group, Scores, Scratch, View
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
 from steinhaus.jit.build import kernel
+from steinhaus.jit.tiles import begin_tiles, end_tiles
 from steinhaus.jit.types import Array, f32, i32, i64, u8, u32
 
 
 @kernel
 def from_features(points: Framed, readers: Readers, view: View, scratch: Scratch, chosen: Array[i64]) -> None:
     """The products of the tile with centroids from all features, into `out`."""
+    begin_tiles()
     readers.gather(points, view.tiles, 0, scratch)
     full_products(points, scratch, view.factors, chosen, view.sizes.k, scratch.out)
+    end_tiles()
 
 
 @kernel
@@ -35,6 +38,7 @@ def from_halves(
 
     Returns their number. labels: (32,), see `begin_lists`. The tile is the second of a group of two equal ones.
     """
+    begin_tiles()
     source = Source(points, readers, view.tiles, scratch)
     readers.gather(points, view.tiles, 0, scratch)
     set_aside(source, group, 0, 0)
@@ -42,7 +46,9 @@ def from_halves(
     for slot in range(2):
         begin_lists(source, group, slot, 0, labels, view, first)
     bound_by_halves(points.rows.d, group, 2, view.factors, view.halved, first, count)
-    return take_up(source, group, 1, count)
+    found = take_up(source, group, 1, count)
+    end_tiles()
+    return found
 
 
 @kernel
@@ -106,12 +112,15 @@ def multiply_bytes(
     fresh: i64,
 ) -> None:  # fmt: skip
     """`products.byte_products` from the first feature on."""
+    begin_tiles()
     byte_products(quads, width, factors, 0, chosen, count, quarter, out, fresh != 0)
+    end_tiles()
 
 
 @kernel
 def screen(points: Framed, readers: Readers, view: View, scratch: Scratch, measured: i64) -> u32:
     """Bounds in `upper` and `least`, `found`, and lists as of `list_open`, of the tile. Returns the open lanes."""
+    begin_tiles()
     readers.gather(points, view.tiles, 0, scratch)
     source, k = Source(points, readers, view.tiles, scratch), view.sizes.k
     tile = Tile(0, 0, u32(0xFFFFFFFF), f32(1.0))
@@ -122,4 +131,5 @@ def screen(points: Framed, readers: Readers, view: View, scratch: Scratch, measu
         candidates.measure_gaps(source, view.gaps, tile, run, k)
     opened, many = screening.certify(source, run, k, measured != 0)
     scratch.starts[0] = many
+    end_tiles()
     return opened

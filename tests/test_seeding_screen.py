@@ -12,16 +12,20 @@ from steinhaus.jit.annotations import Array, f32, i64
 from steinhaus.jit.build import kernel
 from steinhaus.jit.handed import Handed
 from steinhaus.jit.target import BYTE_LANES
+from steinhaus.jit.tiles import begin_tiles, end_tiles
 from steinhaus.jit.types import u32
 
 
 @kernel
 def listed(packed: Packed, thresholds: Array[f32], scratch: Scratch, m: i64, number: i64) -> i64:
+    begin_tiles()
     for c in range(m):
         scratch.others[c] = m - 1 - c
         scratch.kept[c] = 0xFFFFFFF7
     tile = Tile(number, TILE * number, u32(0xFFFFFFFF), f32(0.0))
-    return list_open(packed, thresholds, tile, scratch.others, m, scratch)
+    many = list_open(packed, thresholds, tile, scratch.others, m, scratch)
+    end_tiles()
+    return many
 
 
 @pytest.mark.skipif(not BYTE_LANES, reason="bytes are not multiplied on this processor")

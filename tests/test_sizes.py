@@ -29,7 +29,7 @@ FOLDERS = {
     "engines/bounds": (10, 870),
     "engines/cluster": (7, 1070),
     "engines/compact": (23, 3960),
-    "engines/dense": (36, 6300),
+    "engines/dense": (36, 6400),
     "engines/exact": (24, 2080),
     "engines/sparse": (4, 560),
     "engines/splitting": (6, 520),

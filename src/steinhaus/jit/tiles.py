@@ -1,6 +1,8 @@
 """Operations on the eight tile registers of AMX, each of 16 rows of 64 bytes. Kernels name them by number.
 
-They need `target.BYTE_TILES`. A kernel that uses them begins with `begin_tiles` and ends with `end_tiles`.
+They need `target.BYTE_TILES`. A kernel of which any part uses them begins with `begin_tiles` and ends with `end_tiles`,
+which do nothing on other processors. A pair of these takes as long as twenty products of tiles, so it stands where
+Python calls, and not around each use.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from steinhaus.jit.operations import operation
+from steinhaus.jit.target import BYTE_TILES
 from steinhaus.jit.types import i64
 from steinhaus.jit.values import Const, Value
 from steinhaus.jit.writing import Writer
@@ -26,6 +29,8 @@ def _call(t: Writer, name: str, *arguments: str) -> Const:
 @operation
 def begin_tiles(t: Writer, node: Any) -> Const:
     """Make all tiles 16 rows of 64 bytes."""
+    if not BYTE_TILES:
+        return Const(0)
     layout = bytearray(64)  # palette, then from byte 16 the bytes of a row as 16 bits, and from byte 48 the rows
     layout[0] = 1
     layout[16 : 16 + 2 * _TILES : 2] = bytes([_ROW_BYTES]) * _TILES
@@ -38,7 +43,7 @@ def begin_tiles(t: Writer, node: Any) -> Const:
 @operation
 def end_tiles(t: Writer, node: Any) -> Const:
     """Give the tiles back, so that the system need not keep them for this thread."""
-    return _call(t, "tilerelease")
+    return _call(t, "tilerelease") if BYTE_TILES else Const(0)
 
 
 @operation

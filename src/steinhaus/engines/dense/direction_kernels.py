@@ -24,6 +24,7 @@ from steinhaus.jit.operations import (
     transpose,
     vector,
 )
+from steinhaus.jit.tiles import begin_tiles, end_tiles
 from steinhaus.jit.types import literal, u32
 
 AXES = 16  # the leading directions by which points are put in order
@@ -175,6 +176,7 @@ def project(
     out, chosen, p = scratch.out, scratch.chosen, to.p
     for q in range(p + 1):
         chosen[q] = q
+    begin_tiles()
     for tile in range(first, end):
         readers.gather(points, tiles, tile * TILE, scratch)
         full_products(points, scratch, factors, chosen, p + 1, out)
@@ -196,6 +198,7 @@ def project(
                 transpose(turned)
                 for lane in unroll(16):
                     store(to.coordinates, (at + lane) * p + q, turned[lane])
+    end_tiles()
 
 
 class Places(NamedTuple):

@@ -31,7 +31,7 @@ from steinhaus.jit.operations import (
     words,
 )
 from steinhaus.jit.target import BYTE_LANES, BYTE_TILES
-from steinhaus.jit.tiles import add_tile_products, begin_tiles, end_tiles, load_tile, store_tile, zero_tile
+from steinhaus.jit.tiles import add_tile_products, load_tile, store_tile, zero_tile
 from steinhaus.jit.types import Array, f32, i8, i32, i64, literal, u8, u32
 
 INFINITY = float("inf")
@@ -74,8 +74,6 @@ def bound_by_halves(d: i64, group: Group, many: i64, factors: Factors, scores: S
     The lists must have been begun.
     """
     width = (d + 63) // 64 * 64
-    if BYTE_TILES:
-        begin_tiles()
     for c in range(0, k, _BLOCK):
         rows = min(_BLOCK, k - c)
         for slot in range(many):
@@ -83,8 +81,6 @@ def bound_by_halves(d: i64, group: Group, many: i64, factors: Factors, scores: S
             _products(group.quads + TILE * width * slot, width, factors, first + c, rows, sums)
         for slot in range(many):
             _list(group, slot, factors.scales, scores, first + c, rows, group.sums + slot * (TILE * _BLOCK), k)
-    if BYTE_TILES:
-        end_tiles()
 
 
 @apart

@@ -41,6 +41,7 @@ from steinhaus.engines.dense.screening import bound_by_features, certify
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
 from steinhaus.jit.build import apart, inner, shared_kernel
 from steinhaus.jit.operations import bits_of, claim, count_ones, largest, load, lowest_one, maximum
+from steinhaus.jit.tiles import begin_tiles, end_tiles
 from steinhaus.jit.types import Array, boolean, f32, i32, i64, u8, u32
 
 
@@ -50,6 +51,7 @@ def assign(points: Framed, readers: Readers, view: View, orders: Orders, worker:
 
     Runs in mode RENEW get new anchors.
     """
+    begin_tiles()
     tiles = view.tiles
     source = Source(points, readers, tiles, worker.scratch)
     full = False  # whether the features of all tiles are needed
@@ -78,6 +80,7 @@ def assign(points: Framed, readers: Readers, view: View, orders: Orders, worker:
                 gathered = _label(source, view, orders, worker, number, orders.active[a], -1, gathered)
             number += 1
         number = claim(orders.queue, step)
+    end_tiles()
 
 
 @inner

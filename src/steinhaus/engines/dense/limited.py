@@ -12,6 +12,7 @@ from steinhaus.engines.dense.products import full_products, halve_rows
 from steinhaus.engines.dense.records import TILE, Framed, Limited, Scratch, Tiles, factors_of
 from steinhaus.jit.build import kernel
 from steinhaus.jit.handed import Handed
+from steinhaus.jit.tiles import begin_tiles, end_tiles
 from steinhaus.jit.types import Array, f64, i64
 
 INFINITY = float("inf")
@@ -36,6 +37,7 @@ def distances_below(
     found, chosen, n = scratch.out, scratch.chosen, points.rows.n
     for j in range(limited.k):
         chosen[j] = j
+    begin_tiles()
     for tile in range(first, end):
         readers.gather(points, tiles, tile * TILE, scratch)
         full_products(points, scratch, limited.factors, chosen, limited.k, found)
@@ -50,6 +52,7 @@ def distances_below(
                     out[j * n + i] = INFINITY
                 else:
                     out[j * n + i] = readers.distance(points, i, limited.exact, j)
+    end_tiles()
 
 
 def limited_to(chosen: Float64, below: Float64, lengths: Float64, frame: Frame, rates: Rates) -> Limited:

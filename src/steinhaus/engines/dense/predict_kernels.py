@@ -14,6 +14,7 @@ from steinhaus.engines.dense.slices import RunSlice, Source, Tile
 from steinhaus.jit.annotations import Array, f32, f64, i32, i64
 from steinhaus.jit.build import kernel
 from steinhaus.jit.operations import lowest_one
+from steinhaus.jit.tiles import begin_tiles, end_tiles
 from steinhaus.jit.types import u32
 
 
@@ -42,6 +43,7 @@ def label(
     run = RunSlice(0, 0, k, 0, 0, 0, 0, 0, scratch.out)
     for j in range(k):
         scratch.chosen[j] = j
+    begin_tiles()
     for base in range(first, end, TILE):
         present = min(TILE, end - base)
         for lane in range(TILE):
@@ -63,6 +65,7 @@ def label(
             opened = opened & (opened - 1)
             if (beyond >> u32(lane)) & u32(1):
                 if readers.is_finite(points, base + lane) == 0:
+                    end_tiles()
                     return base + lane
                 scratch.found[lane] = i32(nearest(s, base + lane, sought.exact, 0, k))
             else:
@@ -70,4 +73,5 @@ def label(
                 scratch.found[lane] = i32(chosen)
         for lane in range(present):
             labels[base + lane] = scratch.found[lane]
+    end_tiles()
     return n

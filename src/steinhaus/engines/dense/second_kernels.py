@@ -12,6 +12,7 @@ from steinhaus.engines.dense.records import TILE, Factors, Framed, Gaps, Scores,
 from steinhaus.jit.annotations import Array, f32, f64, i32, i64
 from steinhaus.jit.build import apart, inner, kernel
 from steinhaus.jit.operations import fma, largest, load, maximum, select, splat, store
+from steinhaus.jit.tiles import begin_tiles, end_tiles
 
 INFINITY = float("inf")
 
@@ -52,6 +53,7 @@ def find(
     points: Framed, readers: Readers, tiles: Tiles, sought: Sought, scratch: Scratch, first: i64, end: i64
 ) -> None:
     """Bound half of the margin of each point of the tiles first <= tile < end, and guess its second centroid."""
+    begin_tiles()
     for tile in range(first, end):
         readers.gather(points, tiles, TILE * tile, scratch)
         count = sought.k
@@ -62,6 +64,7 @@ def find(
                 scratch.chosen[j] = j
             full_products(points, scratch, sought.factors, scratch.chosen, count, scratch.out)
         _bound(tiles, sought, scratch, TILE * tile, count)
+    end_tiles()
 
 
 @inner

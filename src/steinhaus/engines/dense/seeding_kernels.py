@@ -22,6 +22,7 @@ from steinhaus.engines.exact.distances import squared_distance
 from steinhaus.jit.annotations import Array, f32, f64, i32, i64, u8
 from steinhaus.jit.build import apart, inner, kernel
 from steinhaus.jit.operations import bits_of, count_ones, load, lowest_one, store, words
+from steinhaus.jit.tiles import begin_tiles, end_tiles
 from steinhaus.jit.types import boolean, u32
 
 _FEW = 12  # above this many open lanes, products of the whole tile are computed from all features
@@ -65,8 +66,10 @@ def improve(
     """
     tiles = view.tiles
     s = Source(points, readers, tiles, scratch)
+    begin_tiles()
     for number in range(first, end):
         if found.many[0] + TILE * count > found.room:
+            end_tiles()
             return number
         left, present = 0, i64(_present(points, number))
         owner, farthest = i64(search.owners[number]), search.farthest[number]
@@ -79,6 +82,7 @@ def improve(
             many = _list_open(s, view.directed, search, tile, left)
             if many > 0:
                 _measure(s, view, search, tile, many, found)
+    end_tiles()
     return end
 
 

@@ -6,7 +6,7 @@ from steinhaus.engines.dense.records import TILE, Factors
 from steinhaus.jit.build import apart
 from steinhaus.jit.declared import unroll
 from steinhaus.jit.operations import as_bytes, convert, fma, load, local, splat, store, vector, words
-from steinhaus.jit.tiles import add_tile_products, begin_tiles, end_tiles, load_tile, store_tile, zero_tile
+from steinhaus.jit.tiles import add_tile_products, load_tile, store_tile, zero_tile
 from steinhaus.jit.types import Array, boolean, f32, i32, i64, u8
 
 LEAST_ROWS = 8  # fewer rows are multiplied faster by AVX-512 VNNI
@@ -26,12 +26,10 @@ def tiled_products(
 ) -> i64:
     """See `products.byte_products`, for the first rows. Returns their number: less than `LEAST_ROWS` are left."""
     c = 0
-    begin_tiles()
     while count - c >= LEAST_ROWS:
         many = min(count - c, 16)
         _sixteen(quads, width, factors, column, chosen + c, many, quarter, out + TILE * c, fresh)
         c += many
-    end_tiles()
     return c
 
 
