@@ -12,7 +12,7 @@ import pytest
 import naive
 from rational import dot, exactly, minus
 from steinhaus.engines.bounds import distances, rounding, scores
-from steinhaus.engines.bounds.bytes import NOT_ROUNDED, quantiser_of
+from steinhaus.engines.bounds.bytes import NOT_ROUNDED, WIDER, quantiser_of
 from steinhaus.engines.bounds.seeding import cannot_improve, halves_below, threshold
 from steinhaus.engines.dense.centroids import prepare
 from steinhaus.engines.dense.directions import _basis_of
@@ -206,6 +206,8 @@ def test_scores_from_one_byte_a_feature_are_not_above_their_bounds(kind, far, rn
             norms[:, np.newaxis] * packed.slopes[:, 0] + packed.floor
         )
         found = sums * packed.scale - packed.half
+        most = np.array([[norms.max(), rounded.max(), 0.0]] * 8, np.float32)
+        above = above_in(packed, sums, most)
         m = exactly(frame.reference)
         for i in range(8):
             y = minus(exactly(x[i]), m)
@@ -214,6 +216,7 @@ def test_scores_from_one_byte_a_feature_are_not_above_their_bounds(kind, far, rn
                 off = abs(Fraction(float(found[i, j])) - (dot(y, e) - dot(e, e) / 2))
                 room = Fraction(distances.float64_floor(d)) * Fraction(float(norms[i]) + frame.reach) ** 2
                 assert off <= Fraction(float(error[i, j])) + room
+                assert dot(y, e) - dot(e, e) / 2 <= Fraction(float(above[i, j])) + room
 
 
 @pytest.mark.parametrize("kind", ["floats", "bytes"])
@@ -244,7 +247,10 @@ def test_scores_from_one_byte_a_direction_are_not_above_their_bounds(kind, far, 
         directed = directed_scores(frame, basis, rows)
         round_directions(Handed(packed), Handed(directed), 16, step, frame.reach, 4, np.empty(16))
         quads = packed.quads.reshape(2, 2, 4, 16, 4).transpose(0, 1, 3, 2, 4).reshape(n, 16).astype(np.int64)
-        found = (quads @ packed.limbs.astype(np.int64).T).astype(np.float32) * packed.scale - packed.half
+        assert not packed.limbs[:, 16:].any()
+        sums = (quads @ packed.limbs[:, :16].astype(np.int64).T).astype(np.float32)
+        found = sums * packed.scale - packed.half
+        above = above_in(packed, sums, packed.sizes.max(axis=2).repeat(TILE, axis=0))
         error = packed.sizes.transpose(0, 2, 1).reshape(n, 3) @ packed.slopes.T + packed.floor
         m = exactly(frame.reference)
         for position in rng.choice(n, 6, replace=False).tolist():
@@ -255,6 +261,19 @@ def test_scores_from_one_byte_a_direction_are_not_above_their_bounds(kind, far, 
                 e = minus(exactly(rows[j]), m)
                 off = abs(Fraction(float(found[position, j])) - (dot(y, e) - dot(e, e) / 2))
                 assert off <= Fraction(float(error[position, j])) + room
+                assert dot(y, e) - dot(e, e) / 2 <= Fraction(float(above[position, j])) + room
+
+
+def above_in(packed, sums, most):
+    """Upper bounds by the largest error of any lane, as `_list_reaching` computes them.
+
+    sums: (n, m) products; most: (n, 3) the largest factors of each point's tile.
+    """
+    error = np.zeros((len(most), len(packed.floor)), np.float32) + packed.floor
+    for part in range(3):
+        error += most[:, part, np.newaxis] * packed.slopes[:, part]
+    raised = error * np.float32(WIDER) - packed.half
+    return (sums.astype(np.float64) * packed.scale + raised).astype(np.float32)
 
 
 def directed_scores(frame, basis, rows):
