@@ -117,7 +117,10 @@ class Grid:
     def limbs(self, rows: Float64, limbs: int, weights: Int64 | None = None) -> Int64:
         """The integers of rows, (m, d) -> (limbs, m, d), each row times its weight. weights: (m,); None: 1 each."""
         q = np.rint((rows - self.offset) / self.step).astype(np.int64)
-        exact = q if weights is None else q.astype(object) * weights[:, np.newaxis].astype(object)
+        if weights is None or (weights == 1).all():
+            exact = q
+        else:  # products may exceed an int64
+            exact = q.astype(object) * weights[:, np.newaxis].astype(object)
         parts = [exact] if limbs == 1 else [exact >> 32, exact & 0xFFFFFFFF]
         return np.stack([part.astype(np.int64) for part in parts])
 

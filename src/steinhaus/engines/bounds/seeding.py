@@ -20,7 +20,8 @@ differs from b . g by |rho| |g| + |b^| |r|, with |b^| <= |b| + |rho| and |b| <= 
 an integer below 2^24, exact in float32. At most `OPS` roundings follow, each of at most (|b^| + 128 w sqrt(p)) |g^| and
 the half. `direction_slopes` are these terms.
 
-By the largest error of any lane of a tile, first, as in `bytes`: three products more, so 8 u of the error, below `WIDER`.
+Before these, by the largest error of any lane of a tile, as in `bytes`: three more roundings, so 8 u of the error. This
+is below `WIDER`.
 
 By the chosen rows. Let r be the row that D belongs to. |x - c| >= |c - r| - |x - r|, so that E >= D if |c - r|^2 >= 4 D
 (E. Raff, Exact acceleration of k-means++ and k-means||, IJCAI 2021, section 3). Take F >= D + `LOST`, a measured

@@ -44,6 +44,7 @@ from steinhaus.jit.tiles import add_tile_products, load_tile, store_tile, zero_t
 from steinhaus.jit.types import bundle, i32, literal, u32
 
 _SPARE = 1024  # bytes behind the points, since AMX reads 64 bytes of a point at a time
+_SPARE_ROWS = 32  # behind the candidates, since AMX reads so many at a time
 _MOST = 127.0  # the largest byte of a candidate
 _Bytes = Array[i8]
 
@@ -82,10 +83,11 @@ def _stride(width: i64) -> i64:
 def packed_of(m: int, tiles: int, width: int) -> Packed:
     """A record with memory for m candidates and for tiles of this width."""
     shape = tiles, 2, width, 16
-    quads, limbs = np.empty(math.prod(shape) + _SPARE, np.uint8), np.zeros((m, _stride(width)), np.int8)
+    quads, limbs = np.empty(math.prod(shape) + _SPARE, np.uint8), np.zeros((m + _SPARE_ROWS, _stride(width)), np.int8)
     sizes = np.zeros((tiles if width else 0, 3, TILE), np.float32)
     scale, half, floor = np.zeros((3, m), np.float32)
-    return Packed(quads[:-_SPARE].reshape(shape), width, sizes, limbs, scale, half, np.zeros((m, 3), np.float32), floor)
+    slopes = np.zeros((m, 3), np.float32)
+    return Packed(quads[:-_SPARE].reshape(shape), width, sizes, limbs[:m], scale, half, slopes, floor)
 
 
 def step_of(coordinates: NDArray[np.float32]) -> float:
@@ -265,14 +267,15 @@ def _list_many(
 def _multiply(packed: Packed, tile: Tile, chosen: Array[i64], count: i64, out: Array[u8]) -> None:
     """Multiply a tile with at most 32 candidates, by AMX.
 
-    Candidates that follow each other are read in place, and others from copies of 64 bytes each. Bytes of points past
-    their last feature are multiplied by 0: they are those of the next group or tile, or spare ones (`packed_of`).
+    Candidates that follow each other are read in place, and others from copies of 64 bytes each. If they are fewer than
+    32, rows behind them are multiplied too, and bytes of points past their last feature by 0. These may be the spare
+    ones of `packed_of`.
 
     chosen: (count,); out: (2, 2, 16, 16) int32, of sixteen candidates, a group, a candidate and a lane.
     """
     copies = local(vector(i32, 16), 64)  # two steps of 64 bytes of 32 candidates
     width, stride = packed.width, _stride(packed.width)
-    in_place = count == 32 and chosen[31] - chosen[0] == 31
+    in_place = chosen[count - 1] - chosen[0] == count - 1
     quads = packed.quads + TILE * width * tile.number
     for number in unroll(4):
         zero_tile(number)
