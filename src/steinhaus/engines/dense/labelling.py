@@ -107,7 +107,6 @@ def _label_together(s: Source, view: View, orders: Orders, worker: Worker, first
     while first < end:
         many = min(TOGETHER, end - first)
         for slot in range(many):
-            fetch(s.x, s.tiles, TILE * min(first + slot + 1, end - 1), u32(0xFFFFFFFF))
             s.readers.gather(s.x, s.tiles, TILE * (first + slot), s.scratch)
             set_aside(s, group, slot, TILE * (first + slot))
         for a in range(orders.many[0]):
