@@ -38,7 +38,7 @@ FOLDERS = {
     "estimators": (12, 1950),
     "features": (16, 1680),
     "images": (53, 8790),
-    "jit": (14, 2290),
+    "jit": (14, 2330),
     "plots": (6, 250),
     "report": (25, 3540),
     "study": (25, 4130),

@@ -98,7 +98,8 @@ def hierarchical(points: Points, k: int, stream: Stream, parts: Parts, *, weight
     rows = np.arange(points.n) if weights is None else _weighty(weights, k)
     first = _drawn(rows, _COARSE_FROM * _coarse(k), stream)
     centre = points.rows(first[len(first) // 2 :][:1])
-    (found,) = parts.choose([first], centre, [min(_coarse(k), len(first))], stream.raw)
+    half = np.ascontiguousarray(first[::_HALF]) if len(first) >= _HALF * _coarse(k) else first
+    (found,) = parts.choose([half], centre, [min(_coarse(k), len(half))], stream.raw)
     coarse = parts.iterate([first], centre, [found.rows], _ITERATIONS)
     rows = _drawn(rows, max(_AT_LEAST, k * int(np.clip(_VALUES // points.d, *_PER_CLUSTER))), stream)
     labels = parts.label(rows, centre[0], coarse)  # NumPy sorts short integers in linear time
