@@ -152,8 +152,10 @@ def test_many_points_are_sampled(rng, monkeypatch):
     monkeypatch.setattr(PointsInParts, "choose", choose_noted)
     monkeypatch.setattr(PointsInParts, "iterate", iterate_noted)
     assert started(x, 25).shape == (25, 2)
-    (coarse,), some, *_ = chosen
+    (half,), some, *_ = chosen
+    (coarse,) = iterated[0]
     assert len(coarse) == 50
+    np.testing.assert_array_equal(half, coarse[::2])
     assert (np.diff(coarse) > 0).all()
     drawn = np.sort(np.concatenate(iterated[1]))
     assert len(drawn) == 500
