@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +13,7 @@ from hypothesis import strategies as st
 import naive
 from problems import ALL_DTYPES, ROOMY, problems
 from steinhaus.engines import choose
+from steinhaus.engines.dense.points import MemoryPoints
 from steinhaus.engines.dense.records import PAIRS, SCREENED
 from steinhaus.errors import DataError
 from steinhaus.jit.target import BYTE_LANES
@@ -157,3 +161,20 @@ def test_explain_says_what_happens(rng):
     for _ in range(2):
         noise.assign([Run(0, x[:20].astype(float))])
     assert "hold too little" in noise.explain(20)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sums_do_not_overflow_when_many_points_move_in_one_pass(dtype):
+    """Each value is as far from its column's offset as the grid allows, and 70,000 of them exceed an int64."""
+    n, d = 70_000, 20
+    x = np.ones((n, d), dtype)
+    x[0] = -1
+    ends = np.array([np.ones(d), -np.ones(d)])
+    with closing(MemoryPoints(x, threads=1)) as points:
+        for centroids, counts in ((ends, [n - 1, 1]), (-ends, [1, n - 1]), (ends, [n - 1, 1])):
+            (tally,) = points.assign([Run(0, centroids)])
+            assert tally.counts.tolist() == counts
+            high, low = tally.sums.astype(object)
+            step, offset = Fraction(float(points.grid.step[0])), Fraction(float(points.grid.offset[0]))
+            wanted = np.array(counts)[:, np.newaxis] * (centroids.astype(int) - offset)
+            assert (((high << 32) + low) * step == wanted).all()

@@ -24,10 +24,12 @@ from steinhaus.engines.dense.records import (
     COMPUTED,
     FEATURES,
     GATHERED,
+    MOST_MOVES,
     MOVED,
     PAIRS,
     RENEW,
     SCREENED,
+    SPILLED,
     TILE,
     TOGETHER,
     WORKS,
@@ -302,12 +304,26 @@ def _add(s: Source, change: Change, i: i64, sign: i64, j: i64, other: i64) -> No
 
     j: the cluster, among all centroids of the runs.
     """
-    if change.is_narrow:
-        s.readers.add_row_narrow(s.x, i, sign, change.narrow, j * s.x.rows.d)
-    else:
-        s.readers.add_row(s.x, i, sign, change.sums, other, j * s.x.rows.d)
+    d = s.x.rows.d
+    change.touched[j] = max(change.touched[j], u8(1))
     change.counts[j] += sign
-    change.touched[j] = u8(1)
+    if change.is_narrow:
+        s.readers.add_row_narrow(s.x, i, sign, change.narrow, j * d)
+    else:
+        s.readers.add_row(s.x, i, sign, change.sums, j * d)
+        change.moves[j] += 1
+        if change.limbs == 2 and change.moves[j] == MOST_MOVES:
+            _split(change.sums + j * d, d, change.spilled + j * d, other)
+            change.touched[j], change.moves[j] = u8(SPILLED), 0
+
+
+@apart
+def _split(sums: Array[i64], d: i64, to: Array[i64], other: i64) -> None:
+    """Add sums, (d,), to sums in two limbs, and clear them. to: (d,) high limbs; `other` places after, low ones."""
+    for t in range(d):
+        to[t] += sums[t] >> 32
+        to[other + t] += sums[t] & 0xFFFFFFFF
+        sums[t] = 0
 
 
 @shared_kernel
@@ -322,18 +338,23 @@ def collect(
     for j in range(k):
         if change.touched[j]:
             counts[j] += change.counts[j]
-            change.counts[j] = 0
-            change.touched[j] = u8(0)
-            for limb in range(limbs):
-                at = (limb * k + j) * d
-                if change.is_narrow:
+            if change.is_narrow:
+                for t in range(j * d, (j + 1) * d):
+                    sums[t] += i64(change.narrow[t])
+                    change.narrow[t] = 0
+            elif limbs == 1:
+                for t in range(j * d, (j + 1) * d):
+                    sums[t] += change.sums[t]
+                    change.sums[t] = 0
+            else:
+                _split(change.sums + j * d, d, sums + j * d, k * d)
+            if change.touched[j] == SPILLED:
+                for limb in range(limbs):
+                    at = (limb * k + j) * d
                     for t in range(at, at + d):
-                        sums[t] += i64(change.narrow[t])
-                        change.narrow[t] = 0
-                else:
-                    for t in range(at, at + d):
-                        sums[t] += change.sums[t]
-                        change.sums[t] = 0
+                        sums[t] += change.spilled[t]
+                        change.spilled[t] = 0
+            change.counts[j], change.moves[j], change.touched[j] = 0, 0, u8(0)
     for what in range(WORKS * view.sizes.runs):
         work[what] += change.work[what]
         change.work[what] = 0

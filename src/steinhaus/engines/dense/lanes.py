@@ -295,19 +295,13 @@ def is_finite(x: Framed, i: i64) -> i64:
 
 
 @kernel
-def add_row(x: Framed, i: i64, sign: i64, sums: Array[i64], other: i64, at: i64) -> None:
+def add_row(x: Framed, i: i64, sign: i64, sums: Array[i64], at: i64) -> None:
     """Add a point's integers to sums (sign 1), or subtract them (sign -1).
 
-    sums: (limbs, K, d); the cluster's begin at `at`. A low limb stands `other` places after its high limb.
+    sums: (1, K, d); the cluster's begin at `at`.
     """
-    d = x.rows.d
-    for t in range(d):
-        q = integer(x.rows, i * d + t, t)
-        if small_integer(Point):
-            sums[at + t] += sign * q
-        else:
-            sums[at + t] += sign * (q >> 32)
-            sums[other + at + t] += sign * (q & 0xFFFFFFFF)
+    for t in range(x.rows.d):
+        sums[at + t] += sign * integer(x.rows, i * x.rows.d + t, t)
 
 
 @kernel

@@ -26,6 +26,9 @@ MOVED, PAIRS, GATHERED, COMPUTED, SCREENED = range(5)
 WORKS = 5
 # Modes of a run in a pass: no screen; all features, with new anchors; from anchors; all features, without anchors.
 BRUTE, RENEW, ANCHORED, FEATURES = 0, 1, 2, 3
+# A sum of so many integers of up to 2^48 fits into an int64. After so many, it is spilled into limbs.
+MOST_MOVES = 2**14
+SPILLED = 2
 _LINES = 128  # the most bytes that a processor fetches together
 
 
@@ -148,11 +151,14 @@ class Group(NamedTuple):
 class Change(NamedTuple):
     """The changes of the tallies by one worker in a pass."""
 
-    sums: Array[i64]  # (limbs, K, d); empty if `narrow` is used
+    sums: Array[i64]  # (1, K, d) sums of whole integers; empty if `narrow` is used
+    spilled: Array[i64]  # (2, K, d) the same in limbs, of clusters that many points entered or left; empty for one limb
+    moves: Array[i64]  # (K,) of points into or out of a cluster since it was last spilled
+    limbs: i64
     narrow: Array[i32]  # (1, K, d), used if no sum of a pass can overflow; else empty
     is_narrow: i64
     counts: Array[i64]  # (K,)
-    touched: Array[u8]  # (K,) whether a cluster has changed
+    touched: Array[u8]  # (K,) whether a cluster has changed; `SPILLED`: it was spilled
     work: Array[i64]  # (WORKS, R) MOVED, PAIRS, GATHERED, COMPUTED, SCREENED
 
 
@@ -284,7 +290,10 @@ def group_of(k: int, d: int, quantised: bool) -> Group:
 def change_of(limbs: int, k: int, d: int, runs: int, narrow: bool) -> Change:
     """An empty record of changes for one worker; narrow: sums are int32."""
     return Change(
-        sums=apart((0 if narrow else limbs, k, d), np.int64),
+        sums=apart((0 if narrow else 1, k, d), np.int64),
+        spilled=apart((0 if limbs == 1 else limbs, k, d), np.int64),
+        moves=apart(k, np.int64),
+        limbs=limbs,
         narrow=apart((1 if narrow else 0, k, d), np.int32),
         is_narrow=int(narrow),
         counts=apart(k, np.int64),
