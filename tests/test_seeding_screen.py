@@ -17,10 +17,10 @@ from steinhaus.jit.types import u32
 
 
 @kernel
-def listed(packed: Packed, thresholds: Array[f32], scratch: Scratch, m: i64, number: i64) -> i64:
+def listed(packed: Packed, thresholds: Array[f32], scratch: Scratch, m: i64, number: i64, ascending: i64) -> i64:
     begin_tiles()
     for c in range(m):
-        scratch.others[c] = m - 1 - c
+        scratch.others[c] = c if ascending != 0 else m - 1 - c
         scratch.kept[c] = 0xFFFFFFF7
     tile = Tile(number, TILE * number, u32(0xFFFFFFFF), f32(0.0))
     many = list_open(packed, thresholds, tile, scratch.others, m, scratch)
@@ -29,9 +29,10 @@ def listed(packed: Packed, thresholds: Array[f32], scratch: Scratch, m: i64, num
 
 
 @pytest.mark.skipif(not BYTE_LANES, reason="bytes are not multiplied on this processor")
-@pytest.mark.parametrize("m", [*range(1, 26), 50])
+@pytest.mark.parametrize("m", [*range(1, 26), 50, 100])
 @pytest.mark.parametrize("width", [48, 64, 192])
-def test_candidates_are_listed_with_the_lanes_whose_thresholds_they_reach(m, width, rng):
+@pytest.mark.parametrize("ascending", [False, True])  # rows that follow each other are read in place by AMX
+def test_candidates_are_listed_with_the_lanes_whose_thresholds_they_reach(m, width, ascending, rng):
     """Thresholds lie between the bounds; lane 3 is not asked about."""
     tiles, n = 6, 6 * TILE
     packed = packed_of(m, tiles, width)
@@ -45,9 +46,9 @@ def test_candidates_are_listed_with_the_lanes_whose_thresholds_they_reach(m, wid
     thresholds = np.sort(above, axis=1)[:, m // 2].astype(np.float32)  # every number here is exact
     scratch = scratch_of(m, width, False)
     for number in range(tiles):
-        many = listed(Handed(packed), thresholds, Handed(scratch), m, number)
+        many = listed(Handed(packed), thresholds, Handed(scratch), m, number, ascending)
         found = {int(scratch.others[o]): int(scratch.kept[o]) for o in range(many)}
         reached = above[TILE * number :][:TILE] >= thresholds[TILE * number :][:TILE, np.newaxis]
         lanes = {c: sum(1 << lane for lane in range(TILE) if reached[lane, c] and lane != 3) for c in range(m)}
         assert found == {c: bits for c, bits in lanes.items() if bits}
-        assert list(found) == [c for c in range(m - 1, -1, -1) if lanes[c]]
+        assert list(found) == [c for c in (range(m) if ascending else range(m - 1, -1, -1)) if lanes[c]]

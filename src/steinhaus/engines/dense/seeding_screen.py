@@ -210,7 +210,7 @@ def list_open(
     many = 0
     if BYTE_LANES > 0:
         c, most = 0, _Largest(_largest(packed, tile, 0), _largest(packed, tile, 1), _largest(packed, tile, 2))
-        if BYTE_TILES and count >= LEAST_ROWS:
+        if BYTE_TILES:
             while count - c >= LEAST_ROWS:
                 some = min(count - c, 64)
                 if some % 16 < LEAST_ROWS:
@@ -271,7 +271,8 @@ def _multiply(packed: Packed, tile: Tile, chosen: Array[i64], count: i64, out: A
     32, rows behind them are multiplied too, and bytes of points past their last feature by 0. These may be the spare
     ones of `packed_of`.
 
-    chosen: (count,); out: (2, 2, 16, 16) int32, of sixteen candidates, a group, a candidate and a lane.
+    chosen: (count,), in order, so that the first and the last tell whether all follow each other; out: (2, 2, 16, 16)
+    int32, of sixteen candidates, a group, a candidate and a lane.
     """
     copies = local(vector(i32, 16), 64)  # two steps of 64 bytes of 32 candidates
     width, stride = packed.width, _stride(packed.width)
