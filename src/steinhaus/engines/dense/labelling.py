@@ -118,7 +118,8 @@ def _label_together(s: Source, view: View, orders: Orders, worker: Worker, first
                 labels = view.labels + TILE * ((first + slot) * view.sizes.runs + r)
                 begin_lists(s, group, slot, TILE * (first + slot), labels, view, view.firsts[r])
             bound_by_halves(d, group, many, view.factors, view.halved, view.firsts[r], k)
-            worker.change.work[GATHERED * view.sizes.runs + r] += many
+            if a == 0:  # gathered once, for all runs
+                worker.change.work[GATHERED * view.sizes.runs + r] += many
             worker.change.work[COMPUTED * view.sizes.runs + r] += many * k
             for slot in range(many):
                 _label(s, view, orders, worker, first + slot, r, slot, True)
