@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from steinhaus.engines.bounds.gaps import accumulated, recorded
 from steinhaus.engines.dense import candidates, certifying, screening
-from steinhaus.engines.dense.halved import begin_lists, bound_by_halves, set_aside, take_up
+from steinhaus.engines.dense.halved import begin_lists, bound_by_halves, enter, set_aside, take_up
 from steinhaus.engines.dense.lanes import Readers
 from steinhaus.engines.dense.products import byte_products, full_products
 from steinhaus.engines.dense.records import Factors, Framed, Group, Scores, Scratch, View
@@ -41,12 +41,13 @@ def from_halves(
     begin_tiles()
     source = Source(points, readers, view.tiles, scratch)
     readers.gather(points, view.tiles, 0, scratch)
-    set_aside(source, group, 0, 0)
-    set_aside(source, group, 1, 0)
     for slot in range(2):
+        enter(source, group, slot, 0)
+        set_aside(source, group, slot)
         begin_lists(source, group, slot, 0, labels, view, first)
-    bound_by_halves(points.rows.d, group, 2, view.factors, view.halved, first, count)
-    found = take_up(source, group, 1, count)
+        group.upto[slot] = count
+    bound_by_halves(points.rows.d, group, 2, view.factors, view.halved, first, False)
+    found = take_up(source, group, 1)
     end_tiles()
     return found
 

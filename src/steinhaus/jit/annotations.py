@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     i32 = Any
     i64 = Any
     u8 = Any
+    i16 = Any
     u64 = Any
 else:
-    from steinhaus.jit.types import Array, Column, Origin, Point, f32, f64, i8, i32, i64, u8, u64
+    from steinhaus.jit.types import Array, Column, Origin, Point, f32, f64, i8, i16, i32, i64, u8, u64
 
-__all__ = ["Array", "Column", "Origin", "Point", "f32", "f64", "i8", "i32", "i64", "u8", "u64"]
+__all__ = ["Array", "Column", "Origin", "Point", "f32", "f64", "i8", "i16", "i32", "i64", "u8", "u64"]

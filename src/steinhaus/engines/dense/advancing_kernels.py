@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from steinhaus import arithmetic
-from steinhaus.engines.dense import centroids, labelling
+from steinhaus.engines.dense import centroids, labelling, tallies
 from steinhaus.engines.dense.lanes import Readers
 from steinhaus.engines.dense.records import (
     ANCHORED,
@@ -164,7 +164,7 @@ def _collect(view: View, worker: Worker, d: i64, steps: Steps) -> None:
         if spins > _SPINS:
             steps.yields()
     work = steps.work + control[GONE] * WORKS * view.sizes.runs
-    labelling.collect(view, worker.change, d, steps.limbs_added, steps.added, steps.counts, work)
+    tallies.collect(view, worker.change, d, steps.limbs_added, steps.added, steps.counts, work)
     claim(control + SERVED, 1)
 
 

@@ -49,13 +49,16 @@ def _prepare(
     They share each reading of the directions. rows: (4, d); along: (4, p).
     """
     squares, bases, moved = local(f64, size), local(f64, size), local(f64, size)
-    steps, turned = local(f64, size), local(f64, size)
+    swung, steps, turned = local(f64, size), local(f64, size), local(f64, size)
     for i in range(size):
-        squares[i], bases[i], moved[i], steps[i], turned[i] = _place(view, frame, first + i, fresh, rows + i * frame.d)
+        row = rows + i * frame.d
+        squares[i], bases[i], moved[i], swung[i], steps[i], turned[i] = _place(view, frame, first + i, fresh, row)
     _along(size, rows, frame.directions, frame.d, frame.p, along)
     for i in range(size):
         row, j = rows + i * frame.d, first + i
         _bound(view, frame, j, fresh, squares[i], bases[i], moved[i], row, along + i * frame.p)
+        if view.sizes.room:
+            _step_from_anchor(view, frame, j, np.sqrt(squares[i]), moved[i], swung[i])
         _advance_gaps(view, frame, j, column + i, np.sqrt(squares[i]), steps[i], turned[i], row)
 
 
@@ -92,15 +95,17 @@ def _bound(
 
 
 @loose
-def _place(view: View, frame: CentroidFrame, j: i64, fresh: boolean, row: Array[f64]) -> tuple[f64, f64, f64, f64, f64]:
+def _place(
+    view: View, frame: CentroidFrame, j: i64, fresh: boolean, row: Array[f64]
+) -> tuple[f64, f64, f64, f64, f64, f64]:
     """Bring centroid j into the frame: into `row`, (d,), the factors and, if `fresh`, the anchors.
 
-    Returns |e|^2, m . e, |e - a|^2, |e - f|^2 and (e + f) . (e - f), with a its anchor, and f the centroid before this
-    step.
+    Returns |e|^2, m . e, |e - a|^2, (e + a) . (e - a), |e - f|^2 and (e + f) . (e - f), with a its anchor, and f the
+    centroid before this step.
     """
     d, anchors, last = frame.d, view.anchors.rows + j * frame.d, view.gaps.rows + j * frame.d
     exact, factors = view.exact + j * d, view.factors.rows + j * d
-    square, base, moved, step, turned = 0.0, 0.0, 0.0, 0.0, 0.0
+    square, base, moved, swung, step, turned = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for t in range(d):
         e = (exact[t] - frame.offset[t]) * frame.scale - frame.reference[t]
         if fresh:
@@ -109,11 +114,12 @@ def _place(view: View, frame: CentroidFrame, j: i64, fresh: boolean, row: Array[
         square += e * e
         base += frame.reference[t] * e
         moved += delta * delta
+        swung += (e + anchors[t]) * delta
         step += (e - last[t]) * (e - last[t])
         turned += (e + last[t]) * (e - last[t])
         factors[t] = f32(e)
         row[t] = e
-    return square, base, moved, step, turned
+    return square, base, moved, swung, step, turned
 
 
 @inner
@@ -193,6 +199,16 @@ def _leave_unscreened(view: View, frame: CentroidFrame, j: i64) -> None:
     features.slope[j], single.slope[j], anchored.slope[j], directed.slope[j] = 0.0, 0.0, 0.0, 0.0
     anchored.lag[j], directed.lag[j] = 0.0, 0.0
     features.floor[j], single.floor[j], anchored.floor[j], directed.floor[j] = UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN
+
+
+@inner
+def _step_from_anchor(view: View, frame: CentroidFrame, j: i64, norm: f64, moved: f64, swung: f64) -> None:
+    """Record how far the scores of centroid j may have risen since it became an anchor. moved, swung: see `_place`."""
+    neighbours, held = view.neighbours, view.anchors.norms[j]
+    size, rise, _fall = step_bound(np.sqrt(moved), 0.5 * swung, norm + held, frame.rates)
+    if not (norm < FAR and held < FAR):
+        size, rise = 0.0, UNKNOWN
+    neighbours.size[j], neighbours.rise[j] = f32(size), f32(rise)
 
 
 @inner

@@ -6,8 +6,8 @@ all runs, and e_j is c_j in the frame, less the reference point.
 
 from __future__ import annotations
 
-from steinhaus.engines.dense.records import TILE, Factors, Framed, Scores, Tiles
-from steinhaus.engines.dense.slices import RunSlice, Source, Tile
+from steinhaus.engines.dense.records import BRUTE, PAIRS, TILE, Change, Framed, Scores, Tiles, View
+from steinhaus.engines.dense.slices import RunSlice, Single, Source, Tile
 from steinhaus.jit.build import apart, inner
 from steinhaus.jit.operations import (
     as_bytes,
@@ -119,47 +119,64 @@ def fetch(x: Framed, tiles: Tiles, base: i64, lanes: u32) -> None:
 
 
 @apart
-def settle(
-    s: Source, position: i64, lane: i64, exact: Array[f64], factors: Factors, single: Scores, many: i64
-) -> tuple[i64, i64]:
-    """Settle one point among the candidates that `list_open` listed for its lane: a sharper screen, then float64.
+def settle(s: Source, position: i64, lane: i64, single: Single, many: i64) -> tuple[i64, i64]:
+    """Settle one point among the candidates that `list_open` listed for its lane.
 
-    exact: (K, d) the centroids; factors: the same in the frame; single: the bounds of `lanes.product`. Returns the
-    centroid, and the number of candidates.
+    Returns the centroid, and the number of products.
     """
-    scratch, tiles = s.scratch, s.tiles
-    i, bit = tiles.order[position], i64(1) << lane
-    norm = tiles.norms[position]
-    margin = (norm + tiles.reach) * (norm + tiles.reach) * tiles.floor
-    own, pairs, best, low, top = scratch.own, 0, 0, f32(-INFINITY), f32(-INFINITY)
+    scratch, own, pairs, top, bit = s.scratch, s.scratch.own, 0, f32(-INFINITY), i64(1) << lane
+    upper = scratch.upper + lane
     for o in range(many):
         if scratch.kept[o] & bit:
-            own[pairs] = scratch.others[o]
-            if scratch.upper[TILE * own[pairs] + lane] > top:
-                best, top = pairs, scratch.upper[TILE * own[pairs] + lane]
+            c = scratch.others[o]
+            own[pairs] = c
+            if upper[TILE * c] > top:  # the greatest upper bound first, so that few others need a product
+                own[pairs], own[0], top = own[0], c, upper[TILE * c]
             pairs += 1
-    looked = 0
-    for turn in range(pairs + 1):  # the greatest upper bound first, so that few others need a product
-        c = own[best if turn == 0 else turn - 1]
-        if turn == 0 or (turn - 1 != best and scratch.upper[TILE * c + lane] >= low):
-            j = scratch.chosen[c]
+    return decide(s, position, single, pairs, 0, f32(-INFINITY), scratch.chosen, upper, TILE)
+
+
+@apart
+def decide(
+    s: Source,
+    position: i64,
+    single: Single,
+    pairs: i64,
+    known: i64,
+    low: f32,
+    chosen: Array[i64],
+    upper: Array[f32],
+    step: i64,
+) -> tuple[i64, i64]:
+    """Settle one point among the candidates own[p], p < pairs: a sharper screen, then float64.
+
+    Candidate c is centroid chosen[c], chosen (K,), with the upper bound upper[step c], upper (step K,). A sharper one
+    replaces it. known: how many of the first candidates have had products. low: the best lower bound so far. Returns
+    the centroid, and the number of products.
+    """
+    tiles, scores, own = s.tiles, single.scores, s.scratch.own
+    i, norm, looked, left = tiles.order[position], tiles.norms[position], 0, 0
+    margin = (norm + tiles.reach) * (norm + tiles.reach) * tiles.floor
+    for p in range(known, pairs):
+        c = own[p]
+        if upper[step * c] >= low:
+            j = chosen[c]
             looked += 1
-            score = s.readers.product(s.x, i, factors, j) - single.half[j]
-            error = norm * single.slope[j] + single.floor[j]
+            score = s.readers.product(s.x, i, single.factors, j) - scores.half[j]
+            error = norm * scores.slope[j] + scores.floor[j]
             low = max(low, score - error - margin)
-            scratch.upper[TILE * c + lane] = score + error
-    left = 0
+            upper[step * c] = score + error
     for p in range(pairs):
-        if scratch.upper[TILE * own[p] + lane] >= low:
+        if upper[step * own[p]] >= low:
             own[left] = own[p]
             left += 1
-    label = scratch.chosen[own[0]]
+    label = chosen[own[0]]
     if left != 1:
         least = f64(INFINITY)
         for p in range(left):
-            j = scratch.chosen[own[p]]
-            distance = s.readers.distance(s.x, i, exact, j)
-            if distance < least:
+            j = chosen[own[p]]
+            distance = s.readers.distance(s.x, i, single.exact, j)
+            if distance < least or (distance == least and j < label):
                 least, label = distance, j
     return label, looked
 
@@ -173,3 +190,24 @@ def nearest(s: Source, i: i64, exact: Array[f64], first: i64, k: i64) -> i64:
         if distance < best:
             best, label = distance, j
     return label
+
+
+@apart
+def settle_lanes(
+    s: Source, view: View, change: Change, tile: Tile, run: RunSlice, mode: i64, opened: u32, many: i64
+) -> None:
+    """Settle the open lanes: among their candidates, or among all centroids of the run if nothing was screened."""
+    fetch(s.x, s.tiles, tile.base, opened)
+    pairs, single = 0, Single(view.exact, view.factors, view.single)
+    while opened:
+        lane = lowest_one(opened)
+        opened = opened & (opened - 1)
+        if mode == BRUTE:
+            label = nearest(s, s.tiles.order[tile.base + lane], view.exact, run.first, run.k)
+            looked = run.k
+        else:
+            label, looked = settle(s, tile.base + lane, lane, single, many)
+            label -= run.first
+        s.scratch.found[lane] = i32(label)
+        pairs += looked
+    change.work[PAIRS * view.sizes.runs + run.run] += pairs

@@ -5,12 +5,14 @@ measures in float32.
 
 A few tiles are screened together, so that the bytes of a block of centroids are read from the cache for all of them. A
 centroid is listed for a tile if its upper bound reaches `least` of any lane: the best lower bound so far, less the
-rounding of the distances that would settle the lane. `take_up` leaves those that reach it in the end.
+rounding of the distances that would settle the lane. `take_up` leaves those that reach it in the end. Centroids that
+may become neighbours of a point (see `neighbours`) are set aside, with bounds of 16 bits.
 """
 
 from __future__ import annotations
 
 from steinhaus.engines.bounds.bytes import WIDER
+from steinhaus.engines.bounds.neighbours import SKIN, limit
 from steinhaus.engines.dense.records import TILE, Factors, Group, Scores, View
 from steinhaus.engines.dense.slices import Source
 from steinhaus.jit.build import apart, inner
@@ -24,30 +26,38 @@ from steinhaus.jit.operations import (
     load,
     local,
     maximum,
+    minimum,
     splat,
     store,
     vector,
     word,
     words,
 )
+from steinhaus.jit.short import shortened
 from steinhaus.jit.target import BYTE_LANES, BYTE_TILES
 from steinhaus.jit.tiles import add_tile_products, load_tile, store_tile, zero_tile
-from steinhaus.jit.types import Array, f32, i8, i32, i64, literal, u8, u32
+from steinhaus.jit.types import Array, boolean, f32, i8, i32, i64, literal, u8, u32
 
 INFINITY = float("inf")
 _BLOCK = 32  # centroids
 
 
 @inner
-def set_aside(s: Source, group: Group, slot: i64, base: i64) -> None:
-    """Keep what `gather` found of the tile at `base`, as number `slot` of the group."""
-    quads, scratch = TILE * ((s.x.rows.d + 63) // 64 * 64), s.scratch
-    for at in range(0, quads, 64):
-        store(group.quads, slot * quads + at, load(scratch.quads, at, 64))
+def enter(s: Source, group: Group, slot: i64, base: i64) -> None:
+    """Make the tile at `base` number `slot` of the group."""
     for side in range(0, TILE, 16):
         size = load(s.tiles.norms, base + side, 16) + s.tiles.reach
         store(group.sizes, TILE * slot + side, size)
         store(group.margins, TILE * slot + side, size * size * s.tiles.floor)
+
+
+@inner
+def set_aside(s: Source, group: Group, slot: i64) -> None:
+    """Keep what `gather` found of a tile that is number `slot` of the group."""
+    quads, scratch = TILE * ((s.x.rows.d + 63) // 64 * 64), s.scratch
+    for at in range(0, quads, 64):
+        store(group.quads, slot * quads + at, load(scratch.quads, at, 64))
+    for side in range(0, TILE, 16):
         store(group.rests, TILE * slot + side, load(scratch.rests, side, 16))
 
 
@@ -57,50 +67,64 @@ def begin_lists(s: Source, group: Group, slot: i64, base: i64, labels: Array[i32
 
     base: of the tile; labels: (32,), less the run's first centroid; -1: no label yet.
     """
-    group.listed[slot] = 0
+    group.listed[slot], group.nears[slot] = 0, 0
     for lane in range(TILE):
         at, norm, low = TILE * slot + lane, s.tiles.norms[base + lane], f32(-INFINITY)
         if labels[lane] >= 0:
             j = first + i64(labels[lane])
             score = s.readers.product(s.x, s.tiles.order[base + lane], view.factors, j) - view.single.half[j]
             low = score - (norm * view.single.slope[j] + view.single.floor[j]) - group.margins[at]
-        group.least[at] = low
+        group.least[at] = max(f32(-INFINITY), low)  # which is not a number if 0 was multiplied with infinity
 
 
 @apart
-def bound_by_halves(d: i64, group: Group, many: i64, factors: Factors, scores: Scores, first: i64, k: i64) -> None:
-    """List those of k centroids, from `first` on, that may be the nearest of a lane, for `many` tiles of a group.
+def bound_by_halves(
+    d: i64, group: Group, many: i64, factors: Factors, scores: Scores, first: i64, keeps: boolean
+) -> None:
+    """List rows, of centroids that may be the nearest of a lane, for `many` tiles of a group.
 
-    The lists must have been begun.
+    A tile is compared with `upto` rows from `first` on. The lists must have been begun. keeps: whether centroids that
+    may become neighbours are set aside; then rows are centroids.
     """
-    width = (d + 63) // 64 * 64
-    for c in range(0, k, _BLOCK):
-        rows = min(_BLOCK, k - c)
+    width, most = (d + 63) // 64 * 64, 0
+    for slot in range(many):
+        most = max(most, group.upto[slot])
+    for c in range(0, most, _BLOCK):
         for slot in range(many):
-            sums = group.sums + slot * (TILE * _BLOCK)
-            _products(group.quads + TILE * width * slot, width, factors, first + c, rows, sums)
+            if c < group.upto[slot]:
+                rows, sums = min(_BLOCK, group.upto[slot] - c), group.sums + slot * (TILE * _BLOCK)
+                _products(group.quads + TILE * width * slot, width, factors, first + c, rows, sums)
         for slot in range(many):
-            _list(group, slot, factors.scales, scores, first + c, rows, group.sums + slot * (TILE * _BLOCK), k)
+            if c < group.upto[slot]:
+                rows, sums = min(_BLOCK, group.upto[slot] - c), group.sums + slot * (TILE * _BLOCK)
+                _list(group, slot, factors.scales, scores, first + c, rows, sums, keeps)
 
 
 @apart
 def _list(
-    group: Group, slot: i64, scales: Array[f32], scores: Scores, first: i64, rows: i64, sums: Array[i32], most: i64
+    group: Group, slot: i64, scales: Array[f32], scores: Scores, first: i64, rows: i64, sums: Array[i32], keeps: boolean
 ) -> None:
-    """List those of `rows` centroids, from `first` on, whose upper bounds reach the best lower bounds so far.
+    """List those of `rows` rows, from `first` on, whose upper bounds reach the best lower bounds so far.
 
     Their upper bounds are first those of the largest error of any lane, which take less time. scales: (K,);
-    sums: (32 rows,) products; most: the most centroids that a tile can list.
+    sums: (32 rows,) products; keeps: see `bound_by_halves`.
     """
-    at, number, low = TILE * slot, group.listed[slot], local(vector(f32, 16), 2)
+    at, most, number, nears = TILE * slot, group.most, group.listed[slot], group.nears[slot]
+    low, skin = local(vector(f32, 16), 2), local(vector(f32, 16), 2)
     for g in unroll(2):
         low[g] = load(group.least, at + 16 * g, 16)
+        skin[g] = limit(low[g], load(group.sizes, at + 16 * g, 16), SKIN)
     _raise(group, at, scales, scores, first, rows)
     for e in range(rows):
         product0, product1 = convert(load(sums, TILE * e, 16), f32), convert(load(sums, TILE * e + 16, 16), f32)
         scale, raised = splat(group.scaled[e], f32, 16), splat(group.raised[e], f32, 16)
-        below = bits_of(low[0] > fma(product0, scale, raised)) & bits_of(low[1] > fma(product1, scale, raised))
-        if below != u32(0xFFFF):
+        upper0, upper1 = fma(product0, scale, raised), fma(product1, scale, raised)
+        if keeps and (bits_of(skin[0] > upper0) & bits_of(skin[1] > upper1)) != u32(0xFFFF):
+            store(group.short, TILE * (slot * most + nears), shortened(upper0))
+            store(group.short, TILE * (slot * most + nears) + 16, shortened(upper1))
+            group.near[slot * most + nears] = i32(first + e)
+            nears += 1
+        if (bits_of(low[0] > upper0) & bits_of(low[1] > upper1)) != u32(0xFFFF):
             j, upper = first + e, TILE * (slot * most + number)
             half, slope, lag, floor = scores.half[j], scores.slope[j], scores.lag[j], scores.floor[j]
             for g in unroll(2):
@@ -109,9 +133,10 @@ def _list(
                 error = fma(size, slope, fma(rest, lag, splat(floor, f32, 16)))
                 store(group.upper, upper + 16 * g, score + error)
                 low[g] = maximum(score - error - load(group.margins, at + 16 * g, 16), low[g])
+                skin[g] = limit(low[g], size, SKIN)
             group.chosen[slot * most + number] = i32(j)
             number += 1
-    group.listed[slot] = number
+    group.listed[slot], group.nears[slot] = number, nears
     for g in unroll(2):
         store(group.least, at + 16 * g, low[g])
 
@@ -128,20 +153,22 @@ def _raise(group: Group, at: i64, scales: Array[f32], scores: Scores, first: i64
     while rows - e >= 16:
         j = first + e
         error = fma(load(scores.slope, j, 16), size, fma(load(scores.lag, j, 16), rest, load(scores.floor, j, 16)))
-        store(group.raised, e, error * WIDER - load(scores.half, j, 16))
+        raised = error * WIDER - load(scores.half, j, 16)
+        store(group.raised, e, minimum(raised, splat(INFINITY, f32, 16)))  # infinity, too, for 0 times infinity
         store(group.scaled, e, load(scales, j, 16) * 128.0)
         e += 16
     while e < rows:
         j = first + e
         most = scores.slope[j] * size + scores.lag[j] * rest + scores.floor[j]
-        group.raised[e], group.scaled[e] = most * f32(WIDER) - scores.half[j], scales[j] * f32(128.0)
+        group.raised[e] = min(f32(INFINITY), most * f32(WIDER) - scores.half[j])
+        group.scaled[e] = scales[j] * f32(128.0)
         e += 1
 
 
 @apart
-def take_up(s: Source, group: Group, slot: i64, k: i64) -> i64:
-    """Make centroids that may be the nearest the candidates of a tile: `chosen`, `upper`, `least`. Returns how many."""
-    scratch, many, start = s.scratch, 0, slot * k
+def take_up(s: Source, group: Group, slot: i64) -> i64:
+    """Make what is listed and may be nearest a tile's candidates: `chosen`, `upper`, `least`. Returns how many."""
+    scratch, many, start = s.scratch, 0, slot * group.most
     need = local(vector(f32, 16), 2)
     for g in unroll(2):
         need[g] = load(group.least, TILE * slot + 16 * g, 16)

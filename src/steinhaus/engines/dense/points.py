@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 
 from steinhaus.engines.bounds import bytes as rounding
 from steinhaus.engines.bounds import scores
-from steinhaus.engines.dense import labelling, records
+from steinhaus.engines.dense import records, tallies
 from steinhaus.engines.dense.advancing import Advance, Read
 from steinhaus.engines.dense.becoming import become
 from steinhaus.engines.dense.directions import arranged
 from steinhaus.engines.dense.framed import TASKS, FramedPoints
+from steinhaus.engines.dense.labelling import assign
+from steinhaus.engines.dense.moves import order_by_moves
 from steinhaus.engines.dense.policy import Screen, rounding_pays
 from steinhaus.engines.dense.preparing import prepare
-from steinhaus.engines.dense.records import BRUTE, FEATURES, RENEW, bytes_of
+from steinhaus.engines.dense.records import BRUTE, FEATURES, LISTED, RENEW, bytes_of
 from steinhaus.engines.dense.second import Seconds
 from steinhaus.engines.dense.state import Batch, batch_of
 from steinhaus.engines.dense.survey import sampled_quantiser
@@ -78,6 +80,7 @@ class MemoryPoints(FramedPoints):
         self._batch: Batch | None = None
         self._view: Handed | None = None  # the record by which kernels read the batch
         self._ended: set[Hashable] = set()  # runs whose points `advance` has labelled for the next iteration
+        self._longest = float(self._tiles.norms.max() + self._tiles.reach)  # at least |y| of all points
         self._left = _AT_ONCE  # the most passes that runs still need, as far as known
         self.work = np.zeros((records.WORKS, 0), np.int64)  # of the last pass, a column a run: see records.Change
 
@@ -229,21 +232,23 @@ class MemoryPoints(FramedPoints):
 
         active: (m,) rows of the runs; left: the most passes of any of them, this one included.
         """
-        modes = self._modes(batch, left < self._policy.least_passes(self._direct()))
+        modes = self._modes(batch, left)
         read = self._read(batch)
         prepare(batch, read.view, read.frame, active, modes, self._workers)
         fresh = active[modes[active] == RENEW]
+        order_by_moves(batch, active[modes[active] == LISTED], self._longest)
         self._order(batch, active, modes)
 
         def label(worker: int, _first: int, _end: int) -> None:
-            labelling.assign(read.points, read.readers, read.view, batch.handed_orders, batch.handed_workers[worker])
+            assign(read.points, read.readers, read.view, batch.handed_orders, batch.handed_workers[worker])
 
         self._workers.each(label, self._tasks(), 1)
         work = np.zeros((records.WORKS, len(modes)), np.int64)
         for change in batch.handed_changes:
-            labelling.collect(read.view, change, self.d, len(batch.sums), batch.sums, batch.counts, work)
+            tallies.collect(read.view, change, self.d, len(batch.sums), batch.sums, batch.counts, work)
         self._count(work)
         batch.account(work, fresh)
+        batch.labelled[active], batch.listed[fresh] = True, len(batch.neighbours.names) > 0
         if self._policy.screen == "auto":
             self._judge_rounding(batch, modes)
 
@@ -281,14 +286,18 @@ class MemoryPoints(FramedPoints):
         """Keep the work of a pass, (WORKS, R)."""
         self.work = work
 
-    def _modes(self, batch: Batch, few: bool) -> NDArray[np.int8]:
+    def _modes(self, batch: Batch, left: int) -> NDArray[np.int8]:
         """The mode of each run in this pass, (R,). Runs in mode RENEW take new anchors, if anchors are kept.
 
-        few: whether too few passes are left for gaps and directions to save more time than they take.
+        left: see `_pass`.
         """
         runs = len(batch.firsts) - 1
         if self._policy.screen == "none":
             return np.full(runs, BRUTE, np.int8)
+        rounded = self._framed.quantiser.step and not len(batch.gaps.gaps)
+        if rounded and (room := self._policy.room(np.diff(batch.firsts))):
+            return self._listing_modes(batch, left, room)
+        few = left < self._policy.least_passes(self._direct())  # for gaps and directions to pay
         p = self._policy.directions(int(batch.firsts[-1]))
         if not len(batch.anchors.slots) or not p:
             return np.full(runs, RENEW, np.int8)
@@ -304,6 +313,19 @@ class MemoryPoints(FramedPoints):
                 self._view = None
         batch.passes += 1
         return batch.modes()
+
+    def _listing_modes(self, batch: Batch, left: int, room: int) -> NDArray[np.int8]:
+        """The mode of each run in this pass, (R,), if points list their neighbours.
+
+        left: see `_pass`; room: see `Policy.room`.
+        """
+        last = left == 1
+        lists = (batch.labelled | self._policy.lists_at_once) & (not last)
+        if lists.any() and not len(batch.neighbours.names):
+            batch.keep_neighbours(self.d, room)
+            self._view = None
+        full = np.where(lists, RENEW, FEATURES)
+        return np.where(batch.listed & ((batch.debts < batch.costs) | last), LISTED, full).astype(np.int8)
 
     def _tally(self, batch: Batch, row: int) -> Tally:
         part = batch.part(row)
@@ -323,6 +345,7 @@ class MemoryPoints(FramedPoints):
         if not rounding_pays(pairs, computed, self.d):
             self._rounding_pays = False
             self._round(False)
+            batch.keep_neighbours(self.d, 0)
             batch.debts[:] = np.inf  # the products that are kept are those of rounded points, and of no use now
 
     def _round(self, rounded: bool) -> None:

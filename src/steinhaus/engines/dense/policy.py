@@ -28,6 +28,12 @@ class Thresholds(NamedTuple):
     # Costs in units of a settled pair: gathering a tile, and a row of its products from all features.
     gathering: float = 30.0
     products: float = 4.5
+    # Points list their neighbours if runs have so many centroids each. In a first pass, before points have labels,
+    # lists take longer and pay from so many features on. Cost of a row of products of one byte a feature.
+    listed_centroids: int = 768
+    listed_features: int = 256
+    listed_products: float = 0.2
+    room: int = 384  # places for the lists of a tile and a run
     # Points of floats with so many features are rounded to bytes, from this many centroids in all runs on.
     rounded_features: range = range(64, 1025)
     rounded_centroids: int = 64
@@ -119,6 +125,23 @@ class Policy:
     def fits(self, sizes: Int64) -> bool:
         """Whether gaps and anchors may be kept for runs of these sizes, (R,)."""
         return self.screen in ("auto", "drift") and self.table_bytes(sizes) <= self.memory
+
+    def listing_bytes(self, runs: int) -> int:
+        """Bytes of the lists of neighbours for so many runs."""
+        return self.tiles * runs * 8 * (THRESHOLDS.room + TILE)
+
+    def room(self, sizes: Int64) -> int:
+        """The places for the neighbours of a tile's points that are rounded to bytes, for runs of these sizes, (R,).
+
+        0: no lists are kept.
+        """
+        pays = self.screen == "auto" and int(sizes.sum()) >= THRESHOLDS.listed_centroids * len(sizes)
+        return THRESHOLDS.room if pays and self.listing_bytes(len(sizes)) <= self.memory else 0
+
+    @property
+    def lists_at_once(self) -> bool:
+        """Whether lists pay from the first pass on."""
+        return self.d >= THRESHOLDS.listed_features
 
     def capacity(self, kind: np.dtype[Any], p: int, workers: int, *, quantised: bool) -> Capacity:
         """The sizes of the arrays of a batch, for points of a type and p directions."""

@@ -10,7 +10,7 @@ from steinhaus.engines.dense.certifying import nearest, settle
 from steinhaus.engines.dense.lanes import Readers
 from steinhaus.engines.dense.records import TILE, Factors, Framed, Scores, Scratch, Tiles
 from steinhaus.engines.dense.screening import bound_by_features, certify
-from steinhaus.engines.dense.slices import RunSlice, Source, Tile
+from steinhaus.engines.dense.slices import RunSlice, Single, Source, Tile
 from steinhaus.jit.annotations import Array, f32, f64, i32, i64
 from steinhaus.jit.build import kernel
 from steinhaus.jit.operations import lowest_one
@@ -40,6 +40,7 @@ def label(
     """
     k, n = sought.k, points.rows.n
     s = Source(points, readers, tiles, scratch)
+    single = Single(sought.exact, sought.factors, sought.single)
     run = RunSlice(0, 0, k, 0, 0, 0, 0, 0, scratch.out)
     for j in range(k):
         scratch.chosen[j] = j
@@ -69,7 +70,7 @@ def label(
                     return base + lane
                 scratch.found[lane] = i32(nearest(s, base + lane, sought.exact, 0, k))
             else:
-                chosen, _pairs = settle(s, lane, lane, sought.exact, sought.factors, sought.single, many)
+                chosen, _pairs = settle(s, lane, lane, single, many)
                 scratch.found[lane] = i32(chosen)
         for lane in range(present):
             labels[base + lane] = scratch.found[lane]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from steinhaus.engines.bounds.bytes import NOT_ROUNDED, Quantiser
 from steinhaus.engines.bounds.scores import Basis, Frame, Rates, rates
 from steinhaus.engines.exact.rows import DenseRows
-from steinhaus.jit.annotations import Array, Origin, f32, f64, i8, i32, i64, u8
+from steinhaus.jit.annotations import Array, Origin, f32, f64, i8, i16, i32, i64, u8
 
 TILE = 32
 TOGETHER = 4  # tiles that are screened together, if points are rounded to bytes
@@ -24,8 +24,9 @@ MANY_SLOTS = 255  # the most products that a tile can keep of a run, since their
 # from all features; and from the directions.
 MOVED, PAIRS, GATHERED, COMPUTED, SCREENED = range(5)
 WORKS = 5
-# Modes of a run in a pass: no screen; all features, with new anchors; from anchors; all features, without anchors.
-BRUTE, RENEW, ANCHORED, FEATURES = 0, 1, 2, 3
+# Modes of a run in a pass: no screen; all features, with new anchors or lists of neighbours; from anchors; all
+# features, without new anchors or lists; from lists of neighbours.
+BRUTE, RENEW, ANCHORED, FEATURES, LISTED = 0, 1, 2, 3, 4
 # A sum of so many integers of up to 2^48 fits into an int64. After so many, it is spilled into limbs.
 MOST_MOVES = 2**14
 SPILLED = 2
@@ -114,6 +115,26 @@ class Gaps(NamedTuple):
     norms: Array[f64]  # (K,)
 
 
+class Neighbours(NamedTuple):
+    """The centroids near each point at the last full pass of its run, and how far all have moved since.
+
+    See `bounds.neighbours`. M places hold the lists of a tile's points, one after the other; M = 0: no lists
+    are kept. The tables from `order` on are in the order of the most that any score has risen, for each run.
+    """
+
+    names: Array[i32]  # (T, R, M) listed centroids, less the run's first
+    upper: Array[f32]  # (T, R, M) upper bounds of their scores at the full pass
+    ends: Array[i32]  # (T, R, 32) the end of each lane's list
+    rest: Array[f32]  # (T, R, 32) upper bound of the scores of all other centroids
+    size: Array[f32]  # (K,) since then, scores have risen by at most |y| size + rise
+    rise: Array[f32]  # (K,)
+    place: Array[i64]  # (K,) of each centroid in the order, from 0 for each run
+    order: Array[i64]  # (K,) the centroids
+    most: Array[f64]  # (K,) at least |y| size + rise for all points
+    factors: Factors  # high bytes and scales
+    scores: Scores
+
+
 class Scratch(NamedTuple):
     """The work space of one worker."""
 
@@ -122,7 +143,7 @@ class Scratch(NamedTuple):
     out: Array[f32]  # (32 K,) products
     upper: Array[f32]  # (32 K,) upper bounds
     chosen: Array[i64]  # (K,) candidates of a tile
-    near: Array[f32]  # (K,) the gaps of the candidates in this step; K rounded up to a multiple of 16
+    near: Array[f32]  # (K,) the gaps of the candidates in this step; K rounded up to a multiple of 16, at least 32
     others: Array[i64]  # (K,) candidates whose products are not kept; later, open candidates
     kept: Array[i64]  # (K,) candidates whose products are kept; later, the lanes of open candidates, as bits
     own: Array[i64]  # (K,) the open candidates of the lane that is settled
@@ -140,9 +161,14 @@ class Group(NamedTuple):
     rests: Array[f32]  # (G, 32) as in `Scratch`
     margins: Array[f32]  # (G, 32) at least the rounding of the distances that would settle a lane
     least: Array[f32]  # (G, 32) the best lower bounds so far, less the margins
-    listed: Array[i64]  # (G,) number of the centroids that a tile lists; the first of k columns hold them
-    chosen: Array[i32]  # (G, k) listed centroids
+    most: i64  # k
+    upto: Array[i64]  # (G,) number of rows that the tile is compared with
+    listed: Array[i64]  # (G,) number of rows that the tile lists
+    chosen: Array[i32]  # (G, k) listed rows
     upper: Array[f32]  # (G, k, 32) their upper bounds
+    nears: Array[i64]  # (G,) number of the centroids that may become neighbours
+    near: Array[i32]  # (G, k) these centroids
+    short: Array[i16]  # (G, k, 32) their upper bounds, `shortened`
     sums: Array[i32]  # (G, 32, 32) products of bytes
     raised: Array[f32]  # (32,) the largest errors of 32 centroids in a tile, less their `half`
     scaled: Array[f32]  # (32,) the scales of their products
@@ -181,6 +207,7 @@ class Sizes(NamedTuple):
     reserve: i64  # of these, the products of a run that a full pass keeps free
     gapped: i64  # whether gaps and anchors are kept
     direct: i64  # candidates from which on a tile is screened by all features at once
+    room: i64  # places for the lists of a tile and a run; 0: no lists are kept
 
 
 class View(NamedTuple):
@@ -200,6 +227,7 @@ class View(NamedTuple):
     directed: Scores  # for products along the directions alone
     anchors: Anchors
     gaps: Gaps
+    neighbours: Neighbours
     sizes: Sizes
 
 
@@ -258,7 +286,7 @@ def scratch_of(k: int, d: int, bytewise: bool, quantised: bool = False) -> Scrat
         out=apart(TILE * k, np.float32),
         upper=apart(TILE * k, np.float32),
         chosen=apart(k, np.int64),
-        near=apart(-(-k // 16) * 16, np.float32),
+        near=apart(max(-(-k // 16) * 16, TILE), np.float32),
         others=apart(k, np.int64),
         kept=apart(k, np.int64),
         own=apart(k, np.int64),
@@ -278,9 +306,14 @@ def group_of(k: int, d: int, quantised: bool) -> Group:
         rests=apart(tiles * TILE, np.float32),
         margins=apart(tiles * TILE, np.float32),
         least=apart(tiles * TILE, np.float32),
+        most=k,
+        upto=apart(tiles, np.int64),
         listed=apart(tiles, np.int64),
         chosen=apart(tiles * k, np.int32),
         upper=apart(tiles * k * TILE, np.float32),
+        nears=apart(tiles, np.int64),
+        near=apart(tiles * k, np.int32),
+        short=apart(tiles * k * TILE, np.int16),
         sums=apart(tiles * TILE * TILE, np.int32),
         raised=apart(TILE, np.float32),
         scaled=apart(TILE, np.float32),
@@ -299,6 +332,26 @@ def change_of(limbs: int, k: int, d: int, runs: int, narrow: bool) -> Change:
         counts=apart(k, np.int64),
         touched=apart(k, np.uint8),
         work=apart((WORKS, runs), np.int64),
+    )
+
+
+def neighbours_of(k: int, d: int, tiles: int, runs: int, room: int) -> Neighbours:
+    """A record with memory for the neighbours of the points, and for k centroids; room 0: no lists are kept."""
+    if not room:
+        k = tiles = 0
+    factors = factors_of(k, d, True)._replace(rows=np.empty((0, d), np.float32), low=np.empty((0, 0), np.int8))
+    return Neighbours(
+        names=np.empty((tiles, runs, room), np.int32),
+        upper=np.empty((tiles, runs, room), np.float32),
+        ends=np.empty((tiles, runs, TILE), np.int32),
+        rest=np.empty((tiles, runs, TILE), np.float32),
+        size=np.zeros(k, np.float32),
+        rise=np.zeros(k, np.float32),
+        place=np.zeros(k, np.int64),
+        order=np.zeros(k, np.int64),
+        most=np.zeros(k),
+        factors=factors,
+        scores=Scores(factors.rows, *np.zeros((4, k), np.float32)),
     )
 
 

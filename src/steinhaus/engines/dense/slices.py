@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from steinhaus.engines.dense.lanes import Readers
-from steinhaus.engines.dense.records import Framed, Scratch, Tiles
-from steinhaus.jit.types import Array, bundle, f32, i64, u32
+from steinhaus.engines.dense.records import Factors, Framed, Scores, Scratch, Tiles
+from steinhaus.jit.types import Array, bundle, f32, f64, i64, u32
 
 
 @bundle
@@ -15,6 +15,15 @@ class Source:
     readers: Readers
     tiles: Tiles
     scratch: Scratch
+
+
+@bundle
+class Single:
+    """The centroids by which single points are settled."""
+
+    exact: Array[f64]  # (K, d)
+    factors: Factors  # the same in the frame
+    scores: Scores  # the bounds of `lanes.product`
 
 
 @bundle

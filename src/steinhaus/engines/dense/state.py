@@ -19,6 +19,7 @@ from steinhaus.engines.dense.records import (
     Anchors,
     Factors,
     Gaps,
+    Neighbours,
     Orders,
     Scores,
     Sizes,
@@ -28,6 +29,7 @@ from steinhaus.engines.dense.records import (
     change_of,
     factors_of,
     group_of,
+    neighbours_of,
     scores_of,
     scratch_of,
 )
@@ -56,10 +58,13 @@ class Batch:
     directed: Scores
     anchors: Anchors
     gaps: Gaps
+    neighbours: Neighbours
     costs: Float64  # (R,) cost of the last full pass
     debts: Float64  # (R,) cost of all passes since then, which new anchors would lower
     workers: list[Worker]
     orders: Orders
+    labelled: NDArray[np.bool_]  # (R,) runs whose points have labels
+    listed: NDArray[np.bool_]  # (R,) runs whose points list their neighbours
     passes: int = 0
     reserve: int = 0  # products of a tile that a full pass keeps free for centroids that are added
     anchorless: Int64 = field(default_factory=lambda: np.empty(0, np.int64))  # (m,) anchors of the next pass
@@ -91,7 +96,8 @@ class Batch:
 
     def account(self, work: Int64, fresh: Int64) -> None:
         """Account for a pass. work: (WORKS, R) of the pass. fresh: (m,) rows of the runs that took new anchors."""
-        cost = THRESHOLDS.gathering * work[GATHERED] + THRESHOLDS.products * work[COMPUTED]
+        products = THRESHOLDS.listed_products if len(self.neighbours.names) else THRESHOLDS.products
+        cost = THRESHOLDS.gathering * work[GATHERED] + products * work[COMPUTED]
         self.debts += cost + work[PAIRS]
         if len(fresh):
             self.costs[fresh], self.debts[fresh] = np.maximum(cost[fresh], 1.0), 0.0
@@ -110,12 +116,20 @@ class Batch:
             self.reserve,
             len(self.gaps.gaps) > 0,
             direct,
+            self.neighbours.names.shape[2],
         )
         view = View(
             tiles, self.firsts, self.columns, self.kept_firsts, self.labels, self.exact, self.factors, self.features,
-            self.halved, self.single, self.anchored, self.directed, self.anchors, self.gaps, sizes,
+            self.halved, self.single, self.anchored, self.directed, self.anchors, self.gaps,
+            self.neighbours, sizes,
         )  # fmt: skip
         return Handed(view)
+
+    def keep_neighbours(self, d: int, room: int) -> None:
+        """List neighbours in full passes from now on, or no longer if `room` is 0. The next pass is a full one."""
+        tiles, runs, _ = self.labels.shape
+        self.neighbours = neighbours_of(len(self.counts), d, tiles, runs, room)
+        self.listed[:] = False
 
     def reorder(self, order: Int64) -> None:
         """Bring the labels of the points into another order, (N,)."""
@@ -167,6 +181,7 @@ def batch_of(keys: Sequence[Hashable], sizes: Int64, kept: Int64, shape: Capacit
         directed=scores_of(np.empty((k, p), np.float32)),
         anchors=_no_anchors(k, shape, int(kept.sum()), (runs, tabled, wide)),
         gaps=_no_gaps(k, shape, (runs, tabled, wide)),
+        neighbours=neighbours_of(k, d, tiles, runs, 0),
         costs=np.ones(runs),
         debts=np.full(runs, np.inf),
         workers=[
@@ -183,6 +198,8 @@ def batch_of(keys: Sequence[Hashable], sizes: Int64, kept: Int64, shape: Capacit
             active=np.zeros(runs, np.int64),
             modes=np.zeros(runs, np.int8),
         ),
+        labelled=np.zeros(runs, np.bool_),
+        listed=np.zeros(runs, np.bool_),
     )
 
 

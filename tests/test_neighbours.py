@@ -1,0 +1,359 @@
+"""Lists of neighbours: their bounds against exact arithmetic, and their labels against all distances."""
+
+from __future__ import annotations
+
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import neighbour_kernels as kernels
+from steinhaus.engines.bounds.neighbours import most_risen
+from steinhaus.engines.dense import points as dense_points
+from steinhaus.engines.dense import policy
+from steinhaus.engines.dense.points import MemoryPoints
+from steinhaus.engines.dense.records import COMPUTED, GATHERED, LISTED, PAIRS, RENEW, TILE
+from steinhaus.lloyd import lloyd
+from steinhaus.points import Run
+from test_screening import exact_scores
+
+U = 2.0**-24
+FLOATS = st.floats(width=32, allow_nan=False)
+
+
+@contextmanager
+def listing(**thresholds):
+    """Lists whenever points can be rounded to bytes, for any number of clusters, from the first pass on."""
+    eager = {"rounded_centroids": 1, "rounded_features": range(1, 1025), "listed_centroids": 1, "listed_features": 1}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(policy, "THRESHOLDS", policy.THRESHOLDS._replace(**{**eager, **thresholds}))
+        patch.setattr(dense_points, "rounding_pays", lambda *_: True)
+        yield
+
+
+def modes(points):
+    return set(points._batch.orders.modes.tolist())
+
+
+def sixteen(*values):
+    return np.resize(np.array(values, np.float32), 16)
+
+
+# The bounds
+
+
+@given(FLOATS, FLOATS)
+def test_sixteen_bits_keep_the_order_and_give_an_upper_bound(a, b):
+    out = np.empty(32, np.float32)
+    kernels.halves(sixteen(a), out)
+    left, above = float(out[0]), float(out[16])
+    assert abs(left) <= abs(a)
+    assert left == 0.0 or (left > 0) == (a > 0)
+    if a > -np.inf:  # else it is not a number, which is below nothing
+        assert above >= a - 2.0**-133
+        assert above - a <= abs(a) * 2.0**-6 + 2.0**-133 or a == np.inf
+    if a > b:
+        assert kernels.reaches(sixteen(a), sixteen(b)) == 0xFFFF
+
+
+def test_what_is_not_in_order_in_16_bits_is_far_apart():
+    for a in (1.0, -1.0, 3e-20, -7e30):
+        lower = a - abs(a) / 32
+        assert kernels.reaches(sixteen(lower, a), sixteen(a, a)) == 0b1010101010101010
+
+
+@given(st.lists(FLOATS.filter(np.isfinite), min_size=16, max_size=16), st.floats(0, 2.0**60, width=32))
+def test_the_skin_only_gets_lower_limits_for_lower_bounds(least, size):
+    """Also in rounded arithmetic: else a centroid could be missing from a list."""
+    ordered, out = np.sort(np.array(least, np.float32)), np.empty(16, np.float32)
+    for share in (0.2, 0.0125):
+        kernels.limits(ordered, sixteen(size), np.float32(share), out)
+        assert not (out > ordered).any()
+        assert not (out[1:] < out[:-1]).any()
+
+
+def test_the_skin_is_a_share_of_the_squared_distance():
+    out = np.empty(16, np.float32)
+    kernels.limits(sixteen(3.0), sixteen(4.0), np.float32(0.2), out)  # 16 - 2 x 3 = 10
+    np.testing.assert_allclose(out, 1.0, rtol=1e-6)
+
+
+RATIONAL = {"min_value": -(2.0**40), "max_value": 2.0**40, "width": 32}
+
+
+@given(st.floats(**RATIONAL), st.floats(0, 2.0**40, width=32), st.floats(0, 2.0**40, width=32), st.floats(**RATIONAL))
+def test_the_bound_of_a_neighbour_that_moved_is_never_too_low(upper, length, size, rise):
+    exact = Fraction(upper) + Fraction(length) * Fraction(size) + Fraction(rise)
+    bound = Fraction(float(kernels.risen_bound(*(np.float32(value) for value in (upper, length, size, rise)))))
+    assert bound >= exact - Fraction(2) ** -149
+    terms = abs(Fraction(upper)) + Fraction(length) * Fraction(size) + abs(Fraction(rise))
+    assert bound <= exact + Fraction(24 * U) * terms + Fraction(2) ** -140
+
+
+@given(st.floats(**RATIONAL), st.floats(**RATIONAL), st.floats(0, 2.0**30, width=32), st.floats(**RATIONAL))
+def test_whatever_may_have_come_near_is_counted_as_needed(least, rest, size, rise):
+    """Also if both sides are nearly equal: a rise of exactly the difference, as far as numbers allow."""
+    for up in (rise, np.float32(np.float64(least) - rest)):
+        size32, up32 = np.array([size, 0.0], np.float32), np.array([up, up], np.float32)
+        most = most_risen(3.0, size32, up32)
+        bar = float(kernels.needed_rise(np.float32(least), np.float32(rest)))
+        for j in range(2):
+            rises = 3 * Fraction(float(size32[j])) + Fraction(float(up32[j]))
+            if Fraction(rest) + rises >= Fraction(least):
+                assert most[j] >= bar
+
+
+def test_what_is_not_a_number_is_always_needed():
+    infinite, none = np.float32(np.inf), np.float32(np.nan)
+    assert kernels.needed_rise(-infinite, infinite) == -np.inf
+    assert kernels.needed_rise(infinite, infinite) == -np.inf
+    assert kernels.needed_rise(none, np.float32(0)) == -np.inf
+    assert (most_risen(np.inf, np.zeros(2, np.float32), np.array([0, -1], np.float32)) == np.inf).all()
+
+
+# Lists of real points
+
+
+@st.composite
+def moves(draw):
+    """Points, centroids of a full pass, and those of a later one."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    n, d, k = draw(st.integers(2, 70)), draw(st.sampled_from([2, 17, 64, 90])), draw(st.integers(2, 12))
+    x = rng.normal(size=(n, d)) + draw(st.sampled_from([0.0, 5.0])) * rng.normal(size=(4, d))[rng.integers(0, 4, n)]
+    x = x * draw(st.sampled_from([1.0, 1e-30, 1e12])) + draw(st.sampled_from([0.0, 1e4]))
+    x = np.ascontiguousarray(x.astype(draw(st.sampled_from([np.float32, np.float64]))))
+    spread = float(x.astype(float).std())
+    before = x[rng.integers(0, n, k)] + spread * rng.normal(size=(k, d)) * draw(st.sampled_from([0.0, 0.1]))
+    step = draw(st.sampled_from([0.0, 1e-6, 1e-2, 1.0])) * rng.choice([0.0, 1.0, 10.0], size=(k, 1))
+    return x, before, before + spread * step * rng.normal(size=(k, d))
+
+
+@settings(max_examples=40, deadline=None)
+@given(moves(), st.sampled_from([2, 100, 384]))
+def test_no_bound_of_a_list_is_ever_broken(case, room):
+    """Each centroid is in a point's list, or its exact score is below the bound of all others; moves are covered."""
+    x, before, after = case
+    with listing(room=room), closing(MemoryPoints(x, threads=1)) as points:
+        points.assign([Run(0, before)])
+        if points._framed.quantiser.step > 0.0:
+            points.assign([Run(0, after)])
+            assert modes(points) == {LISTED}
+            near, tiles = points._batch.neighbours, points._tiles
+            norms = (tiles.norms + tiles.reach).astype(float)
+            most = dict(zip(near.order.tolist(), near.most.tolist(), strict=True))
+            for place in range(0, len(x), 9):
+                i = tiles.order[place]
+                first, second = (exact_scores(points, x[i : i + 1], rows)[0] for rows in (before, after))
+                tile, lane = divmod(place, TILE)
+                ends = [0, *near.ends[tile, 0].tolist()]
+                names = near.names[tile, 0, ends[lane] : ends[lane + 1]].tolist()
+                uppers = near.upper[tile, 0, ends[lane] : ends[lane + 1]].tolist()
+                assert len(set(names)) == len(names)
+                rest, listed = float(near.rest[tile, 0, lane]), dict(zip(names, uppers, strict=True))
+                for j in range(len(before)):
+                    upper = listed.get(j, rest)
+                    rise = Fraction(norms[place]) * Fraction(float(near.size[j])) + Fraction(float(near.rise[j]))
+                    assert upper == np.inf or Fraction(upper) >= first[j]
+                    assert second[j] - first[j] <= rise <= most[j]
+            np.testing.assert_array_equal(points.labels(0), labels_of(x, after))
+
+
+def test_lists_hold_all_centroids_within_the_skin(rng):
+    """Centroids at growing distances, compared after the nearest one: a list ends where the skin ends, not before."""
+    direction = rng.normal(size=64) / 8.0
+    x = (3.0 + rng.normal(size=(64, 64)) / 8.0).astype(np.float32)  # about 1 from their mean
+    before = np.full(64, 3.0) + np.linspace(0.0, 2.0, 60)[:, np.newaxis] * direction / np.linalg.norm(direction)
+    with listing(room=20_000), closing(MemoryPoints(x, threads=1)) as points:
+        points.assign([Run(0, before)])
+        near, tiles = points._batch.neighbours, points._tiles
+        lengths = []
+        for place in range(0, 64, 21):
+            tile, lane = divmod(place, TILE)
+            start, end = [0, *near.ends[tile, 0].tolist()][lane : lane + 2]
+            exact = exact_scores(points, x[tiles.order[place]][np.newaxis], before)[0]
+            rest = set(range(60)) - set(near.names[tile, 0, start:end].tolist())
+            assert all(exact[j] <= Fraction(float(near.rest[tile, 0, lane])) for j in rest)
+            lengths.append(end - start)
+        assert 12 < min(lengths) <= max(lengths) < 48
+
+
+def test_a_centroid_that_comes_straight_from_just_beyond_the_skin_is_noticed():
+    """Points, centroids and moves lie on one line, so that the bound of the rise is the rise."""
+    line = np.ones(64) / 8.0
+    x = np.outer(np.repeat([-5.0, 5.0], 64), line).astype(np.float32)
+    x += np.random.default_rng(0).normal(size=x.shape).astype(np.float32) * 1e-3
+    unlisted = 0
+    for distance in np.linspace(4.0, 6.0, 20):
+        before = np.outer([-9.0, distance - 5.0, 9.0], line)
+        after = np.outer([-9.0, -1.02, 9.0], line)  # nearer than the first, by a little
+        with listing(), closing(MemoryPoints(x, threads=1)) as points:
+            points.assign([Run(0, before)])
+            unlisted += 1 not in points._batch.neighbours.names[0, 0, : points._batch.neighbours.ends[0, 0, 0]]
+            points.assign([Run(0, after)])
+            assert modes(points) == {LISTED}
+            np.testing.assert_array_equal(points.labels(0), labels_of(x, after))
+            assert (points.labels(0)[:64] == 1).all()
+    assert 4 < unlisted < 18
+
+
+def labels_of(x, centroids):
+    with closing(MemoryPoints(x, threads=1, screen="none")) as points:
+        points.assign([Run(0, centroids)])
+        return points.labels(0)
+
+
+def clustered(rng, n, d, groups, spread=0.3):
+    return (rng.normal(size=(groups, d))[rng.integers(0, groups, n)] + spread * rng.normal(size=(n, d))).astype("f4")
+
+
+def fits(x, starts, passes, **options):
+    """The fits of some starts together, as bits, and the modes of all passes."""
+    with closing(MemoryPoints(x, **options)) as points:
+        out, seen = {}, []
+        pass_ = points._pass
+
+        def watched(batch, active, left):
+            pass_(batch, active, left)
+            seen.extend(batch.orders.modes[active].tolist())
+
+        points._pass = watched
+        for fit in lloyd(points, [Run(key, start) for key, start in enumerate(starts)], max_iter=passes):
+            out[fit.key] = (points.labels(fit.key).tobytes(), fit.centroids.tobytes(), fit.history, fit.inertia)
+        return out, seen
+
+
+@pytest.mark.parametrize("threads", [1, 2, 7])
+@pytest.mark.parametrize(("n", "d", "k", "room"), [(1111, 64, 50, 384), (700, 130, 97, 384), (1500, 70, 200, 40)])
+def test_fits_by_lists_have_the_bits_of_all_distances(rng, threads, n, d, k, room):
+    x = clustered(rng, n, d, 40)
+    starts = [x[rng.choice(n, size, replace=False)].astype(float) for size in (k, k + 5, 31)]
+    slow, _ = fits(x, starts, 12, threads=threads, screen="none")
+    with listing(room=room):
+        fast, seen = fits(x, starts, 12, threads=threads)
+    assert fast == slow
+    assert {LISTED, RENEW} <= set(seen)
+
+
+def test_ties_go_to_the_lowest_cluster_from_lists_too(rng):
+    """Centroids that are equal, or come to be equal, in an order that moves reverse."""
+    x = np.repeat(clustered(rng, 300, 64, 30), 2, axis=0)
+    before = np.concatenate([x[:60:2], x[:60:2] + 0.01]).astype(float)
+    after = np.concatenate([x[:60:2], x[:60:2]]).astype(float)[::-1].copy()
+    with listing(), closing(MemoryPoints(x, threads=1)) as points:
+        for centroids in (before, np.concatenate([before[:30], before[:30]]), before, after):
+            points.assign([Run(0, centroids)])
+            np.testing.assert_array_equal(points.labels(0), labels_of(x, centroids))
+        assert modes(points) == {LISTED}
+
+
+def test_points_and_centroids_beyond_all_bounds_are_labelled_right(rng):
+    x = clustered(rng, 400, 64, 20).astype(float)
+    x[7], x[90] = 1e30, -1e25
+    before = x[:40].copy()
+    after = before + 0.1 * rng.normal(size=before.shape)
+    after[3], after[11] = 1e28, x[90]
+    with listing(), closing(MemoryPoints(x, threads=1)) as points:
+        for centroids in (before, after, before):
+            points.assign([Run(0, centroids)])
+            np.testing.assert_array_equal(points.labels(0), labels_of(x, centroids))
+
+
+def test_lists_leave_most_products_out(rng):
+    """In a later pass, only the nine centroids that come from afar are compared with all points."""
+    k, n, tiles = 300, 3000, 94
+    x = clustered(rng, n, 64, k, 0.1)
+    start = x[rng.choice(n, k, replace=False)].astype(float)
+    start[40:49] += 30.0
+    after = start + 1e-3 * rng.normal(size=start.shape)
+    far = after.copy()
+    far[40:49] = x[:9] + 0.05
+    with listing(), closing(MemoryPoints(x, threads=1)) as points:
+        for centroids, compared in ((start, k), (after, 0), (far, 9)):
+            points.assign([Run(0, centroids)])
+            assert points.work[COMPUTED, 0] == compared * tiles
+            assert points.work[GATHERED, 0] == (tiles if compared else 0)
+            assert points.work[PAIRS, 0] < 5 * n
+            np.testing.assert_array_equal(points.labels(0), labels_of(x, centroids))
+
+
+def test_lists_without_room_get_thinner_and_then_none(rng):
+    """And then the pass compares all centroids, and no more."""
+    x = clustered(rng, 640, 64, 30)
+    start = x[:90].astype(float)
+    shares = {}
+    for room in (384, 140, 90, 1):
+        with listing(room=room), closing(MemoryPoints(x, threads=1)) as points:
+            points.assign([Run(0, start)])
+            near = points._batch.neighbours
+            shares[room] = float(near.ends[:, 0, -1].mean()), bool(np.isinf(near.rest).all())
+            assert (near.ends <= room).all()
+            points.assign([Run(0, start + 1e-3)])
+            assert modes(points) == {LISTED}
+            np.testing.assert_array_equal(points.labels(0), labels_of(x, start + 1e-3))
+            if room == 1:
+                assert points.work[COMPUTED, 0] == 90 * 20
+    assert shares[384][0] > shares[140][0] > shares[90][0] > 0
+    assert shares[1] == (0.0, True)
+
+
+# When lists are kept
+
+
+def test_lists_need_memory_and_many_clusters():
+    rules = policy.Policy(10_000, 128, 2**30, "auto", bytewise=False, integers=False)
+    assert rules.room(np.array([1000])) == policy.THRESHOLDS.room
+    assert rules.room(np.array([1000, 1000, 400])) == policy.THRESHOLDS.room
+    assert rules.room(np.array([500, 1000])) == 0
+    assert replace(rules, memory=rules.listing_bytes(1) - 1).room(np.array([1000])) == 0
+    assert replace(rules, screen="drift").room(np.array([1000])) == 0
+
+
+def test_listing_bytes_are_those_of_the_lists(rng):
+    x = clustered(rng, 640, 64, 30)
+    with listing(), closing(MemoryPoints(x, threads=1)) as points:
+        points.assign([Run(0, x[:40].astype(float)), Run(1, x[:70].astype(float))])
+        near = points._batch.neighbours
+        tables = sum(table.nbytes for table in (near.names, near.upper, near.ends, near.rest))
+        assert tables == points._policy.listing_bytes(2)
+        assert points.nbytes > tables
+
+
+def test_the_first_pass_lists_only_points_of_many_features(rng):
+    x = clustered(rng, 640, 64, 30)
+    for features, kinds in ((64, [RENEW, LISTED]), (65, [3, RENEW, LISTED])):
+        with listing(listed_features=features), closing(MemoryPoints(x, threads=1)) as points:
+            for kind in kinds:
+                points.assign([Run(0, x[:40].astype(float))])
+                assert modes(points) == {kind}
+
+
+def test_no_lists_are_written_in_a_last_pass(rng):
+    x = clustered(rng, 640, 64, 30)
+    start = x[:40].astype(float)
+    with listing():
+        _, seen = fits(x, [start], 1, threads=1)
+        assert seen == [RENEW, LISTED]
+        _, seen = fits(x, [start], 0, threads=1)
+        assert seen == [3]
+
+
+def test_lists_are_dropped_when_rounding_is_given_up(rng):
+    """Points then stay floats, and take up gaps."""
+    x = clustered(rng, 640, 64, 30)
+    start = x[:100].astype(float)
+    with listing(), closing(MemoryPoints(x, threads=1)) as points:
+        points.assign([Run(0, start)])
+        assert len(points._batch.neighbours.names)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(dense_points, "rounding_pays", lambda *_: False)
+            points._batch.debts[:] = np.inf
+            points.assign([Run(0, start)])
+        assert not len(points._batch.neighbours.names)
+        for centroids in (start, start + 0.01, start):
+            points.assign([Run(0, centroids)])
+            assert not modes(points) & {LISTED}
+            np.testing.assert_array_equal(points.labels(0), labels_of(x, centroids))
