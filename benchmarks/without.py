@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import warnings
 from collections.abc import Callable
 from functools import partial
 from time import perf_counter, process_time
@@ -17,15 +18,17 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 import scale
 from machine import cores, machine, sentence
+from steinhaus import KMeans
 from steinhaus.engines import choose, nearest
 from steinhaus.engines.cluster import ahead
 from steinhaus.engines.dense import policy
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Run
-from workloads import WORKLOADS, prepare
+from workloads import SETS, WORKLOADS, prepare
 
 ROWS = ("study", "k10", "k100", "k1000", "photographs-100", "embeddings", "noise")
 NEVER = 2**62
@@ -84,6 +87,15 @@ def on_workers(x: np.ndarray, starts: list[np.ndarray], iterations: int, rounds:
         return ratios(lambda: fit(blocks, starts, iterations, perf_counter), off, rounds)["ahead"]
 
 
+def lists(k: int, rounds: int, points: int | None) -> float:
+    """The ratio for lists of neighbours, in ten iterations after a start in two levels."""
+    x = SETS["embeddings"](points or 200_000, 128)
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):  # clusters may be empty
+        start = KMeans(k, init="hierarchical", max_iter=1, random_state=0).fit(x).cluster_centers_
+    off = {"lists": lambda: threshold(listed_centroids=NEVER)}
+    return ratios(lambda: fit(x, [start], 10, perf_counter), off, rounds)["lists"]
+
+
 def labelling(x: np.ndarray, centroids: np.ndarray, rounds: int) -> float:
     """The ratio for labels alone: by a fit's first pass, over `nearest`."""
     centroids = centroids.astype(np.float64)
@@ -130,6 +142,12 @@ def main() -> None:
         small = prepare("mnist-study", [10], size=options.points)
         ratio = on_workers(np.load(small.own), [np.load(small.starts)], 30, options.rounds)
         lines += ["", f"Iterations ahead on two Dask workers, MNIST, K = 10, 30 iterations: {ratio:.2f}."]
+    if options.lists:
+        ratio = lists(options.lists, options.rounds, options.points)
+        lines += [
+            "",
+            f"Lists of neighbours, 200,000 x 128 embeddings, K = {options.lists}, 10 iterations: {ratio:.2f}.",
+        ]
     print("\n".join(lines))
 
 
@@ -139,6 +157,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--points", type=int, help="number of points instead of all, to try the script")
     parser.add_argument("--dask", action="store_true", help="measure iterations ahead, too")
+    parser.add_argument("--lists", type=int, metavar="K", help="measure lists of neighbours, too, for K clusters")
     return parser.parse_args()
 
 

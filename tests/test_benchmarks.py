@@ -48,7 +48,7 @@ RUNS = {
     ],
     "starting": [["--tiny", "--rounds", "1", "--rows", "mnist-10,birch1,given-embeddings,seeding,scalable,two-levels"]],
     "scale_data": [["NEW", "--images", "5000"]],
-    "without": [["--points", "1200", "--rounds", "1", "--rows", "k10,noise"]],
+    "without": [["--points", "1200", "--rounds", "1", "--rows", "k10,noise", "--lists", "20"]],
     "whole_command": [["--rounds", "1", "--train", "2000"]],
 }
 WITHOUT_MNIST = {"first_use"}  # which then leaves out the study of MNIST, from a cold cache and from a warm one

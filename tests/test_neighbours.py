@@ -17,11 +17,13 @@ from steinhaus.engines.dense import points as dense_points
 from steinhaus.engines.dense import policy
 from steinhaus.engines.dense.points import MemoryPoints
 from steinhaus.engines.dense.records import COMPUTED, GATHERED, LISTED, PAIRS, RENEW, TILE
+from steinhaus.jit.target import BYTE_LANES
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Run
 from test_screening import exact_scores
 
 U = 2.0**-24
+on_bytes = pytest.mark.skipif(not BYTE_LANES, reason="this processor does not multiply bytes")
 FLOATS = st.floats(width=32, allow_nan=False)
 
 
@@ -132,6 +134,7 @@ def moves(draw):
     return x, before, before + spread * step * rng.normal(size=(k, d))
 
 
+@on_bytes
 @settings(max_examples=40, deadline=None)
 @given(moves(), st.sampled_from([2, 100, 384]))
 def test_no_bound_of_a_list_is_ever_broken(case, room):
@@ -162,6 +165,7 @@ def test_no_bound_of_a_list_is_ever_broken(case, room):
             np.testing.assert_array_equal(points.labels(0), labels_of(x, after))
 
 
+@on_bytes
 def test_lists_hold_all_centroids_within_the_skin(rng):
     """Centroids at growing distances, compared after the nearest one: a list ends where the skin ends, not before."""
     direction = rng.normal(size=64) / 8.0
@@ -181,6 +185,7 @@ def test_lists_hold_all_centroids_within_the_skin(rng):
         assert 12 < min(lengths) <= max(lengths) < 48
 
 
+@on_bytes
 def test_a_centroid_that_comes_straight_from_just_beyond_the_skin_is_noticed():
     """Points, centroids and moves lie on one line, so that the bound of the rise is the rise."""
     line = np.ones(64) / 8.0
@@ -226,6 +231,7 @@ def fits(x, starts, passes, **options):
         return out, seen
 
 
+@on_bytes
 @pytest.mark.parametrize("threads", [1, 2, 7])
 @pytest.mark.parametrize(("n", "d", "k", "room"), [(1111, 64, 50, 384), (700, 130, 97, 384), (1500, 70, 200, 40)])
 def test_fits_by_lists_have_the_bits_of_all_distances(rng, threads, n, d, k, room):
@@ -238,6 +244,7 @@ def test_fits_by_lists_have_the_bits_of_all_distances(rng, threads, n, d, k, roo
     assert {LISTED, RENEW} <= set(seen)
 
 
+@on_bytes
 def test_ties_go_to_the_lowest_cluster_from_lists_too(rng):
     """Centroids that are equal, or come to be equal, in an order that moves reverse."""
     x = np.repeat(clustered(rng, 300, 64, 30), 2, axis=0)
@@ -250,6 +257,7 @@ def test_ties_go_to_the_lowest_cluster_from_lists_too(rng):
         assert modes(points) == {LISTED}
 
 
+@on_bytes
 def test_points_and_centroids_beyond_all_bounds_are_labelled_right(rng):
     x = clustered(rng, 400, 64, 20).astype(float)
     x[7], x[90] = 1e30, -1e25
@@ -262,6 +270,7 @@ def test_points_and_centroids_beyond_all_bounds_are_labelled_right(rng):
             np.testing.assert_array_equal(points.labels(0), labels_of(x, centroids))
 
 
+@on_bytes
 def test_lists_leave_most_products_out(rng):
     """In a later pass, only the nine centroids that come from afar are compared with all points."""
     k, n, tiles = 300, 3000, 94
@@ -280,6 +289,7 @@ def test_lists_leave_most_products_out(rng):
             np.testing.assert_array_equal(points.labels(0), labels_of(x, centroids))
 
 
+@on_bytes
 def test_lists_without_room_get_thinner_and_then_none(rng):
     """And then the pass compares all centroids, and no more."""
     x = clustered(rng, 640, 64, 30)
@@ -308,10 +318,14 @@ def test_lists_need_memory_and_many_clusters():
     assert rules.room(np.array([1000])) == policy.THRESHOLDS.room
     assert rules.room(np.array([1000, 1000, 400])) == policy.THRESHOLDS.room
     assert rules.room(np.array([500, 1000])) == 0
-    assert replace(rules, memory=rules.listing_bytes(1) - 1).room(np.array([1000])) == 0
-    assert replace(rules, screen="drift").room(np.array([1000])) == 0
+    sizes = np.array([1000])
+    for memory in (rules.listing_bytes(1), rules.table_bytes(sizes) + rules.listing_bytes(1)):
+        assert replace(rules, memory=memory).room(sizes) == policy.THRESHOLDS.room
+        assert replace(rules, memory=memory - 1).room(sizes) == 0
+    assert replace(rules, screen="drift").room(sizes) == 0
 
 
+@on_bytes
 def test_listing_bytes_are_those_of_the_lists(rng):
     x = clustered(rng, 640, 64, 30)
     with listing(), closing(MemoryPoints(x, threads=1)) as points:
@@ -322,6 +336,7 @@ def test_listing_bytes_are_those_of_the_lists(rng):
         assert points.nbytes > tables
 
 
+@on_bytes
 def test_the_first_pass_lists_only_points_of_many_features(rng):
     x = clustered(rng, 640, 64, 30)
     for features, kinds in ((64, [RENEW, LISTED]), (65, [3, RENEW, LISTED])):
@@ -331,6 +346,7 @@ def test_the_first_pass_lists_only_points_of_many_features(rng):
                 assert modes(points) == {kind}
 
 
+@on_bytes
 def test_no_lists_are_written_in_a_last_pass(rng):
     x = clustered(rng, 640, 64, 30)
     start = x[:40].astype(float)
@@ -341,6 +357,7 @@ def test_no_lists_are_written_in_a_last_pass(rng):
         assert seen == [3]
 
 
+@on_bytes
 def test_lists_are_dropped_when_rounding_is_given_up(rng):
     """Points then stay floats, and take up gaps."""
     x = clustered(rng, 640, 64, 30)
@@ -357,3 +374,12 @@ def test_lists_are_dropped_when_rounding_is_given_up(rng):
             points.assign([Run(0, centroids)])
             assert not modes(points) & {LISTED}
             np.testing.assert_array_equal(points.labels(0), labels_of(x, centroids))
+
+
+@on_bytes
+def test_explain_tells_about_lists(rng):
+    with closing(MemoryPoints(clustered(rng, 640, 128, 30), threads=1)) as points:
+        told = points.explain(800, 3)
+        assert "128 features in bytes (points are rounded to them). Each point lists" in told
+        assert f"Lists: {20 * 3 * 8 * (384 + 32) / 2**20:,.0f} MiB" in told
+        assert "lists" not in points.explain(700)

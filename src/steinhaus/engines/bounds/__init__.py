@@ -7,6 +7,7 @@ name and its derivation here.
 - `scores`: bounds of a centroid's score
 - `gaps`: bounds for whole tiles, kept from pass to pass
 - `bytes`: points of floats, rounded to bytes
+- `neighbours`: lists of the centroids near each point, kept from pass to pass
 - `distances`: float64's rounding of the distances that decide labels
 - `doubles`: the screen of the compact engine
 - `seeding`: the screen of k-means++

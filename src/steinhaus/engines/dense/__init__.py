@@ -8,6 +8,9 @@ tile and run it has four phases:
 3. certify lanes, or compute products of all features (`certifying`, `products`);
 4. settle open lanes by `exact.distances.squared_distance`, and move points whose label changed (`certifying`).
 
+Points that are rounded to bytes, in runs that keep no gaps, are labelled by four tiles `together`. With many centroids,
+they list their `neighbours`, which later passes begin from.
+
 - `survey`: measurements of the points before the first pass
 - `directions`: leading directions, and tiles of near points
 - `centroids`, `preparing`: the bounds of the centroids before a pass

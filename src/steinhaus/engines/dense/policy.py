@@ -136,7 +136,8 @@ class Policy:
         0: no lists are kept.
         """
         pays = self.screen == "auto" and int(sizes.sum()) >= THRESHOLDS.listed_centroids * len(sizes)
-        return THRESHOLDS.room if pays and self.listing_bytes(len(sizes)) <= self.memory else 0
+        tables = self.table_bytes(sizes) if self.fits(sizes) else 0  # in case rounding is given up
+        return THRESHOLDS.room if pays and tables + self.listing_bytes(len(sizes)) <= self.memory else 0
 
     @property
     def lists_at_once(self) -> bool:
@@ -171,6 +172,13 @@ class Policy:
         if self.screen in ("plain", "none"):
             return f"Asked for: {self.screen}."
         every_time = f"Products of all features in {kind}, every time"
+        if self.rounds(k * runs, pays) and self.room(sizes):
+            return (
+                f"First pass: products of all {self.d} features in {kind}. Each point lists the centroids near it. "
+                "A later pass compares a point with what may be nearer by now: of its list, and of the centroids that "
+                f"have moved far. Lists: {self.listing_bytes(runs) / 2**20:,.0f} MiB. A run takes new lists once old "
+                "ones have cost as much time as new ones take."
+            )
         if not p:
             return f"{every_time}: {self.n} points are too few to take directions from."
         if shapeless:
