@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import closing, contextmanager, nullcontext
+from functools import partial
+
 import numpy as np
+import pytest
 import scipy.sparse
 
 import naive
 from problems import ROOMY
 from steinhaus.engines import choose, opened
+from steinhaus.engines.dense import points as dense_points
+from steinhaus.engines.dense import policy
+from steinhaus.engines.dense.points import MemoryPoints
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Run
 
@@ -73,6 +80,16 @@ def squares(x, placed):
     return float(np.square(x.astype(np.float64) - placed[0]).sum())
 
 
+@contextmanager
+def listing(**thresholds):
+    """Lists of neighbours whenever bytes can be multiplied, for any number of clusters, from the first pass on."""
+    eager = {"rounded_centroids": 1, "rounded_features": range(1, 1025), "listed_centroids": 1, "listed_features": 1}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(policy, "THRESHOLDS", policy.THRESHOLDS._replace(**{**eager, **thresholds}))
+        patch.setattr(dense_points, "rounding_pays", lambda *_: True)
+        yield
+
+
 def wrong(number: int) -> str | None:
     """Fit problem `number`; None where every bit is the oracle's, and what was fitted where one is not."""
     rng = np.random.default_rng([7, number])
@@ -88,12 +105,14 @@ def wrong(number: int) -> str | None:
         weights[rng.integers(n)] = 2.0
     placed = naive.sparse_grid(x) if way == "sparse" else naive.grid(x)
     limit, tol = int(rng.choice([2, 8, 40])), float(rng.choice([0.0, 0.0, 1e-2]))
-    told = f"{number}: {kind}, {n} x {d} {np.dtype(dtype)}, K = {k}, {way}, screen {screen}, {threads} threads"
+    lists = way == "dense" and screen == "auto" and np.dtype(dtype).kind == "f" and rng.random() < 0.7
+    room = int(rng.choice([30, 384])) if lists else 0
+    told = f"{number}: {kind}, {n} x {d} {np.dtype(dtype)}, K = {k}, {way}, screen {screen}, {threads} threads, {room=}"
     expected = naive.lloyd(x, start, limit, tol, weights, placed)
     if way == "dense":
-        points = choose(x, screen=screen, threads=threads, memory=ROOMY)
-        found = fitted(points, start, limit, tol)
-        points.close()
+        small = partial(MemoryPoints, x) if lists else partial(choose, x, screen=screen, memory=ROOMY)
+        with listing(room=room) if lists else nullcontext(), closing(small(threads=threads)) as points:
+            found = fitted(points, start, limit, tol)
     else:
         with opened(scipy.sparse.csr_array(x) if way == "sparse" else x, weights=weights, threads=threads) as points:
             found = fitted(points, start, limit, tol)
