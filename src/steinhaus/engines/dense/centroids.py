@@ -49,16 +49,16 @@ def _prepare(
     They share each reading of the directions. rows: (4, d); along: (4, p).
     """
     squares, bases, moved = local(f64, size), local(f64, size), local(f64, size)
-    swung, steps, turned = local(f64, size), local(f64, size), local(f64, size)
+    grown, steps, turned = local(f64, size), local(f64, size), local(f64, size)
     for i in range(size):
         row = rows + i * frame.d
-        squares[i], bases[i], moved[i], swung[i], steps[i], turned[i] = _place(view, frame, first + i, fresh, row)
+        squares[i], bases[i], moved[i], grown[i], steps[i], turned[i] = _place(view, frame, first + i, fresh, row)
     _along(size, rows, frame.directions, frame.d, frame.p, along)
     for i in range(size):
         row, j = rows + i * frame.d, first + i
         _bound(view, frame, j, fresh, squares[i], bases[i], moved[i], row, along + i * frame.p)
         if view.sizes.room:
-            _step_from_anchor(view, frame, j, np.sqrt(squares[i]), moved[i], swung[i])
+            _step_from_anchor(view, frame, j, np.sqrt(squares[i]), moved[i], grown[i])
         _advance_gaps(view, frame, j, column + i, np.sqrt(squares[i]), steps[i], turned[i], row)
 
 
@@ -105,7 +105,7 @@ def _place(
     """
     d, anchors, last = frame.d, view.anchors.rows + j * frame.d, view.gaps.rows + j * frame.d
     exact, factors = view.exact + j * d, view.factors.rows + j * d
-    square, base, moved, swung, step, turned = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    square, base, moved, grown, step, turned = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for t in range(d):
         e = (exact[t] - frame.offset[t]) * frame.scale - frame.reference[t]
         if fresh:
@@ -114,12 +114,12 @@ def _place(
         square += e * e
         base += frame.reference[t] * e
         moved += delta * delta
-        swung += (e + anchors[t]) * delta
+        grown += (e + anchors[t]) * delta
         step += (e - last[t]) * (e - last[t])
         turned += (e + last[t]) * (e - last[t])
         factors[t] = f32(e)
         row[t] = e
-    return square, base, moved, swung, step, turned
+    return square, base, moved, grown, step, turned
 
 
 @inner
@@ -202,10 +202,10 @@ def _leave_unscreened(view: View, frame: CentroidFrame, j: i64) -> None:
 
 
 @inner
-def _step_from_anchor(view: View, frame: CentroidFrame, j: i64, norm: f64, moved: f64, swung: f64) -> None:
-    """Record how far the scores of centroid j may have risen since it became an anchor. moved, swung: see `_place`."""
+def _step_from_anchor(view: View, frame: CentroidFrame, j: i64, norm: f64, moved: f64, grown: f64) -> None:
+    """Record how far the scores of centroid j may have risen since it became an anchor. moved, grown: see `_place`."""
     neighbours, held = view.neighbours, view.anchors.norms[j]
-    size, rise, _fall = step_bound(np.sqrt(moved), 0.5 * swung, norm + held, frame.rates)
+    size, rise, _fall = step_bound(np.sqrt(moved), 0.5 * grown, norm + held, frame.rates)
     if not (norm < FAR and held < FAR):
         size, rise = 0.0, UNKNOWN
     neighbours.size[j], neighbours.rise[j] = f32(size), f32(rise)

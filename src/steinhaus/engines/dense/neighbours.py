@@ -12,11 +12,10 @@ from steinhaus.engines.bounds.neighbours import SKIN, THINNEST, limit, needed, r
 from steinhaus.engines.dense.certifying import decide
 from steinhaus.engines.dense.records import TILE, Group, Neighbours, View
 from steinhaus.engines.dense.slices import RunSlice, Single, Source, Tile
-from steinhaus.jit.build import apart, inlined, inner
-from steinhaus.jit.declared import unroll
+from steinhaus.jit.build import apart, inner
 from steinhaus.jit.operations import bits_of, count_ones, load, lowest_one, maximum, splat, store
 from steinhaus.jit.short import lengthened, shortened
-from steinhaus.jit.types import Array, F32x16, f32, f64, i32, i64, u32
+from steinhaus.jit.types import Array, f32, f64, i32, i64, u32
 
 INFINITY = float("inf")
 
@@ -173,17 +172,11 @@ def _take_up_far(s: Source, neighbours: Neighbours, group: Group, slot: i64) -> 
     scratch, many, start = s.scratch, 0, group.most * slot
     low0, low1 = load(group.least, TILE * slot, 16), load(group.least, TILE * slot + 16, 16)
     for c in range(start, start + group.listed[slot]):
-        reached = _reaching(group, c, low0, low1)
+        upper0, upper1 = load(group.upper, TILE * c, 16), load(group.upper, TILE * c + 16, 16)
+        reached = ~(bits_of(low0 > upper0) | bits_of(low1 > upper1) << u32(16))
         if reached:
-            for g in unroll(2):
-                store(scratch.upper, TILE * many + 16 * g, load(group.upper, TILE * c + 16 * g, 16))
+            store(scratch.upper, TILE * many, upper0)
+            store(scratch.upper, TILE * many + 16, upper1)
             scratch.others[many], scratch.kept[many] = neighbours.order[group.chosen[c]], i64(reached)
             many += 1
     return many
-
-
-@inlined
-def _reaching(group: Group, c: i64, low0: F32x16, low1: F32x16) -> u32:
-    """The lanes in which upper bound number c of a group reaches `low0` and `low1`, as bits."""
-    below = bits_of(low0 > load(group.upper, TILE * c, 16))
-    return ~(below | bits_of(low1 > load(group.upper, TILE * c + 16, 16)) << u32(16))

@@ -248,7 +248,7 @@ class MemoryPoints(FramedPoints):
             tallies.collect(read.view, change, self.d, len(batch.sums), batch.sums, batch.counts, work)
         self._count(work)
         batch.account(work, fresh)
-        batch.labelled[active], batch.listed[fresh] = True, len(batch.neighbours.names) > 0
+        batch.listed[fresh] = len(batch.neighbours.names) > 0
         if self._policy.screen == "auto":
             self._judge_rounding(batch, modes)
 

@@ -63,7 +63,6 @@ class Batch:
     debts: Float64  # (R,) cost of all passes since then, which new anchors would lower
     workers: list[Worker]
     orders: Orders
-    labelled: NDArray[np.bool_]  # (R,) runs whose points have labels
     listed: NDArray[np.bool_]  # (R,) runs whose points list their neighbours
     passes: int = 0
     reserve: int = 0  # products of a tile that a full pass keeps free for centroids that are added
@@ -82,6 +81,11 @@ class Batch:
         self.handed_workers = [Handed(worker) for worker in self.workers]
         self.handed_changes = [Handed(worker.change) for worker in self.workers]
         self.handed_orders = Handed(self.orders)
+
+    @property
+    def labelled(self) -> NDArray[np.bool_]:
+        """The runs whose points have labels, (R,)."""
+        return self.labels[0, :, 0] >= 0
 
     def part(self, row: int) -> slice:
         """The slice of a run's centroids."""
@@ -198,7 +202,6 @@ def batch_of(keys: Sequence[Hashable], sizes: Int64, kept: Int64, shape: Capacit
             active=np.zeros(runs, np.int64),
             modes=np.zeros(runs, np.int8),
         ),
-        labelled=np.zeros(runs, np.bool_),
         listed=np.zeros(runs, np.bool_),
     )
 
