@@ -53,7 +53,7 @@ def _prepare(
     for i in range(size):
         row = rows + i * frame.d
         squares[i], bases[i], moved[i], grown[i], steps[i], turned[i] = _place(view, frame, first + i, fresh, row)
-    _along(size, rows, frame.directions, frame.d, frame.p, along)
+    along_directions(size, rows, frame.directions, frame.d, frame.p, along)
     for i in range(size):
         row, j = rows + i * frame.d, first + i
         _bound(view, frame, j, fresh, squares[i], bases[i], moved[i], row, along + i * frame.p)
@@ -229,7 +229,7 @@ def _advance_gaps(
 
 
 @inner
-def _along(size: literal, rows: Array[f64], directions: Array[f64], d: i64, p: i64, out: Array[f64]) -> None:
+def along_directions(size: literal, rows: Array[f64], directions: Array[f64], d: i64, p: i64, out: Array[f64]) -> None:
     """The coordinates of rows, (size, d), along directions, (d, p), p a multiple of 16. out: (size, p)."""
     half, start = d // 2, d // 2 * p
     sums = local(vector(f64, 8), 4 * size)

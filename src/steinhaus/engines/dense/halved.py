@@ -93,7 +93,7 @@ def bound_by_halves(
         for slot in range(many):
             if c < group.upto[slot]:
                 rows, sums = min(_BLOCK, group.upto[slot] - c), group.sums + slot * (TILE * _BLOCK)
-                _products(group.quads + TILE * width * slot, width, factors, first + c, rows, sums)
+                byte_sums(group.quads + TILE * width * slot, width, factors.high + (first + c) * width, rows, sums)
         for slot in range(many):
             if c < group.upto[slot]:
                 rows, sums = min(_BLOCK, group.upto[slot] - c), group.sums + slot * (TILE * _BLOCK)
@@ -184,27 +184,27 @@ def take_up(s: Source, group: Group, slot: i64) -> i64:
 
 
 @apart
-def _products(quads: Array[u8], width: i64, factors: Factors, first: i64, count: i64, out: Array[i32]) -> None:
-    """Write the sums of products with the high bytes of `count` rows, 32 a row: exact for up to 2^15 features.
+def byte_sums(quads: Array[u8], width: i64, rows: Array[i8], count: i64, out: Array[i32]) -> None:
+    """Write the sums of products of bytes of a tile with `count` rows, 32 a row: exact for up to 2^15 features.
 
-    quads: (2, W / 4, 16, 4); out: (32 count,).
+    quads: (2, W / 4, 16, 4); width: W, a multiple of 64; rows: (count, W); out: (32 count,).
     """
     c = 0
     if BYTE_TILES:
         while count - c >= 32:
-            _thirty_two(quads, width, factors.high + (first + c) * width, out + TILE * c)
+            _thirty_two(quads, width, rows + c * width, out + TILE * c)
             c += 32
     if BYTE_LANES > 0:
         for size in unroll(12, 0, -1):
             if size % 4 == 0 or size <= 2:  # 12, 8, 4, 2, 1
                 while count - c >= size:
-                    _few(size, quads, width, factors.high + (first + c) * width, out + TILE * c)
+                    _few(size, quads, width, rows + c * width, out + TILE * c)
                     c += size
 
 
 @apart
 def _thirty_two(quads: Array[u8], width: i64, rows: Array[i8], out: Array[i32]) -> None:
-    """See `_products`, for 32 rows. Tiles 0 to 3 hold the sums: of sixteen rows each, and both groups of points."""
+    """See `byte_sums`, for 32 rows. Tiles 0 to 3 hold the sums: of sixteen rows each, and both groups of points."""
     for tile in unroll(4):
         zero_tile(tile)
     for t in range(0, width, 64):
@@ -224,7 +224,7 @@ def _thirty_two(quads: Array[u8], width: i64, rows: Array[i8], out: Array[i32]) 
 
 @apart
 def _few(size: literal, quads: Array[u8], width: i64, rows: Array[i8], out: Array[i32]) -> None:
-    """See `_products`, for `size` rows."""
+    """See `byte_sums`, for `size` rows."""
     sums = local(vector(i32, 16), 2 * size)
     for s in unroll(2 * size):
         sums[s] = splat(0, i32, 16)

@@ -21,7 +21,7 @@ def order_by_moves(batch: Batch, rows: Int64, length: float) -> None:
     length
         At least |y| of all points.
     """
-    neighbours, factors, scores = batch.neighbours, batch.factors, batch.halved
+    neighbours = batch.neighbours
     for row in rows.tolist():
         part = batch.part(row)
         most = most_risen(length, neighbours.size[part], neighbours.rise[part])
@@ -29,6 +29,12 @@ def order_by_moves(batch: Batch, rows: Int64, length: float) -> None:
         order = part.start + places
         neighbours.most[part], neighbours.order[part] = most[places], order
         neighbours.place[order] = np.arange(len(order))
-        neighbours.factors.high[part], neighbours.factors.scales[part] = factors.high[order], factors.scales[order]
-        for to, of in zip(neighbours.scores[1:], scores[1:], strict=True):
-            to[part] = of[order]
+        if len(batch.sketched.half):
+            factors, *scores = batch.sketched
+            to, *bounds = neighbours.sketched
+        else:
+            factors, (_, *scores) = batch.factors, batch.halved
+            to, (_, *bounds) = neighbours.factors, neighbours.scores
+        to.high[part], to.scales[part] = factors.high[order], factors.scales[order]
+        for bound, score in zip(bounds, scores, strict=True):
+            bound[part] = score[order]

@@ -27,19 +27,41 @@ def list_neighbours(s: Source, view: View, group: Group, slot: i64, run: RunSlic
     taken: number of the tile's candidates; `settle` may have found sharper bounds of these. If the lists have no room,
     the skin gets thinner. If this does not help, nothing is listed, and the next pass is a full one for this tile.
     """
-    scratch, neighbours, room, share, t = s.scratch, view.neighbours, view.sizes.room, f32(SKIN), 0
+    neighbours, room, share = view.neighbours, view.sizes.room, f32(SKIN)
     rest, ends = neighbours.rest + TILE * run.at_tile, neighbours.ends + TILE * run.at_tile
     names, upper = neighbours.names + room * run.at_tile, neighbours.upper + room * run.at_tile
     for g in range(0, TILE, 16):
         store(rest, g, splat(-INFINITY, f32, 16))
-    many, pairs = _within(s, group, slot, share, rest)
+    many, pairs = within(s, group, slot, share, rest)
     while pairs > room and share > THINNEST:
         share *= f32(0.5)
-        many, pairs = _within(s, group, slot, share, rest)
+        many, pairs = within(s, group, slot, share, rest)
     if pairs > room:
         many = 0
         for g in range(0, TILE, 16):
             store(rest, g, splat(INFINITY, f32, 16))
+    spread_pairs(s, group, slot, many, taken, names, upper, ends)
+    for p in range(i64(ends[TILE - 1])):
+        names[p] -= i32(run.first)
+
+
+@apart
+def spread_pairs(
+    s: Source,
+    group: Group,
+    slot: i64,
+    many: i64,
+    taken: i64,
+    names: Array[i32],
+    upper: Array[f32],
+    ends: Array[i32],
+) -> None:
+    """Write the centroids that `within` has found, and their upper bounds, lane by lane.
+
+    many: what it returned; taken: number of candidates in `scratch`, whose upper bounds may be sharper; names, upper:
+    of as many pairs as there are; ends: (32,) the end of each lane's pairs.
+    """
+    scratch, t = s.scratch, 0
     _begin(s, many, ends)
     for o in range(many):
         c, reached = scratch.others[o], u32(scratch.kept[o])
@@ -56,11 +78,11 @@ def list_neighbours(s: Source, view: View, group: Group, slot: i64, run: RunSlic
             lane = lowest_one(reached)
             reached = reached & (reached - 1)
             to = i64(ends[lane])
-            names[to], upper[to], ends[lane] = i32(j - run.first), scratch.near[lane], i32(to + 1)
+            names[to], upper[to], ends[lane] = i32(j), scratch.near[lane], i32(to + 1)
 
 
 @apart
-def _within(s: Source, group: Group, slot: i64, share: f32, rest: Array[f32]) -> tuple[i64, i64]:
+def within(s: Source, group: Group, slot: i64, share: f32, rest: Array[f32]) -> tuple[i64, i64]:
     """Find the centroids within a skin: numbers in the group in `others`, and the lanes in `kept`, as bits.
 
     rest: (32,) R_i, which is raised. Returns how many there are, and how many lanes they have together.
@@ -125,7 +147,10 @@ def label_by_neighbours(s: Source, view: View, group: Group, slot: i64, tile: Ti
     """
     scratch, neighbours, labels, products = s.scratch, view.neighbours, view.labels + TILE * run.at_tile, 0
     single = Single(view.exact, view.factors, view.single)
-    many, start = _take_up_far(s, neighbours, group, slot), 0
+    if view.sketches.m > 0:
+        many, start = _take_up_sketched(s, neighbours, group, slot), 0
+    else:
+        many, start = _take_up_far(s, neighbours, group, slot), 0
     for lane in range(TILE):
         end, own = i64(neighbours.ends[TILE * run.at_tile + lane]), run.first + i64(labels[lane])
         if (tile.present >> u32(lane)) & u32(1):
@@ -179,4 +204,19 @@ def _take_up_far(s: Source, neighbours: Neighbours, group: Group, slot: i64) -> 
             store(scratch.upper, TILE * many + 16, upper1)
             scratch.others[many], scratch.kept[many] = neighbours.order[group.chosen[c]], i64(reached)
             many += 1
+    return many
+
+
+@inner
+def _take_up_sketched(s: Source, neighbours: Neighbours, group: Group, slot: i64) -> i64:
+    """See `_take_up_far`, for centroids that were compared by sketches."""
+    scratch, rest = s.scratch, group.top + TILE * slot
+    for g in range(0, TILE, 16):
+        store(rest, g, splat(-INFINITY, f32, 16))
+    many, _pairs = within(s, group, slot, f32(0.0), rest)
+    for o in range(many):
+        c = scratch.others[o]
+        for g in range(0, TILE, 16):
+            store(scratch.upper, TILE * o + g, whole(lengthened(load(group.short, TILE * c + g, 16))))
+        scratch.others[o] = neighbours.order[group.near[c]]
     return many

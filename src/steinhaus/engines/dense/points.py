@@ -19,10 +19,11 @@ from steinhaus.engines.dense.directions import arranged
 from steinhaus.engines.dense.framed import TASKS, FramedPoints
 from steinhaus.engines.dense.labelling import assign
 from steinhaus.engines.dense.moves import order_by_moves
-from steinhaus.engines.dense.policy import Screen, rounding_pays
+from steinhaus.engines.dense.policy import THRESHOLDS, Screen, rounding_pays
 from steinhaus.engines.dense.preparing import prepare
 from steinhaus.engines.dense.records import BRUTE, FEATURES, LISTED, RENEW, bytes_of
 from steinhaus.engines.dense.second import Seconds
+from steinhaus.engines.dense.sketches import place_sketches, sketches_of
 from steinhaus.engines.dense.state import Batch, batch_of
 from steinhaus.engines.dense.survey import sampled_quantiser
 from steinhaus.engines.exact.closest import NearestRows
@@ -77,6 +78,8 @@ class MemoryPoints(FramedPoints):
         self._handed_readers = Handed(self._readers)
         self._look()
         self._rounding_pays = True  # until a pass shows otherwise
+        self._sketches = records.NO_SKETCHES
+        self._sketches_pay = True  # until some tiles show otherwise
         self._batch: Batch | None = None
         self._view: Handed | None = None  # the record by which kernels read the batch
         self._ended: set[Hashable] = set()  # runs whose points `advance` has labelled for the next iteration
@@ -235,22 +238,64 @@ class MemoryPoints(FramedPoints):
         modes = self._modes(batch, left)
         read = self._read(batch)
         prepare(batch, read.view, read.frame, active, modes, self._workers)
+        read = self._sketch(batch, active, read)
         fresh = active[modes[active] == RENEW]
         order_by_moves(batch, active[modes[active] == LISTED], self._longest)
         self._order(batch, active, modes)
-
-        def label(worker: int, _first: int, _end: int) -> None:
-            assign(read.points, read.readers, read.view, batch.handed_orders, batch.handed_workers[worker])
-
-        self._workers.each(label, self._tasks(), 1)
         work = np.zeros((records.WORKS, len(modes)), np.int64)
-        for change in batch.handed_changes:
-            tallies.collect(read.view, change, self.d, len(batch.sums), batch.sums, batch.counts, work)
+        if self._sketches.m and not self._sketches.known and self._policy.tiles > THRESHOLDS.probed:
+            batch.orders.queue[1] = THRESHOLDS.probed
+            self._label(batch, read, work)
+            batch.orders.queue[:2] = THRESHOLDS.probed, self._policy.tiles
+            read = self._judge_sketches(batch, read, work)
+        self._label(batch, read, work)
+        if self._sketches.m and not self._sketches.known:
+            self._sketches, self._view = self._sketches._replace(known=1), None
         self._count(work)
         batch.account(work, fresh)
         batch.listed[fresh] = len(batch.neighbours.names) > 0
         if self._policy.screen == "auto":
             self._judge_rounding(batch, modes)
+
+    def _label(self, batch: Batch, read: Read, work: Int64) -> None:
+        """Label the points of the tiles in the queue, and add to the tallies. work: (WORKS, R), which is added to."""
+
+        def label(worker: int, _first: int, _end: int) -> None:
+            assign(read.points, read.readers, read.view, batch.handed_orders, batch.handed_workers[worker])
+
+        self._workers.each(label, self._tasks(), 1)
+        for change in batch.handed_changes:
+            tallies.collect(read.view, change, self.d, len(batch.sums), batch.sums, batch.counts, work)
+
+    def _sketch(self, batch: Batch, active: Int64, read: Read) -> Read:
+        """Take up sketches if they pay, and compute those of the centroids of some runs. active: (m,) their rows."""
+        m = self._policy.sketched(np.diff(batch.firsts)) if self._is_listing(batch) and self._sketches_pay else 0
+        if m and not self._sketches.m:
+            reading = self._reading()._replace(points=self._framed)
+            self._sketches = sketches_of(reading, batch.factors.rows, m)
+            self._sketches_pay = self._sketches.m > 0
+        m = self._sketches.m if m else 0
+        if len(batch.sketched.half) != (len(batch.counts) if m else 0):
+            batch.keep_sketches(m)
+            self._view = None
+        read = self._read(batch)
+        if m:
+            place_sketches(batch, read.view, read.frame, active, self._workers)
+        return read
+
+    def _is_listing(self, batch: Batch) -> bool:
+        """Whether points are rounded to bytes, and keep no gaps."""
+        return bool(self._framed.quantiser.step) and not len(batch.gaps.gaps)
+
+    def _judge_sketches(self, batch: Batch, read: Read, work: Int64) -> Read:
+        """Give up sketches if they left too many pairs in the tiles that were labelled. work: (WORKS, R) of these."""
+        if 2 * work[records.COMPUTED].sum() <= work[records.SCREENED].sum():
+            return read
+        self._sketches_pay = False
+        self._sketches = records.NO_SKETCHES
+        batch.keep_sketches(0)
+        self._view = None
+        return self._read(batch)
 
     def _iterate(self, batch: Batch, going: Advance, active: Int64, limit: int) -> None:
         """Make some iterations, at most `limit`, of runs that keep gaps. active: (m,) their rows."""
@@ -272,8 +317,12 @@ class MemoryPoints(FramedPoints):
 
     def _read(self, batch: Batch) -> Read:
         """The records by which kernels read the points and the batch."""
-        self._view = self._view or batch.handed(self._tiles, self._direct())
+        self._view = self._view or batch.handed(self._tiles, self._used_sketches(batch), self._direct())
         return Read(self._points, self._handed_readers, self._view, self._centroid_frame)
+
+    def _used_sketches(self, batch: Batch) -> records.Sketches:
+        """The sketches of the points, if the batch has those of its centroids."""
+        return self._sketches if len(batch.sketched.half) else records.NO_SKETCHES
 
     def _direct(self) -> int:
         return self._policy.direct(bool(self._framed.bytewise or self._framed.quantiser.step))
@@ -294,8 +343,7 @@ class MemoryPoints(FramedPoints):
         runs = len(batch.firsts) - 1
         if self._policy.screen == "none":
             return np.full(runs, BRUTE, np.int8)
-        rounded = self._framed.quantiser.step and not len(batch.gaps.gaps)
-        if rounded and (room := self._policy.room(np.diff(batch.firsts))):
+        if self._is_listing(batch) and (room := self._policy.room(np.diff(batch.firsts))):
             return self._listing_modes(batch, left, room)
         few = left < self._policy.least_passes(self._direct())  # for gaps and directions to pay
         p = self._policy.directions(int(batch.firsts[-1]))
@@ -341,7 +389,8 @@ class MemoryPoints(FramedPoints):
         if not self._framed.quantiser.step:
             return
         full = (modes == RENEW) | (modes == FEATURES)
-        pairs, computed = int(self.work[records.PAIRS, full].sum()), int(self.work[records.COMPUTED, full].sum())
+        pairs = int(self.work[records.PAIRS, full].sum())
+        computed = int(self.work[[records.COMPUTED, records.SCREENED]][:, full].sum())
         if not rounding_pays(pairs, computed, self.d):
             self._rounding_pays = False
             self._round(False)
@@ -356,6 +405,7 @@ class MemoryPoints(FramedPoints):
         if rounded:
             quantiser = sampled_quantiser(self._x, self._frame)
         self._framed = self._framed._replace(quantiser=quantiser)
+        self._sketches = records.NO_SKETCHES
         self._points = Handed(self._framed)
         self._tiles = self._tiles._replace(rounded_norms=self._rounded_norms(self._tiles.norms))
         self._view = None

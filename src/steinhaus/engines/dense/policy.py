@@ -34,6 +34,12 @@ class Thresholds(NamedTuple):
     listed_features: int = 256
     listed_products: float = 0.2
     room: int = 384  # places for the lists of a tile and a run
+    # Points are compared by sketches first if they have so many features: along a quarter of as many directions, in
+    # these limits. Cost of a product of one point's bytes. So many tiles tell whether sketches pay.
+    sketched_features: int = 128
+    directions_sketched: tuple[int, int] = (64, 256)
+    single: float = 0.03
+    probed: int = 256
     # Points of floats with so many features are rounded to bytes, from this many centroids in all runs on.
     rounded_features: range = range(64, 1025)
     rounded_centroids: int = 64
@@ -138,6 +144,17 @@ class Policy:
         pays = self.screen == "auto" and int(sizes.sum()) >= THRESHOLDS.listed_centroids * len(sizes)
         tables = self.table_bytes(sizes) if self.fits(sizes) else 0  # in case rounding is given up
         return THRESHOLDS.room if pays and tables + self.listing_bytes(len(sizes)) <= self.memory else 0
+
+    def sketched(self, sizes: Int64) -> int:
+        """The number of directions of sketches, for runs of these sizes, (R,); 0: none are kept."""
+        t = THRESHOLDS
+        least, most = t.directions_sketched
+        m = min(max(-(-self.d // 256) * 64, least), most)
+        if self.d < t.sketched_features or not self.room(sizes) or int(sizes.sum()) < m:
+            return 0
+        tables = self.table_bytes(sizes) if self.fits(sizes) else 0
+        needed = tables + self.listing_bytes(len(sizes)) + self.tiles * TILE * (m + 8)
+        return m if needed <= self.memory else 0
 
     @property
     def lists_at_once(self) -> bool:

@@ -19,11 +19,12 @@ from steinhaus.jit.annotations import Array, Origin, f32, f64, i8, i16, i32, i64
 
 TILE = 32
 TOGETHER = 4  # tiles that are screened together, if points are rounded to bytes
+SPARSE = 8  # sketches are of use to a tile if they leave at most one of so many pairs
 MANY_SLOTS = 255  # the most products that a tile can keep of a run, since their numbers are bytes
 # Rows of `Change.work`: points whose label changed; pairs settled; tiles gathered; rows of products of a tile computed
-# from all features; and from the directions.
-MOVED, PAIRS, GATHERED, COMPUTED, SCREENED = range(5)
-WORKS = 5
+# from all features; and from directions or sketches; products of one point's bytes.
+MOVED, PAIRS, GATHERED, COMPUTED, SCREENED, SINGLES = range(6)
+WORKS = 6
 # Modes of a run in a pass: no screen; all features, with new anchors or lists of neighbours; from anchors; all
 # features, without new anchors or lists; from lists of neighbours.
 BRUTE, RENEW, ANCHORED, FEATURES, LISTED = 0, 1, 2, 3, 4
@@ -115,6 +116,35 @@ class Gaps(NamedTuple):
     norms: Array[f64]  # (K,)
 
 
+class Sketches(NamedTuple):
+    """The sketches of points rounded to bytes, along m directions: see `bounds.sketches`. m = 0: there are none."""
+
+    m: i64  # a multiple of 64
+    known: i64  # whether the sketches of all points have been computed
+    quads: Array[u8]  # (T, 2, m / 4, 16, 4) z + 128
+    rests: Array[f32]  # (N,) at least |r_i|
+    offs: Array[f32]  # (N,) at least |a_i - a'_i| + |rho_i|
+    high: Array[i8]  # (m, W) b_t
+    sums: Array[i32]  # (m,) 128 times the sum of b_t
+    units: Array[f32]  # (m,) w s_t / sigma
+    whole: f32  # (w / sigma)^2, enlarged
+    step: f32  # sigma
+    delta: f32
+    along: Array[f64]  # (d, m) V'
+    gram: Array[f64]  # (m, m) G
+
+
+class Sketched(NamedTuple):
+    """The sketches of centroids, and their bounds: see `bounds.sketches`."""
+
+    factors: Factors  # high bytes h, and scales sigma gamma
+    half: Array[f32]  # (K,)
+    slope: Array[f32]  # (K,)
+    lag: Array[f32]  # (K,)
+    ext: Array[f32]  # (K,)
+    floor: Array[f32]  # (K,)
+
+
 class Neighbours(NamedTuple):
     """The centroids near each point at the last full pass of its run, and how far all have moved since.
 
@@ -133,6 +163,7 @@ class Neighbours(NamedTuple):
     most: Array[f64]  # (K,) at least |y| size + rise for all points
     factors: Factors  # high bytes and scales
     scores: Scores
+    sketched: Sketched  # in place of these, if there are sketches
 
 
 class Scratch(NamedTuple):
@@ -169,6 +200,13 @@ class Group(NamedTuple):
     nears: Array[i64]  # (G,) number of the centroids that may become neighbours
     near: Array[i32]  # (G, k) these centroids
     short: Array[i16]  # (G, k, 32) their upper bounds, `shortened`
+    rows: Array[u8]  # (G, 32, W) the features as bytes, point by point
+    top: Array[f32]  # (G, 32) the greatest upper bounds by sketches so far
+    best: Array[i32]  # (G, 32) the centroids that have them
+    room: i64  # the most pairs of a tile that sketches may leave
+    names: Array[i32]  # (room,) the centroids of these pairs, lane by lane
+    bounds: Array[f32]  # (room,) upper bounds of their scores
+    ends: Array[i32]  # (32,) the end of each lane's pairs
     sums: Array[i32]  # (G, 32, 32) products of bytes
     raised: Array[f32]  # (32,) the largest errors of 32 centroids in a tile, less their `half`
     scaled: Array[f32]  # (32,) the scales of their products
@@ -185,7 +223,7 @@ class Change(NamedTuple):
     is_narrow: i64
     counts: Array[i64]  # (K,)
     touched: Array[u8]  # (K,) whether a cluster has changed; `SPILLED`: it was spilled
-    work: Array[i64]  # (WORKS, R) MOVED, PAIRS, GATHERED, COMPUTED, SCREENED
+    work: Array[i64]  # (WORKS, R) MOVED, PAIRS, GATHERED, COMPUTED, SCREENED, SINGLES
 
 
 class Worker(NamedTuple):
@@ -228,6 +266,8 @@ class View(NamedTuple):
     anchors: Anchors
     gaps: Gaps
     neighbours: Neighbours
+    sketches: Sketches
+    sketched: Sketched
     sizes: Sizes
 
 
@@ -300,6 +340,7 @@ def scratch_of(k: int, d: int, bytewise: bool, quantised: bool = False) -> Scrat
 def group_of(k: int, d: int, quantised: bool) -> Group:
     """A record for tiles of one worker that are screened together, for k rows. quantised: see `scratch_of`."""
     tiles, width = TOGETHER if quantised else 0, width_of(d, quantised)
+    room = TILE * k // SPARSE if quantised else 0
     return Group(
         quads=apart(tiles * TILE * width, np.uint8),
         sizes=apart(tiles * TILE, np.float32),
@@ -314,6 +355,13 @@ def group_of(k: int, d: int, quantised: bool) -> Group:
         nears=apart(tiles, np.int64),
         near=apart(tiles * k, np.int32),
         short=apart(tiles * k * TILE, np.int16),
+        rows=apart(tiles * TILE * width, np.uint8),
+        top=apart(tiles * TILE, np.float32),
+        best=apart(tiles * TILE, np.int32),
+        room=room,
+        names=apart(room, np.int32),
+        bounds=apart(room, np.float32),
+        ends=apart(TILE, np.int32),
         sums=apart(tiles * TILE * TILE, np.int32),
         raised=apart(TILE, np.float32),
         scaled=apart(TILE, np.float32),
@@ -352,7 +400,20 @@ def neighbours_of(k: int, d: int, tiles: int, runs: int, room: int) -> Neighbour
         most=np.zeros(k),
         factors=factors,
         scores=Scores(factors.rows, *np.zeros((4, k), np.float32)),
+        sketched=sketched_of(0, 0),
     )
+
+
+def sketched_of(k: int, m: int) -> Sketched:
+    """A record with memory for the sketches of k centroids along m directions."""
+    factors = factors_of(k, m, True)._replace(rows=np.empty((0, m), np.float32), low=np.empty((0, 0), np.int8))
+    return Sketched(factors, *np.zeros((5, k), np.float32))
+
+
+NO_SKETCHES = Sketches(
+    0, 0, *np.empty((1, 0), np.uint8), *np.empty((2, 0), np.float32), np.empty((0, 0), np.int8), np.empty(0, np.int32),
+    np.empty(0, np.float32), np.float32(0), np.float32(0), np.float32(0), *np.empty((2, 0, 0)),
+)  # fmt: skip
 
 
 def factors_of(k: int, d: int, bytewise: bool) -> Factors:

@@ -15,6 +15,8 @@ from steinhaus.engines.dense.records import (
     GATHERED,
     PAIRS,
     RENEW,
+    SCREENED,
+    SINGLES,
     TILE,
     Anchors,
     Factors,
@@ -23,6 +25,8 @@ from steinhaus.engines.dense.records import (
     Orders,
     Scores,
     Sizes,
+    Sketched,
+    Sketches,
     Tiles,
     View,
     Worker,
@@ -32,6 +36,7 @@ from steinhaus.engines.dense.records import (
     neighbours_of,
     scores_of,
     scratch_of,
+    sketched_of,
 )
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
@@ -59,6 +64,7 @@ class Batch:
     anchors: Anchors
     gaps: Gaps
     neighbours: Neighbours
+    sketched: Sketched  # the sketches of the centroids
     costs: Float64  # (R,) cost of the last full pass
     debts: Float64  # (R,) cost of all passes since then, which new anchors would lower
     workers: list[Worker]
@@ -101,15 +107,17 @@ class Batch:
     def account(self, work: Int64, fresh: Int64) -> None:
         """Account for a pass. work: (WORKS, R) of the pass. fresh: (m,) rows of the runs that took new anchors."""
         products = THRESHOLDS.listed_products if len(self.neighbours.names) else THRESHOLDS.products
+        sketched = products * self.sketched.factors.high.shape[1] / self.exact.shape[1]
         cost = THRESHOLDS.gathering * work[GATHERED] + products * work[COMPUTED]
+        cost += sketched * work[SCREENED] + THRESHOLDS.single * work[SINGLES]
         self.debts += cost + work[PAIRS]
         if len(fresh):
             self.costs[fresh], self.debts[fresh] = np.maximum(cost[fresh], 1.0), 0.0
 
-    def handed(self, tiles: Tiles, direct: int = NEVER) -> Handed:
+    def handed(self, tiles: Tiles, sketches: Sketches, direct: int = NEVER) -> Handed:
         """The record by which kernels read the batch. It is valid until an array of the batch is replaced.
 
-        direct: see `Policy.direct`.
+        sketches: of the points; direct: see `Policy.direct`.
         """
         sizes = Sizes(
             len(self.kept_firsts) - 1,
@@ -125,7 +133,7 @@ class Batch:
         view = View(
             tiles, self.firsts, self.columns, self.kept_firsts, self.labels, self.exact, self.factors, self.features,
             self.halved, self.single, self.anchored, self.directed, self.anchors, self.gaps,
-            self.neighbours, sizes,
+            self.neighbours, sketches, self.sketched, sizes,
         )  # fmt: skip
         return Handed(view)
 
@@ -134,6 +142,13 @@ class Batch:
         tiles, runs, _ = self.labels.shape
         self.neighbours = neighbours_of(len(self.counts), d, tiles, runs, room)
         self.listed[:] = False
+        self.keep_sketches(self.sketched.factors.high.shape[1])
+
+    def keep_sketches(self, m: int) -> None:
+        """Make room for the sketches of centroids along m directions; 0: for none."""
+        k = len(self.counts)
+        self.sketched = sketched_of(k if m else 0, m)
+        self.neighbours = self.neighbours._replace(sketched=sketched_of(k if m and len(self.neighbours.names) else 0, m))
 
     def reorder(self, order: Int64) -> None:
         """Bring the labels of the points into another order, (N,)."""
@@ -186,6 +201,7 @@ def batch_of(keys: Sequence[Hashable], sizes: Int64, kept: Int64, shape: Capacit
         anchors=_no_anchors(k, shape, int(kept.sum()), (runs, tabled, wide)),
         gaps=_no_gaps(k, shape, (runs, tabled, wide)),
         neighbours=neighbours_of(k, d, tiles, runs, 0),
+        sketched=sketched_of(0, 0),
         costs=np.ones(runs),
         debts=np.full(runs, np.inf),
         workers=[

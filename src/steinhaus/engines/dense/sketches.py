@@ -1,0 +1,106 @@
+"""Sketches of the points and of the centroids of a batch: directions, memory, and what a pass needs before it begins."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steinhaus.engines.bounds.rounding import SLACK
+from steinhaus.engines.bounds.sketches import WIDEST, enlarged, spread
+from steinhaus.engines.dense import sketching as kernels
+from steinhaus.engines.dense.direction_kernels import lead
+from steinhaus.engines.dense.directions import Reading
+from steinhaus.engines.dense.records import NO_SKETCHES, TILE, Sketches, scratch_of, width_of
+from steinhaus.engines.dense.state import Batch
+from steinhaus.engines.workers import Workers
+from steinhaus.jit.handed import Handed
+from steinhaus.points import Float64, Int64
+
+_SAMPLE = 1024  # centroids from which directions are computed
+_SWEEPS = 1  # of subspace iteration
+_TILES = 8  # tiles from which the step is found
+_WIDER = 1.125  # the step covers coordinates that are greater than those of these tiles by this factor
+_CENTROIDS = 64  # a task
+
+
+def sketches_of(of: Reading, rows: NDArray[np.float32], m: int) -> Sketches:
+    """Sketches of points along m leading directions of centroids, not yet computed; `NO_SKETCHES` if nothing fits.
+
+    Parameters
+    ----------
+    of
+        The points, which are rounded to bytes.
+    rows
+        (K, d) centroids in the frame, less the reference point.
+    m
+        The number of directions: a multiple of 64, at most K.
+    """
+    d, tiles, step = of.points.rows.d, len(of.tiles.order) // TILE, float(of.points.quantiser.step)
+    directions = _directions(rows, m)
+    most = np.abs(directions).max(axis=1, keepdims=True)
+    whole = np.rint(directions * (127.0 / np.where(most > 0, most, 1.0))).astype(np.int8)
+    squares = np.square(whole, dtype=np.int64).sum(axis=1)
+    sizes = np.where(squares > 0, 1.0 / np.sqrt(np.maximum(squares, 1)), 0.0).astype(np.float32)
+    along = sizes[:, np.newaxis].astype(np.float64) * whole
+    gram, delta = _gram(along)
+    high = np.zeros((m, width_of(d, True)), np.int8)
+    high[:, :d] = whole
+    found = NO_SKETCHES._replace(
+        m=m, high=high, sums=128 * whole.sum(axis=1, dtype=np.int32), units=(step * sizes.astype(np.float64)).astype(np.float32),
+        delta=np.float32(delta * SLACK), along=np.ascontiguousarray(along.T), gram=gram,
+    )  # fmt: skip
+    extent = _extent(of, found)
+    sigma = np.float32(extent * _WIDER / 127.0)
+    if not (2.0**-60 < sigma < 2.0**60 and delta < WIDEST):
+        return NO_SKETCHES
+    return found._replace(
+        quads=np.empty(tiles * TILE * m, np.uint8), rests=np.empty(tiles * TILE, np.float32),
+        offs=np.empty(tiles * TILE, np.float32), units=(step * sizes.astype(np.float64) / float(sigma)).astype(np.float32),
+        whole=enlarged(step / float(sigma)), step=sigma,
+    )  # fmt: skip
+
+
+def place_sketches(batch: Batch, view: Handed, frame: Handed, active: Int64, workers: Workers) -> None:
+    """Compute the sketches of the active runs' centroids, which `prepare` has prepared. active: (m,) rows of the runs."""
+    m = batch.sketched.factors.high.shape[1]
+    for row in active.tolist():
+        part = batch.part(row)
+
+        def place(_: int, first: int, end: int, start: int = part.start) -> None:
+            kernels.place_sketches(view, frame, start + first, start + end, np.empty((4, m)), np.empty(m))
+
+        workers.each(place, part.stop - part.start, _CENTROIDS)
+
+
+def _directions(rows: NDArray[np.float32], m: int) -> NDArray[np.float32]:
+    """About m leading directions of some rows, (K, d) -> (m, d)."""
+    d, tiles = rows.shape[1], min(len(rows), _SAMPLE) // TILE
+    some = rows[np.linspace(0, len(rows) - 1, TILE * tiles).astype(np.int64)]
+    lanes = np.ascontiguousarray(some.reshape(tiles, 2, 16, d).swapaxes(2, 3))
+    columns = np.zeros((TILE * tiles, -(-d // TILE) * TILE), np.float32)
+    columns[:, :d] = some
+    directions = columns[:m].copy()
+    columns = np.ascontiguousarray(columns.reshape(TILE * tiles, -1, 2, 16).transpose(1, 2, 0, 3))
+    work = np.arange(m), np.empty(TILE * m, np.float32), np.empty((m, TILE * tiles), np.float32)
+    lead(lanes, columns, directions, m, d, tiles, _SWEEPS, *work)
+    return directions[:, :d]
+
+
+def _gram(along: Float64) -> tuple[Float64, float]:
+    """G of V, (m, d), and delta."""
+    m, d = along.shape
+    gram, off, squared, last = np.empty((4, m, m))
+    kernels.gram_of(along, m, d, gram)
+    off[:] = gram - np.diag(np.diag(gram) > 0.0)  # points and centroids are 0 along a direction of zeros
+    kernels.square_of(off, m, squared)
+    kernels.square_of(squared, m, last)
+    return gram, spread(last)
+
+
+def _extent(of: Reading, sketches: Sketches) -> float:
+    """The greatest coordinate of the points of some tiles."""
+    tiles = len(of.tiles.order) // TILE
+    some = np.linspace(0, tiles - 1, min(_TILES, tiles)).astype(np.int64)
+    scratch = Handed(scratch_of(1, of.points.rows.d, False, quantised=True))
+    records = [Handed(record) for record in (of.points, of.readers, of.tiles, sketches)]
+    return float(kernels.extent(*records, scratch, some, len(some), np.empty(TILE * TILE, np.int32)))
