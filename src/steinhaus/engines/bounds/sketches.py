@@ -29,6 +29,11 @@ gamma_(2 m) m. For d <= 2^14 and m <= 256, all that is less than `_FLOOR` of |e|
 tile's lanes (see `bytes.WIDER`), and `half` is h_j and what 128 sum(h) took off. The product is an integer below 2^24.
 Its scale is rounded, as are two sums; `OPS` exceeds this for |a'| |g| + 128 sigma sqrt(m) |g|, and `SLACK` for E and
 rest lag.
+
+**Integers first** (`ceiling_of`, `floor_of`). All centroids of a run have one scale s. Let b s >= (largest rest) lag +
+E - half, and T s <= R for the limit R of a lane. If product + b < T, the upper bound is below R. Each operation is off by
+u of its result, and the roundings to an integer by 1/2. Both functions allow 16 u of their operands, and 2 more. They
+stay within 2^30 and 2^29, which is beyond all products; then the pair is not left out.
 """
 
 from __future__ import annotations
@@ -37,12 +42,13 @@ import math
 
 import numpy as np
 
+from steinhaus.engines.bounds.gaps import SURPLUS
 from steinhaus.engines.bounds.rounding import OPS, SLACK, UNIT32, Float64
 from steinhaus.engines.bounds.scores import Rates, plain_floor
 from steinhaus.jit.annotations import f64, i64
 from steinhaus.jit.build import inlined
-from steinhaus.jit.operations import maximum
-from steinhaus.jit.types import Number, f32
+from steinhaus.jit.operations import convert, maximum, minimum
+from steinhaus.jit.types import I32x16, Number, f32, i32
 
 MOST_DIRECTIONS = 256
 WIDEST = 0.5  # the largest delta for which sketches are used
@@ -68,6 +74,26 @@ def rest_of(whole: Number, size: Number, off: Number, delta: f32) -> Number:
     sketch = np.sqrt(size) * (1.0 + _SHARE) + off
     square = whole - size * (1.0 - _SHARE) + (off * off + delta * sketch * sketch) * (1.0 + _SHARE)
     return np.sqrt(maximum(square, 0.0)) * (1.0 + _SHARE)
+
+
+@inlined
+def ceiling_of(raised: Number, reach: Number, per_scale: f32) -> I32x16:
+    """b: at least (raised + reach) / s. raised: E - half; reach: rest lag; per_scale: 1 / s."""
+    value = (raised + reach) * per_scale + ((abs(raised) + reach) * per_scale * SURPLUS + 2.0)
+    return convert(np.rint(minimum(maximum(value, -(2.0**30)), 2.0**30)), i32)
+
+
+@inlined
+def floor_of(limit: Number, per_scale: f32) -> I32x16:
+    """T: at most limit / s. per_scale: 1 / s."""
+    value = limit * per_scale
+    return convert(np.rint(minimum(maximum(value - (abs(value) * SURPLUS + 2.0), -(2.0**30)), 2.0**29)), i32)
+
+
+@inlined
+def length_of(whole: Number, step: f32, rho: Number) -> Number:
+    """At least |y|, by |y^| + |rho|. whole: as in `rest_of`; step: sigma; rho: at least |rho|."""
+    return (np.sqrt(whole) * step + rho) * (1.0 + _SHARE)
 
 
 def enlarged(ratio: float) -> np.float32:

@@ -275,7 +275,7 @@ class MemoryPoints(FramedPoints):
             self._sketches = sketches_of(reading, batch.factors.rows, m)
             self._sketches_pay = self._sketches.m > 0
         m = self._sketches.m if m else 0
-        if len(batch.sketched.half) != (len(batch.counts) if m else 0):
+        if batch.sketched.factors.high.shape[1] != m:
             batch.keep_sketches(m)
             self._view = None
         read = self._read(batch)

@@ -124,6 +124,7 @@ class Sketches(NamedTuple):
     quads: Array[u8]  # (T, 2, m / 4, 16, 4) z + 128
     rests: Array[f32]  # (N,) at least |r_i|
     offs: Array[f32]  # (N,) at least |a_i - a'_i| + |rho_i|
+    sizes: Array[f32]  # (N,) at least |y_i|
     high: Array[i8]  # (m, W) b_t
     sums: Array[i32]  # (m,) 128 times the sum of b_t
     units: Array[f32]  # (m,) w s_t / sigma
@@ -137,12 +138,12 @@ class Sketches(NamedTuple):
 class Sketched(NamedTuple):
     """The sketches of centroids, and their bounds: see `bounds.sketches`."""
 
-    factors: Factors  # high bytes h, and scales sigma gamma
-    half: Array[f32]  # (K,)
-    slope: Array[f32]  # (K,)
-    lag: Array[f32]  # (K,)
-    ext: Array[f32]  # (K,)
-    floor: Array[f32]  # (K,)
+    factors: Factors  # high bytes h, and scales sigma gamma, which are the same for all centroids of a run
+    half: Array[f32]  # (K + 16,), as the others, so that sixteen can be read from any on
+    slope: Array[f32]
+    lag: Array[f32]
+    ext: Array[f32]
+    floor: Array[f32]
 
 
 class Neighbours(NamedTuple):
@@ -208,8 +209,11 @@ class Group(NamedTuple):
     bounds: Array[f32]  # (room,) upper bounds of their scores
     ends: Array[i32]  # (32,) the end of each lane's pairs
     sums: Array[i32]  # (G, 32, 32) products of bytes
-    raised: Array[f32]  # (32,) the largest errors of 32 centroids in a tile, less their `half`
+    raised: Array[f32]  # (G, 32) the largest errors of 32 centroids in a tile, less their `half`
     scaled: Array[f32]  # (32,) the scales of their products
+    biases: Array[i32]  # (G, 32) see `bounds.sketches.ceiling_of`
+    needed: Array[i32]  # (32,) see `bounds.sketches.floor_of`
+    reached: Array[i64]  # (G,) of 32 centroids, those that may be nearest to any lane, as bits
 
 
 class Change(NamedTuple):
@@ -363,8 +367,11 @@ def group_of(k: int, d: int, quantised: bool) -> Group:
         bounds=apart(room, np.float32),
         ends=apart(TILE, np.int32),
         sums=apart(tiles * TILE * TILE, np.int32),
-        raised=apart(TILE, np.float32),
+        raised=apart(tiles * TILE, np.float32),
         scaled=apart(TILE, np.float32),
+        biases=apart(tiles * TILE, np.int32),
+        needed=apart(TILE, np.int32),
+        reached=apart(tiles, np.int64),
     )
 
 
@@ -407,11 +414,11 @@ def neighbours_of(k: int, d: int, tiles: int, runs: int, room: int) -> Neighbour
 def sketched_of(k: int, m: int) -> Sketched:
     """A record with memory for the sketches of k centroids along m directions."""
     factors = factors_of(k, m, True)._replace(rows=np.empty((0, m), np.float32), low=np.empty((0, 0), np.int8))
-    return Sketched(factors, *np.zeros((5, k), np.float32))
+    return Sketched(factors, *np.zeros((5, k + 16 if k else 0), np.float32))
 
 
 NO_SKETCHES = Sketches(
-    0, 0, *np.empty((1, 0), np.uint8), *np.empty((2, 0), np.float32), np.empty((0, 0), np.int8), np.empty(0, np.int32),
+    0, 0, *np.empty((1, 0), np.uint8), *np.empty((3, 0), np.float32), np.empty((0, 0), np.int8), np.empty(0, np.int32),
     np.empty(0, np.float32), np.float32(0), np.float32(0), np.float32(0), *np.empty((2, 0, 0)),
 )  # fmt: skip
 

@@ -20,6 +20,7 @@ _SAMPLE = 1024  # centroids from which directions are computed
 _SWEEPS = 1  # of subspace iteration
 _TILES = 8  # tiles from which the step is found
 _WIDER = 1.125  # the step covers coordinates that are greater than those of these tiles by this factor
+_CLIPPED = 1.5  # times the median of the centroids' greatest coordinates: greater ones are clipped
 _CENTROIDS = 64  # a task
 
 
@@ -36,7 +37,7 @@ def sketches_of(of: Reading, rows: NDArray[np.float32], m: int) -> Sketches:
         The number of directions: a multiple of 64, at most K.
     """
     d, tiles, step = of.points.rows.d, len(of.tiles.order) // TILE, float(of.points.quantiser.step)
-    directions = _directions(rows, m)
+    directions = _mixed(_directions(rows, m))
     most = np.abs(directions).max(axis=1, keepdims=True)
     whole = np.rint(directions * (127.0 / np.where(most > 0, most, 1.0))).astype(np.int8)
     squares = np.square(whole, dtype=np.int64).sum(axis=1)
@@ -55,7 +56,7 @@ def sketches_of(of: Reading, rows: NDArray[np.float32], m: int) -> Sketches:
         return NO_SKETCHES
     return found._replace(
         quads=np.empty(tiles * TILE * m, np.uint8), rests=np.empty(tiles * TILE, np.float32),
-        offs=np.empty(tiles * TILE, np.float32), units=(step * sizes.astype(np.float64) / float(sigma)).astype(np.float32),
+        offs=np.empty(tiles * TILE, np.float32), sizes=np.empty(tiles * TILE, np.float32), units=(step * sizes.astype(np.float64) / float(sigma)).astype(np.float32),
         whole=enlarged(step / float(sigma)), step=sigma,
     )  # fmt: skip
 
@@ -64,12 +65,21 @@ def place_sketches(batch: Batch, view: Handed, frame: Handed, active: Int64, wor
     """Compute the sketches of the active runs' centroids, which `prepare` has prepared. active: (m,) rows of the runs."""
     m = batch.sketched.factors.high.shape[1]
     for row in active.tolist():
-        part = batch.part(row)
+        first, k = batch.part(row).start, len(batch.exact[batch.part(row)])
+        along = np.empty((k, m))
 
-        def place(_: int, first: int, end: int, start: int = part.start) -> None:
-            kernels.place_sketches(view, frame, start + first, start + end, np.empty((4, m)), np.empty(m))
+        def project(_: int, start: int, end: int, first: int = first, along: Float64 = along) -> None:
+            kernels.coordinates(view, frame, first + start, first + end, along[start:end])
 
-        workers.each(place, part.stop - part.start, _CENTROIDS)
+        workers.each(project, k, _CENTROIDS)
+        # Coordinates beyond the range of bytes stay in the rest, so one far centroid does not make all others coarse.
+        most = _CLIPPED * float(np.median(np.abs(along).max(axis=1))) / 127.0
+        unit = float(np.float32(most)) if 2.0**-60 < most < 2.0**60 else 1.0
+
+        def place(_: int, start: int, end: int, first: int = first, along: Float64 = along, unit: float = unit) -> None:
+            kernels.place_sketches(view, frame, first + start, first + end, along[start:end], unit, np.empty(m))
+
+        workers.each(place, k, _CENTROIDS)
 
 
 def _directions(rows: NDArray[np.float32], m: int) -> NDArray[np.float32]:
@@ -84,6 +94,16 @@ def _directions(rows: NDArray[np.float32], m: int) -> NDArray[np.float32]:
     work = np.arange(m), np.empty(TILE * m, np.float32), np.empty((m, TILE * tiles), np.float32)
     lead(lanes, columns, directions, m, d, tiles, _SWEEPS, *work)
     return directions[:, :d]
+
+
+def _mixed(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Turn directions by Hadamard's matrix, (m, d) -> (m, d), so that coordinates along them have similar ranges."""
+    half = 1
+    while len(rows) % (2 * half) == 0:
+        pairs = rows.reshape(-1, 2, half, rows.shape[1])
+        rows = np.stack([pairs[:, 0] + pairs[:, 1], pairs[:, 0] - pairs[:, 1]], axis=1).reshape(rows.shape)
+        half *= 2
+    return rows * np.float32(half**-0.5)
 
 
 def _gram(along: Float64) -> tuple[Float64, float]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from steinhaus.engines.bounds.rounding import FLAT
 from steinhaus.engines.bounds.scores import FAR, UNKNOWN
-from steinhaus.engines.bounds.sketches import off_of, rest_of, sketched_bound
+from steinhaus.engines.bounds.sketches import length_of, off_of, rest_of, sketched_bound
 from steinhaus.engines.dense.centroids import along_directions
 from steinhaus.engines.dense.halved import byte_sums
 from steinhaus.engines.dense.lanes import Readers
 from steinhaus.engines.dense.records import TILE, CentroidFrame, Framed, Scratch, Sketches, Tiles, View
-from steinhaus.jit.build import apart, inner, kernel, loose, loose_kernel, shared_kernel
+from steinhaus.jit.build import apart, inner, kernel, loose, loose_kernel
 from steinhaus.jit.declared import unroll
 from steinhaus.jit.operations import (
     add_byte_products,
@@ -68,7 +67,9 @@ def sketch_tile(
         off = off_of(load(sketches.offs, at, 16), size)
         whole = convert(_squares(quads + 16 * width * group, d), f32) * sketches.whole
         store(sketches.rests, at, rest_of(whole, size, off, sketches.delta) * sketches.step)
-        store(sketches.offs, at, fma(off, sketches.step, load(rhos, 16 * group, 16)))
+        rho = load(rhos, 16 * group, 16)
+        store(sketches.offs, at, fma(off, sketches.step, rho))
+        store(sketches.sizes, at, length_of(whole, sketches.step, rho))
 
 
 @inner
@@ -113,32 +114,38 @@ def extent(
 # Centroids
 
 
-@shared_kernel
-def place_sketches(view: View, frame: CentroidFrame, first: i64, end: i64, along: Array[f64], work: Array[f64]) -> None:
-    """Write the sketches of the centroids first <= j < end, and their bounds, into `view.sketched`.
-
-    `centroids.prepare` must have prepared them. along: (4, m) and work: (m,), work space.
-    """
+@kernel
+def coordinates(view: View, frame: CentroidFrame, first: i64, end: i64, along: Array[f64]) -> None:
+    """Write c of the centroids first <= j < end, which `prepare` has prepared, into `along`, (end - first, m)."""
     j, m = first, view.sketches.m
     for size in unroll(4, 0, -1):
         if size != 3:  # 4, 2, 1
             while end - j >= size:
-                along_directions(size, view.gaps.rows + j * frame.d, view.sketches.along, frame.d, m, along)
-                for i in range(size):
-                    _place_sketch(view, frame, j + i, along + i * m, work)
+                rows, to = view.gaps.rows + j * frame.d, along + (j - first) * m
+                along_directions(size, rows, view.sketches.along, frame.d, m, to)
                 j += size
 
 
+@kernel
+def place_sketches(
+    view: View, frame: CentroidFrame, first: i64, end: i64, along: Array[f64], unit: f64, work: Array[f64]
+) -> None:
+    """Write the sketches of the centroids first <= j < end, and their bounds, into `view.sketched`.
+
+    along: (end - first, m) c; unit: gamma, a float32; work: (m,), work space.
+    """
+    m = view.sketches.m
+    for j in range(first, end):
+        _place_sketch(view, frame, j, along + (j - first) * m, unit, work)
+
+
 @inner
-def _place_sketch(view: View, frame: CentroidFrame, j: i64, along: Array[f64], work: Array[f64]) -> None:
+def _place_sketch(view: View, frame: CentroidFrame, j: i64, along: Array[f64], unit: f64, work: Array[f64]) -> None:
     """See `place_sketches`, for centroid j. along: (m,) c; work: (m,)."""
     sketches, to, norm, m = view.sketches, view.sketched, view.gaps.norms[j], view.sketches.m
-    most, total, step = 0.0, 0.0, f64(sketches.step)
+    total, step, seen = 0.0, f64(sketches.step), norm < FAR
     for t in range(m):
-        most = max(most, abs(along[t]))
-    unit = f64(f32(most / 127.0)) if most > FLAT and most < FAR else 0.0
-    for t in range(m):
-        h = min(max(np.rint(along[t] / unit), -127.0), 127.0) if unit > 0.0 else 0.0
+        h = min(max(np.rint(along[t] / unit), -127.0), 127.0) if seen else 0.0
         to.factors.high[j * m + t] = i8(h)
         work[t] = unit * h
         total += h
@@ -147,8 +154,8 @@ def _place_sketch(view: View, frame: CentroidFrame, j: i64, along: Array[f64], w
     slope, lag, ext, floor = sketched_bound(
         norm * norm, shared, kept, np.sqrt(size), np.sqrt(leak), half, step, f64(sketches.delta), m, frame.rates
     )
-    if not norm < FAR:
-        unit, half, slope, lag, ext, floor = 0.0, 0.0, 0.0, 0.0, 0.0, UNKNOWN
+    if not seen:
+        half, slope, lag, ext, floor = 0.0, 0.0, 0.0, 0.0, UNKNOWN
     to.factors.scales[j], to.half[j], to.slope[j] = f32(step * unit), f32(half), f32(slope)
     to.lag[j], to.ext[j], to.floor[j] = f32(lag), f32(ext), f32(floor)
 

@@ -37,6 +37,7 @@ from steinhaus.engines.dense.sketching import sketch_tile
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
 from steinhaus.engines.dense.tallies import move
 from steinhaus.jit.build import apart, inner
+from steinhaus.jit.operations import load, store
 from steinhaus.jit.types import boolean, f32, i64, u32
 
 
@@ -66,6 +67,8 @@ def label_together(s: Source, view: View, orders: Orders, worker: Worker, first:
                 _gather(s, view, worker, first, many, r)
                 gathered = True
             if view.sketches.m > 0:
+                for side in range(0, TILE * many, 16):
+                    store(group.sizes, side, load(view.sketches.sizes, TILE * first + side, 16))
                 _label_by_sketches(s, view, worker, first, many, r, mode)
             else:
                 _label_by_features(s, view, worker, first, many, r, mode)
