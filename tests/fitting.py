@@ -82,8 +82,14 @@ def squares(x, placed):
 
 @contextmanager
 def listing(**thresholds):
-    """Lists of neighbours whenever bytes can be multiplied, for any number of clusters, from the first pass on."""
-    eager = {"rounded_centroids": 1, "rounded_features": range(1, 1025), "listed_centroids": 1, "listed_features": 1}
+    """Lists of neighbours whenever bytes can be multiplied, for any number of clusters, from the first pass on.
+
+    No sketches are used unless `sketched_features` says so.
+    """
+    eager = {
+        "rounded_centroids": 1, "rounded_features": range(1, 1025), "listed_centroids": 1, "listed_features": 1,
+        "sketched_features": 2**20,
+    }  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(policy, "THRESHOLDS", policy.THRESHOLDS._replace(**{**eager, **thresholds}))
         patch.setattr(dense_points, "rounding_pays", lambda *_: True)
@@ -106,12 +112,12 @@ def wrong(number: int) -> str | None:
     placed = naive.sparse_grid(x) if way == "sparse" else naive.grid(x)
     limit, tol = int(rng.choice([2, 8, 40])), float(rng.choice([0.0, 0.0, 1e-2]))
     lists = way == "dense" and screen == "auto" and np.dtype(dtype).kind == "f" and rng.random() < 0.7
-    room = int(rng.choice([30, 384])) if lists else 0
-    told = f"{number}: {kind}, {n} x {d} {np.dtype(dtype)}, K = {k}, {way}, screen {screen}, {threads} threads, {room=}"
+    room, sketched = int(rng.choice([30, 384])) if lists else 0, int(rng.choice([1, 2**20]))
+    told = f"{number}: {kind}, {n} x {d} {np.dtype(dtype)}, K = {k}, {way}, screen {screen}, {threads} threads, {room=}, {sketched=}"
     expected = naive.lloyd(x, start, limit, tol, weights, placed)
     if way == "dense":
         small = partial(MemoryPoints, x) if lists else partial(choose, x, screen=screen, memory=ROOMY)
-        with listing(room=room) if lists else nullcontext(), closing(small(threads=threads)) as points:
+        with listing(room=room, sketched_features=sketched) if lists else nullcontext(), closing(small(threads=threads)) as points:
             found = fitted(points, start, limit, tol)
     else:
         with opened(scipy.sparse.csr_array(x) if way == "sparse" else x, weights=weights, threads=threads) as points:

@@ -31,13 +31,13 @@ class Thresholds(NamedTuple):
     # Points list their neighbours if runs have so many centroids each. In a first pass, before points have labels,
     # lists take longer and pay from so many features on. Cost of a row of products of one byte a feature.
     listed_centroids: int = 768
-    listed_features: int = 256
+    listed_features: int = 128
     listed_products: float = 0.2
     room: int = 384  # places for the lists of a tile and a run
     # Points are compared by sketches first if they have so many features: along a quarter of as many directions, in
     # these limits. Cost of a product of one point's bytes. So many tiles tell whether sketches pay.
     sketched_features: int = 128
-    directions_sketched: tuple[int, int] = (64, 256)
+    sketched_directions: tuple[int, int] = (64, 192)
     single: float = 0.03
     probed: int = 256
     # Points of floats with so many features are rounded to bytes, from this many centroids in all runs on.
@@ -148,9 +148,9 @@ class Policy:
     def sketched(self, sizes: Int64) -> int:
         """The number of directions of sketches, for runs of these sizes, (R,); 0: none are kept."""
         t = THRESHOLDS
-        least, most = t.directions_sketched
+        least, most = t.sketched_directions
         m = min(max(-(-self.d // 256) * 64, least), most)
-        if self.d < t.sketched_features or not self.room(sizes) or int(sizes.sum()) < m:
+        if self.d < t.sketched_features or not self.room(sizes):
             return 0
         tables = self.table_bytes(sizes) if self.fits(sizes) else 0
         needed = tables + self.listing_bytes(len(sizes)) + self.tiles * TILE * (m + 8)

@@ -278,25 +278,27 @@ def label_by_pairs(
                 bounds[p] = multiply(s, view, group, at, i64(names[p]))
                 low = limit(group.least[at], group.sizes[at], share)
                 singles += 1
-        rest[lane], least, found, top = low, group.least[at], 0, f32(-INFINITY)
+        rest[lane], least, found, best = low, group.least[at], 0, 0
         for p in range(start, end):
             if not bounds[p] < low:
+                if not bounds[p] < least:
+                    scratch.chosen[found], scratch.near[found], scratch.others[found] = i64(names[p]), bounds[p], to
+                    if bounds[p] > scratch.near[best]:  # the greatest upper bound first, so that few need a product
+                        best = found
+                    found += 1
                 names[to], bounds[to] = names[p], bounds[p]
                 to += 1
-                if not bounds[p] < least:
-                    scratch.chosen[found], scratch.near[found] = i64(names[p]), bounds[p]
-                    if bounds[p] > top:  # the greatest upper bound first, so that few others need a product
-                        scratch.chosen[found], scratch.near[found] = scratch.chosen[0], scratch.near[0]
-                        scratch.chosen[0], scratch.near[0], top = i64(names[p]), bounds[p], bounds[p]
-                    found += 1
         start, group.ends[lane] = end, i32(to)
         if (tile.present >> u32(lane)) & u32(1):
             label = scratch.chosen[0]
             if found > 1:
                 for c in range(found):
                     scratch.own[c] = c
+                scratch.own[0], scratch.own[best] = best, 0
                 label, more = decide(s, tile.base + lane, single, found, 0, least, scratch.chosen, scratch.near, 1)
                 settled += more
+                for c in range(found):
+                    bounds[scratch.others[c]] = scratch.near[c]  # which are sharper now
             scratch.found[lane] = i32(label - run.first)
     return settled, singles
 

@@ -21,6 +21,7 @@ _SWEEPS = 1  # of subspace iteration
 _TILES = 8  # tiles from which the step is found
 _WIDER = 1.125  # the step covers coordinates that are greater than those of these tiles by this factor
 _CLIPPED = 1.5  # times the median of the centroids' greatest coordinates: greater ones are clipped
+_SKEWED = 0.01  # products of directions that are orthogonal but for rounding are below this
 _CENTROIDS = 64  # a task
 
 
@@ -34,7 +35,7 @@ def sketches_of(of: Reading, rows: NDArray[np.float32], m: int) -> Sketches:
     rows
         (K, d) centroids in the frame, less the reference point.
     m
-        The number of directions: a multiple of 64, at most K.
+        The number of directions: a multiple of 64.
     """
     d, tiles, step = of.points.rows.d, len(of.tiles.order) // TILE, float(of.points.quantiser.step)
     directions = _mixed(_directions(rows, m))
@@ -84,7 +85,7 @@ def place_sketches(batch: Batch, view: Handed, frame: Handed, active: Int64, wor
 
 def _directions(rows: NDArray[np.float32], m: int) -> NDArray[np.float32]:
     """About m leading directions of some rows, (K, d) -> (m, d)."""
-    d, tiles = rows.shape[1], min(len(rows), _SAMPLE) // TILE
+    d, tiles = rows.shape[1], max(min(len(rows), _SAMPLE), m) // TILE
     some = rows[np.linspace(0, len(rows) - 1, TILE * tiles).astype(np.int64)]
     lanes = np.ascontiguousarray(some.reshape(tiles, 2, 16, d).swapaxes(2, 3))
     columns = np.zeros((TILE * tiles, -(-d // TILE) * TILE), np.float32)
@@ -93,12 +94,20 @@ def _directions(rows: NDArray[np.float32], m: int) -> NDArray[np.float32]:
     columns = np.ascontiguousarray(columns.reshape(TILE * tiles, -1, 2, 16).transpose(1, 2, 0, 3))
     work = np.arange(m), np.empty(TILE * m, np.float32), np.empty((m, TILE * tiles), np.float32)
     lead(lanes, columns, directions, m, d, tiles, _SWEEPS, *work)
-    return directions[:, :d]
+    rows, products = directions[:, :d].astype(np.float64), np.empty((m, m))
+    kernels.gram_of(rows, m, d, products)
+    rows[np.abs(np.tril(products, -1)).max(axis=1) > _SKEWED] = 0.0  # rounding errors, if the rows have fewer directions
+    return rows.astype(np.float32)
 
 
 def _mixed(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Turn directions by Hadamard's matrix, (m, d) -> (m, d), so that coordinates along them have similar ranges."""
+    """Turn directions by Hadamard's matrix, (m, d) -> (m, d), so that coordinates along them have similar ranges.
+
+    Nothing is turned if some rows are 0: the others would no longer be orthogonal.
+    """
     half = 1
+    if not rows.any(axis=1).all():
+        return rows
     while len(rows) % (2 * half) == 0:
         pairs = rows.reshape(-1, 2, half, rows.shape[1])
         rows = np.stack([pairs[:, 0] + pairs[:, 1], pairs[:, 0] - pairs[:, 1]], axis=1).reshape(rows.shape)
