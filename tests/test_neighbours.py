@@ -21,6 +21,7 @@ from steinhaus.lloyd import lloyd
 from steinhaus.points import Run
 from test_screening import exact_scores
 
+SKETCHED = [1, 2**20]  # features from which on sketches are used: always, and never
 on_bytes = pytest.mark.skipif(not BYTE_LANES, reason="this processor does not multiply bytes")
 
 
@@ -47,11 +48,11 @@ def moves(draw):
 
 @on_bytes
 @settings(max_examples=40, deadline=None)
-@given(moves(), st.sampled_from([2, 100, 384]))
-def test_no_bound_of_a_list_is_ever_broken(case, room):
+@given(moves(), st.sampled_from([2, 100, 384]), st.sampled_from(SKETCHED))
+def test_no_bound_of_a_list_is_ever_broken(case, room, sketched):
     """Each centroid is in a point's list, or its exact score is below the bound of all others; moves are covered."""
     x, before, after = case
-    with listing(room=room), closing(MemoryPoints(x, threads=1)) as points:
+    with listing(room=room, sketched_features=sketched), closing(MemoryPoints(x, threads=1)) as points:
         points.assign([Run(0, before)])
         if points._framed.quantiser.step > 0.0:
             points.assign([Run(0, after)])
@@ -144,24 +145,26 @@ def fits(x, starts, passes, **options):
 
 @on_bytes
 @pytest.mark.parametrize("threads", [1, 2, 7])
+@pytest.mark.parametrize("sketched", SKETCHED)
 @pytest.mark.parametrize(("n", "d", "k", "room"), [(1111, 64, 50, 384), (700, 130, 97, 384), (1500, 70, 200, 40)])
-def test_fits_by_lists_have_the_bits_of_all_distances(rng, threads, n, d, k, room):
+def test_fits_by_lists_have_the_bits_of_all_distances(rng, threads, sketched, n, d, k, room):
     x = clustered(rng, n, d, 40)
     starts = [x[rng.choice(n, size, replace=False)].astype(float) for size in (k, k + 5, 31)]
     slow, _ = fits(x, starts, 12, threads=threads, screen="none")
-    with listing(room=room):
+    with listing(room=room, sketched_features=sketched):
         fast, seen = fits(x, starts, 12, threads=threads)
     assert fast == slow
     assert {LISTED, RENEW} <= set(seen)
 
 
 @on_bytes
-def test_ties_go_to_the_lowest_cluster_from_lists_too(rng):
+@pytest.mark.parametrize("sketched", SKETCHED)
+def test_ties_go_to_the_lowest_cluster_from_lists_too(rng, sketched):
     """Centroids that are equal, or come to be equal, in an order that moves reverse."""
     x = np.repeat(clustered(rng, 300, 64, 30), 2, axis=0)
     before = np.concatenate([x[:60:2], x[:60:2] + 0.01]).astype(float)
     after = np.concatenate([x[:60:2], x[:60:2]]).astype(float)[::-1].copy()
-    with listing(), closing(MemoryPoints(x, threads=1)) as points:
+    with listing(sketched_features=sketched), closing(MemoryPoints(x, threads=1)) as points:
         for centroids in (before, np.concatenate([before[:30], before[:30]]), before, after):
             points.assign([Run(0, centroids)])
             np.testing.assert_array_equal(points.labels(0), labels_of(x, centroids))
@@ -169,13 +172,14 @@ def test_ties_go_to_the_lowest_cluster_from_lists_too(rng):
 
 
 @on_bytes
-def test_points_and_centroids_beyond_all_bounds_are_labelled_right(rng):
+@pytest.mark.parametrize("sketched", SKETCHED)
+def test_points_and_centroids_beyond_all_bounds_are_labelled_right(rng, sketched):
     x = clustered(rng, 400, 64, 20).astype(float)
     x[7], x[90] = 1e30, -1e25
     before = x[:40].copy()
     after = before + 0.1 * rng.normal(size=before.shape)
     after[3], after[11] = 1e28, x[90]
-    with listing(), closing(MemoryPoints(x, threads=1)) as points:
+    with listing(sketched_features=sketched), closing(MemoryPoints(x, threads=1)) as points:
         for centroids in (before, after, before):
             points.assign([Run(0, centroids)])
             np.testing.assert_array_equal(points.labels(0), labels_of(x, centroids))

@@ -19,7 +19,7 @@ from steinhaus.engines.dense.directions import arranged
 from steinhaus.engines.dense.framed import TASKS, FramedPoints
 from steinhaus.engines.dense.labelling import assign
 from steinhaus.engines.dense.moves import order_by_moves
-from steinhaus.engines.dense.policy import THRESHOLDS, Screen, rounding_pays
+from steinhaus.engines.dense.policy import Screen, rounding_pays
 from steinhaus.engines.dense.preparing import prepare
 from steinhaus.engines.dense.records import BRUTE, FEATURES, LISTED, RENEW, bytes_of
 from steinhaus.engines.dense.second import Seconds
@@ -191,7 +191,7 @@ class MemoryPoints(FramedPoints):
     @property
     def nbytes(self) -> int:
         """Bytes of all tables, without the points themselves."""
-        return bytes_of([self._lengths, self._basis.directions, self._tiles, vars(self._batch or self._basis)])
+        return bytes_of([self._lengths, self._basis.directions, self._tiles, self._sketches, vars(self._batch or self._basis)])
 
     def allow(self, memory: int) -> None:
         """Set the most bytes for tables of screens, from the next new runs on."""
@@ -243,14 +243,15 @@ class MemoryPoints(FramedPoints):
         order_by_moves(batch, active[modes[active] == LISTED], self._longest)
         self._order(batch, active, modes)
         work = np.zeros((records.WORKS, len(modes)), np.int64)
-        if self._sketches.m and not self._sketches.known and self._policy.tiles > THRESHOLDS.probed:
-            batch.orders.queue[1] = THRESHOLDS.probed
+        if self._sketches.m and not self._sketches.known:
+            batch.orders.queue[1] = self._policy.probed
             self._label(batch, read, work)
-            batch.orders.queue[:2] = THRESHOLDS.probed, self._policy.tiles
+            batch.orders.queue[:2] = self._policy.probed, self._policy.tiles
             read = self._judge_sketches(batch, read, work)
         self._label(batch, read, work)
         if self._sketches.m and not self._sketches.known:
             self._sketches, self._view = self._sketches._replace(known=1), None
+        self._judge_sketches(batch, read, work)
         self._count(work)
         batch.account(work, fresh)
         batch.listed[fresh] = len(batch.neighbours.names) > 0
@@ -289,7 +290,7 @@ class MemoryPoints(FramedPoints):
 
     def _judge_sketches(self, batch: Batch, read: Read, work: Int64) -> Read:
         """Give up sketches if they left too many pairs in the tiles that were labelled. work: (WORKS, R) of these."""
-        if 2 * work[records.COMPUTED].sum() <= work[records.SCREENED].sum():
+        if not len(batch.sketched.half) or 2 * work[records.COMPUTED].sum() <= work[records.SCREENED].sum():
             return read
         self._sketches_pay = False
         self._sketches = records.NO_SKETCHES

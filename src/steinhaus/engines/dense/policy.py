@@ -153,8 +153,17 @@ class Policy:
         if self.d < t.sketched_features or not self.room(sizes):
             return 0
         tables = self.table_bytes(sizes) if self.fits(sizes) else 0
-        needed = tables + self.listing_bytes(len(sizes)) + self.tiles * TILE * (m + 8)
+        needed = tables + self.listing_bytes(len(sizes)) + self.sketch_bytes(m)
         return m if needed <= self.memory else 0
+
+    @property
+    def probed(self) -> int:
+        """The number of tiles that tell whether sketches pay."""
+        return min(THRESHOLDS.probed, self.tiles)
+
+    def sketch_bytes(self, m: int) -> int:
+        """Bytes of the sketches of the points along m directions."""
+        return self.tiles * TILE * (m + 3 * 4)
 
     @property
     def lists_at_once(self) -> bool:

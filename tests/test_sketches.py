@@ -1,0 +1,298 @@
+"""Sketches: their bounds against exact arithmetic, and labels against all distances."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import sketch_kernels as kernels
+from fitting import listing
+from rational import dot, exactly, minus, root
+from steinhaus.engines.dense import policy
+from steinhaus.engines.dense import points as dense_points
+from steinhaus.engines.dense.points import MemoryPoints
+from steinhaus.engines.dense.records import COMPUTED, GATHERED, PAIRS, SCREENED, SINGLES, TILE
+from steinhaus.points import Run
+from test_neighbours import clustered, fits, labels_of, on_bytes
+from test_screening import exact_scores
+
+SCALE = {"min_value": -(2.0**30), "max_value": 2.0**30, "width": 32}
+
+
+def sketching(**thresholds):
+    return listing(sketched_features=1, **thresholds)
+
+
+# Steps
+
+
+@given(st.lists(st.floats(**SCALE), min_size=3, max_size=3), st.floats(2.0**-20, 2.0**20, width=32))
+def test_integers_never_leave_out_what_reaches_a_limit(values, scale):
+    """b s >= raised + reach, and T s <= limit, unless they are beyond all products."""
+    raised, reach, limit = values[0], abs(values[1]), values[2]
+    out = np.empty(32, np.int32)
+    per_scale = np.float32(1.0) / np.float32(scale)
+    kernels.integers(*(np.full(16, value, np.float32) for value in (raised, reach, limit)), per_scale, out)
+    bias, needed = int(out[0]), int(out[16])
+    assert bias == 2**30 or bias * Fraction(scale) >= Fraction(raised) + Fraction(reach)
+    assert needed == -(2**30) or needed * Fraction(scale) <= Fraction(limit)
+    slack = (abs(Fraction(raised)) + Fraction(reach)) / Fraction(scale) / 2**19 + 4
+    assert abs(bias) == 2**30 or bias <= (Fraction(raised) + Fraction(reach)) / Fraction(scale) + slack
+    slack = abs(Fraction(limit)) / Fraction(scale) / 2**19 + 4
+    assert needed in (2**29, -(2**30)) or needed >= Fraction(limit) / Fraction(scale) - slack
+
+
+def test_integers_of_infinite_bounds_leave_nothing_out():
+    out = np.empty(32, np.int32)
+    infinite = np.full(16, np.inf, np.float32)
+    kernels.integers(infinite, infinite, -infinite, np.float32(3.0), out)
+    assert (out[:16] == 2**30).all()
+    assert (out[16:] == -(2**30)).all()
+    assert 2**30 - 255 * 127 * 256 > 2**29  # the least sum with this bias is above all limits
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1, 64, 256]), st.floats(0, 0.5, width=32))
+def test_the_rest_of_a_point_is_never_too_short(seed, m, delta):
+    """With coordinates rounded as `sketch_tile` rounds them, |y^|^2 - |a|^2 + |a - a'|^2 + delta |a'|^2 is covered."""
+    rng = np.random.default_rng(seed)
+    exact = [Fraction(int(value)) * 3 / 7 for value in rng.integers(-(2**20), 2**20, m)]
+    spread = Fraction(2**20, int(rng.choice([100, 2**12])))
+    exact = [value / spread for value in exact]
+    alpha = np.array([float(value) for value in exact], np.float32) * np.float32(1 + 2e-7)  # off by two roundings more
+    z = np.clip(np.rint(alpha), -128, 127)
+    size, square = np.float32(0), np.float32(0)
+    for value, byte in zip(alpha, z, strict=True):
+        size, square = np.float32(size + value * value), np.float32(square + (value - byte) * (value - byte))
+    off2 = sum((value - int(byte)) ** 2 for value, byte in zip(exact, z, strict=True))
+    beyond = Fraction(int(rng.integers(0, 1000)))
+    whole = sum(value * value for value in exact) + beyond
+    given_whole = np.float32(float(whole * (1 + 2 * Fraction(2) ** -12) * (1 - Fraction(3, 2**24))))
+    out = np.empty(48, np.float32)
+    step, rho = np.float32(0.3), np.float32(rng.random())
+    kernels.rests(np.full(16, given_whole), np.full(16, size), np.full(16, square), rho, np.float32(delta), step, out)
+    off, rest, length = (Fraction(float(out[16 * row])) for row in range(3))
+    assert off**2 >= off2
+    needed = beyond + off2 + Fraction(float(delta)) * sum(int(byte) ** 2 for byte in z)
+    assert rest**2 >= needed
+    assert length >= (root(whole) * Fraction(float(step)) + Fraction(float(rho))) * (1 + Fraction(1, 2**20))
+    longest = root(whole) + root(off2) + 1  # at least |z|
+    assert rest**2 <= beyond + off2 + Fraction(float(delta)) * longest**2 + (whole + off2) / 100 + Fraction(1, 100)
+
+
+# Sketches of real points
+
+
+@st.composite
+def attacks(draw):
+    """Points and centroids: few and many features, near ties, far points, low ranks, extreme scales."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    n, d, k = draw(st.integers(2, 40)), draw(st.sampled_from([3, 64, 67])), draw(st.integers(2, 70))
+    x = rng.normal(size=(n, d)) + draw(st.sampled_from([0.0, 5.0])) * rng.normal(size=(4, d))[rng.integers(0, 4, n)]
+    if draw(st.booleans()):
+        x = x[:, :2] @ rng.normal(size=(2, d))
+    if draw(st.booleans()):
+        x[rng.integers(n)] *= 1e3
+    x = x * draw(st.sampled_from([1.0, 1e-30, 1e12])) + draw(st.sampled_from([0.0, 1e4]))
+    x = np.ascontiguousarray(x.astype(draw(st.sampled_from([np.float32, np.float64]))))
+    spread = float(x.astype(float).std())
+    centroids = x[rng.integers(0, n, k)] + spread * rng.normal(size=(k, d)) * draw(st.sampled_from([0.0, 0.3]))
+    if draw(st.booleans()):
+        centroids[rng.integers(k)] *= 100.0
+    return x, centroids
+
+
+@on_bytes
+@settings(max_examples=15, deadline=None)
+@given(attacks())
+def test_no_bound_of_a_sketch_is_ever_broken(case):
+    x, centroids = case
+    with sketching(), closing(MemoryPoints(x, threads=1)) as points:
+        points.assign([Run(0, centroids)])
+        np.testing.assert_array_equal(points.labels(0), labels_of(x, centroids))
+        sketches, sketched = points._sketches, points._batch.sketched
+        if not sketches.m:
+            return
+        m, k, d = sketches.m, len(centroids), x.shape[1]
+        gram = sketches.gram + np.diag(np.diag(sketches.gram) == 0.0)
+        assert np.abs(np.linalg.eigvalsh(gram - np.eye(m))).max() <= float(sketches.delta)
+        quads = sketches.quads.reshape(-1, 2, m // 4, 16, 4).transpose(0, 1, 3, 2, 4).reshape(-1, m)
+        sigma = Fraction(float(sketches.step))
+        rows = [exactly(row) for row in sketches.along.T]
+        for place in range(0, len(x), 17):
+            i = points._tiles.order[place]
+            y = placed(points, x[i])
+            z = [int(byte) - 128 for byte in quads[place]]
+            length, rest, off = (float(table[place]) for table in (sketches.sizes, sketches.rests, sketches.offs))
+            assert length >= root(dot(y, y))
+            near = [sigma * sum((b * row[t] for b, row in zip(z, rows, strict=True)), Fraction(0)) for t in range(d)]
+            if np.isfinite(off):  # |y - V'a'| <= |r| + |rho|, and rho is no longer than `off`
+                far = minus(y, near)
+                assert root(dot(far, far)) <= Fraction(rest) + Fraction(off)
+            scores = exact_scores(points, x[i : i + 1], centroids)[0]
+            for j in range(0, k, 7):
+                h = sketched.factors.high[j].tolist()
+                half, slope, lag, ext, floor = (float(table[j]) for table in sketched[1:])
+                scale = Fraction(float(sketched.factors.scales[j]))
+                product = sum((b + 128) * c for b, c in zip(z, h, strict=True)) * scale
+                error = length * slope + rest * lag + off * ext + floor
+                if np.isfinite(error):
+                    assert abs(product - Fraction(half) - scores[j]) <= Fraction(error)
+
+
+def placed(points, row):
+    """y of a point, as rationals."""
+    frame = points._frame
+    shifted = minus(exactly(row), exactly(frame.offset))
+    return minus([value * Fraction(frame.scale) for value in shifted], exactly(frame.reference))
+
+
+# Fits
+
+
+def grouped(rng, n, d, groups, spread=0.2):
+    """Points around some centres; the first ones are of one group each."""
+    return rng.normal(size=(groups, d))[np.arange(n) % groups] + spread * rng.normal(size=(n, d))
+
+
+def leading(rng, n, d, groups):
+    """As `grouped`, along 32 directions of d but for a little noise."""
+    turn = np.linalg.qr(rng.normal(size=(d, 32)))[0].T
+    return (grouped(rng, n, 32, groups) @ turn + 0.02 * rng.normal(size=(n, d))).astype(np.float32)
+
+
+@on_bytes
+def test_sketches_leave_most_products_out(rng):
+    """Points around many centres: few pairs are left, and a later pass gathers nothing."""
+    n, k = 3000, 300
+    x = leading(rng, n, 256, k)
+    start = x[:k].astype(float)
+    with sketching(), closing(MemoryPoints(x, threads=1)) as points:
+        tiles = points._policy.tiles
+        points.assign([Run(0, start)])
+        work = points.work[:, 0]
+        assert points._sketches.m == 64
+        assert work[SCREENED] == k * tiles
+        assert work[COMPUTED] == 0
+        assert work[SINGLES] < n * k / 10
+        assert work[GATHERED] == tiles
+        np.testing.assert_array_equal(points.labels(0), labels_of(x, start))
+        after = start + 0.1 * rng.normal(size=start.shape)
+        points.assign([Run(0, after)])
+        assert points.work[SCREENED, 0] > 0
+        assert points.work[GATHERED, 0] == 0
+        assert points.work[PAIRS, 0] < 3 * n
+        np.testing.assert_array_equal(points.labels(0), labels_of(x, after))
+
+
+@on_bytes
+def test_tiles_in_which_sketches_leave_many_pairs_are_compared_by_all_features(rng):
+    """Some tiles are probed first. If they lie in every direction, sketches are given up for all."""
+    n, k = 1504, 200
+    few, many = 8 * leading(rng, n // 2, 256, k // 2), grouped(rng, n // 2, 256, k // 2, 2.0).astype(np.float32)
+    start = np.concatenate([few[: k // 2], many[: k // 2]]).astype(float)
+    for x, probed, kept in (
+        (np.concatenate([few, many]), 4, True),
+        (np.concatenate([many[::-1], few]), 4, False),
+        (np.concatenate([many[::-1], few]), 2**20, True),
+    ):
+        with sketching(probed=probed), closing(MemoryPoints(x, threads=2)) as points:
+            for centroids in (start, start + 0.01):
+                points.assign([Run(0, centroids)])
+                assert (points._sketches.m > 0) == kept
+                np.testing.assert_array_equal(points.labels(0), labels_of(x, centroids))
+                assert kept or points.work[SCREENED, 0] <= 4 * k
+            points.forget(0)
+            points.assign([Run(1, start)])  # what was given up is not taken up again
+            assert (points._sketches.m > 0) == kept
+            assert (points.work[SCREENED, 0] > points.work[COMPUTED, 0] > 0) == kept
+
+
+@on_bytes
+def test_sketches_serve_later_runs_with_other_numbers_of_clusters(rng):
+    x = leading(rng, 900, 130, 60)
+    with sketching(), closing(MemoryPoints(x, threads=2)) as points:
+        points.assign([Run(0, x[:70].astype(float))])
+        first = points._sketches
+        assert first.known
+        points.forget(0)
+        runs = [Run(key, x[key : key + size].astype(float)) for key, size in ((1, 100), (2, 33))]
+        points.assign(runs)
+        assert points._sketches.quads is first.quads
+        for run in runs:
+            np.testing.assert_array_equal(points.labels(run.key), labels_of(x, run.centroids))
+
+
+@on_bytes
+def test_an_interrupted_pass_leaves_sketches_unknown(rng, monkeypatch):
+    x = leading(rng, 640, 130, 70)
+    start = x[:70].astype(float)
+    with sketching(), closing(MemoryPoints(x, threads=1)) as points:
+        whole = points._label
+
+        def interrupted(batch, read, work):
+            whole(batch, read, work)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(points, "_label", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            points.assign([Run(0, start)])
+        assert points._sketches.m > 0
+        assert not points._sketches.known
+
+
+def test_sketches_need_memory_many_features_and_many_clusters():
+    rules = policy.Policy(100_000, 128, 2**30, "auto", bytewise=False, integers=False)
+    sizes = np.array([1000])
+    assert rules.sketched(sizes) == 64
+    assert [replace(rules, d=d).sketched(sizes) for d in (127, 256, 257, 512, 784, 1024)] == [0, 64, 128, 128, 192, 192]
+    assert rules.sketched(np.array([100])) == 0
+    assert replace(rules, screen="drift").sketched(sizes) == 0
+    needed = rules.table_bytes(sizes) + rules.listing_bytes(1) + rules.sketch_bytes(64)
+    assert replace(rules, memory=needed).sketched(sizes) == 64
+    assert replace(rules, memory=needed - 1).sketched(sizes) == 0
+
+
+@on_bytes
+def test_sketch_bytes_are_those_of_the_sketches(rng):
+    x = leading(rng, 640, 130, 40)
+    with sketching(), closing(MemoryPoints(x, threads=1)) as points:
+        points.assign([Run(0, x[:40].astype(float))])
+        sketches = points._sketches
+        tables = sum(table.nbytes for table in (sketches.quads, sketches.rests, sketches.offs, sketches.sizes))
+        assert tables == points._policy.sketch_bytes(64)
+        assert points.nbytes > tables
+
+
+@on_bytes
+def test_sketches_are_dropped_when_rounding_is_given_up(rng):
+    x = leading(rng, 640, 130, 40)
+    start = x[:100].astype(float)
+    with sketching(), closing(MemoryPoints(x, threads=1)) as points:
+        points.assign([Run(0, start)])
+        assert points._sketches.m
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(dense_points, "rounding_pays", lambda *_: False)
+            points._batch.debts[:] = np.inf
+            points.assign([Run(0, start)])
+        assert not points._sketches.m
+        for centroids in (start, start + 0.01, start):
+            points.assign([Run(0, centroids)])
+            np.testing.assert_array_equal(points.labels(0), labels_of(x, centroids))
+
+
+@on_bytes
+@pytest.mark.parametrize("threads", [1, 2, 7])
+def test_fits_by_sketches_have_the_bits_of_all_distances(rng, threads):
+    """Several runs at once; points of many leading directions, and of few."""
+    x = leading(rng, 1100, 200, 150)
+    starts = [x[rng.choice(len(x), size, replace=False)].astype(float) for size in (130, 64, 97)]
+    slow, _ = fits(x, starts, 8, threads=threads, screen="none")
+    with sketching():
+        fast, _ = fits(x, starts, 8, threads=threads)
+    assert fast == slow
