@@ -390,8 +390,8 @@ class MemoryPoints(FramedPoints):
         if not self._framed.quantiser.step:
             return
         full = (modes == RENEW) | (modes == FEATURES)
-        pairs = int(self.work[records.PAIRS, full].sum())
-        computed = int(self.work[[records.COMPUTED, records.SCREENED]][:, full].sum())
+        rows = [records.COMPUTED, records.SCREENED] if len(batch.sketched.half) else [records.COMPUTED]
+        pairs, computed = int(self.work[records.PAIRS, full].sum()), int(self.work[rows][:, full].sum())
         if not rounding_pays(pairs, computed, self.d):
             self._rounding_pays = False
             self._round(False)
