@@ -15,9 +15,10 @@ import numpy as np
 from machine import machine
 from steinhaus.engines.bounds.scores import Frame
 from steinhaus.engines.dense import candidates, certifying
+from steinhaus.engines.dense.factors import TILE, Scores, apart, scores_of
 from steinhaus.engines.dense.lanes import Readers, readers
 from steinhaus.engines.dense.predict import framed
-from steinhaus.engines.dense.records import TILE, Framed, Scores, Scratch, Tiles, apart, scores_of, scratch_of
+from steinhaus.engines.dense.records import Framed, Scratch, Tiles, scratch_of
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.build import kernel

@@ -113,11 +113,15 @@ def wrong(number: int) -> str | None:
     limit, tol = int(rng.choice([2, 8, 40])), float(rng.choice([0.0, 0.0, 1e-2]))
     lists = way == "dense" and screen == "auto" and np.dtype(dtype).kind == "f" and rng.random() < 0.7
     room, sketched = int(rng.choice([30, 384])) if lists else 0, int(rng.choice([1, 2**20]))
-    told = f"{number}: {kind}, {n} x {d} {np.dtype(dtype)}, K = {k}, {way}, screen {screen}, {threads} threads, {room=}, {sketched=}"
+    told = f"{number}: {kind}, {n} x {d} {np.dtype(dtype)}, K = {k}, {way}, screen {screen}, {threads} threads, {room=}"
+    told += f", {sketched=}"
     expected = naive.lloyd(x, start, limit, tol, weights, placed)
     if way == "dense":
         small = partial(MemoryPoints, x) if lists else partial(choose, x, screen=screen, memory=ROOMY)
-        with listing(room=room, sketched_features=sketched) if lists else nullcontext(), closing(small(threads=threads)) as points:
+        with (
+            listing(room=room, sketched_features=sketched) if lists else nullcontext(),
+            closing(small(threads=threads)) as points,
+        ):
             found = fitted(points, start, limit, tol)
     else:
         with opened(scipy.sparse.csr_array(x) if way == "sparse" else x, weights=weights, threads=threads) as points:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from steinhaus.engines.bounds.gaps import accumulated, recorded
 from steinhaus.engines.dense import candidates, certifying, screening
+from steinhaus.engines.dense.factors import Factors, Scores
+from steinhaus.engines.dense.group_records import Group
 from steinhaus.engines.dense.halved import begin_lists, bound_by_halves, enter, set_aside, take_up
 from steinhaus.engines.dense.lanes import Readers
 from steinhaus.engines.dense.products import byte_products, full_products
-from steinhaus.engines.dense.records import Factors, Framed, Group, Scores, Scratch, View
+from steinhaus.engines.dense.records import Framed, Scratch, View
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
 from steinhaus.jit.build import kernel
 from steinhaus.jit.tiles import begin_tiles, end_tiles

@@ -9,7 +9,9 @@ from steinhaus.jit.types import Array, f32, i32
 
 
 @kernel
-def rests(whole: Array[f32], size: Array[f32], square: Array[f32], rho: f32, delta: f32, step: f32, out: Array[f32]) -> None:
+def rests(
+    whole: Array[f32], size: Array[f32], square: Array[f32], rho: f32, delta: f32, step: f32, out: Array[f32]
+) -> None:
     """`off_of`, `rest_of` and `length_of` in 16 lanes. out: (3, 16)."""
     off = off_of(load(square, 0, 16), load(size, 0, 16))
     store(out, 0, off)

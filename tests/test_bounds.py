@@ -13,8 +13,8 @@ import pytest
 import naive
 from rational import dot, exactly, minus
 from steinhaus.engines.bounds import distances, gaps, rounding, scores
+from steinhaus.engines.dense.factors import factors_of
 from steinhaus.engines.dense.products import halve_rows
-from steinhaus.engines.dense.records import factors_of
 from steinhaus.jit.handed import Handed
 
 

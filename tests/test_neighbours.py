@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from fitting import listing
 from steinhaus.engines.dense import points as dense_points
 from steinhaus.engines.dense import policy
+from steinhaus.engines.dense.factors import TILE
 from steinhaus.engines.dense.points import MemoryPoints
-from steinhaus.engines.dense.records import COMPUTED, FEATURES, GATHERED, LISTED, PAIRS, RENEW, TILE
+from steinhaus.engines.dense.records import COMPUTED, FEATURES, GATHERED, LISTED, PAIRS, RENEW
 from steinhaus.jit.target import BYTE_LANES
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Run

@@ -12,7 +12,8 @@ from problems import DTYPES, ROOMY
 from steinhaus import KMeans, load, refining
 from steinhaus.engines import choose, opened, two_nearest
 from steinhaus.engines.compact.points import CompactPoints
-from steinhaus.engines.dense.records import COMPUTED, TILE
+from steinhaus.engines.dense.factors import TILE
+from steinhaus.engines.dense.records import COMPUTED
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Run, TwoNearest
 from steinhaus.refining import Budget, Lloyd, Search, refine, streams

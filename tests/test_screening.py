@@ -16,8 +16,9 @@ from steinhaus.engines.bounds.rounding import gamma
 from steinhaus.engines.bounds.scores import UNKNOWN
 from steinhaus.engines.dense.direction_kernels import Places, halfway, split
 from steinhaus.engines.dense.directions import Reading, leading_directions
+from steinhaus.engines.dense.factors import TILE
 from steinhaus.engines.dense.points import MemoryPoints
-from steinhaus.engines.dense.records import PAIRS, TILE
+from steinhaus.engines.dense.records import PAIRS
 from steinhaus.jit.handed import Handed
 from steinhaus.points import Run
 

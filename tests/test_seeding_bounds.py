@@ -16,9 +16,10 @@ from steinhaus.engines.bounds.bytes import NOT_ROUNDED, WIDER, quantiser_of
 from steinhaus.engines.bounds.seeding import cannot_improve, halves_below, threshold
 from steinhaus.engines.dense.centroids import prepare
 from steinhaus.engines.dense.directions import _basis_of
+from steinhaus.engines.dense.factors import TILE, factors_of, width_of
 from steinhaus.engines.dense.policy import Capacity
 from steinhaus.engines.dense.products import halve_rows
-from steinhaus.engines.dense.records import TILE, CentroidFrame, centroid_frame_of, factors_of, width_of
+from steinhaus.engines.dense.records import CentroidFrame, centroid_frame_of
 from steinhaus.engines.dense.seeding_screen import pack_directions, packed_of, round_candidates, round_directions
 from steinhaus.engines.dense.state import batch_of
 from steinhaus.engines.dense.survey import _scale_of, tiles_of

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from steinhaus.engines.dense.records import TILE, Scratch, scratch_of
+from steinhaus.engines.dense.factors import TILE
+from steinhaus.engines.dense.records import Scratch, scratch_of
 from steinhaus.engines.dense.seeding_screen import Packed, list_open, packed_of
 from steinhaus.engines.dense.slices import Tile
 from steinhaus.jit.annotations import Array, f32, i64

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 import sketch_kernels as kernels
 from fitting import listing
 from rational import dot, exactly, minus, root
-from steinhaus.engines.dense import policy
 from steinhaus.engines.dense import points as dense_points
+from steinhaus.engines.dense import policy
 from steinhaus.engines.dense.points import MemoryPoints
-from steinhaus.engines.dense.records import COMPUTED, GATHERED, PAIRS, SCREENED, SINGLES, TILE
+from steinhaus.engines.dense.records import COMPUTED, GATHERED, PAIRS, SCREENED, SINGLES
 from steinhaus.points import Run
-from test_neighbours import clustered, fits, labels_of, on_bytes
+from test_neighbours import fits, labels_of, on_bytes
 from test_screening import exact_scores
 
 SCALE = {"min_value": -(2.0**30), "max_value": 2.0**30, "width": 32}
@@ -115,7 +115,7 @@ def test_no_bound_of_a_sketch_is_ever_broken(case):
     with sketching(), closing(MemoryPoints(x, threads=1)) as points:
         points.assign([Run(0, centroids)])
         np.testing.assert_array_equal(points.labels(0), labels_of(x, centroids))
-        sketches, sketched = points._sketches, points._batch.sketched
+        sketches, sketched = points._sketching.made, points._batch.sketched
         if not sketches.m:
             return
         m, k, d = sketches.m, len(centroids), x.shape[1]
@@ -176,7 +176,7 @@ def test_sketches_leave_most_products_out(rng):
         tiles = points._policy.tiles
         points.assign([Run(0, start)])
         work = points.work[:, 0]
-        assert points._sketches.m == 64
+        assert points._sketching.made.m == 64
         assert work[SCREENED] == k * tiles
         assert work[COMPUTED] == 0
         assert work[SINGLES] < n * k / 10
@@ -204,12 +204,12 @@ def test_tiles_in_which_sketches_leave_many_pairs_are_compared_by_all_features(r
         with sketching(probed=probed), closing(MemoryPoints(x, threads=2)) as points:
             for centroids in (start, start + 0.01):
                 points.assign([Run(0, centroids)])
-                assert (points._sketches.m > 0) == kept
+                assert (points._sketching.made.m > 0) == kept
                 np.testing.assert_array_equal(points.labels(0), labels_of(x, centroids))
                 assert kept or points.work[SCREENED, 0] <= 4 * k
             points.forget(0)
             points.assign([Run(1, start)])  # what was given up is not taken up again
-            assert (points._sketches.m > 0) == kept
+            assert (points._sketching.made.m > 0) == kept
             assert (points.work[SCREENED, 0] > points.work[COMPUTED, 0] > 0) == kept
 
 
@@ -218,12 +218,12 @@ def test_sketches_serve_later_runs_with_other_numbers_of_clusters(rng):
     x = leading(rng, 900, 130, 60)
     with sketching(), closing(MemoryPoints(x, threads=2)) as points:
         points.assign([Run(0, x[:70].astype(float))])
-        first = points._sketches
+        first = points._sketching.made
         assert first.known
         points.forget(0)
         runs = [Run(key, x[key : key + size].astype(float)) for key, size in ((1, 100), (2, 33))]
         points.assign(runs)
-        assert points._sketches.quads is first.quads
+        assert points._sketching.made.quads is first.quads
         for run in runs:
             np.testing.assert_array_equal(points.labels(run.key), labels_of(x, run.centroids))
 
@@ -235,15 +235,15 @@ def test_an_interrupted_pass_leaves_sketches_unknown(rng, monkeypatch):
     with sketching(), closing(MemoryPoints(x, threads=1)) as points:
         whole = points._label
 
-        def interrupted(batch, read, work):
-            whole(batch, read, work)
+        def interrupted(*given):
+            whole(*given)
             raise KeyboardInterrupt
 
         monkeypatch.setattr(points, "_label", interrupted)
         with pytest.raises(KeyboardInterrupt):
             points.assign([Run(0, start)])
-        assert points._sketches.m > 0
-        assert not points._sketches.known
+        assert points._sketching.made.m > 0
+        assert not points._sketching.made.known
 
 
 def test_sketches_need_memory_many_features_and_many_clusters():
@@ -263,7 +263,7 @@ def test_sketch_bytes_are_those_of_the_sketches(rng):
     x = leading(rng, 640, 130, 40)
     with sketching(), closing(MemoryPoints(x, threads=1)) as points:
         points.assign([Run(0, x[:40].astype(float))])
-        sketches = points._sketches
+        sketches = points._sketching.made
         tables = sum(table.nbytes for table in (sketches.quads, sketches.rests, sketches.offs, sketches.sizes))
         assert tables == points._policy.sketch_bytes(64)
         assert points.nbytes > tables
@@ -275,12 +275,12 @@ def test_sketches_are_dropped_when_rounding_is_given_up(rng):
     start = x[:100].astype(float)
     with sketching(), closing(MemoryPoints(x, threads=1)) as points:
         points.assign([Run(0, start)])
-        assert points._sketches.m
+        assert points._sketching.made.m
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(dense_points, "rounding_pays", lambda *_: False)
             points._batch.debts[:] = np.inf
             points.assign([Run(0, start)])
-        assert not points._sketches.m
+        assert not points._sketching.made.m
         for centroids in (start, start + 0.01, start):
             points.assign([Run(0, centroids)])
             np.testing.assert_array_equal(points.labels(0), labels_of(x, centroids))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from screening_kernels import multiply_bytes
-from steinhaus.engines.dense.records import TILE, factors_of, width_of
+from steinhaus.engines.dense.factors import TILE, factors_of, width_of
 from steinhaus.engines.dense.tiled_products import LEAST_ROWS
 from steinhaus.jit import target
 from steinhaus.jit.handed import Handed

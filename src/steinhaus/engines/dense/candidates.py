@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from steinhaus.engines.bounds.gaps import accumulated, gap, recorded
 from steinhaus.engines.dense.certifying import bounds, uppers
+from steinhaus.engines.dense.factors import TILE
 from steinhaus.engines.dense.products import products
-from steinhaus.engines.dense.records import RENEW, SCREENED, TILE, Change, Gaps, Tiles, View
+from steinhaus.engines.dense.records import RENEW, SCREENED, Change, Gaps, Tiles, View
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
 from steinhaus.jit.build import apart, inlined, inner
 from steinhaus.jit.declared import unroll

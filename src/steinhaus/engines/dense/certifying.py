@@ -6,7 +6,8 @@ all runs, and e_j is c_j in the frame, less the reference point.
 
 from __future__ import annotations
 
-from steinhaus.engines.dense.records import BRUTE, PAIRS, TILE, Change, Framed, Scores, Tiles, View
+from steinhaus.engines.dense.factors import TILE, Scores
+from steinhaus.engines.dense.records import BRUTE, PAIRS, Change, Framed, Tiles, View
 from steinhaus.engines.dense.slices import RunSlice, Single, Source, Tile
 from steinhaus.jit.build import apart, inner
 from steinhaus.jit.operations import (

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from steinhaus.engines.dense.factors import TILE, Factors
 from steinhaus.engines.dense.lanes import Readers
 from steinhaus.engines.dense.products import full_products, products
-from steinhaus.engines.dense.records import TILE, Factors, Framed, Scratch, Tiles
+from steinhaus.engines.dense.records import Framed, Scratch, Tiles
 from steinhaus.jit.annotations import Array, f32, f64, i64
 from steinhaus.jit.build import inner, kernel, loose, loose_kernel
 from steinhaus.jit.declared import unroll

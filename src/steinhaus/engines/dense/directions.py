@@ -11,9 +11,10 @@ from steinhaus.engines.bounds.rounding import SLACK
 from steinhaus.engines.bounds.scores import Basis, Frame, residuals
 from steinhaus.engines.dense import direction_kernels as kernels
 from steinhaus.engines.dense.direction_kernels import AXES, Places, Projection, halfway
+from steinhaus.engines.dense.factors import TILE, Factors, factors_of
 from steinhaus.engines.dense.lanes import Readers, gather_sample
 from steinhaus.engines.dense.products import halve_rows
-from steinhaus.engines.dense.records import TILE, Factors, Framed, Tiles, factors_of, scratch_of
+from steinhaus.engines.dense.records import Framed, Tiles, scratch_of
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
 from steinhaus.points import Float64, Int64

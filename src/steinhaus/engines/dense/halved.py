@@ -13,7 +13,9 @@ from __future__ import annotations
 
 from steinhaus.engines.bounds.bytes import WIDER
 from steinhaus.engines.bounds.neighbours import SKIN, limit
-from steinhaus.engines.dense.records import TILE, Factors, Group, Scores, View
+from steinhaus.engines.dense.factors import TILE, Factors, Scores
+from steinhaus.engines.dense.group_records import Group
+from steinhaus.engines.dense.records import View
 from steinhaus.engines.dense.slices import Source
 from steinhaus.jit.build import apart, inner
 from steinhaus.jit.declared import unroll

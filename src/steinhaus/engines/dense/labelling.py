@@ -15,6 +15,7 @@ from steinhaus.engines.dense.candidates import (
     split_by_anchors,
 )
 from steinhaus.engines.dense.certifying import bounds, fetch, list_open, settle_lanes
+from steinhaus.engines.dense.factors import TILE
 from steinhaus.engines.dense.lanes import Readers
 from steinhaus.engines.dense.products import full_products
 from steinhaus.engines.dense.records import (
@@ -25,7 +26,6 @@ from steinhaus.engines.dense.records import (
     GATHERED,
     RENEW,
     SCREENED,
-    TILE,
     Change,
     Framed,
     Orders,

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from steinhaus.engines.bounds.rounding import BYTES
-from steinhaus.engines.dense.records import TILE, Factors, Framed, Scratch, Tiles
+from steinhaus.engines.dense.factors import TILE, Factors
+from steinhaus.engines.dense.records import Framed, Scratch, Tiles
 from steinhaus.engines.exact.distances import squared_distance
 from steinhaus.engines.exact.rows import integer
 from steinhaus.jit.build import Bound, inlined, inner, kernel

@@ -7,9 +7,10 @@ import numpy as np
 from steinhaus.engines.bounds.distances import float64_floor, is_beyond, product_error
 from steinhaus.engines.bounds.rounding import Float64, length_above
 from steinhaus.engines.bounds.scores import Frame, Rates, plain_floor, product_slope
+from steinhaus.engines.dense.factors import TILE, factors_of
 from steinhaus.engines.dense.lanes import Readers
 from steinhaus.engines.dense.products import full_products, halve_rows
-from steinhaus.engines.dense.records import TILE, Framed, Limited, Scratch, Tiles, factors_of
+from steinhaus.engines.dense.records import Framed, Limited, Scratch, Tiles
 from steinhaus.jit.build import kernel
 from steinhaus.jit.handed import Handed
 from steinhaus.jit.tiles import begin_tiles, end_tiles

@@ -29,7 +29,7 @@ def order_by_moves(batch: Batch, rows: Int64, length: float) -> None:
         order = part.start + places
         neighbours.most[part], neighbours.order[part] = most[places], order
         neighbours.place[order] = np.arange(len(order))
-        if len(batch.sketched.half):
+        if batch.directions_sketched:
             factors, *scores = batch.sketched
             to, *bounds = neighbours.sketched
         else:

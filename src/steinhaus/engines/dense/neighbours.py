@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from steinhaus.engines.bounds.neighbours import SKIN, THINNEST, limit, needed, risen, whole
 from steinhaus.engines.dense.certifying import decide
-from steinhaus.engines.dense.records import TILE, Group, Neighbours, View
+from steinhaus.engines.dense.factors import TILE
+from steinhaus.engines.dense.group_records import Group, Neighbours
+from steinhaus.engines.dense.records import View
 from steinhaus.engines.dense.slices import RunSlice, Single, Source, Tile
 from steinhaus.jit.build import apart, inner
 from steinhaus.jit.operations import bits_of, count_ones, load, lowest_one, maximum, splat, store

@@ -23,7 +23,7 @@ from steinhaus.engines.dense.policy import Screen, rounding_pays
 from steinhaus.engines.dense.preparing import prepare
 from steinhaus.engines.dense.records import BRUTE, FEATURES, LISTED, RENEW, bytes_of
 from steinhaus.engines.dense.second import Seconds
-from steinhaus.engines.dense.sketches import place_sketches, sketches_of
+from steinhaus.engines.dense.sketches import Sketching, place_sketches
 from steinhaus.engines.dense.state import Batch, batch_of
 from steinhaus.engines.dense.survey import sampled_quantiser
 from steinhaus.engines.exact.closest import NearestRows
@@ -78,8 +78,7 @@ class MemoryPoints(FramedPoints):
         self._handed_readers = Handed(self._readers)
         self._look()
         self._rounding_pays = True  # until a pass shows otherwise
-        self._sketches = records.NO_SKETCHES
-        self._sketches_pay = True  # until some tiles show otherwise
+        self._sketching = Sketching()
         self._batch: Batch | None = None
         self._view: Handed | None = None  # the record by which kernels read the batch
         self._ended: set[Hashable] = set()  # runs whose points `advance` has labelled for the next iteration
@@ -101,7 +100,7 @@ class MemoryPoints(FramedPoints):
         left = [run for run in runs if run.key not in self._ended or not self.knows(run)]
         self._ended.clear()
         if left:
-            self._pass(batch, self._place(batch, left), 1 if all(run.stop for run in left) else self._left)
+            self._pass(batch, batch.place(left), 1 if all(run.stop for run in left) else self._left)
         return [self._tally(batch, batch.rows[run.key]) for run in runs]
 
     def advance(self, runs: Sequence[Run], *, tolerance: float, most: Sequence[int]) -> list[Run]:
@@ -111,7 +110,7 @@ class MemoryPoints(FramedPoints):
         if not runs or not limit:
             return list(runs)
         batch = self._remember(runs)
-        active = self._place(batch, runs)
+        active = batch.place(runs)
         going = Advance(batch, active, self.grid, self.totals, self._halves, limit, tolerance, self._workers)
         self._ended.clear()
         while going.gone < limit and not going.ends:
@@ -191,7 +190,8 @@ class MemoryPoints(FramedPoints):
     @property
     def nbytes(self) -> int:
         """Bytes of all tables, without the points themselves."""
-        return bytes_of([self._lengths, self._basis.directions, self._tiles, self._sketches, vars(self._batch or self._basis)])
+        tables = [self._lengths, self._basis.directions, self._tiles, self._sketching.made]
+        return bytes_of([*tables, vars(self._batch or self._basis)])
 
     def allow(self, memory: int) -> None:
         """Set the most bytes for tables of screens, from the next new runs on."""
@@ -223,13 +223,6 @@ class MemoryPoints(FramedPoints):
         self._ended.clear()
         return self._batch
 
-    def _place(self, batch: Batch, runs: Sequence[Run]) -> Int64:
-        """Write the centroids of some runs into the batch; return the rows of the runs, (m,)."""
-        active = np.array([batch.rows[run.key] for run in runs], np.int64)
-        for run, row in zip(runs, active.tolist(), strict=True):
-            batch.exact[batch.part(row)] = run.centroids
-        return active
-
     def _pass(self, batch: Batch, active: Int64, left: int) -> None:
         """Label the points by the centroids in the batch.
 
@@ -238,28 +231,34 @@ class MemoryPoints(FramedPoints):
         modes = self._modes(batch, left)
         read = self._read(batch)
         prepare(batch, read.view, read.frame, active, modes, self._workers)
-        read = self._sketch(batch, active, read)
-        fresh = active[modes[active] == RENEW]
-        order_by_moves(batch, active[modes[active] == LISTED], self._longest)
-        self._order(batch, active, modes)
-        work = np.zeros((records.WORKS, len(modes)), np.int64)
-        if self._sketches.m and not self._sketches.known:
-            batch.orders.queue[1] = self._policy.probed
-            self._label(batch, read, work)
-            batch.orders.queue[:2] = self._policy.probed, self._policy.tiles
-            read = self._judge_sketches(batch, read, work)
-        self._label(batch, read, work)
-        if self._sketches.m and not self._sketches.known:
-            self._sketches, self._view = self._sketches._replace(known=1), None
-        self._judge_sketches(batch, read, work)
+        if self._sketch(batch, read):
+            read = self._read(batch)
+        if batch.directions_sketched:
+            place_sketches(batch, read.view, read.frame, active, self._workers)
+        fresh, listed = active[modes[active] == RENEW], active[modes[active] == LISTED]
+        order_by_moves(batch, listed, self._longest)
+        batch.order(active, modes)
+        work, first = np.zeros((records.WORKS, len(modes)), np.int64), 0
+        if self._sketching.are_new(batch):
+            first = self._policy.probed
+            self._label(batch, read, work, 0, first)
+            if self._given_up(batch, work):
+                read = self._read(batch)
+                order_by_moves(batch, listed, self._longest)
+        self._label(batch, read, work, first, self._policy.tiles)
+        if self._sketching.are_new(batch):
+            self._sketching.have_been_computed()
+            self._view = None
+        self._given_up(batch, work)
         self._count(work)
         batch.account(work, fresh)
         batch.listed[fresh] = len(batch.neighbours.names) > 0
         if self._policy.screen == "auto":
             self._judge_rounding(batch, modes)
 
-    def _label(self, batch: Batch, read: Read, work: Int64) -> None:
-        """Label the points of the tiles in the queue, and add to the tallies. work: (WORKS, R), which is added to."""
+    def _label(self, batch: Batch, read: Read, work: Int64, first: int, end: int) -> None:
+        """Label the points of the tiles first <= number < end. work: (WORKS, R), to which it is added."""
+        batch.orders.queue[:] = first, end, self._tiles_at_once
 
         def label(worker: int, _first: int, _end: int) -> None:
             assign(read.points, read.readers, read.view, batch.handed_orders, batch.handed_workers[worker])
@@ -268,39 +267,27 @@ class MemoryPoints(FramedPoints):
         for change in batch.handed_changes:
             tallies.collect(read.view, change, self.d, len(batch.sums), batch.sums, batch.counts, work)
 
-    def _sketch(self, batch: Batch, active: Int64, read: Read) -> Read:
-        """Take up sketches if they pay, and compute those of the centroids of some runs. active: (m,) their rows."""
-        m = self._policy.sketched(np.diff(batch.firsts)) if self._is_listing(batch) and self._sketches_pay else 0
-        if m and not self._sketches.m:
-            reading = self._reading()._replace(points=self._framed)
-            self._sketches = sketches_of(reading, batch.factors.rows, m)
-            self._sketches_pay = self._sketches.m > 0
-        m = self._sketches.m if m else 0
-        if batch.sketched.factors.high.shape[1] != m:
-            batch.keep_sketches(m)
-            self._view = None
-        read = self._read(batch)
-        if m:
-            place_sketches(batch, read.view, read.frame, active, self._workers)
-        return read
+    def _sketch(self, batch: Batch, read: Read) -> bool:
+        """Let the batch use sketches if they pay; return whether its tables have changed."""
+        m = self._policy.sketched(np.diff(batch.firsts)) if self._is_listing(batch) else 0
+        changed = self._sketching.take_up(batch, self._reading()._replace(points=self._framed), m)
+        self._view = None if changed else self._view
+        return changed
+
+    def _given_up(self, batch: Batch, work: Int64) -> bool:
+        """Give up sketches if they do not pay; return whether they are given up. work: (WORKS, R) of this pass."""
+        given_up = self._sketching.give_up(batch, work)
+        self._view = None if given_up else self._view
+        return given_up
 
     def _is_listing(self, batch: Batch) -> bool:
         """Whether points are rounded to bytes, and keep no gaps."""
         return bool(self._framed.quantiser.step) and not len(batch.gaps.gaps)
 
-    def _judge_sketches(self, batch: Batch, read: Read, work: Int64) -> Read:
-        """Give up sketches if they left too many pairs in the tiles that were labelled. work: (WORKS, R) of these."""
-        if not len(batch.sketched.half) or 2 * work[records.COMPUTED].sum() <= work[records.SCREENED].sum():
-            return read
-        self._sketches_pay = False
-        self._sketches = records.NO_SKETCHES
-        batch.keep_sketches(0)
-        self._view = None
-        return self._read(batch)
-
     def _iterate(self, batch: Batch, going: Advance, active: Int64, limit: int) -> None:
         """Make some iterations, at most `limit`, of runs that keep gaps. active: (m,) their rows."""
-        self._order(batch, active, batch.modes())
+        batch.order(active, batch.modes())
+        batch.orders.queue[:] = 0, self._policy.tiles, self._tiles_at_once
         for work in going.iterate(limit, self._tasks(), self._read(batch)):
             self._count(work)
 
@@ -309,21 +296,10 @@ class MemoryPoints(FramedPoints):
         rounded = bool(self._framed.quantiser.step)  # rounding to bytes is judged after each full pass
         return len(batch.gaps.gaps) > 0 and not rounded and not len(batch.anchorless)
 
-    def _order(self, batch: Batch, active: Int64, modes: NDArray[np.int8]) -> None:
-        """Write the orders of a pass. active: (m,) rows of the runs; modes: (R,)."""
-        orders = batch.orders
-        orders.queue[:] = 0, self._policy.tiles, self._tiles_at_once
-        orders.many[0] = len(active)
-        orders.active[: len(active)], orders.modes[:] = active, modes
-
     def _read(self, batch: Batch) -> Read:
         """The records by which kernels read the points and the batch."""
-        self._view = self._view or batch.handed(self._tiles, self._used_sketches(batch), self._direct())
+        self._view = self._view or batch.handed(self._tiles, self._sketching.of(batch), self._direct())
         return Read(self._points, self._handed_readers, self._view, self._centroid_frame)
-
-    def _used_sketches(self, batch: Batch) -> records.Sketches:
-        """The sketches of the points, if the batch has those of its centroids."""
-        return self._sketches if len(batch.sketched.half) else records.NO_SKETCHES
 
     def _direct(self) -> int:
         return self._policy.direct(bool(self._framed.bytewise or self._framed.quantiser.step))
@@ -345,7 +321,11 @@ class MemoryPoints(FramedPoints):
         if self._policy.screen == "none":
             return np.full(runs, BRUTE, np.int8)
         if self._is_listing(batch) and (room := self._policy.room(np.diff(batch.firsts))):
-            return self._listing_modes(batch, left, room)
+            modes = batch.listing_modes(self._policy.lists_at_once, left == 1)
+            if (modes == RENEW).any() and not len(batch.neighbours.names):
+                batch.keep_neighbours(self.d, room)
+                self._view = None
+            return modes
         few = left < self._policy.least_passes(self._direct())  # for gaps and directions to pay
         p = self._policy.directions(int(batch.firsts[-1]))
         if not len(batch.anchors.slots) or not p:
@@ -363,19 +343,6 @@ class MemoryPoints(FramedPoints):
         batch.passes += 1
         return batch.modes()
 
-    def _listing_modes(self, batch: Batch, left: int, room: int) -> NDArray[np.int8]:
-        """The mode of each run in this pass, (R,), if points list their neighbours.
-
-        left: see `_pass`; room: see `Policy.room`.
-        """
-        last = left == 1
-        lists = (batch.labelled | self._policy.lists_at_once) & (not last)
-        if lists.any() and not len(batch.neighbours.names):
-            batch.keep_neighbours(self.d, room)
-            self._view = None
-        full = np.where(lists, RENEW, FEATURES)
-        return np.where(batch.listed & ((batch.debts < batch.costs) | last), LISTED, full).astype(np.int8)
-
     def _tally(self, batch: Batch, row: int) -> Tally:
         part = batch.part(row)
         return Tally(self._sums(batch, part).copy(), batch.counts[part].copy())
@@ -390,7 +357,7 @@ class MemoryPoints(FramedPoints):
         if not self._framed.quantiser.step:
             return
         full = (modes == RENEW) | (modes == FEATURES)
-        rows = [records.COMPUTED, records.SCREENED] if len(batch.sketched.half) else [records.COMPUTED]
+        rows = [records.COMPUTED, records.SCREENED] if batch.directions_sketched else [records.COMPUTED]
         pairs, computed = int(self.work[records.PAIRS, full].sum()), int(self.work[rows][:, full].sum())
         if not rounding_pays(pairs, computed, self.d):
             self._rounding_pays = False
@@ -406,7 +373,7 @@ class MemoryPoints(FramedPoints):
         if rounded:
             quantiser = sampled_quantiser(self._x, self._frame)
         self._framed = self._framed._replace(quantiser=quantiser)
-        self._sketches = records.NO_SKETCHES
+        self._sketching.drop()
         self._points = Handed(self._framed)
         self._tiles = self._tiles._replace(rounded_norms=self._rounded_norms(self._tiles.norms))
         self._view = None

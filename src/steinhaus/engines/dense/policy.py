@@ -7,7 +7,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from steinhaus.engines.dense.records import MANY_SLOTS, TILE
+from steinhaus.engines.dense.factors import TILE
+from steinhaus.engines.dense.records import MANY_SLOTS
 from steinhaus.jit.target import BYTE_LANES, BYTE_TILES
 from steinhaus.points import Int64
 
@@ -79,6 +80,11 @@ def rounding_pays(pairs: int, computed: int, d: int) -> bool:
     """Whether products of rounded points saved more time than it took to settle the pairs that they left open."""
     cost = THRESHOLDS.pair + THRESHOLDS.pair_feature * d
     return pairs * cost <= computed * THRESHOLDS.saved_feature * d
+
+
+def sketches_pay(computed: int, screened: int) -> bool:
+    """Whether sketches have spared most products of all features. Both count rows of products of a tile."""
+    return 2 * computed <= screened
 
 
 @dataclass(frozen=True)

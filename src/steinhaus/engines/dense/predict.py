@@ -17,10 +17,11 @@ from steinhaus.engines.bounds.distances import settled_floor
 from steinhaus.engines.bounds.rounding import SLACK, stretch, upward
 from steinhaus.engines.bounds.scores import FAR, UNKNOWN, Basis, Frame, plain_floor, product_slope, rates
 from steinhaus.engines.dense import predict_kernels
+from steinhaus.engines.dense.factors import TILE, Factors, Scores, apart, factors_of
 from steinhaus.engines.dense.lanes import readers
 from steinhaus.engines.dense.predict_kernels import Sought
 from steinhaus.engines.dense.products import halve_rows
-from steinhaus.engines.dense.records import TILE, Factors, Framed, Scores, Tiles, apart, factors_of, scratch_of
+from steinhaus.engines.dense.records import Framed, Tiles, scratch_of
 from steinhaus.engines.exact.grid import are_integers, unit_grid
 from steinhaus.engines.exact.rows import dense_rows
 from steinhaus.engines.workers import Workers

@@ -7,8 +7,9 @@ from typing import NamedTuple
 from steinhaus.engines.bounds.rounding import norm_above
 from steinhaus.engines.bounds.scores import FAR
 from steinhaus.engines.dense.certifying import nearest, settle
+from steinhaus.engines.dense.factors import TILE, Factors, Scores
 from steinhaus.engines.dense.lanes import Readers
-from steinhaus.engines.dense.records import TILE, Factors, Framed, Scores, Scratch, Tiles
+from steinhaus.engines.dense.records import Framed, Scratch, Tiles
 from steinhaus.engines.dense.screening import bound_by_features, certify
 from steinhaus.engines.dense.slices import RunSlice, Single, Source, Tile
 from steinhaus.jit.annotations import Array, f32, f64, i32, i64

@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from steinhaus.engines.bounds.rounding import BYTES, FLAT, MOST, chunk
-from steinhaus.engines.dense.records import TILE, Factors, Framed, Scratch
+from steinhaus.engines.dense.factors import TILE, Factors
+from steinhaus.engines.dense.records import Framed, Scratch
 from steinhaus.engines.dense.tiled_products import LEAST_ROWS, tiled_products
 from steinhaus.jit.build import apart, inner, kernel, loose, shared_kernel
 from steinhaus.jit.declared import unroll

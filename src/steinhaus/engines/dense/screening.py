@@ -7,8 +7,8 @@ Notation as in `bounds`.
 
 from __future__ import annotations
 
+from steinhaus.engines.dense.factors import TILE, Factors, Scores
 from steinhaus.engines.dense.products import full_products
-from steinhaus.engines.dense.records import TILE, Factors, Scores
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
 from steinhaus.jit.build import apart
 from steinhaus.jit.operations import bits_of, fma, load, maximum, select, splat, store

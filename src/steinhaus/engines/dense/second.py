@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from steinhaus.engines.bounds.margins import LIMIT, in_units
 from steinhaus.engines.dense.directions import Reading
+from steinhaus.engines.dense.factors import TILE
 from steinhaus.engines.dense.predict import scores_of
-from steinhaus.engines.dense.records import ANCHORED, RENEW, TILE, scratch_of
+from steinhaus.engines.dense.records import ANCHORED, RENEW, scratch_of
 from steinhaus.engines.dense.second_kernels import Measured, Sought, find, measure
 from steinhaus.engines.dense.state import Batch
 from steinhaus.engines.exact.distances import nearest_others

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from steinhaus.engines.bounds.gaps import second_is_open
 from steinhaus.engines.bounds.margins import half_margin_above, half_margin_below
+from steinhaus.engines.dense.factors import TILE, Factors, Scores
 from steinhaus.engines.dense.lanes import Readers
 from steinhaus.engines.dense.products import full_products
-from steinhaus.engines.dense.records import TILE, Factors, Framed, Gaps, Scores, Scratch, Tiles
+from steinhaus.engines.dense.records import Framed, Gaps, Scratch, Tiles
 from steinhaus.jit.annotations import Array, f32, f64, i32, i64
 from steinhaus.jit.build import apart, inner, kernel
 from steinhaus.jit.operations import fma, largest, load, maximum, select, splat, store

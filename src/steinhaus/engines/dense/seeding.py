@@ -21,8 +21,9 @@ from steinhaus.engines.bounds.seeding import halves_below
 from steinhaus.engines.dense import centroids, limited
 from steinhaus.engines.dense import seeding_kernels as kernels
 from steinhaus.engines.dense.directions import Projected, Reading, arranged
+from steinhaus.engines.dense.factors import TILE
 from steinhaus.engines.dense.policy import Capacity
-from steinhaus.engines.dense.records import NO_SKETCHES, TILE, centroid_frame_of, scratch_of
+from steinhaus.engines.dense.records import centroid_frame_of, scratch_of
 from steinhaus.engines.dense.seeding_found import Finds, improved_by
 from steinhaus.engines.dense.seeding_kernels import BLOCK, Search
 from steinhaus.engines.dense.seeding_screen import (
@@ -142,7 +143,7 @@ class _Seeder:
             1, d, found.basis.p, tiles, of.workers.count, of.frame.bytewise, bool(quantiser.step), False
         )
         self._batch = batch_of([0], np.array([self.m]), np.zeros(1, np.int64), capacity)
-        self._view, self._directed = self._batch.handed(self._tiles, NO_SKETCHES), Handed(self._batch.directed)
+        self._view, self._directed = self._batch.handed(self._tiles), Handed(self._batch.directed)
         self._rows = np.zeros((k, d))
         self._chosen = 0
         norms = of.tiles.norms[:n].astype(np.float64)

@@ -12,9 +12,10 @@ import numpy as np
 from steinhaus.engines.bounds.seeding import cannot_improve, threshold
 from steinhaus.engines.dense.candidates import directed_products
 from steinhaus.engines.dense.certifying import fetch, uppers
+from steinhaus.engines.dense.factors import TILE, Scores
 from steinhaus.engines.dense.lanes import Readers
 from steinhaus.engines.dense.products import byte_products, full_products
-from steinhaus.engines.dense.records import TILE, Framed, Scores, Scratch, Tiles, View
+from steinhaus.engines.dense.records import Framed, Scratch, Tiles, View
 from steinhaus.engines.dense.seeding_found import Found, Improved, first_of
 from steinhaus.engines.dense.seeding_screen import Packed, list_open
 from steinhaus.engines.dense.slices import Source, Tile

@@ -17,7 +17,8 @@ from steinhaus.engines.bounds.bytes import SAMPLE, WIDER
 from steinhaus.engines.bounds.rounding import FLAT, SLACK, length_above
 from steinhaus.engines.bounds.scores import FAR, UNKNOWN, plain_floor, product_slope
 from steinhaus.engines.bounds.seeding import direction_slopes, direction_step
-from steinhaus.engines.dense.records import TILE, CentroidFrame, Scores, Scratch
+from steinhaus.engines.dense.factors import TILE, Scores
+from steinhaus.engines.dense.records import CentroidFrame, Scratch
 from steinhaus.engines.dense.slices import Tile
 from steinhaus.engines.dense.tiled_products import LEAST_ROWS
 from steinhaus.jit.annotations import Array, f32, f64, i8, i64, u8

@@ -1,4 +1,4 @@
-"""Compare points with centroids by sketches first (`bounds.sketches`), and by all features where these leave a pair open.
+"""Compare points with centroids by sketches first (`bounds.sketches`), and by all features for pairs that are left.
 
 Four tiles are screened together, as in `halved`. A centroid is set aside for a tile if its upper bound reaches the
 limit of any lane. Limits follow from the best lower bounds so far. Sketches alone give no good lower bounds. So each
@@ -12,9 +12,11 @@ from steinhaus.engines.bounds.bytes import WIDER
 from steinhaus.engines.bounds.neighbours import SKIN, THINNEST, limit
 from steinhaus.engines.bounds.sketches import ceiling_of, floor_of
 from steinhaus.engines.dense.certifying import decide
+from steinhaus.engines.dense.factors import TILE
+from steinhaus.engines.dense.group_records import Group, Sketched
 from steinhaus.engines.dense.halved import byte_sums
 from steinhaus.engines.dense.neighbours import spread_pairs, within
-from steinhaus.engines.dense.records import TILE, Group, Sketched, View
+from steinhaus.engines.dense.records import View
 from steinhaus.engines.dense.slices import RunSlice, Single, Source, Tile
 from steinhaus.jit.build import apart, inner
 from steinhaus.jit.declared import unroll
@@ -40,7 +42,7 @@ from steinhaus.jit.operations import (
 )
 from steinhaus.jit.short import shortened
 from steinhaus.jit.target import BYTE_LANES, BYTE_TILES
-from steinhaus.jit.types import Array, boolean, f32, f64, i8, i32, i64, literal, u8, u32
+from steinhaus.jit.types import Array, boolean, f32, i8, i32, i64, literal, u8, u32
 
 INFINITY = float("inf")
 _BLOCK = 32  # centroids
@@ -63,7 +65,15 @@ def put_in_rows(group: Group, slot: i64, d: i64) -> None:
 
 @apart
 def screen_by_sketches(
-    s: Source, view: View, group: Group, many: i64, number: i64, sketched: Sketched, first: i64, share: f32, grows: boolean
+    s: Source,
+    view: View,
+    group: Group,
+    many: i64,
+    number: i64,
+    sketched: Sketched,
+    first: i64,
+    share: f32,
+    grows: boolean,
 ) -> i64:
     """Set aside the rows, of centroids that may be nearest to a lane or within its skin, for `many` tiles of a group.
 
@@ -305,7 +315,7 @@ def label_by_pairs(
 
 @apart
 def keep_pairs(view: View, group: Group, slot: i64, run: RunSlice, rest: Array[f32]) -> None:
-    """Make lists of neighbours of the pairs that `label_by_pairs` has left. If they have no room, the skin gets thinner.
+    """List the pairs that `label_by_pairs` has left as neighbours. If they have no room, the skin gets thinner.
 
     rest: (32,) the limits of the lanes.
     """

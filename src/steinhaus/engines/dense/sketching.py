@@ -7,9 +7,11 @@ import numpy as np
 from steinhaus.engines.bounds.scores import FAR, UNKNOWN
 from steinhaus.engines.bounds.sketches import length_of, off_of, rest_of, sketched_bound
 from steinhaus.engines.dense.centroids import along_directions
+from steinhaus.engines.dense.factors import TILE
+from steinhaus.engines.dense.group_records import Sketches
 from steinhaus.engines.dense.halved import byte_sums
 from steinhaus.engines.dense.lanes import Readers
-from steinhaus.engines.dense.records import TILE, CentroidFrame, Framed, Scratch, Sketches, Tiles, View
+from steinhaus.engines.dense.records import CentroidFrame, Framed, Scratch, Tiles, View
 from steinhaus.jit.build import apart, inner, kernel, loose, loose_kernel
 from steinhaus.jit.declared import unroll
 from steinhaus.jit.operations import (
@@ -32,9 +34,7 @@ _ROWS = 32  # directions at a time
 
 
 @apart
-def sketch_tile(
-    quads: Array[u8], rhos: Array[f32], d: i64, sketches: Sketches, base: i64, sums: Array[i32]
-) -> None:
+def sketch_tile(quads: Array[u8], rhos: Array[f32], d: i64, sketches: Sketches, base: i64, sums: Array[i32]) -> None:
     """Write the sketches of the tile at `base`, which was gathered.
 
     quads: (2, W / 4, 16, 4), its features as bytes; rhos: (32,) at least |rho|; sums: (32, 32), work space.
@@ -162,7 +162,7 @@ def _place_sketch(view: View, frame: CentroidFrame, j: i64, along: Array[f64], u
 
 @loose
 def _shares(along: Array[f64], row: Array[f64], gram: Array[f64], m: i64) -> tuple[f64, f64, f64, f64]:
-    """g . c, g . Gg, |g|^2 and |c - Gg|^2. along: (m,) c; row: (m,) g; gram: (m, m)."""
+    """G . c, g . Gg, |g|^2 and |c - Gg|^2. along: (m,) c; row: (m,) g; gram: (m, m)."""
     shared, kept, size, leak = 0.0, 0.0, 0.0, 0.0
     for t in range(m):
         turned = 0.0

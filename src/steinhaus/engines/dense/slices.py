@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from steinhaus.engines.dense.factors import Factors, Scores
 from steinhaus.engines.dense.lanes import Readers
-from steinhaus.engines.dense.records import Factors, Framed, Scores, Scratch, Tiles
+from steinhaus.engines.dense.records import Framed, Scratch, Tiles
 from steinhaus.jit.types import Array, bundle, f32, f64, i64, u32
 
 

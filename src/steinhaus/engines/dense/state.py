@@ -8,35 +8,36 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from steinhaus.engines.dense.factors import TILE, Factors, Scores, factors_of, scores_of
+from steinhaus.engines.dense.group_records import (
+    NO_SKETCHES,
+    Neighbours,
+    Sketched,
+    Sketches,
+    group_of,
+    neighbours_of,
+    sketched_of,
+)
 from steinhaus.engines.dense.policy import NEVER, THRESHOLDS, Capacity
 from steinhaus.engines.dense.records import (
     ANCHORED,
     COMPUTED,
+    FEATURES,
     GATHERED,
+    LISTED,
     PAIRS,
     RENEW,
     SCREENED,
     SINGLES,
-    TILE,
     Anchors,
-    Factors,
     Gaps,
-    Neighbours,
     Orders,
-    Scores,
     Sizes,
-    Sketched,
-    Sketches,
     Tiles,
     View,
     Worker,
     change_of,
-    factors_of,
-    group_of,
-    neighbours_of,
-    scores_of,
     scratch_of,
-    sketched_of,
 )
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
@@ -97,6 +98,19 @@ class Batch:
         """The slice of a run's centroids."""
         return slice(int(self.firsts[row]), int(self.firsts[row + 1]))
 
+    def place(self, runs: Sequence[Run]) -> Int64:
+        """Write the centroids of some runs into the batch; return the rows of the runs, (m,)."""
+        active = np.array([self.rows[run.key] for run in runs], np.int64)
+        for run, row in zip(runs, active.tolist(), strict=True):
+            self.exact[self.part(row)] = run.centroids
+        return active
+
+    def order(self, active: Int64, modes: NDArray[np.int8]) -> None:
+        """Write which runs a pass labels, and how. active: (m,) their rows; modes: (R,)."""
+        orders = self.orders
+        orders.many[0] = len(active)
+        orders.active[: len(active)], orders.modes[:] = active, modes
+
     def modes(self) -> NDArray[np.int8]:
         """The mode of each run in the next pass, (R,).
 
@@ -107,14 +121,14 @@ class Batch:
     def account(self, work: Int64, fresh: Int64) -> None:
         """Account for a pass. work: (WORKS, R) of the pass. fresh: (m,) rows of the runs that took new anchors."""
         products = THRESHOLDS.listed_products if len(self.neighbours.names) else THRESHOLDS.products
-        sketched = products * self.sketched.factors.high.shape[1] / self.exact.shape[1]
+        sketched = products * self.directions_sketched / self.exact.shape[1]
         cost = THRESHOLDS.gathering * work[GATHERED] + products * work[COMPUTED]
         cost += sketched * work[SCREENED] + THRESHOLDS.single * work[SINGLES]
         self.debts += cost + work[PAIRS]
         if len(fresh):
             self.costs[fresh], self.debts[fresh] = np.maximum(cost[fresh], 1.0), 0.0
 
-    def handed(self, tiles: Tiles, sketches: Sketches, direct: int = NEVER) -> Handed:
+    def handed(self, tiles: Tiles, sketches: Sketches = NO_SKETCHES, direct: int = NEVER) -> Handed:
         """The record by which kernels read the batch. It is valid until an array of the batch is replaced.
 
         sketches: of the points; direct: see `Policy.direct`.
@@ -142,13 +156,33 @@ class Batch:
         tiles, runs, _ = self.labels.shape
         self.neighbours = neighbours_of(len(self.counts), d, tiles, runs, room)
         self.listed[:] = False
-        self.keep_sketches(self.sketched.factors.high.shape[1])
+        self._sketch_moved()
 
-    def keep_sketches(self, m: int) -> None:
-        """Make room for the sketches of centroids along m directions; 0: for none."""
-        k = len(self.counts)
-        self.sketched = sketched_of(k if m else 0, m)
-        self.neighbours = self.neighbours._replace(sketched=sketched_of(k if m and len(self.neighbours.names) else 0, m))
+    @property
+    def directions_sketched(self) -> int:
+        """The number of directions along which centroids are sketched; 0: they are not."""
+        return int(self.sketched.factors.high.shape[1])
+
+    def keep_sketches(self, m: int) -> bool:
+        """Make room for the sketches of centroids along m directions, 0: for none; return whether that is a change."""
+        if m == self.directions_sketched:
+            return False
+        self.sketched = sketched_of(len(self.counts), m)
+        self._sketch_moved()
+        return True
+
+    def _sketch_moved(self) -> None:
+        """Make room for the sketches of centroids in the order of their moves."""
+        k = len(self.counts) if len(self.neighbours.names) else 0
+        self.neighbours = self.neighbours._replace(sketched=sketched_of(k, self.directions_sketched))
+
+    def listing_modes(self, at_once: bool, last: bool) -> NDArray[np.int8]:
+        """The mode of each run in this pass, (R,), if points list their neighbours.
+
+        at_once: whether lists pay from the first pass on; last: whether this is the last pass of all runs.
+        """
+        full = np.where((self.labelled | at_once) & (not last), RENEW, FEATURES)
+        return np.where(self.listed & ((self.debts < self.costs) | last), LISTED, full).astype(np.int8)
 
     def reorder(self, order: Int64) -> None:
         """Bring the labels of the points into another order, (N,)."""

@@ -12,7 +12,8 @@ from steinhaus.engines.bounds.bytes import SAMPLE, Quantiser, quantiser_of
 from steinhaus.engines.bounds.distances import settled_floor
 from steinhaus.engines.bounds.rounding import norms_above, upward
 from steinhaus.engines.bounds.scores import Frame
-from steinhaus.engines.dense.records import TILE, Tiles
+from steinhaus.engines.dense.factors import TILE
+from steinhaus.engines.dense.records import Tiles
 from steinhaus.engines.dense.whole import Halves, brought, grid_over, halves_of, whole_bytes
 from steinhaus.engines.exact.grid import GRID_BITS, are_integers, ranges, unit_grid
 from steinhaus.engines.exact.rows import dense_rows

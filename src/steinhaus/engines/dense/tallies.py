@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from steinhaus.engines.dense.certifying import fetch
-from steinhaus.engines.dense.records import MOST_MOVES, MOVED, SPILLED, TILE, WORKS, Change, View
+from steinhaus.engines.dense.factors import TILE
+from steinhaus.engines.dense.records import MOST_MOVES, MOVED, SPILLED, WORKS, Change, View
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
 from steinhaus.jit.build import apart, inner, shared_kernel
 from steinhaus.jit.operations import bits_of, count_ones, load, lowest_one

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from steinhaus.engines.dense.records import TILE, Factors
+from steinhaus.engines.dense.factors import TILE, Factors
 from steinhaus.jit.build import apart
 from steinhaus.jit.declared import unroll
 from steinhaus.jit.operations import as_bytes, convert, fma, load, local, splat, store, vector, words

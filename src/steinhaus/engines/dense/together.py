@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from steinhaus.engines.bounds.neighbours import SKIN
 from steinhaus.engines.dense.certifying import settle_lanes
+from steinhaus.engines.dense.factors import TILE
+from steinhaus.engines.dense.group_records import TOGETHER
 from steinhaus.engines.dense.halved import begin_lists, bound_by_halves, enter, set_aside, take_up
 from steinhaus.engines.dense.neighbours import label_by_neighbours, list_neighbours, moved_far
 from steinhaus.engines.dense.records import (
@@ -18,8 +20,6 @@ from steinhaus.engines.dense.records import (
     RENEW,
     SCREENED,
     SINGLES,
-    TILE,
-    TOGETHER,
     Framed,
     Orders,
     View,
@@ -190,4 +190,3 @@ def _label(s: Source, view: View, worker: Worker, slot: i64, number: i64, r: i64
         if mode == RENEW and view.sizes.room > 0:
             list_neighbours(s, view, group, slot, run, count)
     move(s, view, change, tile, run, False, False)
-
