@@ -88,7 +88,7 @@ def listing(**thresholds):
     """
     eager = {
         "rounded_centroids": 1, "rounded_features": range(1, 1025), "listed_centroids": 1, "listed_features": 1,
-        "sketched_features": 2**20,
+        "sketched_features": 2**20, "sketched_products": 0,
     }  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(policy, "THRESHOLDS", policy.THRESHOLDS._replace(**{**eager, **thresholds}))

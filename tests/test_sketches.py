@@ -248,10 +248,13 @@ def test_an_interrupted_pass_leaves_sketches_unknown(rng, monkeypatch):
 
 def test_sketches_need_memory_many_features_and_many_clusters():
     rules = policy.Policy(100_000, 128, 2**30, "auto", bytewise=False, integers=False)
-    sizes = np.array([1000])
+    sizes = np.array([2000])
     assert rules.sketched(sizes) == 64
     assert [replace(rules, d=d).sketched(sizes) for d in (127, 256, 257, 512, 784, 1024)] == [0, 64, 128, 128, 192, 192]
-    assert rules.sketched(np.array([100])) == 0
+    assert [rules.sketched(np.array([k])) for k in (1562, 1563)] == [0, 64]
+    assert [replace(rules, d=1024).sketched(np.array([k])) for k in (767, 768)] == [0, 192]
+    assert rules.sketched(np.array([1000, 2200])) == 64
+    assert [rules.lists_at_once(np.array([k])) for k in (1562, 1563)] == [False, True]
     assert replace(rules, screen="drift").sketched(sizes) == 0
     needed = rules.table_bytes(sizes) + rules.listing_bytes(1) + rules.sketch_bytes(64)
     assert replace(rules, memory=needed).sketched(sizes) == 64

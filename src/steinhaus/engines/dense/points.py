@@ -320,8 +320,9 @@ class MemoryPoints(FramedPoints):
         runs = len(batch.firsts) - 1
         if self._policy.screen == "none":
             return np.full(runs, BRUTE, np.int8)
-        if self._is_listing(batch) and (room := self._policy.room(np.diff(batch.firsts))):
-            modes = batch.listing_modes(self._policy.lists_at_once, left == 1)
+        sizes = np.diff(batch.firsts)
+        if self._is_listing(batch) and (room := self._policy.room(sizes)):
+            modes = batch.listing_modes(self._policy.lists_at_once(sizes), left == 1)
             if (modes == RENEW).any() and not len(batch.neighbours.names):
                 batch.keep_neighbours(self.d, room)
                 self._view = None

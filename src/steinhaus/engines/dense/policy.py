@@ -32,12 +32,14 @@ class Thresholds(NamedTuple):
     # Points list their neighbours if runs have so many centroids each. In a first pass, before points have labels,
     # lists take longer and pay from so many features on. Cost of a row of products of one byte a feature.
     listed_centroids: int = 768
-    listed_features: int = 128
+    listed_features: int = 256
     listed_products: float = 0.2
     room: int = 384  # places for the lists of a tile and a run
     # Points are compared by sketches first if they have so many features: along a quarter of as many directions, in
-    # these limits. Cost of a product of one point's bytes. So many tiles tell whether sketches pay.
+    # these limits, if that leaves out so many products of a point with a run's centroids. Cost of a product of one
+    # point's bytes. So many tiles tell whether sketches pay.
     sketched_features: int = 128
+    sketched_products: int = 100_000
     sketched_directions: tuple[int, int] = (64, 192)
     single: float = 0.03
     probed: int = 256
@@ -156,7 +158,8 @@ class Policy:
         t = THRESHOLDS
         least, most = t.sketched_directions
         m = min(max(-(-self.d // 256) * 64, least), most)
-        if self.d < t.sketched_features or not self.room(sizes):
+        spared = (self.d - m) * int(sizes.sum())
+        if self.d < t.sketched_features or spared < t.sketched_products * len(sizes) or not self.room(sizes):
             return 0
         tables = self.table_bytes(sizes) if self.fits(sizes) else 0
         needed = tables + self.listing_bytes(len(sizes)) + self.sketch_bytes(m)
@@ -171,10 +174,9 @@ class Policy:
         """Bytes of the sketches of the points along m directions."""
         return self.tiles * TILE * (m + 3 * 4)
 
-    @property
-    def lists_at_once(self) -> bool:
-        """Whether lists pay from the first pass on."""
-        return self.d >= THRESHOLDS.listed_features
+    def lists_at_once(self, sizes: Int64) -> bool:
+        """Whether lists pay from the first pass on, for runs of these sizes, (R,)."""
+        return self.d >= THRESHOLDS.listed_features or self.sketched(sizes) > 0
 
     def capacity(self, kind: np.dtype[Any], p: int, workers: int, *, quantised: bool) -> Capacity:
         """The sizes of the arrays of a batch, for points of a type and p directions."""
