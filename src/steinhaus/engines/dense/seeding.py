@@ -25,7 +25,7 @@ from steinhaus.engines.dense.factors import TILE
 from steinhaus.engines.dense.policy import Capacity
 from steinhaus.engines.dense.records import centroid_frame_of, scratch_of
 from steinhaus.engines.dense.seeding_found import Finds, improved_by
-from steinhaus.engines.dense.seeding_kernels import BLOCK, Search
+from steinhaus.engines.dense.seeding_kernels import BLOCK, Drawn, Search
 from steinhaus.engines.dense.seeding_screen import (
     pack_directions,
     packed_of,
@@ -77,7 +77,7 @@ def plus_plus(
     search.begin(chosen[0])
     while len(chosen) < k and (potential := search.scaled()):
         numbers = stream.integers(trials * ahead(len(chosen), k), potential)
-        chosen += search.chosen_among(*search.drawn(numbers), k - len(chosen), trials)
+        chosen += search.chosen_among(search.drawn(numbers), k - len(chosen), trials)
     return np.array(chosen, np.int64)
 
 
@@ -149,6 +149,7 @@ class _Seeder:
         norms = of.tiles.norms[:n].astype(np.float64)
         halves = halves_below(of.frame, norms, lengths, found.along_reference[:n], found.rest)
         self._search = Search(
+            n=n,
             m=self.m,
             scale=0.0,
             closest=np.empty(tiles * TILE),
@@ -200,21 +201,21 @@ class _Seeder:
         n = len(distances)
         self._of.workers.each(lambda _, a, b: measure(rows, a, b, row, 1, distances), n, _STEP)
         self._search.closest[:] = distances[self._tiles.order]
-        kernels.begin(self._placed, self._handed, n)
+        kernels.begin(self._placed, self._handed)
         self._rows[0], self._chosen = row[0], 1
 
     def go_on(self, rows: Float64, closest: Closest) -> None:
         """Start from rows, (m, d), whose nearest to each point is known."""
         order = self._tiles.order
         self._search.closest[:], self._search.labels[:] = closest.distances[order], closest.labels[order]
-        kernels.begin(self._placed, self._handed, len(self._search.values))
+        kernels.begin(self._placed, self._handed)
         self._rows[: len(rows)], self._chosen = rows, len(rows)
 
     def add(self, rows: Float64) -> None:
         """Choose these rows, (m, d)."""
         improved = self._look(rows)
         for j in range(len(rows)):
-            kernels.choose(self._placed, self._handed, improved, len(self._search.values), j, self._chosen + j)
+            kernels.choose(self._placed, self._handed, improved, j, self._chosen + j)
         self._rows[self._chosen : self._chosen + len(rows)] = rows
         self._chosen += len(rows)
 
@@ -234,45 +235,26 @@ class _Seeder:
         if scale != self._search.scale:
             self._search = self._search._replace(scale=scale)
             self._handed = Handed(self._search)
-            kernels.rescale(self._placed, self._handed, len(self._search.values))
+            kernels.rescale(self._placed, self._handed)
         return int(self._search.blocks.sum())
 
-    def drawn(self, numbers: Int64) -> tuple[Int64, Int64]:
-        """The points in whose intervals random numbers, (m,), lie, and the places within the intervals: (m,) each.
+    def drawn(self, numbers: Int64) -> Drawn:
+        """The points in whose intervals random numbers, (m,), lie, and the places within the intervals.
 
         The intervals are those of `seeding.plus_plus`: in the order of the points, each as long as the point's integer.
         """
-        ends = np.cumsum(self._search.blocks)
-        blocks = np.searchsorted(ends, numbers, side="right")
-        points, within = np.empty((2, len(numbers)), np.int64)
-        for place, (number, block) in enumerate(zip(numbers.tolist(), blocks.tolist(), strict=True)):
-            left = number - (int(ends[block - 1]) if block else 0)
-            values = self._search.values[block * BLOCK : (block + 1) * BLOCK]
-            sums = np.cumsum(values)
-            point = int(np.searchsorted(sums, left, side="right"))
-            points[place], within[place] = block * BLOCK + point, left - int(sums[point] - values[point])
-        return points, within
+        drawn = Drawn(*np.empty((2, len(numbers)), np.int64), len(numbers))
+        kernels.locate(self._handed, np.cumsum(self._search.blocks), numbers, len(numbers), Handed(drawn))
+        return drawn
 
-    def chosen_among(self, candidates: Int64, within: Int64, wanted: int, trials: int) -> list[int]:
-        """Choose at most `wanted` rows among candidates, in their order: see `seeding.plus_plus`.
-
-        candidates, within: (m,), from `drawn`.
-        """
-        improved = self._look(self._x[candidates].astype(np.float64))
-        values, chosen, first = self._search.values, list[int](), 0
-        gains = np.empty(trials, np.int64)
-        while len(chosen) < wanted:
-            picked = first + np.flatnonzero(within[first:] < values[candidates[first:]])[:trials]
-            if len(picked) < trials:
-                break
-            first = int(picked[-1]) + 1
-            kernels.gains(self._placed, self._handed, improved, picked, len(picked), gains)
-            best = int(picked[np.argmin(gains)])
-            kernels.choose(self._placed, self._handed, improved, len(values), best, self._chosen)
-            self._rows[self._chosen] = self._batch.exact[best]
-            self._chosen += 1
-            chosen.append(int(candidates[best]))
-        return chosen
+    def chosen_among(self, drawn: Drawn, wanted: int, trials: int) -> list[int]:
+        """Choose at most `wanted` rows among candidates, in their order: see `seeding.plus_plus`."""
+        improved, best = self._look(self._x[drawn.candidates].astype(np.float64)), np.empty(wanted, np.int64)
+        records = self._placed, self._handed, improved, Handed(drawn)
+        best = best[: kernels.choose_among(*records, wanted, trials, self._chosen, best)]
+        self._rows[self._chosen : self._chosen + len(best)] = self._batch.exact[best]
+        self._chosen += len(best)
+        return drawn.candidates[best].tolist()
 
     def _look(self, candidates: Float64) -> Handed:
         """Find the points that each of the candidates, (m, d), improves."""

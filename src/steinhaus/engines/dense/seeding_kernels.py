@@ -21,7 +21,7 @@ from steinhaus.engines.dense.seeding_screen import Packed, list_open
 from steinhaus.engines.dense.slices import Source, Tile
 from steinhaus.engines.exact.distances import squared_distance
 from steinhaus.jit.annotations import Array, f32, f64, i32, i64, u8
-from steinhaus.jit.build import apart, inner, kernel
+from steinhaus.jit.build import apart, inner, kernel, shared_kernel
 from steinhaus.jit.operations import bits_of, count_ones, load, lowest_one, store, words
 from steinhaus.jit.tiles import begin_tiles, end_tiles
 from steinhaus.jit.types import boolean, u32
@@ -30,8 +30,9 @@ _FEW = 12  # above this many open lanes, products of the whole tile are computed
 
 
 class Search(NamedTuple):
-    """The state of k-means++: at most m candidates in a pass, N positions in T tiles."""
+    """The state of k-means++: at most m candidates in a pass, n points at N positions in T tiles."""
 
+    n: i64
     m: i64
     scale: f64  # factor from a squared distance times its weight to its integer
     closest: Array[f64]  # (N,) squared distance to the nearest chosen row, in the units of the points
@@ -50,6 +51,14 @@ class Search(NamedTuple):
     between: Array[f64]  # (k, m) squared distances of these chosen rows to the candidates
     leading: Packed  # coordinates along the directions
     packed: Packed  # all features
+
+
+class Drawn(NamedTuple):
+    """Candidates, in the order in which they were drawn, and where within their integers the numbers lay."""
+
+    candidates: Array[i64]  # (m,) points
+    within: Array[i64]  # (m,)
+    many: i64  # m
 
 
 BLOCK = 256  # integers in a block
@@ -223,17 +232,63 @@ def _note(s: Source, view: View, search: Search, position: i64, j: i64, found: F
 
 
 @kernel
-def gains(tiles: Tiles, search: Search, improved: Improved, picked: Array[i64], most: i64, out: Array[i64]) -> None:
-    """The change of the sum of all integers for each candidate, if it is chosen. picked: (most,); out: (most,)."""
-    for m in range(most):
-        j = picked[m]
-        gain = 0
-        for at in range(first_of(improved, j), improved.ends[j]):
-            position = i64(improved.positions[at])
-            if improved.distances[at] < search.closest[position]:
-                i = tiles.order[position]
-                gain += _integer(search, i, improved.distances[at]) - search.values[i]
-        out[m] = gain
+def locate(search: Search, ends: Array[i64], numbers: Array[i64], many: i64, drawn: Drawn) -> None:
+    """Find the points in whose intervals random numbers lie, and the places within the intervals.
+
+    ends: (n / BLOCK,) sums of the integers up to the end of each block; numbers: (many,).
+    """
+    for m in range(many):
+        low, high = 0, (search.n + BLOCK - 1) // BLOCK - 1
+        while low < high:
+            middle = (low + high) // 2
+            if ends[middle] > numbers[m]:
+                high = middle
+            else:
+                low = middle + 1
+        left, point = numbers[m] - (ends[low - 1] if low > 0 else 0), low * BLOCK
+        while left >= search.values[point]:
+            left -= search.values[point]
+            point += 1
+        drawn.candidates[m], drawn.within[m] = point, left
+
+
+@kernel
+def choose_among(
+    tiles: Tiles, search: Search, improved: Improved, drawn: Drawn, wanted: i64, trials: i64, number: i64,
+    chosen: Array[i64],
+) -> i64:  # fmt: skip
+    """Choose at most `wanted` of the candidates, each the best of the next `trials` that still count; return how many.
+
+    number: of the first one among all chosen rows; chosen: (wanted,) gets their places among the candidates.
+    """
+    many, m = 0, 0
+    while many < wanted:
+        best, least, tried = -1, 0, 0
+        while tried < trials and m < drawn.many:
+            if drawn.within[m] < search.values[drawn.candidates[m]]:
+                gain = _gain(tiles, search, improved, m)
+                if tried == 0 or gain < least:
+                    best, least = m, gain
+                tried += 1
+            m += 1
+        if tried < trials:
+            break
+        choose(tiles, search, improved, best, number + many)
+        chosen[many] = best
+        many += 1
+    return many
+
+
+@inner
+def _gain(tiles: Tiles, search: Search, improved: Improved, j: i64) -> i64:
+    """The change of the sum of all integers if candidate j is chosen."""
+    gain = 0
+    for at in range(first_of(improved, j), improved.ends[j]):
+        position = i64(improved.positions[at])
+        if improved.distances[at] < search.closest[position]:
+            i = tiles.order[position]
+            gain += _integer(search, i, improved.distances[at]) - search.values[i]
+    return gain
 
 
 @inner
@@ -243,15 +298,15 @@ def _integer(search: Search, i: i64, distance: f64) -> i64:
     return i64(np.floor(whole * search.scale))
 
 
-@kernel
-def choose(tiles: Tiles, search: Search, improved: Improved, n: i64, j: i64, number: i64) -> None:
+@shared_kernel
+def choose(tiles: Tiles, search: Search, improved: Improved, j: i64, number: i64) -> None:
     """Choose candidate j as the row with this number, and update the state of the points that it improves."""
     last = -1
     for at in range(first_of(improved, j), improved.ends[j]):
         position, distance = i64(improved.positions[at]), improved.distances[at]
         if distance < search.closest[position]:
             if position // TILE != last and last >= 0:
-                _sum_up(tiles, search, n, last)
+                _sum_up(tiles, search, last)
             last, i = position // TILE, tiles.order[position]
             search.closest[position] = distance
             search.labels[position] = i32(number)
@@ -260,23 +315,23 @@ def choose(tiles: Tiles, search: Search, improved: Improved, n: i64, j: i64, num
             search.blocks[i // BLOCK] += value - search.values[i]
             search.values[i] = value
     if last >= 0:
-        _sum_up(tiles, search, n, last)
+        _sum_up(tiles, search, last)
 
 
 @kernel
-def begin(tiles: Tiles, search: Search, n: i64) -> None:
+def begin(tiles: Tiles, search: Search) -> None:
     """Compute thresholds and largest distances after the first row was chosen."""
-    for position in range((n + TILE - 1) // TILE * TILE):
+    for position in range((search.n + TILE - 1) // TILE * TILE):
         search.thresholds[position] = threshold(search.halves[position], search.closest[position] * search.to_frame)
-    for tile in range((n + TILE - 1) // TILE):
-        _sum_up(tiles, search, n, tile)
+    for tile in range((search.n + TILE - 1) // TILE):
+        _sum_up(tiles, search, tile)
 
 
 @apart
-def _sum_up(tiles: Tiles, search: Search, n: i64, tile: i64) -> None:
+def _sum_up(tiles: Tiles, search: Search, tile: i64) -> None:
     """Update the largest distances of a tile, and its owner."""
     farthest, heaviest, owner = 0.0, 0.0, search.labels[tile * TILE]
-    for position in range(tile * TILE, min(n, (tile + 1) * TILE)):
+    for position in range(tile * TILE, min(search.n, (tile + 1) * TILE)):
         distance = search.closest[position]
         farthest = max(farthest, distance)
         if search.weighted:
@@ -289,11 +344,11 @@ def _sum_up(tiles: Tiles, search: Search, n: i64, tile: i64) -> None:
 
 
 @kernel
-def rescale(tiles: Tiles, search: Search, n: i64) -> None:
+def rescale(tiles: Tiles, search: Search) -> None:
     """Compute the integers of all points for a new scale, and their sums."""
-    for block in range((n + BLOCK - 1) // BLOCK):
+    for block in range((search.n + BLOCK - 1) // BLOCK):
         search.blocks[block] = 0
-    for position in range(n):
+    for position in range(search.n):
         i = tiles.order[position]
         value = _integer(search, i, search.closest[position])
         search.values[i] = value
