@@ -19,7 +19,7 @@ from steinhaus.engines.dense import policy
 from steinhaus.engines.dense.points import MemoryPoints
 from steinhaus.engines.dense.records import COMPUTED, GATHERED, PAIRS, SCREENED, SINGLES
 from steinhaus.points import Run
-from test_neighbours import fits, labels_of, on_bytes
+from test_neighbours import clustered, fits, labels_of, on_bytes
 from test_screening import exact_scores
 
 SCALE = {"min_value": -(2.0**30), "max_value": 2.0**30, "width": 32}
@@ -270,6 +270,15 @@ def test_sketch_bytes_are_those_of_the_sketches(rng):
         tables = sum(table.nbytes for table in (sketches.quads, sketches.rests, sketches.offs, sketches.sizes))
         assert tables == points._policy.sketch_bytes(64)
         assert points.nbytes > tables
+
+
+@on_bytes
+def test_explain_tells_about_sketches(rng):
+    with closing(MemoryPoints(clustered(rng, 640, 128, 30), threads=1)) as points:
+        told = points.explain(2000, 3)
+        assert "products along 64 directions in bytes (points are rounded to them)" in told
+        assert f"Sketches and lists: {20 * (32 * 76 + 3 * 8 * (384 + 32)) / 2**20:,.0f} MiB" in told
+        assert "directions" not in points.explain(1000)
 
 
 @on_bytes

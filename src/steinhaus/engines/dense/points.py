@@ -270,14 +270,14 @@ class MemoryPoints(FramedPoints):
     def _sketch(self, batch: Batch, read: Read) -> bool:
         """Let the batch use sketches if they pay; return whether its tables have changed."""
         m = self._policy.sketched(np.diff(batch.firsts)) if self._is_listing(batch) else 0
-        changed = self._sketching.take_up(batch, self._reading()._replace(points=self._framed), m)
-        self._view = None if changed else self._view
+        if changed := self._sketching.take_up(batch, self._reading()._replace(points=self._framed), m):
+            self._view = None
         return changed
 
     def _given_up(self, batch: Batch, work: Int64) -> bool:
         """Give up sketches if they do not pay; return whether they are given up. work: (WORKS, R) of this pass."""
-        given_up = self._sketching.give_up(batch, work)
-        self._view = None if given_up else self._view
+        if given_up := self._sketching.give_up(batch, work):
+            self._view = None
         return given_up
 
     def _is_listing(self, batch: Batch) -> bool:
@@ -320,9 +320,8 @@ class MemoryPoints(FramedPoints):
         runs = len(batch.firsts) - 1
         if self._policy.screen == "none":
             return np.full(runs, BRUTE, np.int8)
-        sizes = np.diff(batch.firsts)
-        if self._is_listing(batch) and (room := self._policy.room(sizes)):
-            modes = batch.listing_modes(self._policy.lists_at_once(sizes), left == 1)
+        if self._is_listing(batch) and (room := self._policy.room(np.diff(batch.firsts))):
+            modes = batch.listing_modes(self._policy.lists_at_once(np.diff(batch.firsts)), left == 1)
             if (modes == RENEW).any() and not len(batch.neighbours.names):
                 batch.keep_neighbours(self.d, room)
                 self._view = None

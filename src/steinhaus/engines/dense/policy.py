@@ -207,12 +207,7 @@ class Policy:
             return f"Asked for: {self.screen}."
         every_time = f"Products of all features in {kind}, every time"
         if self.rounds(k * runs, pays) and self.room(sizes):
-            return (
-                f"First pass: products of all {self.d} features in {kind}. Each point lists the centroids near it. "
-                "A later pass compares a point with what may be nearer by now: of its list, and of the centroids that "
-                f"have moved far. Lists: {self.listing_bytes(runs) / 2**20:,.0f} MiB. A run takes new lists once old "
-                "ones have cost as much time as new ones take."
-            )
+            return self._explain_lists(sizes, kind)
         if not p:
             return f"{every_time}: {self.n} points are too few to take directions from."
         if shapeless:
@@ -227,4 +222,17 @@ class Policy:
             f"points ordered into {self.tiles:,} tiles of {TILE} near ones. A tile compares its points only with "
             f"centroids whose gap may have closed: by the directions, from anchors, and last from all features. "
             f"Tables: {tables:,.0f} MiB. A run takes new anchors once old ones have cost as much time as new ones take."
+        )
+
+    def _explain_lists(self, sizes: Int64, kind: str) -> str:
+        """Say how runs of these sizes, (R,), would be screened by lists of neighbours. kind: of the products."""
+        m, megabytes = self.sketched(sizes), self.listing_bytes(len(sizes)) / 2**20
+        first, tables = f"products of all {self.d} features in {kind}", "Lists"
+        if m:
+            first = f"products along {m} directions in {kind}, then of all {self.d} features for what these leave open"
+            megabytes, tables = megabytes + self.sketch_bytes(m) / 2**20, "Sketches and lists"
+        return (
+            f"First pass: {first}. Each point lists the centroids near it. A later pass compares a point with what may "
+            f"be nearer by now: of its list, and of the centroids that have moved far. {tables}: {megabytes:,.0f} MiB. "
+            "A run takes new lists once old ones have cost as much time as new ones take."
         )

@@ -243,7 +243,8 @@ class _Seeder:
 
         The intervals are those of `seeding.plus_plus`: in the order of the points, each as long as the point's integer.
         """
-        drawn = Drawn(*np.empty((2, len(numbers)), np.int64), len(numbers))
+        points, within = np.empty((2, len(numbers)), np.int64)
+        drawn = Drawn(points, within, len(numbers))
         kernels.locate(self._handed, np.cumsum(self._search.blocks), numbers, len(numbers), Handed(drawn))
         return drawn
 
@@ -254,7 +255,7 @@ class _Seeder:
         best = best[: kernels.choose_among(*records, wanted, trials, self._chosen, best)]
         self._rows[self._chosen : self._chosen + len(best)] = self._batch.exact[best]
         self._chosen += len(best)
-        return drawn.candidates[best].tolist()
+        return [int(row) for row in drawn.candidates[best]]
 
     def _look(self, candidates: Float64) -> Handed:
         """Find the points that each of the candidates, (m, d), improves."""
