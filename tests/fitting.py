@@ -13,7 +13,7 @@ import naive
 from problems import ROOMY
 from steinhaus.engines import choose, opened
 from steinhaus.engines.dense import points as dense_points
-from steinhaus.engines.dense import policy
+from steinhaus.engines.dense import policy, sketches
 from steinhaus.engines.dense.points import MemoryPoints
 from steinhaus.lloyd import lloyd
 from steinhaus.points import Run
@@ -81,18 +81,20 @@ def squares(x, placed):
 
 
 @contextmanager
-def listing(**thresholds):
+def listing(sketches_kept=True, **thresholds):
     """Lists of neighbours whenever bytes can be multiplied, for any number of clusters, from the first pass on.
 
-    No sketches are used unless `sketched_features` says so.
+    No sketches are used unless `sketched_features` says so. They are never given up, unless `sketches_kept` is False.
     """
     eager = {
         "rounded_centroids": 1, "rounded_features": range(1, 1025), "listed_centroids": 1, "listed_features": 1,
-        "sketched_features": 2**20, "sketched_products": 0,
+        "listed_passes": 2**20, "sketched_features": 2**20, "sketched_products": 0,
     }  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(policy, "THRESHOLDS", policy.THRESHOLDS._replace(**{**eager, **thresholds}))
         patch.setattr(dense_points, "rounding_pays", lambda *_: True)
+        if sketches_kept:
+            patch.setattr(sketches, "sketches_pay", lambda *_: True)
         yield
 
 

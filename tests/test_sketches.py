@@ -15,7 +15,7 @@ import sketch_kernels as kernels
 from fitting import listing
 from rational import dot, exactly, minus, root
 from steinhaus.engines.dense import points as dense_points
-from steinhaus.engines.dense import policy
+from steinhaus.engines.dense import policy, sketches
 from steinhaus.engines.dense.points import MemoryPoints
 from steinhaus.engines.dense.records import COMPUTED, GATHERED, PAIRS, SCREENED, SINGLES
 from steinhaus.points import Run
@@ -193,7 +193,7 @@ def test_sketches_leave_most_products_out(rng):
 @on_bytes
 def test_tiles_in_which_sketches_leave_many_pairs_are_compared_by_all_features(rng):
     """Some tiles are probed first. If they lie in every direction, sketches are given up for all."""
-    n, k = 1504, 200
+    n, k = 1504, 400
     few, many = 8 * leading(rng, n // 2, 256, k // 2), grouped(rng, n // 2, 256, k // 2, 2.0).astype(np.float32)
     start = np.concatenate([few[: k // 2], many[: k // 2]]).astype(float)
     for x, probed, kept in (
@@ -201,7 +201,7 @@ def test_tiles_in_which_sketches_leave_many_pairs_are_compared_by_all_features(r
         (np.concatenate([many[::-1], few]), 4, False),
         (np.concatenate([many[::-1], few]), 2**20, True),
     ):
-        with sketching(probed=probed), closing(MemoryPoints(x, threads=2)) as points:
+        with sketching(probed=probed, sketches_kept=False), closing(MemoryPoints(x, threads=2)) as points:
             for centroids in (start, start + 0.01):
                 points.assign([Run(0, centroids)])
                 assert (points._sketching.made.m > 0) == kept
@@ -254,7 +254,8 @@ def test_sketches_need_memory_many_features_and_many_clusters():
     assert [rules.sketched(np.array([k])) for k in (1562, 1563)] == [0, 64]
     assert [replace(rules, d=1024).sketched(np.array([k])) for k in (767, 768)] == [0, 192]
     assert rules.sketched(np.array([1000, 2200])) == 64
-    assert [rules.lists_at_once(np.array([k])) for k in (1562, 1563)] == [False, True]
+    assert [rules.lists_at_once(left, sketched=True) for left in (2, 3)] == [True, False]
+    assert [replace(rules, d=d).lists_at_once(2, sketched=False) for d in (255, 256)] == [False, True]
     assert replace(rules, screen="drift").sketched(sizes) == 0
     needed = rules.table_bytes(sizes) + rules.listing_bytes(1) + rules.sketch_bytes(64)
     assert replace(rules, memory=needed).sketched(sizes) == 64
@@ -270,6 +271,31 @@ def test_sketch_bytes_are_those_of_the_sketches(rng):
         tables = sum(table.nbytes for table in (sketches.quads, sketches.rests, sketches.offs, sketches.sizes))
         assert tables == points._policy.sketch_bytes(64)
         assert points.nbytes > tables
+
+
+@pytest.mark.parametrize(("d", "m", "most"), [(128, 64, 15), (1024, 192, 86)])
+def test_sketches_pay_up_to_so_many_products_of_a_point(d, m, most):
+    """Of 1,000 centroids, for each of 32 points, and if no tile needs all features."""
+    assert policy.sketches_pay(0, 1000, 32 * most, m, d)
+    assert not policy.sketches_pay(0, 1000, 32 * (most + 1), m, d)
+    assert not policy.sketches_pay(500, 1000, 32 * most, m, d)
+
+
+@on_bytes
+def test_a_pass_that_gives_up_sketches_does_not_give_up_rounding(rng):
+    x = leading(rng, 640, 256, 40)
+    start = x[:70].astype(float)
+    with sketching(), closing(MemoryPoints(x, threads=1)) as points:
+        points.assign([Run(0, start)])
+        assert points._sketching.made.m
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(dense_points, "rounding_pays", lambda _, computed, d: computed >= 70 * 20)
+            patch.setattr(sketches, "sketches_pay", lambda *_: False)
+            points._batch.debts[:] = np.inf
+            points.assign([Run(0, start)])
+        assert not points._sketching.made.m
+        assert points._framed.quantiser.step > 0.0
+        np.testing.assert_array_equal(points.labels(0), labels_of(x, start))
 
 
 @on_bytes

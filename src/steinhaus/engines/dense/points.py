@@ -249,12 +249,12 @@ class MemoryPoints(FramedPoints):
         if self._sketching.are_new(batch):
             self._sketching.have_been_computed()
             self._view = None
-        self._given_up(batch, work)
         self._count(work)
         batch.account(work, fresh)
         batch.listed[fresh] = len(batch.neighbours.names) > 0
         if self._policy.screen == "auto":
             self._judge_rounding(batch, modes)
+        self._given_up(batch, work)
 
     def _label(self, batch: Batch, read: Read, work: Int64, first: int, end: int) -> None:
         """Label the points of the tiles first <= number < end. work: (WORKS, R), to which it is added."""
@@ -321,7 +321,8 @@ class MemoryPoints(FramedPoints):
         if self._policy.screen == "none":
             return np.full(runs, BRUTE, np.int8)
         if self._is_listing(batch) and (room := self._policy.room(np.diff(batch.firsts))):
-            modes = batch.listing_modes(self._policy.lists_at_once(np.diff(batch.firsts)), left == 1)
+            sketched = self._sketching.pays and self._policy.sketched(np.diff(batch.firsts)) > 0
+            modes = batch.listing_modes(self._policy.lists_at_once(left, sketched), left == 1)
             if (modes == RENEW).any() and not len(batch.neighbours.names):
                 batch.keep_neighbours(self.d, room)
                 self._view = None

@@ -30,18 +30,22 @@ class Thresholds(NamedTuple):
     gathering: float = 30.0
     products: float = 4.5
     # Points list their neighbours if runs have so many centroids each. In a first pass, before points have labels,
-    # lists take longer and pay from so many features on. Cost of a row of products of one byte a feature.
+    # lists take longer and pay from so many features on, or with sketches if at most so many passes are left. Cost of a
+    # row of products of one byte a feature.
     listed_centroids: int = 768
     listed_features: int = 256
+    listed_passes: int = 2
     listed_products: float = 0.2
     room: int = 384  # places for the lists of a tile and a run
     # Points are compared by sketches first if they have so many features: along a quarter of as many directions, in
     # these limits, if that leaves out so many products of a point with a run's centroids. Cost of a product of one
-    # point's bytes. So many tiles tell whether sketches pay.
+    # point's bytes; and, in features of a row of products of a tile, of finding the pair. So many tiles tell whether
+    # sketches pay.
     sketched_features: int = 128
     sketched_products: int = 100_000
     sketched_directions: tuple[int, int] = (64, 192)
     single: float = 0.03
+    finding: float = 140.0
     probed: int = 256
     # Points of floats with so many features are rounded to bytes, from this many centroids in all runs on.
     rounded_features: range = range(64, 1025)
@@ -84,9 +88,14 @@ def rounding_pays(pairs: int, computed: int, d: int) -> bool:
     return pairs * cost <= computed * THRESHOLDS.saved_feature * d
 
 
-def sketches_pay(computed: int, screened: int) -> bool:
-    """Whether sketches have spared most products of all features. Both count rows of products of a tile."""
-    return 2 * computed <= screened
+def sketches_pay(computed: int, screened: int, singles: int, m: int, d: int) -> bool:
+    """Whether sketches took less time than products of all features would have.
+
+    computed, screened: rows of products of a tile, of all features and along m of d directions; singles: products of
+    single points. Their cost holds that of finding their pairs.
+    """
+    single = (THRESHOLDS.finding + d / 6.0) / (d + 32.0)
+    return computed + screened * m / d + singles * single <= screened
 
 
 @dataclass(frozen=True)
@@ -174,9 +183,13 @@ class Policy:
         """Bytes of the sketches of the points along m directions."""
         return self.tiles * TILE * (m + 3 * 4)
 
-    def lists_at_once(self, sizes: Int64) -> bool:
-        """Whether lists pay from the first pass on, for runs of these sizes, (R,)."""
-        return self.d >= THRESHOLDS.listed_features or self.sketched(sizes) > 0
+    def lists_at_once(self, left: int, sketched: bool) -> bool:
+        """Whether lists pay from the first pass on.
+
+        left: the most passes of any run, this one included; sketched: whether sketches are used. With them, comparing
+        all centroids again takes less time than listing those within the skin before points have labels.
+        """
+        return left <= THRESHOLDS.listed_passes if sketched else self.d >= THRESHOLDS.listed_features
 
     def capacity(self, kind: np.dtype[Any], p: int, workers: int, *, quantised: bool) -> Capacity:
         """The sizes of the arrays of a batch, for points of a type and p directions."""

@@ -13,7 +13,7 @@ from steinhaus.engines.dense.directions import Reading
 from steinhaus.engines.dense.factors import TILE, width_of
 from steinhaus.engines.dense.group_records import NO_SKETCHES, Sketches
 from steinhaus.engines.dense.policy import sketches_pay
-from steinhaus.engines.dense.records import COMPUTED, SCREENED, scratch_of
+from steinhaus.engines.dense.records import COMPUTED, SCREENED, SINGLES, scratch_of
 from steinhaus.engines.dense.state import Batch
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
@@ -32,7 +32,7 @@ class Sketching:
 
     def __init__(self) -> None:
         self._made = NO_SKETCHES
-        self._pays = True  # until some tiles show otherwise
+        self.pays = True  # until some tiles show otherwise
 
     @property
     def made(self) -> Sketches:
@@ -56,10 +56,10 @@ class Sketching:
 
         of: the points, which are rounded to bytes if m is not 0. `prepare` must have prepared the centroids.
         """
-        m = m if self._pays else 0
+        m = m if self.pays else 0
         if m and not self._made.m:
             self._made = sketches_of(of, batch.factors.rows, m)
-            self._pays = self._made.m > 0
+            self.pays = self._made.m > 0
         return batch.keep_sketches(self._made.m if m else 0)
 
     def have_been_computed(self) -> None:
@@ -71,9 +71,11 @@ class Sketching:
 
         work: (WORKS, R) of the tiles that were labelled.
         """
-        if not batch.directions_sketched or sketches_pay(int(work[COMPUTED].sum()), int(work[SCREENED].sum())):
+        m, d = batch.directions_sketched, batch.exact.shape[1]
+        computed, screened, singles = (int(work[row].sum()) for row in (COMPUTED, SCREENED, SINGLES))
+        if not m or sketches_pay(computed, screened, singles, m, d):
             return False
-        self._made, self._pays = NO_SKETCHES, False
+        self._made, self.pays = NO_SKETCHES, False
         return batch.keep_sketches(0)
 
 
