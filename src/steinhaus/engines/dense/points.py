@@ -242,7 +242,8 @@ class MemoryPoints(FramedPoints):
         if self._sketching.are_new(batch):
             first = self._policy.probed
             self._label(batch, read, work, 0, first)
-            if self._given_up(batch, work):
+            if self._sketching.give_up(batch, work):
+                self._view = None
                 read = self._read(batch)
                 order_by_moves(batch, listed, self._longest)
         self._label(batch, read, work, first, self._policy.tiles)
@@ -254,7 +255,8 @@ class MemoryPoints(FramedPoints):
         batch.listed[fresh] = len(batch.neighbours.names) > 0
         if self._policy.screen == "auto":
             self._judge_rounding(batch, modes)
-        self._given_up(batch, work)
+        if self._sketching.give_up(batch, work):
+            self._view = None
 
     def _label(self, batch: Batch, read: Read, work: Int64, first: int, end: int) -> None:
         """Label the points of the tiles first <= number < end. work: (WORKS, R), to which it is added."""
@@ -273,12 +275,6 @@ class MemoryPoints(FramedPoints):
         if changed := self._sketching.take_up(batch, self._reading()._replace(points=self._framed), m):
             self._view = None
         return changed
-
-    def _given_up(self, batch: Batch, work: Int64) -> bool:
-        """Give up sketches if they do not pay; return whether they are given up. work: (WORKS, R) of this pass."""
-        if given_up := self._sketching.give_up(batch, work):
-            self._view = None
-        return given_up
 
     def _is_listing(self, batch: Batch) -> bool:
         """Whether points are rounded to bytes, and keep no gaps."""
