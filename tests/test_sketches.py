@@ -17,7 +17,7 @@ from rational import dot, exactly, minus, root
 from steinhaus.engines.dense import points as dense_points
 from steinhaus.engines.dense import policy, sketches
 from steinhaus.engines.dense.points import MemoryPoints
-from steinhaus.engines.dense.records import COMPUTED, GATHERED, PAIRS, SCREENED, SINGLES
+from steinhaus.engines.dense.records import COMPUTED, GATHERED, LISTED, PAIRS, SCREENED, SINGLES
 from steinhaus.points import Run
 from test_neighbours import clustered, fits, labels_of, on_bytes
 from test_screening import exact_scores
@@ -244,6 +244,27 @@ def test_an_interrupted_pass_leaves_sketches_unknown(rng, monkeypatch):
             points.assign([Run(0, start)])
         assert points._sketching.made.m > 0
         assert not points._sketching.made.known
+
+
+@on_bytes
+def test_sketches_that_are_taken_up_later_are_those_of_all_points(rng):
+    """Memory is allowed between two passes. In the second one, nothing has moved, so no tile is compared."""
+    x = leading(rng, 900, 130, 40)
+    start = x[:40].astype(float)
+    with sketching(), closing(MemoryPoints(x, threads=1)) as points:
+        sizes = np.array([40])
+        lists = points._policy.table_bytes(sizes) + points._policy.listing_bytes(1)
+        points.allow(lists)
+        points.assign([Run(0, start)])
+        assert not points._sketching.made.m
+        points.allow(2**30)
+        for centroids in (start, start + 0.3 * rng.normal(size=start.shape)):
+            points._batch.debts[:] = 0.0
+            points.assign([Run(0, centroids)])
+            assert set(points._batch.orders.modes.tolist()) == {LISTED}
+            assert points._sketching.made.known
+            assert points.work[GATHERED, 0] == (29 if centroids is start else 0)
+            np.testing.assert_array_equal(points.labels(0), labels_of(x, centroids))
 
 
 def test_sketches_need_memory_many_features_and_many_clusters():

@@ -63,7 +63,8 @@ def label_together(s: Source, view: View, orders: Orders, worker: Worker, first:
             r = orders.active[a]
             mode = i64(orders.modes[r])
             most = _begin(s, view, worker, first, many, r, mode)
-            if not gathered and most > 0 and not (view.sketches.known and mode == LISTED):
+            new = view.sketches.m > 0 and not view.sketches.known
+            if not gathered and (new or (most > 0 and not (view.sketches.m > 0 and mode == LISTED))):
                 _gather(s, view, worker, first, many, r)
                 gathered = True
             if view.sketches.m > 0:
