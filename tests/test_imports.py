@@ -207,6 +207,8 @@ MATERIAL = {
     "engines.bounds.bytes",
     "engines.compact.records",
     "engines.splitting.records",
+    "engines.dense.factors",
+    "engines.dense.group_records",
     "engines.dense.records",
     "engines.dense.slices",
 }
