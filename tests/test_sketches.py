@@ -214,6 +214,27 @@ def test_tiles_in_which_sketches_leave_many_pairs_are_compared_by_all_features(r
 
 
 @on_bytes
+def test_lists_without_room_get_thinner_and_then_none_with_sketches_too(rng):
+    """And then a later pass compares all centroids."""
+    x = leading(rng, 640, 130, 30)
+    start = x[:90].astype(float)
+    after, listed = start + 0.1 * rng.normal(size=start.shape), []
+    for room in (20_000, 60, 1):
+        with sketching(room=room), closing(MemoryPoints(x, threads=1)) as points:
+            points.assign([Run(0, start)])
+            near = points._batch.neighbours
+            listed.append(float(near.ends[:, 0, -1].mean()))
+            assert (near.ends <= room).all()
+            assert np.isinf(near.rest).all() == (room == 1)
+            points._batch.debts[:] = 0.0
+            points.assign([Run(0, after)])
+            assert set(points._batch.orders.modes.tolist()) == {LISTED}
+            assert room > 1 or points.work[SCREENED, 0] == 90 * 20
+            np.testing.assert_array_equal(points.labels(0), labels_of(x, after))
+    assert listed[0] > listed[1] > listed[2] == 0.0
+
+
+@on_bytes
 def test_sketches_serve_later_runs_with_other_numbers_of_clusters(rng):
     x = leading(rng, 900, 130, 60)
     with sketching(), closing(MemoryPoints(x, threads=2)) as points:
