@@ -48,6 +48,7 @@ _AT_ONCE = 64  # given rows that are compared with the points at once, at most
 _LEAST = 4  # and at least, once
 _AGE = 4  # a quarter of the rows that were added before is fewer
 _LEADS = 6  # directions are screened before all features only if features take this many times as many bytes
+_FEW_ROWS = 20  # after directions, so few rows leave so little open that a copy of points that are bytes takes longer
 
 
 def plus_plus(
@@ -134,6 +135,7 @@ class _Seeder:
         frame = centroid_frame_of(of.frame, found.basis, quantiser)
         kept = frame.width if d <= BYTES else 0  # bytes of a point that are kept for the screen
         self._step = step = step_of(found.coordinates) if BYTE_LANES and kept >= _LEADS * found.basis.p else 0.0
+        kept = 0 if step and k <= _FEW_ROWS and not quantiser.step else kept
         self._tiles = arranged(of, found, bare=kept > 0 or step > 0) if found.basis.p else of.tiles
         tiles, order = len(self._tiles.order) // TILE, self._tiles.order
         if quantiser.step:
