@@ -51,7 +51,6 @@ from steinhaus.jit.build import inlined
 from steinhaus.jit.operations import convert, maximum, minimum
 from steinhaus.jit.types import I32x16, Number, f32, i32
 
-MOST_DIRECTIONS = 256
 WIDEST = 0.5  # the largest delta for which sketches are used
 SKEWED = 0.01  # rows of V have larger products with each other only if rounding made them
 _SHARE = 2.0**-12
