@@ -11,6 +11,7 @@ from steinhaus.engines.dense.factors import TILE
 from steinhaus.engines.dense.group_records import TOGETHER
 from steinhaus.engines.dense.halved import begin_lists, bound_by_halves, enter, set_aside, take_up
 from steinhaus.engines.dense.neighbours import label_by_neighbours, list_neighbours, moved_far
+from steinhaus.engines.dense.pairs import find_pairs, keep_pairs, label_by_pairs, put_in_rows
 from steinhaus.engines.dense.records import (
     COMPUTED,
     FEATURES,
@@ -26,13 +27,7 @@ from steinhaus.engines.dense.records import (
     Worker,
 )
 from steinhaus.engines.dense.screening import certify
-from steinhaus.engines.dense.sketched import (
-    find_pairs,
-    keep_pairs,
-    label_by_pairs,
-    put_in_rows,
-    screen_by_sketches,
-)
+from steinhaus.engines.dense.sketched import screen_by_sketches
 from steinhaus.engines.dense.sketching import sketch_tile
 from steinhaus.engines.dense.slices import RunSlice, Source, Tile
 from steinhaus.engines.dense.tallies import move
