@@ -16,9 +16,6 @@ from steinhaus.engines.dense.records import COMPUTED, GATHERED, LISTED, PAIRS, S
 from steinhaus.points import Run
 from test_neighbours import clustered, fits, labels_of, on_bytes
 
-SCALE = {"min_value": -(2.0**30), "max_value": 2.0**30, "width": 32}
-
-
 def sketching(**thresholds):
     return listing(sketched_features=1, **thresholds)
 
