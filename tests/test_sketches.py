@@ -16,6 +16,7 @@ from steinhaus.engines.dense.records import COMPUTED, GATHERED, LISTED, PAIRS, S
 from steinhaus.points import Run
 from test_neighbours import clustered, fits, labels_of, on_bytes
 
+
 def sketching(**thresholds):
     return listing(sketched_features=1, **thresholds)
 
