@@ -29,7 +29,7 @@ FOLDERS = {
     "engines/bounds": (11, 1120),
     "engines/cluster": (7, 1070),
     "engines/compact": (23, 3960),
-    "engines/dense": (46, 8300),
+    "engines/dense": (50, 8500),
     "engines/exact": (24, 2080),
     "engines/sparse": (4, 560),
     "engines/splitting": (6, 520),

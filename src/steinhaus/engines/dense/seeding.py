@@ -7,25 +7,25 @@ pass over the tiles finds the points that a candidate improves: it is nearer tha
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from steinhaus.engines.bounds.bytes import NOT_ROUNDED
-from steinhaus.engines.bounds.doubles import SMALLEST
 from steinhaus.engines.bounds.rounding import BYTES
 from steinhaus.engines.bounds.scores import Rates
 from steinhaus.engines.bounds.seeding import halves_below
 from steinhaus.engines.dense import centroids, limited
 from steinhaus.engines.dense import seeding_kernels as kernels
 from steinhaus.engines.dense.directions import Projected, Reading, arranged
+from steinhaus.engines.dense.drawing import drawn_from, potential_of, scale_for
 from steinhaus.engines.dense.factors import TILE
 from steinhaus.engines.dense.policy import Capacity
+from steinhaus.engines.dense.potentials import Drawn
 from steinhaus.engines.dense.records import centroid_frame_of, scratch_of
 from steinhaus.engines.dense.seeding_found import Finds, improved_by
-from steinhaus.engines.dense.seeding_kernels import BLOCK, Drawn, Search
+from steinhaus.engines.dense.seeding_kernels import Search
 from steinhaus.engines.dense.seeding_screen import (
     pack_directions,
     packed_of,
@@ -40,7 +40,7 @@ from steinhaus.engines.exact.distances import all_distances
 from steinhaus.jit.handed import Handed
 from steinhaus.jit.target import BYTE_LANES
 from steinhaus.points import Float64, Int64
-from steinhaus.seeding import AHEAD, Stream, ahead, first_row, sum_bits
+from steinhaus.seeding import AHEAD, Stream, ahead, first_row
 
 _STEP = 4096  # points a task
 _TASKS = 4  # tasks a worker
@@ -129,7 +129,6 @@ class _Seeder:
         n, d = of.points.rows.n, of.points.rows.d
         self.m = m
         self._of, self._x = of, of.points.rows.values
-        self._bits = sum_bits(n)
         rounded = bool(BYTE_LANES) and of.frame.rounded
         quantiser = sampled_quantiser(self._x, of.frame) if rounded else NOT_ROUNDED
         frame = centroid_frame_of(of.frame, found.basis, quantiser)
@@ -151,17 +150,12 @@ class _Seeder:
         norms = of.tiles.norms[:n].astype(np.float64)
         halves = halves_below(of.frame, norms, lengths, found.along_reference[:n], found.rest)
         self._search = Search(
-            n=n,
+            potential=potential_of(n, weights),
             m=self.m,
-            scale=0.0,
             closest=np.empty(tiles * TILE),
             halves=halves[order],
             to_frame=of.frame.scale**2,
             thresholds=np.empty(tiles * TILE, np.float32),
-            values=np.zeros(n, np.int64),
-            blocks=np.zeros(-(-n // BLOCK), np.int64),
-            times=np.empty(0) if weights is None else weights.astype(np.float64),
-            weighted=int(weights is not None),
             owners=np.zeros(tiles, np.int32),
             labels=np.zeros(tiles * TILE, np.int32),
             farthest=np.empty(tiles),
@@ -197,7 +191,7 @@ class _Seeder:
 
     def begin(self, first: int) -> None:
         """Choose the first row."""
-        distances = np.empty(len(self._search.values))
+        distances = np.empty(self._search.potential.n)
         row = self._x[first : first + 1].astype(np.float64)
         rows, measure = Handed(self._of.points.rows), all_distances[self._x.dtype]
         n = len(distances)
@@ -230,25 +224,17 @@ class _Seeder:
 
     def scaled(self) -> int:
         """The sum of all integers, below which random numbers are drawn; 0 if all distances are 0, or nearly so."""
-        largest = float(self._search.heaviest.max())
-        if largest < SMALLEST:
-            return 0
-        scale = math.ldexp(1.0, self._bits - 1 - math.frexp(largest)[1])
-        if scale != self._search.scale:
-            self._search = self._search._replace(scale=scale)
+        potential = self._search.potential
+        scale = scale_for(potential, float(self._search.heaviest.max()))
+        if scale not in (0.0, potential.scale):
+            self._search = self._search._replace(potential=potential._replace(scale=scale))
             self._handed = Handed(self._search)
             kernels.rescale(self._placed, self._handed)
-        return int(self._search.blocks.sum())
+        return int(potential.blocks.sum()) if scale else 0
 
     def drawn(self, numbers: Int64) -> Drawn:
-        """The points in whose intervals random numbers, (m,), lie, and the places within the intervals.
-
-        The intervals are those of `seeding.plus_plus`: in the order of the points, each as long as the point's integer.
-        """
-        points, within = np.empty((2, len(numbers)), np.int64)
-        drawn = Drawn(points, within, len(numbers))
-        kernels.locate(self._handed, np.cumsum(self._search.blocks), numbers, len(numbers), Handed(drawn))
-        return drawn
+        """See `drawing.drawn_from`."""
+        return drawn_from(self._search.potential, numbers)
 
     def chosen_among(self, drawn: Drawn, wanted: int, trials: int) -> list[int]:
         """Choose at most `wanted` rows among candidates, in their order: see `seeding.plus_plus`."""

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from steinhaus.engines.bounds.seeding import cannot_improve, threshold
 from steinhaus.engines.dense.candidates import directed_products
 from steinhaus.engines.dense.certifying import fetch, uppers
 from steinhaus.engines.dense.factors import TILE, Scores
 from steinhaus.engines.dense.lanes import Readers
+from steinhaus.engines.dense.potentials import BLOCK, Drawn, Potential, integer_of
 from steinhaus.engines.dense.products import byte_products, full_products
 from steinhaus.engines.dense.records import Framed, Scratch, Tiles, View
 from steinhaus.engines.dense.seeding_found import Found, Improved, first_of
@@ -32,17 +31,12 @@ _FEW = 12  # above this many open lanes, products of the whole tile are computed
 class Search(NamedTuple):
     """The state of k-means++: at most m candidates in a pass, n points at N positions in T tiles."""
 
-    n: i64
+    potential: Potential
     m: i64
-    scale: f64  # factor from a squared distance times its weight to its integer
     closest: Array[f64]  # (N,) squared distance to the nearest chosen row, in the units of the points
     halves: Array[f64]  # (N,) from `bounds.seeding.halves_below`
     to_frame: f64  # the frame's scale, squared
     thresholds: Array[f32]  # (N,) a candidate whose score is lower does not improve the point
-    values: Array[i64]  # (n,) the integers, by index
-    blocks: Array[i64]  # (n / BLOCK,) sums of the integers
-    times: Array[f64]  # (n,) counts of the points; (0,): 1 each
-    weighted: i64
     owners: Array[i32]  # (T,) the chosen row that is nearest to all points of a tile; -1: there is none
     labels: Array[i32]  # (N,) the nearest chosen row of each point
     farthest: Array[f64]  # (T,) the largest `closest`
@@ -51,17 +45,6 @@ class Search(NamedTuple):
     between: Array[f64]  # (k, m) squared distances of these chosen rows to the candidates
     leading: Packed  # coordinates along the directions
     packed: Packed  # all features
-
-
-class Drawn(NamedTuple):
-    """Candidates, in the order in which they were drawn, and where within their integers the numbers lay."""
-
-    candidates: Array[i64]  # (m,) points
-    within: Array[i64]  # (m,)
-    many: i64  # m
-
-
-BLOCK = 256  # integers in a block
 
 
 @kernel
@@ -232,27 +215,6 @@ def _note(s: Source, view: View, search: Search, position: i64, j: i64, found: F
 
 
 @kernel
-def locate(search: Search, ends: Array[i64], numbers: Array[i64], many: i64, drawn: Drawn) -> None:
-    """Find the points in whose intervals random numbers lie, and the places within the intervals.
-
-    ends: (n / BLOCK,) sums of the integers up to the end of each block; numbers: (many,).
-    """
-    for m in range(many):
-        low, high = 0, (search.n + BLOCK - 1) // BLOCK - 1
-        while low < high:
-            middle = (low + high) // 2
-            if ends[middle] > numbers[m]:
-                high = middle
-            else:
-                low = middle + 1
-        left, point = numbers[m] - (ends[low - 1] if low > 0 else 0), low * BLOCK
-        while left >= search.values[point]:
-            left -= search.values[point]
-            point += 1
-        drawn.candidates[m], drawn.within[m] = point, left
-
-
-@kernel
 def choose_among(
     tiles: Tiles, search: Search, improved: Improved, drawn: Drawn, wanted: i64, trials: i64, number: i64,
     chosen: Array[i64],
@@ -265,7 +227,7 @@ def choose_among(
     while many < wanted:
         best, least, tried = -1, 0, 0
         while tried < trials and m < drawn.many:
-            if drawn.within[m] < search.values[drawn.candidates[m]]:
+            if drawn.within[m] < search.potential.values[drawn.candidates[m]]:
                 gain = _gain(tiles, search, improved, m)
                 if tried == 0 or gain < least:
                     best, least = m, gain
@@ -285,21 +247,14 @@ def _gain(tiles: Tiles, search: Search, improved: Improved, j: i64) -> i64:
 
     A point's integer is computed again: in the order of positions, that takes less time than reading it.
     """
-    gain = 0
+    potential, gain = search.potential, 0
     for at in range(first_of(improved, j), improved.ends[j]):
         position, distance = i64(improved.positions[at]), improved.distances[at]
         before = search.closest[position]
         if distance < before:
-            i = tiles.order[position] if search.weighted else 0
-            gain += _integer(search, i, distance) - _integer(search, i, before)
+            i = tiles.order[position] if potential.weighted else 0
+            gain += integer_of(potential, i, distance) - integer_of(potential, i, before)
     return gain
-
-
-@inner
-def _integer(search: Search, i: i64, distance: f64) -> i64:
-    """The integer of a point at this squared distance."""
-    whole = distance * search.times[i] if search.weighted else distance
-    return i64(np.floor(whole * search.scale))
 
 
 @shared_kernel
@@ -315,9 +270,9 @@ def choose(tiles: Tiles, search: Search, improved: Improved, j: i64, number: i64
             search.closest[position] = distance
             search.labels[position] = i32(number)
             search.thresholds[position] = threshold(search.halves[position], distance * search.to_frame)
-            value = _integer(search, i, distance)
-            search.blocks[i // BLOCK] += value - search.values[i]
-            search.values[i] = value
+            value = integer_of(search.potential, i, distance)
+            search.potential.blocks[i // BLOCK] += value - search.potential.values[i]
+            search.potential.values[i] = value
     if last >= 0:
         _sum_up(tiles, search, last)
 
@@ -325,9 +280,10 @@ def choose(tiles: Tiles, search: Search, improved: Improved, j: i64, number: i64
 @kernel
 def begin(tiles: Tiles, search: Search) -> None:
     """Compute thresholds and largest distances after the first row was chosen."""
-    for position in range((search.n + TILE - 1) // TILE * TILE):
+    n = search.potential.n
+    for position in range((n + TILE - 1) // TILE * TILE):
         search.thresholds[position] = threshold(search.halves[position], search.closest[position] * search.to_frame)
-    for tile in range((search.n + TILE - 1) // TILE):
+    for tile in range((n + TILE - 1) // TILE):
         _sum_up(tiles, search, tile)
 
 
@@ -335,25 +291,26 @@ def begin(tiles: Tiles, search: Search) -> None:
 def _sum_up(tiles: Tiles, search: Search, tile: i64) -> None:
     """Update the largest distances of a tile, and its owner."""
     farthest, heaviest, owner = 0.0, 0.0, search.labels[tile * TILE]
-    for position in range(tile * TILE, min(search.n, (tile + 1) * TILE)):
+    for position in range(tile * TILE, min(search.potential.n, (tile + 1) * TILE)):
         distance = search.closest[position]
         farthest = max(farthest, distance)
-        if search.weighted:
-            heaviest = max(heaviest, distance * search.times[tiles.order[position]])
+        if search.potential.weighted:
+            heaviest = max(heaviest, distance * search.potential.times[tiles.order[position]])
         if search.labels[position] != owner:
             owner = -1
     search.farthest[tile] = farthest
-    search.heaviest[tile] = heaviest if search.weighted else farthest
+    search.heaviest[tile] = heaviest if search.potential.weighted else farthest
     search.owners[tile] = owner
 
 
 @kernel
 def rescale(tiles: Tiles, search: Search) -> None:
     """Compute the integers of all points for a new scale, and their sums."""
-    for block in range((search.n + BLOCK - 1) // BLOCK):
-        search.blocks[block] = 0
-    for position in range(search.n):
+    potential = search.potential
+    for block in range((potential.n + BLOCK - 1) // BLOCK):
+        potential.blocks[block] = 0
+    for position in range(potential.n):
         i = tiles.order[position]
-        value = _integer(search, i, search.closest[position])
-        search.values[i] = value
-        search.blocks[i // BLOCK] += value
+        value = integer_of(potential, i, search.closest[position])
+        potential.values[i] = value
+        potential.blocks[i // BLOCK] += value
