@@ -11,7 +11,7 @@ from scipy.spatial.distance import cdist
 from sklearn.cluster import kmeans_plusplus
 
 from steinhaus.engines import choose
-from steinhaus.engines.dense import directions
+from steinhaus.engines.dense import directions, policy
 from steinhaus.engines.dense.points import MemoryPoints
 from steinhaus.engines.exact.weighing import weigh
 from steinhaus.engines.exact.weighted import WeightedPoints
@@ -99,7 +99,11 @@ def weights_of(rng, n):
 
 
 def held_to_the_slow_way(x, k, *, threads=1, screen="auto", weights=None, seed=0, trials=None):
-    """Check the rows and the stream; returns how many rows the fast way chose."""
+    """Check the rows and the stream; returns how many rows the fast way chose. Bytes have two fast ways."""
+    if takes_bytes(x.dtype) and screen == "auto" and k <= policy.THRESHOLDS.few_rows:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(policy, "THRESHOLDS", policy.THRESHOLDS._replace(few_rows=0))
+            held_to_the_slow_way(x, k, threads=threads, weights=weights, seed=seed, trials=trials)
     points = MemoryPoints(x, threads=threads, screen=screen)
     assert isinstance(points, Seeding)
     fast, slow, alone = Stream(seed), Stream(seed), Stream(seed)

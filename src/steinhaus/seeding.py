@@ -213,6 +213,11 @@ def ahead(chosen: int, k: int) -> int:
     return min(max(1, chosen // AGE), AHEAD, k - chosen)
 
 
+def most_ahead(k: int) -> int:
+    """The most rows, of k, for which candidates are drawn at once."""
+    return max((ahead(chosen, k) for chosen in range(1, k)), default=1)
+
+
 def first_row(n: int, stream: Stream, weights: Int64 | None) -> int:
     """The first row of k-means++: one of n rows, drawn by its weight. weights: (n,); None: 1 each."""
     return int((stream.integers(1, n) if weights is None else _distinct(weights, 1, stream))[0])

@@ -27,6 +27,7 @@ from steinhaus.engines.workers import Workers
 from steinhaus.jit.build import compile_ahead
 from steinhaus.jit.handed import Handed
 from steinhaus.points import Float64, Grid, Int32, Int64
+from steinhaus.seeding import most_ahead
 
 TASKS = 4  # tasks a worker, in a pass over the points
 
@@ -84,7 +85,8 @@ class FramedPoints:
 
     def plus_plus(self, k: int, stream: Any, weights: Int64 | None, trials: int) -> Int64:
         """See `Seeding.plus_plus`."""
-        if (found := self._seeding(k)) is None:
+        found = None
+        if not self._policy.compares_all(k, trials * most_ahead(k)) and (found := self._seeding(k)) is None:
             return np.empty(0, np.int64)
         return plus_plus(self._reading(), self._lengths, found, k, stream, weights, trials)
 

@@ -26,6 +26,8 @@ class Thresholds(NamedTuple):
     reserve: int = 16
     # Rows are compared with points by the bounds of seeding if there are at least so many; else by all products.
     rows_added: int = 64
+    # Up to so many rows of k-means++ are chosen among points of bytes by their distances to all candidates.
+    few_rows: int = 50
     # Costs in units of a settled pair: gathering a tile, and a row of its products from all features.
     gathering: float = 30.0
     products: float = 4.5
@@ -173,6 +175,11 @@ class Policy:
         tables = self.table_bytes(sizes) if self.fits(sizes) else 0
         needed = tables + self.listing_bytes(len(sizes)) + self.sketch_bytes(m)
         return m if needed <= self.memory else 0
+
+    def compares_all(self, k: int, candidates: int) -> bool:
+        """Whether k-means++ compares all points with all candidates for k rows; candidates: at once, at most."""
+        few = k <= THRESHOLDS.few_rows and 8 * self.n * candidates <= self.memory
+        return few and self.bytewise and self.screen == "auto"
 
     @property
     def probed(self) -> int:

@@ -24,6 +24,7 @@ from steinhaus.engines.dense.factors import TILE
 from steinhaus.engines.dense.policy import Capacity
 from steinhaus.engines.dense.potentials import Drawn
 from steinhaus.engines.dense.records import centroid_frame_of, scratch_of
+from steinhaus.engines.dense.seeding_few import FewRows
 from steinhaus.engines.dense.seeding_found import Finds, improved_by
 from steinhaus.engines.dense.seeding_kernels import Search
 from steinhaus.engines.dense.seeding_screen import (
@@ -40,7 +41,7 @@ from steinhaus.engines.exact.distances import all_distances
 from steinhaus.jit.handed import Handed
 from steinhaus.jit.target import BYTE_LANES
 from steinhaus.points import Float64, Int64
-from steinhaus.seeding import AHEAD, Stream, ahead, first_row
+from steinhaus.seeding import AHEAD, Stream, ahead, first_row, most_ahead
 
 _STEP = 4096  # points a task
 _TASKS = 4  # tasks a worker
@@ -48,11 +49,10 @@ _AT_ONCE = 64  # given rows that are compared with the points at once, at most
 _LEAST = 4  # and at least, once
 _AGE = 4  # a quarter of the rows that were added before is fewer
 _LEADS = 6  # directions are screened before all features only if features take this many times as many bytes
-_FEW_ROWS = 20  # after directions, so few rows leave so little open that a copy of points that are bytes takes longer
 
 
 def plus_plus(
-    of: Reading, lengths: Float64, found: Projected, k: int, stream: Stream, weights: Int64 | None, trials: int
+    of: Reading, lengths: Float64, found: Projected | None, k: int, stream: Stream, weights: Int64 | None, trials: int
 ) -> Int64:
     """Choose k rows, (k,), or fewer if all distances to the chosen rows are below `SMALLEST`.
 
@@ -63,7 +63,8 @@ def plus_plus(
     lengths
         (n,) the points' squared norms in the frame.
     found
-        The coordinates of the points along leading directions; along none if these hold too little.
+        The coordinates of the points along leading directions; along none if these hold too little. None: the points
+        are bytes, and all are compared with all candidates.
     k
         The rows that are wanted.
     stream
@@ -73,7 +74,11 @@ def plus_plus(
     trials
         The number of candidates for each row.
     """
-    search = _Seeder(of, lengths, found, k, weights, trials * AHEAD)
+    search: _Seeder | FewRows
+    if found is None:
+        search = FewRows(of.points, of.workers, weights, trials * most_ahead(k))
+    else:
+        search = _Seeder(of, lengths, found, k, weights, trials * AHEAD)
     chosen = [first_row(of.points.rows.n, stream, weights)]
     search.begin(chosen[0])
     while len(chosen) < k and (potential := search.scaled()):
@@ -134,7 +139,6 @@ class _Seeder:
         frame = centroid_frame_of(of.frame, found.basis, quantiser)
         kept = frame.width if d <= BYTES else 0  # bytes of a point that are kept for the screen
         self._step = step = step_of(found.coordinates) if BYTE_LANES and kept >= _LEADS * found.basis.p else 0.0
-        kept = 0 if step and k <= _FEW_ROWS and not quantiser.step else kept
         self._tiles = arranged(of, found, bare=kept > 0 or step > 0) if found.basis.p else of.tiles
         tiles, order = len(self._tiles.order) // TILE, self._tiles.order
         if quantiser.step:
