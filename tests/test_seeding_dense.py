@@ -100,9 +100,9 @@ def weights_of(rng, n):
 
 def held_to_the_slow_way(x, k, *, threads=1, screen="auto", weights=None, seed=0, trials=None):
     """Check the rows and the stream; returns how many rows the fast way chose. Bytes have two fast ways."""
-    if takes_bytes(x.dtype) and screen == "auto" and k <= policy.THRESHOLDS.few_rows:
+    if takes_bytes(x.dtype) and screen == "auto" and policy.THRESHOLDS.few_rows:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(policy, "THRESHOLDS", policy.THRESHOLDS._replace(few_rows=0))
+            patch.setattr(policy, "THRESHOLDS", policy.THRESHOLDS._replace(few_rows=0, first_rows=0))
             held_to_the_slow_way(x, k, threads=threads, weights=weights, seed=seed, trials=trials)
     points = MemoryPoints(x, threads=threads, screen=screen)
     assert isinstance(points, Seeding)
@@ -124,7 +124,7 @@ def test_the_rows_are_those_of_the_slow_way(dtype, kind, screen):
     for seed in range(4):
         rng = np.random.default_rng([seed, KINDS.index(kind), SCREENS.index(screen)])
         n = int(rng.choice([1, 2, 20, 32, 33, 64, 100, 250, 600]))
-        d = int(rng.choice([1, 2, 15, 16, 17, 31, 64, 65, 100, 130, 300]))
+        d = int(rng.choice([1, 2, 15, 16, 17, 31, 64, 65, 100, 130, 300, 600]))
         k = (
             int(rng.choice([1, 2, n, min(n, 40), int(rng.integers(1, n + 1))]))
             if n <= 100

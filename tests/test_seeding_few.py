@@ -43,14 +43,14 @@ def test_distances_are_exact(d, kind, rng):
         workers.close()
 
 
-def test_bytes_alone_are_compared_so_if_few_rows_are_wanted_and_memory_is_enough():
+def test_bytes_alone_are_compared_so_if_memory_is_enough():
     n, most = 1000, THRESHOLDS.few_rows
-    bytewise, floats = (Policy(n, 64, 8 * n * 20, "auto", kind, kind) for kind in (True, False))
-    assert bytewise.compares_all(most, 20)
-    assert not bytewise.compares_all(most + 1, 20)
-    assert not bytewise.compares_all(most, 21)
-    assert not floats.compares_all(most, 20)
+    bytewise, floats = (Policy(n, 64, 8 * n * 25, "auto", kind, kind) for kind in (True, False))
+    assert [bytewise.few_rows(k, 5) for k in (1, most, most + 1)] == [1, most, THRESHOLDS.first_rows]
+    assert bytewise.few_rows(most, 6) == 0
+    assert floats.few_rows(most, 5) == 0
 
 
 def test_the_most_rows_at_once():
-    assert [most_ahead(k) for k in (1, 2, 50, 1000)] == [1, 1, 5, AHEAD]
+    assert [most_ahead(k, k) for k in (1, 2, 50, 1000)] == [1, 1, 5, AHEAD]
+    assert most_ahead(1000, 50) == 6

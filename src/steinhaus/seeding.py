@@ -213,9 +213,9 @@ def ahead(chosen: int, k: int) -> int:
     return min(max(1, chosen // AGE), AHEAD, k - chosen)
 
 
-def most_ahead(k: int) -> int:
-    """The most rows, of k, for which candidates are drawn at once."""
-    return max((ahead(chosen, k) for chosen in range(1, k)), default=1)
+def most_ahead(k: int, few: int) -> int:
+    """The most rows, of k, for which candidates are drawn at once while fewer than `few` are chosen."""
+    return max((ahead(chosen, k) for chosen in range(1, few)), default=1)
 
 
 def first_row(n: int, stream: Stream, weights: Int64 | None) -> int:

@@ -26,8 +26,8 @@ from steinhaus.engines.exact.updating import update
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.build import compile_ahead
 from steinhaus.jit.handed import Handed
+from steinhaus.jit.target import BYTE_LANES
 from steinhaus.points import Float64, Grid, Int32, Int64
-from steinhaus.seeding import most_ahead
 
 TASKS = 4  # tasks a worker, in a pass over the points
 
@@ -85,16 +85,17 @@ class FramedPoints:
 
     def plus_plus(self, k: int, stream: Any, weights: Int64 | None, trials: int) -> Int64:
         """See `Seeding.plus_plus`."""
-        found = None
-        if not self._policy.compares_all(k, trials * most_ahead(k)) and (found := self._seeding(k)) is None:
+        few, found = self._policy.few_rows(k, trials), None
+        if few < k and (found := self._seeding(k)) is None:
             return np.empty(0, np.int64)
-        return plus_plus(self._reading(), self._lengths, found, k, stream, weights, trials)
+        return plus_plus(self._reading(), self._lengths, found, k, stream, weights, trials, few)
 
     def _seeding(self, k: int) -> Projected | None:
         """The coordinates of the points along directions for choosing k rows; None if all features are faster."""
         if self._policy.screen == "none" or self._basis.p:
             return None
-        found = self._project(p) if (p := self._policy.directions(k)) and not self._shapeless else None
+        p = self._policy.seeding_directions(k, bool(BYTE_LANES) and (self._frame.bytewise or self._frame.rounded))
+        found = self._project(p) if p and not self._shapeless else None
         return found or projected(self._reading(), 0)
 
     def squared_distances(self, indices: Int64, below: Float64 | None = None) -> Float64:

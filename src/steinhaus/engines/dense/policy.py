@@ -11,6 +11,7 @@ from steinhaus.engines.dense.factors import TILE
 from steinhaus.engines.dense.records import MANY_SLOTS
 from steinhaus.jit.target import BYTE_LANES, BYTE_TILES
 from steinhaus.points import Int64
+from steinhaus.seeding import most_ahead
 
 Screen = Literal["auto", "compact", "drift", "plain", "none"]
 
@@ -26,8 +27,11 @@ class Thresholds(NamedTuple):
     reserve: int = 16
     # Rows are compared with points by the bounds of seeding if there are at least so many; else by all products.
     rows_added: int = 64
-    # Up to so many rows of k-means++ are chosen among points of bytes by their distances to all candidates.
+    # Up to so many rows of k-means++ are chosen among points of bytes by distances to all candidates. Of more rows, the
+    # first ones. Other candidates are screened by leading directions first, from so many features a direction on.
     few_rows: int = 50
+    first_rows: int = 25
+    seeding_features: int = 12
     # Costs in units of a settled pair: gathering a tile, and a row of its products from all features.
     gathering: float = 30.0
     products: float = 4.5
@@ -176,10 +180,20 @@ class Policy:
         needed = tables + self.listing_bytes(len(sizes)) + self.sketch_bytes(m)
         return m if needed <= self.memory else 0
 
-    def compares_all(self, k: int, candidates: int) -> bool:
-        """Whether k-means++ compares all points with all candidates for k rows; candidates: at once, at most."""
-        few = k <= THRESHOLDS.few_rows and 8 * self.n * candidates <= self.memory
-        return few and self.bytewise and self.screen == "auto"
+    def few_rows(self, k: int, trials: int) -> int:
+        """The number of rows, of k, that k-means++ chooses by all distances; trials: candidates for each row."""
+        few = k if k <= THRESHOLDS.few_rows else THRESHOLDS.first_rows
+        fits = 8 * self.n * trials * most_ahead(k, few) <= self.memory
+        return few if fits and self.bytewise and self.screen == "auto" else 0
+
+    def seeding_directions(self, k: int, as_bytes: bool) -> int:
+        """The number of directions for choosing k rows; 0 if all features take less time.
+
+        as_bytes: whether points are multiplied as bytes.
+        """
+        p = self.directions(k)
+        narrow = as_bytes and self.d < THRESHOLDS.seeding_features * p
+        return 0 if narrow and self.screen == "auto" else p
 
     @property
     def probed(self) -> int:

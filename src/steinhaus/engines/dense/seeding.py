@@ -48,12 +48,12 @@ _TASKS = 4  # tasks a worker
 _AT_ONCE = 64  # given rows that are compared with the points at once, at most
 _LEAST = 4  # and at least, once
 _AGE = 4  # a quarter of the rows that were added before is fewer
-_LEADS = 6  # directions are screened before all features only if features take this many times as many bytes
 
 
 def plus_plus(
-    of: Reading, lengths: Float64, found: Projected | None, k: int, stream: Stream, weights: Int64 | None, trials: int
-) -> Int64:
+    of: Reading, lengths: Float64, found: Projected | None, k: int, stream: Stream, weights: Int64 | None, trials: int,
+    few: int,
+) -> Int64:  # fmt: skip
     """Choose k rows, (k,), or fewer if all distances to the chosen rows are below `SMALLEST`.
 
     Parameters
@@ -63,8 +63,7 @@ def plus_plus(
     lengths
         (n,) the points' squared norms in the frame.
     found
-        The coordinates of the points along leading directions; along none if these hold too little. None: the points
-        are bytes, and all are compared with all candidates.
+        The coordinates of the points along leading directions; along none if these hold too little. None if `few` is k.
     k
         The rows that are wanted.
     stream
@@ -73,18 +72,29 @@ def plus_plus(
         (n,) the count of each point; None: 1 each.
     trials
         The number of candidates for each row.
+    few
+        So many rows are chosen by all distances; 0 if points are not bytes.
     """
-    search: _Seeder | FewRows
-    if found is None:
-        search = FewRows(of.points, of.workers, weights, trials * most_ahead(k))
-    else:
+    points, chosen = of.points, [first_row(of.points.rows.n, stream, weights)]
+    if few:
+        start = FewRows(points, of.workers, weights, trials * most_ahead(k, few))
+        start.begin(chosen[0])
+        _choose(start, chosen, few, k, stream, trials)
+    if found is not None and len(chosen) < k:
         search = _Seeder(of, lengths, found, k, weights, trials * AHEAD)
-    chosen = [first_row(of.points.rows.n, stream, weights)]
-    search.begin(chosen[0])
-    while len(chosen) < k and (potential := search.scaled()):
+        if few:
+            search.go_on(points.rows.values[chosen].astype(np.float64), start.closest)
+        else:
+            search.begin(chosen[0])
+        _choose(search, chosen, k, k, stream, trials)
+    return np.array(chosen, np.int64)
+
+
+def _choose(search: _Seeder | FewRows, chosen: list[int], until: int, k: int, stream: Stream, trials: int) -> None:
+    """Add rows to those that are chosen, of k in all, until there are so many; see `seeding.plus_plus`."""
+    while len(chosen) < until and (potential := search.scaled()):
         numbers = stream.integers(trials * ahead(len(chosen), k), potential)
         chosen += search.chosen_among(search.drawn(numbers), k - len(chosen), trials)
-    return np.array(chosen, np.int64)
 
 
 def bring(of: Reading, lengths: Float64, found: Projected, rows: Float64, closest: Closest) -> None:
@@ -138,8 +148,8 @@ class _Seeder:
         quantiser = sampled_quantiser(self._x, of.frame) if rounded else NOT_ROUNDED
         frame = centroid_frame_of(of.frame, found.basis, quantiser)
         kept = frame.width if d <= BYTES else 0  # bytes of a point that are kept for the screen
-        self._step = step = step_of(found.coordinates) if BYTE_LANES and kept >= _LEADS * found.basis.p else 0.0
-        self._tiles = arranged(of, found, bare=kept > 0 or step > 0) if found.basis.p else of.tiles
+        self._step = step = step_of(found.coordinates) if BYTE_LANES and kept and found.basis.p else 0.0
+        self._tiles = arranged(of, found, bare=kept > 0) if found.basis.p else of.tiles
         tiles, order = len(self._tiles.order) // TILE, self._tiles.order
         if quantiser.step:
             self._tiles = self._tiles._replace(rounded_norms=np.empty_like(self._tiles.norms))
@@ -205,7 +215,7 @@ class _Seeder:
         self._rows[0], self._chosen = row[0], 1
 
     def go_on(self, rows: Float64, closest: Closest) -> None:
-        """Start from rows, (m, d), whose nearest to each point is known."""
+        """Start from rows, (m, d), whose nearest to each point is known, or only its distance: labels are -1 then."""
         order = self._tiles.order
         self._search.closest[:], self._search.labels[:] = closest.distances[order], closest.labels[order]
         kernels.begin(self._placed, self._handed)

@@ -13,6 +13,7 @@ from steinhaus.engines.dense.drawing import drawn_from, potential_of, scale_for
 from steinhaus.engines.dense.potentials import Drawn
 from steinhaus.engines.dense.records import Framed
 from steinhaus.engines.dense.seeding_few_kernels import Compared
+from steinhaus.engines.exact.closest import Closest
 from steinhaus.engines.workers import Workers
 from steinhaus.jit.handed import Handed
 from steinhaus.points import Int64
@@ -43,6 +44,13 @@ class FewRows:
         """Choose the first row."""
         self._look(np.array([first]))
         self._choose(0)
+
+    @property
+    def closest(self) -> Closest:
+        """The distances to the nearest row. Which row that is, is not known."""
+        found = Closest(len(self._x), None)
+        found.distances, found.labels = self._compared.closest, np.full(len(self._x), -1, np.int32)
+        return found
 
     def scaled(self) -> int:
         """The sum of all integers, below which random numbers are drawn; 0 if all distances are 0, or nearly so."""
