@@ -157,6 +157,12 @@ def test_all_rows_are_chosen_by_the_engine_itself(dtype, rng):
         assert held_to_the_slow_way(x, 40, threads=2) == 40
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_more_candidates_than_a_piece_of_memory_holds(dtype, rng):
+    """A tile with all of its candidates takes more than the least room for what is found."""
+    assert held_to_the_slow_way(points_of(rng, dtype, "noise", 300, 20), 200, trials=150) == 200
+
+
 def test_no_more_rows_are_chosen_than_there_are_distinct_ones(rng):
     x = np.repeat(rng.random((9, 40)), 30, axis=0)
     assert held_to_the_slow_way(x, 50) == 9

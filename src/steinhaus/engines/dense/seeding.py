@@ -180,7 +180,7 @@ class _Seeder:
             packed=packed_of(self.m, tiles, kept),
         )
         self._handed = Handed(self._search)
-        self._finds = [Finds(TILE * self.m) for _ in range(of.workers.count)]
+        self._finds = [Finds(TILE * self.m + 1) for _ in range(of.workers.count)]
         self._packed, self._leading = Handed(self._search.packed), Handed(self._search.leading)
         self._points, self._readers, self._placed = Handed(of.points), Handed(of.readers), Handed(self._tiles)
         self._scratch = [Handed(worker.scratch) for worker in self._batch.workers]

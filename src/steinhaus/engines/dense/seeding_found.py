@@ -37,7 +37,7 @@ class Finds:
     Parameters
     ----------
     most
-        The most pairs of one tile.
+        The most pairs of one tile, and one more.
     """
 
     def __init__(self, most: int) -> None:

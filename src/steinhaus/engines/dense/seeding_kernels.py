@@ -21,7 +21,8 @@ from steinhaus.engines.dense.slices import Source, Tile
 from steinhaus.engines.exact.distances import squared_distance
 from steinhaus.jit.annotations import Array, f32, f64, i32, i64, u8
 from steinhaus.jit.build import apart, inner, kernel, shared_kernel
-from steinhaus.jit.operations import bits_of, count_ones, load, lowest_one, store, words
+from steinhaus.jit.declared import unroll
+from steinhaus.jit.operations import bits_of, count_ones, largest, load, lowest_one, maximum, splat, store, words
 from steinhaus.jit.tiles import begin_tiles, end_tiles
 from steinhaus.jit.types import boolean, u32
 
@@ -61,7 +62,7 @@ def improve(
     s = Source(points, readers, tiles, scratch)
     begin_tiles()
     for number in range(first, end):
-        if found.many[0] + TILE * count > found.room:
+        if found.many[0] + TILE * count >= found.room:
             end_tiles()
             return number
         left, present = 0, i64(_present(points, number))
@@ -206,12 +207,13 @@ def _is_above(s: Source, view: View, search: Search, position: i64, j: i64) -> b
 
 @inner
 def _note(s: Source, view: View, search: Search, position: i64, j: i64, found: Found) -> None:
-    """Measure a point's distance to candidate j, and record it if it improves the point."""
-    distance = s.readers.distance(s.x, s.tiles.order[position], view.exact, j)
-    if distance < search.closest[position]:
-        at = found.many[0]
-        found.candidates[at], found.positions[at], found.distances[at] = i32(j), i32(position), distance
-        found.many[0] = at + 1
+    """Measure a point's distance to candidate j, and record it if it improves the point.
+
+    It is written in any case: a branch would often be mispredicted.
+    """
+    distance, at = s.readers.distance(s.x, s.tiles.order[position], view.exact, j), found.many[0]
+    found.candidates[at], found.positions[at], found.distances[at] = i32(j), i32(position), distance
+    found.many[0] = at + i64(distance < search.closest[position])
 
 
 @kernel
@@ -290,17 +292,29 @@ def begin(tiles: Tiles, search: Search) -> None:
 @apart
 def _sum_up(tiles: Tiles, search: Search, tile: i64) -> None:
     """Update the largest distances of a tile, and its owner."""
-    farthest, heaviest, owner = 0.0, 0.0, search.labels[tile * TILE]
-    for position in range(tile * TILE, min(search.potential.n, (tile + 1) * TILE)):
-        distance = search.closest[position]
-        farthest = max(farthest, distance)
-        if search.potential.weighted:
-            heaviest = max(heaviest, distance * search.potential.times[tiles.order[position]])
-        if search.labels[position] != owner:
+    first, end = tile * TILE, min(search.potential.n, (tile + 1) * TILE)
+    farthest, owner = 0.0, search.labels[first]
+    if end - first == TILE:
+        labels, most = splat(owner, i32, 16), splat(0.0, f64, 8)
+        same = bits_of(load(search.labels, first, 16) == labels) & bits_of(
+            load(search.labels, first + 16, 16) == labels
+        )
+        for s in unroll(4):
+            most = maximum(most, load(search.closest, first + 8 * s, 8))
+        farthest = largest(most)
+        if same != u32(0xFFFF):
             owner = -1
-    search.farthest[tile] = farthest
-    search.heaviest[tile] = heaviest if search.potential.weighted else farthest
-    search.owners[tile] = owner
+    else:
+        for position in range(first, end):
+            farthest = max(farthest, search.closest[position])
+            if search.labels[position] != owner:
+                owner = -1
+    search.farthest[tile], search.owners[tile], search.heaviest[tile] = farthest, owner, farthest
+    if search.potential.weighted:
+        heaviest = 0.0
+        for position in range(first, end):
+            heaviest = max(heaviest, search.closest[position] * search.potential.times[tiles.order[position]])
+        search.heaviest[tile] = heaviest
 
 
 @kernel
