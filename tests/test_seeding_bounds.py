@@ -13,7 +13,7 @@ import naive
 from rational import dot, exactly, minus
 from steinhaus.engines.bounds import distances, rounding, scores
 from steinhaus.engines.bounds.bytes import NOT_ROUNDED, WIDER, quantiser_of
-from steinhaus.engines.bounds.seeding import cannot_improve, halves_below, threshold
+from steinhaus.engines.bounds.seeding import cannot_improve, halves_below, most_gained, threshold
 from steinhaus.engines.dense.centroids import prepare
 from steinhaus.engines.dense.directions import _basis_of
 from steinhaus.engines.dense.factors import TILE, factors_of, width_of
@@ -169,6 +169,50 @@ def test_distances_that_differ_by_the_last_bits_are_told_apart_by_no_threshold(r
         y, e = ([a - b for a, b in zip(exactly(row), m, strict=True)] for row in (x[0], c))
         assert dot(y, e) - dot(e, e) / 2 > Fraction(float(threshold(half, own)))
     assert nearer > 100
+
+
+@pytest.mark.parametrize(
+    ("kind", "scale"),
+    [
+        *itertools.product(["floats", "far reference"], [2.0**450, 1.0, 1e-30, 2.0**-125, 1e-60, 1e-160]),
+        ("integers", 1.0),
+        ("bytes", 1.0),
+    ],
+)
+def test_no_candidate_gains_more_than_its_bound(kind, scale, rng):
+    """By its exact score, the lowest of all upper bounds. D - E, and the integers of both, at all scales."""
+    nearer = 0
+    for _ in range(60):
+        d = int(rng.integers(1, 80))
+        x, rows = points_of(rng, kind, d, scale)
+        frame = framed(rng, x, kind)
+        placed = (x - frame.offset) * frame.scale
+        along, rest = products(frame, placed.astype(np.float32))
+        lengths = np.square(placed).sum(axis=1)
+        halves = halves_below(frame, rounding.norms_above(lengths).astype(np.float64), lengths, along, rest)
+        m, o, s = exactly(frame.reference), exactly(frame.offset), Fraction(frame.scale)
+        for i in range(len(x)):
+            own, c = measured(x[i], rows[i]), x[i] + (rows[i] - x[i]) * rng.choice([0.0, 1e-9, 0.5, 0.99, 1 - 1e-9])
+            y, e = ([(a - b) * s - r for a, b, r in zip(exactly(row), o, m, strict=True)] for row in (x[i], c))
+            if not (other := measured(x[i], c)) < own:
+                continue
+            nearer += 1
+            score = dot(y, e) - dot(e, e) / 2
+            over = score - Fraction(float(threshold(halves[i], own * frame.scale**2)))
+            assert (Fraction(own) - Fraction(other)) * s * s <= 2 * over
+            factor = math.ldexp(1.0, min(900, int(rng.integers(1, 62)) - math.frexp(own)[1]))
+            least = np.nextafter(np.array([float(over)]), -np.inf)  # no more than what is known exactly
+            bound = most_gained(least, np.ones(1), factor / frame.scale**2)[0]
+            assert math.floor(Fraction(own) * Fraction(factor)) - math.floor(
+                Fraction(other) * Fraction(factor)
+            ) <= Fraction(float(bound))
+    assert nearer > 50
+
+
+def test_a_gain_that_is_not_known_has_no_bound():
+    assert most_gained(np.array([np.nan, np.inf, 0.0]), np.array([1.0, 1.0, 0.0]), 2.0**40).tolist() == [
+        np.inf, np.inf, 0.0,
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", ["bytes", "rounded"])

@@ -12,7 +12,9 @@ from sklearn.cluster import kmeans_plusplus
 
 from steinhaus.engines import choose
 from steinhaus.engines.dense import directions, policy
+from steinhaus.engines.dense import seeding_kernels as kernels
 from steinhaus.engines.dense.points import MemoryPoints
+from steinhaus.engines.dense.seeding import _Seeder as Seeder
 from steinhaus.engines.exact.weighing import weigh
 from steinhaus.engines.exact.weighted import WeightedPoints
 from steinhaus.jit.target import takes_bytes
@@ -134,6 +136,40 @@ def test_the_rows_are_those_of_the_slow_way(dtype, kind, screen):
         held_to_the_slow_way(
             x, min(k, n), threads=(1, 2, 7)[seed % 3], screen=screen, weights=weights_of(rng, n), seed=seed
         )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_no_candidate_gains_more_than_its_bound(dtype, kind, monkeypatch):
+    """Of all candidates, also those that are not measured: at each look, and after each row."""
+    best, looked = Seeder._best, []
+
+    def checked(self, improved, bounds, tried):
+        for j in range(len(bounds)):
+            self._measure(improved, j)
+            looked.append((-int(kernels.gain_of(self._placed, self._handed, improved, j)), bounds[j]))
+        return best(self, improved, bounds, tried)
+
+    monkeypatch.setattr(Seeder, "_best", checked)
+    monkeypatch.setattr(policy, "THRESHOLDS", policy.THRESHOLDS._replace(few_rows=0, first_rows=0))
+    for seed, screen in enumerate(SCREENS):
+        rng = np.random.default_rng([seed, KINDS.index(kind)])
+        n, d = int(rng.choice([33, 64, 250])), int(rng.choice([2, 16, 65, 130, 300]))
+        points = MemoryPoints(points_of(rng, dtype, kind, n, d), threads=1, screen=screen)
+        plus_plus(points, 30, Stream(seed))
+        points.close()
+    assert looked
+    assert all(gain <= bound for gain, bound in looked)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_few_candidates_are_measured(dtype, rng, monkeypatch):
+    measure, measured, looks = Seeder._measure, [], []
+    monkeypatch.setattr(Seeder, "_measure", lambda self, *of: (measured.append(1), measure(self, *of)))
+    drawn = Seeder.chosen_among
+    monkeypatch.setattr(Seeder, "chosen_among", lambda self, of, *_: (looks.append(of.many), drawn(self, of, *_))[1])
+    held_to_the_slow_way(points_of(rng, dtype, "blobs", 3000, 70), 80)
+    assert len(measured) < sum(looks) / 2
 
 
 @pytest.mark.slow

@@ -12,6 +12,8 @@ from steinhaus.jit.handed import Handed
 from steinhaus.points import Int64
 from steinhaus.seeding import sum_bits
 
+_USED = 2**62  # above all integers
+
 
 def potential_of(n: int, weights: Int64 | None) -> Potential:
     """Room for the integers of n points; weights: (n,) the count of each; None: 1 each."""
@@ -38,3 +40,15 @@ def drawn_from(potential: Potential, numbers: Int64) -> Drawn:
     drawn = Drawn(points, within, len(numbers))
     locate(Handed(potential), np.cumsum(potential.blocks), numbers, len(numbers), Handed(drawn))
     return drawn
+
+
+def next_tried(potential: Potential, drawn: Drawn, trials: int) -> Int64 | None:
+    """The places of the next `trials` candidates that still count, (trials,); None if fewer are left.
+
+    They, and all candidates before them, do not count again.
+    """
+    tried = np.flatnonzero(drawn.within < potential.values[drawn.candidates])[:trials]
+    if len(tried) < trials:
+        return None
+    drawn.within[: tried[-1] + 1] = _USED
+    return tried

@@ -30,7 +30,7 @@ class Thresholds(NamedTuple):
     # Up to so many rows of k-means++ are chosen among points of bytes by distances to all candidates. Of more rows, the
     # first ones. Other candidates are screened by leading directions first, from so many features a direction on.
     few_rows: int = 50
-    first_rows: int = 25
+    first_rows: int = 10
     seeding_features: int = 12
     # Costs in units of a settled pair: gathering a tile, and a row of its products from all features.
     gathering: float = 30.0
@@ -182,7 +182,7 @@ class Policy:
 
     def few_rows(self, k: int, trials: int) -> int:
         """The number of rows, of k, that k-means++ chooses by all distances; trials: candidates for each row."""
-        few = k if k <= THRESHOLDS.few_rows else THRESHOLDS.first_rows
+        few = k if k <= THRESHOLDS.few_rows else min(k, THRESHOLDS.first_rows)
         fits = 8 * self.n * trials * most_ahead(k, few) <= self.memory
         return few if fits and self.bytewise and self.screen == "auto" else 0
 

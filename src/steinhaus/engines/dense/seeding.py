@@ -1,13 +1,15 @@
 """Greedy k-means++ by screening. It chooses the same rows as `seeding.plus_plus`.
 
-Points stand in tiles of near ones. Candidates for several rows are drawn at once, by sums over blocks of points. One
-pass over the tiles finds the points that a candidate improves: it is nearer than all rows chosen so far
-(`bounds.seeding`). The next rows are chosen from these lists alone, since only the integers of these points change.
+Points stand in tiles, of near ones if directions are screened first. Candidates for several rows are drawn at once, by
+sums over blocks of points. One pass over the tiles finds the points that a candidate may improve: it may be nearer than
+all rows chosen so far (`bounds.seeding`). The next rows are chosen from these lists alone, since only the integers of
+these points change. Bounds of what candidates gain tell which are worth measuring.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,17 +17,17 @@ from numpy.typing import NDArray
 from steinhaus.engines.bounds.bytes import NOT_ROUNDED
 from steinhaus.engines.bounds.rounding import BYTES
 from steinhaus.engines.bounds.scores import Rates
-from steinhaus.engines.bounds.seeding import halves_below
+from steinhaus.engines.bounds.seeding import halves_below, most_gained
 from steinhaus.engines.dense import centroids, limited
 from steinhaus.engines.dense import seeding_kernels as kernels
 from steinhaus.engines.dense.directions import Projected, Reading, arranged
-from steinhaus.engines.dense.drawing import drawn_from, potential_of, scale_for
+from steinhaus.engines.dense.drawing import drawn_from, next_tried, potential_of, scale_for
 from steinhaus.engines.dense.factors import TILE
 from steinhaus.engines.dense.policy import Capacity
 from steinhaus.engines.dense.potentials import Drawn
 from steinhaus.engines.dense.records import centroid_frame_of, scratch_of
 from steinhaus.engines.dense.seeding_few import FewRows
-from steinhaus.engines.dense.seeding_found import Finds, improved_by
+from steinhaus.engines.dense.seeding_found import Finds, Improved, improved_by
 from steinhaus.engines.dense.seeding_kernels import Search
 from steinhaus.engines.dense.seeding_screen import (
     pack_directions,
@@ -45,6 +47,7 @@ from steinhaus.seeding import AHEAD, Stream, ahead, first_row, most_ahead
 
 _STEP = 4096  # points a task
 _TASKS = 4  # tasks a worker
+_ALONE = 1024  # fewer pairs are measured by one thread
 _AT_ONCE = 64  # given rows that are compared with the points at once, at most
 _LEAST = 4  # and at least, once
 _AGE = 4  # a quarter of the rows that were added before is fewer
@@ -81,7 +84,7 @@ def plus_plus(
         start.begin(chosen[0])
         _choose(start, chosen, few, k, stream, trials)
     if found is not None and len(chosen) < k:
-        search = _Seeder(of, lengths, found, k, weights, trials * AHEAD)
+        search = _Seeder(of, lengths, found, k, weights, trials * AHEAD, lazily=weights is None)
         if few:
             search.go_on(points.rows.values[chosen].astype(np.float64), start.closest)
         else:
@@ -137,10 +140,21 @@ def distances_below(
 class _Seeder:
     """The state of k-means++ while it chooses rows; at most m rows are compared with the points at once.
 
-    lengths: (n,); weights: (n,); see `plus_plus`.
+    lengths: (n,); weights: (n,); see `plus_plus`. lazily: only candidates that may be the best ones are measured;
+    weights are None.
     """
 
-    def __init__(self, of: Reading, lengths: Float64, found: Projected, k: int, weights: Int64 | None, m: int) -> None:
+    def __init__(
+        self,
+        of: Reading,
+        lengths: Float64,
+        found: Projected,
+        k: int,
+        weights: Int64 | None,
+        m: int,
+        *,
+        lazily: bool = False,
+    ) -> None:
         n, d = of.points.rows.n, of.points.rows.d
         self.m = m
         self._of, self._x = of, of.points.rows.values
@@ -166,6 +180,7 @@ class _Seeder:
         self._search = Search(
             potential=potential_of(n, weights),
             m=self.m,
+            lazily=int(lazily),
             closest=np.empty(tiles * TILE),
             halves=halves[order],
             to_frame=of.frame.scale**2,
@@ -180,7 +195,7 @@ class _Seeder:
             packed=packed_of(self.m, tiles, kept),
         )
         self._handed = Handed(self._search)
-        self._finds = [Finds(TILE * self.m + 1) for _ in range(of.workers.count)]
+        self._finds = [Finds(self.m) for _ in range(of.workers.count)]
         self._packed, self._leading = Handed(self._search.packed), Handed(self._search.leading)
         self._points, self._readers, self._placed = Handed(of.points), Handed(of.readers), Handed(self._tiles)
         self._scratch = [Handed(worker.scratch) for worker in self._batch.workers]
@@ -252,15 +267,52 @@ class _Seeder:
 
     def chosen_among(self, drawn: Drawn, wanted: int, trials: int) -> list[int]:
         """Choose at most `wanted` rows among candidates, in their order: see `seeding.plus_plus`."""
-        improved, best = self._look(self._x[drawn.candidates].astype(np.float64)), np.empty(wanted, np.int64)
-        records = self._placed, self._handed, improved, Handed(drawn)
-        best = best[: kernels.choose_among(*records, wanted, trials, self._chosen, best)]
-        self._rows[self._chosen : self._chosen + len(best)] = self._batch.exact[best]
-        self._chosen += len(best)
-        return [int(row) for row in drawn.candidates[best]]
+        improved, chosen = self._look(self._x[drawn.candidates].astype(np.float64)), list[int]()
+        bounds = self._most_gained(cast(Improved, improved.record))
+        while len(chosen) < wanted and (tried := next_tried(self._search.potential, drawn, trials)) is not None:
+            best = self._best(improved, bounds, tried)
+            kernels.choose(self._placed, self._handed, improved, best, self._chosen)
+            self._rows[self._chosen] = self._batch.exact[best]
+            self._chosen += 1
+            chosen.append(int(drawn.candidates[best]))
+        return chosen
+
+    def _most_gained(self, improved: Improved) -> Float64:
+        """At least what each candidate gains, (m,); infinite if distances are known."""
+        if not self._search.lazily:
+            return np.full(len(improved.ends), np.inf)
+        factor = self._search.potential.scale / self._search.to_frame
+        return most_gained(improved.excess, np.diff(improved.ends, prepend=0).astype(np.float64), factor)
+
+    def _best(self, improved: Handed, bounds: Float64, tried: Int64) -> int:
+        """The candidate that gains most, of those that are tried, (trials,); of equals, the first.
+
+        The one with the greatest bound is measured first. Most others need not be measured then.
+        """
+        best, most = -1, -1
+        for j in tried[np.argsort(-bounds[tried], kind="stable")].tolist():
+            if bounds[j] < most:
+                break
+            if self._search.lazily:
+                self._measure(improved, j)
+            gain = -int(kernels.gain_of(self._placed, self._handed, improved, j))
+            if gain > most or (gain == most and j < best):
+                best, most = j, gain
+        return best
+
+    def _measure(self, improved: Handed, j: int) -> None:
+        """Measure the distances of candidate j to the points that it may improve."""
+        ends = cast(Improved, improved.record).ends
+        start, records = int(ends[j - 1]) if j else 0, (self._points, self._readers, self._view, improved, j)
+        many = int(ends[j]) - start
+        if many < _ALONE:
+            kernels.measure(*records, start, start + many)
+            return
+        step = -(-many // (_TASKS * self._of.workers.count))
+        self._of.workers.each(lambda _, first, end: kernels.measure(*records, start + first, start + end), many, step)
 
     def _look(self, candidates: Float64) -> Handed:
-        """Find the points that each of the candidates, (m, d), improves."""
+        """Find the points that each of the candidates, (m, d), improves, or may improve."""
         many = len(candidates)
         self._prepare(candidates)
         for finds in self._finds:
@@ -273,7 +325,7 @@ class _Seeder:
                 finds.add()
 
         self._each(improve)
-        return improved_by(self._finds, many)
+        return improved_by(self._finds, many, measured=not self._search.lazily)
 
     def _prepare(self, candidates: Float64) -> None:
         """Compute the bounds of candidates, (m, d)."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from steinhaus.engines.dense import seeding_few_kernels as kernels
-from steinhaus.engines.dense.drawing import drawn_from, potential_of, scale_for
+from steinhaus.engines.dense.drawing import drawn_from, next_tried, potential_of, scale_for
 from steinhaus.engines.dense.potentials import Drawn
 from steinhaus.engines.dense.records import Framed
 from steinhaus.engines.dense.seeding_few_kernels import Compared
@@ -19,7 +19,6 @@ from steinhaus.jit.handed import Handed
 from steinhaus.points import Int64
 
 _TASKS = 4  # tasks a worker
-_USED = 2**62  # above all integers
 
 
 class FewRows:
@@ -68,14 +67,10 @@ class FewRows:
         """Choose at most `wanted` rows among candidates, in their order: see `seeding.plus_plus`."""
         self._look(drawn.candidates)
         chosen: list[int] = []
-        while len(chosen) < wanted:
-            valid = np.flatnonzero(drawn.within < self._potential.values[drawn.candidates])[:trials]
-            if len(valid) < trials:
-                break
-            drawn.within[: valid[-1] + 1] = _USED
+        while len(chosen) < wanted and (tried := next_tried(self._potential, drawn, trials)) is not None:
             sums = np.empty(trials, np.int64)
-            kernels.add_up(Handed(self._potential), self._handed, valid, trials, sums)
-            best = int(valid[sums.argmin()])
+            kernels.add_up(Handed(self._potential), self._handed, tried, trials, sums)
+            best = int(tried[sums.argmin()])
             self._choose(best)
             chosen.append(int(drawn.candidates[best]))
         return chosen

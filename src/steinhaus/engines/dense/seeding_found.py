@@ -1,4 +1,4 @@
-"""Lists of the points that candidates improve: first in the order in which workers find them, then by candidate."""
+"""Lists of the points that candidates improve, or may improve: as workers find them, and then by candidate."""
 
 from __future__ import annotations
 
@@ -6,29 +6,33 @@ from typing import NamedTuple
 
 import numpy as np
 
+from steinhaus.engines.dense.factors import TILE
 from steinhaus.jit.annotations import Array, f64, i32, i64
 from steinhaus.jit.build import inlined, kernel
 from steinhaus.jit.handed import Handed
+from steinhaus.points import Float64
 
 _ROOM = 2**16  # the least number of points in a piece of memory
 
 
 class Found(NamedTuple):
-    """Pairs of a candidate and a point that it improves, in the order in which one worker finds them."""
+    """Pairs of a candidate and a point that it improves, or may improve, as one worker finds them."""
 
     candidates: Array[i32]  # (room,)
     positions: Array[i32]  # (room,)
-    distances: Array[f64]  # (room,) squared
+    distances: Array[f64]  # (room,) squared; not written if they are measured later
     room: i64  # the most pairs
     many: Array[i64]  # (1,) the number of pairs
+    excess: Array[f64]  # (m,) of each candidate, over its points: see `bounds.seeding.most_gained`
 
 
 class Improved(NamedTuple):
-    """The points that each of c candidates improves, by candidate: m pairs in all."""
+    """The points that each of c candidates improves, or may improve: m pairs in all."""
 
     ends: Array[i64]  # (c,) the end of each candidate's points
     positions: Array[i32]  # (m,)
     distances: Array[f64]  # (m,) squared
+    excess: Array[f64]  # (c,) see `Found`
 
 
 class Finds:
@@ -36,12 +40,13 @@ class Finds:
 
     Parameters
     ----------
-    most
-        The most pairs of one tile, and one more.
+    m
+        The most candidates.
     """
 
-    def __init__(self, most: int) -> None:
-        self._room = max(_ROOM, most)
+    def __init__(self, m: int) -> None:
+        self._room = max(_ROOM, TILE * m + 1)  # all pairs of a tile, and one more
+        self._excess = np.zeros(m)
         self._pieces: list[Found] = []
         self.handed: list[Handed] = []
         self._used = 0
@@ -50,6 +55,7 @@ class Finds:
         """Remove all pairs."""
         for piece in self._pieces:
             piece.many[0] = 0
+        self._excess[:] = 0.0
         self._used = 0
         self.add()
 
@@ -58,7 +64,7 @@ class Finds:
         if self._used == len(self._pieces):
             room = self._room
             arrays = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room)
-            self._pieces.append(Found(*arrays, room, np.zeros(1, np.int64)))
+            self._pieces.append(Found(*arrays, room, np.zeros(1, np.int64), self._excess))
             self.handed.append(Handed(self._pieces[-1]))
         self._used += 1
 
@@ -68,21 +74,30 @@ class Finds:
         return self.handed[self._used - 1]
 
     @property
+    def excess(self) -> Float64:
+        """See `Found`."""
+        return self._excess
+
+    @property
     def many(self) -> int:
         """The number of pairs."""
         return sum(int(piece.many[0]) for piece in self._pieces)
 
 
-def improved_by(finds: list[Finds], many: int) -> Handed:
-    """The pairs of all workers, sorted by candidate: `Improved`; many: the number of candidates."""
+def improved_by(finds: list[Finds], many: int, *, measured: bool) -> Handed:
+    """The pairs of all workers, sorted by candidate: `Improved`.
+
+    many: the number of candidates; measured: whether distances are known.
+    """
     total = sum(each.many for each in finds)
-    record = Improved(np.zeros(many, np.int64), np.empty(total, np.int32), np.empty(total))
+    excess = np.sum([each.excess[:many] for each in finds], axis=0)
+    record = Improved(np.zeros(many, np.int64), np.empty(total, np.int32), np.empty(total), excess)
     improved, pieces = Handed(record), [piece for each in finds for piece in each.handed]
     for piece in pieces:
         _count(piece, improved)
     record.ends[:] = np.cumsum(record.ends) - record.ends
     for piece in pieces:
-        _sort(piece, improved)
+        _sort(piece, improved, int(measured))
     return improved
 
 
@@ -100,10 +115,12 @@ def _count(found: Found, improved: Improved) -> None:
 
 
 @kernel
-def _sort(found: Found, improved: Improved) -> None:
+def _sort(found: Found, improved: Improved, measured: i64) -> None:
     """Write the points in the order of candidates. An end is the first free place of its candidate, and moves on."""
     for at in range(found.many[0]):
         j = found.candidates[at]
         to = improved.ends[j]
-        improved.positions[to], improved.distances[to] = found.positions[at], found.distances[at]
+        improved.positions[to] = found.positions[at]
+        if measured:
+            improved.distances[to] = found.distances[at]
         improved.ends[j] = to + 1

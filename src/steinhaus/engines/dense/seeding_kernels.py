@@ -1,4 +1,4 @@
-"""Kernels of greedy k-means++ on tiles of near points. One pass finds the points that several candidates improve.
+"""Kernels of greedy k-means++ on tiles of points. One pass finds the points that several candidates improve.
 
 A candidate improves a point if it is nearer to it than every row chosen so far. See `bounds.seeding`.
 """
@@ -12,7 +12,7 @@ from steinhaus.engines.dense.candidates import directed_products
 from steinhaus.engines.dense.certifying import fetch, uppers
 from steinhaus.engines.dense.factors import TILE, Scores
 from steinhaus.engines.dense.lanes import Readers
-from steinhaus.engines.dense.potentials import BLOCK, Drawn, Potential, integer_of
+from steinhaus.engines.dense.potentials import BLOCK, Potential, integer_of
 from steinhaus.engines.dense.products import byte_products, full_products
 from steinhaus.engines.dense.records import Framed, Scratch, Tiles, View
 from steinhaus.engines.dense.seeding_found import Found, Improved, first_of
@@ -22,10 +22,26 @@ from steinhaus.engines.exact.distances import squared_distance
 from steinhaus.jit.annotations import Array, f32, f64, i32, i64, u8
 from steinhaus.jit.build import apart, inner, kernel, shared_kernel
 from steinhaus.jit.declared import unroll
-from steinhaus.jit.operations import bits_of, count_ones, largest, load, lowest_one, maximum, splat, store, words
+from steinhaus.jit.operations import (
+    as_bytes,
+    bits_of,
+    count_ones,
+    fold,
+    largest,
+    load,
+    lowest_one,
+    maximum,
+    prefetch,
+    select,
+    splat,
+    store,
+    words,
+)
 from steinhaus.jit.tiles import begin_tiles, end_tiles
-from steinhaus.jit.types import boolean, u32
+from steinhaus.jit.types import u32
 
+_NEVER = float("inf")  # the threshold of places without a point
+_AHEAD, _FETCHED = 8, 1024  # so many points ahead, so many bytes of a point are prefetched
 _FEW = 12  # above this many open lanes, products of the whole tile are computed from all features
 
 
@@ -34,6 +50,7 @@ class Search(NamedTuple):
 
     potential: Potential
     m: i64
+    lazily: i64  # whether distances are measured when they are needed
     closest: Array[f64]  # (N,) squared distance to the nearest chosen row, in the units of the points
     halves: Array[f64]  # (N,) from `bounds.seeding.halves_below`
     to_frame: f64  # the frame's scale, squared
@@ -53,7 +70,7 @@ def improve(
     points: Framed, readers: Readers, view: View, search: Search, scratch: Scratch, found: Found, first: i64, end: i64,
     count: i64,
 ) -> i64:  # fmt: skip
-    """Find the points of the tiles first <= tile < end that each candidate improves.
+    """Find the points of the tiles first <= tile < end that each candidate improves, or may improve if `lazily`.
 
     The candidates are the first `count` centroids of the view. Returns `end`, or the tile to continue with if `found`
     is full.
@@ -75,7 +92,7 @@ def improve(
             tile = Tile(number, TILE * number, u32(present), f32(0.0))
             many = _list_open(s, view.directed, search, tile, left)
             if many > 0:
-                _measure(s, view, search, tile, many, found)
+                _record_open(s, view, search, tile, many, found)
     end_tiles()
     return end
 
@@ -144,12 +161,14 @@ def _list_above(s: Source, search: Search, tile: Tile, chosen: Array[i64], count
     scratch, many = s.scratch, 0
     need0, need1 = load(search.thresholds, tile.base, 16), load(search.thresholds, tile.base + 16, 16)
     for c in range(count):
-        below = bits_of(need0 > load(scratch.upper, TILE * c, 16))
-        below = below | bits_of(need1 > load(scratch.upper, TILE * c + 16, 16)) << u32(16)
+        above0, above1 = load(scratch.upper, TILE * c, 16), load(scratch.upper, TILE * c + 16, 16)
+        below = bits_of(need0 > above0) | bits_of(need1 > above1) << u32(16)
         j, lanes = chosen[c], u32(scratch.kept[c]) & ~below
         if lanes:
+            excess = select(need0 > above0, 0.0, above0 - need0) + select(need1 > above1, 0.0, above1 - need1)
             scratch.others[many] = j
             scratch.kept[many] = i64(lanes)
+            scratch.near[many] = fold(excess)
             many += 1
     return many
 
@@ -164,8 +183,8 @@ def _lanes(scratch: Scratch, many: i64) -> u32:
 
 
 @apart
-def _measure(s: Source, view: View, search: Search, tile: Tile, many: i64, found: Found) -> None:
-    """Measure the open lanes of a tile, after one more screen by all features.
+def _record_open(s: Source, view: View, search: Search, tile: Tile, many: i64, found: Found) -> None:
+    """Record the open lanes of a tile, after one more screen by all features. They are measured first, unless `lazily`.
 
     This screen takes the whole tile if many lanes are open, and else single points.
     """
@@ -186,23 +205,35 @@ def _measure(s: Source, view: View, search: Search, tile: Tile, many: i64, found
         uppers(s, tile, view.features, s.tiles.rounded_norms, scratch.others, many, 0)
         many, screened = _list_above(s, search, tile, scratch.others, many), True
         lanes = _lanes(scratch, many)
-    fetch(s.x, s.tiles, tile.base, lanes)
+    if search.lazily == 0:
+        fetch(s.x, s.tiles, tile.base, lanes)
     for o in range(many):
-        lanes = u32(scratch.kept[o])
+        lanes, j = u32(scratch.kept[o]), scratch.others[o]
+        if screened:
+            found.excess[j] += f64(scratch.near[o])
         while lanes:
             position = tile.base + lowest_one(lanes)
             lanes = lanes & (lanes - 1)
-            if screened or _is_above(s, view, search, position, scratch.others[o]):
-                _note(s, view, search, position, scratch.others[o], found)
+            if not screened:
+                excess = _excess(s, view, search, position, j)
+                if excess < 0.0:
+                    continue
+                found.excess[j] += f64(excess)
+            if search.lazily:
+                at = found.many[0]
+                found.candidates[at], found.positions[at] = i32(j), i32(position)
+                found.many[0] = at + 1
+            else:
+                _note(s, view, search, position, j, found)
 
 
 @inner
-def _is_above(s: Source, view: View, search: Search, position: i64, j: i64) -> boolean:
-    """Whether candidate j may improve a point, by the product of this single point."""
+def _excess(s: Source, view: View, search: Search, position: i64, j: i64) -> f32:
+    """How far candidate j's upper bound is above the point's threshold, by the product of this single point."""
     single = view.single
     score = s.readers.product(s.x, s.tiles.order[position], view.factors, j) - single.half[j]
     error = s.tiles.norms[position] * single.slope[j] + single.floor[j]
-    return not score + error < search.thresholds[position]
+    return score + error - search.thresholds[position]
 
 
 @inner
@@ -217,35 +248,19 @@ def _note(s: Source, view: View, search: Search, position: i64, j: i64, found: F
 
 
 @kernel
-def choose_among(
-    tiles: Tiles, search: Search, improved: Improved, drawn: Drawn, wanted: i64, trials: i64, number: i64,
-    chosen: Array[i64],
-) -> i64:  # fmt: skip
-    """Choose at most `wanted` of the candidates, each the best of the next `trials` that still count; return how many.
-
-    number: of the first one among all chosen rows; chosen: (wanted,) gets their places among the candidates.
-    """
-    many, m = 0, 0
-    while many < wanted:
-        best, least, tried = -1, 0, 0
-        while tried < trials and m < drawn.many:
-            if drawn.within[m] < search.potential.values[drawn.candidates[m]]:
-                gain = _gain(tiles, search, improved, m)
-                if tried == 0 or gain < least:
-                    best, least = m, gain
-                tried += 1
-            m += 1
-        if tried < trials:
-            break
-        choose(tiles, search, improved, best, number + many)
-        chosen[many] = best
-        many += 1
-    return many
+def measure(points: Framed, readers: Readers, view: View, improved: Improved, j: i64, first: i64, end: i64) -> None:
+    """Measure the distances of candidate j to the points first <= at < end of those that it may improve."""
+    values, most = as_bytes(points.rows.values), min(points.row_bytes, _FETCHED)
+    for at in range(first, end):
+        ahead = view.tiles.order[i64(improved.positions[min(at + _AHEAD, end - 1)])] * points.row_bytes
+        for byte in range(0, most, 64):  # these points lie apart, so that the processor does not foresee them
+            prefetch(values, ahead + byte)
+        improved.distances[at] = readers.distance(points, view.tiles.order[i64(improved.positions[at])], view.exact, j)
 
 
-@inner
-def _gain(tiles: Tiles, search: Search, improved: Improved, j: i64) -> i64:
-    """The change of the sum of all integers if candidate j is chosen.
+@kernel
+def gain_of(tiles: Tiles, search: Search, improved: Improved, j: i64) -> i64:
+    """The change of the sum of all integers if candidate j, whose distances are known, is chosen.
 
     A point's integer is computed again: in the order of positions, that takes less time than reading it.
     """
@@ -284,7 +299,8 @@ def begin(tiles: Tiles, search: Search) -> None:
     """Compute thresholds and largest distances after the first row was chosen."""
     n = search.potential.n
     for position in range((n + TILE - 1) // TILE * TILE):
-        search.thresholds[position] = threshold(search.halves[position], search.closest[position] * search.to_frame)
+        below = threshold(search.halves[position], search.closest[position] * search.to_frame)
+        search.thresholds[position] = below if position < n else f32(_NEVER)
     for tile in range((n + TILE - 1) // TILE):
         _sum_up(tiles, search, tile)
 

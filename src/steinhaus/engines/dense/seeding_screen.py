@@ -30,11 +30,13 @@ from steinhaus.jit.operations import (
     bits_of,
     convert,
     fma,
+    fold,
     largest,
     load,
     local,
     maximum,
     prefetch,
+    select,
     splat,
     vector,
     word,
@@ -348,18 +350,20 @@ def _list_reaching(
         raised = splat(error * f32(WIDER) - packed.half[j], f32, 16)
         below = bits_of(need0 > fma(product0, scale, raised)) & bits_of(need1 > fma(product1, scale, raised))
         if below != u32(0xFFFF):
-            lanes = u32(0)
+            lanes, excess = u32(0), splat(0.0, f32, 16)
             for g in unroll(2):
                 score = convert(words(sums, 64 * (16 * g + s), 16), f32) * scale - packed.half[j]
                 lane_error = splat(packed.floor[j], f32, 16)
                 for part in unroll(3):
                     each = load(packed.sizes, 96 * tile.number + 32 * part + 16 * g, 16)
                     lane_error = fma(each, splat(slopes[part], f32, 16), lane_error)
-                above = score + lane_error
-                lanes = lanes | bits_of(load(thresholds, tile.base + 16 * g, 16) > above) << u32(16 * g)
+                above, need = score + lane_error, load(thresholds, tile.base + 16 * g, 16)
+                lanes = lanes | bits_of(need > above) << u32(16 * g)
+                excess = excess + select(need > above, 0.0, above - need)
             lanes = u32(scratch.kept[first + s]) & ~lanes
             if lanes:
                 scratch.others[many] = j
                 scratch.kept[many] = i64(lanes)
+                scratch.near[many] = fold(excess)
                 many += 1
     return many
