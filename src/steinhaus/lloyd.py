@@ -71,6 +71,7 @@ def lloyd(
             else _advance(points, run, tally, max_iter, tolerance, project)
             for run, tally in zip(active, tallies, strict=True)
         ]
+        del tallies  # so that their sums are not in memory twice in the next assignment
         active = [outcome for outcome in outcomes if isinstance(outcome, Run)]
         for outcome in outcomes:
             if isinstance(outcome, Fit):
