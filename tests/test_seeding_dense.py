@@ -28,6 +28,9 @@ KINDS = (
 )  # fmt: skip
 
 
+BOUNDS_ALONE = policy.THRESHOLDS._replace(few_rows=0, few_rows_directed=0, first_rows=0)
+
+
 class Slow:
     """Points that leave everything to `seeding.plus_plus`, and measure every distance."""
 
@@ -102,9 +105,9 @@ def weights_of(rng, n):
 
 def held_to_the_slow_way(x, k, *, threads=1, screen="auto", weights=None, seed=0, trials=None):
     """Check the rows and the stream; returns how many rows the fast way chose. Bytes have two fast ways."""
-    if takes_bytes(x.dtype) and screen == "auto" and policy.THRESHOLDS.few_rows:
+    if takes_bytes(x.dtype) and screen == "auto" and policy.THRESHOLDS.first_rows:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(policy, "THRESHOLDS", policy.THRESHOLDS._replace(few_rows=0, first_rows=0))
+            patch.setattr(policy, "THRESHOLDS", BOUNDS_ALONE)
             held_to_the_slow_way(x, k, threads=threads, weights=weights, seed=seed, trials=trials)
     points = MemoryPoints(x, threads=threads, screen=screen)
     assert isinstance(points, Seeding)
@@ -151,7 +154,7 @@ def test_no_candidate_gains_more_than_its_bound(dtype, kind, monkeypatch):
         return best(self, improved, bounds, tried)
 
     monkeypatch.setattr(Seeder, "_best", checked)
-    monkeypatch.setattr(policy, "THRESHOLDS", policy.THRESHOLDS._replace(few_rows=0, first_rows=0))
+    monkeypatch.setattr(policy, "THRESHOLDS", BOUNDS_ALONE)
     for seed, screen in enumerate(SCREENS):
         rng = np.random.default_rng([seed, KINDS.index(kind)])
         n, d = int(rng.choice([33, 64, 250])), int(rng.choice([2, 16, 65, 130, 300]))

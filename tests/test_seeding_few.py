@@ -44,11 +44,12 @@ def test_distances_are_exact(d, kind, rng):
 
 
 def test_bytes_alone_are_compared_so_if_memory_is_enough():
-    n, most = 1000, THRESHOLDS.few_rows
-    bytewise, floats = (Policy(n, 64, 8 * n * 25, "auto", kind, kind) for kind in (True, False))
-    assert [bytewise.few_rows(k, 5) for k in (1, most, most + 1)] == [1, most, THRESHOLDS.first_rows]
-    assert bytewise.few_rows(most, 6) == 0
-    assert floats.few_rows(most, 5) == 0
+    for d, most in ((64, THRESHOLDS.few_rows), (784, THRESHOLDS.few_rows_directed)):
+        n, at_once = 1000, most_ahead(most, most)
+        bytewise, floats = (Policy(n, d, 8 * n * 5 * at_once, "auto", kind, kind) for kind in (True, False))
+        assert [bytewise.few_rows(k, 5) for k in (1, most, most + 1)] == [1, most, THRESHOLDS.first_rows]
+        assert bytewise.few_rows(most, 6) == 0
+        assert floats.few_rows(most, 5) == 0
 
 
 def test_the_most_rows_at_once():

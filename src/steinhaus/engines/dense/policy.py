@@ -27,9 +27,11 @@ class Thresholds(NamedTuple):
     reserve: int = 16
     # Rows are compared with points by the bounds of seeding if there are at least so many; else by all products.
     rows_added: int = 64
-    # Up to so many rows of k-means++ are chosen among points of bytes by distances to all candidates. Of more rows, the
-    # first ones. Other candidates are screened by leading directions first, from so many features a direction on.
-    few_rows: int = 50
+    # Up to so many rows of k-means++ are chosen among points of bytes by distances to all candidates; and so many if
+    # others would be screened by directions. Of more rows, the first ones. Directions are used from so many features a
+    # direction on.
+    few_rows: int = 30
+    few_rows_directed: int = 50
     first_rows: int = 10
     seeding_features: int = 12
     # Costs in units of a settled pair: gathering a tile, and a row of its products from all features.
@@ -182,7 +184,9 @@ class Policy:
 
     def few_rows(self, k: int, trials: int) -> int:
         """The number of rows, of k, that k-means++ chooses by all distances; trials: candidates for each row."""
-        few = k if k <= THRESHOLDS.few_rows else min(k, THRESHOLDS.first_rows)
+        t = THRESHOLDS
+        most = t.few_rows_directed if self.seeding_directions(k, as_bytes=True) else t.few_rows
+        few = k if k <= most else min(k, t.first_rows)
         fits = 8 * self.n * trials * most_ahead(k, few) <= self.memory
         return few if fits and self.bytewise and self.screen == "auto" else 0
 
