@@ -78,17 +78,19 @@ def plus_plus(
     few
         So many rows are chosen by all distances; 0 if points are not bytes.
     """
-    points, chosen = of.points, [first_row(of.points.rows.n, stream, weights)]
+    points, chosen, closest = of.points, [first_row(of.points.rows.n, stream, weights)], None
     if few:
         start = FewRows(points, of.workers, weights, trials * most_ahead(k, few))
         start.begin(chosen[0])
         _choose(start, chosen, few, k, stream, trials)
+        closest = start.closest
+        del start  # its table of distances
     if found is not None and len(chosen) < k:
         search = _Seeder(of, lengths, found, k, weights, trials * AHEAD, lazily=weights is None)
-        if few:
-            search.go_on(points.rows.values[chosen].astype(np.float64), start.closest)
-        else:
+        if closest is None:
             search.begin(chosen[0])
+        else:
+            search.go_on(points.rows.values[chosen].astype(np.float64), closest)
         _choose(search, chosen, k, k, stream, trials)
     return np.array(chosen, np.int64)
 
