@@ -110,6 +110,16 @@ def points_of(rng, kind, d, scale):
     return x, x + rng.normal(size=(6, d)) * scale * 10.0 ** rng.integers(-12, 1, (6, 1))
 
 
+def halved_points(rng, kind, scale):
+    """Points, rows, a frame, and what `halves_below` gives for the points."""
+    x, rows = points_of(rng, kind, int(rng.integers(1, 80)), scale)
+    frame = framed(rng, x, kind)
+    placed = (x - frame.offset) * frame.scale
+    along, rest = products(frame, placed.astype(np.float32))
+    lengths = np.square(placed).sum(axis=1)
+    return x, rows, frame, halves_below(frame, rounding.norms_above(lengths).astype(np.float64), lengths, along, rest)
+
+
 @pytest.mark.parametrize(
     ("kind", "scale"),
     [
@@ -125,14 +135,8 @@ def test_a_candidate_below_the_threshold_is_not_nearer(kind, scale, rng):
     centroids, relative to (|z| + |m|)^2; D may be measured too small.
     """
     for _ in range(60):
-        d = int(rng.integers(1, 80))
-        x, rows = points_of(rng, kind, d, scale)
-        frame = framed(rng, x, kind)
-        placed = (x - frame.offset) * frame.scale
-        along, rest = products(frame, placed.astype(np.float32))
-        lengths = np.square(placed).sum(axis=1)
-        norms = rounding.norms_above(lengths).astype(np.float64)
-        halves = halves_below(frame, norms, lengths, along, rest)
+        x, rows, frame, halves = halved_points(rng, kind, scale)
+        d = x.shape[1]
         m, s, room = exactly(frame.reference), Fraction(frame.scale), Fraction(distances.float64_floor(d))
         for i in range(len(x)):
             closest = measured(x[i], rows[i])
@@ -183,13 +187,7 @@ def test_no_candidate_gains_more_than_its_bound(kind, scale, rng):
     """By its exact score, the lowest of all upper bounds. D - E, and the integers of both, at all scales."""
     nearer = 0
     for _ in range(60):
-        d = int(rng.integers(1, 80))
-        x, rows = points_of(rng, kind, d, scale)
-        frame = framed(rng, x, kind)
-        placed = (x - frame.offset) * frame.scale
-        along, rest = products(frame, placed.astype(np.float32))
-        lengths = np.square(placed).sum(axis=1)
-        halves = halves_below(frame, rounding.norms_above(lengths).astype(np.float64), lengths, along, rest)
+        x, rows, frame, halves = halved_points(rng, kind, scale)
         m, o, s = exactly(frame.reference), exactly(frame.offset), Fraction(frame.scale)
         for i in range(len(x)):
             own, c = measured(x[i], rows[i]), x[i] + (rows[i] - x[i]) * rng.choice([0.0, 1e-9, 0.5, 0.99, 1 - 1e-9])

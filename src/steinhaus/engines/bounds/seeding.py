@@ -26,9 +26,9 @@ is below `WIDER`.
 How much a candidate gains. An upper bound a of s and the threshold t give D - E <= 2 (a - t): t is at most (|y|^2 - D)
 / 2, less the rounding of both distances, and |y|^2 - 2 a is at most E without rounding. For points with a < t, D - E is
 not above 0. So 2 sum (a - t) over all others is at least the sum of D - E over all points with E < D. No term is
-negative. Their float32 sums over a tile, and float64 sums of these, are off by 40 u32 of themselves. The integers of D
-and E are floor(f D) and floor(f E) for a power of two f, so that their difference is at most f (D - E) + 1.
-`most_gained` is this bound.
+negative, so float32 sums over a tile, and float64 sums of these, are off by at most 40 u32 of themselves, which `SLACK`
+covers. The integers of D and E are floor(f D) and floor(f E) for a power of two f, so that their difference is at most
+f (D - E) + 1. `most_gained` is this bound.
 
 By the chosen rows. Let r be the row that D belongs to. |x - c| >= |c - r| - |x - r|, so that E >= D if |c - r|^2 >= 4 D
 (E. Raff, Exact acceleration of k-means++ and k-means||, IJCAI 2021, section 3). Take F >= D + `LOST`, a measured
@@ -90,7 +90,7 @@ def threshold(half: f64, closest: f64) -> f32:
 
 
 def most_gained(excess: Float64, points: Float64, factor: float) -> Float64:
-    """At least the sum of what the integers lose if a candidate is chosen, (m,); infinite if it is not known.
+    """At least how much the sum of all integers falls if a candidate is chosen, (m,); infinite if that is not known.
 
     excess: (m,) sums of a - t over the points that a candidate may improve, in float32 over a tile; points: (m,) their
     number; factor: f in units of the frame.

@@ -27,9 +27,9 @@ class Thresholds(NamedTuple):
     reserve: int = 16
     # Rows are compared with points by the bounds of seeding if there are at least so many; else by all products.
     rows_added: int = 64
-    # Up to so many rows of k-means++ are chosen among points of bytes by distances to all candidates; and so many if
-    # others would be screened by directions. Of more rows, the first ones. Directions are used from so many features a
-    # direction on.
+    # For points of bytes, k-means++ measures the distances of all points to all candidates if so few rows are wanted;
+    # the second number, if candidates would otherwise be screened by directions. If more are wanted, it does so for the
+    # first rows. Candidates are screened by directions if there are so many features a direction.
     few_rows: int = 30
     few_rows_directed: int = 50
     first_rows: int = 10
